@@ -1,0 +1,226 @@
+"""The tree of errors.
+
+::
+
+    HsFrameError
+    ├── AuthError             the login was refused, or the server could not prove itself
+    ├── NetworkError          no usable answer came over HTTP
+    │   ├── RequestTimeoutError
+    │   └── HTTPStatusError   an answer with a status that is not 200
+    ├── CallError             the server answered with an error grid
+    │   ├── UnknownRecError   ids that the server does not know
+    │   └── IncompleteError   the server says that its answer is not whole
+    ├── CodecError            bytes that are not what their format promises
+    ├── UnitError             units that cannot be mixed or converted
+    ├── ZoneError             a time zone that is unknown or missing
+    ├── SpanError             a span of time that cannot be understood
+    └── MetadataError         a point, a column or a setting that is missing or ambiguous
+
+None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not eat them.
+A message says what happened, where, what was expected and what to do. No message holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hsframe.grid import Grid
+
+__all__ = [
+    "AuthError",
+    "CallError",
+    "CodecError",
+    "HTTPStatusError",
+    "HsFrameError",
+    "IncompleteError",
+    "MetadataError",
+    "NetworkError",
+    "RequestTimeoutError",
+    "SpanError",
+    "UnitError",
+    "UnknownRecError",
+    "ZoneError",
+    "ZoneWarning",
+]
+
+
+class HsFrameError(Exception):
+    """The root of all errors of this package."""
+
+
+class AuthError(HsFrameError):
+    """The login was refused, or the server could not prove that it knows the password.
+
+    The message names the user and the uri, never the password, a token or a proof.
+    """
+
+
+class NetworkError(HsFrameError):
+    """No usable answer came over HTTP: no connection, a broken body, a page that is no Haystack answer."""
+
+
+class RequestTimeoutError(NetworkError):
+    """The time-out of a request ran out."""
+
+
+class HTTPStatusError(NetworkError):
+    """The server answered with an HTTP status that is not a success.
+
+    Parameters
+    ----------
+    message : str
+        What happened, where, and what to do.
+    status : int
+        The HTTP status code.
+    url : str
+        The address that was asked, without credentials.
+    reason : str
+        What the server wrote beside the code or in a JSON error body.
+    retry_after_s : float or None
+        Seconds that the server asks to wait (``Retry-After``), where it says so.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, url: str, reason: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.url = url
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class CallError(HsFrameError):
+    """The server ran the op and answered with an error grid (standard: Ops, section Errors).
+
+    Parameters
+    ----------
+    message : str
+        What happened and where.
+    grid : Grid or None
+        The error grid itself.
+    """
+
+    def __init__(self, message: str, grid: Grid | None = None) -> None:
+        super().__init__(message)
+        self.grid = grid
+
+    @property
+    def dis(self) -> str:
+        """The server's own words: ``dis`` of the error grid."""
+        return self._meta_text("dis")
+
+    @property
+    def trace(self) -> str:
+        """The server's stack trace, where it sent one: ``errTrace``."""
+        return self._meta_text("errTrace")
+
+    @property
+    def err_type(self) -> str:
+        """The server's class of the error, where it sent one: ``errType``."""
+        return self._meta_text("errType")
+
+    def _meta_text(self, name: str) -> str:
+        value = None if self.grid is None else self.grid.meta.get(name)
+        return "" if value is None else str(value)
+
+
+class UnknownRecError(CallError):
+    """The server does not know some of the ids that were asked for.
+
+    Parameters
+    ----------
+    message : str
+        What happened and where.
+    ids : sequence of str
+        The unknown ids, without ``@``.
+    grid : Grid or None
+        The server's answer, where there was one.
+    """
+
+    def __init__(self, message: str, *, ids: Sequence[str] = (), grid: Grid | None = None) -> None:
+        super().__init__(message, grid)
+        self.ids = tuple(ids)
+
+
+class IncompleteError(CallError):
+    """The server says that its answer is not whole (meta ``incomplete`` or ``more``); nothing is returned."""
+
+
+class CodecError(HsFrameError):
+    """Bytes or text that are not what their format promises.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    line, column : int or None
+        The place, both counted from 1; columns are counted in characters.
+    snippet : str
+        The text around the place.
+    expected : str
+        What the grammar allows there.
+    source : str
+        The format: ``"zinc"``, ``"json v4"``, ``"filter"``, ...
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        snippet: str = "",
+        expected: str = "",
+        source: str = "",
+    ) -> None:
+        self.problem = problem
+        self.line = line
+        self.column = column
+        self.snippet = snippet
+        self.expected = expected
+        self.source = source
+        place = ""
+        if line is not None:
+            place = f" at line {line}" + ("" if column is None else f", column {column}")
+        text = f"{source + ': ' if source else ''}{problem}{place}"
+        if snippet:
+            text += f", near {snippet!r}"
+        if expected:
+            text += f"; expected {expected}"
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (
+            _rebuild_codec_error,
+            (self.problem, self.line, self.column, self.snippet, self.expected, self.source),
+        )
+
+
+def _rebuild_codec_error(
+    problem: str, line: int | None, column: int | None, snippet: str, expected: str, source: str
+) -> CodecError:
+    return CodecError(problem, line=line, column=column, snippet=snippet, expected=expected, source=source)
+
+
+class UnitError(HsFrameError):
+    """Units that cannot be mixed, compared or converted."""
+
+
+class ZoneError(HsFrameError):
+    """A time zone that is unknown, or a time without one."""
+
+
+class SpanError(HsFrameError):
+    """A span of time that cannot be understood."""
+
+
+class MetadataError(HsFrameError):
+    """A point, a column or a setting that is missing or ambiguous."""
+
+
+class ZoneWarning(UserWarning):
+    """Points of several zones share one index; the message lists the zones and the ways out."""

@@ -1,0 +1,298 @@
+"""The kinds of values in Haystack data (standard: chapter Kinds).
+
+Five kinds are Python's own: null is ``None``, Bool is ``bool``, Str is ``str``, List is ``list``, Dict is
+``dict``; Date, Time and DateTime are those of :mod:`datetime`, a DateTime always aware, with a ``ZoneInfo``.
+The rest is here: frozen, hashable, with order and a repr that can be read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, ClassVar, Final
+
+from hsframe.errors import UnitError
+from hsframe.zones import haystack_name
+
+__all__ = [
+    "MARKER",
+    "NA",
+    "REMOVE",
+    "Bin",
+    "Coord",
+    "Marker",
+    "Na",
+    "Number",
+    "Ref",
+    "Remove",
+    "Symbol",
+    "Uri",
+    "XStr",
+    "same",
+]
+
+
+class _Singleton:
+    """A kind with one value: every construction, copy and unpickling gives the same object."""
+
+    __slots__ = ()
+    _the_one: ClassVar[_Singleton | None] = None
+    _name: ClassVar[str]
+
+    def __new__(cls) -> _Singleton:
+        if cls._the_one is None:
+            cls._the_one = super().__new__(cls)
+        return cls._the_one
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), ())
+
+
+class Marker(_Singleton):
+    """The tag is there, and that is all it says."""
+
+    __slots__ = ()
+    _the_one = None
+    _name = "MARKER"
+
+
+class Na(_Singleton):
+    """Not available: the value should be there and is not."""
+
+    __slots__ = ()
+    _the_one = None
+    _name = "NA"
+
+
+class Remove(_Singleton):
+    """The tag is to be removed."""
+
+    __slots__ = ()
+    _the_one = None
+    _name = "REMOVE"
+
+
+MARKER: Final = Marker()
+NA: Final = Na()
+REMOVE: Final = Remove()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Number:
+    """A number with an optional unit.
+
+    Parameters
+    ----------
+    val : int or float
+        The magnitude, at 64-bit float precision. Zinc and JSON write an ``int`` without a decimal point.
+    unit : str or None
+        A symbol of the unit table, as the server writes it. NaN and the infinities carry no unit (standard: Zinc,
+        section Number), so theirs is dropped.
+
+    Notes
+    -----
+    NaN equals NaN here: two grids that hold the same cells are equal. Order compares within one unit only and
+    raises :class:`~hsframe.UnitError` across units.
+
+    Examples
+    --------
+    >>> Number(72.5, "°F")
+    Number(72.5, '°F')
+    >>> Number(1, "kW") == Number(1.0, "kW")
+    True
+    >>> Number(1, "kW") == Number(1)
+    False
+    """
+
+    val: int | float
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit is not None and (self.unit == "" or not math.isfinite(self.val)):
+            object.__setattr__(self, "unit", None)
+
+    def __repr__(self) -> str:
+        return f"Number({self.val!r})" if self.unit is None else f"Number({self.val!r}, {self.unit!r})"
+
+    def __str__(self) -> str:
+        return f"{self.val}" if self.unit is None else f"{self.val} {self.unit}"
+
+    def __float__(self) -> float:
+        return float(self.val)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Number):
+            return NotImplemented
+        return self.unit == other.unit and (self.val == other.val or (self.val != self.val and other.val != other.val))
+
+    def __hash__(self) -> int:
+        # hash(nan) differs from object to object, and all NaN are equal here.
+        return hash(("nan" if self.val != self.val else self.val, self.unit))
+
+    def _order_key(self, other: object) -> float | None:
+        if not isinstance(other, Number):
+            return None
+        if self.unit != other.unit:
+            raise UnitError(
+                f"{self} and {other} cannot be ordered: their units differ; convert one of them first "
+                "(hsframe.units.convert)"
+            )
+        return other.val
+
+    def __lt__(self, other: object) -> bool:
+        val = self._order_key(other)
+        return NotImplemented if val is None else self.val < val
+
+    def __le__(self, other: object) -> bool:
+        val = self._order_key(other)
+        return NotImplemented if val is None else self.val <= val
+
+    def __gt__(self, other: object) -> bool:
+        val = self._order_key(other)
+        return NotImplemented if val is None else self.val > val
+
+    def __ge__(self, other: object) -> bool:
+        val = self._order_key(other)
+        return NotImplemented if val is None else self.val >= val
+
+
+@dataclass(frozen=True, slots=True, order=True, repr=False)
+class Uri:
+    """A uniform resource identifier, with its backslash escapes kept as they were written."""
+
+    val: str
+
+    def __repr__(self) -> str:
+        return f"Uri({self.val!r})"
+
+    def __str__(self) -> str:
+        return self.val
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ref:
+    """A reference to a record.
+
+    Parameters
+    ----------
+    val : str
+        The id, without ``@``. A leading ``@`` is dropped.
+    dis : str or None
+        The display name that came with it. It is decoration: equality, order and hash look at `val` only.
+
+    Examples
+    --------
+    >>> Ref("a", "Main meter") == Ref("@a")
+    True
+    """
+
+    val: str
+    dis: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.val.startswith("@"):
+            object.__setattr__(self, "val", self.val[1:])
+
+    def __repr__(self) -> str:
+        return f"Ref({self.val!r})" if self.dis is None else f"Ref({self.val!r}, {self.dis!r})"
+
+    def __str__(self) -> str:
+        return "@" + self.val
+
+    def __eq__(self, other: object) -> bool:
+        return self.val == other.val if isinstance(other, Ref) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(("Ref", self.val))
+
+    def __lt__(self, other: object) -> bool:
+        return self.val < other.val if isinstance(other, Ref) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        return self.val <= other.val if isinstance(other, Ref) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        return self.val > other.val if isinstance(other, Ref) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        return self.val >= other.val if isinstance(other, Ref) else NotImplemented
+
+
+@dataclass(frozen=True, slots=True, order=True, repr=False)
+class Symbol:
+    """The name of a definition, without ``^``."""
+
+    val: str
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.val!r})"
+
+    def __str__(self) -> str:
+        return self.val
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coord:
+    """A place on the earth, in degrees."""
+
+    lat: float
+    lng: float
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class XStr:
+    """A value of a type that only its ends understand: a type name and a text."""
+
+    type: str
+    val: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Bin:
+    """A binary file's MIME type (Haystack 2 and 3)."""
+
+    mime: str
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are the same in every respect that a codec must keep.
+
+    Stricter than ``==``: a Ref's display name counts, a Bool is no number, a DateTime counts by its instant and
+    its zone name (Python compares two datetimes of one zone by wall clock and ignores ``fold``).
+
+    Parameters
+    ----------
+    a, b : any kind
+        Lists, dicts and grids are compared by content.
+
+    Returns
+    -------
+    bool
+    """
+    if a is b:
+        return True
+    if isinstance(a, datetime) or isinstance(b, datetime):
+        return (
+            isinstance(a, datetime)
+            and isinstance(b, datetime)
+            and (a - a.utcoffset() if a.tzinfo else a).replace(tzinfo=None, fold=0)  # type: ignore[operator]
+            == (b - b.utcoffset() if b.tzinfo else b).replace(tzinfo=None, fold=0)  # type: ignore[operator]
+            and _zone_text(a) == _zone_text(b)
+        )
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, bool | str | date | time) or a is None or type(a) is not type(b):
+        return type(a) is type(b) and bool(a == b)
+    if isinstance(a, Ref):
+        return bool(a == b) and a.dis == b.dis
+    return bool(a == b)
+
+
+def _zone_text(when: datetime) -> str:
+    return "" if when.tzinfo is None else haystack_name(when.tzinfo)
