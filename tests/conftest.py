@@ -1,0 +1,93 @@
+"""What holds for every test: Hypothesis profiles, and that nothing is left running.
+
+``HYPOTHESIS_PROFILE`` picks the profile: ``dev`` (the default) is quick and random, ``ci`` takes more examples and
+the same ones each time.
+
+A test that leaves something behind fails, whatever it asserted:
+
+- a thread that was not there before it;
+- an asyncio task that was still pending when ``asyncio.run`` ended (it would be cancelled in silence);
+- what asyncio and aiohttp only log: a pending task destroyed, an exception never retrieved, a session not closed.
+
+Sockets and files that nobody closed raise ``ResourceWarning`` when they are collected, and warnings are errors here;
+so garbage is collected at the end of each test file, to find them near the place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Tests share the machine with other work; a slow draw says nothing about the code.
+_QUIET = (HealthCheck.too_slow,)
+settings.register_profile("dev", max_examples=25, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile(
+    "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Threads that live as long as the process, by design.
+_LASTING_THREADS = (
+    "hsframe",  # the one background loop of the synchronous face
+    "asyncio_",  # the workers of a loop's default executor (name look-ups); they end with their loop
+    "execnet",  # pytest-xdist
+)
+_GRACE_S = 3.0
+
+
+class _AsyncioLog(logging.Handler):
+    """Keeps what the logger of asyncio says at level ERROR; aiohttp reports unclosed sessions there too."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def _new_threads(before: set[threading.Thread]) -> list[str]:
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before and thread.is_alive() and not thread.name.startswith(_LASTING_THREADS)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads = set(threading.enumerate())
+    log = _AsyncioLog()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(log)
+    tasks: list[str] = []
+    # asyncio.run cancels what is left over and says nothing; this is the one place that knows.
+    cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+    def noting(loop: asyncio.AbstractEventLoop) -> None:
+        tasks.extend(repr(task) for task in asyncio.all_tasks(loop))
+        cancel_all(loop)
+
+    monkeypatch.setattr(asyncio.runners, "_cancel_all_tasks", noting)
+    yield
+    logger.removeHandler(log)
+    deadline = time.monotonic() + _GRACE_S
+    while (left := _new_threads(threads)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left, f"the test left threads behind: {', '.join(left)}"
+    assert not tasks, f"the test left asyncio tasks behind: {'; '.join(tasks)}"
+    assert not log.messages, f"asyncio reported: {'; '.join(log.messages)}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_shows_itself() -> Iterator[None]:
+    yield
+    gc.collect()
