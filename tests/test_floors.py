@@ -1,0 +1,261 @@
+"""The floors of ARCHITECTURE.md: an import only points down, and heavy packages load where they are needed.
+
+The sources are read, not run: ``if TYPE_CHECKING:`` blocks do not count, imports inside functions do.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "hsframe"
+
+# From the ground up. A name stands for the module or for everything in the package of that name; the longest name
+# that fits a module counts. A module may import its own floor and those above it in this list (below it in the house).
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "zones", "kinds", "units", "filters", "spans", "options"),
+    ("grid", "columns"),
+    ("codecs",),
+    ("protocol",),
+    ("frame",),
+    ("tls", "transport", "client"),
+    ("history", "server", "testing"),
+    ("runners", "session"),
+    ("cli",),
+    ("__init__", "__main__"),
+)
+
+# Neighbours that must not know each other, in either direction; they meet in history and session.
+STRANGERS = ((("client", "transport", "tls"), ("frame",)),)
+
+# Who may name a package at all, also inside a function. A package that is not listed is the standard library's, or
+# one that everybody may use (numpy).
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "pandas": ("frame", "history", "spans", "server", "testing", "session", "cli", "__init__"),
+    "pyarrow": ("codecs.histories", "frame", "history", "server", "testing", "session", "cli"),
+    "aiohttp": ("transport", "server", "testing"),
+    "cryptography": ("protocol", "tls", "server"),
+    "nest_asyncio": ("runners",),
+    "nest_asyncio2": ("runners",),
+    "hypothesis": ("testing",),
+    "matplotlib": ("frame", "cli"),
+    "pint": ("frame",),
+    "pint_pandas": ("frame",),
+    # All cryptography goes through the package cryptography.
+    "hashlib": (),
+    "hmac": (),
+}
+
+# Imported only inside functions: optional, or patching, or slow to load for those who do not use it.
+ONLY_IN_FUNCTIONS = ("nest_asyncio", "nest_asyncio2", "matplotlib", "pint", "pint_pandas")
+
+# What `import hsframe` must not load (PEP 562 loads it on first use).
+NOT_LOADED_BY_IMPORT = (
+    "aiohttp",
+    "cryptography",
+    "hypothesis",
+    "matplotlib",
+    "nest_asyncio",
+    "nest_asyncio2",
+    "pint",
+    "hsframe.server",
+    "hsframe.testing",
+    "hsframe.client",
+    "hsframe.transport",
+    "hsframe.cli",
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import statement: which module makes it, what it names, and whether it stands inside a function."""
+
+    module: str
+    target: str
+    line: int
+    in_function: bool
+
+    def __str__(self) -> str:
+        return f"{self.module.replace('.', '/')}:{self.line} imports {self.target}"
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    """Module name within the package (``codecs.zinc``; a package's ``__init__`` by the package's name) to its file."""
+    names: dict[str, Path] = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = path
+    return names
+
+
+def imports_of(module: str, path: Path, modules: set[str]) -> Iterator[Import]:
+    """Every import that the module makes when it runs, also inside functions."""
+
+    def is_type_checking(test: ast.expr) -> bool:
+        return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+            isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+        )
+
+    def walk(node: ast.AST, in_function: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, in_function)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative imports hide which floor they name"
+            base = node.module or ""
+            for alias in node.names:
+                # `from hsframe.codecs import zinc` names the module; `from hsframe.kinds import Ref` does not.
+                full = f"{base}.{alias.name}"
+                is_module = full.removeprefix("hsframe.") in modules
+                yield Import(module, full if is_module else base, node.lineno, in_function)
+        elif isinstance(node, ast.If) and is_type_checking(node.test):
+            for child in node.orelse:
+                yield from walk(child, in_function)
+        else:
+            inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, inside)
+
+    yield from walk(ast.parse(path.read_text("utf-8")), False)
+
+
+def best(module: str, names: Iterator[str] | tuple[str, ...]) -> str | None:
+    """The longest of the names that is the module or a package around it."""
+    fitting = [name for name in names if module == name or module.startswith(name + ".")]
+    return max(fitting, key=len, default=None)
+
+
+def floor_of(module: str) -> int:
+    """The number of the floor, the ground being 0."""
+    where = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    name = best(module, tuple(where))
+    assert name is not None, f"hsframe/{module.replace('.', '/')}.py stands on no floor; give it one in {__file__}"
+    return where[name]
+
+
+def violations(package: Path) -> list[str]:
+    """Every import of the package that breaks a rule, as a line that says which."""
+    modules = modules_of(package)
+    wrong: list[str] = []
+    for module, path in modules.items():
+        for found in imports_of(module, path, set(modules)):
+            top = found.target.split(".", 1)[0]
+            if top == "hsframe":
+                inner = found.target.removeprefix("hsframe").lstrip(".") or "__init__"
+                # The package's own __init__ is the roof; asking it for the version is asking the roof.
+                if floor_of(inner) > floor_of(module):
+                    wrong.append(f"{found}: an import only points down")
+                for one, other in STRANGERS:
+                    for here, there in ((one, other), (other, one)):
+                        if best(module, here) and best(inner, there):
+                            wrong.append(f"{found}: these two must not know each other")
+                continue
+            if top in MAY_IMPORT and best(module, MAY_IMPORT[top]) is None:
+                allowed = ", ".join(MAY_IMPORT[top]) or "nobody"
+                wrong.append(f"{found}: only {allowed} may")
+            if top in ONLY_IN_FUNCTIONS and not found.in_function:
+                wrong.append(f"{found} at module level: it belongs inside the function that needs it")
+    return wrong
+
+
+def cycles(package: Path) -> list[str]:
+    """Modules that import each other while they load, in a circle."""
+    modules = modules_of(package)
+    graph = {
+        module: {
+            found.target.removeprefix("hsframe.")
+            for found in imports_of(module, path, set(modules))
+            if found.target.startswith("hsframe.") and not found.in_function
+        }
+        for module, path in modules.items()
+    }
+    done: set[str] = set()
+    found_cycles: list[str] = []
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        if module in trail:
+            found_cycles.append(" -> ".join((*trail[trail.index(module) :], module)))
+        elif module not in done:
+            for target in sorted(graph.get(module, ())):
+                visit(target, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+    return found_cycles
+
+
+def test_imports_only_point_down() -> None:
+    assert violations(PACKAGE) == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    assert cycles(PACKAGE) == []
+
+
+def test_every_floor_has_someone_on_it() -> None:
+    """A name in the tables that no module has is a typing mistake, and a rule that cannot fail."""
+    modules = modules_of(PACKAGE)
+    named = [name for floor in FLOORS for name in floor]
+    named += [name for names in MAY_IMPORT.values() for name in names]
+    named += [name for pair in STRANGERS for side in pair for name in side]
+    assert sorted({name for name in named if not any(best(module, (name,)) for module in modules)}) == []
+
+
+def test_import_hsframe_loads_only_what_everybody_needs() -> None:
+    code = "import json, sys; import hsframe; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    loaded = set(json.loads(done.stdout))
+    assert "hsframe" in loaded
+    assert sorted(loaded & set(NOT_LOADED_BY_IMPORT)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "complaint"),
+    [
+        ("kinds.py", "from hsframe.codecs import zinc", "an import only points down"),
+        ("kinds.py", "import hsframe", "an import only points down"),
+        ("grid.py", "def f():\n    import pandas as pd", "only frame"),
+        ("client.py", "import aiohttp", "only transport"),
+        ("frame/trend.py", "from hsframe.client import Client", "an import only points down"),
+        ("client.py", "from hsframe.frame.trend import trend_frame", "must not know each other"),
+        ("session.py", "import nest_asyncio", "only runners"),
+        ("runners.py", "import nest_asyncio", "at module level"),
+        ("protocol/scram.py", "import hmac", "only nobody may"),
+    ],
+)
+def test_the_check_can_fail(tmp_path: Path, path: str, source: str, complaint: str) -> None:
+    package = tmp_path / "hsframe"
+    for name in ("__init__.py", "kinds.py", "codecs/zinc.py", "frame/trend.py", "client.py", path):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).touch()
+    assert violations(package) == []
+    (package / path).write_text(source + "\n")
+    assert any(complaint in line for line in violations(package)), violations(package)
+
+
+def test_type_checking_blocks_and_lazy_imports_are_seen_for_what_they_are(tmp_path: Path) -> None:
+    package = tmp_path / "hsframe"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "kinds.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas\nelse:\n    import hmac\n"
+    )
+    (package / "runners.py").write_text("async def f():\n    import nest_asyncio\n")
+    assert violations(package) == ["kinds:5 imports hmac: only nobody may"]
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "hsframe"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "kinds.py").write_text("import hsframe.zones\n")
+    (package / "zones.py").write_text("from hsframe.kinds import Ref\n")
+    assert cycles(package) == ["kinds -> zones -> kinds"]
