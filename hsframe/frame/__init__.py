@@ -1,1 +1,13 @@
-"""Placeholder."""
+"""Grids to pandas and back. Importing this package registers the unit dtype and the ``df.hs`` accessor.
+
+A short tour, from the bottom:
+
+- ``points``: what is known of a point, its display name, the catalog in ``df.attrs["hsframe"]``
+- ``values``: one column of a history to one pandas array, without an object per row
+- ``trend``: histories to a frame: one index, one column a point; wide, long or one frame each
+- ``entities``: the answer of ``read`` to a frame
+- ``convert``: any grid to a frame
+- ``his_grids``: a frame to the grids that ``hisWrite`` takes
+- ``dtype``, ``array``: ``UnitDtype``, the column of numbers that knows its unit
+- ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
+"""

@@ -1,0 +1,388 @@
+"""Points: what a column of a trend frame is the history of, and the catalog that a frame carries about them.
+
+The catalog is ``df.attrs["hsframe"]``. It is decoration: pandas drops attrs where it likes, so all that must
+survive stands in the dtype (the unit), in the labels or in the Parquet file. Because pandas deep-copies attrs at
+every step and writes them as JSON, the catalog is frozen, its copy is itself, and it holds only what JSON holds::
+
+    {"version": 1,
+     "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ...}},
+     "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NoReturn
+
+import pandas as pd
+
+from hsframe.errors import MetadataError
+from hsframe.kinds import NA, Ref
+
+__all__ = [
+    "ATTRS_KEY",
+    "Point",
+    "PointCatalog",
+    "as_points",
+    "attach",
+    "differing_of",
+    "display_name",
+    "points_of",
+    "points_table",
+]
+
+ATTRS_KEY = "hsframe"
+_VERSION = 1
+_FIELDS = ("id", "dis", "unit", "tz", "kind")
+
+# In a frame of entities a Ref column holds ids, and its display names stand beside it under this suffix.
+DIS_SUFFIX = "->dis"
+
+# A macro names a tag, as $tag or ${tag}; $<pod::key> is a text of the server's own tongue and stays as it is.
+_MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is known of a point; None where it is not known.
+
+    Parameters
+    ----------
+    id : str
+        The id of its record, without ``@``; empty for a column that no record stands for.
+    dis : str
+        The display name, see :func:`display_name`.
+    unit : str or None
+        The tag ``unit``: a symbol of the unit table, as the server writes it.
+    tz : str or None
+        The tag ``tz``: the Haystack name of the zone, as the server writes it.
+    kind : str or None
+        The tag ``kind``: ``"Number"``, ``"Bool"`` or ``"Str"``.
+
+    Examples
+    --------
+    >>> Point.from_record({"id": Ref("a", "Main meter"), "unit": "kW", "tz": "New_York", "kind": "Number"})
+    Point(id='a', dis='Main meter', unit='kW', tz='New_York', kind='Number')
+    """
+
+    id: str
+    dis: str = ""
+    unit: str | None = None
+    tz: str | None = None
+    kind: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Point:
+        """The point of a record: a row of a grid, a dict, or a row of the frame that ``read`` gave.
+
+        Raises
+        ------
+        MetadataError
+            The record has no ``id``.
+        """
+        ident = record.get("id")
+        if _missing(ident):
+            raise MetadataError(
+                f"a record without an id is no point; it has {', '.join(map(str, record)) or '(no tags)'}; "
+                "expected a tag 'id' that is a Ref or its text"
+            )
+        return cls(
+            _id_text(ident),
+            display_name(record),
+            _text(record.get("unit")),
+            _text(record.get("tz")),
+            _text(record.get("kind")),
+        )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its record was seen: a lone id says nothing of zone, kind and unit."""
+        return self.tz is not None or self.kind is not None or self.unit is not None
+
+
+def display_name(record: Mapping[str, Any]) -> str:
+    """What people call an entity.
+
+    The first of: the display name of its ``id`` Ref, tag ``dis``, ``disMacro`` with its tags filled in,
+    ``navName``, the id.
+
+    Parameters
+    ----------
+    record : mapping
+        Tags to values, as kinds or as in the frame that ``read`` gave.
+
+    Examples
+    --------
+    >>> display_name({"id": Ref("a"), "disMacro": "$siteRef ${navName}", "siteRef": Ref("s", "HQ"), "navName": "kW"})
+    'HQ kW'
+    >>> display_name({"id": Ref("a")})
+    'a'
+    """
+    ident = record.get("id")
+    for name in (_ref_dis(record, "id"), _text(record.get("dis"))):
+        if name:
+            return name
+    if macro := _text(record.get("disMacro")):
+        return _MACRO.sub(lambda match: _macro_text(record, match), macro)
+    return _text(record.get("navName")) or ("" if _missing(ident) else _id_text(ident))
+
+
+def _macro_text(record: Mapping[str, Any], match: re.Match[str]) -> str:
+    tag = match[1] or match[2]
+    value = record.get(tag)
+    if _missing(value):
+        return match[0]
+    return _ref_dis(record, tag) or (value.val if isinstance(value, Ref) else str(value))
+
+
+def _ref_dis(record: Mapping[str, Any], tag: str) -> str | None:
+    value = record.get(tag)
+    return value.dis if isinstance(value, Ref) else _text(record.get(tag + DIS_SUFFIX))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value is NA or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(value: Any) -> str | None:
+    return None if _missing(value) or value == "" else str(value)
+
+
+def _id_text(ident: Any) -> str:
+    if isinstance(ident, Ref):
+        return ident.val
+    if isinstance(ident, str) and ident.strip("@"):
+        return ident.removeprefix("@")
+    raise MetadataError(f"{ident!r} is no id; expected a Ref or its text, as in '@p:demo:r:1'")
+
+
+def as_points(points: Any) -> list[Point]:
+    """Points in any of the forms in which a person has them.
+
+    Parameters
+    ----------
+    points : Point, Ref, str, mapping, DataFrame, or an iterable of these
+        A str is an id, with or without ``@``. A mapping is a record. A frame is one of entities (a column ``id``)
+        or a trend frame (its catalog). An id that comes twice is kept once.
+
+    Returns
+    -------
+    list of Point
+        In the order given. From a lone id nothing else is known: :attr:`Point.is_known` is False.
+
+    Raises
+    ------
+    MetadataError
+        Something is none of these, or a frame has neither a column ``id`` nor a catalog.
+    """
+    found: dict[str, Point] = {}
+    for point in _each_point(points):
+        if point.id not in found or not found[point.id].is_known:
+            found[point.id] = point
+    return list(found.values())
+
+
+def _each_point(points: Any) -> Iterable[Point]:
+    if isinstance(points, Point):
+        return [points]
+    if isinstance(points, Ref):
+        return [Point(points.val, points.dis or points.val)]
+    if isinstance(points, str):
+        ident = _id_text(points)
+        return [Point(ident, ident)]
+    if isinstance(points, pd.DataFrame):
+        return _points_of_frame(points)
+    if isinstance(points, Mapping):
+        return [Point.from_record(points)]
+    if isinstance(points, Iterable):
+        return [point for item in points for point in _each_point(item)]
+    raise MetadataError(
+        f"{points!r} is no point; expected an id, a Ref, a record, a Point, a list of these, or the frame that read() "
+        "gave"
+    )
+
+
+def _points_of_frame(df: pd.DataFrame) -> list[Point]:
+    if "id" in df.columns:
+        return [point for _, point in _entity_points(df)]
+    known = points_of(df)
+    if not known and len(df.columns):
+        raise MetadataError(
+            f"the frame has neither a column 'id' nor a catalog of points; its columns are "
+            f"{', '.join(map(str, df.columns[:8]))}{', ...' if len(df.columns) > 8 else ''}; expected the frame that "
+            "read() gave, or a trend frame"
+        )
+    return list(known.values())
+
+
+def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:
+    """Index label and point of each row that has an id."""
+    tags = [tag for tag in df.columns if isinstance(tag, str)]
+    columns = [df[tag].tolist() for tag in tags]
+    rows = zip(df.index.tolist(), zip(*columns, strict=True), strict=True)
+    records = ((label, dict(zip(tags, cells, strict=True))) for label, cells in rows)
+    return [(label, Point.from_record(record)) for label, record in records if not _missing(record["id"])]
+
+
+class _Frozen(dict[str, Any]):
+    """A dict that cannot be changed, so that a copy may be the thing itself."""
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("the catalog of points is frozen; make another with hsframe.frame.points.attach(df, points)")
+
+    __setitem__ = _refuse
+    __delitem__ = _refuse
+    __ior__ = _refuse
+    clear = _refuse
+    pop = _refuse
+    popitem = _refuse
+    setdefault = _refuse
+    update = _refuse
+
+    def __copy__(self) -> _Frozen:
+        return self
+
+    def copy(self) -> _Frozen:
+        """The catalog itself: it cannot change."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Frozen:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (dict(self),))
+
+
+class PointCatalog(_Frozen):
+    """The catalog of a frame: a frozen dict that JSON can hold, and whose deep copy is itself.
+
+    Parameters
+    ----------
+    content : mapping
+        See the head of this module. Nested mappings are frozen too.
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        super().__init__({key: _freeze(value) for key, value in content.items()})
+
+    @classmethod
+    def of(cls, points: Mapping[str, Point], differing: Mapping[str, int] | None = None) -> PointCatalog:
+        """The catalog of points by label; those without an id are left out."""
+        content: dict[str, Any] = {
+            "version": _VERSION,
+            "points": {label: asdict(point) for label, point in points.items() if point.id},
+        }
+        if differing:
+            content["differing"] = dict(differing)
+        return cls(content)
+
+    def __repr__(self) -> str:
+        return f"<PointCatalog of {len(self.get('points', ()))} points>"
+
+
+def _freeze(value: Any) -> Any:
+    if type(value) is dict:
+        return _Frozen({key: _freeze(item) for key, item in value.items()})
+    return value
+
+
+def attach(df: pd.DataFrame, points: Mapping[str, Point], *, differing: Mapping[str, int] | None = None) -> None:
+    """Give a frame its catalog, in place of the one that it has.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Changed in its attrs only.
+    points : mapping of label to Point
+        Labels are the frame's columns.
+    differing : mapping of label to int, optional
+        How many samples at a repeated instant had another value than the one that was kept.
+    """
+    df.attrs[ATTRS_KEY] = PointCatalog.of(points, differing)
+
+
+def _catalog(df: pd.DataFrame) -> Mapping[str, Any]:
+    # After a way through JSON, as in a Parquet file of pandas, the catalog is a plain dict.
+    catalog = df.attrs.get(ATTRS_KEY)
+    return catalog if isinstance(catalog, Mapping) else {}
+
+
+def points_of(df: pd.DataFrame) -> dict[str, Point]:
+    """The points of a frame's columns, from its catalog.
+
+    Returns
+    -------
+    dict of label to Point
+        In the order of the columns; only columns that are there and that the catalog knows.
+    """
+    entries = _catalog(df).get("points")
+    if not isinstance(entries, Mapping):
+        return {}
+    known = ((label, entries.get(label)) for label in df.columns if isinstance(label, str))
+    return {
+        label: Point(entry["id"], entry.get("dis") or "", *(entry.get(field) for field in _FIELDS[2:]))
+        for label, entry in known
+        if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
+    }
+
+
+def differing_of(df: pd.DataFrame) -> dict[str, int]:
+    """How many samples at a repeated instant had another value than the one kept, by label; none: not listed."""
+    counts = _catalog(df).get("differing")
+    return {label: counts[label] for label in df.columns if label in counts} if isinstance(counts, Mapping) else {}
+
+
+def points_table(df: pd.DataFrame) -> pd.DataFrame:
+    """The points of a frame as a table.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A trend frame, or the frame of entities that ``read`` gave.
+
+    Returns
+    -------
+    DataFrame
+        Index: the label of the column (of an entity: the index of `df`). Columns ``id``, ``dis``, ``unit``, ``tz``
+        (the Haystack name) and ``kind``, all str, missing where not known. The unit is the record's; a column that
+        was converted since has its own in the dtype.
+    """
+    known = points_of(df)
+    labelled = _entity_points(df) if not known and "id" in df.columns else list(known.items())
+    table = {field: pd.array([getattr(point, field) for _, point in labelled], dtype="str") for field in _FIELDS}
+    return pd.DataFrame(table, index=pd.Index([label for label, _ in labelled], name="point"))
+
+
+def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
+    """Labels for columns: each name as it is, or with its point's id behind it where two names are equal.
+
+    Examples
+    --------
+    >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
+    ['Zone @a', 'Zone @b', 'Fan']
+    """
+    ids, wanted = [point.id for point in points], list(names)
+    counts: dict[str, int] = {}
+    for name in wanted:
+        counts[name] = counts.get(name, 0) + 1
+    labels = [
+        f"{name} @{ident}" if counts[name] > 1 and ident else name for ident, name in zip(ids, wanted, strict=True)
+    ]
+    seen: set[str] = set()
+    for place, label in enumerate(labels):
+        number = 2
+        while labels[place] in seen:
+            labels[place] = f"{label} ({number})"
+            number += 1
+        seen.add(labels[place])
+    return labels
+
+
+def merged(point: Point, record: Point) -> Point:
+    """`point` with what only `record` knows."""
+    blanks = {field: getattr(record, field) for field in ("unit", "tz", "kind") if getattr(point, field) is None}
+    named = point.dis if point.dis and point.dis != point.id else record.dis
+    return replace(point, dis=named, **blanks)
