@@ -1,0 +1,432 @@
+"""Spans of time: what a person writes, as an exact half-open window (standard: Ops, section hisRead, Range).
+
+A span is resolved in one zone, a point's own. Days, weeks, months and years are the local ones: a day is 23 or 25
+hours long where a clock changes, and starts at the first instant that carries its date, even where there is no
+midnight. The start belongs to the window, the end does not.
+
+=========================================  ===================================================================
+span                                       window
+=========================================  ===================================================================
+``"today"``, ``"yesterday"``               that local day
+``"2026-01-15"``, ``"2026-01"``, ``"2026"``  that local day, month, year
+``"2026-01-15,2026-01-20"``                from the first day up to the end of the last one (as the standard has it)
+``"2026-01-15T08:00,2026-01-15T09:00"``    from the first instant up to the second, which does not belong to it
+``"2026-01-15T08:00:00-05:00 New_York"``   from that instant on, without an end
+``"thisWeek"``, ``"thisMonth"``, ...       the whole local week, month, quarter, year that holds now
+``"lastWeek"``, ``"lastMonth"``, ...       the whole one before it
+``"pastWeek"``, ``"pastMonth"``, ...       from the same date one week, month, ... ago up to the end of today
+``"-7d"``, ``"last24hr"``, ``"-90min"``    from so long ago up to now; units s, min, h, d, w, mo, y
+``(start, end)``                           any two of these, a ``date``, a ``datetime``, a ``Timestamp``; end None: open
+=========================================  ===================================================================
+
+In a pair, a day, month or year as the end means the whole of it; an instant as the end does not belong to the window.
+A time without an offset is local time in the zone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Final, NamedTuple
+
+from hsframe.errors import SpanError, ZoneError
+from hsframe.zones import zone
+
+__all__ = ["Span", "SpanLike", "epoch_us", "from_epoch_us", "local_instant_us", "range_text", "resolve"]
+
+SpanLike = Any
+"""What :func:`resolve` takes: str, date, datetime, a pair of them, or a Span."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
+_DAY: Final = timedelta(days=1)
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_EXAMPLES: Final = (
+    "expected 'today', 'yesterday', 'lastWeek', 'thisMonth', 'pastYear', '-7d', 'last24hr', '2026', '2026-01', "
+    "'2026-01-15', '2026-01-15,2026-01-20', '2026-01-15T08:00:00-05:00 New_York', or a pair (start, end) of these, "
+    "dates or datetimes"
+)
+
+_PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?(?: ([A-Za-z][A-Za-z0-9_+/-]*))?"
+)
+_AGO = re.compile(r"(?:-|last|past) ?(\d{1,9}) ?([a-z]+)", re.IGNORECASE)
+_NAMED = re.compile(r"(this|last|past) ?(week|month|quarter|year)", re.IGNORECASE)
+
+_UNITS: Final = {
+    name: unit
+    for unit, names in {
+        "s": "s sec secs second seconds",
+        "min": "min mins minute minutes",
+        "h": "h hr hrs hour hours",
+        "d": "d day days",
+        "w": "w wk wks week weeks",
+        "mo": "mo mon month months",
+        "y": "y yr yrs year years",
+    }.items()
+    for name in names.split()
+}
+_FIXED: Final = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+
+def epoch_us(when: datetime) -> int:
+    """Whole microseconds from 1970-01-01T00:00Z to an aware time; `fold` counts.
+
+    Examples
+    --------
+    >>> epoch_us(datetime(1970, 1, 1, 1, tzinfo=UTC))
+    3600000000
+    """
+    # Subtracting two datetimes of one zone would go by the wall clock; from UTC it goes by the instant.
+    return (when.astimezone(UTC) - _EPOCH) // _US
+
+
+def from_epoch_us(us: int, tz: tzinfo) -> datetime:
+    """The aware time of an instant in a zone, with `fold` set where the clock repeats."""
+    return (_EPOCH + timedelta(microseconds=us)).astimezone(tz)
+
+
+def local_instant_us(wall: datetime, tz: tzinfo) -> int:
+    """The first instant at which a zone's clock shows a wall time, or a later one where it never does.
+
+    Parameters
+    ----------
+    wall : datetime
+        Naive. Where the clock shows it twice, ``fold=1`` means the second time.
+    tz : tzinfo
+
+    Returns
+    -------
+    int
+        Microseconds since 1970-01-01T00:00Z. A wall time that the clock skips gives the instant of the change.
+
+    Examples
+    --------
+    The clocks of Sao Paulo went from 2018-11-03T23:59 to 2018-11-04T01:00, so that day has no midnight:
+
+    >>> from_epoch_us(local_instant_us(datetime(2018, 11, 4), zone("Sao_Paulo")), UTC).isoformat()
+    '2018-11-04T03:00:00+00:00'
+    """
+    guess = epoch_us(wall.replace(tzinfo=tz))
+    if from_epoch_us(guess, tz).replace(tzinfo=None, fold=0) == wall.replace(fold=0):
+        return guess
+    # Skipped: the offsets before and after the change (fold 0 and 1) give one instant on either side of it.
+    first, last = sorted(epoch_us(wall.replace(tzinfo=tz, fold=fold)) for fold in (0, 1))
+    while last - first > 1:
+        middle = (first + last) // 2
+        if from_epoch_us(middle, tz).replace(tzinfo=None, fold=0) < wall.replace(fold=0):
+            first = middle
+        else:
+            last = middle
+    return last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """A half-open window of time: `start` belongs to it, `end` does not.
+
+    Parameters
+    ----------
+    start : datetime
+        Aware.
+    end : datetime or None
+        Aware; None: no end.
+
+    Examples
+    --------
+    The day on which New York's clocks go back is 25 hours long:
+
+    >>> day = resolve("2026-11-01", "New_York")
+    >>> (day.end_us - day.start_us) / 3.6e9
+    25.0
+    """
+
+    start: datetime
+    end: datetime | None
+
+    def __post_init__(self) -> None:
+        for name, when in (("start", self.start), ("end", self.end)):
+            if when is not None and when.tzinfo is None:
+                raise SpanError(
+                    f"the {name} of a Span must be aware, and {when.isoformat()} is naive; give it a tzinfo"
+                )
+        if self.end is not None and epoch_us(self.end) < epoch_us(self.start):
+            raise SpanError(f"the span ends before it starts: {self.start.isoformat()} to {self.end.isoformat()}")
+
+    @property
+    def start_us(self) -> int:
+        """The start in microseconds since 1970-01-01T00:00Z."""
+        return epoch_us(self.start)
+
+    @property
+    def end_us(self) -> int | None:
+        """The end in microseconds since 1970-01-01T00:00Z; None: no end."""
+        return None if self.end is None else epoch_us(self.end)
+
+    def __contains__(self, when: datetime) -> bool:
+        us = epoch_us(when)
+        end_us = self.end_us
+        return self.start_us <= us and (end_us is None or us < end_us)
+
+    def __eq__(self, other: object) -> bool:
+        # By instants: two datetimes of one zone compare by wall clock, which says nothing in the repeated hour.
+        if not isinstance(other, Span):
+            return NotImplemented
+        return self.start_us == other.start_us and self.end_us == other.end_us
+
+    def __hash__(self) -> int:
+        return hash((self.start_us, self.end_us))
+
+    def __str__(self) -> str:
+        return f"[{self.start.isoformat()}, {'...' if self.end is None else self.end.isoformat()})"
+
+
+def range_text(start_us: int, end_us: int | None, tz_name: str) -> str:
+    """A window as a hisRead range: ``{dateTime},{dateTime}`` or ``{dateTime}``, in Zinc with the zone's name.
+
+    Parameters
+    ----------
+    start_us, end_us : int
+        Microseconds since 1970-01-01T00:00Z; `end_us` None: no end.
+    tz_name : str
+        The point's own ``tz``: some servers take no other zone.
+
+    Examples
+    --------
+    >>> day = resolve("2026-11-01", "New_York")
+    >>> range_text(day.start_us, day.end_us, "New_York")
+    '2026-11-01T00:00:00-04:00 New_York,2026-11-02T00:00:00-05:00 New_York'
+    """
+    start = _date_time_text(start_us, tz_name)
+    return start if end_us is None else f"{start},{_date_time_text(end_us, tz_name)}"
+
+
+def _date_time_text(us: int, tz_name: str) -> str:
+    local = from_epoch_us(us, zone(tz_name))
+    offset = local.utcoffset() or timedelta(0)
+    if offset.seconds % 60:
+        # Local mean time, before there were zones: Zinc has no seconds in an offset. The instant is what counts.
+        whole = timedelta(minutes=offset // timedelta(minutes=1))
+        local = (local.astimezone(UTC) + whole).replace(tzinfo=UTC)
+        sign, minutes = ("-", -whole) if whole < timedelta(0) else ("+", whole)
+        hours, rest = divmod(minutes // timedelta(minutes=1), 60)
+        return f"{local.replace(tzinfo=None).isoformat()}{sign}{hours:02}:{rest:02} {tz_name}"
+    text = local.isoformat()
+    return f"{text.removesuffix('+00:00')}Z UTC" if tz_name == "UTC" else f"{text} {tz_name}"
+
+
+def resolve(
+    span: SpanLike,
+    tz: str | tzinfo,
+    now: datetime | None = None,
+    *,
+    week_start: str = "monday",
+) -> Span:
+    """The half-open window that a span means in a zone; the forms are in this module's table.
+
+    Parameters
+    ----------
+    span : str, date, datetime, (start, end), or Span
+        What a person wrote. A date means its whole local day; a naive time is local time in `tz`.
+    tz : str or tzinfo
+        The point's zone: a Haystack name, an IANA id, or a tzinfo.
+    now : datetime, optional
+        Aware; the present by default.
+    week_start : str
+        The day that weeks start with: ``"monday"``, ``"sunday"``, ``"saturday"``, ...
+
+    Returns
+    -------
+    Span
+        Its times are in `tz`.
+
+    Raises
+    ------
+    SpanError
+        The span is none of the forms, names a day that does not exist, or ends before it starts.
+    ZoneError
+        There is no such zone.
+
+    Examples
+    --------
+    >>> print(resolve("2026-03-08", "New_York"))
+    [2026-03-08T00:00:00-05:00, 2026-03-09T00:00:00-04:00)
+    >>> print(resolve("lastWeek", "London", datetime(2026, 11, 18, 12, tzinfo=UTC)))
+    [2026-11-09T00:00:00+00:00, 2026-11-16T00:00:00+00:00)
+    >>> print(resolve(("2026-01", "2026-02"), "UTC"))
+    [2026-01-01T00:00:00+00:00, 2026-03-01T00:00:00+00:00)
+    >>> print(resolve((date(2026, 1, 1), datetime(2026, 1, 1, 6)), "Brisbane"))
+    [2026-01-01T00:00:00+10:00, 2026-01-01T06:00:00+10:00)
+    """
+    place = zone(tz) if isinstance(tz, str) else tz
+    if now is None:
+        now = datetime.now(UTC)
+    elif now.tzinfo is None:
+        raise SpanError(f"now must be an aware datetime, and {now.isoformat()} is naive; give it a tzinfo")
+    if week_start.lower() not in _WEEKDAYS:
+        raise SpanError(f"no day is called {week_start!r}; week_start is one of {', '.join(_WEEKDAYS)}")
+    reader = _Reader(place, now, _WEEKDAYS.index(week_start.lower()))
+    try:
+        start_us, end_us = reader.window(span)
+        return Span(from_epoch_us(start_us, place), None if end_us is None else from_epoch_us(end_us, place))
+    except OverflowError as error:
+        raise SpanError(f"the span {span!r} reaches beyond the years 1 to 9999") from error
+
+
+class _Piece(NamedTuple):
+    """One end of a span, or a whole one: a period from `start_us` to `end_us`, or an instant."""
+
+    start_us: int
+    end_us: int | None
+    to_now: bool = False
+
+
+class _Reader:
+    """Understands spans in one zone at one present."""
+
+    def __init__(self, tz: tzinfo, now: datetime, week_start: int) -> None:
+        self.tz = tz
+        self.now_us = epoch_us(now)
+        self.local_now = from_epoch_us(self.now_us, tz).replace(tzinfo=None)
+        self.today = self.local_now.date()
+        self.week_start = week_start
+
+    def window(self, span: SpanLike) -> tuple[int, int | None]:
+        if isinstance(span, Span):
+            return span.start_us, span.end_us
+        if isinstance(span, str) and "," in span:
+            span = tuple(part.strip() for part in span.split(","))
+        if isinstance(span, Sequence) and not isinstance(span, str):
+            return self.pair(span)
+        piece = self.piece(span, span)
+        return piece.start_us, self.now_us if piece.to_now else piece.end_us
+
+    def pair(self, span: Sequence[SpanLike]) -> tuple[int, int | None]:
+        if len(span) != 2:
+            raise SpanError(f"a span has a start and an end, and {span!r} has {len(span)} parts; {_EXAMPLES}")
+        first = self.piece(span[0], span)
+        if span[1] is None:
+            return first.start_us, None
+        last = self.piece(span[1], span)
+        end_us = last.start_us if last.end_us is None else last.end_us
+        if end_us < first.start_us or last.start_us < end_us == first.start_us:
+            raise SpanError(
+                f"the span {span!r} ends before it starts: {from_epoch_us(first.start_us, self.tz).isoformat()} to "
+                f"{from_epoch_us(end_us, self.tz).isoformat()}"
+            )
+        return first.start_us, end_us
+
+    def piece(self, part: SpanLike, span: SpanLike) -> _Piece:
+        if isinstance(part, str):
+            piece = self.text(part.strip(), span)
+        elif isinstance(part, datetime):
+            piece = self.instant(part, span)
+        elif isinstance(part, date):
+            piece = self.days(part, part + _DAY)
+        else:
+            piece = None
+        if piece is None:
+            where = "" if part is span else f" in {span!r}"
+            raise SpanError(f"{part!r}{where} is no span of time; {_EXAMPLES}")
+        return piece
+
+    def text(self, text: str, span: SpanLike) -> _Piece | None:
+        if text in ("today", "yesterday", "now"):
+            day = self.today - _DAY if text == "yesterday" else self.today
+            return _Piece(self.now_us, None) if text == "now" else self.days(day, day + _DAY)
+        if match := _PERIOD.fullmatch(text):
+            return self.period(text, *match.groups())
+        if match := _DATE_TIME.fullmatch(text):
+            return self.date_time(text, *match.groups())
+        if match := _NAMED.fullmatch(text):
+            return self.named(match[1].lower(), match[2].lower())
+        if match := _AGO.fullmatch(text):
+            return self.ago(int(match[1]), match[2].lower(), text)
+        return None
+
+    def days(self, first: date, after: date) -> _Piece:
+        return _Piece(self.midnight_us(first), self.midnight_us(after))
+
+    def midnight_us(self, day: date) -> int:
+        return local_instant_us(datetime(day.year, day.month, day.day), self.tz)
+
+    def period(self, text: str, year: str, month: str | None, day: str | None) -> _Piece:
+        try:
+            first = date(int(year), int(month or 1), int(day or 1))
+        except ValueError as error:
+            raise SpanError(f"{text!r} is no day of the calendar: {error}; {_EXAMPLES}") from error
+        if day is not None:
+            return self.days(first, first + _DAY)
+        return self.days(first, _add_months(first, 12 if month is None else 1))
+
+    def date_time(self, text: str, wall: str, offset: str | None, name: str | None) -> _Piece:
+        try:
+            when = datetime.fromisoformat(wall + (offset or ""))
+            tz = None if name is None else zone(name)
+        except (ValueError, ZoneError) as error:
+            raise SpanError(f"{text!r} is no time: {error}; {_EXAMPLES}") from error
+        if when.tzinfo is not None:
+            return _Piece(epoch_us(when), None)  # the offset decides, the name only labels
+        return _Piece(local_instant_us(when, tz or self.tz), None)
+
+    def instant(self, when: datetime, span: SpanLike) -> _Piece:
+        if when != when:  # pandas.NaT is a datetime too
+            raise SpanError(f"the span {span!r} holds a time that is missing (NaT); {_EXAMPLES}")
+        # A sample's time has whole microseconds: of a Timestamp's nanoseconds, the next one bounds the same samples.
+        more_us = 1 if getattr(when, "nanosecond", 0) else 0
+        plain = datetime(
+            when.year, when.month, when.day, when.hour, when.minute, when.second, when.microsecond, fold=when.fold
+        )
+        if when.tzinfo is None:
+            return _Piece(local_instant_us(plain, self.tz) + more_us, None)
+        offset = when.utcoffset() or timedelta(0)
+        return _Piece(epoch_us((plain - offset).replace(tzinfo=UTC, fold=0)) + more_us, None)
+
+    def named(self, which: str, unit: str) -> _Piece:
+        today = self.today
+        if which == "past":
+            first = today - 7 * _DAY if unit == "week" else _add_months(today, -_MONTHS[unit])
+            return self.days(first, today + _DAY)
+        if unit == "week":
+            first = today - _DAY * ((today.weekday() - self.week_start) % 7)
+            first -= 7 * _DAY if which == "last" else timedelta(0)
+            return self.days(first, first + 7 * _DAY)
+        months = _MONTHS[unit]
+        first = date(today.year, (today.month - 1) // months * months + 1, 1)
+        first = _add_months(first, -months) if which == "last" else first
+        return self.days(first, _add_months(first, months))
+
+    def ago(self, count: int, name: str, text: str) -> _Piece:
+        unit = _UNITS.get(name)
+        if unit is None:
+            hint = "'m' could be minutes or months" if name == "m" else f"{name!r} is no unit of time"
+            raise SpanError(f"{text!r}: {hint}; write s, min, h, d, w, mo or y, as in '-90min' or '-7d'")
+        if unit in _FIXED:
+            return _Piece(self.now_us - count * _FIXED[unit] // _US, None, to_now=True)
+        # Days and longer go by the calendar: the same time of day, so many days ago.
+        if unit in ("d", "w"):
+            wall = self.local_now - count * (7 if unit == "w" else 1) * _DAY
+        else:
+            day = _add_months(self.today, -count * (12 if unit == "y" else 1))
+            wall = datetime.combine(day, self.local_now.time())
+        return _Piece(local_instant_us(wall, self.tz), None, to_now=True)
+
+
+_MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+
+
+def _add_months(day: date, months: int) -> date:
+    """The same day of another month, or that month's last day where it is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if not 1 <= year <= 9999:
+        raise OverflowError(f"year {year}")
+    for last in (day.day, 30, 29, 28):
+        try:
+            return date(year, month + 1, min(day.day, last))
+        except ValueError:
+            continue
+    raise AssertionError("every month has 28 days")
