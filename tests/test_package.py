@@ -1,0 +1,102 @@
+"""The package as it is built: from an exported tree, without ``.git`` and without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import hsframe
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "demo-out", "dist", "build", "*.egg-info")
+
+
+def build(tree: Path, target: str, out: Path) -> Path:
+    """Call the build backend as pip does, in a process of its own whose folder is the tree."""
+    code = f"import sys; from hatchling.build import build_{target}; print(build_{target}(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, str(out)], cwd=tree, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out / done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    tree = folder / "exported"
+    shutil.copytree(ROOT, tree, ignore=NOT_SOURCE)
+    assert not (tree / ".git").exists()
+    return build(tree, "sdist", folder)
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built from the source distribution: what pip does where there is no wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = [path for path in folder.iterdir() if path.is_dir()]
+    return build(tree, "wheel", folder)
+
+
+def test_the_version_is_written_once_and_is_the_same_everywhere(wheel: Path) -> None:
+    version = PYPROJECT["project"]["version"]
+    assert hsframe.__version__ == version
+    assert wheel.name == f"hsframe-{version}-py3-none-any.whl"
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "hsframe").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    assert "hsframe/py.typed" in sources
+    assert {name for name in packed if ".dist-info/" not in name} == sources
+
+
+def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked elsewhere, it imports and finds its own data: the table of units, the zones."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import hsframe; "
+        "print(hsframe.__file__); print(hsframe.units.unit('°F').quantity); print(hsframe.__version__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", "-c", code, str(tmp_path / "site")],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    where, quantity, version = done.stdout.splitlines()
+    assert Path(where).is_relative_to(tmp_path)
+    assert quantity == "temperature"
+    assert version == hsframe.__version__
+
+
+def test_the_command_and_the_module_are_one_program() -> None:
+    assert PYPROJECT["project"]["scripts"] == {"hsframe": "hsframe.cli:main"}
+    (entry,) = metadata.entry_points(group="console_scripts", name="hsframe")
+    assert entry.value == "hsframe.cli:main"
+    done = subprocess.run([sys.executable, "-m", "hsframe", "--help"], capture_output=True, text=True, check=True)
+    assert "demo" in done.stdout
+
+
+def test_the_extras_name_what_they_need() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    for extra, package in {"plot": "matplotlib", "demo": "matplotlib", "notebook": "ipykernel", "pint": "pint"}.items():
+        assert any(re.match(rf"{package}\b", requirement) for requirement in extras[extra]), extra
