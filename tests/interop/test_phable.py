@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,9 +10,12 @@ from zoneinfo import ZoneInfo
 
 import phable
 import pytest
+
 from hsframe.testing.server import running_server
 
 pytestmark = pytest.mark.interop
+
+DAYS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +85,15 @@ def test_a_batch_his_read_is_the_single_ones_side_by_side(client: phable.Haystac
 def test_his_write_single_and_batch(client: phable.HaystackClient) -> None:
     first, second = client.read_all('point and his and kind == "Number" and unit and tz == "New_York"', 2).rows
     zone = ZoneInfo("America/New_York")
-    # Long before the demo's own history.
-    start = datetime(2001, 2, 3, 4, tzinfo=zone)
+    # Long before the demo's own history, and a day of its own for each run against the same server.
+    day = date(2001, 2, 3) + timedelta(days=next(DAYS))
+    start = datetime(day.year, day.month, day.day, 4, tzinfo=zone)
     rows = [{"ts": start + timedelta(hours=n), "val": phable.Number(n + 0.25, first["unit"])} for n in range(5)]
     client.his_write_by_id(first["id"], rows)
-    span = phable.DateRange(date(2001, 2, 3), date(2001, 2, 3))
+    span = phable.DateRange(day, day)
     assert rows_of(client.his_read_by_id(first["id"], span)) == [(row["ts"], row["val"]) for row in rows]
 
+    later = start + timedelta(hours=9)
     batch = [
         {"ts": start, "v0": phable.Number(-1.5, first["unit"])},  # overwrites
         {
@@ -100,7 +106,7 @@ def test_his_write_single_and_batch(client: phable.HaystackClient) -> None:
     written = dict(rows_of(client.his_read_by_id(first["id"], span)))
     assert len(written) == 6
     assert written[start] == phable.Number(-1.5, first["unit"])
-    assert rows_of(client.his_read_by_id(second["id"], span)) == [(batch[1]["ts"], batch[1]["v1"])]
+    assert rows_of(client.his_read_by_id(second["id"], span)) == [(later, batch[1]["v1"])]
 
 
 def test_a_wrong_zone_is_refused(client: phable.HaystackClient) -> None:

@@ -1,0 +1,119 @@
+"""The documents tell the truth of today: README and docstrings run, paths and links exist, reasons are given."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hsframe
+from hsframe.testing.server import running_server
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
+# Examples that open a socket or write a file say so with a doctest skip; everything else runs.
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def modules() -> list[str]:
+    """Every module of the package; __main__ would run the program."""
+    found = ["hsframe", *(info.name for info in pkgutil.walk_packages(hsframe.__path__, "hsframe."))]
+    return [name for name in found if not name.endswith("__main__")]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The fenced code blocks of a document in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples_run(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    assert result.failed == 0, f"{result.failed} of {result.attempted} examples in {name} fail; the output is above"
+
+
+def test_docstrings_have_examples() -> None:
+    """The test above is worth something: examples are there to be run."""
+    finder = doctest.DocTestFinder()
+    found = [test for name in modules() for test in finder.find(importlib.import_module(name)) if test.examples]
+    assert len(found) > 20
+
+
+def test_the_readme_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All Python blocks, one after the other in one namespace, against the demo server on a free port."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    source = blocks("README.md", "python")
+    assert len(source) >= 3
+    with running_server() as server:
+        namespace: dict[str, Any] = {"__name__": "readme"}
+        for number, block in enumerate(source, 1):
+            assert "await " not in block or "asyncio.run" in block, "README blocks run outside of a running loop"
+            code = block.replace("http://127.0.0.1:8080/api", server.uri)
+            exec(compile(code, f"README.md, Python block {number}", "exec"), namespace)
+        hsframe.close()
+    plt.close("all")
+    assert list(tmp_path.glob("*.parquet")), "the README promises a Parquet file"
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    shell = "\n".join(blocks("README.md", "sh"))
+    assert "scripts/demo" in shell
+    assert "scripts/check" in shell
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_paths_exist(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link]
+    # `hsframe/codecs/zinc.py`, `tests/test_floors.py`: a path in backticks that starts in a folder of the project.
+    paths = re.findall(r"`((?:hsframe|tests|scripts|notebooks|docs|\.ci)/[\w./-]*)`", text)
+    missing = sorted({path for path in [*links, *paths] if not (ROOT / path).exists()})
+    assert missing == []
+
+
+def test_the_tour_of_the_architecture_is_the_tree() -> None:
+    """Every module and package at the top of hsframe/ has its line in the tour, and the tour names no other."""
+    (tour,) = [block for block in blocks("ARCHITECTURE.md", "") if block.startswith("hsframe/\n")]
+    named = set(re.findall(r"^ {2}([\w.]+/?)", tour, re.MULTILINE))
+    top = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in (ROOT / "hsframe").iterdir()
+        if path.name != "__pycache__" and (path.is_dir() or path.suffix == ".py")
+    }
+    assert named == top
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    requirements = list(project["project"]["dependencies"])
+    for extra in project["project"]["optional-dependencies"].values():
+        requirements += extra
+    for group in project["dependency-groups"].values():
+        requirements += [entry for entry in group if isinstance(entry, str)]
+    names = {re.split(r"[<>=!~ \[]", requirement)[0] for requirement in requirements}
+    reasons = dict(
+        re.findall(r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.MULTILINE)
+    )
+    assert sorted(names - set(reasons)) == []
+    assert all(len(reason) > 15 for reason in reasons.values())
+
+
+def test_the_classifiers_name_what_is_run() -> None:
+    """3.11 and 3.13 are what scripts/check runs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    versions = re.findall(r"Python :: (3\.\d+)", "\n".join(project["project"]["classifiers"]))
+    check = (ROOT / "scripts" / "check").read_text("utf-8")
+    assert versions == ["3.11", "3.13"]
+    assert all(version in check for version in versions)
