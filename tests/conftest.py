@@ -34,9 +34,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-# Threads that live as long as the process, by design.
+# Threads that nobody leaves behind: they end with something that is still wanted.
 _LASTING_THREADS = (
-    "hsframe",  # the one background loop of the synchronous face
     "asyncio_",  # the workers of a loop's default executor (name look-ups); they end with their loop
     "execnet",  # pytest-xdist
 )

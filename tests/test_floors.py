@@ -115,6 +115,12 @@ def imports_of(module: str, path: Path, modules: set[str]) -> Iterator[Import]:
                 full = f"{base}.{alias.name}"
                 is_module = full.removeprefix("hsframe.") in modules
                 yield Import(module, full if is_module else base, node.lineno, in_function)
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__")
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield Import(module, str(node.args[0].value), node.lineno, in_function)
         elif isinstance(node, ast.If) and is_type_checking(node.test):
             for child in node.orelse:
                 yield from walk(child, in_function)
@@ -229,6 +235,7 @@ def test_import_hsframe_loads_only_what_everybody_needs() -> None:
         ("session.py", "import nest_asyncio", "only runners"),
         ("runners.py", "import nest_asyncio", "at module level"),
         ("protocol/scram.py", "import hmac", "only nobody may"),
+        ("session.py", "def f():\n    return importlib.import_module('nest_asyncio')", "only runners"),
     ],
 )
 def test_the_check_can_fail(tmp_path: Path, path: str, source: str, complaint: str) -> None:
