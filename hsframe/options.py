@@ -1,0 +1,91 @@
+"""Settings of the whole process, as attributes of this module.
+
+::
+
+    hsframe.options.unit_mixing = "raise"       # from now on
+    with hsframe.options.using(unit_mixing="raise"):   # in this block
+        ...
+
+``unit_mixing``
+    ``"convert"`` (default): in ``a + b``, ``a - b``, comparisons and assignments, values of a convertible unit are
+    converted to the unit of the left side. ``"raise"``: two different units raise :class:`~hsframe.UnitError`.
+    Units that do not convert raise in both.
+``unit_factors``
+    ``"standard"`` (default): the factors of the standard's unit table as it is published. ``"corrected"``: the few
+    that contradict the name of their unit (:data:`hsframe.units.MISPRINTS`) are put right.
+
+A value that is not among these raises :class:`~hsframe.MetadataError`, and so does a name that is no setting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final, Literal
+
+from hsframe.errors import MetadataError
+
+__all__ = ["unit_factors", "unit_mixing", "using"]
+
+unit_mixing: Literal["convert", "raise"] = "convert"
+unit_factors: Literal["standard", "corrected"] = "standard"
+
+_CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("standard", "corrected")}
+
+
+@contextlib.contextmanager
+def using(**settings: str) -> Iterator[None]:
+    """Change settings for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    **settings : str
+        Names and values as above.
+
+    Raises
+    ------
+    MetadataError
+        No such setting, or no such value.
+
+    Examples
+    --------
+    >>> from hsframe import options
+    >>> with options.using(unit_mixing="raise"):
+    ...     options.unit_mixing
+    'raise'
+    >>> options.unit_mixing
+    'convert'
+    """
+    module = sys.modules[__name__]
+    for name, value in settings.items():
+        _check(name, value)
+    before = {name: getattr(module, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+def _check(name: str, value: object) -> None:
+    choices = _CHOICES.get(name)
+    if choices is None:
+        raise MetadataError(f"hsframe.options has no setting {name!r}; it has {', '.join(_CHOICES)}")
+    if value not in choices:
+        raise MetadataError(f"hsframe.options.{name} cannot be {value!r}; expected one of {', '.join(choices)}")
+
+
+class _Options(ModuleType):
+    """The module itself, which checks what is assigned: a misspelt setting must not go unnoticed."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("__"):
+            _check(name, value)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Options

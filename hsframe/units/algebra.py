@@ -1,0 +1,261 @@
+"""The unit of a product, a quotient or a root.
+
+The dimension and the scale alone do not tell it: kW x h and kVA x h have the same of both. So the quantities decide:
+a short list of laws (power x time = energy), each read in three ways (energy / time = power, energy / power = time).
+Where no law speaks and only one quantity has the dimension, it is that one. Where nothing fits there is no unit, and
+the result is a plain number.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Set
+from fractions import Fraction
+
+from hsframe.units.table import MISPRINTS, Unit, all_units, find
+
+__all__ = ["divide", "multiply", "power"]
+
+# The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
+# are nearer to one another than this.
+_NEAR = 1e-3
+
+_LAWS = """
+power                    * time                     = energy
+apparent power           * time                     = apparent energy
+reactive power           * time                     = reactive energy
+power by area            * area                     = power
+power by area            * time                     = energy by area
+energy by area           * area                     = energy
+irradiance               * area                     = power
+irradiance               * time                     = energy by area
+energy by volume         * volume                   = energy
+energy by volume         * volumetric flow          = power
+power by volumetric flow * volumetric flow          = power
+enthalpy                 * mass                     = energy
+enthalpy                 * mass flow                = power
+specific entropy         * temperature differential = enthalpy
+specific entropy         * mass                     = entropy
+entropy                  * temperature differential = energy
+heating rate             * time                     = temperature differential
+electric potential       * electric current         = apparent power
+electric potential       * electric charge          = energy
+electric current         * electric resistance      = electric potential
+electric current         * time                     = electric charge
+electric field strength  * length                   = electric potential
+electric current density * area                     = electric current
+magnetic flux density    * area                     = magnetic flux
+volumetric flow          * time                     = volume
+velocity                 * area                     = volumetric flow
+velocity                 * time                     = length
+acceleration             * time                     = velocity
+mass                     * acceleration             = force
+mass flow                * time                     = mass
+mass flow                * velocity                 = force
+density                  * volume                   = mass
+density                  * volumetric flow          = mass flow
+density                  * length                   = grammage
+grammage                 * area                     = mass
+length                   * length                   = area
+area                     * length                   = volume
+force                    * length                   = energy
+force                    * time                     = momentum
+force                    * velocity                 = power
+pressure                 * area                     = force
+pressure                 * volume                   = energy
+pressure                 * volumetric flow          = power
+surface tension          * length                   = force
+illuminance              * area                     = luminous flux
+luminance                * area                     = luminous intensity
+frequency                * length                   = velocity
+frequency                * volume                   = volumetric flow
+frequency                * mass                     = mass flow
+frequency                * energy                   = power
+"""
+
+# Laws between single units: a power factor and a COP are numbers that lead from one quantity to another.
+_FACTORS = (("apparent power", "pf", "power"), ("apparent energy", "pf", "energy"), ("power", "COP", "power"))
+
+
+@functools.cache
+def _laws() -> tuple[Mapping[tuple[str, str], str], Mapping[tuple[str, str], str]]:
+    """Quantities of products and of quotients; the first law that speaks wins."""
+    products: dict[tuple[str, str], str] = {}
+    quotients: dict[tuple[str, str], str] = {}
+    for line in _LAWS.strip().splitlines():
+        left, result = line.split("=")
+        a, b = (term.strip() for term in left.split("*"))
+        c = result.strip()
+        products.setdefault((a, b), c)
+        products.setdefault((b, a), c)
+        quotients.setdefault((c, a), b)
+        quotients.setdefault((c, b), a)
+    return products, quotients
+
+
+def multiply(a: str, b: str) -> str | None:
+    """The unit of a product, None where the table has no unit for it.
+
+    Parameters
+    ----------
+    a, b : str
+        Symbols. An absolute temperature with an offset (°C, °F) and a unit that the table does not have give None.
+
+    Returns
+    -------
+    str or None
+        The preferred symbol.
+
+    Examples
+    --------
+    >>> multiply("kW", "h"), multiply("kVA", "h"), multiply("kVA", "pf"), multiply("kW", "°F")
+    ('kWh', 'kVAh', 'kW', None)
+    """
+    return _product(a, b)
+
+
+@functools.lru_cache(maxsize=1024)
+def _product(a: str, b: str) -> str | None:
+    x, y = find(a), find(b)
+    if x is None or y is None:
+        return None
+    for first, second in ((x, y), (y, x)):
+        if _is_ratio(second) and not _is_ratio(first):
+            return first.symbol if _scale(second) == 1 else None
+        for quantity, factor, result in _FACTORS:
+            if first.quantity == quantity and second.symbol == factor:
+                return _fitting(first.dimension, _scale(first), result, frozenset())
+    if not _counts(x) or not _counts(y):
+        return None
+    dimension = tuple(i + j for i, j in zip(x.dimension, y.dimension, strict=True))
+    quantity_of = _laws()[0].get((x.quantity, y.quantity))
+    texts = {text for p, q in _names(x, y) for text in (p + q, q + p)} | _cancelled(x, y) | _cancelled(y, x)
+    return _fitting(dimension, _scale(x) * _scale(y), quantity_of, texts)
+
+
+def divide(a: str | None, b: str) -> str | None:
+    """The unit of a quotient, None where it is a plain number or the table has no unit for it.
+
+    Parameters
+    ----------
+    a : str or None
+        The symbol of the dividend; None for a plain number.
+    b : str
+        The symbol of the divisor.
+
+    Returns
+    -------
+    str or None
+        The preferred symbol.
+
+    Examples
+    --------
+    >>> divide("kWh", "h"), divide("kWh", "kW"), divide("kW", "kVA"), divide("kW", "kW"), divide(None, "h")
+    ('kW', 'hr', 'pf', None, '/h')
+    """
+    return _quotient(a, b)
+
+
+@functools.lru_cache(maxsize=1024)
+def _quotient(a: str | None, b: str) -> str | None:
+    y = find(b)
+    if y is None or not _counts(y):
+        return _by_factor(a, y)
+    if a is None:
+        dimension = tuple(-exponent for exponent in y.dimension)
+        return _fitting(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
+    x = find(a)
+    if x is None or not _counts(x) or x.kind == y.kind:
+        return None
+    for quantity, factor, result in _FACTORS:
+        if (x.quantity, y.quantity) == (result, quantity) and quantity != result and _scale(x) == _scale(y):
+            return factor
+    dimension = tuple(i - j for i, j in zip(x.dimension, y.dimension, strict=True))
+    quantity_of = _laws()[1].get((x.quantity, y.quantity))
+    return _fitting(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
+
+
+def _by_factor(a: str | None, y: Unit | None) -> str | None:
+    x = None if a is None else find(a)
+    if x is None or y is None:
+        return None
+    if _is_ratio(y):
+        return x.symbol if _scale(y) == 1 and not _is_ratio(x) else None
+    for quantity, factor, result in _FACTORS:
+        if y.symbol == factor and x.quantity == result:
+            return _fitting(x.dimension, _scale(x), quantity, frozenset())
+    return None
+
+
+def power(a: str, exponent: float) -> str | None:
+    """The unit of a power: m² of m ** 2, m of m² ** 0.5; None where the table has none.
+
+    Examples
+    --------
+    >>> power("m", 2), power("ft²", 0.5), power("kW", 2)
+    ('m²', 'ft', None)
+    """
+    x = find(a)
+    if exponent == 1:
+        return a
+    if x is None or not _counts(x):
+        return None
+    wanted = [base * exponent for base in x.dimension]
+    if any(base != int(base) for base in wanted) or not any(wanted):
+        return None
+    scale = Fraction(float(_scale(x)) ** exponent)
+    return _fitting(tuple(int(base) for base in wanted), scale, None, frozenset())
+
+
+def _scale(one: Unit) -> Fraction:
+    """The scale that the unit's name asks for: a misprint must not decide what kW x h is."""
+    return MISPRINTS.get(one.symbol, one.scale)
+
+
+def _counts(one: Unit) -> bool:
+    """Whether a unit can be a factor: it has a dimension and no offset."""
+    return any(one.dimension) and not one.offset
+
+
+def _is_ratio(one: Unit) -> bool:
+    return one.kind == "ratio"
+
+
+def _names(x: Unit, y: Unit) -> list[tuple[str, str]]:
+    return [(p, q) for p in (x.name, *x.symbols) for q in (y.name, *y.symbols)]
+
+
+def _cancelled(rate: Unit, factor: Unit) -> set[str]:
+    """``kWh`` of ``kWh/m²`` x ``m²``."""
+    head, slash, tail = rate.symbol.rpartition("/")
+    return {head} if slash and tail in (factor.name, *factor.symbols) else set()
+
+
+@functools.cache
+def _by_dimension() -> Mapping[tuple[int, ...], tuple[Unit, ...]]:
+    table: dict[tuple[int, ...], list[Unit]] = {}
+    for one in all_units():
+        if any(one.dimension) and not one.offset and one.quantity != "temperature":
+            table.setdefault(one.dimension, []).append(one)
+    return {dimension: tuple(units) for dimension, units in table.items()}
+
+
+def _fitting(
+    dimension: tuple[int, ...],
+    scale: Fraction,
+    quantity: str | None,
+    texts: Set[str],
+    *,
+    only_text: bool = False,
+) -> str | None:
+    units = [
+        one
+        for one in _by_dimension().get(dimension, frozenset())
+        if (quantity is None or one.quantity == quantity) and abs(float(_scale(one) / scale) - 1) < _NEAR
+    ]
+    for one in units:
+        if not texts.isdisjoint((one.name, *one.symbols)):
+            return one.symbol
+    if only_text or not units or len({one.quantity for one in units}) > 1:
+        return None
+    return min(units, key=lambda one: abs(float(_scale(one) / scale) - 1)).symbol

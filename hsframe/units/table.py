@@ -1,0 +1,372 @@
+"""The table of units (standard: chapter Units): which units there are, and how one becomes another.
+
+The table is the standard's, in ``units.csv`` beside this file: 457 units under 977 names and symbols, in 60
+quantities. A value in SI base units is ``value * scale + offset``; scales that are plain fractions stand there as
+fractions, so 32 °F is exactly 0 °C. It is read on first use.
+
+Two units convert only where the dimension **and** the quantity agree: kWh and kVAh have the same dimension and are
+different things. Currencies never convert. Of the dimensionless units only ppu, %, ppm and ppb convert among
+themselves, and rad with deg and degPh.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import functools
+import importlib.resources
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, overload
+
+from hsframe import options
+from hsframe.errors import UnitError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MISPRINTS", "Unit", "all_units", "convert", "converter", "convertible", "delta", "find", "unit"]
+
+_log = logging.getLogger("hsframe.units")
+
+_BASES = ("kg", "m", "s", "K", "A", "mol", "cd", "sr")
+# The dimensionless units that are one thing in several sizes; every other one is a thing of its own.
+_RATIOS = frozenset({"%", "ppu", "ppm", "ppb"})
+_ANGLES = frozenset({"rad", "deg", "degPh"})
+_DELTAS: Final = {"°F": "Δ°F", "°C": "Δ°C", "K": "ΔK"}
+# Unicode has two micro signs and two ohms, and keyboards give either.
+_LOOKALIKES = str.maketrans({"μ": "µ", "Ω": "Ω", "∆": "Δ", "℃": "°C", "℉": "°F"})
+
+MISPRINTS: Final[Mapping[str, Fraction]] = MappingProxyType(
+    {
+        "µm": Fraction(1, 10**6),
+        "kg/L": Fraction(1000),
+        "mg/L": Fraction(1, 1000),
+        "J/g": Fraction(1000),
+        "fc": Fraction(1) / Fraction("0.09290304"),
+        "cd/ft²": Fraction(1) / Fraction("0.09290304"),
+        "galUK/min": Fraction("0.00454609") / 60,
+        "rpm": Fraction("6.2831853071795865") / 60,
+        "%/s": Fraction(1, 100),
+    }
+)
+"""Units whose scale in the standard's table contradicts their own name, with the scale that the name asks for.
+
+The standard's figures are used as they are published, with a warning in the log the first time that one of these is
+converted; ``hsframe.options.unit_factors = "corrected"`` uses the figures that stand here. ``kW/ton`` is another
+misprint: it is the inverse of a COP, and the table lets it pass for one; "corrected" refuses that conversion.
+"""
+
+_INVERSE = "kW/ton"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of the table.
+
+    Parameters
+    ----------
+    name : str
+        The long name, ``"kilowatt_hour"``.
+    symbols : tuple of str
+        Every short form; the last is the preferred one. Empty where the name is the symbol (``acre``, ``day``).
+    quantity : str
+        What it measures, ``"energy"``.
+    dimension : tuple of int
+        The exponents of kg, m, s, K, A, mol, cd and sr.
+    scale, offset : Fraction
+        A value in SI base units is ``value * scale + offset``. Only temperatures have an offset.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    quantity: str
+    dimension: tuple[int, ...]
+    scale: Fraction
+    offset: Fraction
+
+    @property
+    def symbol(self) -> str:
+        """The preferred symbol: what a server writes."""
+        return self.symbols[-1] if self.symbols else self.name
+
+    @property
+    def kind(self) -> str:
+        """What it converts within: units of one kind are sizes of one thing."""
+        if self.quantity == "currency":
+            return self.name
+        if self.quantity == "dimensionless":
+            symbol = self.symbol
+            return "ratio" if symbol in _RATIOS else "angle" if symbol in _ANGLES else self.name
+        return self.quantity
+
+    def __str__(self) -> str:
+        return self.symbol
+
+
+@functools.cache
+def all_units() -> tuple[Unit, ...]:
+    """Every unit of the standard's table, in its order.
+
+    Returns
+    -------
+    tuple of Unit
+        457 units.
+    """
+    with importlib.resources.files("hsframe.units").joinpath("units.csv").open(encoding="utf-8") as lines:
+        return tuple(
+            Unit(
+                name=row["name"],
+                symbols=tuple(row["symbols"].split()),
+                quantity=row["quantity"],
+                dimension=_dimension(row["dimension"]),
+                scale=Fraction(row["scale"]),
+                offset=Fraction(row["offset"] or 0),
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def _dimension(text: str) -> tuple[int, ...]:
+    exponents = dict.fromkeys(_BASES, 0)
+    for term in text.split():
+        base = term.rstrip("-0123456789")
+        exponents[base] = int(term[len(base) :] or 1)
+    return tuple(exponents.values())
+
+
+@functools.cache
+def _by_identifier() -> Mapping[str, Unit]:
+    return {identifier: one for one in all_units() for identifier in (one.name, *one.symbols)}
+
+
+@functools.lru_cache(maxsize=4096)
+def find(symbol: str) -> Unit | None:
+    """The unit of a symbol or a long name, None where the table has none.
+
+    A server may have units of its own, so an unknown symbol is no error until someone asks to convert it.
+
+    Parameters
+    ----------
+    symbol : str
+        ``"kW"`` or ``"kilowatt"``. Look-alike characters (the Greek µ, the ohm sign) are taken for one another.
+
+    Examples
+    --------
+    >>> find("kilowatt").symbol, find("furlong")
+    ('kW', None)
+    """
+    table = _by_identifier()
+    return table.get(symbol) or table.get(symbol.translate(_LOOKALIKES))
+
+
+def unit(symbol: str) -> Unit:
+    """The unit of a symbol or a long name.
+
+    Parameters
+    ----------
+    symbol : str
+        ``"kW"`` or ``"kilowatt"``.
+
+    Raises
+    ------
+    UnitError
+        The table has no such unit; the message names the nearest.
+
+    Examples
+    --------
+    >>> unit("inH₂O").quantity
+    'pressure'
+    >>> unit("kwh")
+    Traceback (most recent call last):
+    ...
+    hsframe.errors.UnitError: the unit table has no 'kwh'; did you mean 'kWh'?
+    """
+    found = find(symbol)
+    if found is None:
+        raise UnitError(f"the unit table has no {symbol!r}{_nearest(symbol)}")
+    return found
+
+
+def _nearest(symbol: str) -> str:
+    identifiers = list(_by_identifier())
+    by_fold = {identifier.casefold(): identifier for identifier in reversed(identifiers)}
+    folded = [by_fold[symbol.casefold()]] if symbol.casefold() in by_fold else []
+    near = folded or difflib.get_close_matches(symbol, identifiers, n=3, cutoff=0.6)
+    if not near:
+        return "; hsframe.units.all_units() lists what there is"
+    return f"; did you mean {' or '.join(repr(name) for name in near)}?"
+
+
+def delta(symbol: str) -> str:
+    """The unit of a difference: Δ°F of °F; every other unit is its own.
+
+    Examples
+    --------
+    >>> delta("°F"), delta("kW")
+    ('Δ°F', 'kW')
+    """
+    found = find(symbol)
+    return symbol if found is None else _DELTAS.get(found.symbol, symbol)
+
+
+def convertible(source: str, target: str) -> bool:
+    """Whether values of one unit can be told in the other.
+
+    Every unit converts to itself, also one that the table does not have.
+
+    Examples
+    --------
+    >>> convertible("kWh", "BTU"), convertible("kWh", "kVAh"), convertible("°F", "Δ°F")
+    (True, False, False)
+    """
+    if source == target:
+        return True
+    a, b = find(source), find(target)
+    return a is not None and b is not None and (a is b or (a.kind == b.kind and not _inverse(a, b)))
+
+
+def _inverse(a: Unit, b: Unit) -> bool:
+    return options.unit_factors == "corrected" and (a.symbol == _INVERSE) != (b.symbol == _INVERSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """``(value + before) * times / over + after``, written so that the usual cases lose no digit.
+
+    Parameters
+    ----------
+    before, after : float
+        Of the two at most one is not 0, and only for temperatures.
+    times, over : float
+        The factor as a fraction; `over` is 1 where the fraction has no small terms.
+    """
+
+    before: float
+    times: float
+    over: float
+    after: float
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it changes nothing: two names of one unit."""
+        return self.times == self.over and self.before == self.after == 0.0
+
+    def __call__(self, values: Any) -> Any:
+        """The converted float or float64 array; an array is not changed in place."""
+        if self.before:
+            values = values + self.before
+        if self.times != 1.0:
+            values = values * self.times
+        if self.over != 1.0:
+            values = values / self.over
+        if self.after:
+            values = values + self.after
+        return values
+
+
+def converter(source: str, target: str) -> Conversion:
+    """How values of one unit become values of another.
+
+    Parameters
+    ----------
+    source, target : str
+        Symbols or long names.
+
+    Returns
+    -------
+    Conversion
+        A callable that takes a float or a float64 array.
+
+    Raises
+    ------
+    UnitError
+        A unit is not in the table, or the two measure different things.
+    """
+    return _converter(source, target, options.unit_factors)
+
+
+@functools.lru_cache(maxsize=1024)
+def _converter(source: str, target: str, factors: str) -> Conversion:
+    if source == target:
+        return Conversion(0.0, 1.0, 1.0, 0.0)
+    a, b = unit(source), unit(target)
+    if a is b:
+        return Conversion(0.0, 1.0, 1.0, 0.0)
+    if a.kind != b.kind or (factors == "corrected" and _inverse(a, b)):
+        raise UnitError(f"{source} cannot be converted to {target}: {_difference(a, b)}")
+    scale_a, scale_b = a.scale, b.scale
+    for one in (a, b):
+        if one.symbol in MISPRINTS or (one.symbol == _INVERSE):
+            if factors == "corrected":
+                scale_a = MISPRINTS.get(a.symbol, a.scale)
+                scale_b = MISPRINTS.get(b.symbol, b.scale)
+            else:
+                _log.warning(
+                    "the standard's table misprints the scale of %s, and %s -> %s follows the table; "
+                    'hsframe.options.unit_factors = "corrected" follows the name of the unit',
+                    one.symbol,
+                    source,
+                    target,
+                )
+    factor = scale_a / scale_b
+    shift = a.offset - b.offset
+    # The shift goes to the side where it is a round number: -32 before °F -> °C, +32 after °C -> °F.
+    before, after = shift / scale_a, shift / scale_b
+    before, after = (before, Fraction(0)) if before.denominator < after.denominator else (Fraction(0), after)
+    if factor.numerator < 2**40 and factor.denominator < 2**40:
+        return Conversion(float(before), float(factor.numerator), float(factor.denominator), float(after))
+    return Conversion(float(before), float(factor), 1.0, float(after))
+
+
+def _difference(a: Unit, b: Unit) -> str:
+    if {a.quantity, b.quantity} == {"temperature", "temperature differential"}:
+        return "one is a temperature, the other a difference of temperatures"
+    if a.quantity == b.quantity == "currency":
+        return "the table has no exchange rates"
+    if a.quantity == b.quantity == "dimensionless":
+        return f"{a.name} and {b.name} are both without dimension, but they are different things"
+    if a.quantity == b.quantity:
+        return f"one is the inverse of the other ({a.quantity})"
+    return f"one measures {a.quantity}, the other {b.quantity}"
+
+
+@overload
+def convert(values: float, source: str, target: str) -> float: ...
+@overload
+def convert(values: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]: ...
+def convert(values: float | NDArray[np.float64], source: str, target: str) -> float | NDArray[np.float64]:
+    """Values of one unit, told in another.
+
+    Parameters
+    ----------
+    values : float or float64 array
+        Magnitudes in `source`. NaN and the infinities stay what they are.
+    source, target : str
+        Symbols or long names.
+
+    Returns
+    -------
+    float or float64 array
+        Magnitudes in `target`; an array is a new one, unless the units are the same.
+
+    Raises
+    ------
+    UnitError
+        A unit is not in the table, or the two measure different things.
+
+    Examples
+    --------
+    >>> convert(72.5, "°F", "°C"), convert(9, "Δ°F", "Δ°C"), convert(1.0, "kWh", "MJ")
+    (22.5, 5.0, 3.6)
+    >>> convert(1.0, "kWh", "kVAh")
+    Traceback (most recent call last):
+    ...
+    hsframe.errors.UnitError: kWh cannot be converted to kVAh: one measures energy, the other apparent energy
+    """
+    converted: float | NDArray[np.float64] = converter(source, target)(values)
+    return converted
