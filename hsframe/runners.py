@@ -1,0 +1,369 @@
+"""How a coroutine is run from synchronous code.
+
+Two ways, chosen by ``connect(runner=...)``:
+
+``"thread"`` (:class:`BackgroundRunner`)
+    One daemon thread with one event loop for the whole process. It works in scripts, under Jupyter, under uvloop, from
+    any thread and after a fork. Ctrl-C and time-outs cancel the task; they do not leave it running behind your back.
+``"nested"`` (:class:`NestedRunner`)
+    On the caller's own running loop, made re-entrant by nest-asyncio, for those who mix ``await client...`` and
+    synchronous calls on one connection in a notebook. Nothing is patched before the first call.
+
+A runner takes a function and its arguments rather than a coroutine: a coroutine that is made and then not run warns,
+and belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import importlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
+
+__all__ = ["BackgroundRunner", "NestedRunner", "Runner", "runner_named"]
+
+T = TypeVar("T")
+
+_POLL_S = 0.25  # on Windows a waiting thread sees Ctrl-C only when its wait ends
+_CANCEL_GRACE_S = 5.0  # how long a cancelled task may take to clean up behind itself
+
+
+class Runner(Protocol):
+    """What a session needs of a runner."""
+
+    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
+        """Run ``await fn(*args)`` and give back its result."""
+
+    def hold(self) -> asyncio.AbstractEventLoop:
+        """The loop on which :meth:`run` would run now; it stays until :meth:`release`."""
+
+    def release(self) -> None:
+        """Say that one holder needs the loop no more."""
+
+
+def runner_named(name: str) -> Runner:
+    """The runner of that name.
+
+    Parameters
+    ----------
+    name : {"thread", "nested"}
+
+    Raises
+    ------
+    MetadataError
+        There is none of that name.
+    """
+    if name == "thread":
+        return _SHARED
+    if name == "nested":
+        return NestedRunner()
+    raise MetadataError(f"there is no runner {name!r}; expected 'thread' (the default) or 'nested'")
+
+
+class _Call:
+    """One function on its way through the loop; the caller waits for `done`."""
+
+    def __init__(self, fn: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
+        self.fn = fn
+        self.args = args
+        self.context = contextvars.copy_context()
+        self.done = threading.Event()
+        self.task: asyncio.Task[Any] | None = None
+        self.error: BaseException | None = None
+        self.result: Any = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self.task = loop.create_task(self.context.run(self.fn, *self.args), context=self.context)
+        except BaseException as error:  # a function that fails before its first await; the caller gets it
+            self.error = error
+            self.done.set()
+        else:
+            self.task.add_done_callback(self.finish)
+
+    def finish(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed meanwhile")
+        else:
+            self.error = task.exception()
+            self.result = None if self.error is not None else task.result()
+        self.done.set()
+
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+
+class BackgroundRunner:
+    """Runs coroutines on the loop of a daemon thread, which starts at need.
+
+    The thread ends when the last holder has released it, so a program that closes its sessions leaves none behind. A
+    forked child gets a loop of its own: threads do not survive a fork.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+        _ALL.add(self)
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._holders = 0
+
+    def _after_fork(self) -> None:
+        if self._loop is not None:
+            # The parent goes on using its sockets and its epoll, which the child shares: closing or unregistering
+            # anything here would reach into the parent. So they are kept, untouched.
+            _INHERITED.append(self._loop)
+        self._forget()
+
+    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
+        """Run ``await fn(*args)`` on the loop's thread and wait for it.
+
+        Parameters
+        ----------
+        fn : coroutine function
+        *args
+            Its arguments.
+        timeout_s : float, optional
+            Seconds after which the task is cancelled.
+
+        Raises
+        ------
+        RequestTimeoutError
+            `timeout_s` ran out; the task was cancelled.
+        HsFrameError
+            Called from the loop itself, which would wait for itself for ever.
+        """
+        if threading.current_thread() is self._thread:
+            raise HsFrameError(
+                "a synchronous verb was called from hsframe's own event loop, which would wait for itself; inside a "
+                "coroutine await the asynchronous Client's method instead"
+            )
+        call = _Call(fn, args)
+        loop = self.hold()
+        try:
+            try:
+                loop.call_soon_threadsafe(call.begin, loop)
+                finished = _wait(call.done, timeout_s)
+            except BaseException:  # KeyboardInterrupt, above all
+                self._cancel(loop, call)
+                raise
+            if not finished:
+                self._cancel(loop, call)
+                raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
+        finally:
+            self.release()
+        if call.error is not None:
+            try:
+                raise call.error
+            finally:
+                call.error = None  # no cycle of frames through the traceback
+        result: T = call.result
+        return result
+
+    def _cancel(self, loop: asyncio.AbstractEventLoop, call: _Call) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nothing runs on it
+            loop.call_soon_threadsafe(call.cancel)
+            _wait(call.done, _CANCEL_GRACE_S)
+
+    def hold(self) -> asyncio.AbstractEventLoop:
+        """The loop, started if need be; it runs at least until :meth:`release`."""
+        with self._lock:
+            if self._loop is None:
+                self._loop, self._thread = _started_loop()
+            self._holders += 1
+            return self._loop
+
+    def release(self) -> None:
+        """Let go of the loop; with the last holder it stops and its thread ends."""
+        with self._lock:
+            self._holders = max(self._holders - 1, 0)
+            if self._holders:
+                return
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is not None and thread is not None:
+            _stop(loop, thread)
+
+    def close(self) -> None:
+        """Stop the loop whatever is on it: running tasks are cancelled and awaited."""
+        with self._lock:
+            self._holders = 0
+        self.release()
+
+
+_ALL: weakref.WeakSet[BackgroundRunner] = weakref.WeakSet()
+_INHERITED: list[asyncio.AbstractEventLoop] = []
+
+
+def _wait(done: threading.Event, timeout_s: float | None) -> bool:
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        rest = _POLL_S if until is None else min(_POLL_S, until - time.monotonic())
+        if done.wait(max(rest, 0)):
+            return True
+        if until is not None and time.monotonic() >= until:
+            return False
+
+
+def _started_loop() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        loop.call_soon(started.set)
+        try:
+            loop.run_forever()
+            _cancel_leftovers(loop)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    thread = threading.Thread(target=main, name="hsframe-loop", daemon=True)
+    thread.start()
+    started.wait()
+    return loop, thread
+
+
+def _cancel_leftovers(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    with suppress(RuntimeError):  # closed already
+        loop.call_soon_threadsafe(loop.stop)
+    if thread is not threading.current_thread():
+        thread.join(_CANCEL_GRACE_S)
+
+
+def _after_fork() -> None:
+    for runner in list(_ALL):
+        runner._after_fork()
+
+
+def _at_exit() -> None:
+    for runner in list(_ALL):
+        runner.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
+
+_SHARED = BackgroundRunner()
+
+
+class NestedRunner:
+    """Runs coroutines on the caller's running loop, made re-entrant by nest-asyncio.
+
+    Where no loop runs (a plain script), a loop of its own is used and nothing is patched.
+    """
+
+    def __init__(self) -> None:
+        self._own: asyncio.AbstractEventLoop | None = None
+
+    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
+        """Run ``await fn(*args)`` inside the running loop and wait for it.
+
+        Parameters
+        ----------
+        fn : coroutine function
+        *args
+            Its arguments.
+        timeout_s : float, optional
+            Seconds after which the task is cancelled.
+
+        Raises
+        ------
+        RequestTimeoutError
+            `timeout_s` ran out; the task was cancelled.
+        HsFrameError
+            The running loop is not asyncio's own (uvloop, for one) and cannot be made re-entrant.
+        """
+        loop = self.hold()
+        task = loop.create_task(fn(*args))
+        late = False
+
+        def expire() -> None:
+            nonlocal late
+            late = True
+            task.cancel()
+
+        timer = None if timeout_s is None else loop.call_later(timeout_s, expire)
+        try:
+            return loop.run_until_complete(task)
+        except BaseException as error:
+            if late and isinstance(error, asyncio.CancelledError):
+                raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled") from None
+            if not task.done():  # Ctrl-C, while the loop waited
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    loop.run_until_complete(task)
+            elif not task.cancelled():
+                task.exception()  # seen: Ctrl-C inside the task leaves the loop by another way than its result
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def hold(self) -> asyncio.AbstractEventLoop:
+        """The caller's running loop, made re-entrant; where none runs, a loop of the runner's own."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            if self._own is None or self._own.is_closed():
+                self._own = asyncio.new_event_loop()
+            return self._own
+        _make_reentrant(loop)
+        return loop
+
+    def release(self) -> None:
+        """Close the runner's own loop, if it made one."""
+        if self._own is not None and not (self._own.is_closed() or self._own.is_running()):
+            self._own.run_until_complete(self._own.shutdown_asyncgens())
+            self._own.run_until_complete(self._own.shutdown_default_executor())
+            self._own.close()
+        self._own = None
+
+
+def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
+    """Apply nest-asyncio to a running loop, once, and never a second such package over a first."""
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        raise HsFrameError(
+            f"runner='nested' cannot be used on this event loop ({kind}): only asyncio's own loops can be made "
+            "re-entrant; connect with runner='thread', which works beside any loop"
+        )
+    if getattr(loop, "_nest_patched", False):
+        return
+    if hasattr(asyncio, "_nest_patched"):
+        # asyncio itself is patched for another loop; only the package that did it can patch this one.
+        names = ["nest_asyncio2" if hasattr(asyncio, "_nest_asyncio2") else "nest_asyncio"]
+    else:
+        # nest-asyncio2 first: it knows that ipykernel 7 runs each cell in one shared context.
+        names = ["nest_asyncio2", "nest_asyncio"]
+    for name in names:
+        try:
+            package = importlib.import_module(name)
+        except ImportError:
+            continue
+        package.apply(loop)
+        return
+    raise HsFrameError(f"runner='nested' needs {' or '.join(names)}; pip install nest-asyncio, or use runner='thread'")
