@@ -1,0 +1,202 @@
+"""Answers as grids: which are errors, which are not whole, and what a row is in plain Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from hsframe.errors import CallError, IncompleteError, UnknownRecError
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
+
+__all__ = ["by_ids", "check_answer", "check_batch", "history_ids", "python_rows", "python_value"]
+
+_UNKNOWN: Final = re.compile(r"unknown\s*-?(rec|id|entity|ref)|(rec|id|entity|point)s? (was )?not found", re.IGNORECASE)
+_REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
+
+
+def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
+    """Raise for an error grid, or for one that the server calls incomplete.
+
+    Parameters
+    ----------
+    grid : Grid
+        The answer.
+    op : str
+        The op's wire name.
+    url : str
+        Without credentials.
+    ids : iterable of Ref
+        What was asked for, to tell which of them is unknown.
+    limit : int, optional
+        The limit that the request itself had: an answer of that many rows is whole as far as it was asked for.
+
+    Raises
+    ------
+    UnknownRecError
+        The error grid says that a record is unknown.
+    CallError
+        Another error grid.
+    IncompleteError
+        Meta ``incomplete`` or ``more``.
+    """
+    if grid.is_error:
+        raise _call_error(grid, f"{op} at {url}", [of.val for of in ids])
+    for name in ("incomplete", "more"):
+        why = grid.meta.get(name)
+        if why is None or why is False or (limit is not None and len(grid) >= limit):
+            continue
+        words = f": {_incomplete_words(why, grid)}" if _incomplete_words(why, grid) else ""
+        raise IncompleteError(
+            f"{op} at {url}: the server says that its answer of {len(grid)} rows is not whole ({name}{words}); nothing "
+            "is returned. Ask for less at once: a shorter span, fewer ids, or a limit",
+            grid,
+        )
+
+
+def _incomplete_words(why: Any, grid: Grid) -> str:
+    if isinstance(why, Mapping):
+        return str(why.get("dis") or ", ".join(f"{name} {value}" for name, value in why.items()))
+    limit = grid.meta.get("limit")
+    return why if isinstance(why, str) else "" if limit is None else f"limit {limit}"
+
+
+def _call_error(grid: Grid, where: str, asked: list[str]) -> CallError:
+    trace = str(grid.meta.get("errTrace") or "")
+    first_line = trace.strip().splitlines()[0].strip() if trace.strip() else ""
+    kind = str(grid.meta.get("errType") or "")
+    said = str(grid.meta.get("dis") or "") or first_line or kind or "no text"
+    message = f"{where}: the server answers with an error: {said}"
+    if kind and kind not in said:
+        message += f" ({kind})"
+    if not (_UNKNOWN.search(kind) or _UNKNOWN.search(said)):
+        return CallError(message, grid)
+    named = _REF.findall(said) or _REF.findall(first_line)
+    unknown = [of for of in asked if of in named] or (asked if len(asked) == 1 else named)
+    # An unknown watch or name is no unknown record, and has no id.
+    if not unknown and not re.search(r"rec", kind, re.IGNORECASE):
+        return CallError(message, grid)
+    return UnknownRecError(message, ids=unknown, grid=grid)
+
+
+def _fits(answered: Ref, asked: Ref) -> bool:
+    """Whether two ids are the same record: a server may answer with the longer or the shorter form of an id."""
+    return answered == asked or answered.val.endswith(":" + asked.val) or asked.val.endswith(":" + answered.val)
+
+
+def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid:
+    """The rows of a read by id in the order asked, each unknown id a row of nulls.
+
+    The standard wants just that. Some servers leave unknown ids out, or answer in another order (haystack-py), and
+    Haxall answers a single unknown id with no row at all.
+
+    Raises
+    ------
+    UnknownRecError
+        `checked`, and some ids are unknown: all of them are named.
+    """
+    answered: list[Ref | None] = list(grid.column("id")) if grid.has_col("id") else [None] * len(grid)
+    place: dict[Ref, int] = {of: row for row, of in enumerate(answered) if of is not None}
+    if len(answered) == len(asked) and not set(place) <= set(asked):
+        order: list[int | None] = [None if of is None else row for row, of in enumerate(answered)]
+    else:
+        order = [
+            place.get(of, next((row for have, row in place.items() if _fits(have, of)), None)) if place else None
+            for of in asked
+        ]
+    unknown = [of.val for of, row in zip(asked, order, strict=True) if row is None]
+    if checked and unknown:
+        names = ", ".join("@" + of for of in unknown[:10]) + (f" and {len(unknown) - 10} more" if unknown[10:] else "")
+        raise UnknownRecError(f"read at {url}: the server does not know {names}", ids=unknown, grid=grid)
+    if order == list(range(len(answered))):
+        return grid
+    cols = grid.cols or ("id",)
+    columns = grid.columns or ((),)
+    return Grid(
+        dict(grid.meta), cols, [tuple(None if row is None else cells[row] for row in order) for cells in columns]
+    )
+
+
+def history_ids(grid: Grid) -> list[Ref | None]:
+    """The ids of a history's value columns in order, None where the grid does not say.
+
+    The standard puts the id of a batch into the column's meta and that of a single read into the grid's; some
+    servers put those of a batch into the grid's meta too, as ``id0``, ``id1``, ... (WideSky) or ``id``, ``id1``, ...
+    """
+    found: list[Ref | None] = []
+    for number, col in enumerate(grid.cols[1:]):
+        of = col.meta.get("id", grid.meta.get(f"id{number}", grid.meta.get("id") if number == 0 else None))
+        found.append(of if isinstance(of, Ref) else None)
+    return found
+
+
+def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
+    """Raise unless a batch of histories has a column for each id (haystack-py answers the first id only).
+
+    Raises
+    ------
+    IncompleteError
+        Some ids have no column; the message names them.
+    """
+    answered = history_ids(grid)
+    if len(answered) == len(asked) and all(
+        of is None or _fits(of, want) for of, want in zip(answered, asked, strict=True)
+    ):
+        return
+    there = [of for of in answered if of is not None]
+    missing = [of.val for of in asked if not any(_fits(have, of) for have in there)]
+    if not missing and len(answered) >= len(set(asked)):
+        return
+    names = ", ".join("@" + of for of in missing[:10]) + (f" and {len(missing) - 10} more" if missing[10:] else "")
+    raise IncompleteError(
+        f"hisRead at {url}: {len(asked)} points were asked for in one batch and the answer has {len(answered)} value "
+        f"columns, none for {names or 'some of them'}; nothing is returned. Read the points one by one: this server may "
+        "not know batches",
+        grid,
+    )
+
+
+def python_value(value: Any) -> Any:
+    """A kind as a plain Python value.
+
+    Marker is True, NA is None, a Number without unit is int or float, Symbol and Uri are str, a nested Grid is a
+    list of dicts. **A Number with a unit stays a Number**, as do Ref, dates and times.
+
+    Examples
+    --------
+    >>> [python_value(value) for value in (MARKER, NA, Number(3), Number(3, "kW"), Symbol("site"))]
+    [True, None, 3, Number(3, 'kW'), 'site']
+    """
+    if isinstance(value, Number):
+        return value if value.unit is not None else value.val
+    if value is MARKER:
+        return True
+    if value is NA:
+        return None
+    if isinstance(value, Symbol | Uri):
+        return value.val
+    if isinstance(value, list):
+        return [python_value(item) for item in value if item is not REMOVE]
+    if isinstance(value, dict):
+        return {name: python_value(item) for name, item in value.items() if item is not REMOVE}
+    if isinstance(value, Grid):
+        return python_rows(value)
+    return value
+
+
+def python_rows(grid: Grid) -> list[dict[str, Any]]:
+    """The rows of a grid as dicts of plain Python values; a null cell or Remove leaves the key out.
+
+    Examples
+    --------
+    >>> python_rows(Grid.from_rows({}, ["dis", "site"], [{"dis": "A", "site": MARKER}, {"dis": "B"}]))
+    [{'dis': 'A', 'site': True}, {'dis': 'B'}]
+    """
+    rows: list[dict[str, Any]] = [{} for _ in range(len(grid))]
+    for col, cells in zip(grid.cols, grid.columns, strict=True):
+        name = col.name
+        for row, value in zip(rows, cells, strict=True):
+            if value is not None and value is not REMOVE:
+                row[name] = python_value(value)
+    return rows

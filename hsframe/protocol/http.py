@@ -1,0 +1,243 @@
+"""HTTP answers as values, and what to make of those that are no grid.
+
+The order of the checks is the law here (standard: HttpApi, section Errors): an error grid goes before the HTTP code,
+the code before a JSON error body, that before an HTML page; only then is a body decoded as the answer.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
+
+__all__ = [
+    "URI_HINT",
+    "HttpAnswer",
+    "LineCutError",
+    "TruncatedBodyError",
+    "http_failure",
+    "is_html",
+    "is_redirect",
+    "json_error",
+    "looks_like_grid",
+    "retry_after_s",
+    "server_text",
+]
+
+URI_HINT: Final = (
+    "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
+)
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SHOWN_CHARS: Final = 300
+
+
+class LineCutError(NetworkError):
+    """The connection broke before the whole answer was there; the server may or may not have run the op."""
+
+
+class TruncatedBodyError(CodecError, LineCutError):
+    """The body ended before its end: no connection any more, and no body that its format allows."""
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An HTTP answer, whole.
+
+    Parameters
+    ----------
+    status : int
+    reason : str
+        The text beside the status; some servers put their whole message there.
+    headers : tuple of (str, str)
+        In the order received, a name may come twice. Not shown in the repr: they may hold a token.
+    body : bytes
+        Unpacked (gzip).
+    """
+
+    status: int
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str:
+        """The first header of that name (in any case), or ``""``."""
+        return next(iter(self.headers_of(name)), "")
+
+    def headers_of(self, name: str) -> list[str]:
+        """All headers of that name (in any case)."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without parameters, in lower case."""
+        return self.header("Content-Type").split(";", 1)[0].strip().lower()
+
+
+def looks_like_grid(answer: HttpAnswer) -> bool:
+    """Whether the body begins as a grid does, in any format that this package reads an error from."""
+    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return start.startswith(b"ver:") or (
+        start.startswith(b"{") and re.search(rb'"(_kind|meta|cols|rows)"', start) is not None
+    )
+
+
+def is_html(answer: HttpAnswer) -> bool:
+    """Whether the body is an HTML page, whatever its Content-Type says."""
+    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html")) or (
+        answer.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
+    )
+
+
+def is_redirect(answer: HttpAnswer) -> bool:
+    """Whether the server sends the client elsewhere."""
+    return answer.status in _REDIRECTS
+
+
+def json_error(answer: HttpAnswer) -> str:
+    """What a JSON error body says: of protocol version 5 (``dis``), or of a web framework; ``""`` where none is."""
+    if not answer.body.startswith(b"{") or looks_like_grid(answer):
+        return ""
+    try:
+        found: Any = json.loads(answer.body)
+    except ValueError:
+        return ""
+    # Some servers answer `about` with a bare dict, which may have a `dis` and is no error.
+    names: tuple[str, ...] = ("detail", "message", "error_description", "error")
+    if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
+        names = ("dis", *names)
+    text = next((found[name] for name in names if found.get(name)), "")
+    return text if isinstance(text, str) else json.dumps(text)
+
+
+def _page_text(body: bytes) -> str:
+    """The title and the text of an HTML page, in one line."""
+    page = body[:20_000].decode("utf-8", "replace")
+    title = re.search(r"<title[^>]*>(.*?)</title>", page, re.DOTALL | re.IGNORECASE)
+    page = re.sub(r"<(script|style|head)\b.*?</\1>", " ", page, flags=re.DOTALL | re.IGNORECASE)
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    name = " ".join(html.unescape(title.group(1)).split()) if title else ""
+    return ": ".join(part for part in (name, text) if part)
+
+
+def server_text(answer: HttpAnswer) -> str:
+    """What the server says about its answer: JSON error, page text, plain text or the reason beside the status."""
+    text = json_error(answer)
+    if not text and is_html(answer):
+        text = _page_text(answer.body)
+    elif not text and answer.media_type.startswith("text/") and not looks_like_grid(answer):
+        text = " ".join(answer.body[:2000].decode("utf-8", "replace").split())
+    if answer.reason and answer.reason.lower() not in text.lower():
+        text = f"{answer.reason}: {text}" if text else answer.reason
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+
+
+def retry_after_s(answer: HttpAnswer) -> float | None:
+    """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none.
+
+    Examples
+    --------
+    >>> retry_after_s(HttpAnswer(429, headers=(("Retry-After", "2"),)))
+    2.0
+    """
+    text = answer.header("Retry-After").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = parsedate_to_datetime(text)
+        # The server's own clock, where it tells it: the two clocks may differ.
+        now = parsedate_to_datetime(answer.header("Date")) if answer.header("Date") else datetime.now(UTC)
+        return max((until - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
+
+
+def _status_advice(answer: HttpAnswer, op: str) -> str:
+    advice = {
+        400: "the server could not read the request",
+        404: f"there is no op {op!r} at this address; {URI_HINT}",
+        405: "the server takes neither GET nor POST for this op",
+        406: "the server does not write this format; try another format=, 'zinc' is known by every server",
+        413: "the request is too large; send it in smaller parts",
+        415: "the server does not read this format; try another format=, 'zinc' is known by every server",
+        429: "the server asks for fewer requests",
+        501: "the server does not know this method",
+        503: "the server is not available now",
+        504: "the server gave up waiting; ask for less at once",
+    }.get(answer.status, "")
+    wait = retry_after_s(answer)
+    return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
+
+
+def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> HsFrameError | None:
+    """The error that an answer stands for which is no grid, or None where the body is to be decoded.
+
+    Parameters
+    ----------
+    answer : HttpAnswer
+    op : str
+        The op's wire name.
+    url : str
+        Without credentials and query.
+    logged_in : bool
+        Whether the request carried credentials.
+
+    Returns
+    -------
+    AuthError
+        401, or a redirect to a login page without credentials.
+    HTTPStatusError
+        Another status that is not 200; the server's own text is in the message.
+    NetworkError
+        A 200 that is an HTML page or a JSON error.
+    """
+    said = server_text(answer)
+    words = f"; the server says {said!r}" if said else ""
+    where = f"{op} at {url}"
+    if is_redirect(answer):
+        return _redirected(answer, where, logged_in=logged_in)
+    if answer.status == 401:
+        schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
+        todo = "the login is not accepted" if logged_in else "give a user name and a password, or a token"
+        return AuthError(f"{where}: the server asks for a login (401, schemes: {schemes}){words}; {todo}")
+    if answer.status == 403 and not logged_in:
+        return AuthError(f"{where}: refused (403){words}; give a user name and a password, or a token")
+    if not 200 <= answer.status < 300:
+        advice = _status_advice(answer, op)
+        found = "an HTML page, " if is_html(answer) else ""
+        return HTTPStatusError(
+            f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
+            status=answer.status,
+            url=url,
+            reason=said,
+            retry_after_s=retry_after_s(answer),
+        )
+    if is_html(answer):
+        return NetworkError(f"{where}: found an HTML page instead of a grid{words}; {URI_HINT}")
+    if answer.status != 204 and (text := json_error(answer)):
+        return HTTPStatusError(
+            f"{where}: found a JSON error instead of a grid; the server says {text!r}",
+            status=answer.status,
+            url=url,
+            reason=text,
+        )
+    return None
+
+
+def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool) -> HsFrameError:
+    target = re.sub(r"//[^/@]*@", "//", answer.header("Location").split("?", 1)[0])[:_SHOWN_CHARS]
+    found = f"{where}: found a redirect (HTTP {answer.status}) to {target or 'nowhere'}"
+    if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) and not logged_in:
+        return AuthError(f"{found}, a login page: give a user name and a password, or a token; {URI_HINT}")
+    return NetworkError(
+        f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "
+        f"address is the right one, connect to it directly. {URI_HINT[0].upper()}{URI_HINT[1:]}"
+    )

@@ -1,0 +1,364 @@
+"""Logins as generators: they yield what to send and are sent what came back; no socket, no thread.
+
+One driver runs them with aiohttp, a test runs them against the server's half with no network (standard: Auth).
+Every step is a GET of the server's uri with an ``Authorization`` header::
+
+    HELLO -> 401 with the schemes that the server offers
+    SCRAM, PLAINTEXT -> 200 with Authentication-Info: authToken=...
+    Basic -> 200, and the same header on every request
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, NoReturn, TypeAlias
+
+from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.protocol.http import URI_HINT, HttpAnswer, http_failure, is_html, is_redirect, server_text
+from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
+from hsframe.protocol.secret import HiddenStr, Secret
+
+__all__ = ["AUTH_SCHEMES", "Ask", "AuthScheme", "Challenge", "Credentials", "Login", "Session", "challenges", "login"]
+
+AuthScheme: TypeAlias = Literal["auto", "scram", "plaintext", "basic", "bearer", "none"]
+AUTH_SCHEMES: Final[tuple[AuthScheme, ...]] = ("auto", "scram", "plaintext", "basic", "bearer", "none")
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+# A challenge or a parameter of RFC 9110 section 11: a token, then `=value` if it is a parameter.
+_PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?\s*(,|\s|$)')
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who logs in. All empty: nobody.
+
+    Parameters
+    ----------
+    username : str
+    password : Secret
+    token : Secret
+        A bearer token that was given instead of a password.
+    """
+
+    username: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    token: Secret = field(default_factory=lambda: Secret(""))
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One step of a login: a GET with these headers."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a login gives.
+
+    Parameters
+    ----------
+    scheme : str
+        ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"`` (a given token) or ``"none"``.
+    headers : mapping
+        Go on every request; not shown in the repr.
+    """
+
+    scheme: str
+    headers: Mapping[str, str] = field(default=_NO_HEADERS, repr=False)
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the server keeps a session that a login opened: it can be lost, renewed and closed."""
+        return self.scheme in ("scram", "plaintext")
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A scheme that the server offers, with its parameters; names in lower case."""
+
+    scheme: str
+    params: Mapping[str, str] = field(repr=False)
+
+
+Login: TypeAlias = Generator[Ask | Derivation, HttpAnswer | ScramKeys, Session]
+
+
+def _params(text: str) -> list[tuple[str, str | None]]:
+    parts: list[tuple[str, str | None]] = []
+    at = 0
+    while at < len(text) and (found := _PART.match(text, at)):
+        name, value, _ = found.groups()
+        if value is not None and value.startswith('"'):
+            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+        parts.append((name, value))
+        at = found.end()
+    return parts
+
+
+def challenges(answer: HttpAnswer) -> list[Challenge]:
+    """The schemes of all ``WWW-Authenticate`` headers in order.
+
+    Lenient about case, spaces and quotes; several challenges may share a header.
+
+    Examples
+    --------
+    >>> header = ("WWW-Authenticate", 'Basic realm="a, b", scram handshakeToken=x, hash=SHA-256')
+    >>> [c.scheme for c in challenges(HttpAnswer(401, headers=(header,)))]
+    ['basic', 'scram']
+    """
+    found: list[Challenge] = []
+    for header in answer.headers_of("WWW-Authenticate"):
+        scheme, params = "", dict[str, str]()
+        for name, value in _params(header):
+            if value is None:
+                if scheme:
+                    found.append(Challenge(scheme, params))
+                scheme, params = name.lower(), {}
+            else:
+                params.setdefault(name.lower(), value)
+        if scheme:
+            found.append(Challenge(scheme, params))
+    return found
+
+
+def _authentication_info(answer: HttpAnswer) -> dict[str, str]:
+    parts = (part for header in answer.headers_of("Authentication-Info") for part in _params(header))
+    # The token is among them, and a login that fails after this shows its locals.
+    return {name.lower(): HiddenStr(value) for name, value in parts if value is not None}
+
+
+def _authorization(scheme: str, **params: str) -> Mapping[str, str]:
+    # Haystack parameters are bare tokens: quotes and padding are refused by servers.
+    text = ", ".join(f"{name}={value}" for name, value in params.items() if value)
+    return {"Authorization": HiddenStr(f"{scheme} {text}")}
+
+
+def _bearer(token: Secret) -> Mapping[str, str]:
+    return _authorization("BEARER", authToken=token.reveal())
+
+
+def login(credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", cleartext_allowed: bool = False) -> Login:
+    """Log in: HELLO, then the best scheme that the server offers and the caller allows.
+
+    Parameters
+    ----------
+    credentials : Credentials
+    uri : str
+        For the messages; without credentials.
+    auth : str
+        One scheme, or ``"auto"``: SCRAM before PLAINTEXT before Basic; a given token goes before all.
+    cleartext_allowed : bool
+        Whether schemes that send the password itself may be used: the line is TLS or a loopback, or the user said so.
+
+    Yields
+    ------
+    Ask or Derivation
+        Is sent the :class:`~hsframe.protocol.http.HttpAnswer` or the :class:`~hsframe.protocol.scram.ScramKeys`.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    AuthError
+        The login was refused, the server could not prove itself, or no scheme is left. The message names the user
+        and the uri, never the password.
+    NetworkError
+        What answers there is no Haystack server.
+    """
+    return (yield from _Login(credentials, uri, auth, cleartext_allowed).steps())
+
+
+class _Login:
+    """The steps share who logs in, where, and how a failure is told."""
+
+    def __init__(self, credentials: Credentials, uri: str, auth: AuthScheme, cleartext_allowed: bool) -> None:
+        if auth not in AUTH_SCHEMES:
+            raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
+        self._credentials = credentials
+        self._uri = uri
+        self._auth = auth
+        self._cleartext_allowed = cleartext_allowed
+
+    def steps(self) -> Login:
+        who = self._credentials
+        if self._auth == "none":
+            return Session("none")
+        if self._auth == "bearer" or (self._auth == "auto" and who.token):
+            if not who.token:
+                raise AuthError(f"login at {self._uri}: auth='bearer' needs token=")
+            return Session("bearer", _bearer(who.token))
+        if not who.username:
+            if self._auth != "auto":
+                raise AuthError(f"login at {self._uri}: auth={self._auth!r} needs a user name and a password")
+            return Session("none")
+        if self._auth == "basic":
+            return (yield from self._basic())
+        if self._auth == "plaintext":
+            return (yield from self._plaintext())
+        return (yield from self._hello())
+
+    def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
+        said = "" if answer is None else server_text(answer)
+        code = "" if answer is None else f" (HTTP {answer.status}{', ' + repr(said) if said else ''})"
+        raise AuthError(f"login as {self._credentials.username!r} at {self._uri}: {what}{code}")
+
+    def _ask(self, headers: Mapping[str, str]) -> Generator[Ask, HttpAnswer | ScramKeys, HttpAnswer]:
+        answer = yield Ask(headers)
+        assert isinstance(answer, HttpAnswer)
+        return answer
+
+    def _hello(self) -> Login:
+        user = b64url_encode(self._credentials.username)
+        answer = yield from self._ask(_authorization("HELLO", username=user))
+        offered = challenges(answer) if answer.status == 401 else []
+        usable = [c for c in offered if c.scheme == "scram" and c.params.get("hash", "SHA-256").upper() in HASHES]
+        if usable:
+            return (yield from self._scram(max(usable, key=lambda c: c.params.get("hash", ""))))
+        schemes = [c.scheme for c in offered]
+        if "scram" in schemes:
+            hashes = ", ".join(c.params.get("hash", "") for c in offered if c.scheme == "scram")
+            self._fail(f"the server offers SCRAM only with {hashes}; expected {' or '.join(HASHES)}")
+        if self._auth == "scram":
+            self._fail(f"auth='scram', and the server offers {', '.join(schemes) or 'no scheme'}", answer)
+        if "plaintext" in schemes:
+            return (yield from self._plaintext())
+        if "basic" in schemes or _is_niagara(answer):
+            return (yield from self._basic())
+        if answer.status == 401:
+            self._fail(
+                f"the server offers {', '.join(schemes) or 'no scheme'}; known are SCRAM, PLAINTEXT, Basic and a token",
+                answer,
+            )
+        if 200 <= answer.status < 300 and not is_html(answer):
+            if token := _authentication_info(answer).get("authtoken"):
+                return Session("plaintext", _bearer(Secret(token)))
+            return Session("none")  # the server knows no login
+        self._refuse(answer, "the login was refused")
+
+    def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
+        """Raise for an answer that is no step of the login: refused, or no Haystack server at all."""
+        if answer.status in (400, 401, 403):
+            self._fail(what, answer)
+        failure = http_failure(answer, "login", self._uri, logged_in=True)
+        if answer.status == 404:
+            failure = HTTPStatusError(
+                f"login at {self._uri}: found HTTP 404, {server_text(answer)!r}; there is no Haystack API here: "
+                f"{URI_HINT}",
+                status=404,
+                url=self._uri,
+                reason=server_text(answer),
+            )
+        raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, which is no step of a login")
+
+    def _scram(self, offer: Challenge) -> Login:
+        who = self._credentials
+        client = ScramClient(who.username, offer.params.get("hash", "SHA-256"))
+        token = offer.params.get("handshaketoken", "")
+        answer = yield from self._ask(_authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.first())))
+        step = self._scram_step(answer, client.hash)
+        # The newest token, if any: haystack-py gives another one at each step.
+        token = step.get("handshaketoken", token)
+        with self._named():
+            derivation = client.challenge(b64url_decode(step["data"]), who.password)
+        keys = yield derivation
+        assert isinstance(keys, ScramKeys)
+        answer = yield from self._ask(
+            _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys)))
+        )
+        if not 200 <= answer.status < 300:
+            self._refuse(answer, "the user name or the password is wrong")
+        info = _authentication_info(answer)
+        if not info.get("data"):
+            self._fail("the server did not prove that it knows the password (no Authentication-Info)", answer)
+        if info.get("hash", client.hash).upper() != client.hash:
+            self._fail("the server changed the hash during the login")
+        with self._named():
+            client.verify(b64url_decode(info["data"]))
+        if not info.get("authtoken"):
+            self._fail("the server gave no authToken", answer)
+        return Session("scram", _bearer(Secret(info["authtoken"])))
+
+    def _scram_step(self, answer: HttpAnswer, hash_name: str) -> Mapping[str, str]:
+        if answer.status != 401:
+            self._refuse(answer, "the server did not go on with SCRAM")
+        for step in challenges(answer):
+            if step.scheme == "scram" and step.params.get("data"):
+                if step.params.get("hash", hash_name).upper() != hash_name:
+                    self._fail("the server changed the hash during the login")
+                return step.params
+        return self._fail("the server did not go on with SCRAM", answer)
+
+    def _named(self) -> _Named:
+        return _Named(f"login as {self._credentials.username!r} at {self._uri}")
+
+    def _check_cleartext(self, scheme: str) -> None:
+        if not self._cleartext_allowed:
+            self._fail(
+                f"the server only takes {scheme}, which would send the password over a line that is not protected, so "
+                "nothing was sent; use https:// with a verified certificate, or say allow_insecure=True if you trust "
+                "every machine on the way"
+            )
+
+    def _plaintext(self) -> Login:
+        self._check_cleartext("PLAINTEXT")
+        who = self._credentials
+        answer = yield from self._ask(
+            _authorization(
+                "PLAINTEXT", username=b64url_encode(who.username), password=b64url_encode(who.password.reveal())
+            )
+        )
+        if not 200 <= answer.status < 300:
+            self._refuse(answer, "the user name or the password is wrong")
+        token = _authentication_info(answer).get("authtoken")
+        if not token:
+            self._fail("the server gave no authToken", answer)
+        return Session("plaintext", _bearer(Secret(token)))
+
+    def _basic(self) -> Login:
+        self._check_cleartext("Basic")
+        headers = self._basic_headers()
+        answer = yield from self._ask(headers)
+        if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
+            self._refuse(answer, "the user name or the password is wrong")
+        return Session("basic", headers)
+
+    def _basic_headers(self) -> Mapping[str, str]:
+        who = self._credentials
+        if ":" in who.username:
+            self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
+        return {
+            "Authorization": HiddenStr(
+                "Basic " + base64.b64encode(f"{who.username}:{who.password.reveal()}".encode()).decode("ascii")
+            )
+        }
+
+
+class _Named:
+    """Puts the user and the uri before the message of an AuthError of the SCRAM half."""
+
+    def __init__(self, who: str) -> None:
+        self._who = who
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, AuthError) and len(error.args) == 1:
+            error.args = (f"{self._who}: {error}",)
+
+
+def _is_niagara(answer: HttpAnswer) -> bool:
+    """Whether this is a Niagara station with nHaystack, which wants Basic and does not say so (haystack-java)."""
+    return (
+        answer.header("Server").lower().startswith("niagara")
+        or any(cookie.lower().startswith("niagara") for cookie in answer.headers_of("Set-Cookie"))
+        or (answer.status == 500 and b"wrong 4-byte ending" in answer.body)
+    )

@@ -1,0 +1,317 @@
+"""The ops of the standard: their names on the wire and in Python, and the request grid of each (standard: Ops)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from hsframe.errors import MetadataError, ZoneError
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.zones import haystack_name
+
+__all__ = [
+    "OPS",
+    "Id",
+    "Op",
+    "Range",
+    "as_kind",
+    "as_ref",
+    "defs_request",
+    "eval_request",
+    "his_read_batch_request",
+    "his_read_request",
+    "invoke_action_request",
+    "nav_request",
+    "op_of",
+    "point_write_array_request",
+    "point_write_request",
+    "query_of",
+    "range_text",
+    "read_by_ids_request",
+    "read_request",
+    "watch_close_request",
+    "watch_poll_request",
+    "watch_sub_request",
+    "watch_unsub_request",
+]
+
+Id: TypeAlias = Ref | str
+Range: TypeAlias = str | date | tuple[date, date]
+"""``"today"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime (from there on), or two of either."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """An op.
+
+    Parameters
+    ----------
+    name : str
+        On the wire.
+    python : str
+        The method of :class:`hsframe.Client`.
+    get : bool
+        Whether the standard allows GET: the op has no side effects.
+    repeatable : bool
+        Whether it may be sent again when the line broke and nobody knows if it ran.
+    """
+
+    name: str
+    python: str
+    get: bool = False
+    repeatable: bool = False
+
+
+OPS: Final[Mapping[str, Op]] = {
+    op.name: op
+    for op in (
+        Op("about", "about", get=True, repeatable=True),
+        Op("ops", "ops", get=True, repeatable=True),
+        Op("formats", "formats", get=True, repeatable=True),
+        Op("defs", "defs", get=True, repeatable=True),
+        Op("libs", "libs", get=True, repeatable=True),
+        Op("filetypes", "filetypes", get=True, repeatable=True),
+        Op("read", "read", get=True, repeatable=True),
+        Op("nav", "nav", get=True, repeatable=True),
+        Op("hisRead", "his_read", get=True, repeatable=True),
+        # The same samples again are the same history.
+        Op("hisWrite", "his_write", repeatable=True),
+        Op("pointWrite", "point_write"),
+        Op("watchSub", "watch_sub"),
+        # A poll takes the changes away with it.
+        Op("watchPoll", "watch_poll"),
+        Op("watchUnsub", "watch_unsub", repeatable=True),
+        Op("invokeAction", "invoke_action"),
+        Op("eval", "eval"),
+        Op("commit", "commit"),
+        Op("close", "close"),
+    )
+}
+
+
+def op_of(name: str) -> Op:
+    """The op of a wire name; one that the standard does not know is POSTed and never repeated.
+
+    Raises
+    ------
+    MetadataError
+        The name is none that can stand in a uri.
+
+    Examples
+    --------
+    >>> op_of("hisRead").get, op_of("commit").get, op_of("myOp").repeatable
+    (True, False, False)
+    """
+    known = OPS.get(name)
+    if known is not None:
+        return known
+    if not name or not all(part.replace("_", "a").replace("-", "a").isalnum() for part in name.split(".")):
+        raise MetadataError(f"{name!r} is no name of an op; expected letters and digits, as in 'hisRead'")
+    return Op(name, name)
+
+
+def as_ref(of: Id) -> Ref:
+    """A Ref from a Ref or an id text, with or without ``@``.
+
+    Raises
+    ------
+    MetadataError
+        Neither.
+
+    Examples
+    --------
+    >>> as_ref("@a"), as_ref(Ref("a"))
+    (Ref('a'), Ref('a'))
+    """
+    if isinstance(of, Ref):
+        return of
+    if isinstance(of, str) and of.strip("@ "):
+        return Ref(of.strip())
+    raise MetadataError(f"{of!r} is no id; expected a Ref or a text such as 'p:demo:r:1'")
+
+
+def _refs(ids: Iterable[Id], op: str) -> list[Ref]:
+    if isinstance(ids, str | Ref):
+        ids = [ids]
+    refs = [as_ref(of) for of in ids]
+    if not refs:
+        raise MetadataError(f"{op}: no ids were given")
+    return refs
+
+
+def as_kind(value: Any) -> Any:
+    """A kind from what people write: int and float become `Number`, tuples lists, timedelta a Number of seconds.
+
+    Examples
+    --------
+    >>> as_kind([1, 2.5, True, "a"])
+    [Number(1), Number(2.5), True, 'a']
+    """
+    if value is None or isinstance(value, bool | str | Number | Ref):
+        return value
+    if isinstance(value, int | float):
+        return Number(value)
+    if isinstance(value, timedelta):
+        return _seconds(value)
+    if isinstance(value, list | tuple):
+        return [as_kind(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: as_kind(item) for name, item in value.items()}
+    scalar = getattr(value, "item", None)  # a numpy scalar that is no subclass of Python's own
+    return as_kind(scalar()) if callable(scalar) and getattr(value, "shape", None) == () else value
+
+
+def _seconds(span: timedelta) -> Number:
+    seconds = span.total_seconds()
+    return Number(int(seconds) if seconds.is_integer() else seconds, "s")
+
+
+def _one_row(row: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> Grid:
+    return Grid(meta, list(row), [(value,) for value in row.values()])
+
+
+def _id_rows(refs: Sequence[Ref], meta: Mapping[str, Any] | None = None) -> Grid:
+    return Grid(meta, ["id"], [tuple(refs)])
+
+
+def _moment_text(when: date) -> str:
+    if not isinstance(when, datetime):
+        return when.isoformat()
+    if when.tzinfo is None:
+        raise ZoneError(f"the range's {when} has no time zone; give an aware datetime, or a date")
+    # As Fantom writes it: an offset of zero is Z. The zone name must be there, some servers refuse a bare offset.
+    offset = when.isoformat()[len(when.replace(tzinfo=None).isoformat()) :]
+    return (
+        f"{when.replace(tzinfo=None).isoformat()}{'Z' if offset == '+00:00' else offset} {haystack_name(when.tzinfo)}"
+    )
+
+
+def range_text(span: Range) -> str:
+    """The text of a range for hisRead (standard: Ops, hisRead): as given, or from dates and aware datetimes.
+
+    Parameters
+    ----------
+    span : str, date, datetime or two of them
+        A text goes as it is. Dates run from midnight to the midnight after the last, in the point's zone;
+        datetimes are half-open.
+
+    Raises
+    ------
+    ZoneError
+        A naive datetime.
+
+    Examples
+    --------
+    >>> range_text((date(2026, 1, 1), date(2026, 1, 31)))
+    '2026-01-01,2026-01-31'
+    """
+    if isinstance(span, str):
+        return span
+    if isinstance(span, date):
+        return _moment_text(span)
+    start, end = span
+    return f"{_moment_text(start)},{_moment_text(end)}"
+
+
+def read_request(filter: str, limit: int | None = None) -> Grid:
+    """Records by filter."""
+    return _one_row({"filter": filter} if limit is None else {"filter": filter, "limit": Number(limit)})
+
+
+def read_by_ids_request(ids: Iterable[Id]) -> Grid:
+    """Records by id."""
+    return _id_rows(_refs(ids, "read"))
+
+
+def nav_request(nav_id: Any = None) -> Grid:
+    """Children of a node of the navigation tree; of the root without `nav_id`, which may be of any kind."""
+    return Grid() if nav_id is None else _one_row({"navId": as_kind(nav_id)})
+
+
+def defs_request(filter: str | None = None, limit: int | None = None) -> Grid:
+    """Definitions, by filter or all: for ``ops``, ``defs``, ``libs`` and ``filetypes``."""
+    row: dict[str, Any] = {} if filter is None else {"filter": filter}
+    if limit is not None:
+        row["limit"] = Number(limit)
+    return _one_row(row) if row else Grid()
+
+
+def his_read_request(of: Id, span: Range) -> Grid:
+    """The history of one point."""
+    return _one_row({"id": as_ref(of), "range": range_text(span)})
+
+
+def his_read_batch_request(ids: Iterable[Id], span: Range, tz: str | None = None) -> Grid:
+    """The histories of several points; `tz` is the Haystack name of the zone to answer in."""
+    meta = {"range": range_text(span)} | ({} if tz is None else {"tz": tz})
+    return _id_rows(_refs(ids, "hisRead"), meta)
+
+
+def point_write_array_request(of: Id) -> Grid:
+    """The priority array of a point."""
+    return _one_row({"id": as_ref(of)})
+
+
+def point_write_request(
+    of: Id, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
+) -> Grid:
+    """A value at a level of the priority array; None takes the level's value away."""
+    row: dict[str, Any] = {"id": as_ref(of), "level": Number(int(level)), "val": as_kind(val)}
+    if who:
+        row["who"] = who
+    if duration is not None:
+        row["duration"] = as_kind(duration)
+    return _one_row(row)
+
+
+def watch_sub_request(
+    ids: Iterable[Id], watch_dis: str, lease: Number | timedelta | None = None, watch_id: str | None = None
+) -> Grid:
+    """A new watch, or more points for the watch `watch_id`."""
+    # Haxall wants watchDis also where a watchId says which watch is meant.
+    meta: dict[str, Any] = {} if watch_id is None else {"watchId": watch_id}
+    meta["watchDis"] = watch_dis
+    if lease is not None:
+        meta["lease"] = as_kind(lease)
+    return _id_rows(_refs(ids, "watchSub"), meta)
+
+
+def watch_poll_request(watch_id: str, refresh: bool = False) -> Grid:
+    """What changed since the last poll, or all of it."""
+    return Grid({"watchId": watch_id} | ({"refresh": MARKER} if refresh else {}))
+
+
+def watch_unsub_request(watch_id: str, ids: Iterable[Id]) -> Grid:
+    """Points that leave a watch."""
+    return _id_rows(_refs(ids, "watchUnsub"), {"watchId": watch_id})
+
+
+def watch_close_request(watch_id: str) -> Grid:
+    """The end of a watch."""
+    return Grid({"watchId": watch_id, "close": MARKER})
+
+
+def invoke_action_request(of: Id, action: str, args: Mapping[str, Any] | Grid | None = None) -> Grid:
+    """An action of a record, with at most one row of arguments."""
+    meta = {"id": as_ref(of), "action": action}
+    if isinstance(args, Grid):
+        return Grid(dict(args.meta) | meta, args.cols, args.columns)
+    return _one_row({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
+
+
+def eval_request(expr: str) -> Grid:
+    """An Axon expression (SkySpark, Haxall)."""
+    return _one_row({"expr": expr})
+
+
+def query_of(request: Grid) -> dict[str, Any] | None:
+    """The cells of a request that can go into a query string, or None where it needs a body.
+
+    One row without meta and without nulls is what GET can carry (standard: HttpApi, section Requests).
+    """
+    if request.meta or len(request) > 1 or any(col.meta for col in request.cols):
+        return None
+    return dict(request[0]) if len(request) else {}
