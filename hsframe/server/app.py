@@ -1,0 +1,274 @@
+"""The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
+
+What is wrong before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 501) with a line of text;
+what the op refuses is HTTP 200 with an error grid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiohttp import web
+
+from hsframe.codecs import decode, encode
+from hsframe.codecs.zinc import parse_value
+from hsframe.errors import CodecError, HsFrameError
+from hsframe.grid import Grid
+from hsframe.protocol.scram import ScramCredentials
+from hsframe.server.clock import Clock
+from hsframe.server.database import Database
+from hsframe.server.login import Granted, Logins, Scheme, Session
+from hsframe.server.negotiate import Format, accepts_gzip, answer_format, request_format
+from hsframe.server.ops import OPS, Op
+from hsframe.server.ops.point import settle
+from hsframe.server.quirks import Quirks
+from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
+from hsframe.server.state import Call, State
+
+__all__ = ["LOGINS", "PREFIX", "STATE", "make_app"]
+
+PREFIX: Final = "/api"
+STATE: Final = web.AppKey("state", State)
+LOGINS: Final = web.AppKey("logins", Logins)
+_POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
+
+_MAX_BODY: Final = 256 * 2**20
+# Below this, a gzip header and a second copy cost more than the bytes.
+_MIN_GZIP: Final = 1024
+# Above this, compressing would hold up the other clients, so it goes to a thread.
+_LARGE: Final = 256 * 1024
+_COOKIE: Final = "hsframe-session"
+
+_log = logging.getLogger("hsframe.server")
+
+
+def make_app(
+    database: Database,
+    users: Mapping[str, str | ScramCredentials] | None = None,
+    *,
+    quirks: Iterable[str] = (),
+    clock: Clock | None = None,
+    scheme: Scheme = "scram",
+    hash: str = "SHA-256",
+    iterations: int = 100_000,
+    token_ttl_s: float = 3600.0,
+) -> web.Application:
+    """The server as an application of aiohttp; its ops are under ``/api``.
+
+    Parameters
+    ----------
+    database : Database
+        The records and histories to serve.
+    users : mapping of str to str or ScramCredentials, optional
+        Names and passwords; the passwords are hashed at once. None or empty: anybody may call.
+    quirks : iterable of str
+        Deviations from the standard, see :mod:`hsframe.server.quirks`.
+    clock : Clock, optional
+        The machine's; a test may give its own.
+    scheme : {"scram", "plaintext", "basic"}
+        How users log in.
+    hash : {"SHA-256", "SHA-512"}
+        Of SCRAM.
+    iterations : int
+        Of the password hash, 4096 or more.
+    token_ttl_s : float
+        A session ends when it was not used this long.
+
+    Returns
+    -------
+    aiohttp.web.Application
+
+    Raises
+    ------
+    MetadataError
+        There is no such quirk.
+    AuthError
+        The hash or the iterations are out of bounds.
+    """
+    clock = clock or Clock()
+    behaviour = Quirks.named(quirks)
+    limit = min(_MAX_BODY, behaviour.body_limit or _MAX_BODY)
+    app = web.Application(client_max_size=limit)
+    app[STATE] = State(database, clock, behaviour)
+    app[LOGINS] = Logins(
+        users or {},
+        clock,
+        scheme=scheme,
+        hash=hash,
+        iterations=iterations,
+        token_ttl_s=token_ttl_s,
+        lost_status=behaviour.expired_status,
+    )
+    app.router.add_route("*", PREFIX + "/{op}", _handle)
+    app.router.add_route("*", PREFIX + "/{op}/", _handle)
+    app.router.add_get("/login", _login_page)
+    app.router.add_get("/", _front_page)
+    app.router.add_get(PREFIX, _front_page)
+    app.router.add_get(PREFIX + "/", _front_page)
+    app.cleanup_ctx.append(_pool)
+    return app
+
+
+@asynccontextmanager
+async def _pool(app: web.Application) -> AsyncIterator[None]:
+    # A pool of the application's own: nothing of it is left when the application ends.
+    with ThreadPoolExecutor(2, "hsframe-server") as pool:
+        app[_POOL] = pool
+        yield
+
+
+async def _front_page(request: web.Request) -> web.Response:
+    text = f"This is a Haystack server. Its uri is {request.url.origin()}{PREFIX}\n"
+    return web.Response(text=text)
+
+
+async def _login_page(_: web.Request) -> web.Response:
+    return web.Response(text="<!DOCTYPE html><html><body><h1>Log in</h1></body></html>", content_type="text/html")
+
+
+async def _handle(request: web.Request) -> web.StreamResponse:
+    started = time.perf_counter()
+    name = request.match_info["op"]
+    rows = -1
+    try:
+        answer = await _answer(request, name)
+        if isinstance(answer, web.Response):
+            response = answer
+        else:
+            grid, chosen = answer
+            rows = len(grid)
+            response = await _response(request, grid, chosen)
+    except HttpRefusal as refusal:
+        response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
+    size = 0 if not isinstance(response.body, bytes) else len(response.body)
+    took_ms = (time.perf_counter() - started) * 1e3
+    _log.info("%s %s: %d, %d rows, %d bytes, %.1f ms", request.method, name, response.status, rows, size, took_ms)
+    return response
+
+
+async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid, Format]:
+    """Everything from the method to the op; gives the answer's grid and format."""
+    state = request.app[STATE]
+    if request.method not in ("GET", "POST"):
+        raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
+    admitted = _admit(request)
+    if isinstance(admitted, web.Response):
+        return admitted
+    op = OPS.get(name)
+    if op is None or name in state.quirks.missing_ops:
+        raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
+    _check_method(request, op, state.quirks)
+    chosen = _chosen(request, state.quirks)
+    grid = await _request_grid(request, state.quirks)
+    if state.quirks.delay_s:
+        await asyncio.sleep(state.quirks.delay_s)
+    settle(state.database, state.clock.monotonic_s())
+    try:
+        answer = op.run(Call(name, grid, state, admitted.user))
+    except OpRefusal as refusal:
+        return error_grid(name, refusal), chosen
+    except Exception as error:  # a fault of ours: the client gets an error grid, the log gets the trace
+        _log.exception("the op %s failed", name)
+        return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
+    if name == "close":
+        request.app[LOGINS].end(admitted)
+    if name == "read" and not len(answer) and state.quirks.empty_read_status != 200:
+        raise HttpRefusal(state.quirks.empty_read_status, "nothing found")
+    return answer, chosen
+
+
+def _admit(request: web.Request) -> Session | web.Response:
+    logins, quirks = request.app[LOGINS], request.app[STATE].quirks
+    if not logins.are_needed:
+        return Session("", "", 0.0)
+    authorization = request.headers.get("Authorization")
+    if quirks.login_page and not authorization:
+        return web.Response(status=303, headers={"Location": "/login"})
+    admitted = logins.admit(authorization)
+    if isinstance(admitted, Granted):
+        response = web.Response(headers={"Authentication-Info": admitted.info})
+        if quirks.cookie_trap:
+            response.set_cookie(_COOKIE, "1", httponly=True)
+        return response
+    if quirks.cookie_trap and request.method == "POST" and _COOKIE in request.cookies:
+        raise HttpRefusal(400, "Attest-Key header required")
+    return admitted
+
+
+def _check_method(request: web.Request, op: Op, quirks: Quirks) -> None:
+    if request.method == "GET" and not op.get and op.name not in quirks.get_only:
+        raise HttpRefusal(405, f"GET is not allowed for the op {op.name!r}: use POST", {"Allow": "POST"})
+    if request.method == "POST" and op.name in quirks.get_only:
+        raise HttpRefusal(405, f"POST is not allowed for the op {op.name!r}: use GET", {"Allow": "GET"})
+
+
+def _chosen(request: web.Request, quirks: Quirks) -> Format:
+    accept = request.headers.get("Accept")
+    chosen = None if quirks.bare_accept_only and "charset" in (accept or "") else answer_format(accept)
+    if chosen is None:
+        raise HttpRefusal(
+            406,
+            f"nothing in 'Accept: {accept}' is spoken here; the formats: text/zinc, application/json, "
+            "application/vnd.haystack+json;version=3 or 4, text/trio, text/csv",
+        )
+    return Format("json3", chosen.mime) if quirks.json_is_v3 and chosen.short == "json4" else chosen
+
+
+async def _request_grid(request: web.Request, quirks: Quirks) -> Grid:
+    if request.method == "GET":
+        row = {name: _argument(text) for name, text in request.query.items()}
+        try:
+            return Grid.from_rows(None, list(row), [row]) if row else Grid()
+        except HsFrameError as error:
+            raise HttpRefusal(400, str(error)) from None
+    content_type = request.headers.get("Content-Type")
+    short = request_format(content_type)
+    if short is None or (quirks.zinc_requests_only and short != "zinc"):
+        raise HttpRefusal(
+            415,
+            f"a request of 'Content-Type: {content_type}' is not read here; the formats: text/zinc, text/trio, JSON",
+        )
+    body = await request.read()
+    try:
+        return decode(body, short)
+    except CodecError as error:
+        raise HttpRefusal(400, f"the request cannot be read: {error}") from None
+
+
+def _argument(text: str) -> Any:
+    """A query parameter: Zinc, else a Str."""
+    try:
+        return parse_value(text)
+    except CodecError:
+        return text
+
+
+async def _response(request: web.Request, grid: Grid, chosen: Format) -> web.Response:
+    try:
+        body = encode(grid, chosen.short)
+    except CodecError as error:
+        # Some kinds have no place in some formats; the client can ask for another.
+        refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
+        body = encode(error_grid(request.match_info["op"], refusal), chosen.short)
+    # Caches must not keep answers: the same request has another answer tomorrow.
+    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
+    if len(body) >= _MIN_GZIP and accepts_gzip(request.headers.get("Accept-Encoding")):
+        headers["Content-Encoding"] = "gzip"
+        if len(body) < _LARGE:
+            body = _gzipped(body)
+        else:
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(request.app[_POOL], _gzipped, body)
+    return web.Response(body=body, headers=headers)
+
+
+def _gzipped(body: bytes) -> bytes:
+    # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
+    return gzip.compress(body, compresslevel=1, mtime=0)

@@ -1,0 +1,53 @@
+"""Time as the server sees it: one object, so that a test can move it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["Clock", "ManualClock"]
+
+
+class Clock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """The instant, in UTC: what histories and ``today`` go by."""
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back: what leases and tokens go by."""
+        return time.monotonic()
+
+
+class ManualClock(Clock):
+    """A clock that stands still until a test moves it.
+
+    Parameters
+    ----------
+    start : datetime
+        Aware; where it stands at first.
+
+    Examples
+    --------
+    >>> clock = ManualClock(datetime(2026, 11, 1, tzinfo=UTC))
+    >>> clock.advance(90)
+    >>> clock.now().isoformat()
+    '2026-11-01T00:01:30+00:00'
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start.astimezone(UTC)
+        self._elapsed_s = 0.0
+
+    def now(self) -> datetime:
+        """The instant that the clock stands at, in UTC."""
+        return self._start + timedelta(seconds=self._elapsed_s)
+
+    def monotonic_s(self) -> float:
+        """Seconds since the clock was made."""
+        return self._elapsed_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on."""
+        self._elapsed_s += seconds

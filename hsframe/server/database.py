@@ -1,0 +1,201 @@
+"""Records and histories in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsframe.errors import MetadataError
+from hsframe.filters import Filter, parse
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+from hsframe.server.priority import PriorityArray
+from hsframe.server.samples import Kind, Samples
+from hsframe.zones import zone
+
+__all__ = ["Action", "Database"]
+
+Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
+"""What invokeAction calls: the database, the record, the arguments; gives the answer."""
+
+_HIS_KINDS: Final = ("Number", "Bool", "Str")
+
+
+class Database:
+    """The records of a server, the histories of its points, and what was commanded.
+
+    Every change of a record raises its revision, which is how a watch knows what to send.
+
+    Parameters
+    ----------
+    recs : iterable of mappings
+        Each with an ``id``.
+    tz : str
+        The server's own zone, as ``about`` tells it.
+    name : str
+        The server's name, as ``about`` tells it.
+
+    Examples
+    --------
+    >>> database = Database([{"id": Ref("a"), "site": True}])
+    >>> [rec["id"].val for rec in database.query("site")]
+    ['a']
+    """
+
+    def __init__(self, recs: Iterable[Mapping[str, Any]] = (), *, tz: str = "UTC", name: str = "hsframe") -> None:
+        zone(tz)  # an unknown name fails here, not in the first answer
+        self.tz = tz
+        self.name = name
+        self.actions: dict[str, Action] = {}
+        self._recs: dict[str, dict[str, Any]] = {}
+        self._revisions: dict[str, int] = {}
+        self._counter = itertools.count(1)
+        self._histories: dict[str, Samples] = {}
+        self._priorities: dict[str, PriorityArray] = {}
+        for rec in recs:
+            self.add(rec)
+
+    # --- records ---
+
+    def add(self, rec: Mapping[str, Any]) -> Ref:
+        """Add a record, or put it in place of the one of the same id.
+
+        Raises
+        ------
+        MetadataError
+            It has no ``id`` that is a Ref, or a point's ``tz`` is unknown.
+        """
+        id = rec.get("id")
+        if not isinstance(id, Ref):
+            raise MetadataError(f"a record needs an id that is a Ref; this one has {id!r} ({rec.get('dis')!r})")
+        if "point" in rec and "tz" in rec:
+            zone(rec["tz"])
+        self._recs[id.val] = dict(rec)
+        self._touch(id.val)
+        return id
+
+    def update(self, id: Ref | str, changes: Mapping[str, Any]) -> None:
+        """Change tags of a record; None takes a tag away.
+
+        Raises
+        ------
+        MetadataError
+            No such record.
+        """
+        key = _key(id)
+        rec = self._recs.get(key)
+        if rec is None:
+            raise MetadataError(f"there is no record @{key} to change")
+        for tag, value in changes.items():
+            if value is None:
+                rec.pop(tag, None)
+            else:
+                rec[tag] = value
+        self._touch(key)
+
+    def remove(self, id: Ref | str) -> None:
+        """Take a record and its history away."""
+        key = _key(id)
+        for table in (self._recs, self._histories, self._priorities):
+            cast("dict[str, Any]", table).pop(key, None)
+        self._touch(key)
+
+    def get(self, id: Ref | str) -> Mapping[str, Any] | None:
+        """The record of an id, or None."""
+        return self._recs.get(_key(id))
+
+    def query(self, filter: Filter | str, limit: int | None = None) -> list[Mapping[str, Any]]:
+        """The records that a filter means, in the order they were added.
+
+        Raises
+        ------
+        CodecError
+            The text is no filter.
+        MetadataError
+            The filter names a spec.
+        """
+        wanted = parse(filter) if isinstance(filter, str) else filter
+        found = (rec for rec in self._recs.values() if wanted.matches(rec, self.get))
+        return list(itertools.islice(found, limit))
+
+    def revision(self, id: Ref | str) -> int:
+        """A number that grows whenever the record changes; 0 for one that never was."""
+        return self._revisions.get(_key(id), 0)
+
+    def _touch(self, key: str) -> None:
+        self._revisions[key] = next(self._counter)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self._recs.values())
+
+    def __len__(self) -> int:
+        return len(self._recs)
+
+    # --- histories ---
+
+    def history(self, id: Ref | str) -> Samples:
+        """The samples of a point; made empty on the first call.
+
+        Raises
+        ------
+        MetadataError
+            No such record, or its ``kind`` has no history here.
+        """
+        key = _key(id)
+        if (samples := self._histories.get(key)) is not None:
+            return samples
+        rec = self._recs.get(key)
+        kind = None if rec is None else rec.get("kind")
+        if kind not in _HIS_KINDS:
+            raise MetadataError(
+                f"@{key} has the kind {kind!r}; a history here is of one of the kinds {', '.join(_HIS_KINDS)}"
+                if rec is not None
+                else f"there is no record @{key}"
+            )
+        return self._histories.setdefault(key, Samples(cast("Kind", kind)))
+
+    def set_history(
+        self,
+        id: Ref | str,
+        ts_us: NDArray[np.int64],
+        values: NDArray[Any] | list[str],
+        na: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Put samples in place of a point's history.
+
+        Parameters
+        ----------
+        id : Ref or str
+        ts_us : int64 ndarray
+            Epoch microseconds in any order; of equal instants the last wins.
+        values : float64 or bool ndarray, or list of str
+            As the point's kind is.
+        na : bool ndarray, optional
+            Where the sample is NA.
+        """
+        self._histories.pop(_key(id), None)
+        samples = self.history(id)
+        times = np.asarray(ts_us, np.int64)
+        samples.merge(times, values, np.zeros(len(times), np.bool_) if na is None else np.asarray(na, np.bool_))
+
+    # --- commands ---
+
+    def priorities(self, id: Ref | str) -> PriorityArray:
+        """The 17 levels of a writable point; made empty on the first call."""
+        return self._priorities.setdefault(_key(id), PriorityArray())
+
+    def commanded(self) -> list[tuple[Mapping[str, Any], PriorityArray]]:
+        """The points that were ever commanded, with their levels."""
+        return [
+            (self._recs[key], levels)
+            for key, levels in self._priorities.items()
+            if levels.was_written and key in self._recs
+        ]
+
+
+def _key(id: Ref | str) -> str:
+    return id.val if isinstance(id, Ref) else id.removeprefix("@")

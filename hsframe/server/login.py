@@ -1,0 +1,257 @@
+"""Logins and sessions (standard: chapter Auth): HELLO, SCRAM, bearer tokens; PLAINTEXT and Basic where told so.
+
+Passwords are not kept: a user is :class:`~hsframe.protocol.scram.ScramCredentials`. An unknown user gets the same
+answers as a known one, with a salt that is the same each time, and fails at the proof.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cryptography.hazmat.primitives import constant_time
+
+from hsframe.errors import AuthError
+from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
+from hsframe.server.clock import Clock
+from hsframe.server.refusal import HttpRefusal
+
+__all__ = ["Granted", "Logins", "Scheme", "Session"]
+
+Scheme = Literal["scram", "plaintext", "basic"]
+
+_HANDSHAKE_S: Final = 60.0
+# Nobody but a flood has more: the oldest go first, so that a flood cannot fill the memory.
+_MAX_HANDSHAKES: Final = 1_000
+_MAX_SESSIONS: Final = 10_000
+
+
+@dataclass
+class Session:
+    """Who is logged in, and until when.
+
+    Parameters
+    ----------
+    user : str
+    token : str
+        Empty for Basic, which has no session.
+    expires_s : float
+        On the server's monotonic clock; each use moves it on.
+    """
+
+    user: str
+    token: str
+    expires_s: float
+
+    def __repr__(self) -> str:
+        return f"Session({self.user!r})"
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A login that just succeeded: the header to answer 200 with."""
+
+    info: str
+
+    def __repr__(self) -> str:
+        return "Granted()"
+
+
+class Logins:
+    """The users of a server and their sessions.
+
+    Parameters
+    ----------
+    users : mapping of str to str or ScramCredentials
+        Passwords are hashed at once and forgotten. Without users there is no login.
+    clock : Clock
+    scheme : {"scram", "plaintext", "basic"}
+    hash : {"SHA-256", "SHA-512"}
+    iterations : int
+        Of the password hash.
+    token_ttl_s : float
+        A session ends when it was not used this long.
+    lost_status : int
+        The HTTP code of a token that is unknown or ran out: 401 by the standard.
+    """
+
+    def __init__(
+        self,
+        users: Mapping[str, str | ScramCredentials],
+        clock: Clock,
+        *,
+        scheme: Scheme = "scram",
+        hash: str = "SHA-256",
+        iterations: int = 100_000,
+        token_ttl_s: float = 3600.0,
+        lost_status: int = 401,
+    ) -> None:
+        self._users = {
+            name: ScramCredentials.from_password(known, hash, iterations=iterations)
+            if isinstance(known, str)
+            else known
+            for name, known in users.items()
+        }
+        self._like = ScramCredentials.of_nobody("", hash, iterations)
+        self._clock = clock
+        self._scheme = scheme
+        self._hash = hash
+        self._token_ttl_s = token_ttl_s
+        self._lost_status = lost_status
+        self._handshakes: dict[str, tuple[ScramServer, float]] = {}
+        self._sessions: dict[str, Session] = {}
+
+    @property
+    def are_needed(self) -> bool:
+        """Whether there are users at all."""
+        return bool(self._users)
+
+    @property
+    def open_sessions(self) -> int:
+        """The number of sessions that have not ended."""
+        self._expire()
+        return len(self._sessions)
+
+    def admit(self, authorization: str | None) -> Session | Granted:
+        """Take an Authorization header a step on: a session, or a login that just succeeded.
+
+        Raises
+        ------
+        HttpRefusal
+            Every other step: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
+        """
+        self._expire()
+        if not authorization:
+            raise self._challenge("no login: there is no Authorization header")
+        scheme, _, rest = authorization.strip().partition(" ")
+        scheme = scheme.lower()
+        if scheme == "bearer":
+            return self._bearer(_params(rest).get("authtoken", ""))
+        if scheme == "basic" and self._scheme == "basic":
+            return self._basic(rest.strip())
+        if self._scheme != "basic":
+            if scheme == "hello":
+                raise self._hello(_params(rest))
+            if scheme == "scram" and self._scheme == "scram":
+                return self._scram(_params(rest))
+            if scheme == "plaintext" and self._scheme == "plaintext":
+                return self._plaintext(_params(rest))
+        raise self._challenge(f"the login scheme {scheme[:20]!r} is not offered here")
+
+    def end(self, session: Session) -> None:
+        """End a session."""
+        self._sessions.pop(session.token, None)
+
+    def end_all(self) -> None:
+        """End every session: the next request of each client finds its token unknown."""
+        self._sessions.clear()
+
+    # --- the steps ---
+
+    def _challenge(self, reason: str) -> HttpRefusal:
+        challenge = 'Basic realm="hsframe"' if self._scheme == "basic" else "HELLO"
+        return HttpRefusal(401, reason, {"WWW-Authenticate": challenge})
+
+    def _hello(self, params: Mapping[str, str]) -> HttpRefusal:
+        _text(params, "username")
+        if self._scheme == "plaintext":
+            return HttpRefusal(401, "log in by PLAINTEXT", {"WWW-Authenticate": "PLAINTEXT"})
+        token = secrets.token_urlsafe(16)
+        while len(self._handshakes) >= _MAX_HANDSHAKES:
+            del self._handshakes[next(iter(self._handshakes))]
+        server = ScramServer(self._users.get, unknown=self._like)
+        self._handshakes[token] = (server, self._clock.monotonic_s() + _HANDSHAKE_S)
+        return self._step(token)
+
+    def _step(self, token: str, data: str = "") -> HttpRefusal:
+        more = f", data={b64url_encode(data)}" if data else ""
+        header = f"SCRAM handshakeToken={token}, hash={self._hash}{more}"
+        return HttpRefusal(401, "log in by SCRAM", {"WWW-Authenticate": header})
+
+    def _scram(self, params: Mapping[str, str]) -> Granted:
+        token = params.get("handshaketoken", "")
+        known = self._handshakes.get(token)
+        if known is None:
+            raise self._challenge("the handshake is unknown or took too long; begin again with HELLO")
+        data = _text(params, "data")
+        server = known[0]
+        if not server.username:
+            try:
+                answer = server.first(data)
+            except AuthError as error:
+                del self._handshakes[token]
+                raise HttpRefusal(400, str(error)) from None
+            raise self._step(token, answer)
+        del self._handshakes[token]  # one try a handshake
+        try:
+            signature = server.final(data)
+        except AuthError:
+            raise HttpRefusal(403, "the user name or the password is wrong") from None
+        return self._grant(server.username, f", hash={self._hash}, data={b64url_encode(signature)}")
+
+    def _plaintext(self, params: Mapping[str, str]) -> Granted:
+        user = _text(params, "username")
+        self._check(user, _text(params, "password"))
+        return self._grant(user)
+
+    def _basic(self, encoded: str) -> Session:
+        try:
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise HttpRefusal(400, "the Basic header is no base64 of user:password") from None
+        self._check(user, password)
+        return Session(user, "", 0.0)
+
+    def _check(self, user: str, password: str) -> None:
+        """Compare a password by its hash; an unknown user takes as long."""
+        known = self._users.get(user, self._like)
+        tried = ScramCredentials.from_password(password, known.hash, known.salt, known.iterations)
+        if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
+            raise HttpRefusal(403, "the user name or the password is wrong")
+
+    def _grant(self, user: str, more: str = "") -> Granted:
+        token = secrets.token_urlsafe(32)
+        while len(self._sessions) >= _MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        self._sessions[token] = Session(user, token, self._clock.monotonic_s() + self._token_ttl_s)
+        return Granted(f"authToken={token}{more}")
+
+    def _bearer(self, token: str) -> Session:
+        session = self._sessions.pop(token, None)
+        if session is None:
+            headers = {"WWW-Authenticate": "HELLO"} if self._lost_status == 401 else {}
+            raise HttpRefusal(self._lost_status, "the session is unknown or has ended; log in again", headers)
+        session.expires_s = self._clock.monotonic_s() + self._token_ttl_s
+        self._sessions[token] = session  # back at the end: the table stays in the order of use
+        return session
+
+    def _expire(self) -> None:
+        # Both tables are in the order in which their entries run out.
+        now_s = self._clock.monotonic_s()
+        while self._sessions and next(iter(self._sessions.values())).expires_s <= now_s:
+            del self._sessions[next(iter(self._sessions))]
+        while self._handshakes and next(iter(self._handshakes.values()))[1] <= now_s:
+            del self._handshakes[next(iter(self._handshakes))]
+
+
+def _params(text: str) -> dict[str, str]:
+    """The ``name=value`` parts of a header, names in lower case."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        found[name.strip().lower()] = value.strip()
+    return found
+
+
+def _text(params: Mapping[str, str], name: str) -> str:
+    value = params.get(name)
+    if not value:
+        raise HttpRefusal(400, f"the Authorization header lacks {name}=")
+    try:
+        return b64url_decode(value)
+    except AuthError as error:
+        raise HttpRefusal(400, f"{name} of the Authorization header: {error}") from None

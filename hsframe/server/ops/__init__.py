@@ -1,0 +1,68 @@
+"""The ops by their names on the wire (standard: chapter Ops)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hsframe.grid import Grid
+from hsframe.server.ops import action, info, point, records, watch
+from hsframe.server.ops.his_read import his_read
+from hsframe.server.ops.his_write import his_write
+from hsframe.server.state import Call
+
+__all__ = ["OPS", "Op"]
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op.
+
+    Parameters
+    ----------
+    name : str
+        On the wire.
+    run : callable
+        Takes the call, gives the answer, raises OpRefusal.
+    get : bool
+        Whether GET may ask for it: it changes nothing.
+    summary : str
+    """
+
+    name: str
+    run: Callable[[Call], Grid]
+    get: bool
+    summary: str
+
+
+def _ops(call: Call) -> Grid:
+    return info.ops_grid(call, [(op.name, op.summary, op.get) for op in OPS.values()])
+
+
+def _close(call: Call) -> Grid:
+    # The session itself ends where the token is known: in the application.
+    return Grid()
+
+
+OPS: Final[Mapping[str, Op]] = {
+    op.name: op
+    for op in (
+        Op("about", info.about, True, "What this server is"),
+        Op("ops", _ops, True, "The ops of this server"),
+        Op("formats", info.formats, True, "The formats that this server reads and writes"),
+        Op("defs", info.defs, True, "The definitions that this server knows"),
+        Op("libs", info.libs, True, "The libraries of definitions"),
+        Op("filetypes", info.filetypes, True, "The formats as definitions"),
+        Op("read", records.read, True, "Records by filter or by id"),
+        Op("nav", records.nav, True, "The tree of sites, equipment and points"),
+        Op("watchSub", watch.watch_sub, False, "Watch records for changes"),
+        Op("watchPoll", watch.watch_poll, False, "What changed since the last poll"),
+        Op("watchUnsub", watch.watch_unsub, False, "Stop watching"),
+        Op("pointWrite", point.point_write, False, "Command a point, or read its priority array"),
+        Op("hisRead", his_read, True, "Samples of one point or of several"),
+        Op("hisWrite", his_write, False, "Store samples of one point or of several"),
+        Op("invokeAction", action.invoke_action, False, "Run an action on a record"),
+        Op("close", _close, False, "End the session"),
+    )
+}

@@ -1,0 +1,182 @@
+"""hisWrite: store samples of one point, or of several side by side.
+
+Everything is checked before anything is stored. The zone, the kind and the unit must be the point's own (a Number
+without unit is taken as one of the point's); nothing is converted. Rows may come in any order and twice: of equal
+instants the last one wins. A null cell is no sample; the value ``R`` takes a sample away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
+from hsframe.errors import ZoneError
+from hsframe.grid import Col, Grid
+from hsframe.kinds import NA, REMOVE, Number
+from hsframe.server.ops.his_point import his_point
+from hsframe.server.ranges import micros
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.samples import Times
+from hsframe.server.state import Call, ref_of
+from hsframe.zones import haystack_name, zone_key
+
+__all__ = ["his_write"]
+
+_TYPES: Final[Mapping[str, type]] = {"Number": Number, "Bool": bool, "Str": str}
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The checked samples of one point."""
+
+    rec: Mapping[str, Any]
+    ts_us: Times
+    values: NDArray[Any] | list[str]
+    na: NDArray[np.bool_]
+    removed_us: Times
+
+
+def his_write(call: Call) -> Grid:
+    """Store samples: meta ``id`` and columns ``ts``, ``val``; or columns ``ts``, ``v0``, ... each with meta ``id``."""
+    grid = call.grid
+    if not grid.has_col("ts"):
+        raise OpRefusal(f"the request has no column 'ts'; it has {', '.join(grid.col_names) or '(none)'}", "ArgErr")
+    value_cols = [col for col in grid.cols if col.name != "ts"]
+    single = grid.meta.get("id") is not None
+    if single:
+        if [col.name for col in value_cols] != ["val"]:
+            raise OpRefusal(
+                f"one point is written with the columns ts and val; the request has {', '.join(grid.col_names)}",
+                "ArgErr",
+            )
+        targets = [(value_cols[0], his_point(call, ref_of(grid.meta["id"], "the request's meta")))]
+    else:
+        if not value_cols:
+            raise OpRefusal("the request has no column of values", "ArgErr")
+        for col in value_cols:
+            if col.meta.get("id") is None:
+                raise OpRefusal(
+                    f"the column {col.name!r} has no id in its meta, and the grid's meta has none; expected the id of "
+                    "the point in one of them",
+                    "ArgErr",
+                )
+        targets = [(col, his_point(call, ref_of(col.meta["id"], f"the column {col.name!r}"))) for col in value_cols]
+    batches = [_checked(call, col, rec) for col, rec in targets]
+    if not single and call.state.quirks.drop_batch_write:
+        return Grid()
+    for batch in batches:
+        samples = call.database.history(batch.rec["id"])
+        samples.merge(batch.ts_us, batch.values, batch.na)
+        if len(batch.removed_us):
+            samples.remove(batch.removed_us)
+    return Grid()
+
+
+def _checked(call: Call, col: Col, rec: Mapping[str, Any]) -> _Batch:
+    cells = call.grid.column(col.name)
+    ts_us = _instants(call.grid.column("ts"), rec)
+    if call.state.quirks.floor_s:
+        ts_us = ts_us // _SECOND_US * _SECOND_US
+    batch = _from_arrow(cells, ts_us, rec)
+    return batch if batch is not None else _from_cells(cells, ts_us, rec, col.name)
+
+
+def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
+    """Epoch microseconds of the timestamps, each in the point's zone."""
+    key = zone_key(rec["tz"])
+    if isinstance(times, TimeColumn):
+        if times.values.null_count:
+            raise OpRefusal("a row has no ts; expected a DateTime in each row", "ArgErr")
+        if len(times) and zone_key(times.tz) != key:
+            raise _zone_refusal(times.tz, rec, 0)
+        return np.asarray(times.values.to_numpy(zero_copy_only=False), np.int64)
+    instants = np.empty(len(times), np.int64)
+    for row, when in enumerate(times):
+        if not isinstance(when, datetime) or when.tzinfo is None:
+            raise OpRefusal(f"ts of row {row} is {when!r}; expected a DateTime", "ArgErr")
+        if getattr(when.tzinfo, "key", None) != key:
+            try:
+                name = haystack_name(when.tzinfo)
+            except ZoneError:
+                name = str(when.tzinfo)
+            raise _zone_refusal(name, rec, row)
+        instants[row] = micros(when)
+    return instants
+
+
+def _zone_refusal(name: str, rec: Mapping[str, Any], row: int) -> OpRefusal:
+    return OpRefusal(
+        f"ts of row {row} is in the zone {name}, and {rec['id']} ({rec.get('dis')}) is in {rec['tz']}; write the "
+        "instants in the point's own zone",
+        "ZoneErr",
+    )
+
+
+def _from_arrow(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any]) -> _Batch | None:
+    """The samples of an Arrow column, with no object a cell; None where the column is not of the point's kind."""
+    kind = rec["kind"]
+    fits = (
+        (kind == "Number" and isinstance(cells, NumberColumn) and cells.unit in (None, rec.get("unit")))
+        or (kind == "Bool" and isinstance(cells, BoolColumn))
+        or (kind == "Str" and isinstance(cells, StrColumn))
+    )
+    if not fits:
+        return None
+    assert isinstance(cells, NumberColumn | BoolColumn | StrColumn)
+    null = np.asarray(cells.values.is_null().to_numpy(zero_copy_only=False), np.bool_)
+    na = np.zeros(len(cells), np.bool_) if cells.na is None else np.asarray(cells.na.to_numpy(zero_copy_only=False))
+    keep = ~null | na
+    values: Any
+    if isinstance(cells, StrColumn):
+        texts = cells.values.to_pylist()
+        values = [texts[i] or "" for i in np.flatnonzero(keep)]
+    else:
+        values = cells.values.fill_null(False if kind == "Bool" else 0.0).to_numpy(zero_copy_only=False)[keep]
+    return _Batch(rec, ts_us[keep], values, na[keep], np.empty(0, np.int64))
+
+
+def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
+    """The samples of a column of objects, each checked."""
+    kind, unit = rec["kind"], rec.get("unit")
+    expected = _TYPES[kind]
+    blank: Any = "" if kind == "Str" else 0
+    keep: list[int] = []
+    values: list[Any] = []
+    na: list[bool] = []
+    removed: list[int] = []
+    for row, cell in enumerate(cells):
+        if cell is None:
+            continue
+        if cell is REMOVE:
+            removed.append(row)
+            continue
+        if cell is NA:
+            value: Any = blank
+        elif not isinstance(cell, expected):
+            raise OpRefusal(
+                f"{column} of row {row} is {cell!r}, and {rec['id']} ({rec.get('dis')}) is a point of kind {kind}",
+                "Err",
+            )
+        elif isinstance(cell, Number):
+            if cell.unit is not None and cell.unit != unit:
+                raise OpRefusal(
+                    f"{column} of row {row} is {cell}, and the unit of {rec['id']} ({rec.get('dis')}) is {unit}; the "
+                    "server converts nothing",
+                    "UnitErr",
+                )
+            value = cell.val
+        else:
+            value = cell
+        keep.append(row)
+        values.append(value)
+        na.append(cell is NA)
+    stored: Any = values if kind == "Str" else np.array(values, np.float64 if kind == "Number" else np.bool_)
+    rows = np.array(keep, np.intp)
+    return _Batch(rec, ts_us[rows], stored, np.array(na, np.bool_), ts_us[np.array(removed, np.intp)])

@@ -1,0 +1,144 @@
+"""about, ops, formats, defs, libs, filetypes: what the server says of itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from hsframe.errors import HsFrameError
+from hsframe.filters import parse
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Symbol, Uri
+from hsframe.server.ops.records import grid_of, limit_of
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.state import Call
+from hsframe.zones import zone
+
+__all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
+
+_HOME: Final = Uri("https://github.com/hsframe/hsframe")
+
+# MIME type, whether it is read, name, file extension, title. CSV loses kinds, so it is only written.
+_FORMATS: Final = (
+    ("text/zinc", True, "zinc", "zinc", "Zinc"),
+    ("application/json", True, "json", "json", "Haystack JSON, version 4 (Hayson)"),
+    ("application/vnd.haystack+json;version=4", True, "json4", "json", "Haystack JSON, version 4 (Hayson)"),
+    ("application/vnd.haystack+json;version=3", True, "json3", "json", "Haystack JSON, version 3"),
+    ("text/trio", True, "trio", "trio", "Trio"),
+    ("text/csv", False, "csv", "csv", "Comma-separated values"),
+)
+_LIB: Final = Symbol("lib:ph")
+_DEFS: Final = (
+    ("marker", "marker", "A tag that says a fact by being there"),
+    ("val", "val", "A value"),
+    ("site", "marker", "A building with a place on the map"),
+    ("equip", "marker", "A piece of equipment"),
+    ("point", "marker", "A measurement, a command or a setpoint"),
+    ("sensor", "marker", "A point that measures"),
+    ("cmd", "marker", "A point that commands"),
+    ("sp", "marker", "A point that holds a setpoint"),
+    ("his", "marker", "A point with a history"),
+    ("writable", "marker", "A point with a priority array"),
+    ("dis", "str", "The name that people see"),
+    ("kind", "str", "The kind of a point's value"),
+    ("unit", "str", "The unit of a point's value"),
+    ("tz", "str", "The time zone of a site or a point"),
+    ("siteRef", "ref", "The site that a record belongs to"),
+    ("equipRef", "ref", "The equipment that a record belongs to"),
+)
+
+
+def about(call: Call) -> Grid:
+    """One row about the server."""
+    version = importlib.metadata.version("hsframe")
+    local = zone(call.database.tz)
+    row = {
+        "haystackVersion": "4.0",
+        "tz": call.database.tz,
+        "serverName": call.database.name,
+        "serverTime": call.state.clock.now().astimezone(local),
+        "serverBootTime": call.state.booted.astimezone(local),
+        "productName": "hsframe",
+        "productUri": _HOME,
+        "productVersion": version,
+        "moduleName": "hsframe.server",
+        "moduleVersion": version,
+        "vendorName": "hsframe",
+        "vendorUri": _HOME,
+        "whoami": call.user,
+    }
+    return Grid.from_rows(None, list(row), [row])
+
+
+def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
+    """A row an op: as definitions (Haystack 4) and with name and summary (Haystack 3)."""
+    rows = [
+        {
+            "def": Symbol(f"op:{name}"),
+            "name": name,
+            "summary": summary,
+            "doc": summary,
+            "is": [Symbol("op")],
+            "lib": _LIB,
+            "noSideEffects": MARKER if get else None,
+        }
+        for name, summary, get in ops
+    ]
+    return _selected(call, rows)
+
+
+def formats(call: Call) -> Grid:
+    """A row a format: MIME type, whether it is read and written (Haystack 3)."""
+    rows = [{"mime": mime, "receive": MARKER if read else None, "send": MARKER} for mime, read, *_ in _FORMATS]
+    return Grid.from_rows(None, ["mime", "receive", "send"], rows)
+
+
+def defs(call: Call) -> Grid:
+    """A row a definition."""
+    rows = [{"def": Symbol(name), "doc": doc, "is": [Symbol(of)], "lib": _LIB} for name, of, doc in _DEFS]
+    return _selected(call, rows)
+
+
+def libs(call: Call) -> Grid:
+    """A row a library of definitions."""
+    row = {
+        "def": _LIB,
+        "doc": "The tags that this server's records are made of",
+        "is": [Symbol("lib")],
+        "version": "4.0.0",
+        "baseUri": Uri("https://project-haystack.org/def/ph/"),
+    }
+    return _selected(call, [row])
+
+
+def filetypes(call: Call) -> Grid:
+    """A row a format, as definitions."""
+    rows = [
+        {
+            "def": Symbol(f"filetype:{name}"),
+            "dis": title,
+            "doc": title,
+            "is": [Symbol("filetype")],
+            "lib": _LIB,
+            "fileExt": extension,
+            "mime": mime,
+        }
+        for mime, _, name, extension, title in _FORMATS
+        if name not in ("json4",)
+    ]
+    return _selected(call, rows)
+
+
+def _selected(call: Call, rows: list[dict[str, Any]]) -> Grid:
+    """The rows that the request's filter and limit leave."""
+    asked: Mapping[str, Any] = call.grid[0] if len(call.grid) else {}
+    text, limit = asked.get("filter"), limit_of(asked)
+    if text is not None:
+        try:
+            wanted = parse(str(text))
+            rows = [row for row in rows if wanted.matches(row)]
+        except HsFrameError as error:
+            raise OpRefusal(str(error), "FilterErr") from error
+    return grid_of(list(itertools.islice(rows, limit)), first="def")

@@ -1,0 +1,93 @@
+"""pointWrite: command a writable point on one of 17 levels, or read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hsframe.grid import Grid
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.server.durations import duration_s
+from hsframe.server.priority import LEVELS, MANUAL_LEVEL, level_dis
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.state import Call, ref_of
+
+__all__ = ["point_write", "settle"]
+
+_TYPES: Final[Mapping[str, type]] = {"Number": Number, "Bool": bool, "Str": str}
+
+
+def point_write(call: Call) -> Grid:
+    """Read the priority array (one row ``id``), or write one level (``id``, ``level``, ``val``)."""
+    row = call.one_row()
+    rec = call.rec(ref_of(row.get("id"), "the row"))
+    if "writable" not in rec:
+        raise OpRefusal(f"{rec['id']} ({rec.get('dis')}) is not writable: it has no tag 'writable'", "NotWritableErr")
+    if row.get("level") is None:
+        return _array(call, rec)
+    level = row["level"]
+    if not isinstance(level, Number) or level.val not in range(1, LEVELS + 1):
+        raise OpRefusal(f"the level is {level!r}; expected a whole Number from 1 to {LEVELS}", "ArgErr")
+    val = _checked(row.get("val"), rec)
+    who = row.get("who")
+    expires_s = None
+    if row.get("duration") is not None:
+        lasts_s = duration_s(row["duration"], "duration")
+        if level.val == MANUAL_LEVEL:  # the standard knows a duration at the manual level only; elsewhere it is let be
+            expires_s = call.state.clock.monotonic_s() + lasts_s
+    levels = call.database.priorities(rec["id"])
+    levels.write(int(level.val), val, who if isinstance(who, str) and who else call.user, expires_s)
+    settle(call.database, call.state.clock.monotonic_s())
+    return Grid()
+
+
+def settle(database: Database, now_s: float) -> None:
+    """Bring the records of commanded points up to what their levels say: a manual override may have run out."""
+    for rec, levels in database.commanded():
+        winner = levels.effective(now_s)
+        level, val = winner if winner is not None else (None, None)
+        if rec.get("writeVal") == val and rec.get("writeLevel") == (None if level is None else Number(level)):
+            continue
+        changes: dict[str, Any] = {"writeVal": val, "writeLevel": None if level is None else Number(level)}
+        if val is not None and "cur" in rec:
+            changes["curVal"] = val  # the controller behind the point obeys at once
+        database.update(rec["id"], changes)
+
+
+def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
+    now_s = call.state.clock.monotonic_s()
+    levels = call.database.priorities(rec["id"])
+    rows = []
+    for level in range(1, LEVELS + 1):
+        entry = levels.entry(level, now_s)
+        expires = None if entry is None or entry.expires_s is None else Number(entry.expires_s - now_s, "s")
+        rows.append(
+            {
+                "level": Number(level),
+                "levelDis": level_dis(level),
+                "val": None if entry is None else entry.val,
+                "who": None if entry is None else entry.who,
+                "expires": expires,
+            }
+        )
+    return Grid.from_rows({"id": rec["id"]}, ["level", "levelDis", "val", "who", "expires"], rows)
+
+
+def _checked(val: Any, rec: Mapping[str, Any]) -> Any:
+    """A value that fits the point, with the point's unit; None is auto."""
+    if val is None:
+        return None
+    kind, unit = rec.get("kind"), rec.get("unit")
+    expected = _TYPES.get(str(kind))
+    if expected is None or not isinstance(val, expected):
+        raise OpRefusal(f"the value {val!r} does not fit {rec['id']} ({rec.get('dis')}), a point of kind {kind}", "Err")
+    if isinstance(val, Number):
+        if val.unit is not None and val.unit != unit:
+            raise OpRefusal(
+                f"the value {val} does not fit {rec['id']} ({rec.get('dis')}), whose unit is {unit}; the server "
+                "converts nothing",
+                "UnitErr",
+            )
+        return Number(val.val, unit)
+    return val

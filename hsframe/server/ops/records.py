@@ -1,0 +1,84 @@
+"""read and nav: records by filter, by id, and as a tree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hsframe.errors import CodecError, MetadataError
+from hsframe.grid import Grid
+from hsframe.kinds import Number, Ref
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.state import Call, ref_of
+
+__all__ = ["grid_of", "limit_of", "nav", "read"]
+
+
+def grid_of(recs: Sequence[Mapping[str, Any] | None], first: str = "id", meta: Mapping[str, Any] | None = None) -> Grid:
+    """Records as a grid: the id first, then `dis`, then the other tags by name; None is a row of nulls."""
+    tags: set[str] = set().union(*(rec for rec in recs if rec is not None))
+    tags -= {tag for tag in tags if all(rec is None or rec.get(tag) is None for rec in recs)}
+    names = [tag for tag in (first, "dis") if tag in tags] + sorted(tags - {first, "dis"})
+    if recs and not names:
+        names = [first]  # rows of nulls need a column to stand in
+    columns = [tuple(None if rec is None else rec.get(name) for rec in recs) for name in names]
+    return Grid(meta, names, columns)
+
+
+def limit_of(asked: Mapping[str, Any]) -> int | None:
+    """The request's ``limit``, where it has one.
+
+    Raises
+    ------
+    OpRefusal
+        It is no whole Number from 0 up.
+    """
+    limit = asked.get("limit")
+    if limit is None:
+        return None
+    if not isinstance(limit, Number) or not math.isfinite(limit.val) or limit.val < 0 or limit.val % 1:
+        raise OpRefusal(f"the limit is {limit!r}; expected a whole Number from 0 up", "ArgErr")
+    return int(limit.val)
+
+
+def read(call: Call) -> Grid:
+    """Records by filter, or by id: then in the order of the request, an unknown id as a row of nulls."""
+    if call.grid.has_col("filter"):
+        row = call.one_row()
+        text = row.get("filter")
+        if not isinstance(text, str):
+            raise OpRefusal(f"the filter is {text!r}; expected a Str", "ArgErr")
+        try:
+            return grid_of(call.database.query(text, limit_of(row)))
+        except (CodecError, MetadataError) as error:
+            raise OpRefusal(str(error), "FilterErr") from error
+    if call.grid.has_col("id"):
+        return grid_of([call.database.get(ref) for ref in call.ids()])
+    raise OpRefusal("read takes one row with 'filter', or rows with 'id'; the request has neither", "ArgErr")
+
+
+def nav(call: Call) -> Grid:
+    """The children of a place in the tree: sites, their equipment, its points.
+
+    ``navId`` is the id of the record; a leaf has none.
+    """
+    asked: Mapping[str, Any] = call.grid[0] if len(call.grid) else {}
+    nav_id = asked.get("navId")
+    if nav_id is None:
+        return _nav_grid(call, (rec for rec in call.database if "site" in rec))
+    parent = call.rec(ref_of(nav_id, "navId"))
+    key = parent["id"]
+    if "site" in parent:
+        children = (rec for rec in call.database if rec.get("siteRef") == key and "equipRef" not in rec)
+    else:
+        children = (rec for rec in call.database if rec.get("equipRef") == key)
+    return _nav_grid(call, children)
+
+
+def _nav_grid(call: Call, recs: Iterable[Mapping[str, Any]]) -> Grid:
+    def with_nav_id(rec: Mapping[str, Any]) -> dict[str, Any]:
+        nav_id: Ref | None = rec["id"] if "site" in rec or "equip" in rec else None
+        return {**rec, "navId": nav_id}
+
+    return grid_of([with_nav_id(rec) for rec in recs])

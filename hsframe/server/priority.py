@@ -1,0 +1,93 @@
+"""The priority array of a writable point: 17 levels, the lowest number that holds a value wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["DEFAULT_LEVEL", "LEVELS", "MANUAL_LEVEL", "Entry", "PriorityArray", "level_dis"]
+
+LEVELS: Final = 17
+MANUAL_LEVEL: Final = 8
+DEFAULT_LEVEL: Final = 17
+
+
+def level_dis(level: int) -> str:
+    """How a level is called.
+
+    Examples
+    --------
+    >>> level_dis(1), level_dis(2), level_dis(17)
+    ('1 (emergency)', '2', '17 (default)')
+    """
+    name = {1: "emergency", MANUAL_LEVEL: "manual", DEFAULT_LEVEL: "default"}.get(level)
+    return str(level) if name is None else f"{level} ({name})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one level holds.
+
+    Parameters
+    ----------
+    val : any kind
+    who : str
+        Who wrote it.
+    expires_s : float or None
+        When it falls back to auto, on the server's monotonic clock.
+    """
+
+    val: Any
+    who: str
+    expires_s: float | None = None
+
+
+class PriorityArray:
+    """The levels 1 to 17 of one point; an empty level is on auto.
+
+    Attributes
+    ----------
+    was_written : bool
+        Whether anyone ever commanded the point.
+
+    Examples
+    --------
+    >>> levels = PriorityArray()
+    >>> levels.write(17, 20.0, "default")
+    >>> levels.write(8, 24.0, "operator", expires_s=60.0)
+    >>> levels.effective(now_s=0.0)
+    (8, 24.0)
+    >>> levels.effective(now_s=60.0)
+    (17, 20.0)
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[int, Entry] = {}
+        self.was_written = False
+
+    def write(self, level: int, val: Any, who: str, expires_s: float | None = None) -> None:
+        """Put a value on a level; None puts it back on auto."""
+        self.was_written = True
+        if val is None:
+            self._entries.pop(level, None)
+        else:
+            self._entries[level] = Entry(val, who, expires_s)
+
+    def release(self) -> None:
+        """Put every level but the default on auto."""
+        self._entries = {level: entry for level, entry in self._entries.items() if level == DEFAULT_LEVEL}
+
+    def entry(self, level: int, now_s: float) -> Entry | None:
+        """What a level holds at a time, or None."""
+        entry = self._entries.get(level)
+        if entry is None or (entry.expires_s is not None and entry.expires_s <= now_s):
+            return None
+        return entry
+
+    def effective(self, now_s: float) -> tuple[int, Any] | None:
+        """The level that wins and its value; None where all are on auto."""
+        for level in sorted(self._entries):
+            entry = self.entry(level, now_s)
+            if entry is not None:
+                return level, entry.val
+        return None

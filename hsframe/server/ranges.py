@@ -1,0 +1,122 @@
+"""The range of hisRead (standard: Ops, section hisRead): text to a half-open window of instants.
+
+::
+
+    today | yesterday | {date} | {date},{date} | {dateTime},{dateTime} | {dateTime}
+
+Dates count from midnight of the first to midnight of the day after the last, in the zone that is given. Nothing
+else is in the standard, and ``lastWeek`` or ``last24hr`` are refused as other servers refuse them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from hsframe.codecs.zinc import parse_value
+from hsframe.errors import CodecError
+from hsframe.server.refusal import OpRefusal
+
+__all__ = ["Window", "micros", "parse_range"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_EXPECTED: Final = (
+    "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
+    "'2026-10-01T00:00:00-04:00 New_York'"
+)
+
+
+def micros(when: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z of an aware datetime."""
+    return (when.astimezone(UTC) - _EPOCH) // _MICRO
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open stretch of time, in one zone.
+
+    Parameters
+    ----------
+    start : datetime
+        Inclusive.
+    end : datetime or None
+        Exclusive; None where the range names no end.
+    zone_name : str or None
+        The zone that the range's own DateTimes name, where they do.
+    """
+
+    start: datetime
+    end: datetime | None
+    zone_name: str | None = None
+
+    @property
+    def start_us(self) -> int:
+        """The start in epoch microseconds."""
+        return micros(self.start)
+
+    @property
+    def end_us(self) -> int | None:
+        """The end in epoch microseconds, where there is one."""
+        return None if self.end is None else micros(self.end)
+
+
+def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:
+    """The window that a range means.
+
+    Parameters
+    ----------
+    value : str, date or datetime
+        The range; a GET argument may already be a Date or a DateTime.
+    tz : ZoneInfo
+        Dates and ``today`` are of this zone.
+    now : datetime
+        What ``today`` is counted from.
+
+    Raises
+    ------
+    OpRefusal
+        Not a range of the standard, or its end lies before its start.
+    """
+    if isinstance(value, str):
+        parts: list[Any] = [_part(text.strip(), tz, now, value) for text in value.split(",")]
+    elif isinstance(value, date):
+        parts = [value]
+    else:
+        raise OpRefusal(f"the range is {value!r}; {_EXPECTED}", "RangeErr")
+    if len(parts) > 2 or len({isinstance(part, datetime) for part in parts}) > 1:
+        raise OpRefusal(f"the range {value!r} is no range; {_EXPECTED}", "RangeErr")
+    first, last = parts[0], parts[-1]
+    try:
+        if isinstance(first, datetime):
+            end = last.astimezone(tz) if len(parts) == 2 else None
+            window = Window(first.astimezone(tz), end, getattr(first.tzinfo, "key", None))
+        else:
+            window = Window(_midnight(first, tz), _midnight(last + timedelta(days=1), tz))
+    except OverflowError:
+        raise OpRefusal(f"the range {value!r} goes beyond the years 1 to 9999", "RangeErr") from None
+    # By instants: Python compares two datetimes of one zone by wall clock, which is wrong in the repeated hour.
+    if window.end_us is not None and window.end_us < window.start_us:
+        raise OpRefusal(f"the range {value!r} ends before it starts", "RangeErr")
+    return window
+
+
+def _midnight(day: date, tz: ZoneInfo) -> datetime:
+    # Where the clock skips midnight, fold=0 gives the first instant of the day; through UTC it is a wall clock that is.
+    return datetime.combine(day, time(), tz).astimezone(UTC).astimezone(tz)
+
+
+def _part(text: str, tz: ZoneInfo, now: datetime, whole: str) -> date:
+    if text in ("today", "yesterday"):
+        if text != whole.strip():
+            raise OpRefusal(f"the range {whole!r} has {text!r} beside something else; {_EXPECTED}", "RangeErr")
+        return now.astimezone(tz).date() - timedelta(days=text == "yesterday")
+    try:
+        part = parse_value(text)
+    except CodecError as error:
+        raise OpRefusal(f"the range {whole!r} is no range: {error.problem}; {_EXPECTED}", "RangeErr") from error
+    if not isinstance(part, date):
+        raise OpRefusal(f"the range {whole!r} is no range; {_EXPECTED}", "RangeErr")
+    return part

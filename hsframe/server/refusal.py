@@ -1,0 +1,52 @@
+"""How an op says no: the error grid (standard: Ops, section Errors), and the HTTP codes for what comes before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hsframe.errors import HsFrameError
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER
+
+__all__ = ["HttpRefusal", "OpRefusal", "error_grid"]
+
+
+class OpRefusal(HsFrameError):
+    """The op ran and refuses; the client gets HTTP 200 with an error grid.
+
+    Parameters
+    ----------
+    dis : str
+        What is wrong, where, what was expected.
+    err_type : str
+        A class name for programs: ``UnknownRecErr``, ``LimitErr``, ...
+    """
+
+    def __init__(self, dis: str, err_type: str = "Err", **meta: Any) -> None:
+        super().__init__(dis)
+        self.dis = dis
+        self.err_type = err_type
+        self.meta = meta
+
+
+class HttpRefusal(HsFrameError):
+    """Something was wrong before the op ran; the client gets an HTTP code and a line of text."""
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers or {}
+
+
+def error_grid(op: str, refusal: OpRefusal) -> Grid:
+    """The error grid of a refusal.
+
+    Examples
+    --------
+    >>> error_grid("read", OpRefusal("no filter", "ArgErr")).meta["dis"]
+    'no filter'
+    """
+    trace = f"{refusal.err_type}: {refusal.dis}\n  hsframe.server, op {op}"
+    meta = {"err": MARKER, "dis": refusal.dis, "errType": refusal.err_type, "errTrace": trace, **refusal.meta}
+    return Grid(meta)

@@ -1,0 +1,123 @@
+"""Run the server: for a person (:func:`serve`), or inside a program that has an event loop (:func:`listening`)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import warnings
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from hsframe.errors import NetworkError
+from hsframe.protocol.scram import ScramCredentials
+from hsframe.server.app import PREFIX, make_app
+from hsframe.server.database import Database
+
+__all__ = ["listening", "serve"]
+
+_DEMO_USERS: Final = {"demo": "demo"}
+# How long open requests may take to end once the server is told to stop.
+_GRACE_S: Final = 1.0
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an application while the block runs; gives its uri.
+
+    Parameters
+    ----------
+    app : aiohttp.web.Application
+        From :func:`hsframe.server.app.make_app`.
+    host : str
+        The address to bind to.
+    port : int
+        0 is any free one.
+
+    Raises
+    ------
+    NetworkError
+        The address cannot be bound.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise NetworkError(
+                f"cannot listen on {host} port {port}: {error.strerror or error}; "
+                "another program may have the port: choose another one"
+            ) from error
+        bound = runner.addresses[0]
+        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        yield f"http://{name}:{bound[1]}{PREFIX}"
+    finally:
+        await runner.cleanup()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    database: Database | None = None,
+    users: Mapping[str, str | ScramCredentials] | None = None,
+    *,
+    quirks: Iterable[str] = (),
+    iterations: int = 100_000,
+) -> None:
+    """Serve until Ctrl-C, and say where.
+
+    Parameters
+    ----------
+    host : str
+        The address to bind to; the default can be reached from this machine only.
+    port : int
+        0 is any free one.
+    database : Database, optional
+        The demo building where none is given.
+    users : mapping of str to str or ScramCredentials, optional
+        The user ``demo`` with the password ``demo`` where none is given.
+    quirks : iterable of str
+        Behaviours of other servers, see :mod:`hsframe.server.quirks`.
+    iterations : int
+        Of the password hash.
+
+    Raises
+    ------
+    NetworkError
+        The address cannot be bound.
+    """
+    if users is None:
+        users = _DEMO_USERS
+        if not _is_loopback(host):
+            warnings.warn(
+                f"everybody who reaches {host} can log in as demo with the password demo; give users of your own",
+                UserWarning,
+                stacklevel=2,
+            )
+    if database is None:
+        from hsframe.server.demo import demo_building  # numpy's work, only where it is wanted
+
+        database = demo_building()
+    app = make_app(database, users, quirks=quirks, iterations=iterations)
+    # The password is shown only where everybody knows it.
+    who = "user demo, password demo" if users is _DEMO_USERS else f"users {', '.join(users) or '(anybody)'}"
+    try:
+        asyncio.run(_serve(app, host, port, f"{len(database)} records; {who}"))
+    except KeyboardInterrupt:
+        print("stopped")
+
+
+async def _serve(app: web.Application, host: str, port: int, what: str) -> None:
+    async with listening(app, host, port) as uri:
+        print(f"{uri}\n{what}\nCtrl-C stops the server", flush=True)
+        await asyncio.Event().wait()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

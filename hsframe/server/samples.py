@@ -1,0 +1,176 @@
+"""The history of one point in memory: sorted instants and their values, as arrays.
+
+Instants are int64 microseconds since 1970-01-01T00:00Z, strictly increasing. Values are float64 (Number), bool
+(Bool) or codes into a list of texts (Str). NA is a mask of its own, so NA, NaN and the infinities stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
+
+__all__ = ["Kind", "Samples", "union_of_times"]
+
+Kind = Literal["Number", "Bool", "Str"]
+Times = NDArray[np.int64]
+
+_DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, "Str": np.int32}
+
+
+def _no_times() -> Times:
+    return np.empty(0, np.int64)
+
+
+@dataclass
+class Samples:
+    """Samples of one point.
+
+    Parameters
+    ----------
+    kind : {"Number", "Bool", "Str"}
+    ts_us : int64 ndarray
+        Strictly increasing.
+    values : ndarray
+        float64, bool, or int32 codes into `texts`; what stands under NA does not count.
+    na : bool ndarray
+        Where the sample is NA.
+    texts : list of str
+        The texts of a Str history.
+    """
+
+    kind: Kind
+    ts_us: Times = field(default_factory=_no_times)
+    values: NDArray[Any] | None = None
+    na: NDArray[np.bool_] | None = None
+    texts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.values is None:
+            self.values = np.zeros(len(self.ts_us), _DTYPES[self.kind])
+        if self.na is None:
+            self.na = np.zeros(len(self.ts_us), np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.ts_us)
+
+    @property
+    def _values(self) -> NDArray[Any]:
+        return cast("NDArray[Any]", self.values)
+
+    @property
+    def _na(self) -> NDArray[np.bool_]:
+        return cast("NDArray[np.bool_]", self.na)
+
+    def between(
+        self, start_us: int, end_us: int | None, *, start_open: bool = False, end_closed: bool = False
+    ) -> slice:
+        """The samples in ``[start, end)``, as a slice of the arrays; no end is the last sample.
+
+        Parameters
+        ----------
+        start_us, end_us : int
+            Epoch microseconds.
+        start_open, end_closed : bool
+            Leave the start out, take the end in: some servers count so.
+        """
+        first = int(np.searchsorted(self.ts_us, start_us, "right" if start_open else "left"))
+        if end_us is None:
+            return slice(first, len(self.ts_us))
+        return slice(first, max(first, int(np.searchsorted(self.ts_us, end_us, "right" if end_closed else "left"))))
+
+    def column(self, part: slice, unit: str | None, at: NDArray[np.intp] | None = None, length: int = 0) -> ArrowColumn:
+        """Some samples as a column of a grid.
+
+        Parameters
+        ----------
+        part : slice
+            Which samples.
+        unit : str or None
+            The unit of a Number point.
+        at : ndarray, optional
+            The row of each sample in a longer column, where the other rows are null.
+        length : int
+            The rows of that longer column.
+        """
+        values, na = self._values[part], self._na[part]
+        empty: NDArray[np.bool_] = na
+        if at is not None:
+            wide = np.zeros(length, values.dtype)
+            wide[at] = values
+            wide_na = np.zeros(length, np.bool_)
+            wide_na[at] = na
+            empty = np.ones(length, np.bool_)
+            empty[at] = na
+            values, na = wide, wide_na
+        mask = empty if empty.any() else None
+        na_array = pa.array(na) if na.any() else None
+        if self.kind == "Number":
+            return NumberColumn(pa.array(values, mask=mask), unit, na_array)
+        if self.kind == "Bool":
+            return BoolColumn(pa.array(values, mask=mask), na_array)
+        codes = pa.array(values, mask=mask)
+        # An empty list of texts has no type of its own.
+        return StrColumn(pa.DictionaryArray.from_arrays(codes, pa.array(self.texts, pa.string())), na_array)
+
+    def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
+        """Take samples in any order; of equal instants the last one wins, over those that were there too.
+
+        Parameters
+        ----------
+        ts_us : int64 ndarray
+        values : ndarray, or a sequence of str for a Str point
+        na : bool ndarray
+        """
+        fresh = self._codes(values) if self.kind == "Str" else np.asarray(values, _DTYPES[self.kind])
+        if len(ts_us) == 0:
+            return
+        if (len(self) == 0 or ts_us[0] > self.ts_us[-1]) and bool((np.diff(ts_us) > 0).all()):
+            # The common case, a stretch after the end, needs no sort.
+            self.ts_us = np.concatenate([self.ts_us, ts_us])
+            self.values = np.concatenate([self._values, fresh])
+            self.na = np.concatenate([self._na, na])
+            return
+        all_ts = np.concatenate([self.ts_us, ts_us])
+        order = np.argsort(all_ts, kind="stable")
+        sorted_ts = all_ts[order]
+        last = np.ones(len(order), np.bool_)
+        last[:-1] = sorted_ts[1:] != sorted_ts[:-1]
+        keep = order[last]
+        self.ts_us = sorted_ts[last]
+        self.values = np.concatenate([self._values, fresh])[keep]
+        self.na = np.concatenate([self._na, na])[keep]
+
+    def remove(self, ts_us: Times) -> int:
+        """Delete the samples of these instants; gives their number."""
+        keep = ~np.isin(self.ts_us, ts_us)
+        self.ts_us, self.values, self.na = self.ts_us[keep], self._values[keep], self._na[keep]
+        return int((~keep).sum())
+
+    def _codes(self, values: NDArray[Any] | Sequence[Any]) -> NDArray[np.int32]:
+        known = {text: code for code, text in enumerate(self.texts)}
+        codes = np.fromiter((known.setdefault(text, len(known)) for text in values), np.int32, len(values))
+        self.texts = list(known)
+        return codes
+
+
+def union_of_times(parts: Sequence[Times]) -> Times:
+    """All instants of several histories, once each and in order: the rows of a batch.
+
+    Points of one controller are sampled together, so equal arrays are common and are not sorted twice.
+    """
+    different: list[Times] = []
+    for part in parts:
+        if not any(len(part) == len(other) and np.array_equal(part, other) for other in different[-4:]):
+            different.append(part)
+    if not different:
+        return _no_times()
+    if len(different) == 1:
+        return different[0]
+    return np.unique(np.concatenate(different))

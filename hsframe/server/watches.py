@@ -1,0 +1,116 @@
+"""Watches: what a client wants to hear of, with a lease that every sign of life renews."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hsframe.server.clock import Clock
+from hsframe.server.database import Database
+from hsframe.server.refusal import OpRefusal
+
+__all__ = ["DEFAULT_LEASE_S", "MAX_LEASE_S", "Watch", "Watches"]
+
+DEFAULT_LEASE_S: Final = 60.0
+MAX_LEASE_S: Final = 3600.0
+# A client that opens watches and forgets them must not fill the memory before the leases run out.
+_MAX_WATCHES: Final = 10_000
+
+
+@dataclass
+class Watch:
+    """One watch.
+
+    Parameters
+    ----------
+    id : str
+    dis : str
+        What the client calls it.
+    lease_s : float
+    expires_s : float
+        On the server's monotonic clock.
+    seen : dict
+        Id to the revision that the client was last sent.
+    """
+
+    id: str
+    dis: str
+    lease_s: float
+    expires_s: float
+    seen: dict[str, int] = field(default_factory=dict)
+
+
+class Watches:
+    """All watches of a server.
+
+    Parameters
+    ----------
+    database : Database
+    clock : Clock
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._watches: dict[str, Watch] = {}
+
+    def __len__(self) -> int:
+        self._expire()
+        return len(self._watches)
+
+    def open(self, dis: str, lease_s: float | None) -> Watch:
+        """A new watch; its lease is cut to an hour."""
+        self._expire()
+        if len(self._watches) >= _MAX_WATCHES:
+            raise OpRefusal(f"the server holds {_MAX_WATCHES} watches, which is its limit; close some", "LimitErr")
+        lease_s = min(lease_s or DEFAULT_LEASE_S, MAX_LEASE_S)
+        watch = Watch("w-" + secrets.token_hex(8), dis, lease_s, self._clock.monotonic_s() + lease_s)
+        self._watches[watch.id] = watch
+        return watch
+
+    def find(self, id: Any) -> Watch:
+        """The watch of an id, its lease renewed.
+
+        Raises
+        ------
+        OpRefusal
+            There is none, or its lease ran out.
+        """
+        self._expire()
+        watch = self._watches.get(id) if isinstance(id, str) else None
+        if watch is None:
+            raise OpRefusal(
+                f"there is no watch {id!r}: it was closed, or its lease ran out; open a new one with watchSub",
+                "UnknownWatchErr",
+            )
+        watch.expires_s = self._clock.monotonic_s() + watch.lease_s
+        return watch
+
+    def close(self, id: Any) -> None:
+        """Close a watch; one that is not there is closed already."""
+        if isinstance(id, str):
+            self._watches.pop(id, None)
+
+    def add(self, watch: Watch, keys: Iterable[str]) -> None:
+        """Watch records; what they are now counts as seen."""
+        for key in keys:
+            watch.seen[key] = self._database.revision(key)
+
+    def changes(self, watch: Watch, *, refresh: bool = False) -> list[Mapping[str, Any]]:
+        """The watched records that changed since the client was last told, or all of them; they count as seen."""
+        changed = []
+        for key, seen in watch.seen.items():
+            revision = self._database.revision(key)
+            if refresh or revision != seen:
+                watch.seen[key] = revision
+                rec = self._database.get(key)
+                if rec is not None:
+                    changed.append(rec)
+        return changed
+
+    def _expire(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for id in [id for id, watch in self._watches.items() if watch.expires_s <= now_s]:
+            del self._watches[id]

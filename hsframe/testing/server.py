@@ -1,0 +1,151 @@
+"""The embedded server beside a test: on a thread of its own, or on the loop that runs already.
+
+Examples
+--------
+>>> from hsframe.server.database import Database
+>>> with running_server(Database()) as server:
+...     server.user, server.uri.startswith("http://127.0.0.1:")
+('demo', True)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import web
+
+from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
+from hsframe.server.app import LOGINS, STATE, make_app
+from hsframe.server.database import Database
+from hsframe.server.run import listening
+
+__all__ = ["RunningServer", "async_running_server", "running_server"]
+
+_USERS: Final = {"demo": "demo"}
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that runs.
+
+    Parameters
+    ----------
+    uri : str
+        What a client connects to.
+    database : Database
+        What it serves; a test may change it while the server runs.
+    user, password : str
+        The first of its users; empty where it asks for no login.
+    app : aiohttp.web.Application
+        The application itself.
+    """
+
+    uri: str
+    database: Database
+    user: str
+    password: str = field(repr=False)
+    app: web.Application = field(repr=False)
+
+    @property
+    def open_sessions(self) -> int:
+        """The number of sessions that have not ended."""
+        return self.app[LOGINS].open_sessions
+
+    @property
+    def open_watches(self) -> int:
+        """The number of watches whose lease has not run out."""
+        return len(self.app[STATE].watches)
+
+    def drop_sessions(self) -> None:
+        """Forget every session, as a server that was restarted: each client has to log in again."""
+        self.app[LOGINS].end_all()
+
+
+def _app(
+    database: Database | None, users: Mapping[str, str | ScramCredentials] | None, quirks: Iterable[str], **options: Any
+) -> tuple[web.Application, Database, str, str]:
+    if database is None:
+        from hsframe.server.demo import demo_building  # a second of work, only where it is wanted
+
+        database = demo_building()
+    users = _USERS if users is None else users
+    options.setdefault("iterations", MIN_ITERATIONS)
+    app = make_app(database, users, quirks=quirks, **options)
+    user, password = next(iter(users.items()), ("", ""))
+    return app, database, user, password if isinstance(password, str) else ""
+
+
+@contextmanager
+def running_server(
+    database: Database | None = None,
+    users: Mapping[str, str | ScramCredentials] | None = None,
+    quirks: Iterable[str] = (),
+    **options: Any,
+) -> Iterator[RunningServer]:
+    """The embedded server on a thread of its own, on a free port of the loopback address, while the block runs.
+
+    No thread, task or socket is left after the block.
+
+    Parameters
+    ----------
+    database : Database, optional
+        The demo building where none is given.
+    users : mapping, optional
+        Names and passwords; ``demo`` and ``demo`` where none are given, no login where it is empty.
+    quirks : iterable of str
+        Behaviours of other servers, see :mod:`hsframe.server.quirks`.
+    **options
+        Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``.
+
+    Yields
+    ------
+    RunningServer
+    """
+    app, database, user, password = _app(database, users, quirks, **options)
+    started: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        async with listening(app) as uri:
+            stop = asyncio.Event()
+            started.set_result((uri, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def main() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=main, name="hsframe-test-server", daemon=True)
+    thread.start()
+    try:
+        uri, loop, stop = started.result()
+    except BaseException:
+        thread.join()
+        raise
+    try:
+        yield RunningServer(uri, database, user, password, app)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@asynccontextmanager
+async def async_running_server(
+    database: Database | None = None,
+    users: Mapping[str, str | ScramCredentials] | None = None,
+    quirks: Iterable[str] = (),
+    **options: Any,
+) -> AsyncIterator[RunningServer]:
+    """The embedded server on the running loop; otherwise as :func:`running_server`."""
+    app, database, user, password = _app(database, users, quirks, **options)
+    async with listening(app) as uri:
+        yield RunningServer(uri, database, user, password, app)
