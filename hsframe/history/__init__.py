@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Histories as a whole: which requests make a read, exact windows, writing back, archives."""
