@@ -1,1 +1,193 @@
-"""Bytes to Grid and back."""
+"""Bytes to Grid and back: Zinc, JSON of both versions, Trio, CSV (standard: chapters Zinc, Json, Trio, Csv).
+
+A format is named by its MIME type or by a short name. The modules of the formats load on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+
+__all__ = ["SHORT_NAMES", "decode", "decode_exact", "encode", "mime_of", "short_of"]
+
+_MIMES: Final = {
+    "zinc": "text/zinc",
+    "json4": "application/vnd.haystack+json;version=4",
+    "json3": "application/vnd.haystack+json;version=3",
+    "trio": "text/trio",
+    "csv": "text/csv",
+}
+
+#: The short names of the formats; ``json`` is another name of ``json4``.
+SHORT_NAMES: Final = tuple(_MIMES)
+
+
+def mime_of(short: str) -> str:
+    """The MIME type to ask a server for.
+
+    Parameters
+    ----------
+    short : str
+        ``"zinc"``, ``"json4"`` or ``"json"``, ``"json3"``, ``"trio"``, ``"csv"``; a MIME type of one of these too.
+
+    Raises
+    ------
+    CodecError
+        No such format.
+
+    Examples
+    --------
+    >>> mime_of("json3")
+    'application/vnd.haystack+json;version=3'
+    """
+    return _MIMES[_short(short)]
+
+
+def short_of(mime: str) -> str | None:
+    """The short name of a MIME type, with or without parameters; None for one that is no format of Haystack.
+
+    Parameters
+    ----------
+    mime : str
+        In any case. ``application/json`` is version 4, as the standard has it; ``text/plain`` is Zinc, as old servers
+        send it. A short name gives itself.
+
+    Examples
+    --------
+    >>> short_of("text/zinc; charset=utf-8"), short_of("application/vnd.haystack+json; version=3")
+    ('zinc', 'json3')
+    """
+    name, *parameters = (part.strip() for part in mime.lower().split(";"))
+    if name in _MIMES:
+        return name
+    if name in ("json", "application/json", "application/vnd.haystack+json"):
+        values = dict(part.replace(" ", "").replace('"', "").partition("=")[::2] for part in parameters)
+        version = values.get("version") or values.get("v") or "4"
+        return {"3": "json3", "3.0": "json3", "4": "json4", "4.0": "json4"}.get(version)
+    return {"text/zinc": "zinc", "text/plain": "zinc", "text/trio": "trio", "text/csv": "csv"}.get(name)
+
+
+def _short(mime: str) -> str:
+    short = short_of(mime)
+    if short is None:
+        raise CodecError(
+            f"{mime!r} is no format of Haystack",
+            expected=f"one of {', '.join(SHORT_NAMES)}, or a MIME type: {', '.join(_MIMES.values())}",
+        )
+    return short
+
+
+def decode(body: bytes | str, mime: str) -> Grid:
+    r"""The grid of an answer's body.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The whole body, in UTF-8.
+    mime : str
+        The MIME type that was asked for, or a short name. Which version a JSON body is, the body itself decides where
+        it says so.
+
+    Returns
+    -------
+    Grid
+        Its columns may be those of :mod:`hsframe.columns`, where the body is a history.
+
+    Raises
+    ------
+    CodecError
+        The body is not what the format promises, or the format cannot be read (CSV is write-only).
+
+    Examples
+    --------
+    >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
+    Ref('a')
+    """
+    return decode_exact(body, mime)
+
+
+def decode_exact(body: bytes | str, mime: str) -> Grid:
+    """The same as :func:`decode` by the exact codecs alone, every cell a Python object.
+
+    The exact codecs are the law: where :func:`decode` takes a quicker way, it gives what this gives.
+    """
+    short = _short(mime)
+    if short == "zinc":
+        from hsframe.codecs.zinc import decode_zinc
+
+        return decode_zinc(body)
+    if short in ("json4", "json3"):
+        return _decode_json(body, short)
+    if short == "trio":
+        from hsframe.codecs.trio import decode_trio
+
+        return decode_trio(body)
+    raise CodecError(
+        "CSV is write-only: it does not keep the kinds of its values", expected="Zinc, JSON or Trio", source="csv"
+    )
+
+
+def _decode_json(body: bytes | str, short: str) -> Grid:
+    from hsframe.codecs.json_text import is_v4, load
+
+    asked_v4 = short == "json4"
+    value = load(body, "json v4" if asked_v4 else "json v3")
+    if is_v4(value, body, asked_v4=asked_v4):
+        from hsframe.codecs.json4 import grid_from_json4
+
+        return grid_from_json4(value)
+    from hsframe.codecs.json3 import grid_from_json3
+
+    return grid_from_json3(value)
+
+
+def encode(grid: Grid, mime: str) -> bytes:
+    r"""The grid as a body, in UTF-8 without byte order mark.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid.
+    mime : str
+        A MIME type or a short name.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CodecError
+        The format cannot write something in the grid, or there is no such format.
+
+    Examples
+    --------
+    >>> encode(Grid({}, ["n"], [[1, 2]]), "zinc")
+    b'ver:"3.0"\nn\n1\n2\n'
+    """
+    return _encoder(_short(mime))(grid)
+
+
+def _encoder(short: str) -> Callable[[Grid], bytes]:
+    if short == "zinc":
+        from hsframe.codecs.zinc_write import encode_zinc
+
+        return encode_zinc
+    if short == "json4":
+        from hsframe.codecs.json4 import encode_json4
+
+        return encode_json4
+    if short == "json3":
+        from hsframe.codecs.json3 import encode_json3
+
+        return encode_json3
+    if short == "trio":
+        from hsframe.codecs.trio import encode_trio
+
+        return encode_trio
+    from hsframe.codecs.csv import encode_csv
+
+    return encode_csv

@@ -1,0 +1,81 @@
+"""CSV: Grid to a table for spreadsheets (standard: chapter Csv). It keeps no kinds and is never read.
+
+Cells as the standard has them: a marker is a check mark, a ref is ``@id Name``, a Bool is ``true`` or ``false``, a Str
+and a Uri are their text, everything else is its Zinc text. The head holds display names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from hsframe.codecs.zinc_write import to_bytes, write_value
+from hsframe.grid import Col, Grid
+from hsframe.kinds import Bin, Marker, Ref, Uri
+
+__all__ = ["encode_csv"]
+
+_MARK: Final = "\N{CHECK MARK}"
+# RFC 4180 quotes commas, quotes and line ends; blanks at an end are quoted because some readers drop them, and an
+# empty text because an empty cell is null.
+_TO_QUOTE = re.compile(r'[,"\r\n]|^[ \t]|[ \t]$|^$')
+
+
+def encode_csv(grid: Grid) -> bytes:
+    r"""The grid as CSV in UTF-8 without byte order mark, lines ending in LF.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its meta and the tags of its columns, but for ``dis``, are left out. Null is an empty cell, an empty text is
+        ``""``.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CodecError
+        A value that Zinc cannot write either.
+
+    Examples
+    --------
+    >>> grid = Grid.from_rows({}, [Col("id"), Col("site", {"dis": "Is a site"})], [{"id": Ref("a", "HQ"), "site": True}])
+    >>> encode_csv(grid)
+    b'id,Is a site\n@a HQ,true\n'
+    """
+    head = [_quoted(_display_name(col)) for col in grid.cols]
+    columns = [["" if cell is None else _quoted(_cell_text(cell)) for cell in column] for column in grid.columns]
+    lines = [",".join(head), *map(",".join, zip(*columns, strict=True)), ""]
+    return to_bytes("\n".join(lines), "csv")
+
+
+def _display_name(col: Col) -> str:
+    dis = col.meta.get("dis")
+    return dis if isinstance(dis, str) else col.name
+
+
+def _cell_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Marker):
+        return _MARK
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Ref):
+        return str(value) if value.dis is None else f"{value} {value.dis}"
+    if isinstance(value, Uri):
+        return value.val
+    if isinstance(value, Bin):
+        return value.mime
+    if isinstance(value, Grid):
+        # A spreadsheet has no place for a table in a cell; Haxall writes the name of a class.
+        return "<<grid>>"
+    return write_value(value)
+
+
+def _quoted(text: str) -> str:
+    if _TO_QUOTE.search(text) is None:
+        return text
+    return '"' + text.replace('"', '""') + '"'

@@ -1,0 +1,175 @@
+"""Timestamps to epoch microseconds: ``2021-01-01T00:00:00[.FFFFFFFFF](Z|±hh:mm)``, all rows at once.
+
+The clock comes out of one word and one multiplication. Date and offset stay the same over long runs of rows, so each
+different pair is read once, by :mod:`datetime`, which knows the calendar. The offset decides the instant; the zone
+name behind it is not read here. What is not exactly of this form is reported as not ok: the exact parser decides.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from hsframe.codecs.histories.words import (
+    ZEROS,
+    Block,
+    Bools,
+    Ints,
+    Positions,
+    Words,
+    byte_index,
+    eight_digits,
+    not_digits,
+)
+
+__all__ = ["StampReader"]
+
+_DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
+_OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+# Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
+_YEARS: Final = range(1700, 2201)
+_MOST_OFFSET_HOURS: Final = 14
+_INVALID: Final = np.iinfo(np.int64).min
+_DAY_US: Final = 86_400_000_000
+
+_CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
+# What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
+_CLOCK_LIMIT: Final = np.uint64(int.from_bytes(bytes(0x7F - most for most in (2, 9, 0, 5, 9, 0, 5, 9)), "little"))
+_HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
+_BYTE: Final = np.uint64(0xFF)
+_LONGEST_FRACTION: Final = 9
+
+
+class StampReader:
+    """Reads timestamps; remembers the dates and offsets that it met."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], int] = {}
+
+    def read(self, block: Block, starts: Positions) -> tuple[Ints, Bools, Ints]:
+        """The instants at the given places.
+
+        Parameters
+        ----------
+        block : Block
+        starts : int64 ndarray
+            Where the timestamps begin.
+
+        Returns
+        -------
+        us : int64 ndarray
+            Epoch microseconds, where ok.
+        ok : bool ndarray
+        lengths : int64 ndarray
+            Bytes of each timestamp with its offset, without a zone name, where ok.
+        """
+        mark = block.octets[starts + 19]  # what stands behind the seconds
+        is_offset = (mark == ord("+")) | (mark == ord("-"))
+        if is_offset.all():
+            us, ok = self._of_form(block, starts, 0, offset=True)
+            return us, ok, np.full(len(starts), 25)
+        us = np.zeros(len(starts), np.int64)
+        ok = np.zeros(len(starts), bool)
+        lengths = np.zeros(len(starts), np.int64)
+        is_utc = mark == ord("Z")
+        forms: list[tuple[Positions, int, bool]] = [
+            (np.flatnonzero(is_offset), 0, True),
+            (np.flatnonzero(is_utc), 0, False),
+        ]
+        fractional = np.flatnonzero(mark == ord("."))
+        if len(fractional):
+            forms += self._fractional_forms(block, starts, fractional)
+        for rows, digits, offset in forms:
+            if len(rows):
+                us[rows], ok[rows] = self._of_form(block, starts[rows], digits, offset=offset)
+                lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
+        return us, ok, lengths
+
+    @staticmethod
+    def _fractional_forms(block: Block, starts: Positions, rows: Positions) -> list[tuple[Positions, int, bool]]:
+        """Rows with a fraction, by its number of digits and by what follows it."""
+        begin = starts[rows] + 20
+        flags = not_digits(block.words[begin] ^ ZEROS)
+        digits = np.where(flags == 0, 8, byte_index(flags))
+        ninth = block.octets[begin + 8]
+        digits += (digits == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
+        mark = block.octets[begin + digits]
+        is_offset = (mark == ord("+")) | (mark == ord("-"))
+        forms = []
+        for count in range(1, _LONGEST_FRACTION + 1):
+            here = digits == count
+            if here.any():
+                forms.append((rows[here & is_offset], count, True))
+                forms.append((rows[here & (mark == ord("Z"))], count, False))
+        return forms
+
+    def _of_form(self, block: Block, starts: Positions, digits: int, *, offset: bool) -> tuple[Ints, Bools]:
+        """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
+        clock = block.words[starts + 11] ^ _CLOCK
+        bad = ((clock + _CLOCK_LIMIT) | clock) & _HIGH_BITS
+        # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
+        parts = (clock * np.uint64(10) + (clock >> np.uint64(8))) & np.uint64(0x00FF0000FF0000FF)
+        seconds = ((parts * np.uint64((3600 << 24) | 60)) >> np.uint64(24)) & np.uint64(0xFFFFFF)
+        seconds += parts >> np.uint64(48)
+        ok = (bad == 0) & (seconds < 86_400)
+        us = self._midnights(block, starts, 20 + digits if digits else 19, offset=offset)
+        ok &= us != _INVALID
+        us += seconds.view(np.int64) * 1_000_000
+        if digits:
+            fraction = block.words[starts + 20] ^ ZEROS
+            if digits < 8:
+                fraction &= np.uint64((1 << 8 * digits) - 1)
+            ok &= not_digits(fraction) == 0
+            # The digits behind the sixth are cut off.
+            us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
+        return us, ok
+
+    def _midnights(self, block: Block, starts: Positions, offset_at: int, *, offset: bool) -> Ints:
+        """The instant of each row's midnight in its own offset, run by run of equal dates and offsets."""
+        head = block.words[starts]  # YYYY-MM-
+        tail = block.words[starts + 3]  # Y-MM-DDT
+        changed = (head[1:] != head[:-1]) | (tail[1:] != tail[:-1])
+        offsets: Words | None = None
+        if offset:
+            offsets = block.words[starts + offset_at] & _SIX_BYTES
+            changed |= offsets[1:] != offsets[:-1]
+        firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
+        keys = zip(
+            head[firsts].tolist(),
+            tail[firsts].tolist(),
+            [0] * len(firsts) if offsets is None else offsets[firsts].tolist(),
+            strict=True,
+        )
+        known = self._known
+        midnights = np.array([known[key] if key in known else self._midnight(key) for key in keys], np.int64)
+        if len(firsts) == 1:
+            return np.full(len(starts), midnights[0])
+        return np.repeat(midnights, np.diff(firsts, append=len(starts)))
+
+    def _midnight(self, key: tuple[int, int, int]) -> int:
+        result = self._known[key] = _midnight_us(*key)
+        return result
+
+
+def _midnight_us(head: int, tail: int, offset: int) -> int:
+    """Epoch microseconds of a date's midnight; the words are ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` or 0."""
+    text = head.to_bytes(8, "little") + tail.to_bytes(8, "little")[5:]
+    match = _DATE.fullmatch(text)
+    if match is None or int(match[1]) not in _YEARS:
+        return _INVALID
+    try:
+        day = date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return _INVALID
+    minutes = 0
+    if offset:
+        match = _OFFSET.fullmatch(offset.to_bytes(6, "little"))
+        if match is None or int(match[2]) > _MOST_OFFSET_HOURS or int(match[3]) > 59:
+            return _INVALID
+        minutes = (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == b"-" else 1)
+    return day * _DAY_US - minutes * 60_000_000

@@ -1,0 +1,130 @@
+"""Eight bytes at a time: a body as overlapping 64-bit words, and the few things that kernels ask of a word.
+
+A kernel looks at one place of many rows at once. ``block.words[positions]`` gives the eight bytes behind each
+position as one little-endian integer, so a comparison with a text, a test for digits or a conversion is a handful of
+integer operations for all rows, whatever their alignment. Nothing here knows what a history is.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "DOTS",
+    "HIGH_BITS",
+    "PAD",
+    "ZEROS",
+    "Block",
+    "Bools",
+    "Floats",
+    "Ints",
+    "Positions",
+    "Words",
+    "byte_index",
+    "eight_digits",
+    "equal_bytes",
+    "literal_words",
+    "not_digits",
+]
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+Positions: TypeAlias = npt.NDArray[np.int64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+#: Bytes around a block that a kernel may read, and must not believe.
+PAD: Final = 64
+
+ZEROS: Final = np.uint64(0x3030303030303030)  # "00000000"
+DOTS: Final = np.uint64(0x1E1E1E1E1E1E1E1E)  # "........" xor "00000000"
+HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_LOW_BITS: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
+_ABOVE_NINE: Final = np.uint64(0x7676767676767676)
+
+
+class Block:
+    """A piece of a body in a buffer with room on both sides, reused from piece to piece.
+
+    Parameters
+    ----------
+    size : int
+        The most bytes that a piece has.
+
+    Attributes
+    ----------
+    octets : uint8 ndarray
+        The buffer.
+    words : uint64 ndarray
+        ``words[i]`` is ``octets[i:i+8]``, little-endian, at any ``i``: overlapping, not aligned, no copy.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.octets: npt.NDArray[np.uint8] = np.zeros(size + 2 * PAD, np.uint8)
+        self.words: Words = np.ndarray((len(self.octets) - 7,), "<u8", self.octets, strides=(1,))
+
+    def text(self, start: int, end: int) -> bytes:
+        """The bytes of a place."""
+        return self.octets[start:end].tobytes()
+
+
+def literal_words(text: bytes) -> list[tuple[int, np.uint64, np.uint64]]:
+    """A text as (offset, word, mask): what ``words[position + offset] & mask`` is where the text stands.
+
+    A text of eight bytes and more is covered by whole words, the last one overlapping; its mask is all ones.
+    """
+    if len(text) >= 8:
+        offsets = [*range(0, len(text) - 7, 8)]
+        if offsets[-1] != len(text) - 8:
+            offsets.append(len(text) - 8)
+        return [(at, _word(text[at : at + 8]), np.uint64(0xFFFFFFFFFFFFFFFF)) for at in offsets]
+    return [(0, _word(text), np.uint64((1 << 8 * len(text)) - 1))] if text else []
+
+
+def _word(text: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(text.ljust(8, b"\0"), "little"))
+
+
+def equal_bytes(block: Block, positions: Positions, text: bytes) -> Bools:
+    """Where a text stands at each position; a position must have the text's length and a word before the end."""
+    result: Bools | None = None
+    for offset, word, mask in literal_words(text):
+        here = block.words[positions + offset if offset else positions]
+        same = here == word if mask == 0xFFFFFFFFFFFFFFFF else (here & mask) == word
+        result = same if result is None else result & same
+    return np.ones(len(positions), bool) if result is None else result
+
+
+def not_digits(values: Words) -> Words:
+    """The high bit of every byte above nine, for words of digits minus ``"0"``.
+
+    A carry can only come out of a byte that is above nine itself: a word is zero here only if all of its bytes are
+    digits, and the lowest bit that is set is true.
+    """
+    return ((values + _ABOVE_NINE) | values) & HIGH_BITS
+
+
+def zero_bytes(values: Words) -> Words:
+    """The high bit of every byte that is zero, exactly."""
+    return ~(((values & _LOW_BITS) + _LOW_BITS) | values | _LOW_BITS)
+
+
+def byte_index(flags: Words) -> Ints:
+    """Which byte has its high bit set as the first one (as text stands, 0 to 7), for words of high bits; not for 0."""
+    lowest = flags & (~flags + np.uint64(1))
+    # A power of two is exact as a float, whose exponent counts the bits below.
+    exponent: Ints = (lowest.astype(np.float64).view(np.int64) >> 52) - 1023
+    return exponent >> 3
+
+
+def eight_digits(values: Words) -> Words:
+    """The numbers of words of eight digits minus ``"0"``, the first character the most significant."""
+    pairs = values * np.uint64(10) + (values >> np.uint64(8))
+    mask = np.uint64(0x000000FF000000FF)
+    upper = (pairs & mask) * np.uint64(0x000F424000000064)  # 100 + (1_000_000 << 32)
+    lower = ((pairs >> np.uint64(16)) & mask) * np.uint64(0x0000271000000001)  # 1 + (10_000 << 32)
+    return (upper + lower) >> np.uint64(32)

@@ -1,0 +1,232 @@
+"""JSON as both versions share it: text to lists and dicts, which version a body is, and the path to what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+from hsframe.codecs.places import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
+from hsframe.errors import CodecError, MetadataError
+from hsframe.grid import Col, Grid
+
+__all__ = ["Misfit", "check_depth", "dump", "is_v4", "load", "one_row", "read_grid", "read_list", "read_tags"]
+
+# json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_KIND_KEY = re.compile(r'"_kind"')
+_MISSING: Final = object()
+
+#: A value of JSON and how deep it stands, to a value of Haystack; what does not fit raises :class:`Misfit`.
+Reading = Callable[[Any, int], Any]
+
+
+class Misfit(Exception):
+    """A value of JSON that is none of Haystack; the path to it grows while the exception passes the containers."""
+
+    def __init__(self, problem: str, expected: str, value: Any = _MISSING) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.expected = expected
+        # A list or an object may be as long as the body.
+        self.snippet = "" if value is _MISSING or isinstance(value, list | dict) else json.dumps(value)[:60]
+        self.parts: list[str] = []
+
+    def at(self, part: str) -> Misfit:
+        """The same, one container further out."""
+        self.parts.append(part)
+        return self
+
+    def error(self, source: str) -> CodecError:
+        """The error for the reader of the message, with the whole path."""
+        path = "".join(reversed(self.parts)).lstrip(".")
+        problem = f"{path}: {self.problem}" if path else self.problem
+        return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source)
+
+
+def load(body: bytes | str, source: str) -> Any:
+    """The lists and dicts of a JSON text.
+
+    Raises
+    ------
+    CodecError
+        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are no JSON.
+    """
+    text = text_of(body, source)
+    try:
+        try:
+            value = json.loads(text, parse_constant=_no_constant)
+        except ValueError as error:
+            if isinstance(error, json.JSONDecodeError | _NoConstantError):
+                raise
+            # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
+            value = json.loads(text, parse_constant=_no_constant, parse_int=float)
+    except json.JSONDecodeError as error:
+        problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"no JSON: {error.msg}"
+        raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
+    except _NoConstantError as error:
+        raise CodecError(f"{error} is no JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
+    except RecursionError:
+        raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
+    return _joined(value, 0, source) if _SURROGATE_ESCAPE.search(text) else value
+
+
+class _NoConstantError(ValueError):
+    pass
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _NoConstantError(name)
+
+
+def _joined(value: Any, depth: int, source: str) -> Any:
+    """The value with no lone surrogate in any of its texts."""
+    if isinstance(value, str):
+        return without_lone_surrogates(value)
+    if depth > 2 * MAX_DEPTH + 8:  # a grid is three levels of JSON; readers of the values count exactly
+        raise CodecError(too_deep(), expected=f"at most {MAX_DEPTH}", source=source)
+    if isinstance(value, list):
+        return [_joined(item, depth + 1, source) for item in value]
+    if isinstance(value, dict):
+        return {without_lone_surrogates(key): _joined(item, depth + 1, source) for key, item in value.items()}
+    return value
+
+
+def is_v4(value: Any, text: bytes | str, *, asked_v4: bool) -> bool:
+    """Whether a body is of version 4: by its own ``_kind``, and where it has none by what was asked.
+
+    A version 4 grid says ``"_kind": "grid"``, so a grid that does not is of version 3, whatever was asked. A bare
+    dict says nothing unless one of its values does.
+    """
+    if not isinstance(value, dict):
+        return asked_v4
+    if "_kind" in value:
+        return True
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")
+    if b'"_kind"' in text:
+        return True
+    return asked_v4 and "cols" not in value
+
+
+def one_row(tags: Mapping[str, Any], read: Reading) -> Grid:
+    """A bare dict as a grid of one row: so nHaystack answers ``about``."""
+    return Grid({}, list(tags), [[value] for value in read_tags(tags, read, 0).values()])
+
+
+def read_list(values: list[Any], read: Reading, depth: int) -> list[Any]:
+    """The items of a list that stands at a depth."""
+    check_depth(depth)
+    items = []
+    for index, value in enumerate(values):
+        try:
+            items.append(read(value, depth))
+        except Misfit as misfit:
+            raise misfit.at(f"[{index}]") from None
+    return items
+
+
+def read_tags(tags: Mapping[str, Any], read: Reading, depth: int, but: str = "") -> dict[str, Any]:
+    """The tags of an object, without the one called `but`."""
+    check_depth(depth)
+    values = {}
+    for name, value in tags.items():
+        if name != but:
+            try:
+                values[name] = read(value, depth)
+            except Misfit as misfit:
+                raise misfit.at(f".{name}") from None
+    return values
+
+
+def check_depth(depth: int) -> None:
+    """Refuse what nests too deep."""
+    if depth > MAX_DEPTH:
+        raise Misfit(too_deep(), f"at most {MAX_DEPTH}")
+
+
+def read_grid(
+    value: Mapping[str, Any], read: Reading, col_meta: Callable[[Mapping[str, Any]], Any], depth: int
+) -> Grid:
+    """The grid of an object with ``cols`` and ``rows``.
+
+    Parameters
+    ----------
+    value : mapping
+        The object.
+    read : callable
+        A value of JSON and its depth, to a value.
+    col_meta : callable
+        The tags, still as JSON, of a column's object.
+    depth : int
+        How deep the grid stands.
+    """
+    check_depth(depth)
+    raw_meta, raw_cols, rows = value.get("meta", {}), value.get("cols"), value.get("rows", [])
+    if not isinstance(raw_cols, list):
+        raise Misfit("a grid without a list of columns", '"cols": [{"name": ...}]', raw_cols).at(".cols")
+    if not isinstance(rows, list):
+        raise Misfit("the rows are no list", '"rows": [{...}]', rows).at(".rows")
+    if not isinstance(raw_meta, dict):
+        raise Misfit("the meta is no object", '"meta": {"ver": "3.0"}', raw_meta).at(".meta")
+    try:
+        meta = read_tags(raw_meta, read, depth, but="ver")
+    except Misfit as misfit:
+        raise misfit.at(".meta") from None
+    cols = []
+    for index, raw_col in enumerate(raw_cols):
+        try:
+            cols.append(_read_col(raw_col, read, col_meta, depth))
+        except Misfit as misfit:
+            raise misfit.at(f".cols[{index}]") from None
+    names = {col.name for col in cols}
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise Misfit("a row that is no object", '{"id": ...}', row).at(f".rows[{index}]")
+        if not names.issuperset(row):
+            stray = next(name for name in row if name not in names)
+            # Version 4 lets an object say that it is a dict.
+            if row.keys() - names != {"_kind"} or row["_kind"] != "dict":
+                raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
+    columns = [_read_column([row.get(col.name) for row in rows], col.name, read, depth) for col in cols]
+    try:
+        return Grid(meta, cols, columns)
+    except MetadataError as error:
+        raise Misfit(str(error), "columns of different names").at(".cols") from None
+
+
+def _read_col(col: Any, read: Reading, col_meta: Callable[[Mapping[str, Any]], Any], depth: int) -> Col:
+    if not isinstance(col, dict) or not isinstance(col.get("name"), str):
+        raise Misfit("a column without a name", '{"name": "..."}', col)
+    meta = col_meta(col)
+    if not isinstance(meta, dict):
+        raise Misfit("the meta is no object", '"meta": {"unit": ...}', meta).at(".meta")
+    return Col(col["name"], read_tags(meta, read, depth))
+
+
+def _read_column(cells: list[Any], name: str, read: Reading, depth: int) -> list[Any]:
+    try:
+        return [None if cell is None else read(cell, depth) for cell in cells]
+    except Misfit:
+        # Only now it matters which row it was.
+        for index, cell in enumerate(cells):
+            try:
+                read(cell, depth)
+            except Misfit as misfit:
+                raise misfit.at(f".{name}").at(f".rows[{index}]") from None
+        raise
+
+
+def dump(value: Any, source: str) -> bytes:
+    """The JSON text of lists and dicts, in UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise CodecError(
+            f"the character U+{ord(text[error.start]):04X} is half of a surrogate pair, which UTF-8 cannot carry",
+            snippet=ascii(text[max(0, error.start - 20) : error.start + 4])[1:-1],
+            expected="text of whole characters; take the lone half out of it",
+            source=source,
+        ) from None

@@ -1,0 +1,85 @@
+"""Places in a body: bytes to text, and a position to a line, a column and the text around it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hsframe.errors import CodecError
+
+__all__ = ["MAX_DEPTH", "error_at", "excerpt", "text_of", "too_deep", "without_lone_surrogates"]
+
+# Lists, dicts and grids within one another. Records nest two or three deep; the bound keeps a hostile body from
+# exhausting Python's stack, and is the same in all formats so that what one reads another writes.
+MAX_DEPTH: Final = 64
+
+_BEFORE, _AFTER = 24, 24
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def text_of(body: bytes | str, source: str) -> str:
+    """The text of a body in UTF-8, without the byte order mark that some servers put in front.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The body.
+    source : str
+        The format, for the message of an error.
+
+    Raises
+    ------
+    CodecError
+        The bytes are not UTF-8; line and column are those of the first bad byte.
+    """
+    if isinstance(body, str):
+        return without_lone_surrogates(body.removeprefix("\ufeff"))
+    try:
+        return bytes(body).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # With "utf-8-sig" the positions count from behind the mark; decoding plainly makes them count from the start.
+        bad = error.start + (3 if bytes(body[:3]) == b"\xef\xbb\xbf" else 0)
+        begin = body.rfind(b"\n", 0, bad) + 1
+        before = bytes(body[begin:bad]).decode("utf-8", "replace").removeprefix("\ufeff")
+        raise CodecError(
+            f"byte 0x{body[bad]:02x} is not UTF-8",
+            line=body.count(b"\n", 0, bad) + 1,
+            column=len(before) + 1,
+            snippet=before[-_BEFORE:] + bytes(body[bad : bad + _AFTER]).decode("utf-8", "replace").split("\n")[0],
+            expected="text in UTF-8; the standard allows no other encoding",
+            source=source,
+        ) from None
+
+
+def excerpt(text: str, pos: int) -> str:
+    """The text around a position, within its line."""
+    begin = max(text.rfind("\n", 0, pos) + 1, pos - _BEFORE)
+    end = text.find("\n", pos)
+    return text[begin : min(len(text) if end < 0 else end, pos + _AFTER)].rstrip("\r")
+
+
+def error_at(text: str, pos: int, problem: str, expected: str, source: str) -> CodecError:
+    """The error for a position in a text; line and column count from 1, in characters."""
+    return CodecError(
+        problem,
+        line=text.count("\n", 0, pos) + 1,
+        column=pos - text.rfind("\n", 0, pos),
+        snippet=excerpt(text, pos),
+        expected=expected,
+        source=source,
+    )
+
+
+def too_deep() -> str:
+    """The words for a value that nests deeper than :data:`MAX_DEPTH`."""
+    return f"lists, dicts and grids nest more than {MAX_DEPTH} deep"
+
+
+def without_lone_surrogates(text: str) -> str:
+    r"""The text with surrogate pairs joined, and U+FFFD for a half that stands alone.
+
+    Java and JavaScript write U+1F600 as ``\ud83d\ude00``; a half alone is no character, and UTF-8 cannot carry it.
+    """
+    if _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,0 +1,196 @@
+"""Trio: records as plain text, one tag a line (standard: chapter Trio).
+
+A file is records with a line of dashes between them. Trio has no place for the tags of a grid and of its columns, for
+the order of columns that a record does not have, and for a record without tags; all else is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hsframe.codecs.places import error_at, text_of
+from hsframe.codecs.zinc import decode_zinc, parse_value
+from hsframe.codecs.zinc_write import encode_zinc, to_bytes, write_value
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Marker
+
+__all__ = ["decode_trio", "encode_trio"]
+
+_SOURCE: Final = "trio"
+
+# <separator> := "-"+       a line that begins with a dash
+# <comment>   := "//" ...   a line of its own
+# <tag>       := <name> [":" <value>]
+_TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
+# What may stand without quotes: a text that begins with a letter and would not read as anything else.
+_SAFE = re.compile(r"[a-z\u0081-\U0010ffff][^\x00-\x1f\"`\\]*|[A-Z][A-Za-z0-9 _.-]*")
+# What begins so is a value of Zinc or an error, never a text without quotes.
+_ZINC_FIRST: Final = frozenset('"`@^[{<')
+_BLOCK_NAMES: Final = ("Zinc:", "Trio:")
+_INDENT: Final = "  "
+
+
+def decode_trio(body: bytes | str) -> Grid:
+    r"""The records of a Trio text as the rows of a grid.
+
+    Parameters
+    ----------
+    body : bytes or str
+        Comments are skipped; ``true`` and ``false`` are taken beside ``T`` and ``F``, texts without quotes too.
+
+    Returns
+    -------
+    Grid
+        A column for each tag in the order in which the records bring them; no meta.
+
+    Raises
+    ------
+    CodecError
+        The text is not Trio; the error says line and column.
+
+    Examples
+    --------
+    >>> grid = decode_trio('dis: Site 1\nsite\n---\ndis: "Site 2"\narea: 50ft²\n')
+    >>> [dict(row) for row in grid]
+    [{'dis': 'Site 1', 'site': MARKER}, {'dis': 'Site 2', 'area': Number(50, 'ft²')}]
+    """
+    return _Reader(text_of(body, _SOURCE)).grid()
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.number = 0
+
+    def grid(self) -> Grid:
+        records: list[dict[str, Any]] = []
+        record: dict[str, Any] = {}
+        while self.number < len(self.lines):
+            line = self.lines[self.number]
+            if line.startswith("-"):
+                records.append(record)
+                record = {}
+                self.number += 1
+            elif not line.strip() or line.startswith("//"):
+                self.number += 1
+            else:
+                name, value = self.tag(line)
+                record[name] = value
+        records.append(record)
+        records = [record for record in records if record]
+        names = dict.fromkeys(name for record in records for name in record)
+        return Grid.from_rows({}, list(names), records)
+
+    def tag(self, line: str) -> tuple[str, Any]:
+        match = _TAG.fullmatch(line.rstrip())
+        if match is None:
+            raise self.error(self.number, 0, "no tag begins here", "name, name:value, a line of dashes or // comment")
+        name, text = match.groups()
+        begin = self.number
+        self.number += 1
+        if text is None:
+            return name, MARKER
+        if text == "":
+            return name, "\n".join(self.block())
+        if text in _BLOCK_NAMES:
+            return name, self.nested(text, begin)
+        return name, self.value(text, begin, match.start(2))
+
+    def block(self) -> list[str]:
+        """The indented lines that follow, without their indent and without the blank lines at the end."""
+        lines = []
+        while self.number < len(self.lines):
+            line = self.lines[self.number]
+            if line.strip() and line[0] not in " \t":
+                break
+            lines.append(line)
+            self.number += 1
+        while lines and not lines[-1].strip():
+            lines.pop()
+        return _dedented(lines)
+
+    def nested(self, name: str, begin: int) -> Any:
+        block = "\n".join(self.block())
+        try:
+            if name == "Zinc:":
+                return decode_zinc(block)
+            rows = decode_trio(block)
+        except CodecError as error:
+            raise CodecError(
+                error.problem,
+                line=None if error.line is None else begin + 1 + error.line,
+                snippet=error.snippet,
+                expected=error.expected,
+                source=_SOURCE,
+            ) from None
+        return [dict(row) for row in rows] if len(rows) != 1 else dict(rows[0])
+
+    def value(self, text: str, number: int, column: int) -> Any:
+        if text in ("true", "false"):
+            return text == "true"
+        try:
+            return parse_value(text)
+        except CodecError as error:
+            # A text without quotes: "Main Street", "2nd floor". What begins like nothing but Zinc is an error.
+            if text[0] not in _ZINC_FIRST and not re.match(r"[A-Z][A-Za-z0-9_]*\(", text):
+                return text
+            raise self.error(number, column + (error.column or 1) - 1, error.problem, error.expected) from None
+
+    def error(self, number: int, column: int, problem: str, expected: str) -> CodecError:
+        pos = sum(len(line) + 1 for line in self.text.split("\n")[:number]) + column
+        return error_at(self.text, pos, problem, expected, _SOURCE)
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    """The lines without the blanks that the first of them has in front."""
+    if not lines:
+        return []
+    first = next(line for line in lines if line.strip())
+    width = len(first) - len(first.lstrip(" \t"))
+    return [line[width:] if not line[:width].strip() else line.lstrip(" \t") for line in lines]
+
+
+def encode_trio(grid: Grid) -> bytes:
+    r"""The rows of the grid as Trio records, in UTF-8.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its meta and the tags of its columns have no place in Trio and are left out, like a row without any tag.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CodecError
+        A value that Zinc cannot write either.
+
+    Examples
+    --------
+    >>> print(encode_trio(Grid.from_rows({}, ["dis", "site"], [{"dis": "HQ", "site": MARKER}])).decode(), end="")
+    dis:HQ
+    site
+    """
+    records = [_record(row) for row in grid if row]
+    return to_bytes("---\n".join(records), _SOURCE)
+
+
+def _record(row: Mapping[str, Any]) -> str:
+    return "".join(_tag(name, value) for name, value in row.items())
+
+
+def _tag(name: str, value: Any) -> str:
+    if isinstance(value, Marker):
+        return f"{name}\n"
+    if isinstance(value, Grid):
+        block = encode_zinc(value).decode().rstrip("\n")
+        return f"{name}:Zinc:\n{textwrap.indent(block, _INDENT, lambda line: True)}\n"
+    text = write_value(value)
+    return f"{name}:{text}\n"

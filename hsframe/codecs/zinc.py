@@ -1,0 +1,340 @@
+"""Zinc: text to Grid (standard: chapter Zinc).
+
+Each method stands under the production that it implements; the scalars are in :mod:`hsframe.codecs.zinc_scalars`,
+writing is in :mod:`hsframe.codecs.zinc_write`.
+
+A row is read twice as fast as the grammar could be walked: its line is cut at the commas, and each piece is looked
+up in :class:`~hsframe.codecs.zinc_scalars.Cells`. That is exact, because a piece is taken only where it is one whole
+scalar: a string, uri, coordinate, list, dict or grid that holds a comma begins in a piece that ends inside of it, and
+no scalar is the beginning of another one that goes on behind a comma. Such a row is walked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from hsframe.codecs.places import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
+from hsframe.codecs.zinc_write import encode_zinc, write_value
+from hsframe.errors import CodecError, MetadataError
+from hsframe.grid import Col, Grid
+from hsframe.kinds import MARKER
+
+__all__ = ["decode_zinc", "encode_zinc", "parse_value", "write_value"]
+
+_SOURCE: Final = "zinc"
+
+# <ver> := "ver:" <str>
+_VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
+_VERSIONS: Final = ("3.0", "2.0")
+# <id>  := <alphaLo> (<alphaLo> | <alphaHi> | <digit> | "_")*
+# Servers name columns of their own making with capitals too; reading takes them, nothing else can stand there.
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# <nl>  := "\n" | "\r\n"
+_NL = re.compile(r"\r?\n")
+_BLANKS = re.compile(r"[ \t]*")
+_BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
+
+
+def decode_zinc(body: bytes | str) -> Grid:
+    r"""The grid of a Zinc text.
+
+    Parameters
+    ----------
+    body : bytes or str
+        Version 3.0 or 2.0. Lines end in LF or CRLF; a byte order mark, a missing final line end and several of them
+        are taken.
+
+    Returns
+    -------
+    Grid
+        Without ``ver`` in its meta.
+
+    Raises
+    ------
+    CodecError
+        The text is not Zinc; the error says line and column.
+
+    Examples
+    --------
+    >>> grid = decode_zinc('ver:"3.0"\nid,area\n@a "HQ",1200.5m²\n')
+    >>> grid[0]["id"], grid[0]["area"]
+    (Ref('a', 'HQ'), Number(1200.5, 'm²'))
+    """
+    reader = _Reader(text_of(body, _SOURCE))
+    grid = reader.grid(0)
+    reader.end("the end of the grid")
+    return grid
+
+
+def parse_value(text: str) -> Any:
+    """The value of a Zinc text that is one scalar, list, dict or nested grid, or empty.
+
+    Parameters
+    ----------
+    text : str
+        Blanks around the value are allowed.
+
+    Returns
+    -------
+    any kind
+        None for an empty text and for ``N``.
+
+    Raises
+    ------
+    CodecError
+        The text is no value, or goes on behind it.
+
+    Examples
+    --------
+    >>> parse_value("[72.5°F, @a]")
+    [Number(72.5, '°F'), Ref('a')]
+    """
+    reader = _Reader(text_of(text, _SOURCE))
+    reader.skip_lines()
+    value = None if reader.at_end() else reader.value(0)
+    reader.end("the end of the value")
+    return value
+
+
+class _Reader:
+    """A position in a text, and a method for each production of the grammar."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.pos = 0
+        self.cells = Cells()
+        self.version = _VERSIONS[0]
+
+    # ---- places
+
+    def error(self, problem: str, expected: str, pos: int | None = None) -> CodecError:
+        return error_at(self.text, self.pos if pos is None else pos, problem, expected, _SOURCE)
+
+    def skip(self) -> None:
+        self.pos = _BLANKS.match(self.text, self.pos).end()  # type: ignore[union-attr]  # it matches everywhere
+
+    def skip_lines(self) -> None:
+        self.pos = _BLANKS_AND_LINES.match(self.text, self.pos).end()  # type: ignore[union-attr]
+
+    def at(self, token: str) -> bool:
+        return self.text.startswith(token, self.pos)
+
+    def at_end(self) -> bool:
+        return self.pos == len(self.text)
+
+    def end(self, expected: str) -> None:
+        self.skip_lines()
+        if not self.at_end():
+            raise self.error("the text goes on", expected)
+
+    def nl(self, expected: str, *, or_end: bool) -> None:
+        match = _NL.match(self.text, self.pos)
+        if match is not None:
+            self.pos = match.end()
+        elif not (or_end and self.at_end()):
+            problem = "the text ends here" if self.at_end() else "this does not belong here"
+            raise self.error(problem, expected)
+
+    # ---- <grid> := <gridMeta> <cols> [<row>]*
+
+    def grid(self, depth: int) -> Grid:
+        if depth > MAX_DEPTH:
+            raise self.error(too_deep(), f"at most {MAX_DEPTH}")
+        begin = self.pos
+        meta = self.grid_meta(depth)
+        cols = self.cols(depth)
+        columns = self.rows(len(cols), depth)
+        try:
+            return Grid(meta, cols, columns)
+        except MetadataError as error:
+            raise self.error(str(error), "columns of different names", begin) from None
+
+    # <gridMeta> := <ver> <meta> <nl>
+    def grid_meta(self, depth: int) -> dict[str, Any]:
+        match = _VER.match(self.text, self.pos)
+        if match is None:
+            raise self.error("no Zinc grid begins here", 'ver:"3.0"')
+        version, self.pos = scan_str(self.text, match.end())
+        if version not in _VERSIONS:
+            raise self.error(f"Zinc of version {version!r} is unknown", 'ver:"3.0" or ver:"2.0"', match.end())
+        self.version = version
+        meta = self.meta(depth)
+        self.nl("a tag or the end of the line", or_end=False)
+        return meta
+
+    # <meta>      := (<tagMarker> | <tagPair>)*
+    # <tagMarker> := <id>
+    # <tagPair>   := <id> ":" <val>
+    def meta(self, depth: int) -> dict[str, Any]:
+        tags: dict[str, Any] = {}
+        self.skip()
+        while match := _ID.match(self.text, self.pos):
+            self.pos = match.end()
+            tags[match[0]] = self.tag_value(depth)
+            self.skip()
+        return tags
+
+    def tag_value(self, depth: int) -> Any:
+        behind_name = self.pos
+        self.skip()
+        if not self.at(":"):
+            self.pos = behind_name
+            return MARKER
+        self.pos += 1
+        self.skip()
+        return self.displayed(depth)
+
+    # <cols> := <col> ("," <col>)* <nl>
+    # <col>  := <id> <meta>
+    def cols(self, depth: int) -> list[Col]:
+        cols = []
+        while True:
+            self.skip()
+            match = _ID.match(self.text, self.pos)
+            if match is None:
+                problem = "the text ends before the columns" if self.at_end() else "no column name begins here"
+                raise self.error(problem, "a name of a column: a letter, then letters, digits or _")
+            self.pos = match.end()
+            cols.append(Col(match[0], self.meta(depth)))
+            if not self.at(","):
+                break
+            self.pos += 1
+        self.nl("a comma, a tag of the column or the end of the line", or_end=True)
+        return cols
+
+    def rows(self, width: int, depth: int) -> list[tuple[Any, ...]]:
+        text, cells = self.text, self.cells
+        rows: list[list[Any]] = []
+        while not self.at_end():
+            end = text.find("\n", self.pos)
+            line = text[self.pos :] if end < 0 else text[self.pos : end]
+            pieces = line.removesuffix("\r").split(",")
+            if len(pieces) == width:
+                if width == 1 and not pieces[0].strip(" \t"):
+                    break
+                try:
+                    rows.append([cells[piece] for piece in pieces])
+                    self.pos = len(text) if end < 0 else end + 1
+                    continue
+                except CodecError:
+                    pass  # a comma within a value, or an error, which the walk will place
+            if not line.strip(" \t\r"):
+                break
+            row = self.row(width, depth)
+            if row is None:
+                break
+            rows.append(row)
+        return list(zip(*rows, strict=True)) if rows else [()] * width
+
+    # <row>  := <cell> ("," <cell>)* <nl>
+    # <cell> := [<val>]
+    def row(self, width: int, depth: int) -> list[Any] | None:
+        """A row by the grammar; None where a nested grid closes instead."""
+        self.skip()
+        if depth and self.at(">>"):
+            return None
+        begin = self.pos
+        row: list[Any] = []
+        while True:
+            self.skip()
+            empty = self.text[self.pos : self.pos + 1] in ("", ",", "\r", "\n") or (depth and self.at(">>"))
+            row.append(None if empty else self.displayed(depth))
+            self.skip()
+            if not self.at(","):
+                break
+            self.pos += 1
+        if not (depth and self.at(">>")):
+            self.nl("a comma or the end of the line", or_end=True)
+        if len(row) != width:
+            raise self.error(f"this row has {len(row)} cells", f"{width}, one a column", begin)
+        return row
+
+    # <val> := <scalar> | <list> | <dict> | "<<" <grid> ">>"
+    def value(self, depth: int) -> Any:
+        char = self.text[self.pos : self.pos + 1]
+        if char == "[":
+            return self.list(depth + 1)
+        if char == "{":
+            return self.dict(depth + 1)
+        if char == "<":
+            return self.nested_grid(depth + 1)
+        value, self.pos = scan_scalar(self.text, self.pos)
+        return value
+
+    def displayed(self, depth: int) -> Any:
+        """A value; version 2.0 may have a display string behind it, which says nothing new."""
+        value = self.value(depth)
+        if self.version == "2.0":
+            end = self.pos
+            self.skip()
+            if self.at('"'):
+                _, end = scan_str(self.text, self.pos)
+            self.pos = end
+        return value
+
+    def enter(self, depth: int, length: int) -> None:
+        if depth > MAX_DEPTH:
+            raise self.error(too_deep(), f"at most {MAX_DEPTH}")
+        self.pos += length
+        self.skip_lines()
+
+    # <list> := "[" [<val> (","? <val>)* ","?] "]"
+    def list(self, depth: int) -> list[Any]:
+        begin = self.pos
+        self.enter(depth, 1)
+        items: list[Any] = []
+        while not self.at("]"):
+            if self.at_end():
+                raise self.error("this list is not closed", "]", begin)
+            items.append(self.value(depth))
+            self.separator()
+        self.pos += 1
+        return items
+
+    # <dict> := "{" [<tag> (","? <tag>)* ","?] "}"
+    def dict(self, depth: int) -> dict[str, Any]:
+        begin = self.pos
+        self.enter(depth, 1)
+        tags: dict[str, Any] = {}
+        while not self.at("}"):
+            match = _ID.match(self.text, self.pos)
+            if match is None:
+                if self.at_end():
+                    raise self.error("this dict is not closed", "}", begin)
+                raise self.error("no tag begins here", "a name of a tag, or }")
+            self.pos = match.end()
+            behind_name = self.pos
+            self.skip()
+            if self.at(":"):
+                self.pos += 1
+                self.skip()
+                tags[match[0]] = self.value(depth)
+            else:
+                self.pos = behind_name
+                tags[match[0]] = MARKER
+            self.separator()
+        self.pos += 1
+        return tags
+
+    def separator(self) -> None:
+        self.skip_lines()
+        if self.at(","):
+            self.pos += 1
+            self.skip_lines()
+
+    def nested_grid(self, depth: int) -> Grid:
+        begin = self.pos
+        if not self.at("<<"):
+            raise self.error("no value begins here", "<< of a nested grid")
+        self.enter(depth, 2)
+        version = self.version
+        grid = self.grid(depth)
+        self.version = version
+        self.skip_lines()
+        if not self.at(">>"):
+            problem = "this nested grid is not closed" if self.at_end() else "the nested grid goes on behind its rows"
+            raise self.error(problem, ">>", begin if self.at_end() else None)
+        self.pos += 2
+        return grid

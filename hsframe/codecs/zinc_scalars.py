@@ -1,0 +1,322 @@
+"""Scalars of Zinc: text to value (standard: chapter Zinc).
+
+Each pattern stands under the production that it implements. :func:`scan_scalar` reads one scalar at a position of a
+longer text; :class:`Cells` reads a text that is one whole scalar, and remembers it. The second is made of the
+first, so there is one law.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from hsframe.codecs.places import error_at, without_lone_surrogates
+from hsframe.errors import CodecError, ZoneError
+from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.zones import zone
+
+__all__ = [
+    "Cells",
+    "coord_of",
+    "date_of",
+    "datetime_of",
+    "number_of",
+    "scan_scalar",
+    "scan_str",
+    "skip_blanks",
+    "time_of",
+]
+
+_SOURCE: Final = "zinc"
+_EXACT_INT: Final = 2**53
+
+# <digits>   := <digit> (<digit> | "_")*      an underscore before a letter begins a unit: 10_foo is 10 of unit _foo
+# <decimal>  := ["-"] <digits> ["." <digits>] [<exp>]
+# <exp>      := ("e" | "E") ["+" | "-"] <digits>
+_DIGITS = r"[0-9]+(?:_+[0-9]+)*"
+_DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
+# <unit>     := <unitChar>*    <unitChar> := <alpha> | "%" | "_" | "/" | "$" | any character over 128
+# Digits behind the first character (m2) are not in the grammar; servers of the Java family read and keep them.
+_UNIT_FIRST = r"[A-Za-z%_/$\u0081-\U0010ffff]"
+_UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
+# <date>     := YYYY-MM-DD
+# <time>     := hh:mm:ss.FFFFFFFFF
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+# <dateTime> := <date> "T" <time> <offset> [" " <zoneName>]    <offset> := "Z" | ("+" | "-") hh:mm
+# A whole IANA id ("America/New_York") is taken too; the zone table decides what is a zone. In a list without commas
+# the word behind an offset may be a value of its own: NA, M, INF, Type("text").
+_OFFSET = r"Z|[+-][0-9]{2}:[0-9]{2}"
+_ZONE = r"(?!(?:INF|NaN)\b|[A-Za-z0-9_]+\()[A-Z][A-Za-z0-9_+\-/]{2,}"
+# A scalar that begins with a digit or a minus: <dateTime> | <date> | <time> | <number>
+_DIGIT_FIRST = re.compile(
+    rf"({_DATE})(?:T({_TIME})({_OFFSET})(?: +({_ZONE}))?)?|({_TIME})|({_DECIMAL})({_UNIT})?|(-INF)(?:{_UNIT})?"
+)
+_DATETIME_ONLY = re.compile(rf"({_DATE})T({_TIME})({_OFFSET})")
+_DATE_ONLY = re.compile(_DATE)
+_TIME_ONLY = re.compile(_TIME)
+_DECIMAL_ONLY = re.compile(_DECIMAL)
+# <str>      := '"' <strChar>* '"'     <strChar> := <unicodeChar> | "\" <escape>
+# <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>
+# A line end inside is a string that was never closed; other control characters are taken as they stand.
+_STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_ESCAPED: Final = {
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    '"': '"',
+    "\\": "\\",
+    "$": "$",
+}
+# <uri>      := "`" <uriChar>* "`"     backslash escapes stay as they are written
+_URI = re.compile(r"`((?:[^`\\\r\n]|\\[^\r\n])*)`")
+# <ref>      := "@" <refChar>* [" " <str>]     <refChar> := <alpha> | <digit> | "_" | ":" | "-" | "." | "~"
+_REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)(?: +(?=\"))?")
+# <symbol>   := "^" <refChar>*
+_SYMBOL = re.compile(r"\^([A-Za-z0-9_:\-.~]+)")
+# <null> := "N"  <marker> := "M"  <remove> := "R"  <na> := "NA"  <bool> := "T" | "F"  and "INF" | "NaN" of <number>
+_WORD = re.compile(r"[A-Z][A-Za-z0-9_]*")
+_INF = re.compile(rf"INF(?:{_UNIT})?")
+_WORDS: Final[dict[str, Any]] = {
+    "N": None,
+    "M": MARKER,
+    "R": REMOVE,
+    "NA": NA,
+    "T": True,
+    "F": False,
+    "INF": Number(float("inf")),
+    "NaN": Number(float("nan")),
+}
+# <coord>    := "C(" <coordDeg> "," <coordDeg> ")"
+_COORD = re.compile(rf"C\([ ]*({_DECIMAL})[ ]*,[ ]*({_DECIMAL})[ ]*\)")
+# <xstr>     := <typeName> "(" <str> ")"
+_XSTR = re.compile(r"([A-Z][A-Za-z0-9_]*)\([ ]*(?=\")")
+_CLOSE = re.compile(r"[ ]*\)")
+# <bin>      := "Bin(" <binChar>* ")"      version 2.0
+_BIN = re.compile(r"Bin\(([^\"()\r\n]*)\)")
+_BLANKS = re.compile(r"[ \t]*")
+
+_NEGATIVE_INF: Final = Number(float("-inf"))
+_EXPECTED: Final = 'a value: "text", @ref, ^symbol, `uri`, a number, a date, M, N, T, F, NA, ...'
+
+
+def skip_blanks(text: str, pos: int) -> int:
+    """The position of what comes after blanks and tabs."""
+    return _BLANKS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+
+
+def scan_scalar(text: str, pos: int) -> tuple[Any, int]:
+    """Read the scalar that begins at a position.
+
+    Parameters
+    ----------
+    text : str
+        The whole text; an error counts its lines and columns.
+    pos : int
+        Where the scalar begins; no blanks are skipped.
+
+    Returns
+    -------
+    value : any scalar kind, or None for ``N``
+    end : int
+        The position behind it.
+
+    Raises
+    ------
+    CodecError
+        There is no scalar at `pos`.
+    """
+    scan = _BY_FIRST.get(text[pos : pos + 1])
+    if scan is None:
+        raise _error(text, pos, "no value begins here")
+    return scan(text, pos)
+
+
+def _error(text: str, pos: int, problem: str, expected: str = _EXPECTED) -> CodecError:
+    return error_at(text, pos, problem, expected, _SOURCE)
+
+
+def _scan_digit_first(text: str, pos: int) -> tuple[Any, int]:
+    match = _DIGIT_FIRST.match(text, pos)
+    if match is None:
+        raise _error(text, pos, "no number begins here", "digits after the minus, or -INF")
+    day, clock, offset, zone_name, only_time, decimal, unit, _ = match.groups()
+    try:
+        if decimal is not None:
+            return number_of(decimal, unit), match.end()
+        if day is not None:
+            if clock is None:
+                return date.fromisoformat(day), match.end()
+            return _instant(day, clock, offset, zone_name), match.end()
+        if only_time is not None:
+            return time.fromisoformat(only_time), match.end()
+    except (ValueError, OverflowError, ZoneError) as error:
+        what = "time zone" if isinstance(error, ZoneError) else "date or time"
+        raise _error(text, pos, f"no such {what} ({error})", "one that the calendar and the zone table have") from None
+    return _NEGATIVE_INF, match.end()
+
+
+def number_of(decimal: str, unit: str | None = None) -> Number:
+    """The number of a <decimal>: an int where the text is integral and below 2**53, else a float."""
+    if "_" in decimal:
+        decimal = decimal.replace("_", "")
+    if decimal.isdecimal() or (decimal[0] == "-" and decimal[1:].isdecimal()):
+        # 16 digits hold every int below 2**53; int() of thousands of digits is slow, and refused by Python.
+        if len(decimal) <= 17:
+            whole = int(decimal)
+            if -_EXACT_INT < whole < _EXACT_INT:
+                return Number(whole, unit)
+        return Number(float(decimal), unit)
+    return Number(float(decimal), unit)
+
+
+def decimal_of(text: str) -> float | None:
+    """The float of a text that is a whole <decimal>, else None."""
+    return float(text.replace("_", "")) if _DECIMAL_ONLY.fullmatch(text) else None
+
+
+def _instant(day: str, clock: str, offset: str, zone_name: str | None) -> datetime:
+    """The offset decides the instant; the zone, UTC where none is named, only labels it."""
+    when = datetime.fromisoformat(f"{day}T{clock}{offset}")
+    return when.astimezone(zone(zone_name or "UTC"))
+
+
+def datetime_of(text: str, zone_name: str | None) -> datetime | None:
+    """The DateTime of ``2021-01-01T00:00:00-05:00`` and a zone name apart from it, as JSON has them.
+
+    Returns None where the text is no <dateTime>; the calendar's and the zone table's refusals are ValueError,
+    OverflowError and ZoneError.
+    """
+    match = _DATETIME_ONLY.fullmatch(text)
+    return None if match is None else _instant(match[1], match[2], match[3], zone_name)
+
+
+def date_of(text: str) -> date | None:
+    """The Date of a whole text, None where it is no <date>; ValueError where the calendar has no such day."""
+    return date.fromisoformat(text) if _DATE_ONLY.fullmatch(text) else None
+
+
+def time_of(text: str) -> time | None:
+    """The Time of a whole text, None where it is no <time>; ValueError where the clock has no such time."""
+    return time.fromisoformat(text) if _TIME_ONLY.fullmatch(text) else None
+
+
+def scan_str(text: str, pos: int) -> tuple[str, int]:
+    """Read the <str> that begins at a position."""
+    match = _STR.match(text, pos)
+    if match is None:
+        raise _error(text, pos, "this string does not end in its line", 'a closing "; a line end inside is written \\n')
+    plain, escaped = match.groups()
+    if plain is not None:
+        return plain, match.end()
+    return _unescaped(text, pos + 1, escaped), match.end()
+
+
+def _unescaped(text: str, pos: int, escaped: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        code = match[1]
+        if len(code) == 5:
+            return chr(int(code[1:], 16))
+        char = _ESCAPED.get(code)
+        if char is None:
+            raise _error(
+                text, pos + match.start(), f"no such escape: \\{code}", r"one of \b \f \n \r \t \" \\ \$ \uXXXX"
+            )
+        return char
+
+    return without_lone_surrogates(_ESCAPE.sub(one, escaped))
+
+
+def _scan_uri(text: str, pos: int) -> tuple[Uri, int]:
+    match = _URI.match(text, pos)
+    if match is None:
+        raise _error(text, pos, "this uri does not end in its line", "a closing `")
+    return Uri(match[1]), match.end()
+
+
+def _scan_ref(text: str, pos: int) -> tuple[Ref, int]:
+    match = _REF.match(text, pos)
+    if match is None:
+        raise _error(text, pos, "this ref has no id", "@ and letters, digits or _:-.~")
+    end = match.end()
+    if text[end - 1] != " ":
+        return Ref(match[1]), end
+    dis, end = scan_str(text, end)
+    return Ref(match[1], dis), end
+
+
+def _scan_symbol(text: str, pos: int) -> tuple[Symbol, int]:
+    match = _SYMBOL.match(text, pos)
+    if match is None:
+        raise _error(text, pos, "this symbol has no name", "^ and letters, digits or _:-.~")
+    return Symbol(match[1]), match.end()
+
+
+def _scan_word_first(text: str, pos: int) -> tuple[Any, int]:
+    match = _WORD.match(text, pos)
+    assert match is not None
+    word, end = match[0], match.end()
+    if text[end : end + 1] == "(":
+        return _scan_call(text, pos, end)
+    if word.startswith("INF") and (inf := _INF.match(text, pos)):
+        return _WORDS["INF"], inf.end()
+    if word in _WORDS:
+        return _WORDS[word], end
+    raise _error(text, pos, f"no value is called {word}", 'N, M, R, NA, T, F, INF, NaN, C(lat,lng) or Type("text")')
+
+
+def _scan_call(text: str, pos: int, end: int) -> tuple[Any, int]:
+    if match := _COORD.match(text, pos):
+        return coord_of(match[1], match[2]), match.end()
+    if match := _XSTR.match(text, pos):
+        val, end = scan_str(text, match.end())
+        close = _CLOSE.match(text, end)
+        if close is None:
+            raise _error(text, end, f"{match[1]}( is not closed", ")")
+        return (Bin(val) if match[1] == "Bin" else XStr(match[1], val)), close.end()
+    if match := _BIN.match(text, pos):
+        return Bin(match[1]), match.end()
+    raise _error(text, end, "these parentheses hold no text and no coordinate", 'Type("text") or C(lat,lng)')
+
+
+def coord_of(lat: str, lng: str) -> Coord:
+    """The Coord of two <decimal> texts."""
+    return Coord(float(lat.replace("_", "")), float(lng.replace("_", "")))
+
+
+_BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {
+    '"': scan_str,
+    "`": _scan_uri,
+    "@": _scan_ref,
+    "^": _scan_symbol,
+    **dict.fromkeys("-0123456789", _scan_digit_first),
+    **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", _scan_word_first),
+}
+
+
+class Cells(dict[str, Any]):
+    """Cells that were read before, by their text: a column repeats itself, and its values are immutable.
+
+    ``cells[text]`` is the scalar that the whole text is, blanks around it allowed, None for an empty text; a text
+    that is no scalar raises :class:`~hsframe.CodecError`.
+    """
+
+    # Beyond this many different texts a column does not repeat itself, and remembering would only cost memory.
+    limit: Final = 100_000
+
+    def __missing__(self, text: str) -> Any:
+        pos = skip_blanks(text, 0)
+        if pos == len(text):
+            value = None
+        else:
+            value, end = scan_scalar(text, pos)
+            if skip_blanks(text, end) != len(text):
+                raise _error(text, end, "this does not belong to the value", "the end of the value")
+        if len(self) < self.limit:
+            self[text] = value
+        return value
