@@ -1,0 +1,134 @@
+"""The answer of ``read`` as a frame: a row an entity, a column a tag, made column by column.
+
+====================  ==========================================================================================
+Tag of kind           Column
+====================  ==========================================================================================
+Marker                bool: whether the tag is there
+Bool                  ``boolean``, missing ``pd.NA``
+Number, one unit      ``UnitDtype``; without a unit float64; missing and NA are NaN
+Number, several       object of ``Number``, missing NaN
+Str, Uri, Symbol      ``str``, missing NaN
+Ref                   ``str``: the id without ``@``; the display names stand in a column ``siteRef->dis`` behind it
+DateTime              ``datetime64[us, zone]``; of several zones ``datetime64[us, UTC]``; missing NaT
+Date, Time            object, missing None
+all others, mixtures  object of the kinds, missing None
+====================  ==========================================================================================
+
+The column of display names is left out where no Ref has one, and for ``id`` where tag ``dis`` says the same.
+It is a column, not an attribute, so that it lives through merge, concat and Parquet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import ZoneError
+from hsframe.frame.points import DIS_SUFFIX
+from hsframe.frame.trend import time_index
+from hsframe.frame.values import value_array
+from hsframe.grid import Grid
+from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri
+from hsframe.zones import haystack_name, zone
+
+__all__ = ["entity_frame"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NULL = {type(None)}
+_MISSING = {type(None), Na}
+_TEXTS = frozenset({Uri, Symbol})
+
+
+def entity_frame(grid: Grid) -> pd.DataFrame:
+    """The frame of the entities that a server answered with.
+
+    Parameters
+    ----------
+    grid : Grid
+        The answer of ``read``, ``nav``, ``about`` or any op whose rows are records.
+
+    Returns
+    -------
+    DataFrame
+        Index: 0, 1, ... in the order of the answer. A column a tag, see the table at the head of this module; the id
+        stays a column ``id``, so that the frame can be given to ``his_read`` and ``his_write`` as it is.
+
+    Examples
+    --------
+    >>> from hsframe.kinds import MARKER
+    >>> grid = Grid.from_rows({}, ["id", "site"], [{"id": Ref("a", "HQ"), "site": MARKER}, {"id": Ref("b")}])
+    >>> entity_frame(grid)
+      id id->dis   site
+    0  a      HQ   True
+    1  b     NaN  False
+    """
+    columns: dict[str, Any] = {}
+    for col, cells in zip(grid.cols, grid.columns, strict=True):
+        cells = cells if isinstance(cells, tuple | list) else list(cells)
+        types = set(map(type, cells))
+        columns[col.name] = _column(cells, types)
+        if Ref in types and types <= {Ref, *_MISSING}:
+            names = [cell.dis if type(cell) is Ref else None for cell in cells]
+            if any(names) and not (col.name == "id" and _says_the_same(names, grid)):
+                columns[col.name + DIS_SUFFIX] = _texts(names)
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(grid)), columns=pd.Index(list(columns), dtype="str"))
+
+
+def _says_the_same(names: Sequence[str | None], grid: Grid) -> bool:
+    if not grid.has_col("dis"):
+        return False
+    return all(name is None or name == dis for name, dis in zip(names, grid.column("dis"), strict=True))
+
+
+def _column(cells: Sequence[Any], types: set[type]) -> Any:
+    kinds = types - _MISSING
+    if not kinds:
+        return _objects(cells)
+    if kinds == {Marker} and Na not in types:
+        return np.fromiter((cell is not None for cell in cells), dtype=bool, count=len(cells))
+    if kinds in ({bool}, {Number}):
+        return value_array([cells])
+    if kinds == {str}:
+        return _texts([cell if type(cell) is str else None for cell in cells])
+    if kinds == {Ref}:
+        return _texts([cell.val if type(cell) is Ref else None for cell in cells])
+    if len(kinds) == 1 and kinds <= _TEXTS:
+        return _texts([None if cell is None or cell is NA else cell.val for cell in cells])
+    if kinds == {datetime} and (times := _datetimes(cells)) is not None:
+        return times
+    return _objects(cells)
+
+
+def _texts(texts: Sequence[str | None]) -> Any:
+    return pd.array(texts, dtype="str")
+
+
+def _objects(cells: Sequence[Any]) -> Any:
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
+
+
+def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
+    zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
+    if None in zones:
+        return None  # not a Haystack DateTime; kept as it is
+    nat = np.iinfo(np.int64).min
+    ts_us = np.array(
+        [(cell - _EPOCH) // _MICROSECOND if type(cell) is datetime else nat for cell in cells], dtype=np.int64
+    )
+    return time_index(ts_us, _zone_of(zones), name=None)
+
+
+def _zone_of(zones: set[Any]) -> ZoneInfo:
+    try:
+        names = {haystack_name(of) for of in zones}
+    except ZoneError:
+        return zone("UTC")  # a fixed offset without a name: the instant is what counts
+    return zone(names.pop()) if len(names) == 1 else zone("UTC")

@@ -1,0 +1,134 @@
+"""Which point a column of a frame belongs to.
+
+In this order: what the caller says with ``points=``, the frame's catalog, a label that is an id, a display name
+that is unique among the points that are known. A column that finds none is an error: a value must never go to a
+point by guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from hsframe.errors import MetadataError
+from hsframe.frame.points import Point, as_points, merged, points_of
+from hsframe.kinds import Ref
+
+__all__ = ["match_columns"]
+
+# Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
+_MARKED_ID = re.compile(r"(?:.* )?@([A-Za-z0-9_:\-.~]+)\Z", re.DOTALL)
+# Any word could be an id. Without the @ only those forms count that are no one's display name: 'p:demo:r:2a', and
+# the two groups of eight hexadecimal digits that Folio makes.
+_BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0-9a-f]{8})\Z")
+
+
+def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] = ()) -> dict[Hashable, Point]:
+    """The point of each column.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Only its labels and its catalog are looked at.
+    points : mapping, or points in any form, optional
+        A mapping of label to id, Ref, record or Point; or a list of points or the frame that ``read`` gave, whose
+        display names and ids are looked for among the labels. A mapping may leave columns out.
+    known : iterable of Point
+        The points whose display names may be labels: those that this session has read.
+
+    Returns
+    -------
+    dict of label to Point
+        In the order of the columns. Of a point that only its id was found for, nothing else is known.
+
+    Raises
+    ------
+    MetadataError
+        A column finds no point or several; a label of `points` is no column; two columns share a label or a point.
+    """
+    twice = df.columns[df.columns.duplicated()]
+    if len(twice):
+        raise MetadataError(f"two columns are called {twice[0]!r}; rename one, so that each has its own point")
+    if isinstance(points, Mapping) and not isinstance(points.get("id"), Ref | str):
+        explicit = _explicit(df, points)
+        listed: list[Point] = []
+    elif isinstance(points, Mapping) and "id" in df.columns:
+        explicit, listed = _explicit(df, points), []
+    else:
+        explicit, listed = {}, [] if points is None else as_points(points)
+    catalog = points_of(df)
+    session = list(known)
+    # What was read last knows best.
+    by_id = {point.id: point for point in [*catalog.values(), *session, *listed]}
+    found: dict[Hashable, Point] = {}
+    for label in df.columns:
+        point = explicit.get(label) or _by_label(label, listed) or catalog.get(label) or _by_text(label, by_id, session)
+        if point is None:
+            raise _unknown(label, df)
+        best = by_id.get(point.id, point)
+        found[label] = merged(point, best) if label in explicit else merged(best, point)
+    _one_column_a_point(found)
+    return found
+
+
+def _explicit(df: pd.DataFrame, points: Mapping[Any, Any]) -> dict[Hashable, Point]:
+    if stray := [label for label in points if label not in df.columns]:
+        raise MetadataError(f"points= names {stray[0]!r}, which is no column; the columns are {_names(df)}")
+    explicit: dict[Hashable, Point] = {}
+    for label, given in points.items():
+        one = as_points(given)
+        if len(one) != 1:
+            raise MetadataError(f"points= gives {len(one)} points for the column {label!r}; expected one")
+        explicit[label] = one[0]
+    return explicit
+
+
+def _by_label(label: Hashable, points: list[Point]) -> Point | None:
+    """The point that a label names, by id or by a display name that only one of them has."""
+    if not isinstance(label, str):
+        return None
+    for point in points:
+        if label.removeprefix("@") == point.id:
+            return point
+    named = [point for point in points if point.dis == label]
+    if len(named) > 1:
+        raise MetadataError(
+            f"column {label!r} could be any of {', '.join('@' + point.id for point in named)}, which are all called "
+            f"so; say which with points={{{label!r}: '@{named[0].id}'}}"
+        )
+    return named[0] if named else None
+
+
+def _by_text(label: Hashable, by_id: Mapping[str, Point], session: list[Point]) -> Point | None:
+    if not isinstance(label, str):
+        return None
+    if label in by_id:
+        return by_id[label]
+    if match := _MARKED_ID.match(label) or _BARE_ID.match(label):
+        return by_id.get(match[1]) or Point(match[1], match[1])
+    return _by_label(label, session)
+
+
+def _unknown(label: Hashable, df: pd.DataFrame) -> MetadataError:
+    return MetadataError(
+        f"column {label!r} belongs to no point that is known: it is in no catalog, is no id and no display name; say "
+        f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {_names(df)}"
+    )
+
+
+def _one_column_a_point(found: Mapping[Hashable, Point]) -> None:
+    owner: dict[str, Hashable] = {}
+    for label, point in found.items():
+        if point.id in owner:
+            raise MetadataError(
+                f"the columns {owner[point.id]!r} and {label!r} both belong to the point @{point.id}; leave one out"
+            )
+        owner[point.id] = label
+
+
+def _names(df: pd.DataFrame) -> str:
+    names = ", ".join(repr(label) for label in df.columns[:8])
+    return f"{names}, ..." if len(df.columns) > 8 else names or "(none)"

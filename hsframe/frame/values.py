@@ -1,0 +1,234 @@
+"""One column of a history to one pandas array.
+
+The cells of a history may come in several pieces, one a request. Where they are Arrow columns no Python object is
+made for a row. What the array is:
+
+- Number of one unit: ``UnitArray``; without a unit: plain float64; of several units: object of ``Number``
+- Bool: ``boolean``; Str: ``category``, the categories sorted; anything else, and kinds mixed: object
+- null, NA and NaN are missing; INF stays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+from hsframe.kinds import NA, Na, Number, same
+from hsframe.units import find
+
+__all__ = ["count_differing", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
+
+Floats = npt.NDArray[np.float64]
+# An extension array, or a float64 or object ndarray: what a DataFrame takes as a column.
+ValueArray = Any
+
+_NUMERIC_TYPES = frozenset({Number, int, float})
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The cells of one request, understood: `data` is float64, an Arrow bool or an Arrow string array."""
+
+    kind: str
+    cells: Sequence[Any]
+    data: Any = None
+    units: frozenset[str | None] = frozenset()
+
+
+def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind: str | None = None) -> ValueArray:
+    """The pandas array of a history.
+
+    Parameters
+    ----------
+    columns : sequence of sequences
+        The cells in pieces, in order: columns of a grid, Arrow-backed or not.
+    unit : str or None
+        The unit of the point's record. Numbers that come without a unit take it where no other unit stands beside
+        them; numbers with another unit keep theirs.
+    kind : str or None
+        The kind of the point's record; it decides only where no cell has a value.
+
+    Returns
+    -------
+    UnitArray, float64 ndarray, BooleanArray, Categorical or object ndarray
+        As many cells as all pieces together. Missing is NaN (``pd.NA`` in ``boolean``).
+    """
+    pieces = [_piece(column) for column in columns]
+    kinds = {piece.kind for piece in pieces} - {"none"}
+    if not kinds:
+        kinds = {{"Bool": "bool", "Str": "str"}.get(kind or "", "number")}
+    if kinds == {"number"}:
+        return _numbers(pieces, unit)
+    if kinds == {"bool"}:
+        parts = [pa.nulls(len(piece.cells), pa.bool_()) if piece.data is None else piece.data for piece in pieces]
+        return pd.BooleanDtype().__from_arrow__(pa.chunked_array(_flat(parts), pa.bool_()))
+    if kinds == {"str"}:
+        return _category([pa.nulls(len(p.cells), pa.string()) if p.data is None else p.data for p in pieces])
+    return object_array(cell for piece in pieces for cell in piece.cells)
+
+
+def object_array(cells: Iterable[Any]) -> npt.NDArray[np.object_]:
+    """Cells as Python objects; null, NA and NaN are NaN."""
+    found = [np.nan if cell is None or cell is NA or _is_nan(cell) else cell for cell in cells]
+    array = np.empty(len(found), dtype=object)
+    array[:] = found
+    return array
+
+
+def _is_nan(cell: Any) -> bool:
+    return isinstance(cell, Number) and cell.val != cell.val
+
+
+def _piece(column: Sequence[Any]) -> _Piece:
+    if isinstance(column, ArrowColumn) and column.values.null_count == len(column):
+        return _Piece("none", column)  # whatever it could have held, nothing says so
+    if isinstance(column, NumberColumn):
+        # An Arrow null, be it null or NA, becomes NaN here.
+        return _Piece("number", column, _to_numpy(column.values), frozenset({column.unit}))
+    if isinstance(column, BoolColumn):
+        return _Piece("bool", column, column.values)
+    if isinstance(column, StrColumn):
+        return _Piece("str", column, column.values)
+    cells = list(column) if isinstance(column, ArrowColumn) else column
+    types = set(map(type, cells)) - {type(None), Na}
+    if not types:
+        return _Piece("none", cells)
+    if types <= _NUMERIC_TYPES:
+        return _number_piece(cells)
+    if types == {bool}:
+        return _Piece("bool", cells, pa.array([None if cell is NA else cell for cell in cells], pa.bool_()))
+    if types == {str}:
+        return _Piece("str", cells, pa.array([None if cell is NA else cell for cell in cells], pa.string()))
+    return _Piece("object", cells)
+
+
+def _number_piece(cells: Sequence[Any]) -> _Piece:
+    numbers = [cell if type(cell) is Number else None if cell is None or cell is NA else Number(cell) for cell in cells]
+    nan = float("nan")
+    floats = np.array([nan if number is None else number.val for number in numbers], dtype=np.float64)
+    units = {number.unit for number in numbers if number is not None}
+    if None in units and len(units) > 1:
+        # NaN and INF carry no unit; they are no sign of a value without one.
+        finite = np.isfinite(floats).tolist()
+        units = {number.unit for number, is_finite in zip(numbers, finite, strict=True) if number and is_finite}
+    return _Piece("number", numbers, floats, frozenset(units))
+
+
+def _numbers(pieces: Sequence[_Piece], record_unit: str | None) -> ValueArray:
+    unit, mixed = _common_unit(pieces, record_unit)
+    if mixed:
+        return object_array(cell for piece in pieces for cell in piece.cells)
+    parts = [np.full(len(p.cells), np.nan) if p.data is None else p.data for p in pieces]
+    floats: Floats = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
+    if unit is not None:
+        return UnitArray(_writable(floats), dtype=UnitDtype(unit))
+    return _writable(floats)
+
+
+def _common_unit(pieces: Sequence[_Piece], record_unit: str | None) -> tuple[str | None, bool]:
+    """The one unit of all numbers, and whether there are several instead."""
+    distinct: list[str] = []
+    for piece in pieces:
+        for unit in sorted(unit for unit in piece.units if unit is not None):
+            if not any(same_unit(unit, other) for other in distinct):
+                distinct.append(unit)
+    if not distinct:
+        return record_unit, False
+    if len(distinct) > 1:
+        return None, True
+    # One unit: the record's spelling of it, where the record means the same.
+    of_record = record_unit is not None and same_unit(distinct[0], record_unit)
+    unit = record_unit if of_record else distinct[0]
+    bare = any(None in p.units and (len(p.units) > 1 or bool(np.isfinite(p.data).any())) for p in pieces)
+    return unit, bare and not of_record
+
+
+def same_unit(a: str | None, b: str | None) -> bool:
+    """Whether two symbols stand for one unit: equal, or two spellings of one unit of the table."""
+    if a == b or a is None or b is None:
+        return a == b
+    known = find(a)
+    return known is not None and known == find(b)
+
+
+def _to_numpy(values: Any) -> Floats:
+    if isinstance(values, pa.ChunkedArray):
+        # One chunk, which is the usual answer, needs no copy.
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    floats: Floats = values.to_numpy(zero_copy_only=False)
+    return floats
+
+
+def _writable(floats: Floats) -> Floats:
+    # Arrow's memory is read-only, and people write into frames.
+    return floats if floats.flags.writeable else floats.copy()
+
+
+def _flat(parts: Iterable[Any]) -> list[Any]:
+    chunks: list[Any] = []
+    for part in parts:
+        chunks.extend(part.chunks if isinstance(part, pa.ChunkedArray) else [part])
+    return chunks
+
+
+def _category(parts: Sequence[Any]) -> pd.Categorical:
+    chunks = []
+    for part in _flat(parts):
+        plain = part.cast(pa.string()) if pa.types.is_dictionary(part.type) and part.dictionary.null_count else part
+        encoded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
+        chunks.append(encoded.cast(pa.dictionary(pa.int32(), pa.string())))
+    whole = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    texts = np.array(whole.chunk(0).dictionary.to_pylist() if whole.num_chunks else [], dtype=object)
+    codes = np.concatenate(
+        [np.empty(0, np.int32), *(c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in whole.chunks)]
+    )
+    # Categories are the texts that occur, sorted: however a read was split, the dtype is the same.
+    used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(texts)))
+    used = used[np.argsort(texts[used])] if len(used) else used
+    place = np.full(len(texts) + 1, -1, dtype=np.int32)  # the last is where code -1 lands
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return pd.Categorical.from_codes(place[codes], categories=pd.Index(texts[used], dtype="str"))
+
+
+def kind_of(array: ValueArray) -> str | None:
+    """The kind of the values of an array that :func:`value_array` made; None where they do not tell one."""
+    if array.dtype.kind == "b":
+        return "Bool"
+    if isinstance(array, pd.Categorical):
+        return "Str"
+    if array.dtype == np.float64:
+        return None if bool(np.isnan(array).all()) else "Number"
+    return "Number" if array.dtype.kind == "f" or all(cell != cell or type(cell) is Number for cell in array) else None
+
+
+def null_mask(column: Sequence[Any]) -> npt.NDArray[np.bool_]:
+    """Where a cell is null, that is, no sample; NA and NaN are samples."""
+    if isinstance(column, ArrowColumn):
+        nulls = column.values.is_null()
+        mask: npt.NDArray[np.bool_] = (
+            nulls.to_numpy(zero_copy_only=False) if isinstance(nulls, pa.Array) else nulls.to_numpy()
+        )
+        if column.na is not None:
+            na = column.na.to_numpy(zero_copy_only=False) if isinstance(column.na, pa.Array) else column.na.to_numpy()
+            mask = mask & ~na.astype(bool)
+        return mask
+    return np.fromiter((cell is None for cell in column), dtype=bool, count=len(column))
+
+
+def count_differing(array: ValueArray, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]) -> int:
+    """How many of the cells at `left` have another value than those at `right`; missing equals missing."""
+    a, b = array.take(left), array.take(right)
+    if isinstance(array, UnitArray) or (isinstance(array, np.ndarray) and array.dtype == np.float64):
+        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        return int(np.count_nonzero((x != y) & ~(np.isnan(x) & np.isnan(y))))
+    gone = zip(a.tolist(), b.tolist(), pd.isna(a).tolist(), pd.isna(b).tolist(), strict=True)
+    return sum(1 for x, y, no_x, no_y in gone if not (no_x and no_y) and (no_x or no_y or not same(x, y)))
