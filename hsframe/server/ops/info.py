@@ -18,8 +18,6 @@ from hsframe.zones import zone
 
 __all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
 
-_HOME: Final = Uri("https://github.com/hsframe/hsframe")
-
 # MIME type, whether it is read, name, file extension, title. CSV loses kinds, so it is only written.
 _FORMATS: Final = (
     ("text/zinc", True, "zinc", "zinc", "Zinc"),
@@ -52,7 +50,7 @@ _DEFS: Final = (
 
 def about(call: Call) -> Grid:
     """One row about the server."""
-    version = importlib.metadata.version("hsframe")
+    version = _version()
     local = zone(call.database.tz)
     row = {
         "haystackVersion": "4.0",
@@ -61,15 +59,20 @@ def about(call: Call) -> Grid:
         "serverTime": call.state.clock.now().astimezone(local),
         "serverBootTime": call.state.booted.astimezone(local),
         "productName": "hsframe",
-        "productUri": _HOME,
         "productVersion": version,
         "moduleName": "hsframe.server",
         "moduleVersion": version,
         "vendorName": "hsframe",
-        "vendorUri": _HOME,
         "whoami": call.user,
     }
     return Grid.from_rows(None, list(row), [row])
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("hsframe")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"  # run from a source tree that was never installed
 
 
 def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
