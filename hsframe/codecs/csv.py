@@ -41,7 +41,8 @@ def encode_csv(grid: Grid) -> bytes:
 
     Examples
     --------
-    >>> grid = Grid.from_rows({}, [Col("id"), Col("site", {"dis": "Is a site"})], [{"id": Ref("a", "HQ"), "site": True}])
+    >>> cols = [Col("id"), Col("site", {"dis": "Is a site"})]
+    >>> grid = Grid.from_rows({}, cols, [{"id": Ref("a", "HQ"), "site": True}])
     >>> encode_csv(grid)
     b'id,Is a site\n@a HQ,true\n'
     """

@@ -7,11 +7,10 @@ the order of columns that a record does not have, and for a record without tags;
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hsframe.codecs.places import error_at, text_of
+from hsframe.codecs.places import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, to_bytes, write_value
 from hsframe.errors import CodecError
@@ -26,10 +25,11 @@ _SOURCE: Final = "trio"
 # <comment>   := "//" ...   a line of its own
 # <tag>       := <name> [":" <value>]
 _TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
-# What may stand without quotes: a text that begins with a letter and would not read as anything else.
-_SAFE = re.compile(r"[a-z\u0081-\U0010ffff][^\x00-\x1f\"`\\]*|[A-Z][A-Za-z0-9 _.-]*")
+# What may stand without quotes, where it would not read as a value of Zinc.
+_SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]*")
 # What begins so is a value of Zinc or an error, never a text without quotes.
 _ZINC_FIRST: Final = frozenset('"`@^[{<')
+_CALL = re.compile(r"[A-Z][A-Za-z0-9_]*\(")
 _BLOCK_NAMES: Final = ("Zinc:", "Trio:")
 _INDENT: Final = "  "
 
@@ -58,12 +58,13 @@ def decode_trio(body: bytes | str) -> Grid:
     >>> [dict(row) for row in grid]
     [{'dis': 'Site 1', 'site': MARKER}, {'dis': 'Site 2', 'area': Number(50, 'ft²')}]
     """
-    return _Reader(text_of(body, _SOURCE)).grid()
+    return _Reader(text_of(body, _SOURCE), 0).grid()
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, depth: int) -> None:
         self.text = text
+        self.depth = depth
         self.lines = [line.removesuffix("\r") for line in text.split("\n")]
         self.number = 0
 
@@ -87,7 +88,7 @@ class _Reader:
         return Grid.from_rows({}, list(names), records)
 
     def tag(self, line: str) -> tuple[str, Any]:
-        match = _TAG.fullmatch(line.rstrip())
+        match = _TAG.fullmatch(line.rstrip(" \t"))
         if match is None:
             raise self.error(self.number, 0, "no tag begins here", "name, name:value, a line of dashes or // comment")
         name, text = match.groups()
@@ -115,12 +116,15 @@ class _Reader:
         return _dedented(lines)
 
     def nested(self, name: str, begin: int) -> Any:
+        if self.depth == MAX_DEPTH:
+            raise self.error(begin, 0, too_deep(), f"at most {MAX_DEPTH}")
         block = "\n".join(self.block())
         try:
             if name == "Zinc:":
-                return decode_zinc(block)
-            rows = decode_trio(block)
+                return decode_zinc(block) if block.startswith("ver:") else parse_value(block)
+            rows = _Reader(block, self.depth + 1).grid()
         except CodecError as error:
+            # The lines count in the whole text; the columns are left out, because the indent is gone.
             raise CodecError(
                 error.problem,
                 line=None if error.line is None else begin + 1 + error.line,
@@ -128,22 +132,29 @@ class _Reader:
                 expected=error.expected,
                 source=_SOURCE,
             ) from None
-        return [dict(row) for row in rows] if len(rows) != 1 else dict(rows[0])
+        return dict(rows[0]) if len(rows) == 1 else [dict(row) for row in rows]
 
     def value(self, text: str, number: int, column: int) -> Any:
-        if text in ("true", "false"):
-            return text == "true"
         try:
-            return parse_value(text)
+            return _value(text)
         except CodecError as error:
-            # A text without quotes: "Main Street", "2nd floor". What begins like nothing but Zinc is an error.
-            if text[0] not in _ZINC_FIRST and not re.match(r"[A-Z][A-Za-z0-9_]*\(", text):
-                return text
             raise self.error(number, column + (error.column or 1) - 1, error.problem, error.expected) from None
 
     def error(self, number: int, column: int, problem: str, expected: str) -> CodecError:
         pos = sum(len(line) + 1 for line in self.text.split("\n")[:number]) + column
         return error_at(self.text, pos, problem, expected, _SOURCE)
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return parse_value(text)
+    except CodecError:
+        # A text without quotes: "Main Street", "2nd floor". What begins like nothing but Zinc is an error.
+        if text[0] in _ZINC_FIRST or _CALL.match(text):
+            raise
+        return text
 
 
 def _dedented(lines: list[str]) -> list[str]:
@@ -187,10 +198,14 @@ def _record(row: Mapping[str, Any]) -> str:
 
 
 def _tag(name: str, value: Any) -> str:
+    # Zinc checks the name, too.
+    text = write_value({name: value})[1:-1]
     if isinstance(value, Marker):
         return f"{name}\n"
-    if isinstance(value, Grid):
-        block = encode_zinc(value).decode().rstrip("\n")
-        return f"{name}:Zinc:\n{textwrap.indent(block, _INDENT, lambda line: True)}\n"
-    text = write_value(value)
+    text = text[len(name) + 1 :]
+    if "\n" in text:
+        block = encode_zinc(value).decode().rstrip("\n") if isinstance(value, Grid) else text
+        return f"{name}:Zinc:\n" + "".join(f"{_INDENT}{line}\n" for line in block.split("\n"))
+    if isinstance(value, str) and _SAFE.fullmatch(value) and value == value.rstrip(" ") and _value(value) == value:
+        return f"{name}:{value}\n"
     return f"{name}:{text}\n"
