@@ -29,7 +29,6 @@ from hsframe.errors import (
     HTTPStatusError,
     IncompleteError,
     MetadataError,
-    NetworkError,
     RequestTimeoutError,
     UnknownRecError,
 )
@@ -38,6 +37,8 @@ from hsframe.frame.trend import History, grid_histories
 from hsframe.grid import Grid
 from hsframe.history.windows import Limits, Request, Target, plan
 from hsframe.kinds import Ref
+from hsframe.protocol.http import LineCutError, TruncatedBodyError
+from hsframe.protocol.ops import his_read_batch_request
 from hsframe.spans import SpanLike, epoch_us, resolve
 
 if TYPE_CHECKING:
@@ -292,7 +293,9 @@ class _Reader:
     async def batch(self, request: Request) -> list[History] | None:
         """The histories of a batch, None where the answer does not have them all."""
         points = [target.point for target in request.targets]
-        grid = await self.client.his_read_batch([Ref(point.id) for point in points], request.asked, raw=True)
+        # Not by his_read_batch, which refuses an answer that lacks a point: here that only means one request a point.
+        refs = [Ref(point.id) for point in points]
+        grid = await self.client.call("hisRead", his_read_batch_request(refs, request.asked))
         histories = _matched(grid, points)
         if histories is None:
             if not grid.cols:
@@ -350,7 +353,7 @@ def _halvings_after(error: HsFrameError) -> int:
         return _HALVINGS if _LIMIT_WORDS.search(f"{error.err_type} {error.dis}") else 0
     if isinstance(error, HTTPStatusError):
         return _HALVINGS if error.status == 413 else _HALVINGS_WITHOUT_A_WORD if error.status >= 500 else 0
-    if isinstance(error, RequestTimeoutError | CodecError | NetworkError):
+    if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | LineCutError):
         return _HALVINGS_WITHOUT_A_WORD
     return 0
 

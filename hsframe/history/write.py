@@ -1,0 +1,302 @@
+"""Writing histories: what was checked is sent, and what is called written was taken by the server.
+
+The grids come from :func:`hsframe.frame.his_grids.frame_to_his_grids`, which refuses what cannot be written right
+before anything is sent. Several points of one zone go as a batch; but a server may answer a batch with 200 and forget
+it (haystack-py), so a batch is believed only when it has been read back, and else its points are written one by one.
+The same samples again change nothing, so repeating is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.errors import CallError, HsFrameError, HTTPStatusError, RequestTimeoutError
+from hsframe.frame.points import Point
+from hsframe.frame.trend import History, grid_histories, time_index
+from hsframe.grid import Grid
+from hsframe.history.read import Habits, read_histories
+from hsframe.history.windows import STEP_US, Target
+from hsframe.kinds import Number, Ref
+from hsframe.spans import Span, from_epoch_us
+from hsframe.zones import zone
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+__all__ = ["Written", "report_frame", "write_histories", "written_of"]
+
+_log = logging.getLogger("hsframe.history")
+
+# Servers take bodies of 2 MiB at least (rusty-haystack closes the line beyond); a row is counted generously.
+_BODY_BYTES: Final = 2 * 2**20
+_ROW_BYTES: Final = 110
+_CELL_BYTES: Final = 60
+# Below this a batch and its reading back cost as much as one request a point.
+_BATCH_FROM: Final = 3
+# hisWrite is asynchronous on Haxall: a read right after it may be stale.
+_LOOKS_AFTER_S: Final = (0.0, 0.25, 0.75, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one point's samples.
+
+    Parameters
+    ----------
+    point : Point
+    rows : int
+        Samples.
+    first_us, last_us : int or None
+        The first and the last instant, in microseconds since 1970-01-01T00:00Z.
+    status : str
+        ``"dry run"`` or ``"written"``.
+    """
+
+    point: Point
+    rows: int
+    first_us: int | None
+    last_us: int | None
+    status: str
+
+
+def written_of(grids: Iterable[Grid], points: Mapping[str, Point], status: str) -> list[Written]:
+    """An entry for each point of some batch grids."""
+    return [
+        Written(
+            history.point,
+            len(history.ts_us),
+            int(history.ts_us[0]) if len(history.ts_us) else None,
+            int(history.ts_us[-1]) if len(history.ts_us) else None,
+            status,
+        )
+        for grid in grids
+        for history in _samples(grid, points)
+    ]
+
+
+def report_frame(entries: Sequence[Written]) -> pd.DataFrame:
+    """The report of a write, a row a point.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``, ``last``
+        (``datetime64[us, UTC]``) and ``status`` (``"dry run"`` or ``"written"``).
+    """
+    missing = np.iinfo(np.int64).min
+    texts: dict[str, Any] = {
+        name: pd.array([getattr(entry.point, name) for entry in entries], dtype="str")
+        for name in ("id", "dis", "unit", "tz")
+    }
+    times = {
+        name: time_index(np.array([missing if us is None else us for us in all_us], dtype=np.int64), zone("UTC"), None)
+        for name, all_us in (("first", [e.first_us for e in entries]), ("last", [e.last_us for e in entries]))
+    }
+    rows = np.array([entry.rows for entry in entries], dtype=np.int64)
+    status = pd.array([entry.status for entry in entries], dtype="str")
+    return pd.DataFrame({**texts, "rows": rows, **times, "status": status})
+
+
+async def write_histories(
+    client: Client,
+    grids: Sequence[Grid],
+    targets: Mapping[str, Target],
+    *,
+    habits: Habits | None = None,
+    max_concurrency: int = 6,
+    body_bytes: int = _BODY_BYTES,
+) -> None:
+    """Write some batch grids, each of one zone.
+
+    Parameters
+    ----------
+    client : Client
+    grids : sequence of Grid
+        From :func:`hsframe.frame.his_grids.frame_to_his_grids`.
+    targets : mapping of id to Target
+        The records of their points.
+    habits : Habits, optional
+        What is known of the server; what is found out is noted in it.
+    max_concurrency : int
+        How many requests run at once.
+    body_bytes : int
+        How long the body of a request may be, about.
+
+    Raises
+    ------
+    CallError
+        The server refused a point. The message says which points were written and which were not.
+    NetworkError, AuthError
+        No usable answer came; some of the samples may have been written. The same write again is harmless.
+    """
+    writer = _Writer(client, targets, habits if habits is not None else Habits(), max_concurrency, body_bytes)
+    for grid in grids:
+        await writer.write(grid)
+
+
+class _Writer:
+    def __init__(
+        self, client: Client, targets: Mapping[str, Target], habits: Habits, max_concurrency: int, body_bytes: int
+    ) -> None:
+        self.client = client
+        self.targets = targets
+        self.points = {ident: target.point for ident, target in targets.items()}
+        self.habits = habits
+        self.max_concurrency = max_concurrency
+        self.slots = asyncio.Semaphore(max_concurrency)
+        self.body_bytes = body_bytes
+        self.done: list[str] = []
+
+    async def write(self, grid: Grid) -> None:
+        histories = _samples(grid, self.points)
+        if len(histories) >= _BATCH_FROM and self.habits.batch_write is not False:
+            histories = await self.batch(grid, histories)
+        results = await asyncio.gather(*(self.single(grid, history) for history in histories), return_exceptions=True)
+        bad = [
+            (history, result)
+            for history, result in zip(histories, results, strict=True)
+            if isinstance(result, BaseException)
+        ]
+        if not bad:
+            return
+        history, error = bad[0]
+        if not isinstance(error, CallError | HTTPStatusError):
+            raise error
+        others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        done = ", ".join("@" + ident for ident in self.done) or "none"
+        raise CallError(
+            f"the server refused the samples of @{history.point.id} ({history.point.dis}){others}: {error}; written "
+            f"were {done}. The same write again is harmless",
+            getattr(error, "grid", None),
+        ) from error
+
+    async def batch(self, grid: Grid, histories: list[History]) -> list[History]:
+        """Write a batch; the histories that could not be read back afterwards."""
+        try:
+            for piece in _pieces(grid, self.body_bytes):
+                await self.send(piece)
+        except (CallError, HTTPStatusError) as error:
+            _log.info("a batch hisWrite was refused: %s; writing point by point", error)
+            return histories
+        left = histories
+        for wait_s in _LOOKS_AFTER_S:
+            await asyncio.sleep(wait_s)
+            left = await self.unproven(left)
+            if not left:
+                break
+        if len(left) == len(histories) or (left and self.habits.batch_write is None):
+            _log.info("a batch hisWrite was answered and its samples are not there: writing point by point")
+            self.habits.batch_write = False
+        self.done += [history.point.id for history in histories if history not in left]
+        return left
+
+    async def unproven(self, histories: list[History]) -> list[History]:
+        """The histories that are not on the server as they were sent."""
+        start_us = min(int(history.ts_us[0]) for history in histories)
+        last_us = max(int(history.ts_us[-1]) for history in histories)
+        # A server that keeps whole seconds has the first sample a little before its instant.
+        first_s, after_s = start_us // STEP_US, last_us // STEP_US + 1
+        span = Span(from_epoch_us(first_s * STEP_US, UTC), from_epoch_us(after_s * STEP_US, UTC))
+        found: dict[str, list[History]] = {}
+        targets = [self.targets[history.point.id] for history in histories]
+        for history in await read_histories(
+            self.client, targets, span, habits=self.habits, max_concurrency=self.max_concurrency
+        ):
+            found.setdefault(history.point.id, []).append(history)
+        return [history for history in histories if not _holds(found.get(history.point.id, []), history)]
+
+    async def single(self, grid: Grid, history: History) -> None:
+        """Write the samples of one point."""
+        times = grid.columns[0]
+        assert isinstance(times, TimeColumn)
+        own = TimeColumn(pa.array(history.ts_us), times.tz)
+        whole = Grid({"id": Ref(history.point.id)}, ["ts", "val"], [own, history.values])
+        for piece in _pieces(whole, self.body_bytes):
+            async with self.slots:
+                await self.send(piece)
+        self.done.append(history.point.id)
+
+    async def send(self, grid: Grid) -> None:
+        """One hisWrite; one that is too large or too slow is sent in halves."""
+        try:
+            await self.client.call("hisWrite", grid)
+        except HsFrameError as error:
+            too_large = isinstance(error, RequestTimeoutError) or (
+                isinstance(error, HTTPStatusError) and error.status == 413
+            )
+            if not too_large or len(grid) < 2:
+                raise
+            middle = len(grid) // 2
+            await self.send(_rows(grid, 0, middle))
+            await self.send(_rows(grid, middle, len(grid)))
+
+
+def _samples(grid: Grid, points: Mapping[str, Point]) -> list[History]:
+    """The samples of a batch grid point by point, without the nulls of the join."""
+    found = []
+    for history in grid_histories(grid, points):
+        column = history.values
+        assert isinstance(column, ArrowColumn)
+        if column.values.null_count:
+            valid = column.values.is_valid()
+            keep = valid.to_numpy(zero_copy_only=False)
+            values = column._sliced(column.values.filter(valid), None)
+            history = replace(history, ts_us=history.ts_us[keep], values=values)
+        if len(history.ts_us):
+            found.append(replace(history, sparse=False))
+    return found
+
+
+def _rows(grid: Grid, start: int, stop: int) -> Grid:
+    return Grid(dict(grid.meta), grid.cols, [column[start:stop] for column in grid.columns])
+
+
+def _pieces(grid: Grid, body_bytes: int) -> list[Grid]:
+    """The rows of a grid in pieces whose bodies are short enough in any format."""
+    width = _ROW_BYTES + sum(_CELL_BYTES + _longest(column) for column in grid.columns[1:])
+    rows = max(body_bytes // width, 1)
+    if len(grid) <= rows:
+        return [grid]
+    return [_rows(grid, start, min(start + rows, len(grid))) for start in range(0, len(grid), rows)]
+
+
+def _longest(column: Sequence[Any]) -> int:
+    """The bytes of the longest text in a column."""
+    values = getattr(column, "values", None)
+    if values is None or "string" not in str(values.type):
+        return 0
+    return max((2 * len(text.encode()) for text in set(values.to_pylist()) if text is not None), default=0)
+
+
+def _holds(found: Sequence[History], sent: History) -> bool:
+    """Whether the server has what was sent, be it in single precision or in whole seconds."""
+    there: dict[int, Any] = {}
+    for history in found:
+        cells = zip(history.ts_us.tolist(), history.values, strict=True)
+        there.update((us, value) for us, value in cells if value is not None)
+    for us, value in zip(sent.ts_us.tolist(), sent.values, strict=True):
+        if us not in there:
+            us = us // STEP_US * STEP_US
+            if us not in there:
+                return False
+        if not _alike(there[us], value):
+            return False
+    return True
+
+
+def _alike(found: Any, sent: Any) -> bool:
+    if isinstance(found, Number) and isinstance(sent, Number):
+        if found.val == sent.val:
+            return True
+        return bool(np.isclose(found.val, sent.val, rtol=2.0**-22, atol=0.0))
+    return type(found) is type(sent) and bool(found == sent)
