@@ -1,0 +1,55 @@
+"""The demo building: three sites, forty-odd points, 400 days of plausible data that end now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hsframe.grid import Grid
+from hsframe.server.database import Database
+from hsframe.server.demo.signals import Axis
+from hsframe.server.demo.sites import brisbane, london, new_york
+from hsframe.server.refusal import OpRefusal
+
+__all__ = ["demo_building"]
+
+_DAYS = 400
+
+
+def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DAYS) -> Database:
+    """The demo: Harbor Tower in New York, Thames House in London, River Laboratory in Brisbane.
+
+    Parameters
+    ----------
+    end : datetime, optional
+        Aware; the last sample is at it, cut to 15 minutes. Now, where none is given.
+    seed : int
+        Another seed is another year of weather and people. The same seed and end give the same data, and a later
+        end tells the same story of the days before it (meters begin to count where the data begin).
+    days : int
+        How long the histories are.
+
+    Returns
+    -------
+    Database
+        Sampled points have a value every 15 minutes, with gaps and runs of NA before the last ten days; COV points
+        (``hisMode`` is ``"cov"``: Bool, Str and setpoints) have a sample a change. The action ``reset`` puts a writable
+        point back to its default.
+    """
+    database = Database(tz="UTC", name="Demo building")
+    axis = Axis.ending(end or datetime.now(UTC), days, seed)
+    for site in (new_york, london, brisbane):
+        site(database, axis)
+    database.actions["reset"] = _reset
+    return database
+
+
+def _reset(database: Database, rec: Mapping[str, Any], args: Mapping[str, Any]) -> Grid:
+    """Put every level of a writable point but its default on auto; answers what holds then."""
+    if "writable" not in rec:
+        raise OpRefusal(f"{rec['id']} ({rec.get('dis')}) is not writable: there is nothing to reset", "NotWritableErr")
+    levels = database.priorities(rec["id"])
+    levels.release()
+    _, val = levels.effective(0.0) or (None, None)
+    return Grid.from_rows(None, ["id", "writeVal"], [{"id": rec["id"], "writeVal": val}])
