@@ -20,6 +20,7 @@ from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.array import UnitArray
 from hsframe.frame.match import match_columns
 from hsframe.frame.points import Point
+from hsframe.frame.scalars import unit_of
 from hsframe.frame.values import same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, Number, Ref
@@ -294,12 +295,15 @@ def _object_column(cells: Any, place: _Place, *, inf: str, convert: bool) -> Arr
         return _bool_column(pa.array([None if cell is None else bool(cell) for cell in values], pa.bool_()), place)
     if kinds == {"Str"}:
         return _str_column(values, missing, place)
-    numbers = [cell if cell is None or isinstance(cell, Number) else Number(float(cell)) for cell in values]
+    numbers = [
+        cell if cell is None or isinstance(cell, Number) else Number(float(cell), unit_of(cell)) for cell in values
+    ]
     floats = np.array([np.nan if number is None else number.val for number in numbers], dtype=np.float64)
     units = {number.unit for number in numbers if number is not None}
     _check_kind("Number", ~missing, place)
-    wanted = place.point.unit if place.point.is_known else next(iter(units - {None}), None)
-    for unit in sorted(units - {None} - {wanted}):
+    named = sorted(unit for unit in units if unit is not None)
+    wanted = place.point.unit if place.point.is_known else next(iter(named), None)
+    for unit in named:
         if same_unit(unit, wanted):
             continue
         rows = np.array([number is not None and number.unit == unit for number in numbers])

@@ -290,36 +290,70 @@ def _tracks(histories: Iterable[History], *, drop_null: bool) -> list[_Track]:
     for history in histories:
         # Columns without an id are each a point of their own.
         by_point.setdefault(history.point.id or id(history), []).append(history)
-    joined: dict[tuple[int, ...], tuple[Instants, bool]] = {}
-    tracks = []
+    # The points of a batch share their instants: look at them once.
+    batches: dict[tuple[int, ...], list[list[History]]] = {}
     for parts in by_point.values():
-        # The points of a batch share their instants: look at them once.
-        key = tuple(id(part.ts_us) for part in parts)
-        if key not in joined:
-            ts_us = parts[0].ts_us if len(parts) == 1 else np.concatenate([part.ts_us for part in parts])
-            joined[key] = (ts_us, _increasing(ts_us))
-        ts_us, increasing = joined[key]
-        tracks.append(_track(parts, ts_us, increasing, drop_null=drop_null))
-    return tracks
+        batches.setdefault(tuple(id(part.ts_us) for part in parts), []).append(parts)
+    clocks = {key: _clock(batch, drop_null=drop_null) for key, batch in batches.items()}
+    return [
+        _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null)
+        for parts in by_point.values()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The instants of all points of a batch; `kept` are the rows that they were taken from, None for all."""
+
+    ts_us: Instants
+    increasing: bool
+    kept: npt.NDArray[np.intp] | None = None
+
+
+def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
+    parts = batch[0]
+    ts_us = parts[0].ts_us if len(parts) == 1 else np.concatenate([part.ts_us for part in parts])
+    if not _increasing(ts_us):
+        return _Clock(ts_us, increasing=False)
+    if not drop_null and (absent := _rows_without_sample(batch)).any():
+        kept = np.flatnonzero(~absent)
+        return _Clock(ts_us[kept], increasing=True, kept=kept)
+    return _Clock(ts_us, increasing=True)
+
+
+def _rows_without_sample(batch: Sequence[Sequence[History]]) -> npt.NDArray[np.bool_]:
+    """Rows of a batch in which no point has a sample: there is nothing in them that a frame could keep."""
+    absent: npt.NDArray[np.bool_] = _no_sample(batch[0])
+    for parts in batch[1:]:
+        if not absent.any():
+            break
+        absent = absent & _no_sample(parts)
+    return absent
+
+
+def _no_sample(parts: Sequence[History]) -> npt.NDArray[np.bool_]:
+    masks = [null_mask(part.values) if part.sparse else np.zeros(len(part.values), dtype=bool) for part in parts]
+    return np.concatenate(masks)
 
 
 def _increasing(ts_us: Instants) -> bool:
     return bool(np.all(ts_us[1:] > ts_us[:-1]))
 
 
-def _track(parts: Sequence[History], ts_us: Instants, increasing: bool, *, drop_null: bool) -> _Track:
+def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool) -> _Track:
     point = parts[0].point
     array = value_array([part.values for part in parts], point.unit, point.kind)
     if point.kind is None:
         # No record was seen: what the values say is all that is known.
         kind = kind_of(array)
         point = replace(point, kind=kind, unit=point.unit or getattr(array.dtype, "unit", None))
-    if (drop_null or not increasing) and any(part.sparse for part in parts):
-        nulls = [null_mask(part.values) if part.sparse else np.zeros(len(part.values), dtype=bool) for part in parts]
-        if (absent := np.concatenate(nulls)).any():
-            kept = np.flatnonzero(~absent)
-            ts_us, array = ts_us[kept], array.take(kept)
-            increasing = increasing or _increasing(ts_us)
+    ts_us, increasing = clock.ts_us, clock.increasing
+    if clock.kept is not None:
+        array = array.take(clock.kept)
+    elif (drop_null or not increasing) and (absent := _no_sample(parts)).any():
+        kept = np.flatnonzero(~absent)
+        ts_us, array = ts_us[kept], array.take(kept)
+        increasing = increasing or _increasing(ts_us)
     if increasing:
         return _Track(point, ts_us, array, 0)
     order = np.argsort(ts_us, kind="stable")
@@ -371,7 +405,9 @@ def _wide(tracks: Sequence[_Track], labels: Sequence[str], index_zone: ZoneInfo)
     for label, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
         columns[label] = track.array if place is None else _take(track.array, place)
-    df = pd.DataFrame(columns, index=time_index(union, index_zone), columns=pd.Index(labels, dtype="str"), copy=False)
+    df = pd.DataFrame(
+        columns, index=time_index(union, index_zone), columns=pd.Index(list(labels), dtype="str"), copy=False
+    )
     differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
     attach(df, {label: track.point for label, track in zip(labels, tracks, strict=True)}, differing=differing)
     return df
@@ -438,7 +474,7 @@ def _stacked(arrays: Sequence[Any]) -> Any:
     if not arrays:
         return np.empty(0, dtype=np.float64)
     if all(isinstance(array, pd.Categorical) for array in arrays):
-        return pd.api.types.union_categoricals(arrays, sort_categories=True)
+        return pd.api.types.union_categoricals(list(arrays), sort_categories=True)
     if len({str(array.dtype) for array in arrays}) == 1:
         return pd.concat([pd.Series(array) for array in arrays], ignore_index=True).array
     return object_array(cell for array in arrays for cell in _as_kinds(array))

@@ -70,7 +70,8 @@ def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind:
         return _numbers(pieces, unit)
     if kinds == {"bool"}:
         parts = [pa.nulls(len(piece.cells), pa.bool_()) if piece.data is None else piece.data for piece in pieces]
-        return pd.BooleanDtype().__from_arrow__(pa.chunked_array(_flat(parts), pa.bool_()))
+        bools: Any = pd.BooleanDtype()  # __from_arrow__ is in the interface of dtypes, not in the stubs
+        return bools.__from_arrow__(pa.chunked_array(_flat(parts), pa.bool_()))
     if kinds == {"str"}:
         return _category([pa.nulls(len(p.cells), pa.string()) if p.data is None else p.data for p in pieces])
     return object_array(cell for piece in pieces for cell in piece.cells)
@@ -138,9 +139,9 @@ def _common_unit(pieces: Sequence[_Piece], record_unit: str | None) -> tuple[str
     """The one unit of all numbers, and whether there are several instead."""
     distinct: list[str] = []
     for piece in pieces:
-        for unit in sorted(unit for unit in piece.units if unit is not None):
-            if not any(same_unit(unit, other) for other in distinct):
-                distinct.append(unit)
+        for symbol in sorted(symbol for symbol in piece.units if symbol is not None):
+            if not any(same_unit(symbol, other) for other in distinct):
+                distinct.append(symbol)
     if not distinct:
         return record_unit, False
     if len(distinct) > 1:
