@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.codecs.histories.table import texts_of
 from hsframe.codecs.histories.words import (
     DOTS,
-    HIGH_BITS,
     PAD,
     ZEROS,
     Block,
@@ -37,6 +38,7 @@ _CHECKED: Final = 24
 _LONGEST: Final = PAD - 8
 _MINUS: Final = 0x1D  # "-" xor "0"
 _DOT: Final = 0x1E
+_TOP_BIT: Final = np.uint64(1 << 63)  # the high bit of the last byte
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 # By 8 * the index of the dot's byte in a word whose last byte is the last digit.
 _SCALES: Final = np.array([10.0 ** (7 - bit // 8) for bit in range(64)])
@@ -72,7 +74,7 @@ def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floa
     return values, ok
 
 
-def _is_digit(octets: np.ndarray) -> Bools:  # type: ignore[type-arg]  # uint8, or what np.where makes of it
+def _is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
     result: Bools = (octets >= ord("0")) & (octets <= ord("9"))
     return result
 
@@ -94,34 +96,31 @@ def _short(block: Block, ends: Positions, lengths: Positions) -> tuple[Floats, B
     dot_one = dot >> np.uint64(7)
     digits ^= dot_one * np.uint64(_DOT)
     # One dot at most, not at the end, not where the first digit should be, and nothing but digits beside it.
-    ok = fits & (not_digits(digits) == 0) & ((dot & (dot - np.uint64(1))) == 0) & (dot < HIGH_BITS_TOP)
+    ok = fits & (not_digits(digits) == 0) & ((dot & (dot - np.uint64(1))) == 0) & (dot < _TOP_BIT)
     ok &= ((dot >> shift) & np.uint64(0x80)) == 0
     # A zero that another digit follows; behind the last digit there is none, and behind a dot it is no leading zero.
     ok &= _no_leading_zero(digits, dot, shift)
     below = dot_one - np.uint64(1)
     if has_dot.all():
         joined = ((digits & below) << np.uint64(8)) | (digits & ~below)
-        scale = _SCALES[byte_index(np.where(ok, dot, HIGH_BITS_TOP)) << 3]
+        scale = _SCALES[byte_index(np.where(ok, dot, _TOP_BIT)) << 3]
     elif not has_dot.any():
         return np.where(negative, -1.0, 1.0) * eight_digits(digits).astype(np.float64), ok
     else:
         joined = np.where(has_dot, ((digits & below) << np.uint64(8)) | (digits & ~below), digits)
-        scale = _SCALES[byte_index(np.where(has_dot & ok, dot, HIGH_BITS_TOP)) << 3]
+        scale = _SCALES[byte_index(np.where(has_dot & ok, dot, _TOP_BIT)) << 3]
     values = eight_digits(joined).astype(np.float64) / scale
     if negative.any():
         values = np.where(negative, -values, values)
     return values, ok
 
 
-#: The high bit of the last byte.
-HIGH_BITS_TOP: Final = np.uint64(1 << 63)
-
-
 def _no_leading_zero(digits: Words, dot: Words, shift: Words) -> Bools:
     first_is_zero = ((digits >> shift) & np.uint64(0xFF)) == 0
     single = shift == np.uint64(56)
     second_is_dot = ((dot >> np.minimum(shift + np.uint64(8), np.uint64(56))) & np.uint64(0x80)) != 0
-    return ~first_is_zero | single | second_is_dot
+    result: Bools = ~first_is_zero | single | second_is_dot
+    return result
 
 
 def _long(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Bools]:
@@ -135,7 +134,7 @@ def _long(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Boo
         values[plain] = converted
     other = np.flatnonzero(~plain)
     if len(other):
-        texts = _texts(block, starts[other], ends[other])
+        texts = texts_of(block, starts[other], ends[other], pa.string())
         fit = pc.match_substring_regex(texts.take(np.arange(0, len(texts), 2)), _GRAMMAR)
         other = other[fit.to_numpy(zero_copy_only=False)]
     if len(other):
@@ -163,24 +162,13 @@ def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
         dots += dot != 0
     ok &= dots <= 1
     leading_zero = (block.octets[starts] == ord("0")) & (block.octets[starts + 1] != ord("."))
-    return ok & ~leading_zero
-
-
-def _texts(block: Block, starts: Positions, ends: Positions) -> pa.Array:
-    """The cells as Arrow strings without a copy: every second one is a gap between two cells, and null."""
-    count = len(starts)
-    offsets = np.empty(2 * count + 1, np.int32)
-    offsets[0:-1:2] = starts
-    offsets[1::2] = ends
-    offsets[-1] = ends[-1]
-    valid = np.full((2 * count + 7) // 8, 0x55, np.uint8)
-    buffers = [pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(block.octets)]
-    return pa.Array.from_buffers(pa.string(), 2 * count, buffers, null_count=count)
+    result: Bools = ok & ~leading_zero
+    return result
 
 
 def _convert(block: Block, starts: Positions, ends: Positions) -> Floats | None:
     try:
-        doubles = pc.cast(_texts(block, starts, ends), pa.float64())
+        doubles = pc.cast(texts_of(block, starts, ends, pa.string()), pa.float64())
     except pa.ArrowInvalid:
         return None
     buffer = doubles.buffers()[1]

@@ -1,0 +1,10 @@
+"""Histories as columns: bytes to Arrow arrays and back without an object a row.
+
+:func:`try_decode` reads a body that is a history, or says that it is none; then the exact parser reads it.
+"""
+
+from __future__ import annotations
+
+from hsframe.codecs.histories.decode import try_decode
+
+__all__ = ["try_decode"]

@@ -1,0 +1,76 @@
+"""Pieces of a body to blocks: fill the buffer, let the rows be read, keep what is not a whole row yet."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+
+from hsframe.codecs.histories.words import PAD, Block
+
+__all__ = ["BLOCK_BYTES", "Pump", "RowReader"]
+
+#: Large enough that the few hundred calls a block do not count, small enough that its columns stay in the cache.
+BLOCK_BYTES: Final = 1 << 20
+
+
+class RowReader(Protocol):
+    """Reads whole rows out of a block."""
+
+    def take(self, block: Block, start: int, end: int) -> int | None:
+        """Read the rows that are whole.
+
+        Returns
+        -------
+        int or None
+            The bytes that were read; None where something is so unusual that only the exact parser can say.
+        """
+
+
+class Pump:
+    """Hands a body to a reader in blocks.
+
+    Parameters
+    ----------
+    reader : RowReader
+    size : int
+        Bytes of a block; a row that is longer is unusual.
+    """
+
+    def __init__(self, reader: RowReader, size: int = BLOCK_BYTES) -> None:
+        self._reader = reader
+        self._block = Block(size)
+        self._held = 0
+
+    def push(self, data: memoryview) -> bool:
+        """Take more of the body; False where only the exact parser can read it."""
+        block, size = self._block, self._block.size
+        at = 0
+        while at < len(data):
+            count = min(len(data) - at, size - self._held)
+            begin = PAD + self._held
+            block.octets[begin : begin + count] = np.frombuffer(data[at : at + count], np.uint8)
+            self._held += count
+            at += count
+            if self._held == size and not self._run():
+                return False
+        return True
+
+    def _run(self) -> bool:
+        taken = self._reader.take(self._block, PAD, PAD + self._held)
+        if taken is None or (taken == 0 and self._held == self._block.size):
+            return False
+        octets = self._block.octets
+        left = self._held - taken
+        octets[PAD : PAD + left] = octets[PAD + taken : PAD + self._held].copy()
+        self._held = left
+        return True
+
+    def flush(self) -> bool:
+        """Read what is held, as far as it is whole rows."""
+        return self._held == 0 or self._run()
+
+    @property
+    def held(self) -> bytes:
+        """What was not read yet."""
+        return self._block.text(PAD, PAD + self._held)
