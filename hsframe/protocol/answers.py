@@ -151,8 +151,8 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
     names = ", ".join("@" + of for of in missing[:10]) + (f" and {len(missing) - 10} more" if missing[10:] else "")
     raise IncompleteError(
         f"hisRead at {url}: {len(asked)} points were asked for in one batch and the answer has {len(answered)} value "
-        f"columns, none for {names or 'some of them'}; nothing is returned. Read the points one by one: this server may "
-        "not know batches",
+        f"columns, none for {names or 'some of them'}; nothing is returned. Read the points one by one: this "
+        "server may not know batches",
         grid,
     )
 

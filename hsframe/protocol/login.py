@@ -14,7 +14,6 @@ import base64
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
@@ -27,7 +26,6 @@ __all__ = ["AUTH_SCHEMES", "Ask", "AuthScheme", "Challenge", "Credentials", "Log
 AuthScheme: TypeAlias = Literal["auto", "scram", "plaintext", "basic", "bearer", "none"]
 AUTH_SCHEMES: Final[tuple[AuthScheme, ...]] = ("auto", "scram", "plaintext", "basic", "bearer", "none")
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # A challenge or a parameter of RFC 9110 section 11: a token, then `=value` if it is a parameter.
 _PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?\s*(,|\s|$)')
@@ -70,7 +68,7 @@ class Session:
     """
 
     scheme: str
-    headers: Mapping[str, str] = field(default=_NO_HEADERS, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def on_server(self) -> bool:

@@ -1,0 +1,554 @@
+"""The asynchronous client: every op of the standard as a method, rows or grids out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from hsframe.calls import Calls
+from hsframe.codecs import short_of
+from hsframe.errors import IncompleteError, MetadataError, NetworkError
+from hsframe.grid import Grid, GridBuilder
+from hsframe.kinds import Number, Ref
+from hsframe.protocol import ops as requests
+from hsframe.protocol.answers import by_ids, check_batch, python_rows
+from hsframe.protocol.dialects import Dialect
+from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
+from hsframe.protocol.ops import OPS, Id, Range, as_ref, op_of
+from hsframe.protocol.secret import Secret
+from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
+from hsframe.tls import TLSConfig
+from hsframe.transport import Transport, split_user
+
+if TYPE_CHECKING:
+    import aiohttp
+    import pyarrow as pa
+
+__all__ = ["Client"]
+
+Answer: TypeAlias = Any
+"""A ``list[dict[str, Any]]`` of plain Python values, or a :class:`~hsframe.Grid` with ``raw=True``."""
+
+_FORMATS: Final = ("zinc", "json", "json4", "json3")
+
+
+class Client:
+    """A Haystack server, asynchronously: logs in by itself, one method an op.
+
+    Use it as a context manager: leaving it sends the op ``close`` and closes every connection. Any number of calls
+    may run at once; they share one login. A lost session logs in again and repeats the request once.
+
+    Every op gives a list of dicts with plain Python values (a Number with a unit stays a `Number`, so do Ref, dates
+    and times), or a :class:`~hsframe.Grid` with ``raw=True`` or in a client with ``pythonic=False``.
+
+    Parameters
+    ----------
+    base_url : str
+        The API's uri, like ``http://host:port/api/demo/``. A user and password in it are taken out of it.
+    username, password : str
+        For SCRAM (SHA-256, SHA-512), PLAINTEXT or Basic, whichever the server offers; empty for anonymous access.
+        They are kept for a new login, and never shown.
+    timeout : aiohttp.ClientTimeout or float, optional
+        Of each request, seconds if a number; 30 s in all by default.
+    connector : aiohttp.BaseConnector, optional
+        For limits and pooling of your own; it is closed with the client.
+    tls : TLSConfig, optional
+        Own authorities, a client certificate.
+    pythonic : bool
+        False: every op gives the Grid.
+    format : str
+        The wire format of requests and answers: ``"zinc"`` (which every server speaks), ``"json"`` (version 4),
+        ``"json3"``. `accept_format` is another name of it.
+    token : str, optional
+        A bearer token, in place of a user and password (or tried before them).
+    auth : str
+        ``"auto"``, or the only scheme to use: ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"``, ``"none"``.
+    allow_insecure : bool
+        Allow PLAINTEXT and Basic over http to another machine: whoever is on the way can read the password.
+    proxy : str, optional
+        ``http://user:password@host:port``. Nothing is taken from the environment.
+    headers : mapping, optional
+        Go on every request.
+
+    Raises
+    ------
+    MetadataError
+        A setting that is none; nothing is sent before the first op.
+
+    Notes
+    -----
+    Each op raises `AuthError` (the login is refused, or the server cannot prove itself), `NetworkError` and its
+    subclasses (no connection, time-out, an HTTP error, a page that is no grid), `CallError` and its subclasses (the
+    server answers with an error grid, which is ``error.grid``) and `CodecError` (the body is malformed). Nothing
+    partial is returned. No cookie is ever sent and no redirect followed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        username: str = "",
+        password: str = "",
+        *,
+        timeout: aiohttp.ClientTimeout | float | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        tls: TLSConfig | None = None,
+        pythonic: bool = True,
+        format: str = "zinc",
+        accept_format: str | None = None,
+        token: str | None = None,
+        auth: AuthScheme = "auto",
+        allow_insecure: bool = False,
+        proxy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        secrets = [Secret(password or ""), Secret(token or "")]
+        del password, token  # what follows may raise, and a traceback shows locals
+        base, url_user, url_password = split_user(base_url, "base_url")
+        if url_user and not username:
+            username, secrets[0] = url_user, Secret(url_password)
+        del base_url, url_password
+        short = _short_format(accept_format or format)
+        if auth not in AUTH_SCHEMES:
+            raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
+        verified = base.startswith("https:") and (tls is None or tls.verify)
+        transport = Transport(
+            timeout=timeout,
+            connector=connector,
+            tls=None if tls is None else tls.client_context(),
+            proxy=proxy,
+            headers=headers,
+        )
+        self._username = username
+        self._pythonic = pythonic
+        self._transport = transport
+        self._closed = False
+        self._zones: dict[Ref, str | None] = {}
+        self._calls = Calls(
+            transport,
+            base,
+            Credentials(username, secrets[0], secrets[1]),
+            auth=auth,
+            cleartext_allowed=allow_insecure or verified or (proxy is None and _is_loopback(base)),
+            format=short,
+        )
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._transport.is_open else "not open"
+        user = f" as {self._username!r}" if self._username else ""
+        return f"<Client {self.base_url}{user}, {state}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a Client is not pickled or copied: it holds connections and a password; make a new one")
+
+    @property
+    def base_url(self) -> str:
+        """The API's uri, without user, password and trailing slash."""
+        return self._calls.base
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is known of this server."""
+        return self._calls.dialect
+
+    @property
+    def pythonic(self) -> bool:
+        """Whether ops give plain Python rows."""
+        return self._pythonic
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool; nothing is sent yet."""
+        if self._closed:
+            raise NetworkError(f"the client of {self.base_url} is closed; make a new one")
+        await self._transport.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close, as :meth:`close`; an error of the block is never hidden by one of closing."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Send the op ``close`` if a login opened a session, then close every connection. A second time does nothing.
+
+        What goes wrong on the way is only logged: there is nothing left to do about it. Sessions of a given token are
+        left alone.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._transport.is_open:
+                await self._calls.end()
+        finally:
+            await self._transport.close()
+
+    # -- about the server ----------------------------------------------------------------------------------------
+
+    async def about(self, *, raw: bool = False) -> Answer:
+        """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
+        return await self._op("about", Grid(), raw=raw)
+
+    async def ops(self, *, raw: bool = False) -> Answer:
+        """The ops that the server has, a row each."""
+        return await self._op("ops", Grid(), raw=raw)
+
+    async def formats(self, *, raw: bool = False) -> Answer:
+        """The MIME types that the server reads and writes (Haystack 3)."""
+        return await self._op("formats", Grid(), raw=raw)
+
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The definitions in use, all or those that a filter finds."""
+        return await self._op("defs", requests.defs_request(filter, limit), raw=raw, limit=limit)
+
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The libraries of definitions in use."""
+        return await self._op("libs", requests.defs_request(filter, limit), raw=raw, limit=limit)
+
+    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The file types that the server reads and writes."""
+        return await self._op("filetypes", requests.defs_request(filter, limit), raw=raw, limit=limit)
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    async def read(self, filter: str, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The records that a filter finds.
+
+        Parameters
+        ----------
+        filter : str
+            As ``'point and sensor and siteRef->geoCity == "London"'`` (standard: chapter Filters).
+        limit : int, optional
+            The most rows to give.
+        """
+        return await self._op("read", requests.read_request(filter, limit), raw=raw, limit=limit)
+
+    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: bool = False) -> Answer:
+        """The records of these ids, in their order.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        checked : bool
+            False: an unknown id gives an empty row in its place.
+
+        Raises
+        ------
+        UnknownRecError
+            Some ids are unknown; ``error.ids`` has all of them.
+        """
+        request = requests.read_by_ids_request(ids)
+        refs: Sequence[Ref] = request.column("id")
+        grid = await self._calls.call(OPS["read"], request, ids=refs, points=len(refs))
+        return self._give(by_ids(grid, refs, self._calls.url("read"), checked=checked), raw)
+
+    async def nav(self, nav_id: Any = None, *, raw: bool = False) -> Answer:
+        """The children of a node of the navigation tree, of its root without `nav_id`.
+
+        A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf.
+        """
+        return await self._op("nav", requests.nav_request(nav_id), raw=raw)
+
+    # -- histories -----------------------------------------------------------------------------------------------
+
+    async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> Answer:
+        """The history of one point, rows of ``ts`` and ``val``, as the server gives it.
+
+        Servers differ in what they give at the ends of a range: :func:`hsframe.his_read` gives the exact window.
+
+        Parameters
+        ----------
+        id : Ref or str
+        range : str, date, datetime or a pair
+            ``"today"``, ``"yesterday"``, ``"2026-01-01"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime
+            (from there on) or two of either. Days are the point's own; start inclusive, end exclusive.
+
+        Raises
+        ------
+        UnknownRecError
+            The server does not know the point.
+        IncompleteError
+            The server says that this is not all.
+        """
+        request = requests.his_read_request(id, range)
+        grid = await self._calls.call(OPS["hisRead"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def his_read_batch(
+        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: bool = False
+    ) -> Answer:
+        """The histories of several points, joined on ``ts``: columns ``v0``, ``v1``, ... in the order asked.
+
+        The column's meta ``id`` (with ``raw=True``) says whose it is. A missing key or null is no sample at that time.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+            Points of one zone, unless `tz` says in which zone to answer.
+        range
+            As :meth:`his_read`.
+        tz : str, optional
+            A Haystack zone name, as ``"New_York"``.
+
+        Raises
+        ------
+        IncompleteError
+            The answer has no column for some of the ids (this server does not know batches), or the server says that
+            it is not whole.
+        UnknownRecError
+            The server does not know some of the points.
+        """
+        request = requests.his_read_batch_request(ids, range, tz)
+        refs: Sequence[Ref] = request.column("id")
+        grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+        try:
+            check_batch(grid, refs, self._calls.url("hisRead"))
+        except IncompleteError:
+            self.dialect.his_read_batch = False
+            raise
+        if len(refs) > 1:
+            self.dialect.his_read_batch = True
+        return self._give(grid, raw)
+
+    async def his_stream(self, ids: Id | Iterable[Id], range: Range) -> AsyncIterator[pa.RecordBatch]:
+        """Histories as Arrow record batches, while the answer arrives.
+
+        Memory stays at a few chunks, however long the history is. The batches are whole only if the loop ends without
+        an error. Leave early with ``contextlib.aclosing``.
+
+        Parameters
+        ----------
+        ids : Ref, str or iterable of them
+            One point, or several in one batch.
+        range
+            As :meth:`his_read`.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            ``ts`` as ``timestamp[us, tz=<IANA zone>]``, then ``val``, or ``v0``, ``v1``, ...
+        """
+        from hsframe.codecs.histories import HistoryStream
+
+        if isinstance(ids, str | Ref):
+            request = requests.his_read_request(ids, range)
+        else:
+            request = requests.his_read_batch_request(ids, range)
+        refs: Sequence[Ref] = request.column("id")
+        decoder: HistoryStream | None = None
+        chunks = self._calls.stream(OPS["hisRead"], request, ids=refs, points=len(refs))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if decoder is None:
+                    decoder = HistoryStream(self._calls.format_of(chunk))
+                for batch in decoder.feed(chunk):
+                    yield batch
+        if decoder is not None:
+            for batch in decoder.finish():
+                yield batch
+
+    async def his_write(self, id: Id, items: Grid | Iterable[Mapping[str, Any]], *, raw: bool = False) -> Answer:
+        """Write samples of one point.
+
+        Parameters
+        ----------
+        id : Ref or str
+        items : iterable of mappings, or Grid
+            ``ts`` an aware datetime of any zone, ``val`` the value with the point's unit (or without one). The same
+            instants are sent in the point's own zone, which is read once and remembered. Samples whose value is None
+            are left out.
+
+        Raises
+        ------
+        ZoneError
+            A time without a zone; the message names the row. Nothing is sent.
+        UnknownRecError
+            The server does not know the point. Nothing is written.
+        CallError
+            The server refuses the samples: another kind or unit than the point's.
+        """
+        of = as_ref(id)
+        times, values = samples_of(of, items)
+        zones = await self._zones_of([of])
+        request = his_write_request(of, times, values, zones[of])
+        return self._give(await self._calls.call(OPS["hisWrite"], request, ids=[of], points=1), raw)
+
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: bool = False) -> Answer:
+        """Write samples of several points that share their times.
+
+        Parameters
+        ----------
+        grid : Grid
+            Columns ``ts``, ``v0``, ``v1``, ...; a null is no sample. The ids stand in each column's meta ``id``, or in
+            the grid's meta ``id``, ``id1``, ``id2``, ... Points of several zones are sent in one request a zone.
+
+        Raises
+        ------
+        MetadataError
+            A column has no id.
+        ZoneError, UnknownRecError, CallError
+            As :meth:`his_write`. Where several requests are needed, a note on the error says which points were
+            written before it.
+        """
+        grid = grid.to_grid() if isinstance(grid, GridBuilder) else grid
+        points = points_of_batch(grid)
+        batches = his_write_batch_requests(grid, points, await self._zones_of(points))
+        answer = Grid()
+        written: list[str] = []
+        for batch in batches:
+            refs = [col.meta["id"] for col in batch.cols[1:]]
+            try:
+                answer = await self._calls.call(OPS["hisWrite"], batch, ids=refs, points=len(refs))
+            except Exception as error:
+                if written:
+                    error.add_note(f"written before this: {', '.join(written)}")
+                raise
+            written += map(str, refs)
+        return self._give(answer, raw)
+
+    async def _zones_of(self, points: Sequence[Ref]) -> Mapping[Ref, str | None]:
+        """The points' ``tz``; None where the record has none."""
+        missing = [of for of in points if of not in self._zones]
+        if missing:
+            records = await self.read_by_ids(missing, raw=True)
+            for of, record in zip(missing, records, strict=True):
+                tz = record.get("tz")
+                self._zones[of] = tz if isinstance(tz, str) and tz else None
+        return {of: self._zones[of] for of in points}
+
+    # -- points and watches --------------------------------------------------------------------------------------
+
+    async def point_write(
+        self,
+        id: Id,
+        level: int,
+        val: Any,
+        who: str = "",
+        duration: Number | timedelta | None = None,
+        *,
+        raw: bool = False,
+    ) -> Answer:
+        """Write a value at a level of a point's priority array.
+
+        Parameters
+        ----------
+        id : Ref or str
+        level : int
+            1 (strongest) to 17 (the default); 16 is the usual one for a program.
+        val : any kind
+            With the point's unit; None takes the level's value away.
+        who : str
+            Shown beside the value; servers take the logged-in user where it is empty.
+        duration : Number or timedelta, optional
+            How long the value holds; servers take it for level 8 only.
+        """
+        request = requests.point_write_request(id, level, val, who, duration)
+        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def point_write_array(self, id: Id, *, raw: bool = False) -> Answer:
+        """The priority array of a point: 17 rows of ``level``, ``levelDis``, ``val``, ``who``."""
+        request = requests.point_write_array_request(id)
+        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def watch_sub(
+        self,
+        ids: Iterable[Id],
+        watch_dis: str,
+        lease: Number | timedelta | None = None,
+        *,
+        watch_id: str | None = None,
+        raw: bool = False,
+    ) -> Answer:
+        """Watch points: a new watch, or more points for the watch `watch_id`.
+
+        ``raw=True`` gives the grid, whose meta ``watchId`` names the watch and ``lease`` says how long it lives
+        between polls. The rows are the points as they are now, an empty one for an unknown id. Polls use the ids of
+        these rows, which may be longer than those that were asked for.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        watch_dis : str
+            What the server's list of watches calls it.
+        lease : Number or timedelta, optional
+            The lease to ask for; the server may give another one.
+        watch_id : str, optional
+        """
+        request = requests.watch_sub_request(ids, watch_dis, lease, watch_id)
+        return await self._op("watchSub", request, raw=raw, points=len(request))
+
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> Answer:
+        """The points of a watch that changed since the last poll; with `refresh` all of them.
+
+        Raises
+        ------
+        CallError
+            The watch is not there any more; open a new one.
+        """
+        return await self._op("watchPoll", requests.watch_poll_request(watch_id, refresh), raw=raw)
+
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> Answer:
+        """Take points out of a watch."""
+        request = requests.watch_unsub_request(watch_id, ids)
+        return await self._op("watchUnsub", request, raw=raw, points=len(request))
+
+    async def watch_close(self, watch_id: str, *, raw: bool = False) -> Answer:
+        """End a watch."""
+        return await self._op("watchUnsub", requests.watch_close_request(watch_id), raw=raw)
+
+    # -- the rest ------------------------------------------------------------------------------------------------
+
+    async def invoke_action(
+        self, id: Id, action: str, args: Mapping[str, Any] | Grid | None = None, *, raw: bool = False
+    ) -> Answer:
+        """Call an action that a record defines, with its arguments by name."""
+        return await self._op("invokeAction", requests.invoke_action_request(id, action, args), raw=raw, points=1)
+
+    async def eval(self, expr: str, *, raw: bool = False) -> Answer:
+        """What an Axon expression gives (SkySpark, Haxall)."""
+        return await self._op("eval", requests.eval_request(expr), raw=raw)
+
+    async def call(self, op: str, grid: Grid | GridBuilder | None = None) -> Grid:
+        """Any op by its wire name, grid in and grid out: ``commit``, or what a server adds.
+
+        Parameters
+        ----------
+        op : str
+            As in the uri: ``"hisRead"``.
+        grid : Grid, optional
+            The request; empty by default.
+        """
+        request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
+        return await self._calls.call(op_of(op), request)
+
+    async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None, points: int = 0) -> Answer:
+        return self._give(await self._calls.call(OPS[name], request, limit=limit, points=points), raw)
+
+    def _give(self, grid: Grid, raw: bool) -> Answer:
+        return python_rows(grid) if self._pythonic and not raw else grid
+
+
+def _short_format(name: str) -> str:
+    short = short_of(name)
+    if short not in _FORMATS:
+        raise MetadataError(
+            f"format={name!r} is none that answers can be read in; expected one of {', '.join(_FORMATS)}"
+        )
+    return short
+
+
+def _is_loopback(base: str) -> bool:
+    host = urlsplit(base).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

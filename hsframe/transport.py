@@ -1,0 +1,287 @@
+"""HTTP by aiohttp: one request in, one answer out; nothing is followed, stored or repeated here.
+
+The only module of the client that knows aiohttp. Its exceptions end here: each becomes one of ours, made outside of
+the handler and without a cause, because the frames of an HTTP library hold headers, and headers hold tokens.
+"""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import aiohttp
+
+from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
+from hsframe.protocol.http import URI_HINT, HttpAnswer, LineCutError, TruncatedBodyError
+from hsframe.protocol.secret import HiddenStr
+
+__all__ = ["DEFAULT_TIMEOUT_S", "Transport", "split_user"]
+
+DEFAULT_TIMEOUT_S: Final = 30.0
+_CHUNK_BYTES: Final = 1 << 18
+# Names of headers whose values are secrets, where a user gives them as extra headers.
+_SECRET_HEADERS: Final = ("authorization", "cookie", "token", "key", "secret", "auth", "password", "session")
+
+
+def split_user(uri: str, what: str) -> tuple[str, str, str]:
+    """A uri without its ``user:password@``, and the two.
+
+    Parameters
+    ----------
+    uri : str
+        ``http://host:port/api/demo/``; a trailing slash makes no difference.
+    what : str
+        How the message calls it.
+
+    Returns
+    -------
+    tuple of str
+        The uri without user, query, fragment and trailing slash; the user; the password.
+
+    Raises
+    ------
+    MetadataError
+        It is no http or https uri.
+
+    Examples
+    --------
+    >>> split_user("http://host:8080/api/demo/", "base_url")
+    ('http://host:8080/api/demo', '', '')
+    """
+    parts: SplitResult | None = None
+    try:
+        parts = urlsplit(uri.strip())
+        host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
+    except (ValueError, AttributeError):
+        host_and_port = (None, None)
+    if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
+        del uri, parts  # they may hold a password
+        raise MetadataError(f"{what} is no http or https uri; {URI_HINT}")
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+class Transport:
+    """An HTTP connection pool to one server.
+
+    Parameters
+    ----------
+    timeout : aiohttp.ClientTimeout, float or None
+        A number is the seconds of a whole request; None is 30 s.
+    connector : aiohttp.BaseConnector, optional
+        For pooling and limits of one's own. It is closed with the transport, as aiohttp does with a session's own.
+    tls : ssl.SSLContext, optional
+        For https.
+    proxy : str, optional
+        ``http://user:password@host:port``; nothing is taken from the environment.
+    headers : mapping, optional
+        Go on every request.
+
+    Notes
+    -----
+    Cookies are never stored or sent (Haxall refuses a request that returns its cookie), redirects never followed.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: aiohttp.ClientTimeout | float | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if timeout is None:
+            timeout = DEFAULT_TIMEOUT_S
+        self._timeout = (
+            timeout if isinstance(timeout, aiohttp.ClientTimeout) else aiohttp.ClientTimeout(total=float(timeout))
+        )
+        self._connector = connector
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._headers = {name: _guarded(name, value) for name, value in (headers or {}).items()}
+        self._proxy: str | None = None
+        self._proxy_headers: dict[str, str] | None = None
+        if proxy is not None:
+            self._proxy, user, password = split_user(proxy, "proxy")
+            if user or password:
+                text = b64encode(f"{user}:{password}".encode()).decode("ascii")
+                self._proxy_headers = {"Proxy-Authorization": HiddenStr(f"Basic {text}")}
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._session is not None
+
+    async def open(self) -> None:
+        """Make the pool; it belongs to the running event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=self._connector,
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                raise_for_status=False,
+                # Packed answers are asked for by name: another list may hold what no library here can unpack.
+                headers={"User-Agent": "hsframe", "Accept-Encoding": "gzip, deflate", **self._headers},
+                skip_auto_headers=("Content-Type",),
+            )
+
+    async def close(self) -> None:
+        """Close every connection; a second time does nothing."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        op: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> HttpAnswer:
+        """Send a request and read the whole answer.
+
+        Parameters
+        ----------
+        method, url, params, headers, body
+            The request; `url` has no query.
+        op : str
+            For messages.
+        timeout_s : float, optional
+            In place of the transport's own.
+
+        Raises
+        ------
+        RequestTimeoutError
+            The time ran out; names the op, the url and the seconds.
+        TruncatedBodyError
+            The body ended early, or cannot be unpacked.
+        LineCutError
+            The connection broke.
+        NetworkError
+            There was no connection, or what answered speaks no HTTP.
+        """
+        head: HttpAnswer | None = None
+        body_parts: list[bytes] = []
+        async for part in self.stream(
+            method, url, op=op, params=params, headers=headers, body=body, timeout_s=timeout_s
+        ):
+            if isinstance(part, HttpAnswer):
+                head = part
+            else:
+                body_parts.append(part)
+        assert head is not None
+        return HttpAnswer(head.status, head.reason, head.headers, b"".join(body_parts))
+
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        op: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[HttpAnswer | bytes, None]:
+        """Send a request; gives the answer's head (without a body), then the body in chunks as it arrives.
+
+        Close the generator (``contextlib.aclosing``) to leave early. Raises as :meth:`fetch`.
+        """
+        session = self._session
+        if session is None:
+            raise NetworkError(
+                f"{op} at {url}: the client is not open; use it inside 'async with Client(...) as c:', or await its "
+                "__aenter__() first; a closed client stays closed"
+            )
+        timeout = self._timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
+        received = 0
+        try:
+            async with session.request(
+                method,
+                url,
+                params=params,
+                headers=headers,
+                data=body,
+                timeout=timeout,
+                ssl=self._tls,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers,
+                allow_redirects=False,
+            ) as response:
+                yield HttpAnswer(
+                    response.status,
+                    response.reason or "",
+                    tuple((_text(name), _text(value)) for name, value in response.raw_headers),
+                )
+                async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                    received += len(chunk)
+                    yield chunk
+            return
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _failure(error, f"{op} at {url}", timeout, received)
+        raise failure
+
+
+def _text(raw: bytes) -> str:
+    # Servers write non-ASCII reasons and names in UTF-8; the rest is ASCII.
+    return raw.decode("utf-8", "replace")
+
+
+def _guarded(name: str, value: str) -> str:
+    lower = name.lower()
+    return HiddenStr(value) if any(word in lower for word in _SECRET_HEADERS) else value
+
+
+def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int) -> NetworkError:
+    """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
+    found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(_timeout_words(error, where, timeout))
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return TruncatedBodyError(
+            f"{where}: the body broke off after {received} bytes, or cannot be unpacked ({found}); nothing is returned"
+        )
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return NetworkError(
+            f"{where}: the server's certificate is not trusted ({found}); if it is signed by an authority of your own, "
+            "give tls=TLSConfig(ca_certificates_path=...)"
+        )
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return NetworkError(
+            f"{where}: no TLS connection ({found}); the server may speak plain http there, need TLS older than 1.2, or "
+            "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return NetworkError(f"{where}: the proxy cannot be used ({type(error).__name__}); check proxy=")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return NetworkError(f"{where}: there is no host of that name ({found}); {URI_HINT}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return NetworkError(f"{where}: nothing answers there ({found}); is the server running? {URI_HINT}")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
+        return LineCutError(f"{where}: the connection broke before the answer was there ({found})")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return NetworkError(
+            f"{where}: what answers there speaks no HTTP that can be read ({type(error).__name__}: {error.message})"
+        )
+    return NetworkError(f"{where}: the request failed ({found})")
+
+
+def _timeout_words(error: BaseException, where: str, timeout: aiohttp.ClientTimeout) -> str:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        seconds, what = timeout.sock_connect or timeout.connect, "no connection was made"
+    elif isinstance(error, aiohttp.SocketTimeoutError):
+        seconds, what = timeout.sock_read, "nothing more was received"
+    else:
+        seconds, what = None, "there was no whole answer"
+    seconds = timeout.total if seconds is None else seconds
+    limit = "the time-out" if seconds is None else f"{seconds:g} s"
+    return f"{where}: {what} within {limit}; ask for less at once, or give a longer timeout="
