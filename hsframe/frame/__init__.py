@@ -4,10 +4,11 @@ A short tour, from the bottom:
 
 - ``points``: what is known of a point, its display name, the catalog in ``df.attrs["hsframe"]``
 - ``values``: one column of a history to one pandas array, without an object per row
+- ``histories``: what an answer of hisRead says of each point
 - ``trend``: histories to a frame: one index, one column a point; wide, long or one frame each
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
-- ``his_grids``: a frame to the grids that ``hisWrite`` takes
+- ``match``: which point a column belongs to; ``his_grids``: a frame to the grids that ``hisWrite`` takes
 - ``dtype``, ``array``: ``UnitDtype``, the column of numbers that knows its unit
 - ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
 """

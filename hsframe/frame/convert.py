@@ -9,8 +9,9 @@ import pandas as pd
 
 from hsframe.errors import CallError
 from hsframe.frame.entities import entity_frame
+from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.points import as_points
-from hsframe.frame.trend import Header, Shape, grid_histories, is_history, trend_frame
+from hsframe.frame.trend import Header, Shape, trend_frame
 from hsframe.grid import Grid
 
 __all__ = ["grid_to_frame"]
@@ -72,10 +73,9 @@ def grid_to_frame(
     >>> from hsframe.zones import zone
     >>> from datetime import datetime
     >>> when = datetime(2024, 1, 1, tzinfo=zone("London"))
-    >>> grid_to_frame(Grid({"id": Ref("a", "Fan speed")}, ["ts", "val"], [[when], [Number(40)]]))
-                               Fan speed
-    ts
-    2024-01-01 00:00:00+00:00       40.0
+    >>> df = grid_to_frame(Grid({"id": Ref("a", "Fan")}, ["ts", "val"], [[when], [Number(40, "%")]]))
+    >>> df.index.dtype, df.dtypes["Fan"], df["Fan"].iloc[0]
+    (datetime64[us, Europe/London], unit[%], UnitFloat(40.0, '%'))
     """
     if grid.is_error:
         dis = str(grid.meta.get("dis") or "without a text")

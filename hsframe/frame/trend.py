@@ -7,9 +7,9 @@ clock repeats and the hour that it skips cannot go wrong. What is already in ord
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any, Literal, overload
 from zoneinfo import ZoneInfo
 
@@ -17,175 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.columns import ArrowColumn, TimeColumn
-from hsframe.errors import MetadataError, ZoneError, ZoneWarning
+from hsframe.errors import MetadataError, ZoneWarning
+from hsframe.frame.histories import History, Instants, grid_histories, is_history
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.values import count_differing, kind_of, null_mask, object_array, value_array
-from hsframe.grid import Col, Grid
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import Number
 from hsframe.zones import haystack_name, zone, zone_key
 
 __all__ = ["Header", "History", "Shape", "grid_histories", "is_history", "time_index", "trend_frame"]
 
 Header = Literal["dis", "id"] | Callable[[Point], str]
 Shape = Literal["wide", "long", "dict"]
-Instants = npt.NDArray[np.int64]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class History:
-    """What one request gave of one point.
-
-    Parameters
-    ----------
-    point : Point
-    ts_us : int64 ndarray
-        Epoch microseconds, UTC, in the order of the answer. The histories of one batch share one array.
-    values : sequence
-        As many cells: a column of a grid, Arrow-backed or a plain sequence of kinds.
-    sparse : bool
-        Whether null means 'no sample', as in a batch, which is an outer join on time.
-    """
-
-    point: Point
-    ts_us: Instants
-    values: Sequence[Any]
-    sparse: bool = False
-
-    def clip(self, start_us: int | None, end_us: int | None) -> History:
-        """The samples in the half-open window [start, end), in the same order; None is open."""
-        ts = self.ts_us
-        if bool(np.all(ts[1:] >= ts[:-1])):
-            first = 0 if start_us is None else int(np.searchsorted(ts, start_us, side="left"))
-            last = len(ts) if end_us is None else int(np.searchsorted(ts, end_us, side="left"))
-            if first == 0 and last == len(ts):
-                return self
-            return History(self.point, ts[first:last], self.values[first : max(first, last)], self.sparse)
-        inside = np.ones(len(ts), dtype=bool)
-        if start_us is not None:
-            inside &= ts >= start_us
-        if end_us is not None:
-            inside &= ts < end_us
-        return History(self.point, ts[inside], _filtered(self.values, inside), self.sparse)
-
-
-def _filtered(values: Sequence[Any], keep: npt.NDArray[np.bool_]) -> Sequence[Any]:
-    if isinstance(values, ArrowColumn):
-        na = None if values.na is None else values.na.filter(keep)
-        return values._sliced(values.values.filter(keep), na)
-    return [values[place] for place in np.flatnonzero(keep).tolist()]
-
-
-# Grid -> histories -----------------------------------------------------------------------------------------------
-
-
-def is_history(grid: Grid) -> bool:
-    """Whether a grid is the answer of a hisRead, single or batch, or is shaped like one.
-
-    Its first column is ``ts``, with DateTimes in it, and the others are ``val``, ``v0``, ``v1``, ..., or have an
-    ``id`` in their meta; or the grid's meta has ``hisStart``.
-    """
-    if not grid.cols or grid.cols[0].name != "ts" or len(grid.cols) < 2:
-        return False
-    named = all(_is_value_name(col.name) or col.meta.get("id") is not None for col in grid.cols[1:])
-    times = grid.columns[0]
-    return (named or grid.meta.get("hisStart") is not None) and (
-        isinstance(times, TimeColumn) or all(isinstance(cell, datetime) for cell in times)
-    )
-
-
-def _is_value_name(name: str) -> bool:
-    return name == "val" or (name[0] == "v" and name[1:].isdigit())
-
-
-def grid_histories(
-    grid: Grid, points: Mapping[str, Point] | None = None, *, ids: Sequence[str] | None = None
-) -> list[History]:
-    """The histories in the answer of a hisRead.
-
-    Parameters
-    ----------
-    grid : Grid
-        Single (meta ``id``, columns ``ts``, ``val``), batch (an ``id`` in the meta of each column), or the old batch
-        (``id0``, ``id1``, ... in the grid's meta).
-    points : mapping of id to Point, optional
-        What is known of the points; of others no more than the grid says.
-    ids : sequence of str, optional
-        The ids that were asked for, in order: for columns whose id the answer does not tell.
-
-    Returns
-    -------
-    list of History
-        In the order of the columns. A column that no id is known for has a point with an empty id.
-
-    Raises
-    ------
-    MetadataError
-        A row without a timestamp, or no column ``ts``.
-    ZoneError
-        A timestamp without a zone.
-    """
-    known = points or {}
-    if not grid.cols:
-        # How some servers say that there are no samples.
-        asked = list(ids) if ids else [ref.val for ref in [grid.meta.get("id")] if isinstance(ref, Ref)]
-        return [History(known.get(ident, Point(ident, ident)), np.empty(0, np.int64), ()) for ident in asked]
-    times = grid.column("ts")
-    ts_us = _instants(times)
-    tz = _zone_name(times, grid)
-    value_cols = [(col, column) for col, column in zip(grid.cols, grid.columns, strict=True) if col.name != "ts"]
-    single = len(value_cols) == 1 and value_cols[0][0].name == "val"
-    return [
-        History(_point_of(grid, col, place, known, ids, tz), ts_us, column, sparse=not single)
-        for place, (col, column) in enumerate(value_cols)
-    ]
-
-
-def _point_of(
-    grid: Grid, col: Col, place: int, known: Mapping[str, Point], ids: Sequence[str] | None, tz: str | None
-) -> Point:
-    candidates = [col.meta.get("id"), grid.meta.get(f"id{place}"), grid.meta.get("id") if place == 0 else None]
-    ref = next((value for value in candidates if isinstance(value, Ref)), None)
-    ident = ref.val if ref is not None else ids[place] if ids is not None and place < len(ids) else ""
-    if ident in known:
-        return known[ident]
-    dis = (ref.dis if ref is not None else None) or col.meta.get("dis") or ident or col.name
-    unit = col.meta.get("unit")
-    return Point(ident, str(dis), unit if isinstance(unit, str) else None, tz)
-
-
-def _zone_name(times: Sequence[Any], grid: Grid) -> str | None:
-    if isinstance(times, TimeColumn):
-        return times.tz
-    first = times[0] if len(times) else grid.meta.get("hisStart")
-    return haystack_name(first.tzinfo) if isinstance(first, datetime) and first.tzinfo is not None else None
-
-
-def _instants(times: Sequence[Any]) -> Instants:
-    if isinstance(times, TimeColumn) and times.values.null_count == 0:
-        values = times.values
-        if hasattr(values, "combine_chunks"):
-            values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-        found: Instants = values.to_numpy(zero_copy_only=False)
-        return found
-    if bad := next(((row, cell) for row, cell in enumerate(times) if not _is_instant(cell)), None):
-        row, cell = bad
-        error = ZoneError if isinstance(cell, datetime | date) else MetadataError
-        raise error(
-            f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
-        )
-    # Subtracting goes by the offset, so the fold of a repeated hour counts.
-    return np.array([(cell - _EPOCH) // _MICROSECOND for cell in times], dtype=np.int64)
-
-
-def _is_instant(cell: object) -> bool:
-    return isinstance(cell, datetime) and cell.utcoffset() is not None
-
-
-# Histories -> frame ----------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -387,9 +229,9 @@ def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
 
 
 def time_index(ts_us: Instants, index_zone: ZoneInfo, name: str | None = "ts") -> pd.DatetimeIndex:
-    """The index of instants: ``datetime64[us, zone]``, built in UTC and shown in `index_zone`."""
-    index = pd.DatetimeIndex(ts_us.view("datetime64[us]"), name=name, copy=False).tz_localize(zone("UTC"))
-    return index if index_zone.key == "UTC" else index.tz_convert(index_zone)
+    """The index of instants: ``datetime64[us, zone]``, made of the integers, shown in `index_zone`."""
+    # Integers under a dtype with a zone are instants, in the dtype's unit: no wall clock is looked at, nothing copied.
+    return pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", index_zone), name=name, copy=False)
 
 
 def _wide(tracks: Sequence[_Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
@@ -405,9 +247,10 @@ def _wide(tracks: Sequence[_Track], labels: Sequence[str], index_zone: ZoneInfo)
     for label, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
         columns[label] = track.array if place is None else _take(track.array, place)
-    df = pd.DataFrame(
-        columns, index=time_index(union, index_zone), columns=pd.Index(list(labels), dtype="str"), copy=False
-    )
+    # Plain columns are put into one block, which pandas wants when there are many; one alone needs no copy.
+    plain = sum(isinstance(array, np.ndarray) for array in columns.values())
+    index = time_index(union, index_zone)
+    df = pd.DataFrame(columns, index=index, columns=pd.Index(list(labels), dtype="str"), copy=plain > 1)
     differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
     attach(df, {label: track.point for label, track in zip(labels, tracks, strict=True)}, differing=differing)
     return df

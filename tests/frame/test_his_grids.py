@@ -148,6 +148,14 @@ def test_units_are_converted_when_asked():
     assert [row["v0"] for row in grid] == [Number(1000, "kW"), Number(2, "kW"), Number(3, "kW")]
 
 
+def test_scalars_of_a_unit_column_bring_their_unit_along():
+    values = pd.Series(kw(1, np.nan, 3, unit="MW")).tolist()
+    (grid,) = meter(pd.Series(values, index=INDEX, dtype=object), convert=True)
+    assert list(grid.column("v0")) == [Number(1000, "kW"), Number(3000, "kW")]
+    with pytest.raises(UnitError, match=r"'Meter'.*row 0.*MW"):
+        meter(pd.Series(values, index=INDEX, dtype=object))
+
+
 def test_another_spelling_of_the_unit_is_no_other_unit():
     (grid,) = meter(kw(1, 2, 3, unit="kilowatt"))
     assert grid[0]["v0"] == Number(1, "kW")

@@ -526,3 +526,14 @@ def test_a_row_without_an_instant_is_refused_with_its_number(cell, error):
         grid_histories(Grid({"id": Ref("a")}, ["ts", "val"], [[NOON, cell], [Number(1), Number(2)]]))
     with pytest.raises(MetadataError, match="'ts'"):
         grid_histories(Grid({"id": Ref("a")}, ["val"], [[Number(1)]]))
+
+
+def test_the_instants_of_an_answer_in_order_are_not_copied_and_not_written_into():
+    us = pa.array([NOON_US, NOON_US + STEP_US])
+    df = single(NumberColumn(pa.array([1.0, 2.0]), "kW"), ts=TimeColumn(us, "New_York"))
+    assert np.shares_memory(df.index.asi8, us.to_numpy())
+    flat = df.reset_index()
+    flat.loc[0, "ts"] = pd.Timestamp("2000-01-01", tz=NY)
+    assert flat["ts"].iloc[0].year == 2000
+    assert df.index[0] == NOON
+    assert us.to_pylist() == [NOON_US, NOON_US + STEP_US]
