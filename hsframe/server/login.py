@@ -160,7 +160,8 @@ class Logins:
         _text(params, "username")
         if self._scheme == "plaintext":
             return HttpRefusal(401, "log in by PLAINTEXT", {"WWW-Authenticate": "PLAINTEXT"})
-        token = secrets.token_urlsafe(16)
+        # Hexadecimal: phable 0.1.29 cuts a handshake token off at "-" or "_".
+        token = secrets.token_hex(16)
         while len(self._handshakes) >= _MAX_HANDSHAKES:
             del self._handshakes[next(iter(self._handshakes))]
         server = ScramServer(self._users.get, unknown=self._like)
