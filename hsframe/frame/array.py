@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
@@ -199,6 +200,8 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
         if self._readonly:
             raise ValueError("Cannot modify read-only array")
         key = check_array_indexer(self, key)
+        if not self._data.flags.writeable:
+            self._data = self._data.copy()  # the memory is Arrow's, taken without a copy when the frame was made
         self._data[key] = self._value_to_set(value)
 
     def _value_to_set(self, value: Any) -> Any:
@@ -220,9 +223,11 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
             return super().fillna(value, limit=limit, copy=copy)
         fill = as_float(value, self.unit, f"fill a column of {self.unit} with {value!r}")
         mask = np.isnan(self._data)
-        if not copy and not mask.any():
-            return self[:]
-        return self._simple(np.where(mask, fill, self._data), self._dtype)
+        if copy:
+            return self._simple(np.where(mask, fill, self._data), self._dtype)
+        if mask.any():
+            self[mask] = fill
+        return self[:]
 
     def _pad_or_backfill(
         self, *, method: Any, limit: int | None = None, limit_area: Any = None, copy: bool = True
@@ -355,6 +360,8 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
 
     def repeat(self, repeats: Any, axis: Any = None) -> Self:
         """Each value several times."""
+        if axis is not None:
+            raise ValueError("the 'axis' parameter is not supported: a unit array has one dimension")
         return self._simple(self._data.repeat(repeats), self._dtype)
 
     def shift(self, periods: int = 1, fill_value: Any = None) -> Self:
@@ -392,17 +399,27 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
 
     def map(self, mapper: Any, na_action: Any = None) -> Any:
         """The results of a function or the entries of a mapping; plain, unless each result has the unit."""
-        mapped = algorithms.map_array(_floats_of(self), mapper, na_action=na_action)
-        return self._cast_pointwise_result(mapped) if isinstance(mapped, np.ndarray) else mapped
+        if not callable(mapper) or isinstance(mapper, pd.Series):
+            return algorithms.map_array(self._data, mapper, na_action=na_action)
+        if na_action not in (None, "ignore"):
+            raise ValueError(f"na_action must either be 'ignore' or None, {na_action} was passed")
+        results = np.empty(len(self), dtype=object)
+        for place, value in enumerate(self):
+            results[place] = value if na_action == "ignore" and value != value else mapper(value)
+        return self._cast_pointwise_result(results)
+
+    def _cast_pointwise_result(self, values: Any) -> Any:
+        # pandas asks for two things here. What came out of a function, value by value, is an array of objects: its
+        # unit is known where each of them has one (_from_scalars). A value for a new row, a list of one or a double,
+        # is put into the column as any assignment is.
+        appended = isinstance(values, list) or (isinstance(values, np.ndarray) and values.dtype == np.float64)
+        if len(self) and len(values) == 1 and appended:
+            with contextlib.suppress(TypeError):
+                return self._from_sequence(values, dtype=self._dtype)
+        return super()._cast_pointwise_result(values)
 
     def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
         return self.copy(), np.ones(len(self), dtype=np.uint64)
-
-
-def _floats_of(array: UnitArray) -> npt.NDArray[np.object_]:
-    values = np.empty(len(array), dtype=object)
-    values[:] = list(array)
-    return values
 
 
 def _is_missing(item: object) -> bool:
