@@ -12,3 +12,10 @@ A short tour, from the bottom:
 - ``dtype``, ``array``: ``UnitDtype``, the column of numbers that knows its unit
 - ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
 """
+
+from __future__ import annotations
+
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+
+__all__ = ["UnitArray", "UnitDtype"]

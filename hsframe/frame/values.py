@@ -131,8 +131,8 @@ def _numbers(pieces: Sequence[_Piece], record_unit: str | None) -> ValueArray:
     parts = [np.full(len(p.cells), np.nan) if p.data is None else p.data for p in pieces]
     floats: Floats = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
     if unit is not None:
-        return UnitArray(_writable(floats), dtype=UnitDtype(unit))
-    return _writable(floats)
+        return UnitArray(floats, dtype=UnitDtype(unit))  # it copies what is not its own before it writes
+    return floats if floats.flags.writeable else floats.copy()  # Arrow's memory is read-only; people write into frames
 
 
 def _common_unit(pieces: Sequence[_Piece], record_unit: str | None) -> tuple[str | None, bool]:
@@ -167,11 +167,6 @@ def _to_numpy(values: Any) -> Floats:
         values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
     floats: Floats = values.to_numpy(zero_copy_only=False)
     return floats
-
-
-def _writable(floats: Floats) -> Floats:
-    # Arrow's memory is read-only, and people write into frames.
-    return floats if floats.flags.writeable else floats.copy()
 
 
 def _flat(parts: Iterable[Any]) -> list[Any]:

@@ -156,13 +156,57 @@ def test_arrow_columns_give_the_same_frame_as_objects():
         pd.testing.assert_frame_equal(arrow, plain, obj=name)
 
 
+STEPS = {
+    "reductions": lambda df: df.agg(["sum", "mean", "min", "max", "std", "median"]),
+    "quantile": lambda df: df["x"].quantile([0.1, 0.5]),
+    "rank": lambda df: df["x"].rank(),
+    "sort": lambda df: df.sort_values("x"),
+    "groupby": lambda df: df.groupby(df.index.minute).mean(),
+    "groupby transform": lambda df: df.groupby(df.index.minute).cumsum(),
+    "resample": lambda df: df.resample("1h").max(),
+    "rolling": lambda df: df["x"].astype("float64").rolling(2).mean(),
+    "interpolate": lambda df: df["x"].interpolate(),
+    "ffill": lambda df: df.ffill(),
+    "fillna": lambda df: df.fillna(0.0),
+    "cumsum": lambda df: df["x"].cumsum(),
+    "diff": lambda df: df["x"].diff(),
+    "shift": lambda df: df.shift(1),
+    "unique": lambda df: pd.Series(df["x"].unique()),
+    "counts": lambda df: df["x"].value_counts(),
+    "isin": lambda df: df["x"].isin([1.0]),
+    "clip": lambda df: df["x"].clip(2.0, 3.0),
+    "where": lambda df: df["x"].where(df.index.minute > 0),
+    "arithmetic": lambda df: df["x"] * 2 + df["x"],
+    "join": lambda df: df.merge(df, on="ts"),
+    "reindex": lambda df: df.reindex(df.index[::-1]),
+    "describe": lambda df: df.describe(),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_memory_of_arrow_is_as_good_as_ones_own(step):
+    values = [2.5, None, 1.0, 4.0, 1.0]
+    times = TimeColumn(pa.array([NOON_US + STEP_US * n for n in range(5)]), "New_York")
+    frame = single(NumberColumn(pa.chunked_array([pa.array([2.5, float("nan"), 1.0, 4.0, 1.0])]), "kW"), ts=times)
+    frame.columns = ["x"]
+    assert not frame["x"].array._data.flags.writeable
+    own = pd.DataFrame({"x": pd.array(values, dtype=UnitDtype("kW"))}, index=frame.index)
+    got, expected = STEPS[step](frame), STEPS[step](own)
+    same = pd.testing.assert_frame_equal if isinstance(got, pd.DataFrame) else pd.testing.assert_series_equal
+    same(got, expected)
+
+
 def test_a_frame_can_be_written_into_although_arrow_cannot():
     us = pa.array([NOON_US, NOON_US + STEP_US])
     for unit in (None, "kW"):
         values = pa.array([1.0, 2.0])
         df = single(NumberColumn(values, unit), ts=TimeColumn(us, "New_York"))
+        kept = df.copy(deep=False)
         df.iloc[0, 0] = np.nan
-        assert df["Meter"].isna().tolist() == [True, False]
+        df.loc[df.index[1], "Meter"] = 7
+        df.fillna(5.0, inplace=True)
+        assert df["Meter"].tolist() == [5.0, 7.0]
+        assert kept["Meter"].tolist() == [1.0, 2.0]
         assert values.to_pylist() == [1.0, 2.0]
 
 
