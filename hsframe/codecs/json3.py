@@ -85,10 +85,12 @@ def value_from_json3(value: Any) -> Any:
         raise misfit.error(_SOURCE) from None
 
 
-class _Texts(dict[str, Any]):
-    """Texts that were read before: a column repeats itself, and its values are immutable."""
+class _Texts(dict[str | None, Any]):
+    """Texts that were read before, and null: a column repeats itself, and its values are immutable."""
 
     def __missing__(self, text: str) -> Any:
+        if text.__class__ is not str:
+            raise TypeError("this cell is no text")
         value = _read_text(text)
         if len(self) < _REMEMBERED:
             self[text] = value
@@ -97,7 +99,7 @@ class _Texts(dict[str, Any]):
 
 class _Reader:
     def __init__(self) -> None:
-        self.texts = _Texts()
+        self.texts = _Texts({None: None})
 
     def read(self, value: Any, depth: int) -> Any:
         if value.__class__ is str:
@@ -116,7 +118,13 @@ class _Reader:
         raise Misfit(f"{type(value).__name__} is no type of JSON", "what json.loads gives")
 
     def grid(self, value: Mapping[str, Any], depth: int) -> Grid:
-        return read_grid(value, self.read, _inline_meta, depth)
+        return read_grid(value, self.read, self.cells, _inline_meta, depth)
+
+    def cells(self, cells: list[Any], depth: int) -> list[Any]:
+        try:
+            return list(map(self.texts.__getitem__, cells))
+        except TypeError:  # a cell that is no text
+            return [self.read(cell, depth) for cell in cells]
 
 
 def _inline_meta(col: Mapping[str, Any]) -> dict[str, Any]:

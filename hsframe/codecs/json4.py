@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from typing import Any, Final, TypeVar
 
 from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_grid, read_list, read_tags
+from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.codecs.zinc_write import as_number, coord_floats, datetime_text, number_text, time_text
@@ -118,6 +119,8 @@ def _text(value: dict[str, Any], name: str) -> str:
 
 def _read_number(value: dict[str, Any], depth: int) -> Number:
     val, unit = value.get("val"), value.get("unit")
+    if val.__class__ is float and unit.__class__ is str and unit:
+        return make_number(val, unit)
     if unit is not None and not isinstance(unit, str):
         raise Misfit("the unit is no text", "a string", unit).at(".unit")
     if val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT):
@@ -130,7 +133,9 @@ def _read_number(value: dict[str, Any], depth: int) -> Number:
 
 
 def _read_ref(value: dict[str, Any], depth: int) -> Ref:
-    dis = value.get("dis")
+    val, dis = value.get("val"), value.get("dis")
+    if val.__class__ is str and dis.__class__ is str and val[:1] != "@":
+        return make_ref(val, dis)
     if dis is not None and not isinstance(dis, str):
         raise Misfit("the display name is no text", "a string", dis).at(".dis")
     return Ref(_text(value, "val"), dis)
@@ -181,7 +186,27 @@ def _read_xstr(value: dict[str, Any], depth: int) -> XStr | Bin:
 
 
 def _read_grid(value: dict[str, Any], depth: int) -> Grid:
-    return read_grid(value, _read, lambda col: col.get("meta", {}), depth)
+    return read_grid(value, _read, _read_cells, lambda col: col.get("meta", {}), depth)
+
+
+def _read_cells(cells: list[Any], depth: int) -> list[Any]:
+    """What :func:`_read` gives for each cell; the kinds that fill columns are seen first."""
+    values: list[Any] = []
+    add = values.append
+    for cell in cells:
+        if cell is None or cell.__class__ is str:
+            add(cell)
+        elif cell.__class__ is dict:
+            kind = cell.get("_kind")
+            if kind == "marker":
+                add(MARKER)
+            elif kind.__class__ is str and kind in _BY_KIND:
+                add(_BY_KIND[kind](cell, depth))
+            else:
+                add(_read_object(cell, depth))
+        else:
+            add(_read(cell, depth))
+    return values
 
 
 _BY_JSON_TYPE: Final[dict[type, Callable[[Any, int], Any]]] = {

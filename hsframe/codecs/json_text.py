@@ -20,6 +20,8 @@ _MISSING: Final = object()
 
 #: A value of JSON and how deep it stands, to a value of Haystack; what does not fit raises :class:`Misfit`.
 Reading = Callable[[Any, int], Any]
+#: The same for the cells of a column, None among them.
+ReadingCells = Callable[[list[Any], int], list[Any]]
 
 
 class Misfit(Exception):
@@ -147,7 +149,11 @@ def check_depth(depth: int) -> None:
 
 
 def read_grid(
-    value: Mapping[str, Any], read: Reading, col_meta: Callable[[Mapping[str, Any]], Any], depth: int
+    value: Mapping[str, Any],
+    read: Reading,
+    read_cells: ReadingCells,
+    col_meta: Callable[[Mapping[str, Any]], Any],
+    depth: int,
 ) -> Grid:
     """The grid of an object with ``cols`` and ``rows``.
 
@@ -157,6 +163,8 @@ def read_grid(
         The object.
     read : callable
         A value of JSON and its depth, to a value.
+    read_cells : callable
+        The same for all cells of a column; it may be quicker, and must give the same.
     col_meta : callable
         The tags, still as JSON, of a column's object.
     depth : int
@@ -189,7 +197,15 @@ def read_grid(
             # Version 4 lets an object say that it is a dict.
             if row.keys() - names != {"_kind"} or row["_kind"] != "dict":
                 raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
-    columns = [_read_column([row.get(col.name) for row in rows], col.name, read, depth) for col in cols]
+    columns = []
+    for col in cols:
+        cells = [row.get(col.name) for row in rows]
+        try:
+            columns.append(read_cells(cells, depth))
+        except Misfit:
+            # Only now it matters which row it was.
+            _find_misfit(cells, col.name, read, depth)
+            raise
     try:
         return Grid(meta, cols, columns)
     except MetadataError as error:
@@ -205,17 +221,12 @@ def _read_col(col: Any, read: Reading, col_meta: Callable[[Mapping[str, Any]], A
     return Col(col["name"], read_tags(meta, read, depth))
 
 
-def _read_column(cells: list[Any], name: str, read: Reading, depth: int) -> list[Any]:
-    try:
-        return [None if cell is None else read(cell, depth) for cell in cells]
-    except Misfit:
-        # Only now it matters which row it was.
-        for index, cell in enumerate(cells):
-            try:
-                read(cell, depth)
-            except Misfit as misfit:
-                raise misfit.at(f".{name}").at(f".rows[{index}]") from None
-        raise
+def _find_misfit(cells: list[Any], name: str, read: Reading, depth: int) -> None:
+    for index, cell in enumerate(cells):
+        try:
+            read(cell, depth)
+        except Misfit as misfit:
+            raise misfit.at(f".{name}").at(f".rows[{index}]") from None
 
 
 def dump(value: Any, source: str) -> bytes:

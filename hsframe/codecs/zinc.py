@@ -3,10 +3,11 @@
 Each method stands under the production that it implements; the scalars are in :mod:`hsframe.codecs.zinc_scalars`,
 writing is in :mod:`hsframe.codecs.zinc_write`.
 
-A row is read twice as fast as the grammar could be walked: its line is cut at the commas, and each piece is looked
-up in :class:`~hsframe.codecs.zinc_scalars.Cells`. That is exact, because a piece is taken only where it is one whole
-scalar: a string, uri, coordinate, list, dict or grid that holds a comma begins in a piece that ends inside of it, and
-no scalar is the beginning of another one that goes on behind a comma. Such a row is walked.
+A row need not be walked. Its line is cut at commas, and each piece is looked up in
+:class:`~hsframe.codecs.zinc_scalars.Cells`. Whatever way it was cut, the result is the walk's where the pieces make up
+the line again and each is one whole scalar: the walk reads the first scalar up to where its piece ends, because no
+scalar goes on behind a comma that is outside of its quotes or parentheses, then a comma, then the next. All other
+rows are walked, and so every error is the walk's.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ _VERSIONS: Final = ("3.0", "2.0")
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
+# A cell up to its comma, where a cell holds no list, dict or grid: strings, uris and parentheses keep their commas.
+_PIECE = re.compile(
+    r"""((?:[^,"`(\[{<\r\n]++
+    |"(?:[^"\\\r\n]|\\[^\r\n])*+"
+    |`(?:[^`\\\r\n]|\\[^\r\n])*+`
+    |\((?:[^"()\r\n]|"(?:[^"\\\r\n]|\\[^\r\n])*+")*+\)
+    )*+),""",
+    re.VERBOSE,
+)
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 
@@ -205,22 +215,25 @@ class _Reader:
         return cols
 
     def rows(self, width: int, depth: int) -> list[tuple[Any, ...]]:
-        text, cells = self.text, self.cells
+        text, known = self.text, self.cells.__getitem__
         rows: list[list[Any]] = []
         while not self.at_end():
             end = text.find("\n", self.pos)
-            line = text[self.pos :] if end < 0 else text[self.pos : end]
-            pieces = line.removesuffix("\r").split(",")
-            if len(pieces) == width:
-                if width == 1 and not pieces[0].strip(" \t"):
-                    break
+            line = (text[self.pos :] if end < 0 else text[self.pos : end]).removesuffix("\r")
+            pieces = line.split(",")
+            if len(pieces) != width:
+                pieces = _PIECE.findall(line + ",")
+                whole = len(pieces) == width and ",".join(pieces) == line
+            else:
+                whole = width > 1 or line.strip(" \t") != ""
+            if whole:
                 try:
-                    rows.append([cells[piece] for piece in pieces])
+                    rows.append(list(map(known, pieces)))
                     self.pos = len(text) if end < 0 else end + 1
                     continue
                 except CodecError:
                     pass  # a comma within a value, or an error, which the walk will place
-            if not line.strip(" \t\r"):
+            if not line.strip(" \t"):
                 break
             row = self.row(width, depth)
             if row is None:

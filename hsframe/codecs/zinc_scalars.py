@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, Final
 
+from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.places import error_at, without_lone_surrogates
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
@@ -44,17 +45,17 @@ _UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
 # <date>     := YYYY-MM-DD
 # <time>     := hh:mm:ss.FFFFFFFFF
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
 # <dateTime> := <date> "T" <time> <offset> [" " <zoneName>]    <offset> := "Z" | ("+" | "-") hh:mm
 # A whole IANA id ("America/New_York") is taken too; the zone table decides what is a zone. In a list without commas
 # the word behind an offset may be a value of its own: NA, M, INF, Type("text").
-_OFFSET = r"Z|[+-][0-9]{2}:[0-9]{2}"
+_OFFSET = r"Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _ZONE = r"(?!(?:INF|NaN)\b|[A-Za-z0-9_]+\()[A-Z][A-Za-z0-9_+\-/]{2,}"
 # A scalar that begins with a digit or a minus: <dateTime> | <date> | <time> | <number>
 _DIGIT_FIRST = re.compile(
-    rf"({_DATE})(?:T({_TIME})({_OFFSET})(?: +({_ZONE}))?)?|({_TIME})|({_DECIMAL})({_UNIT})?|(-INF)(?:{_UNIT})?"
+    rf"({_DATE})(?:(T{_TIME}(?:{_OFFSET}))(?: +({_ZONE}))?)?|({_TIME})|({_DECIMAL})({_UNIT})?|-INF(?:{_UNIT})?"
 )
-_DATETIME_ONLY = re.compile(rf"({_DATE})T({_TIME})({_OFFSET})")
+_DATETIME_ONLY = re.compile(rf"{_DATE}T{_TIME}(?:{_OFFSET})")
 _DATE_ONLY = re.compile(_DATE)
 _TIME_ONLY = re.compile(_TIME)
 _DECIMAL_ONLY = re.compile(_DECIMAL)
@@ -76,7 +77,7 @@ _ESCAPED: Final = {
 # <uri>      := "`" <uriChar>* "`"     backslash escapes stay as they are written
 _URI = re.compile(r"`((?:[^`\\\r\n]|\\[^\r\n])*)`")
 # <ref>      := "@" <refChar>* [" " <str>]     <refChar> := <alpha> | <digit> | "_" | ":" | "-" | "." | "~"
-_REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)(?: +(?=\"))?")
+_REF = re.compile(r'@([A-Za-z0-9_:\-.~]+)(?: +"([^"\\\r\n]*)"| +(?="))?')
 # <symbol>   := "^" <refChar>*
 _SYMBOL = re.compile(r"\^([A-Za-z0-9_:\-.~]+)")
 # <null> := "N"  <marker> := "M"  <remove> := "R"  <na> := "NA"  <bool> := "T" | "F"  and "INF" | "NaN" of <number>
@@ -145,14 +146,16 @@ def _scan_digit_first(text: str, pos: int) -> tuple[Any, int]:
     match = _DIGIT_FIRST.match(text, pos)
     if match is None:
         raise _error(text, pos, "no number begins here", "digits after the minus, or -INF")
-    day, clock, offset, zone_name, only_time, decimal, unit, _ = match.groups()
+    day, clock, zone_name, only_time, decimal, unit = match.groups()
+    if decimal is not None:
+        return number_of(decimal, unit), match.end()
     try:
-        if decimal is not None:
-            return number_of(decimal, unit), match.end()
+        if clock is not None:
+            return _instant(day + clock, zone_name), match.end()
         if day is not None:
-            if clock is None:
-                return date.fromisoformat(day), match.end()
-            return _instant(day, clock, offset, zone_name), match.end()
+            if text.startswith("T", match.end()):
+                raise ValueError(f"{text[pos : pos + 25]!r} has no time or offset of a clock")
+            return date.fromisoformat(day), match.end()
         if only_time is not None:
             return time.fromisoformat(only_time), match.end()
     except (ValueError, OverflowError, ZoneError) as error:
@@ -163,16 +166,15 @@ def _scan_digit_first(text: str, pos: int) -> tuple[Any, int]:
 
 def number_of(decimal: str, unit: str | None = None) -> Number:
     """The number of a <decimal>: an int where the text is integral and below 2**53, else a float."""
-    if "_" in decimal:
-        decimal = decimal.replace("_", "")
-    if decimal.isdecimal() or (decimal[0] == "-" and decimal[1:].isdecimal()):
-        # 16 digits hold every int below 2**53; int() of thousands of digits is slow, and refused by Python.
-        if len(decimal) <= 17:
-            whole = int(decimal)
-            if -_EXACT_INT < whole < _EXACT_INT:
-                return Number(whole, unit)
-        return Number(float(decimal), unit)
-    return Number(float(decimal), unit)
+    # 16 digits hold every int below 2**53; int() of thousands of digits is slow, and refused by Python.
+    if "." not in decimal and len(decimal) <= 17:
+        try:
+            whole = int(decimal)  # which takes the underscores, too
+        except ValueError:  # it has an exponent
+            return make_number(float(decimal), unit)
+        if -_EXACT_INT < whole < _EXACT_INT:
+            return make_number(whole, unit)
+    return make_number(float(decimal.replace("_", "")), unit)
 
 
 def decimal_of(text: str) -> float | None:
@@ -180,10 +182,9 @@ def decimal_of(text: str) -> float | None:
     return float(text.replace("_", "")) if _DECIMAL_ONLY.fullmatch(text) else None
 
 
-def _instant(day: str, clock: str, offset: str, zone_name: str | None) -> datetime:
+def _instant(text: str, zone_name: str | None) -> datetime:
     """The offset decides the instant; the zone, UTC where none is named, only labels it."""
-    when = datetime.fromisoformat(f"{day}T{clock}{offset}")
-    return when.astimezone(zone(zone_name or "UTC"))
+    return datetime.fromisoformat(text).astimezone(zone(zone_name or "UTC"))
 
 
 def datetime_of(text: str, zone_name: str | None) -> datetime | None:
@@ -192,8 +193,7 @@ def datetime_of(text: str, zone_name: str | None) -> datetime | None:
     Returns None where the text is no <dateTime>; the calendar's and the zone table's refusals are ValueError,
     OverflowError and ZoneError.
     """
-    match = _DATETIME_ONLY.fullmatch(text)
-    return None if match is None else _instant(match[1], match[2], match[3], zone_name)
+    return _instant(text, zone_name) if _DATETIME_ONLY.fullmatch(text) else None
 
 
 def date_of(text: str) -> date | None:
@@ -243,11 +243,14 @@ def _scan_ref(text: str, pos: int) -> tuple[Ref, int]:
     match = _REF.match(text, pos)
     if match is None:
         raise _error(text, pos, "this ref has no id", "@ and letters, digits or _:-.~")
+    val, dis = match.groups()
+    if dis is not None:
+        return make_ref(val, dis), match.end()
     end = match.end()
     if text[end - 1] != " ":
-        return Ref(match[1]), end
+        return make_ref(val, None), end
     dis, end = scan_str(text, end)
-    return Ref(match[1], dis), end
+    return make_ref(val, dis), end
 
 
 def _scan_symbol(text: str, pos: int) -> tuple[Symbol, int]:
@@ -310,13 +313,15 @@ class Cells(dict[str, Any]):
     limit: Final = 100_000
 
     def __missing__(self, text: str) -> Any:
-        pos = skip_blanks(text, 0)
-        if pos == len(text):
-            value = None
-        else:
+        scan = _BY_FIRST.get(text[:1])
+        if scan is not None:
+            value, end = scan(text, 0)
+        elif (pos := skip_blanks(text, 0)) < len(text):
             value, end = scan_scalar(text, pos)
-            if skip_blanks(text, end) != len(text):
-                raise _error(text, end, "this does not belong to the value", "the end of the value")
+        else:
+            value, end = None, pos
+        if end != len(text) and skip_blanks(text, end) != len(text):
+            raise _error(text, end, "this does not belong to the value", "the end of the value")
         if len(self) < self.limit:
             self[text] = value
         return value
