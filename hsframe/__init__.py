@@ -1,3 +1,121 @@
-"""Project Haystack servers to pandas: trends with units and time zones that are right."""
+"""Project Haystack servers to pandas: trends with units and time zones that are right.
+
+::
+
+    import hsframe
+    hsframe.connect("http://127.0.0.1:8080/api", "demo", "demo")
+    points = hsframe.read("point and temp")
+    df = hsframe.his_read(points, "lastWeek")
+
+Importing this package registers the unit dtype and the accessor ``df.hs`` with pandas. Everything that speaks to a
+server is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from hsframe import frame as _frame  # noqa: F401 - registers the dtype and the accessor
+from hsframe.errors import (
+    AuthError,
+    CallError,
+    CodecError,
+    HsFrameError,
+    HTTPStatusError,
+    IncompleteError,
+    MetadataError,
+    NetworkError,
+    RequestTimeoutError,
+    SpanError,
+    UnitError,
+    UnknownRecError,
+    ZoneError,
+    ZoneWarning,
+)
+from hsframe.frame.dtype import UnitDtype
+from hsframe.grid import Col, Grid, GridBuilder, Row
+from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+
+if TYPE_CHECKING:
+    from hsframe import options, spans, units
+    from hsframe.client import Client
+    from hsframe.codecs import decode, encode
+    from hsframe.frame.arrow import read_parquet, write_parquet
+    from hsframe.frame.convert import grid_to_frame
+    from hsframe.session import Session, connect
+    from hsframe.tls import TLSConfig
+    from hsframe.verbs import (
+        about,
+        call,
+        close,
+        defs,
+        eval,
+        export,
+        filetypes,
+        formats,
+        frame_to_his_grids,
+        his_read,
+        his_write,
+        invoke_action,
+        libs,
+        nav,
+        ops,
+        point_write,
+        point_write_array,
+        read,
+        read_by_ids,
+        watch_close,
+        watch_poll,
+        watch_sub,
+        watch_unsub,
+    )
 
 __version__ = "0.1.0"
+
+# Where each name comes from that is loaded on first use (PEP 562).
+_LAZY: Final = {
+    "Client": "hsframe.client",
+    "Session": "hsframe.session",
+    "TLSConfig": "hsframe.tls",
+    "connect": "hsframe.session",
+    "decode": "hsframe.codecs",
+    "encode": "hsframe.codecs",
+    "grid_to_frame": "hsframe.frame.convert",
+    "read_parquet": "hsframe.frame.arrow",
+    "write_parquet": "hsframe.frame.arrow",
+    **dict.fromkeys(
+        (
+            "about", "call", "close", "defs", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
+            "his_read", "his_write", "invoke_action", "libs", "nav", "ops", "point_write", "point_write_array",
+            "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+        ),
+        "hsframe.verbs",
+    ),
+}  # fmt: skip
+_LAZY_MODULES: Final = ("options", "spans", "units")
+
+__all__ = [
+    "MARKER", "NA", "REMOVE", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord", "Grid",
+    "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
+    "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
+    "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
+    "call", "close", "connect", "decode", "defs", "encode", "eval", "export", "filetypes", "formats",
+    "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "libs", "nav", "ops", "options",
+    "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units", "watch_close",
+    "watch_poll", "watch_sub", "watch_unsub", "write_parquet",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"hsframe.{name}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'hsframe' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_LAZY_MODULES})

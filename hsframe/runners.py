@@ -43,8 +43,11 @@ class Runner(Protocol):
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
         """Run ``await fn(*args)`` and give back its result."""
 
+    def current(self) -> asyncio.AbstractEventLoop | None:
+        """The loop on which :meth:`run` would run now, None where it would have to be made."""
+
     def hold(self) -> asyncio.AbstractEventLoop:
-        """The loop on which :meth:`run` would run now; it stays until :meth:`release`."""
+        """The loop on which :meth:`run` would run now, made if need be; it stays until :meth:`release`."""
 
     def release(self) -> None:
         """Say that one holder needs the loop no more."""
@@ -176,6 +179,10 @@ class BackgroundRunner:
         with suppress(RuntimeError):  # the loop is closed: nothing runs on it
             loop.call_soon_threadsafe(call.cancel)
             _wait(call.done, _CANCEL_GRACE_S)
+
+    def current(self) -> asyncio.AbstractEventLoop | None:
+        """The loop, None where it does not run: at first, after the last release, in a forked child."""
+        return self._loop
 
     def hold(self) -> asyncio.AbstractEventLoop:
         """The loop, started if need be; it runs at least until :meth:`release`."""
@@ -322,6 +329,13 @@ class NestedRunner:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def current(self) -> asyncio.AbstractEventLoop | None:
+        """The caller's running loop; where none runs, the runner's own, if there is one already."""
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return None if self._own is None or self._own.is_closed() else self._own
 
     def hold(self) -> asyncio.AbstractEventLoop:
         """The caller's running loop, made re-entrant; where none runs, a loop of the runner's own."""

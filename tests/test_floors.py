@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("frame",),
     ("tls", "transport", "calls", "client"),
     ("history", "server", "testing"),
-    ("runners", "session"),
+    ("runners", "session", "verbs"),
     ("cli",),
     ("__init__", "__main__"),
 )

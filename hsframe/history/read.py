@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -32,8 +32,8 @@ from hsframe.errors import (
     RequestTimeoutError,
     UnknownRecError,
 )
+from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
-from hsframe.frame.trend import History, grid_histories
 from hsframe.grid import Grid
 from hsframe.history.windows import Limits, Request, Target, plan
 from hsframe.kinds import Ref
@@ -44,7 +44,7 @@ from hsframe.spans import SpanLike, epoch_us, resolve
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["Habits", "find_targets", "read_histories", "targets_of"]
+__all__ = ["read_histories"]
 
 _log = logging.getLogger("hsframe.history")
 
@@ -53,61 +53,6 @@ _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?ou
 # must not be asked a thousand times.
 _HALVINGS: Final = 24
 _HALVINGS_WITHOUT_A_WORD: Final = 5
-_IDS_A_READ: Final = 500
-
-
-@dataclass(slots=True)
-class Habits:
-    """What was found out about a server while it was used; None: not known yet."""
-
-    batch_read: bool | None = None
-    batch_write: bool | None = None
-    tz: str | None = None
-
-
-async def find_targets(client: Client, ids: Sequence[str]) -> list[Target]:
-    """Read the records of some points: zone, unit, kind, name, density.
-
-    Raises
-    ------
-    UnknownRecError
-        Ids that the server does not know; the message names them all.
-    """
-    records: list[Mapping[str, Any]] = []
-    unknown: list[str] = []
-    for place in range(0, len(ids), _IDS_A_READ):
-        some = ids[place : place + _IDS_A_READ]
-        try:
-            grid = await client.read_by_ids([Ref(ident) for ident in some], raw=True)
-        except UnknownRecError as error:
-            if not error.ids:
-                raise
-            unknown += error.ids
-            continue
-        # By id where the answer has it, as the order is only a promise; an unknown id is an empty row.
-        by_id = {row["id"].val: row for row in grid if isinstance(row.get("id"), Ref)}
-        in_order = list(grid) if len(grid) == len(some) else [None] * len(some)
-        for ident, row in zip(some, in_order, strict=True):
-            record = by_id.get(ident, row)
-            if record:
-                records.append({**record, "id": Ref(ident, record["id"].dis if "id" in record else None)})
-            else:
-                unknown.append(ident)
-    if unknown:
-        raise UnknownRecError(
-            f"the server knows no record of {_listed(unknown)}; look the points up with read('point and his')",
-            ids=unknown,
-        )
-    return targets_of(records)
-
-
-def targets_of(records: Sequence[Mapping[str, Any]]) -> list[Target]:
-    """The targets of records that were read; an id that comes twice is kept once."""
-    found: dict[str, Target] = {}
-    for record in records:
-        point = Point.from_record(record)
-        found.setdefault(point.id, Target.from_record(record, point))
-    return list(found.values())
 
 
 def _listed(ids: Sequence[str]) -> str:
@@ -121,7 +66,6 @@ async def read_histories(
     *,
     now: datetime | None = None,
     week_start: str = "monday",
-    habits: Habits | None = None,
     limits: Limits | None = None,
     max_concurrency: int = 6,
 ) -> list[History]:
@@ -131,15 +75,13 @@ async def read_histories(
     ----------
     client : Client
     targets : sequence of Target
-        From :func:`find_targets` or :func:`targets_of`.
+        From :func:`hsframe.history.points.find_targets`.
     span : str, date, datetime, (start, end) or Span
         Half-open, in each point's own zone (:mod:`hsframe.spans`).
     now : datetime, optional
         Aware; the present by default.
     week_start : str
         The day on which weeks start.
-    habits : Habits, optional
-        What is known of the server; what is found out is noted in it.
     limits : Limits, optional
         How large one request may be.
     max_concurrency : int
@@ -161,17 +103,16 @@ async def read_histories(
     """
     if max_concurrency < 1:
         raise MetadataError(f"max_concurrency is {max_concurrency}; at least one request must run at a time")
-    habits = habits if habits is not None else Habits()
     now = now or datetime.now(UTC)
-    zoned = await _with_zones(client, targets, habits)
+    zoned = await _with_zones(client, targets)
     requests = plan(
         zoned,
         lambda tz: resolve(span, tz, now, week_start=week_start),
         now_us=epoch_us(now),
-        batch=habits.batch_read is not False,
+        batch=client.dialect.his_read_batch is not False,
         limits=limits,
     )
-    reader = _Reader(client, habits, epoch_us(now), max_concurrency)
+    reader = _Reader(client, epoch_us(now), max_concurrency)
     by_id: dict[str, list[tuple[int, History]]] = {target.point.id: [] for target in zoned}
     for start_us, history in await reader.read_all(requests):
         by_id[history.point.id].append((start_us, history))
@@ -183,16 +124,17 @@ async def read_histories(
     return ordered
 
 
-async def _with_zones(client: Client, targets: Sequence[Target], habits: Habits) -> list[Target]:
+async def _with_zones(client: Client, targets: Sequence[Target]) -> list[Target]:
     """The targets, those without a ``tz`` in the server's own zone, as the standard's default has it."""
     if all(target.point.tz is not None for target in targets):
         return list(targets)
-    if habits.tz is None:
+    dialect = client.dialect
+    if dialect.tz is None:
         about = await client.about(raw=True)
         tz = about[0].get("tz") if len(about) else None
-        habits.tz = tz if isinstance(tz, str) else "UTC"
+        dialect.tz = tz if isinstance(tz, str) else "UTC"
     return [
-        target if target.point.tz is not None else replace(target, point=replace(target.point, tz=habits.tz))
+        target if target.point.tz is not None else replace(target, point=replace(target.point, tz=dialect.tz))
         for target in targets
     ]
 
@@ -204,9 +146,9 @@ Part = tuple[int, History]
 class _Reader:
     """Carries requests out, a bounded number at once."""
 
-    def __init__(self, client: Client, habits: Habits, now_us: int, max_concurrency: int) -> None:
+    def __init__(self, client: Client, now_us: int, max_concurrency: int) -> None:
         self.client = client
-        self.habits = habits
+        self.dialect = client.dialect
         self.now_us = now_us
         self.slots = asyncio.Semaphore(max_concurrency)
         # The smallest request, by group, that was too large: what is as large is cut before it is sent.
@@ -224,7 +166,7 @@ class _Reader:
     async def read(self, request: Request, halvings: int = 0) -> list[Part]:
         """The histories of a request, however often it has to be cut."""
         many = len(request.targets) > 1
-        if many and self.habits.batch_read is False:
+        if many and self.dialect.his_read_batch is False:
             return await self.one_by_one(request)
         if request.size(self.now_us) >= self.too_large.get(self.group(request), request.size(self.now_us) + 1):
             halves = request.in_time(self.now_us) or request.in_points()
@@ -251,8 +193,8 @@ class _Reader:
             return [part for half in halves for part in await self.read(half, halvings + 1)]
         if len(request.targets) > 1 and isinstance(error, CallError | HTTPStatusError | CodecError):
             parts = await self.one_by_one(request)
-            if self.habits.batch_read is None:  # no batch ever worked here, and each of its points does
-                self.habits.batch_read = False
+            if self.dialect.his_read_batch is None:  # no batch ever worked here, and each of its points does
+                self.dialect.his_read_batch = False
             return parts
         if len(request.targets) == 1 and isinstance(error, CallError):
             raise _naming(error, request) from error
@@ -300,11 +242,11 @@ class _Reader:
         if histories is None:
             if not grid.cols:
                 return None  # no samples, or not understood: reading one by one tells
-            if self.habits.batch_read is None:
+            if self.dialect.his_read_batch is None:
                 _log.info("a batch hisRead was answered without all its points: reading point by point from here on")
-            self.habits.batch_read = False
+            self.dialect.his_read_batch = False
             return None
-        self.habits.batch_read = True
+        self.dialect.his_read_batch = True
         pairs = zip(histories, points, strict=True)
         return _clipped([replace(history, point=point) for history, point in pairs], request)
 

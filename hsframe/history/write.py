@@ -21,10 +21,11 @@ import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.errors import CallError, HsFrameError, HTTPStatusError, RequestTimeoutError
+from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
-from hsframe.frame.trend import History, grid_histories, time_index
+from hsframe.frame.trend import time_index
 from hsframe.grid import Grid
-from hsframe.history.read import Habits, read_histories
+from hsframe.history.read import read_histories
 from hsframe.history.windows import STEP_US, Target
 from hsframe.kinds import Number, Ref
 from hsframe.spans import Span, from_epoch_us
@@ -112,7 +113,6 @@ async def write_histories(
     grids: Sequence[Grid],
     targets: Mapping[str, Target],
     *,
-    habits: Habits | None = None,
     max_concurrency: int = 6,
     body_bytes: int = _BODY_BYTES,
 ) -> None:
@@ -125,8 +125,6 @@ async def write_histories(
         From :func:`hsframe.frame.his_grids.frame_to_his_grids`.
     targets : mapping of id to Target
         The records of their points.
-    habits : Habits, optional
-        What is known of the server; what is found out is noted in it.
     max_concurrency : int
         How many requests run at once.
     body_bytes : int
@@ -139,19 +137,17 @@ async def write_histories(
     NetworkError, AuthError
         No usable answer came; some of the samples may have been written. The same write again is harmless.
     """
-    writer = _Writer(client, targets, habits if habits is not None else Habits(), max_concurrency, body_bytes)
+    writer = _Writer(client, targets, max_concurrency, body_bytes)
     for grid in grids:
         await writer.write(grid)
 
 
 class _Writer:
-    def __init__(
-        self, client: Client, targets: Mapping[str, Target], habits: Habits, max_concurrency: int, body_bytes: int
-    ) -> None:
+    def __init__(self, client: Client, targets: Mapping[str, Target], max_concurrency: int, body_bytes: int) -> None:
         self.client = client
         self.targets = targets
         self.points = {ident: target.point for ident, target in targets.items()}
-        self.habits = habits
+        self.dialect = client.dialect
         self.max_concurrency = max_concurrency
         self.slots = asyncio.Semaphore(max_concurrency)
         self.body_bytes = body_bytes
@@ -159,7 +155,7 @@ class _Writer:
 
     async def write(self, grid: Grid) -> None:
         histories = _samples(grid, self.points)
-        if len(histories) >= _BATCH_FROM and self.habits.batch_write is not False:
+        if len(histories) >= _BATCH_FROM and self.dialect.his_write_batch is not False:
             histories = await self.batch(grid, histories)
         results = await asyncio.gather(*(self.single(grid, history) for history in histories), return_exceptions=True)
         bad = [
@@ -194,9 +190,9 @@ class _Writer:
             left = await self.unproven(left)
             if not left:
                 break
-        if len(left) == len(histories) or (left and self.habits.batch_write is None):
+        if len(left) == len(histories) or (left and self.dialect.his_write_batch is None):
             _log.info("a batch hisWrite was answered and its samples are not there: writing point by point")
-            self.habits.batch_write = False
+            self.dialect.his_write_batch = False
         self.done += [history.point.id for history in histories if history not in left]
         return left
 
@@ -209,9 +205,7 @@ class _Writer:
         span = Span(from_epoch_us(first_s * STEP_US, UTC), from_epoch_us(after_s * STEP_US, UTC))
         found: dict[str, list[History]] = {}
         targets = [self.targets[history.point.id] for history in histories]
-        for history in await read_histories(
-            self.client, targets, span, habits=self.habits, max_concurrency=self.max_concurrency
-        ):
+        for history in await read_histories(self.client, targets, span, max_concurrency=self.max_concurrency):
             found.setdefault(history.point.id, []).append(history)
         return [history for history in histories if not _holds(found.get(history.point.id, []), history)]
 

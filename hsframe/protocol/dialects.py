@@ -23,12 +23,18 @@ class Dialect:
         haystack-py serves about, ops, formats and close by GET only; other servers take no GET at all.
     his_read_batch : bool or None
         Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
+    his_write_batch : bool or None
+        Whether the samples of a batch hisWrite are there afterwards. haystack-py answers 200 and drops them.
+    tz : str or None
+        The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked.
     login : str
         The scheme that the last login used.
     """
 
     methods: dict[str, Method] = field(default_factory=dict)
     his_read_batch: bool | None = None
+    his_write_batch: bool | None = None
+    tz: str | None = None
     login: str = ""
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:

@@ -1,0 +1,691 @@
+"""The synchronous face: :func:`connect`, and :class:`Session` with every verb as a method.
+
+Async is the core. A session runs the methods of its :class:`hsframe.Client` through a runner
+(:mod:`hsframe.runners`), and makes frames of the grids that come back. What is said here about requests, errors and
+logins is what the client does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
+
+import pandas as pd
+
+from hsframe.client import Client
+from hsframe.errors import HsFrameError, MetadataError
+from hsframe.frame.convert import grid_to_frame
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.his_grids import frame_to_his_grids
+from hsframe.frame.histories import History
+from hsframe.frame.match import match_columns
+from hsframe.frame.points import Point
+from hsframe.frame.trend import Header, Shape, trend_frame
+from hsframe.grid import Grid
+from hsframe.history.archive import checked_path, write_archive
+from hsframe.history.points import find_targets, targets_by_id
+from hsframe.history.read import read_histories
+from hsframe.history.windows import Target
+from hsframe.history.write import report_frame, write_histories, written_of
+from hsframe.kinds import Number, Ref
+from hsframe.protocol.login import AuthScheme
+from hsframe.protocol.secret import HiddenStr, Secret
+from hsframe.runners import Runner, runner_named
+from hsframe.spans import SpanLike
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import aiohttp
+
+    from hsframe.tls import TLSConfig
+
+__all__ = ["Session", "connect", "default_session"]
+
+T = TypeVar("T")
+
+_CONNECT_FIRST: Final = "there is no session: call hsframe.connect(...) first"
+
+
+def connect(
+    uri: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    *,
+    token: str | None = None,
+    auth: AuthScheme = "auto",
+    allow_insecure: bool = False,
+    format: str = "zinc",
+    tls: TLSConfig | None = None,
+    timeout: aiohttp.ClientTimeout | float | None = None,
+    proxy: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    runner: Literal["thread", "nested"] = "thread",
+    max_concurrency: int = 6,
+) -> Session:
+    """Connect to a Haystack server; the session becomes the default one of the module's verbs.
+
+    Nothing is sent yet: the login is part of the first request.
+
+    Parameters
+    ----------
+    uri : str, optional
+        Where the API is, as ``"http://127.0.0.1:8080/api"``; a trailing slash makes no difference. Environment:
+        ``HSFRAME_URI``.
+    user, password : str, optional
+        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. A user that is ``""`` is nobody: anonymous access.
+    token : str, optional
+        A bearer token in place of a login. Environment: ``HSFRAME_TOKEN``, where neither `user` nor `password` is
+        given here.
+    auth : str
+        The login scheme: ``"auto"`` takes the one that the server offers.
+    allow_insecure : bool
+        Allow PLAINTEXT and Basic over plain http to another machine.
+    format : {"zinc", "json", "json3"}
+        The wire format of requests and answers; ``"json"`` is version 4.
+    tls : TLSConfig, optional
+        A client certificate, an authority of one's own.
+    timeout : float or aiohttp.ClientTimeout, optional
+        Seconds that one request may take; 30 by default.
+    proxy : str, optional
+        ``http://user:password@host:port``.
+    headers : mapping, optional
+        Extra headers for every request.
+    runner : {"thread", "nested"}
+        How the asynchronous core is run, see :mod:`hsframe.runners`.
+    max_concurrency : int
+        How many requests of one read or write run at once.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    MetadataError
+        There is no uri, or a setting is none of those that exist.
+
+    Examples
+    --------
+    >>> with connect("http://127.0.0.1:8080/api/", "demo", "demo") as s:
+    ...     s
+    <Session http://127.0.0.1:8080/api as demo>
+    """
+    global _default
+    uri = uri if uri is not None else os.environ.get("HSFRAME_URI")
+    if not uri:
+        raise MetadataError(
+            "there is no uri to connect to: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
+            "'password'), or set HSFRAME_URI"
+        )
+    if token is None and user is None and password is None:
+        token = os.environ.get("HSFRAME_TOKEN") or None
+    if token is None:
+        user = user if user is not None else os.environ.get("HSFRAME_USER", "")
+        password = password if password is not None else os.environ.get("HSFRAME_PASSWORD", "")
+    if max_concurrency < 1:
+        raise MetadataError(f"max_concurrency is {max_concurrency}; at least one request must run at a time")
+    # What follows may raise, and a traceback can show local variables.
+    where, secrets = Secret(uri), (Secret(password or ""), None if token is None else Secret(token))
+    proxy = None if proxy is None else HiddenStr(proxy)
+    headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
+    del uri, password, token
+
+    def make_client() -> Client:
+        word, ticket = secrets
+        return Client(
+            where.reveal(),
+            user or "",
+            word.reveal(),
+            token=None if ticket is None else ticket.reveal(),
+            auth=auth,
+            allow_insecure=allow_insecure,
+            format=format,
+            tls=tls,
+            timeout=timeout,
+            proxy=proxy,
+            headers=headers,
+        )
+
+    client = make_client()  # a wrong setting shows now, not with the first request
+    session = Session(make_client, client, runner_named(runner), user=user or "", max_concurrency=max_concurrency)
+    _default = session
+    return session
+
+
+def default_session() -> Session:
+    """The session of the last :func:`connect`.
+
+    Raises
+    ------
+    MetadataError
+        There is none, or it was closed.
+    """
+    if _default is None:
+        raise MetadataError(_CONNECT_FIRST)
+    return _default
+
+
+_default: Session | None = None
+
+
+class Session:
+    """A connection to one server, made by :func:`connect`; use it as a context manager, or call :meth:`close`.
+
+    Methods may be called from any thread, and inside a running event loop, as in Jupyter.
+
+    Attributes
+    ----------
+    uri : str
+        Without credentials.
+    """
+
+    def __init__(
+        self, make_client: Callable[[], Client], client: Client, runner: Runner, *, user: str, max_concurrency: int
+    ) -> None:
+        self.uri = client.base_url
+        self._user = user
+        self._make_client = make_client
+        self._fresh: Client | None = client
+        self._runner = runner
+        self._max_concurrency = max_concurrency
+        self._lock = threading.RLock()
+        self._closed = False
+        # The points that were read here: their display names may be labels of a frame that is written.
+        self._known: dict[str, Point] = {}
+        self._live: tuple[Client, asyncio.AbstractEventLoop, int] | None = None
+        self._cleanup: weakref.finalize[..., Any] | None = None
+        _SESSIONS.add(self)
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Client:
+        """The asynchronous client, open, on the loop of the session's runner.
+
+        With ``runner="nested"`` it can be awaited in the notebook. With ``runner="thread"`` its loop is another one:
+        use :meth:`run`.
+        """
+        with self._lock:
+            if self._closed:
+                raise MetadataError(f"the session with {self.uri} is closed: call hsframe.connect(...) first")
+            live = self._live
+            if live is not None and live[1] is self._runner.current() and live[2] == os.getpid():
+                return live[0]
+            if live is not None:
+                # Forked, or another loop runs now: the connections belong to the parent, or to a loop that is gone.
+                _LEFT_BEHIND.append(live)
+            self._live = None
+            client = self._fresh or self._make_client()
+            self._fresh = None
+            loop = self._runner.hold()
+            try:
+                self._runner.run(client.__aenter__)
+            except BaseException:
+                self._runner.release()
+                raise
+            self._live = (client, loop, os.getpid())
+            self._cleanup = weakref.finalize(self, _close_later, self._runner, *self._live)
+            self._cleanup.atexit = False  # _close_all is there for that
+            return client
+
+    @property
+    def known_points(self) -> list[Point]:
+        """The points that were read in this session."""
+        return list(self._known.values())
+
+    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
+        """Run a coroutine function of one's own on the session's loop and wait for its result.
+
+        Parameters
+        ----------
+        fn : coroutine function
+            Called with the client and `args`.
+        *args
+        timeout_s : float, optional
+            Seconds after which it is cancelled.
+
+        Examples
+        --------
+        >>> async def both(client):                             # doctest: +SKIP
+        ...     return await asyncio.gather(client.about(), client.ops())
+        >>> about, ops = session.run(both)                      # doctest: +SKIP
+        """
+        return self._runner.run(fn, self.client, *args, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
+        global _default
+        with self._lock:
+            self._closed = True
+            live, self._live = self._live, None
+            if self._cleanup is not None:
+                self._cleanup.detach()
+            if _default is self:
+                _default = None
+        if live is None:
+            return
+        client, loop, pid = live
+        if pid != os.getpid() or loop is not self._runner.current():
+            _LEFT_BEHIND.append(live)
+            return
+        try:
+            self._runner.run(client.close)
+        finally:
+            self._runner.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        who = f" as {self._user}" if self._user else ""
+        return f"<Session {self.uri}{who}{', closed' if self._closed else ''}>"
+
+    def _ask(self, name: str, *args: Any, **kwargs: Any) -> Grid:
+        """The grid that a method of the client gives."""
+        method = getattr(self.client, name)
+        grid = self._runner.run(functools.partial(method, *args, raw=True, **kwargs))
+        assert isinstance(grid, Grid)
+        return grid
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    def about(self) -> pd.DataFrame:
+        """What the server says of itself.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
+        """
+        return entity_frame(self._ask("about"))
+
+    def ops(self) -> pd.DataFrame:
+        """The operations that the server knows, a row each."""
+        return entity_frame(self._ask("ops"))
+
+    def formats(self) -> pd.DataFrame:
+        """The formats that the server takes and gives, a row each: ``mime``, ``receive``, ``send``."""
+        return entity_frame(self._ask("formats"))
+
+    def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's definitions, a row each."""
+        return entity_frame(self._ask("defs", filter, limit))
+
+    def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's libraries of definitions, a row each."""
+        return entity_frame(self._ask("libs", filter, limit))
+
+    def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The file types that the server knows, a row each."""
+        return entity_frame(self._ask("filetypes", filter, limit))
+
+    def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
+        """Records by filter.
+
+        Parameters
+        ----------
+        filter : str
+            As ``'point and temp and siteRef->dis == "HQ"'``.
+        limit : int, optional
+            At most so many.
+
+        Returns
+        -------
+        DataFrame
+            A row a record, a column a tag (:func:`hsframe.frame.entities.entity_frame`); it can be given to
+            :meth:`his_read` as it is.
+
+        Raises
+        ------
+        CallError
+            The server refused; a filter that it cannot understand, for one.
+        IncompleteError
+            The server says that there is more, and no `limit` was given.
+        """
+        return self._records(self._ask("read", filter, limit))
+
+    def read_by_ids(self, ids: Iterable[Ref | str]) -> pd.DataFrame:
+        """Records by id, in the order of the ids.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+
+        Returns
+        -------
+        DataFrame
+            A row a record, as :meth:`read` gives it.
+
+        Raises
+        ------
+        UnknownRecError
+            Ids that the server does not know; the message names them.
+        """
+        return self._records(self._ask("read_by_ids", [ids] if isinstance(ids, Ref | str) else list(ids)))
+
+    def nav(self, nav_id: Any = None) -> pd.DataFrame:
+        """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""
+        return self._records(self._ask("nav", nav_id))
+
+    def _records(self, grid: Grid) -> pd.DataFrame:
+        self._remember(Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row))
+        return entity_frame(grid)
+
+    def _remember(self, points: Iterable[Point]) -> None:
+        self._known.update((point.id, point) for point in points)
+
+    # -- histories -----------------------------------------------------------------------------------------------
+
+    @overload
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = ...,
+        shape: Literal["wide", "long"] = ...,
+        tz: str | tzinfo = ...,
+        week_start: str = ...,
+    ) -> pd.DataFrame: ...
+    @overload
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = ...,
+        shape: Literal["dict"],
+        tz: str | tzinfo = ...,
+        week_start: str = ...,
+    ) -> dict[str, pd.DataFrame]: ...
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = "dis",
+        shape: Shape = "wide",
+        tz: str | tzinfo = "point",
+        week_start: str = "monday",
+    ) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """The histories of some points as a frame: every sample once, at its instant, in its unit.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
+            a filter finds, those with a history are read.
+        span : str, date, datetime, or (start, end)
+            Half-open, in each point's own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``,
+            ``"2026-01"``, ``"2026-01-01,2026-01-31"``, ``("2026-01-01T08:00", "2026-01-01T12:00")``;
+            :mod:`hsframe.spans` has all forms.
+        header : {"dis", "id"} or callable
+            Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
+            of the point gives.
+        shape : {"wide", "long", "dict"}
+            A column a point; a row a sample; or a frame a point.
+        tz : str or tzinfo
+            The zone of the index; ``"point"`` is that of the points.
+        week_start : str
+            The day on which weeks start: ``"monday"``, ``"sunday"``, ...
+
+        Returns
+        -------
+        DataFrame or dict of str to DataFrame
+            Index ``ts``, ``datetime64[us, zone]``, strictly increasing. Number columns with a unit are
+            ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``.
+
+        Raises
+        ------
+        SpanError
+            The span cannot be understood.
+        UnknownRecError, MetadataError
+            The server does not know an id; no point is meant.
+        CallError, NetworkError, AuthError, CodecError
+            The server refused, or gave no usable answer. Nothing partial is returned.
+
+        Warns
+        -----
+        ZoneWarning
+            The points are in several zones and share one index, which is UTC then.
+        """
+        trend_frame([], header=header, shape=shape, tz=tz)  # refuses a wrong setting before anything is read
+        histories = self.run(self._histories, points, span, week_start)
+        return trend_frame(histories, header=header, shape=shape, tz=tz)
+
+    async def _histories(self, client: Client, points: Any, span: SpanLike, week_start: str) -> list[History]:
+        targets = await find_targets(client, points)
+        self._remember(target.point for target in targets)
+        return await read_histories(client, targets, span, week_start=week_start, max_concurrency=self._max_concurrency)
+
+    def his_write(
+        self,
+        df: pd.DataFrame | pd.Series[Any],
+        *,
+        points: Any = None,
+        dry_run: bool = False,
+        inf: Literal["refuse", "send"] = "refuse",
+        convert: bool = False,
+    ) -> pd.DataFrame:
+        """Write a frame's samples to the histories of its points.
+
+        Everything is checked first: what cannot be written right is refused, and then nothing is sent. Missing
+        values are no samples. Instants are those of the index; the zone that is written is the point's own.
+
+        Parameters
+        ----------
+        df : DataFrame or Series
+            Index: zone-aware times. A column finds its point by `points`, by what :meth:`his_read` noted in the
+            frame, by a label that is an id, or by a display name that is unique among the points read in this session.
+        points : mapping of label to id, list of points, or DataFrame, optional
+            Which point a column belongs to.
+        dry_run : bool
+            Check everything and send nothing.
+        inf : {"refuse", "send"}
+            What to do with infinite values.
+        convert : bool
+            Whether a column in another unit is converted to its point's; else it is refused.
+
+        Returns
+        -------
+        DataFrame
+            A row a point with samples: ``id``, ``dis``, ``unit``, ``tz``, ``rows``, ``first``, ``last``, ``status``.
+
+        Raises
+        ------
+        ZoneError, UnitError, MetadataError
+            Naive times, another unit, an instant that comes twice, a column without a point; column and place named.
+        UnknownRecError
+            The server does not know a point.
+        CallError, NetworkError, AuthError
+            The server refused, or gave no usable answer. The same write again does no harm.
+        """
+        frame = df.to_frame() if isinstance(df, pd.Series) else df
+        # A first look, before the server is asked: naive times, doubles, columns without a point.
+        frame_to_his_grids(frame, points, inf="send", convert=True, known=self.known_points)
+        labels = match_columns(frame, points, self.known_points)
+        targets: dict[str, Target] = {}
+        if labels:
+            read = self.run(targets_by_id, [point.id for point in labels.values()])
+            targets = {target.point.id: target for target in read}
+        records = {ident: target.point for ident, target in targets.items()}
+        self._remember(records.values())
+        grids = frame_to_his_grids(
+            frame, {label: records[point.id] for label, point in labels.items()}, inf=inf, convert=convert
+        )
+        entries = written_of(grids, records, "dry run" if dry_run else "written")
+        if grids and not dry_run:
+            send = functools.partial(write_histories, max_concurrency=self._max_concurrency)
+            self.run(send, grids, targets)
+        return report_frame(entries)
+
+    def export(
+        self,
+        points: Any,
+        span: SpanLike,
+        path: str | os.PathLike[str],
+        *,
+        header: Header = "dis",
+        tz: str | tzinfo = "point",
+        week_start: str = "monday",
+    ) -> Path:
+        """Read histories into a Parquet file, with units, zones and ids in its metadata.
+
+        Parameters
+        ----------
+        points, span, header, tz, week_start
+            As for :meth:`his_read`.
+        path : path
+            The file; it is there whole or not at all. :func:`hsframe.read_parquet` gives the frame back, and other
+            tools read plain doubles.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        MetadataError
+            There is no such folder. Else as :meth:`his_read`.
+        """
+        target = checked_path(path)
+        return write_archive(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)
+
+    # -- everything else -----------------------------------------------------------------------------------------
+
+    def point_write(
+        self, id: Ref | str, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Write a value at a level of a point's priority array; None takes the level's value away.
+
+        Parameters
+        ----------
+        id : Ref or str
+        level : int
+            1 (highest) to 17 (the default value).
+        val : Number, bool, str or None
+        who : str
+            Who writes; the user by default.
+        duration : Number or timedelta, optional
+            How long it holds, at level 8.
+
+        Returns
+        -------
+        DataFrame
+            The server's answer, mostly empty.
+        """
+        return entity_frame(self._ask("point_write", id, level, val, who, duration))
+
+    def point_write_array(self, id: Ref | str) -> pd.DataFrame:
+        """The priority array of a point: a row a level, with ``level``, ``levelDis``, ``val``, ``who``."""
+        return entity_frame(self._ask("point_write_array", id))
+
+    def watch_sub(
+        self, ids: Iterable[Ref | str], watch_dis: str, lease: Number | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Open a watch on some records.
+
+        Returns
+        -------
+        DataFrame
+            The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` wants.
+        """
+        return self._watched(self._ask("watch_sub", list(ids), watch_dis, lease))
+
+    def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
+        """The records of a watch that changed since the last poll, or all of them with `refresh`."""
+        return self._watched(self._ask("watch_poll", watch_id, refresh))
+
+    def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
+        """Take some records out of a watch."""
+        self._ask("watch_unsub", watch_id, list(ids))
+
+    def watch_close(self, watch_id: str) -> None:
+        """Close a watch."""
+        self._ask("watch_close", watch_id)
+
+    def _watched(self, grid: Grid) -> pd.DataFrame:
+        df = entity_frame(grid)
+        df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
+        return df
+
+    def invoke_action(self, id: Ref | str, action: str, args: Mapping[str, Any] | Grid | None = None) -> pd.DataFrame:
+        """Call an action of a record; the answer is whatever the server makes of it."""
+        return _frame(self._ask("invoke_action", id, action, args))
+
+    def eval(self, expr: str) -> pd.DataFrame:
+        """Evaluate an Axon expression (SkySpark, Haxall).
+
+        Returns
+        -------
+        DataFrame
+            A trend frame where the answer is shaped like a history, else a row a record.
+        """
+        return _frame(self._ask("eval", expr))
+
+    def call(self, op: str, grid: Grid | None = None) -> Grid:
+        """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
+
+        Raises
+        ------
+        CallError
+            The server answered with an error grid.
+        """
+        return self._runner.run(self.client.call, op, grid if grid is not None else Grid())
+
+
+def _frame(grid: Grid) -> pd.DataFrame:
+    df = grid_to_frame(grid)
+    assert isinstance(df, pd.DataFrame)
+    return df
+
+
+# -- what outlives a session -------------------------------------------------------------------------------------
+
+_SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
+# Connections of a parent process or of a closed loop: closing them here would reach into the other's sockets.
+_LEFT_BEHIND: list[tuple[Client, asyncio.AbstractEventLoop, int]] = []
+
+
+def _close_later(runner: Runner, client: Client, loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    """A session went out of use unclosed: close its client when the loop has time, and let go of the loop."""
+    if pid != os.getpid() or loop.is_closed() or not loop.is_running():
+        return
+
+    async def close() -> None:
+        try:
+            await client.close()
+        finally:
+            loop.call_soon(runner.release)
+
+    with suppress(RuntimeError):
+        asyncio.run_coroutine_threadsafe(close(), loop)
+
+
+def _close_all() -> None:
+    for session in list(_SESSIONS):
+        with suppress(HsFrameError, RuntimeError):
+            session.close()
+
+
+def _forget_default() -> None:
+    """In a forked child: the default session stays, with a connection of its own at the next call."""
+    for session in list(_SESSIONS):
+        session._lock = threading.RLock()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_default)
