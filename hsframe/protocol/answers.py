@@ -12,7 +12,9 @@ from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
 
 __all__ = ["by_ids", "check_answer", "check_batch", "history_ids", "python_rows", "python_value"]
 
-_UNKNOWN: Final = re.compile(r"unknown\s*-?(rec|id|entity|ref)|(rec|id|entity|point)s? (was )?not found", re.IGNORECASE)
+_UNKNOWN: Final = re.compile(
+    r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
+)
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
 
 

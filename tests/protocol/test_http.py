@@ -1,0 +1,147 @@
+"""What an HTTP answer that is no grid is taken for, and what the error says."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsframe.errors import AuthError, HTTPStatusError, NetworkError
+from hsframe.protocol.http import (
+    HttpAnswer,
+    http_failure,
+    is_html,
+    json_error,
+    looks_like_grid,
+    retry_after_s,
+    server_text,
+)
+
+URL = "http://host/api/demo/read"
+HAXALL_404 = (
+    b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"\n "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">'
+    b"\n<html xmlns='http://www.w3.org/1999/xhtml'>\n<head>\n<title>404 Not Found</title>\n</head>\n<body>\n"
+    b"<h1>Not Found</h1>\nProj not found\n</body>\n</html>\n"
+)
+HTML = (("Content-Type", "text/html; charset=UTF-8"),)
+JSON = (("Content-Type", "application/json"),)
+
+
+def failure(answer: HttpAnswer, *, logged_in: bool = True) -> Exception | None:
+    return http_failure(answer, "read", URL, logged_in=logged_in)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'ver:"3.0"\nempty\n',
+        b'\xef\xbb\xbfver:"3.0" err\nempty\n',
+        b'{"_kind":"grid","cols":[],"rows":[]}',
+        b'{"meta":{"ver":"3.0","err":"m:"},"cols":[],"rows":[]}',
+        b"",
+    ],
+)
+def test_a_grid_is_no_failure(body: bytes) -> None:
+    assert failure(HttpAnswer(200, "OK", body=body)) is None
+
+
+def test_codes_carry_the_servers_words_and_advice() -> None:
+    error = failure(HttpAnswer(404, "Proj not found", HTML, HAXALL_404))
+    assert isinstance(error, HTTPStatusError)
+    assert (error.status, error.url) == (404, URL)
+    assert "Proj not found" in str(error)
+    assert "an HTML page" in str(error)
+    assert "http://host:port/api/demo/" in str(error)
+    assert "read at http://host/api/demo/read" in str(error)
+    error = failure(HttpAnswer(415, "Content-Type not specified"))
+    assert "'zinc' is known by every server" in str(error)
+
+
+def test_json_errors_of_version_5_and_of_frameworks() -> None:
+    v5 = b'{"spec":"sys.api::Err","status":429,"dis":"Too many requests","errTrace":"x"}'
+    error = failure(HttpAnswer(429, "", (*JSON, ("Retry-After", "7")), v5))
+    assert isinstance(error, HTTPStatusError)
+    assert (error.reason, error.retry_after_s) == ("Too many requests", 7.0)
+    assert "it asks to wait 7 s" in str(error)
+    error = failure(HttpAnswer(404, "Not Found", JSON, b'{"detail":"Not Found"}'))
+    assert "Not Found" in str(error)
+    # As a 200 too.
+    error = failure(HttpAnswer(200, "OK", JSON, v5))
+    assert isinstance(error, HTTPStatusError)
+    assert "Too many requests" in str(error)
+    # A bare dict is how some servers answer about.
+    assert failure(HttpAnswer(200, "OK", JSON, b'{"dis":"My server","tz":"London"}')) is None
+    assert json_error(HttpAnswer(500, body=b'{"error":{"code":3}}')) == '{"code": 3}'
+    assert json_error(HttpAnswer(500, body=b"{nonsense")) == ""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!doctype HTML><title>Log in</title>",
+        b"  \n<html><head><title>Log in</title>",
+        b"\xef\xbb\xbf<HTML><title>Log in</title>",
+    ],
+)
+def test_a_page_instead_of_a_grid_is_named(page: bytes) -> None:
+    answer = HttpAnswer(200, "OK", (("Content-Type", "text/plain"),), page)
+    assert is_html(answer)
+    error = failure(answer)
+    assert type(error) is NetworkError
+    assert "found an HTML page instead of a grid" in str(error)
+    assert "Log in" in str(error)
+    assert "http://host:port/api/demo/" in str(error)
+
+
+def test_redirects() -> None:
+    to_login = HttpAnswer(303, "See Other", (("Location", "/user/login?from=secret"),))
+    error = failure(to_login, logged_in=False)
+    assert isinstance(error, AuthError)
+    assert "give a user name and a password" in str(error)
+    assert "/user/login" in str(error)
+    assert "secret" not in str(error)
+    assert type(failure(to_login)) is NetworkError
+    elsewhere = failure(HttpAnswer(301, "", (("Location", "https://u:pw@other/api/"),)), logged_in=False)
+    assert type(elsewhere) is NetworkError
+    assert "https://other/api/" in str(elsewhere)
+    assert "pw" not in str(elsewhere)
+
+
+def test_401_and_403() -> None:
+    answer = HttpAnswer(401, "", (("WWW-Authenticate", "scram hash=SHA-256"),))
+    assert "schemes: scram" in str(failure(answer, logged_in=False))
+    assert isinstance(failure(answer, logged_in=False), AuthError)
+    assert isinstance(failure(HttpAnswer(403), logged_in=False), AuthError)
+    assert isinstance(failure(HttpAnswer(403, "no rights")), HTTPStatusError)
+
+
+def test_text_of_the_server_is_one_short_line() -> None:
+    assert server_text(
+        HttpAnswer(500, "Internal", body=b"line 1\nline 2", headers=(("Content-Type", "text/plain"),))
+    ) == ("Internal: line 1 line 2")
+    assert len(server_text(HttpAnswer(500, body=b"<html>" + b"x" * 9999, headers=HTML))) < 400
+    assert server_text(HttpAnswer(404, "Not Found", HTML, HAXALL_404)) == "404 Not Found: Not Found Proj not found"
+    assert "alert" not in server_text(HttpAnswer(500, body=b"<html><script>alert(1)</script>Broken</html>"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((), None),
+        ((("Retry-After", "120"),), 120.0),
+        ((("Retry-After", "soon"),), None),
+        (
+            (("Retry-After", "Wed, 21 Oct 2026 07:28:30 GMT"), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")),
+            30.0,
+        ),
+        ((("Retry-After", "Wed, 21 Oct 2020 07:28:30 GMT"),), 0.0),
+    ],
+)
+def test_retry_after(headers: tuple[tuple[str, str], ...], seconds: float | None) -> None:
+    assert retry_after_s(HttpAnswer(503, headers=headers)) == seconds
+
+
+def test_headers_are_found_in_any_case_and_not_shown() -> None:
+    answer = HttpAnswer(200, headers=(("authentication-INFO", "authToken=abc"),), body=b"secret")
+    assert answer.header("Authentication-Info") == "authToken=abc"
+    assert "abc" not in repr(answer)
+    assert "secret" not in repr(answer)
+    assert not looks_like_grid(answer)

@@ -1,0 +1,171 @@
+"""Request grids of each op, byte by byte in Zinc where the standard shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from hsframe.codecs import decode, encode
+from hsframe.errors import MetadataError, ZoneError
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.protocol import ops
+from hsframe.protocol.dialects import Dialect
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("request_grid", "zinc"),
+    [
+        (ops.read_request("site"), 'ver:"3.0"\nfilter\n"site"\n'),
+        (ops.read_request("point", 2), 'ver:"3.0"\nfilter,limit\n"point",2\n'),
+        (ops.read_by_ids_request(["@a", Ref("b")]), 'ver:"3.0"\nid\n@a\n@b\n'),
+        (ops.read_by_ids_request("a"), 'ver:"3.0"\nid\n@a\n'),
+        (ops.nav_request(), 'ver:"3.0"\nempty\n'),
+        (ops.nav_request(Ref("site-ny")), 'ver:"3.0"\nnavId\n@site-ny\n'),
+        (ops.defs_request(), 'ver:"3.0"\nempty\n'),
+        (ops.defs_request("marker", 3), 'ver:"3.0"\nfilter,limit\n"marker",3\n'),
+        (ops.his_read_request("a", "today"), 'ver:"3.0"\nid,range\n@a,"today"\n'),
+        (ops.his_read_batch_request(["a", "b"], "2026-11-02"), 'ver:"3.0" range:"2026-11-02"\nid\n@a\n@b\n'),
+        (
+            ops.his_read_batch_request(["a"], "today", "London"),
+            'ver:"3.0" range:"today" tz:"London"\nid\n@a\n',
+        ),
+        (ops.point_write_array_request("a"), 'ver:"3.0"\nid\n@a\n'),
+        (ops.point_write_request("a", 16, 72.5), 'ver:"3.0"\nid,level,val\n@a,16,72.5\n'),
+        (
+            ops.point_write_request("a", 8, Number(60, "°F"), "py", Number(10, "min")),
+            'ver:"3.0"\nid,level,val,who,duration\n@a,8,60°F,"py",10min\n',
+        ),
+        (
+            ops.point_write_request("a", 8, True, duration=timedelta(minutes=1)),
+            'ver:"3.0"\nid,level,val,duration\n@a,8,T,60s\n',
+        ),
+        (
+            ops.watch_sub_request(["a"], "My Watch", Number(5, "min")),
+            'ver:"3.0" watchDis:"My Watch" lease:5min\nid\n@a\n',
+        ),
+        (ops.watch_sub_request(["a"], "W", watch_id="w-1"), 'ver:"3.0" watchId:"w-1" watchDis:"W"\nid\n@a\n'),
+        (ops.watch_poll_request("w-1"), 'ver:"3.0" watchId:"w-1"\nempty\n'),
+        (ops.watch_poll_request("w-1", refresh=True), 'ver:"3.0" watchId:"w-1" refresh\nempty\n'),
+        (ops.watch_unsub_request("w-1", ["a"]), 'ver:"3.0" watchId:"w-1"\nid\n@a\n'),
+        (ops.watch_close_request("w-1"), 'ver:"3.0" watchId:"w-1" close\nempty\n'),
+        (
+            ops.invoke_action_request("ahu-1", "reset", {"duration": Number(30, "s"), "n": 3}),
+            'ver:"3.0" id:@ahu-1 action:"reset"\nduration,n\n30s,3\n',
+        ),
+        (ops.invoke_action_request("ahu-1", "reset"), 'ver:"3.0" id:@ahu-1 action:"reset"\nempty\n'),
+        (ops.eval_request("readAll(site)"), 'ver:"3.0"\nexpr\n"readAll(site)"\n'),
+    ],
+)
+def test_request_grids(request_grid: Grid, zinc: str) -> None:
+    assert encode(request_grid, "zinc").decode() == zinc
+    # The same request in each format that requests go out in.
+    for short in ("json4", "json3"):
+        assert decode(encode(request_grid, short), short) == request_grid
+
+
+def test_json4_requests_say_that_they_are_grids() -> None:
+    # Haxall reads a v4 request only with this.
+    assert b'"_kind":"grid"' in encode(ops.read_request("site"), "json4").replace(b" ", b"")
+
+
+def test_an_auto_point_write_has_a_null_value() -> None:
+    assert list(ops.point_write_request("a", 8, None)[0]) == ["id", "level"]
+    assert "val" in ops.point_write_request("a", 8, None).col_names
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        ("today", "today"),
+        (date(2026, 1, 1), "2026-01-01"),
+        ((date(2026, 1, 1), date(2026, 1, 31)), "2026-01-01,2026-01-31"),
+        (datetime(2026, 1, 1, tzinfo=NEW_YORK), "2026-01-01T00:00:00-05:00 New_York"),
+        (
+            (datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK), datetime(2026, 11, 1, 1, 30, fold=1, tzinfo=NEW_YORK)),
+            "2026-11-01T01:30:00-04:00 New_York,2026-11-01T01:30:00-05:00 New_York",
+        ),
+        (datetime(2026, 1, 1, 0, 0, 0, 250000, tzinfo=UTC), "2026-01-01T00:00:00.250000Z UTC"),
+        (datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/London")), "2026-01-01T00:00:00Z London"),
+        (datetime(2026, 1, 1, tzinfo=ZoneInfo("Etc/GMT-3")), "2026-01-01T00:00:00+03:00 GMT-3"),
+    ],
+)
+def test_ranges(span: Any, text: str) -> None:
+    assert ops.range_text(span) == text
+
+
+def test_a_naive_range_is_refused() -> None:
+    with pytest.raises(ZoneError, match="no time zone"):
+        ops.range_text(datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize("bad", ["", "@", None, 3, b"a"])
+def test_what_is_no_id(bad: Any) -> None:
+    with pytest.raises(MetadataError, match="is no id"):
+        ops.as_ref(bad)
+
+
+def test_no_ids_at_all() -> None:
+    for make in (
+        lambda: ops.read_by_ids_request([]),
+        lambda: ops.his_read_batch_request([], "today"),
+        lambda: ops.watch_sub_request([], "x"),
+    ):
+        with pytest.raises(MetadataError, match="no ids"):
+            make()
+
+
+def test_kinds_from_what_people_write() -> None:
+    assert ops.as_kind(np.float64(1.5)) == Number(1.5)
+    assert ops.as_kind(np.int32(3)) == Number(3)
+    assert ops.as_kind(np.bool_(True)) is True
+    assert ops.as_kind({"a": 1, "b": (1, "x")}) == {"a": Number(1), "b": [Number(1), "x"]}
+    assert ops.as_kind(MARKER) is MARKER
+    assert ops.as_kind(timedelta(seconds=0.5)) == Number(0.5, "s")
+
+
+def test_names_on_the_wire_and_in_python() -> None:
+    for name, op in ops.OPS.items():
+        assert name == op.name
+        snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
+        assert op.python == snake
+        assert not (op.get and not op.repeatable), "what GET serves has no side effects"
+    assert not ops.OPS["watchPoll"].repeatable
+    assert not ops.OPS["invokeAction"].repeatable
+
+
+@pytest.mark.parametrize("bad", ["", "a/b", "../x", "a b", "a?b", "é/"])
+def test_what_is_no_op(bad: str) -> None:
+    with pytest.raises(MetadataError, match="no name of an op"):
+        ops.op_of(bad)
+
+
+def test_own_ops_and_dotted_ops() -> None:
+    assert ops.op_of("myOp") == ops.Op("myOp", "myOp")
+    assert ops.op_of("sys.api.ping").get is False
+
+
+def test_a_query_holds_one_row_without_meta() -> None:
+    assert ops.query_of(Grid()) == {}
+    assert ops.query_of(ops.read_request("site", 2)) == {"filter": "site", "limit": Number(2)}
+    assert ops.query_of(ops.read_by_ids_request(["a", "b"])) is None
+    assert ops.query_of(ops.watch_poll_request("w")) is None
+
+
+def test_methods_are_learnt_per_op() -> None:
+    dialect = Dialect()
+    about, read, close = ops.OPS["about"], ops.OPS["read"], ops.OPS["close"]
+    assert dialect.method(about, has_arguments=False) == "GET"
+    assert dialect.method(read, has_arguments=True) == "POST"
+    assert dialect.method(close, has_arguments=False) == "POST"
+    assert dialect.other(close, "POST") == "GET"
+    assert dialect.method(close, has_arguments=False) == "GET"
+    assert dialect.other(about, "GET") == "POST"
+    assert dialect.method(about, has_arguments=False) == "POST"
+    assert dialect.method(read, has_arguments=True) == "POST"
