@@ -98,7 +98,8 @@ def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:
     except OverflowError:
         raise OpRefusal(f"the range {value!r} goes beyond the years 1 to 9999", "RangeErr") from None
     # By instants: Python compares two datetimes of one zone by wall clock, which is wrong in the repeated hour.
-    if window.end_us is not None and window.end_us < window.start_us:
+    is_reversed = window.end_us is not None and window.end_us < window.start_us
+    if is_reversed or (not isinstance(first, datetime) and last < first):
         raise OpRefusal(f"the range {value!r} ends before it starts", "RangeErr")
     return window
 

@@ -308,12 +308,14 @@ def test_text_and_back(tree: Filter) -> None:
 def test_any_text_is_a_filter_or_an_error_with_a_place(text: str) -> None:
     try:
         parsed = parse(text)
-    except CodecError as error:
-        assert error.line is not None
-        assert error.column is not None
-        lines = text.split("\n")
-        assert 1 <= error.line <= len(lines)
-        assert 1 <= error.column <= len(lines[error.line - 1]) + 1
-        assert error.expected
+    except CodecError as caught:
+        error = caught
     else:
         assert parse(str(parsed)) == parsed
+        return
+    lines = text.split("\n")
+    assert error.line is not None
+    assert error.column is not None
+    assert 1 <= error.line <= len(lines)
+    assert 1 <= error.column <= len(lines[error.line - 1]) + 1
+    assert error.expected

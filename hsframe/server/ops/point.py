@@ -67,7 +67,7 @@ def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
                 "level": Number(level),
                 "levelDis": level_dis(level),
                 "val": None if entry is None else entry.val,
-                "who": None if entry is None else entry.who,
+                "who": None if entry is None or not entry.who else entry.who,
                 "expires": expires,
             }
         )
