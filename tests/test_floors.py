@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tls", "transport", "calls", "client"),
     ("history", "server", "testing"),
     ("runners", "session", "verbs"),
-    ("cli",),
+    ("cli", "demo_run"),
     ("__init__", "__main__"),
 )
 
@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "nest_asyncio": ("runners",),
     "nest_asyncio2": ("runners",),
     "hypothesis": ("testing",),
-    "matplotlib": ("frame", "cli"),
+    "matplotlib": ("frame", "demo_run"),
     "pint": ("frame",),
     "pint_pandas": ("frame",),
     # All cryptography goes through the package cryptography.

@@ -1,0 +1,211 @@
+"""The command line: ``hsframe`` and ``python -m hsframe`` are the same program.
+
+Passwords are asked for, or come from ``HSFRAME_PASSWORD``: an argument can be seen by everybody on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hsframe.errors import HsFrameError, MetadataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hsframe.session import Session
+
+__all__ = ["main"]
+
+_SPAN_HELP: Final = "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: half-open, in each point's own zone"
+_POINTS_HELP: Final = "a filter, or ids that start with @"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 where all went well, 1 after an error (one line on stderr), 2 for wrong arguments, 130 after Ctrl-C.
+    """
+    args = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except HsFrameError as error:
+        print(f"hsframe: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has seen enough, as in `hsframe read point | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hsframe", description="Project Haystack servers to pandas.")
+    parser.add_argument("--version", action="version", version=f"hsframe {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="serve a demo building, or run through it once")
+    _add_address(demo)
+    demo.add_argument("--once", action="store_true", help="serve, read, print, write a Parquet file and a plot, end")
+    demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
+    demo.set_defaults(run=_demo)
+
+    serve = commands.add_parser("serve", help="serve the demo building to users of your own")
+    _add_address(serve)
+    serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
+    serve.add_argument("--anonymous", action="store_true", help="let everybody in without a login")
+    serve.add_argument("--quirk", action="append", default=[], help="behave like another server, as haxall or niagara")
+    serve.set_defaults(run=_serve)
+
+    server = _connection()
+    about = commands.add_parser("about", parents=[server], help="what a server says of itself")
+    about.set_defaults(run=_about)
+
+    read = commands.add_parser("read", parents=[server], help="records by filter")
+    read.add_argument("filter", help="as 'point and temp'")
+    read.add_argument("--limit", type=int, help="at most so many records")
+    read.add_argument("--csv", action="store_true", help="write CSV")
+    read.set_defaults(run=_read)
+
+    his_read = commands.add_parser("his-read", parents=[server], help="histories as a table")
+    _add_history(his_read)
+    his_read.add_argument("--csv", action="store_true", help="write CSV")
+    his_read.set_defaults(run=_his_read)
+
+    export = commands.add_parser("export", parents=[server], help="histories into a Parquet file")
+    _add_history(export)
+    export.add_argument("path", type=Path, help="the file to write")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("hsframe")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
+    parser.add_argument("--port", type=int, default=8080, help="the port to listen on, 0 for a free one")
+
+
+def _connection() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
+    parser.add_argument("--user", help="else HSFRAME_USER")
+    parser.add_argument(
+        "--password", help="everybody on this machine can see it; else HSFRAME_PASSWORD, or it is asked for"
+    )
+    parser.add_argument("--format", default="zinc", choices=("zinc", "json", "json3"), help="the wire format")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one request; 30 by default")
+    return parser
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("points", nargs="+", help=_POINTS_HELP)
+    parser.add_argument("span", help=_SPAN_HELP)
+    parser.add_argument("--header", choices=("dis", "id"), default="dis", help="what columns are called")
+    parser.add_argument("--tz", default="point", help="the zone of the times: a name, or point for that of the points")
+
+
+def _connect(args: argparse.Namespace) -> Session:
+    from hsframe.session import connect
+
+    user = args.user
+    password = args.password
+    args.password = None
+    who = os.environ.get("HSFRAME_USER") if user is None else user
+    given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
+    if who and not given:
+        password = _asked_password(f"password of {who}: ")
+    return connect(args.uri, user, password, format=args.format, timeout=args.timeout)
+
+
+def _asked_password(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise MetadataError("there is no terminal to ask for the password; set HSFRAME_PASSWORD")
+    return getpass.getpass(prompt)
+
+
+def _points(args: argparse.Namespace) -> str | list[str]:
+    points: list[str] = args.points
+    return points[0] if len(points) == 1 else points
+
+
+def _demo(args: argparse.Namespace) -> int:
+    if args.once:
+        from hsframe.demo_run import demo_once
+
+        return demo_once(args.out)
+    from hsframe.server.run import serve
+
+    serve(args.host, args.port)
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from hsframe.server.run import serve
+
+    users: dict[str, Any] | None = None
+    if args.anonymous:
+        users = {}
+    elif args.user:
+        users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
+    serve(args.host, args.port, users=users, quirks=args.quirk)
+    return 0
+
+
+def _about(args: argparse.Namespace) -> int:
+    with _connect(args) as session:
+        row = session.about().iloc[0]
+    width = max(map(len, row.index))
+    print("\n".join(f"{name:{width}}  {value}" for name, value in row.items()))
+    return 0
+
+
+def _read(args: argparse.Namespace) -> int:
+    with _connect(args) as session:
+        _print(session.read(args.filter, args.limit), csv=args.csv, index=False)
+    return 0
+
+
+def _his_read(args: argparse.Namespace) -> int:
+    with _connect(args) as session:
+        df = session.his_read(_points(args), args.span, header=args.header, tz=args.tz)
+    _print(df, csv=args.csv, index=True)
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    with _connect(args) as session:
+        path = session.export(_points(args), args.span, args.path, header=args.header, tz=args.tz)
+    print(path)
+    return 0
+
+
+def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
+    if csv:
+        df.to_csv(sys.stdout, index=index)
+        return
+    width = shutil.get_terminal_size().columns
+    print(df.to_string(index=index, max_rows=60, line_width=width if sys.stdout.isatty() else None))
+    print(f"{len(df)} rows x {len(df.columns)} columns")

@@ -1,0 +1,72 @@
+"""The main job once, from a server to files: what ``hsframe demo --once --out DIR`` does."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hsframe.errors import MetadataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["demo_once"]
+
+
+def demo_once(out: Path) -> int:
+    """Serve the demo building on a free port of this machine, read a week of it, write ``trends.parquet`` and a plot.
+
+    Parameters
+    ----------
+    out : Path
+        The folder for ``trends.parquet`` and ``trends.png``; it is made if it is not there.
+
+    Returns
+    -------
+    int
+        0, or 1 where there is no matplotlib to draw the plot with; nothing is written then.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        print("hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]", file=sys.stderr)
+        return 1
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from hsframe.frame.arrow import write_parquet
+    from hsframe.session import connect
+    from hsframe.testing.server import running_server
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MetadataError(f"the folder {out} cannot be made: {error.strerror or error}") from error
+    with running_server() as server, connect(server.uri, server.user, server.password) as session:
+        print(f"a demo building is served at {server.uri}")
+        points = _some_of_each_unit(session.read('point and his and kind == "Number" and tz == "New_York"'))
+        print(f"\n{len(points)} of its points:\n{points[['id', 'dis', 'unit']].to_string(index=False)}")
+        df = session.his_read(points, "-7d")
+    print(f"\ntheir last seven days:\n{df}\n\nunits:")
+    print("\n".join(f"  {label}: {unit}" for label, unit in df.hs.units.items()))
+    write_parquet(df, out / "trends.parquet")
+    _draw(df, out / "trends.png")
+    print(f"\nwrote {out / 'trends.parquet'} and {out / 'trends.png'}")
+    return 0
+
+
+def _some_of_each_unit(points: pd.DataFrame) -> pd.DataFrame:
+    """Two points of each of the first three units that have two."""
+    counts = points["unit"].value_counts(sort=False)
+    units = counts[counts >= 2].index[:3]
+    return points[points["unit"].isin(units)].groupby("unit", sort=False).head(2)
+
+
+def _draw(df: pd.DataFrame, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    df.hs.plot()
+    figure = plt.gcf()
+    figure.set_size_inches(11, 7)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close(figure)
