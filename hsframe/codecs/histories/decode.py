@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from hsframe.codecs import decode_exact
 from hsframe.codecs.histories.cells import column_of
+from hsframe.codecs.histories.json_rows import JsonRows
+from hsframe.codecs.histories.json_rows import head_length as json_head_length
 from hsframe.codecs.histories.pump import BLOCK_BYTES, Pump
 from hsframe.codecs.histories.zinc import ZincRows, head_length
-from hsframe.codecs.zinc import decode_zinc
 from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -31,15 +33,9 @@ def try_decode(body: bytes, short: str) -> Grid | None:
         What the exact parser gives, cell by cell; None where the body is no history, or so unusual, or so wrong,
         that the exact parser has to read it whole.
     """
-    if short == "zinc":
-        return _decode_zinc(body)
-    return None
-
-
-def _decode_zinc(body: bytes) -> Grid | None:
-    begin = head_length(body)
-    head = body[:begin]
-    rows = open_zinc(head)
+    short = "json4" if short == "json" else short
+    begin = head_length(body) if short == "zinc" else json_head_length(body)
+    rows = open_rows(body[:begin], short)
     if rows is None or len(body) == begin:
         return None
     pump = Pump(rows, BLOCK_BYTES)
@@ -48,7 +44,7 @@ def _decode_zinc(body: bytes) -> Grid | None:
     if not pump.push(view[begin:ahead]):
         return None
     if ahead < len(body):
-        rows.sink.expect(rows.sink.length and (ahead - begin) / (len(body) - begin))
+        rows.sink.expect((ahead - begin) / (len(body) - begin))
         if not pump.push(view[ahead:]):
             return None
     if not pump.flush():
@@ -59,18 +55,29 @@ def _decode_zinc(body: bytes) -> Grid | None:
     return grid_of(grid, rows)
 
 
-def open_zinc(head: bytes) -> ZincRows | None:
-    """A reader for the rows under the first two lines of a body; None where they are not those of a history."""
+def open_rows(head: bytes, short: str) -> ZincRows | JsonRows | None:
+    """A reader for the rows behind the head of a body; None where it is not the head of a history.
+
+    Parameters
+    ----------
+    head : bytes
+        The body up to its first row.
+    short : str
+        ``"zinc"``, ``"json4"``, ``"json3"``.
+    """
+    if not head or short not in ("zinc", "json4", "json3"):
+        return None
     try:
-        grid = decode_zinc(head)
+        grid = decode_exact(head if short == "zinc" else head + b"]}", short)
     except CodecError:
         return None
-    if len(grid.cols) < 2 or len(grid) or grid.cols[0].name != "ts":
+    names = grid.col_names
+    if len(names) < 2 or len(grid) or names[0] != "ts":
         return None
-    return ZincRows(head, len(grid.cols) - 1)
+    return ZincRows(head, len(names) - 1) if short == "zinc" else JsonRows(head, names[1:], short)
 
 
-def grid_of(exact: Grid, rows: ZincRows) -> Grid | None:
+def grid_of(exact: Grid, rows: ZincRows | JsonRows) -> Grid | None:
     """The grid of the rows in the sink under the header that the exact parser read."""
     values = rows.table.values
     columns = [column_of(rows.sink.cells(place), values, unit) for place, unit in enumerate(rows.units)]

@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from hsframe.codecs.histories.table import texts_of
 from hsframe.codecs.histories.words import (
     DOTS,
-    PAD,
     ZEROS,
     Block,
     Bools,
@@ -35,7 +34,7 @@ __all__ = ["number_ends", "read_numbers"]
 
 _GRAMMAR: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CHECKED: Final = 24
-_LONGEST: Final = PAD - 8
+_LONGEST: Final = 48
 _MINUS: Final = 0x1D  # "-" xor "0"
 _DOT: Final = 0x1E
 _TOP_BIT: Final = np.uint64(1 << 63)  # the high bit of the last byte

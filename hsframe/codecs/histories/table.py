@@ -37,13 +37,14 @@ class Table:
         """The numbers of the texts at the given places; starts and ends grow from cell to cell."""
         self._asked += len(starts)
         encoded = texts_of(block, starts, ends).dictionary_encode()
-        numbers = np.array([self._number(text) for text in encoded.dictionary.to_pylist()], np.int64)
+        numbers = np.array([self.number(text) for text in encoded.dictionary.to_pylist()], np.int64)
         indices = encoded.indices
         places = np.frombuffer(indices.buffers()[1], np.int32)[indices.offset : indices.offset + 2 * len(starts) : 2]
         result: Ints = numbers[places]
         return result
 
-    def _number(self, text: bytes) -> int:
+    def number(self, text: bytes) -> int:
+        """The number of a text; a new one waits for its value."""
         number = self._numbers.get(text)
         if number is None:
             number = self._numbers[text] = len(self.values) + len(self.texts)

@@ -37,7 +37,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 #: Bytes around a block that a kernel may read, and must not believe.
-PAD: Final = 64
+PAD: Final = 1024
 
 ZEROS: Final = np.uint64(0x3030303030303030)  # "00000000"
 DOTS: Final = np.uint64(0x1E1E1E1E1E1E1E1E)  # "........" xor "00000000"
