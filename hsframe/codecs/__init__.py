@@ -131,17 +131,19 @@ def decode_exact(body: bytes | str, mime: str) -> Grid:
 
 
 def _decode_json(body: bytes | str, short: str) -> Grid:
-    from hsframe.codecs.json_text import is_v4, load
+    """By version 4 where the body says so anywhere; a grid that does not is of version 3, whatever was asked.
 
-    asked_v4 = short == "json4"
-    value = load(body, "json v4" if asked_v4 else "json v3")
-    if is_v4(value, body, asked_v4=asked_v4):
-        from hsframe.codecs.json4 import grid_from_json4
-
-        return grid_from_json4(value)
+    A version 4 grid says ``"_kind": "grid"``. A bare dict may say nothing, and is then what was asked.
+    """
     from hsframe.codecs.json3 import grid_from_json3
+    from hsframe.codecs.json4 import decode_json4, grid_from_json4
+    from hsframe.codecs.json_text import has_kinds, load
 
-    return grid_from_json3(value)
+    if has_kinds(body):
+        return decode_json4(body)
+    value = load(body, "json v4" if short == "json4" else "json v3")
+    bare = isinstance(value, dict) and "cols" not in value
+    return grid_from_json4(value) if bare and short == "json4" else grid_from_json3(value)
 
 
 def encode(grid: Grid, mime: str) -> bytes:

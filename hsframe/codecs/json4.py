@@ -22,6 +22,8 @@ __all__ = ["decode_json4", "encode_json4", "grid_from_json4", "value_from_json4"
 
 _SOURCE: Final = "json v4"
 _EXACT_INT: Final = 2**53
+# Beyond this many different instants remembering would only cost memory.
+_REMEMBERED: Final = 100_000
 _T = TypeVar("_T")
 
 
@@ -48,11 +50,11 @@ def decode_json4(body: bytes | str) -> Grid:
     >>> decode_json4('{"_kind":"grid","cols":[{"name":"a"}],"rows":[{"a":{"_kind":"ref","val":"x"}}]}')[0]["a"]
     Ref('x')
     """
-    return grid_from_json4(load(body, _SOURCE))
+    return grid_from_json4(load(body, _SOURCE, leaf_of=_Leaves()))
 
 
 def grid_from_json4(value: Any) -> Grid:
-    """The grid of what ``json.loads`` gives; see :func:`decode_json4`."""
+    """The grid of what ``json.loads`` gives, leaves made or not; see :func:`decode_json4`."""
     try:
         if not isinstance(value, dict):
             raise Misfit("the body is no object", '{"_kind": "grid", ...}', value)
@@ -82,6 +84,49 @@ def value_from_json4(value: Any) -> Any:
         return _read(value, 0)
     except Misfit as misfit:
         raise misfit.error(_SOURCE) from None
+
+
+class _Leaves:
+    """Makes a value of an object that holds nothing but scalars, while the JSON is read.
+
+    Only of those that fill columns, and only where nothing is wrong with them: everything else stays an object, and
+    :func:`_read`, which knows the path, reads or refuses it.
+    """
+
+    def __init__(self) -> None:
+        # A column of instants repeats itself, and their values are immutable.
+        self.instants: dict[tuple[str, str], datetime] = {}
+
+    def __call__(self, value: dict[str, Any]) -> Any:
+        kind = value.get("_kind")
+        if kind == "marker":
+            return MARKER
+        if kind == "ref":
+            val, dis = value.get("val"), value.get("dis")
+            if val.__class__ is str and val[:1] != "@" and (dis is None or dis.__class__ is str):
+                return make_ref(val, dis)
+        elif kind == "number":
+            val, unit = value.get("val"), value.get("unit")
+            exact = val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT)
+            if exact and (unit is None or (unit.__class__ is str and unit)):
+                return make_number(val, unit)
+        elif kind == "dateTime":
+            val, tz = value.get("val"), value.get("tz")
+            if val.__class__ is str and tz.__class__ is str:
+                try:
+                    return self.instants[val, tz]
+                except KeyError:
+                    return self.instant(value, val, tz)
+        return value
+
+    def instant(self, value: dict[str, Any], val: str, tz: str) -> Any:
+        try:
+            instant = _read_datetime(value, 0)
+        except Misfit:
+            return value
+        if len(self.instants) < _REMEMBERED:
+            self.instants[val, tz] = instant
+        return instant
 
 
 def _read(value: Any, depth: int) -> Any:
@@ -119,8 +164,6 @@ def _text(value: dict[str, Any], name: str) -> str:
 
 def _read_number(value: dict[str, Any], depth: int) -> Number:
     val, unit = value.get("val"), value.get("unit")
-    if val.__class__ is float and unit.__class__ is str and unit:
-        return make_number(val, unit)
     if unit is not None and not isinstance(unit, str):
         raise Misfit("the unit is no text", "a string", unit).at(".unit")
     if val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT):
@@ -133,9 +176,7 @@ def _read_number(value: dict[str, Any], depth: int) -> Number:
 
 
 def _read_ref(value: dict[str, Any], depth: int) -> Ref:
-    val, dis = value.get("val"), value.get("dis")
-    if val.__class__ is str and dis.__class__ is str and val[:1] != "@":
-        return make_ref(val, dis)
+    dis = value.get("dis")
     if dis is not None and not isinstance(dis, str):
         raise Misfit("the display name is no text", "a string", dis).at(".dis")
     return Ref(_text(value, "val"), dis)
@@ -190,23 +231,9 @@ def _read_grid(value: dict[str, Any], depth: int) -> Grid:
 
 
 def _read_cells(cells: list[Any], depth: int) -> list[Any]:
-    """What :func:`_read` gives for each cell; the kinds that fill columns are seen first."""
-    values: list[Any] = []
-    add = values.append
-    for cell in cells:
-        if cell is None or cell.__class__ is str:
-            add(cell)
-        elif cell.__class__ is dict:
-            kind = cell.get("_kind")
-            if kind == "marker":
-                add(MARKER)
-            elif kind.__class__ is str and kind in _BY_KIND:
-                add(_BY_KIND[kind](cell, depth))
-            else:
-                add(_read_object(cell, depth))
-        else:
-            add(_read(cell, depth))
-    return values
+    if _READY.issuperset(map(type, cells)):
+        return cells
+    return [_read(cell, depth) for cell in cells]
 
 
 _BY_JSON_TYPE: Final[dict[type, Callable[[Any, int], Any]]] = {
@@ -217,7 +244,11 @@ _BY_JSON_TYPE: Final[dict[type, Callable[[Any, int], Any]]] = {
     float: lambda value, depth: Number(value),
     list: lambda value, depth: read_list(value, _read, depth + 1),
     dict: _read_object,
+    # What :class:`_Leaves` has made.
+    **dict.fromkeys((Marker, Ref, Number, datetime), lambda value, depth: value),
 }
+#: Types of cells that are values already.
+_READY: Final = frozenset({str, type(None), bool, Marker, Ref, Number, datetime})
 _BY_KIND: Final[dict[str, Callable[[dict[str, Any], int], Any]]] = {
     "marker": lambda value, depth: MARKER,
     "number": _read_number,

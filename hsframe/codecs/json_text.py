@@ -11,11 +11,10 @@ from hsframe.codecs.places import MAX_DEPTH, error_at, excerpt, text_of, too_dee
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 
-__all__ = ["Misfit", "check_depth", "dump", "is_v4", "load", "one_row", "read_grid", "read_list", "read_tags"]
+__all__ = ["Misfit", "check_depth", "dump", "has_kinds", "load", "one_row", "read_grid", "read_list", "read_tags"]
 
 # json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_KIND_KEY = re.compile(r'"_kind"')
 _MISSING: Final = object()
 
 #: A value of JSON and how deep it stands, to a value of Haystack; what does not fit raises :class:`Misfit`.
@@ -32,7 +31,9 @@ class Misfit(Exception):
         self.problem = problem
         self.expected = expected
         # A list or an object may be as long as the body.
-        self.snippet = "" if value is _MISSING or isinstance(value, list | dict) else json.dumps(value)[:60]
+        self.snippet = (
+            "" if value is _MISSING or isinstance(value, list | dict) else json.dumps(value, default=repr)[:60]
+        )
         self.parts: list[str] = []
 
     def at(self, part: str) -> Misfit:
@@ -47,8 +48,24 @@ class Misfit(Exception):
         return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source)
 
 
-def load(body: bytes | str, source: str) -> Any:
+def load(
+    body: bytes | str,
+    source: str,
+    *,
+    leaf_of: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
     """The lists and dicts of a JSON text.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The text.
+    source : str
+        The format, for the message of an error.
+    leaf_of : callable, optional
+        Called with each object as soon as it is read; what it gives stands in the object's place. It saves keeping
+        a million objects that are one value each. Not called where the text has escaped surrogates, which must be
+        joined first: whoever reads the result must understand objects and leaves.
 
     Raises
     ------
@@ -56,9 +73,10 @@ def load(body: bytes | str, source: str) -> Any:
         The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are no JSON.
     """
     text = text_of(body, source)
+    escaped = _SURROGATE_ESCAPE.search(text) is not None
     try:
         try:
-            value = json.loads(text, parse_constant=_no_constant)
+            value = json.loads(text, parse_constant=_no_constant, object_hook=None if escaped else leaf_of)
         except ValueError as error:
             if isinstance(error, json.JSONDecodeError | _NoConstantError):
                 raise
@@ -71,7 +89,7 @@ def load(body: bytes | str, source: str) -> Any:
         raise CodecError(f"{error} is no JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
     except RecursionError:
         raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
-    return _joined(value, 0, source) if _SURROGATE_ESCAPE.search(text) else value
+    return _joined(value, 0, source) if escaped else value
 
 
 class _NoConstantError(ValueError):
@@ -95,21 +113,12 @@ def _joined(value: Any, depth: int, source: str) -> Any:
     return value
 
 
-def is_v4(value: Any, text: bytes | str, *, asked_v4: bool) -> bool:
-    """Whether a body is of version 4: by its own ``_kind``, and where it has none by what was asked.
+def has_kinds(body: bytes | str) -> bool:
+    """Whether a JSON text has a key ``_kind``, which only version 4 has; every grid of version 4 has it.
 
-    A version 4 grid says ``"_kind": "grid"``, so a grid that does not is of version 3, whatever was asked. A bare
-    dict says nothing unless one of its values does.
+    A quote within a string is escaped, so this is no part of a text.
     """
-    if not isinstance(value, dict):
-        return asked_v4
-    if "_kind" in value:
-        return True
-    if isinstance(text, str):
-        text = text.encode("utf-8", "surrogatepass")
-    if b'"_kind"' in text:
-        return True
-    return asked_v4 and "cols" not in value
+    return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
 
 
 def one_row(tags: Mapping[str, Any], read: Reading) -> Grid:
