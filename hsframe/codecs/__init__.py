@@ -21,6 +21,9 @@ _MIMES: Final = {
     "csv": "text/csv",
 }
 
+# A history shorter than this is read before pyarrow has loaded.
+_WORTH_COLUMNS: Final = 4096
+
 #: The short names of the formats; ``json`` is another name of ``json4``.
 SHORT_NAMES: Final = tuple(_MIMES)
 
@@ -106,6 +109,16 @@ def decode(body: bytes | str, mime: str) -> Grid:
     >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
     Ref('a')
     """
+    short = _short(mime)
+    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and short in ("zinc", "json4", "json3"):
+        from hsframe.codecs.histories import try_decode
+        from hsframe.codecs.json_text import has_kinds
+
+        if short != "zinc":
+            short = "json4" if has_kinds(body) else "json3"
+        grid = try_decode(body, short)
+        if grid is not None:
+            return grid
     return decode_exact(body, mime)
 
 
