@@ -1,0 +1,315 @@
+"""Arrow tables and Parquet files of frames.
+
+A file is plain for everyone: numbers are doubles (missing: null), times are ``timestamp[us, tz=...]``, Bool is
+boolean, Str a dictionary of strings, and the pandas metadata names float64. What makes it ours is metadata beside
+the data, version 1:
+
+In each **field**, as UTF-8 texts, each left out where it is not known:
+
+=================  ====================================================================================
+``hsframe:unit``   the symbol of the unit that the column's values are in
+``hsframe:id``     the id of the point, without ``@``
+``hsframe:dis``    the point's display name
+``hsframe:tz``     the Haystack name of the point's zone
+``hsframe:kind``   ``Number``, ``Bool`` or ``Str``
+=================  ====================================================================================
+
+In the **schema** one key, ``hsframe``, a JSON object:
+
+=================  ====================================================================================
+``version``        1. A reader refuses a greater one; it ignores keys that it does not know.
+``recordUnits``    optional, {column: unit}: the unit in the point's record, where the column is in another
+``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
+=================  ====================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.errors import CodecError, MetadataError
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.interchange import from_arrow
+from hsframe.frame.points import Point, attach, differing_of, points_of
+from hsframe.zones import zone_key
+
+__all__ = ["VERSION", "arrow_to_frame", "frame_to_arrow", "read_parquet", "write_parquet"]
+
+VERSION: Final = 1
+_KEY: Final = b"hsframe"
+_PREFIX: Final = "hsframe:"
+_POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
+
+
+# Frame -> Arrow ----------------------------------------------------------------------------------------------------
+
+
+def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
+    """A frame as an Arrow table that any Arrow program reads, with its units and points in the metadata.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A trend frame, or any frame whose columns Arrow can hold. Time below the microsecond is cut off.
+
+    Returns
+    -------
+    pyarrow.Table
+        The index is a column, unless it is a plain range.
+
+    Raises
+    ------
+    MetadataError
+        Two columns of one name, or a column of objects, as one of several units is.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"Zone": pd.array([72.5], dtype=UnitDtype("°F"))})
+    >>> table = frame_to_arrow(df)
+    >>> table.schema.field("Zone").type, table.schema.field("Zone").metadata
+    (DataType(double), {b'hsframe:unit': b'\\xc2\\xb0F'})
+    """
+    if not df.columns.is_unique:
+        twice = df.columns[df.columns.duplicated()].unique()
+        raise MetadataError(f"a table needs different column names; twice: {', '.join(map(str, twice))}")
+    try:
+        table = pa.Table.from_pandas(_plain_frame(df))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        columns = [str(label) for label, dtype in df.dtypes.items() if dtype == object]
+        raise MetadataError(
+            f"columns of objects cannot be written: {', '.join(columns) or error}; convert those of several units with "
+            "df.hs.to(...), and make texts of the others"
+        ) from error
+    points = {str(label): point for label, point in points_of(df).items()}
+    units = {str(label): getattr(dtype, "unit", None) for label, dtype in df.dtypes.items()}
+    fields = [
+        field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
+    ]
+    content: dict[str, Any] = {"version": VERSION}
+    record_units = {name: p.unit for name, p in points.items() if p.unit is not None and p.unit != units.get(name)}
+    if record_units:
+        content["recordUnits"] = record_units
+    if differing := differing_of(df):
+        content["differing"] = differing
+    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
+    return table.cast(pa.schema(fields, metadata=metadata))
+
+
+def _plain_frame(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame with doubles instead of unit columns and microseconds instead of other times; without attrs."""
+    columns = {
+        place: array._data if isinstance(array, UnitArray) else _microseconds(array)
+        for place, array in enumerate(df[label].array for label in df.columns)
+    }
+    index = df.index
+    if isinstance(index, pd.DatetimeIndex):
+        index = index.as_unit("us")
+    plain = pd.DataFrame(columns, index=index, copy=False)
+    plain.columns = df.columns
+    return plain
+
+
+def _microseconds(array: Any) -> Any:
+    dtype = array.dtype
+    is_time = isinstance(dtype, pd.DatetimeTZDtype) or dtype.kind == "M"
+    return array.as_unit("us") if is_time else array
+
+
+def _field_metadata(unit: str | None, point: Point | None) -> dict[str, str] | None:
+    known = {} if point is None else {name: getattr(point, name) for name in _POINT_FIELDS}
+    entries = {_PREFIX + name: value for name, value in {"unit": unit, **known}.items() if value}
+    return entries or None
+
+
+# Arrow -> frame ----------------------------------------------------------------------------------------------------
+
+
+def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
+    """The frame of an Arrow table, with the units and points that its metadata tells.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As :func:`frame_to_arrow` made it, or any other: a table without our metadata is what pandas makes of it.
+
+    Returns
+    -------
+    DataFrame
+        The zone of a time index is a ``zoneinfo.ZoneInfo``.
+
+    Raises
+    ------
+    MetadataError
+        The metadata is of a later version, or is not what it should be: the key and the column are named.
+    """
+    content = _content(table.schema)
+    df = table.to_pandas()
+    if isinstance(df.index, pd.DatetimeIndex) and df.index.tz is not None:
+        df.index = df.index.tz_convert(_zone_of(str(df.index.tz)))
+    labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
+    arrays: dict[int, Any] = {}
+    points: dict[str, Point] = {}
+    for place, (name, label) in enumerate(labels.items()):
+        entries = _field_entries(table.schema.field(name))
+        unit = entries.get("unit")
+        arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
+        if "id" in entries and isinstance(label, str):
+            record_unit = content.get("recordUnits", {}).get(name, unit)
+            points[label] = Point(
+                entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), entries.get("kind")
+            )
+    frame = pd.DataFrame(arrays, index=df.index, copy=False)
+    frame.columns = df.columns
+    frame.attrs = df.attrs
+    if points:
+        attach(frame, points, differing=content.get("differing"))
+    return frame
+
+
+def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
+    column = table.column(name)
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise MetadataError(
+            f"column {name!r} has the metadata {_PREFIX}unit = {unit!r}, but holds {column.type}; expected numbers"
+        )
+    return from_arrow(column, UnitDtype(unit))
+
+
+def _zone_of(name: str) -> ZoneInfo:
+    return ZoneInfo(zone_key(name))
+
+
+def _data_names(schema: pa.Schema) -> list[str]:
+    """The fields that are columns of the frame; the others are its index."""
+    if schema.pandas_metadata is None:
+        return list(schema.names)
+    index = {entry for entry in schema.pandas_metadata["index_columns"] if isinstance(entry, str)}
+    return [name for name in schema.names if name not in index]
+
+
+def _content(schema: pa.Schema) -> Mapping[str, Any]:
+    text = (schema.metadata or {}).get(_KEY)
+    if text is None:
+        return {}
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise MetadataError(f"the schema's key 'hsframe' is no JSON: {text[:80]!r}; the file is damaged") from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise MetadataError(f"the schema's key 'hsframe' has no whole number 'version': {text[:80]!r}")
+    if version > VERSION:
+        raise MetadataError(
+            f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
+            "update hsframe, or read the plain numbers with pandas.read_parquet"
+        )
+    for key in ("recordUnits", "differing"):
+        if not isinstance(content.get(key, {}), dict):
+            raise MetadataError(f"{key!r} in the schema's key 'hsframe' is no object: {content[key]!r}")
+    return content
+
+
+def _field_entries(field: pa.Field) -> dict[str, str]:
+    entries = {}
+    for key, value in (field.metadata or {}).items():
+        name = key.decode("utf-8", "replace")
+        if not name.startswith(_PREFIX):
+            continue
+        try:
+            entries[name.removeprefix(_PREFIX)] = value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise MetadataError(f"{name} of column {field.name!r} is no UTF-8 text: {value!r}") from error
+    return entries
+
+
+# Parquet -----------------------------------------------------------------------------------------------------------
+
+
+def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str = "zstd") -> None:
+    """Write a frame to a Parquet file that keeps its units, and that every Parquet program reads.
+
+    Parameters
+    ----------
+    df : DataFrame
+        As for :func:`frame_to_arrow`.
+    path : path-like
+        The file. It is there whole or not at all.
+    compression : str, default "zstd"
+        As pyarrow names them.
+
+    Raises
+    ------
+    MetadataError
+        See :func:`frame_to_arrow`.
+    OSError
+        The file cannot be written.
+
+    Notes
+    -----
+    ``df.to_parquet(path)`` works too; its file names ``unit[°F]`` as the dtype, so pandas reads it only after
+    ``import hsframe``. Files of this function need nothing.
+    """
+    import pyarrow.parquet as pq
+
+    table = frame_to_arrow(df)
+    target = os.fspath(path)
+    part = f"{target}.{os.getpid()}.part"
+    try:
+        pq.write_table(table, part, compression=compression)
+        os.replace(part, target)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
+
+
+def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file with its units and points.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that :func:`write_parquet` wrote; of any other the frame that pandas would give.
+    columns : sequence of str, optional
+        The columns to read; the index comes with them.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    CodecError
+        The file is no Parquet file.
+    MetadataError
+        See :func:`arrow_to_frame`; or one of `columns` is not there.
+    OSError
+        The file cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    target = os.fspath(path)
+    try:
+        with pq.ParquetFile(target) as file:
+            schema = file.schema_arrow
+            wanted = None
+            if columns is not None:
+                if strange := [name for name in columns if name not in schema.names]:
+                    raise MetadataError(
+                        f"{target} has no column {', '.join(map(repr, strange))}; it has {', '.join(schema.names)}"
+                    )
+                index = [name for name in schema.names if name not in _data_names(schema)]
+                wanted = [*columns, *index]
+            table = file.read(columns=wanted)
+    except pa.ArrowInvalid as error:
+        raise CodecError(
+            f"{target} is no Parquet file", expected="a file of hsframe.write_parquet", source="parquet"
+        ) from error
+    return arrow_to_frame(table)

@@ -1,0 +1,166 @@
+"""Frames put together, and units given back to results for which pandas asks no array."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import UnitError
+from hsframe.frame.arithmetic import difference_unit, squared_unit
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.points import Point, attach, points_of
+from hsframe.units import convertible
+
+__all__ = ["concat", "unit_after", "with_units"]
+
+Result = TypeVar("Result", pd.DataFrame, "pd.Series[Any]")
+
+_WITHOUT_UNIT: Final = frozenset(
+    "count size nunique skew kurt kurtosis prod rank corr cov idxmin idxmax any all argmin argmax".split()  # noqa: SIM905
+)
+_SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
+
+
+def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_index: bool = False) -> pd.DataFrame:
+    """Rows of several frames below one another, each column in the unit that it has first.
+
+    Parameters
+    ----------
+    frames : iterable of DataFrame
+        A column that a frame lacks is missing there.
+    ignore_index : bool, default False
+        Number the rows anew.
+    sort_index : bool, default False
+        Sort the rows by the index (by instant).
+
+    Returns
+    -------
+    DataFrame
+        With the points of all frames in its catalog.
+
+    Raises
+    ------
+    UnitError
+        Two columns of one label have units that do not convert, or one has a unit and the other has none.
+
+    Examples
+    --------
+    >>> a = pd.DataFrame({"Zone": pd.array([72.5], dtype=UnitDtype("°F"))})
+    >>> b = pd.DataFrame({"Zone": pd.array([20.0], dtype=UnitDtype("°C"))})
+    >>> concat([a, b], ignore_index=True)
+       Zone
+    0  72.5
+    1  68.0
+    """
+    parts = list(frames)
+    units: dict[Hashable, tuple[int, str | None]] = {}
+    points: dict[str, Point] = {}
+    aligned = []
+    for number, frame in enumerate(parts):
+        changed = {}
+        for label, dtype in frame.dtypes.items():
+            unit = getattr(dtype, "unit", None)
+            first, wanted = units.setdefault(label, (number, unit))
+            if unit == wanted:
+                continue
+            if unit is None or wanted is None or not convertible(unit, wanted):
+                raise UnitError(
+                    f"column {label!r} is in {wanted or 'no unit'} in frame {first} and in {unit or 'no unit'} in frame "
+                    f"{number}; convert one of them first (df.hs.to), or give it its unit (astype(UnitDtype(...)))"
+                )
+            changed[label] = UnitDtype(wanted)
+        for label, point in points_of(frame).items():
+            points.setdefault(label, point)
+        aligned.append(frame.astype(changed) if changed else frame)
+    result = pd.concat(aligned, ignore_index=ignore_index)
+    if sort_index:
+        result = result.sort_index()
+    result.attrs = dict(parts[0].attrs)
+    if points:
+        attach(result, points)
+    return result
+
+
+def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | None = None) -> Result:
+    """A result with the units of the frame that it was computed from.
+
+    For what pandas computes on plain numbers: ``rolling``, ``ewm``, ``expanding``, ``ohlc``, NumPy's and other
+    libraries' functions.
+
+    Parameters
+    ----------
+    result : DataFrame or Series
+        Its columns (of a MultiIndex: one of its levels; of a Series: its name) are those of `like`.
+    like : DataFrame or Series
+        Where the units are.
+    how : str, optional
+        What was computed, as pandas calls it: of ``"std"`` the unit is Δ°F for °F, of ``"count"`` there is none.
+        Where the columns are a MultiIndex whose last level names it, it is taken from there.
+
+    Returns
+    -------
+    DataFrame or Series
+        A numeric column that has a unit in `like` has it here; all others are as they were.
+
+    Raises
+    ------
+    UnitError
+        A column has a unit already, and another one.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"Power": pd.array([1.0, 3.0], dtype=UnitDtype("kW"))})
+    >>> with_units(df.rolling(2).mean(), like=df).dtypes["Power"]
+    unit[kW]
+    """
+    if isinstance(result, pd.Series):
+        series_unit = _unit_like(like, result.name)
+        return _series_with(result, None if series_unit is None else unit_after(how, series_unit))
+    several = isinstance(result.columns, pd.MultiIndex)
+    arrays: dict[int, Any] = {}
+    for place, label in enumerate(result.columns):
+        names = label if several else (label,)
+        unit = next((found for name in names if (found := _unit_like(like, name)) is not None), None)
+        statistic = how if how is not None or not several else str(names[-1])
+        column = result.iloc[:, place]
+        arrays[place] = _series_with(column, None if unit is None else unit_after(statistic, unit)).array
+    frame = pd.DataFrame(arrays, index=result.index, copy=False)
+    frame.columns = result.columns
+    frame.attrs = like.attrs if isinstance(like, pd.DataFrame) else result.attrs
+    return frame
+
+
+def unit_after(how: str | None, unit: str) -> str | None:
+    """The unit of a statistic of values in `unit`; of one that is not known, `unit` itself."""
+    if how in _WITHOUT_UNIT:
+        return None
+    if how in _SPREAD:
+        return difference_unit(unit)
+    return squared_unit(unit) if how == "var" else unit
+
+
+def _unit_like(like: pd.DataFrame | pd.Series[Any], label: Hashable) -> str | None:
+    if isinstance(like, pd.Series):
+        return getattr(like.dtype, "unit", None)
+    try:
+        found = like.columns.get_loc(label)
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):
+        return None
+    return getattr(like.dtypes.iloc[found], "unit", None) if isinstance(found, int) else None
+
+
+def _series_with(series: pd.Series[Any], unit: str | None) -> pd.Series[Any]:
+    if unit is None or not pd.api.types.is_numeric_dtype(series.dtype) or series.dtype == bool:
+        return series
+    own = getattr(series.dtype, "unit", None)
+    if own == unit:
+        return series
+    if own is not None:
+        raise UnitError(f"column {series.name!r} is in {own} already, not in {unit}; convert it with df.hs.to")
+    values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    array = UnitArray(values.copy() if not values.flags.writeable else values, unit)
+    return pd.Series(array, index=series.index, name=series.name, copy=False)
