@@ -78,6 +78,8 @@ def frame_to_his_grids(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from hsframe.frame.points import Point
     >>> index = pd.DatetimeIndex(["2024-07-01 12:00"], tz="UTC")
     >>> point = Point("a", "Meter", unit="kW", tz="New_York", kind="Number")
     >>> (grid,) = frame_to_his_grids(pd.DataFrame({"Meter": [2.5]}, index), {"Meter": point})
