@@ -5,6 +5,7 @@ A format is named by its MIME type or by a short name. The modules of the format
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +24,11 @@ _MIMES: Final = {
 
 # A history shorter than this is read before pyarrow has loaded.
 _WORTH_COLUMNS: Final = 4096
+
+# A history's first column is ts.
+_ZINC_HISTORY: Final = re.compile(rb"[^\n]*\n[ \t]*ts[ \t,]")
+_JSON_HISTORY: Final = re.compile(rb'"name"\s*:\s*"ts"')
+_LOOK_BYTES: Final = 65_536
 
 #: The short names of the formats; ``json`` is another name of ``json4``.
 SHORT_NAMES: Final = tuple(_MIMES)
@@ -110,16 +116,20 @@ def decode(body: bytes | str, mime: str) -> Grid:
     Ref('a')
     """
     short = _short(mime)
-    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and short in ("zinc", "json4", "json3"):
+    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
         from hsframe.codecs.histories import try_decode
-        from hsframe.codecs.json_text import has_kinds
 
-        if short != "zinc":
-            short = "json4" if has_kinds(body) else "json3"
         grid = try_decode(body, short)
         if grid is not None:
             return grid
     return decode_exact(body, mime)
+
+
+def _may_be_history(body: bytes, short: str) -> bool:
+    """Whether a look at the columns is worth loading Arrow: other answers never come here."""
+    if short == "zinc":
+        return _ZINC_HISTORY.match(body) is not None
+    return short != "trio" and _JSON_HISTORY.search(body, 0, _LOOK_BYTES) is not None
 
 
 def decode_exact(body: bytes | str, mime: str) -> Grid:

@@ -278,7 +278,7 @@ class JsonRows:
             _, length = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):
             return None
-        self._odd.append((self.sink.length, text[:length].encode()))
+        self._odd.append((self.sink.length, text[:length].encode() + b","))
         self.sink.append(np.zeros(1, np.int64), np.full((1, self._width), boxed(ABSENT)))
         return self._check(text[length:].encode())
 
@@ -360,8 +360,11 @@ class _Walk:
 
 
 def _alone(text: bytes) -> bytes | None:
-    """A row without the comma behind it; None where it is no object of JSON by itself."""
-    row = text.rstrip(_BLANKS).removesuffix(b",").rstrip(_BLANKS)
+    """A row without the comma behind it; None where there is none, or the row is no object of JSON by itself."""
+    row = text.rstrip(_BLANKS)
+    if not row.endswith(b","):
+        return None
+    row = row[:-1]
     try:
         return row if isinstance(json.loads(row), dict) else None
     except (ValueError, RecursionError):
