@@ -165,21 +165,34 @@ class _Reader:
 
     async def read(self, request: Request, halvings: int = 0) -> list[Part]:
         """The histories of a request, however often it has to be cut."""
+        failure: HsFrameError | None = None
         many = len(request.targets) > 1
-        if many and self.dialect.his_read_batch is False:
+        async with self.slots:
+            # Looked at when its turn comes: what was found out meanwhile spares requests that would fail.
+            one_by_one = many and self.dialect.his_read_batch is False
+            halves = None if one_by_one else self.halves_of_too_large(request)
+            if halves is None and not one_by_one:
+                try:
+                    histories = await (self.batch(request) if many else self.single(request))
+                except HsFrameError as error:
+                    failure = error
+                else:
+                    if histories is not None:
+                        return [(request.window.start_us, history) for history in histories]
+                    one_by_one, failure = True, None
+        if one_by_one:
             return await self.one_by_one(request)
-        if request.size(self.now_us) >= self.too_large.get(self.group(request), request.size(self.now_us) + 1):
-            halves = request.in_time(self.now_us) or request.in_points()
-            if halves is not None:
-                return [part for half in halves for part in await self.read(half, halvings)]
-        try:
-            async with self.slots:
-                histories = await (self.batch(request) if many else self.single(request))
-        except HsFrameError as error:
-            return await self.after(error, request, halvings)
-        if histories is None:
-            return await self.one_by_one(request)
-        return [(request.window.start_us, history) for history in histories]
+        if halves is not None:
+            return [part for half in halves for part in await self.read(half, halvings)]
+        assert failure is not None
+        return await self.after(failure, request, halvings)
+
+    def halves_of_too_large(self, request: Request) -> tuple[Request, Request] | None:
+        """The halves of a request that is as large as one that failed for its size; else None."""
+        size = request.size(self.now_us)
+        if size < self.too_large.get(self.group(request), size + 1):
+            return None
+        return request.in_time(self.now_us) or request.in_points()
 
     async def after(self, error: HsFrameError, request: Request, halvings: int) -> list[Part]:
         """What to do about an error: halve, go point by point, or give up."""

@@ -1,0 +1,431 @@
+"""Whatever a server does, and however a span is cut: the rows are those of the truth, each once.
+
+The server here is a class that stands for a client, so that hundreds of servers a second can be tried; over sockets
+the same is tested in test_read_sockets.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hsframe.errors import (
+    AuthError,
+    CallError,
+    CodecError,
+    HTTPStatusError,
+    IncompleteError,
+    MetadataError,
+    NetworkError,
+    RequestTimeoutError,
+    UnknownRecError,
+)
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.grid import Col, Grid
+from hsframe.history.points import find_targets, targets_by_id
+from hsframe.history.read import read_histories
+from hsframe.history.windows import Limits, Target
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.protocol.dialects import Dialect
+from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
+from hsframe.zones import zone
+
+S = 1_000_000
+BASE_S = 1_793_500_000  # some hours before New York's clocks go back on 2026-11-01
+NOW = datetime(2026, 11, 18, 17, 30, tzinfo=UTC)
+
+Samples = dict[str, list[tuple[int, float]]]
+
+
+@dataclass
+class OddServer:
+    """Answers hisRead and read as a client would, with the habits of one server or another."""
+
+    samples: Samples
+    zones: dict[str, str | None]
+    start_exclusive: bool = False
+    end_inclusive: bool = False
+    ignore_range: bool = False
+    extra: bool = False
+    reverse: bool = False
+    twice: bool = False
+    row_cap: int | None = None
+    cap_error: str = "error"
+    batch: str = "standard"
+    bad_ids: frozenset[str] = frozenset()
+    down: Exception | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    asked: list[tuple[list[str], str]] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+
+    async def about(self, *, raw: bool) -> Grid:
+        assert raw
+        return Grid.from_rows({}, ["tz"], [{"tz": "Kathmandu"}])
+
+    async def read_by_ids(self, ids: Sequence[Ref], *, raw: bool) -> Grid:
+        assert raw
+        rows: list[dict[str, Any]] = []
+        for ref in ids:
+            known = ref.val in self.zones
+            rows.append({"id": ref, "point": MARKER, "his": MARKER, "tz": self.zones[ref.val]} if known else {})
+        unknown = [ref.val for ref in ids if ref.val not in self.zones]
+        if unknown:
+            raise UnknownRecError("unknown", ids=unknown)
+        return Grid.from_rows({}, ["id", "point", "his", "tz"], rows)
+
+    async def read(self, filter: str, limit: int | None = None, *, raw: bool) -> Grid:
+        names = {"point": list(self.zones), "mixed": list(self.zones), "nothing": [], "word": []}[filter]
+        rows = [{"id": Ref(name), "point": MARKER, "tz": self.zones[name]} for name in names]
+        if filter == "mixed":
+            rows[0]["his"] = MARKER
+        return Grid.from_rows({}, ["id", "point", "his", "tz"], rows)
+
+    async def his_read(self, id: Ref, range: str, *, raw: bool) -> Grid:
+        assert raw
+        return await self.answer([id.val], range, single=True)
+
+    async def call(self, op: str, grid: Grid) -> Grid:
+        assert op == "hisRead"
+        return await self.answer([row["id"].val for row in grid], grid.meta["range"], single=False)
+
+    async def answer(self, ids: list[str], text: str, *, single: bool) -> Grid:
+        self.asked.append((ids, text))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await asyncio.sleep(0)
+            if self.down is not None:
+                raise self.down
+            return self.grid(ids, text, single=single)
+        finally:
+            self.running -= 1
+
+    def grid(self, ids: list[str], text: str, *, single: bool) -> Grid:
+        if not single and self.batch == "refused":
+            raise CallError("no batches", error_grid("sys::UnknownNameException", "range"))
+        bad = [ident for ident in ids if ident in self.bad_ids]
+        if bad:
+            raise CallError(f"the record {bad[0]} has no history", error_grid("", f"bad {bad[0]}"))
+        if not single and self.batch == "first":
+            ids, single = ids[:1], True
+        rows = {ident: self.rows(ident, text) for ident in ids}
+        place = zone(self.zones[ids[0]] or "Kathmandu")
+        if single:
+            (ident,) = ids
+            found = rows[ident]
+            self.check_cap(len(found))
+            times = [from_epoch_us(us, place) for us, _ in found]
+            return Grid({"id": Ref(ident)}, ["ts", "val"], [times, [Number(value, "kW") for _, value in found]])
+        all_us = sorted({us for found in rows.values() for us, _ in found}, reverse=self.reverse)
+        self.check_cap(len(all_us))
+        cols = [Col("ts")]
+        columns: list[list[Any]] = [[from_epoch_us(us, place) for us in all_us]]
+        for number, ident in enumerate(ids):
+            meta = {} if self.batch == "no-ids" else {"id": Ref(f"p:x:{ident}" if self.batch == "long-ids" else ident)}
+            by_us = dict(rows[ident])
+            cols.append(Col(f"v{number}", meta))
+            columns.append([Number(by_us[us], "kW") if us in by_us else None for us in all_us])
+        return Grid({}, cols, columns)
+
+    def check_cap(self, rows: int) -> None:
+        if self.row_cap is None or rows <= self.row_cap:
+            return
+        if self.cap_error == "incomplete":
+            raise IncompleteError("not whole", Grid({"incomplete": MARKER}))
+        if self.cap_error == "timeout":
+            raise RequestTimeoutError("late")
+        if self.cap_error in ("413", "504"):
+            raise HTTPStatusError("no", status=int(self.cap_error), url="http://x")
+        if self.cap_error == "broken":
+            raise CodecError("the body ends early")
+        raise CallError("limit", error_grid("haystack::LimitExceededErr", f"more than {self.row_cap} rows"))
+
+    def rows(self, ident: str, text: str) -> list[tuple[int, float]]:
+        samples = self.samples[ident]
+        asked = resolve(text, "UTC", NOW)
+        all_us = [us for us, _ in samples]
+        start = (bisect_right if self.start_exclusive else bisect_left)(all_us, asked.start_us)
+        end = len(all_us)
+        if asked.end_us is not None:
+            end = (bisect_right if self.end_inclusive else bisect_left)(all_us, asked.end_us)
+        if self.ignore_range:
+            start, end = 0, len(all_us)
+        if self.extra:
+            start, end = max(start - 1, 0), min(end + 1, len(all_us))
+        found = samples[start : max(start, end)]
+        if self.twice:
+            found = [(us, -value) for us, value in found] + found
+        return found[::-1] if self.reverse and not self.twice else found
+
+
+def error_grid(kind: str, dis: str) -> Grid:
+    return Grid({"err": MARKER, "errType": kind, "dis": dis})
+
+
+def truth(server: OddServer, span: Span) -> Samples:
+    end_us = span.end_us
+    return {
+        ident: [
+            (us, value) for us, value in samples if span.start_us <= us and (end_us is None or us < end_us)
+        ]
+        for ident, samples in server.samples.items()
+    }  # fmt: skip
+
+
+def rows_of(histories: list[History]) -> Samples:
+    """What the frame makes of histories: of equal instants the last one, in order of time."""
+    found: dict[str, dict[int, float]] = {}
+    for history in histories:
+        own = found.setdefault(history.point.id, {})
+        own.update(
+            (us, float(value)) for us, value in zip(history.ts_us.tolist(), history.values, strict=True) if value
+        )
+    return {ident: sorted(own.items()) for ident, own in found.items()}
+
+
+def read(server: OddServer, span: Any, **options: Any) -> list[History]:
+    targets = [Target(Point(ident, ident, tz=tz)) for ident, tz in server.zones.items()]
+    return asyncio.run(read_histories(server, targets, span, now=NOW, **options))  # type: ignore[arg-type]
+
+
+def spread(ids: str, count: int, step_s: int, start_s: int = BASE_S) -> Samples:
+    return {ident: [((start_s + number * step_s) * S, float(number + 1)) for number in range(count)] for ident in ids}
+
+
+@st.composite
+def odd_servers(draw: st.DrawFn) -> OddServer:
+    names = "abcd"[: draw(st.integers(1, 4))]
+    tz = st.sampled_from(["New_York", "Lord_Howe", "Kathmandu", "Sao_Paulo", "GMT+5", "UTC"])
+    samples: Samples = {}
+    for name in names:
+        steps = draw(st.lists(st.integers(1, 7200), max_size=60))
+        us, own = BASE_S, []
+        for number, step in enumerate(steps):
+            us += step
+            own.append((us * S, float(number + 1)))
+        samples[name] = own
+    return OddServer(
+        samples=samples,
+        zones={name: draw(tz) for name in names},
+        start_exclusive=draw(st.booleans()),
+        end_inclusive=draw(st.booleans()),
+        ignore_range=False,
+        extra=draw(st.booleans()),
+        reverse=draw(st.booleans()),
+        twice=draw(st.booleans()),
+        # With a sample more at each end and everything twice, eight rows are the least that two seconds may hold.
+        row_cap=draw(st.none() | st.integers(40, 200)),
+        cap_error=draw(st.sampled_from(["error", "incomplete", "timeout", "413", "504", "broken"])),
+        batch=draw(st.sampled_from(["standard", "first", "refused", "no-ids", "long-ids"])),
+    )
+
+
+@given(
+    odd_servers(),
+    st.integers(-3600, 150_000),
+    st.none() | st.integers(0, 200_000),
+    st.builds(Limits, st.integers(1, 500), st.integers(1, 500), st.integers(1, 5)),
+    st.integers(1, 7),
+)
+def test_any_server_and_any_splitting_give_the_true_rows(
+    server: OddServer, start_s: int, length_s: int | None, limits: Limits, concurrency: int
+) -> None:
+    start = from_epoch_us((BASE_S + start_s) * S, UTC)
+    end = None if length_s is None else from_epoch_us((BASE_S + start_s + length_s) * S, UTC)
+    span = Span(start, end)
+    histories = read(server, span, limits=limits, max_concurrency=concurrency)
+    assert rows_of(histories) == truth(server, span)
+    assert list(dict.fromkeys(history.point.id for history in histories)) == list(server.zones)
+    assert server.most_running <= concurrency
+
+
+def test_a_server_that_ignores_the_range() -> None:
+    server = OddServer(spread("ab", 200, 900), {"a": "New_York", "b": "London"}, ignore_range=True)
+    span = resolve("2026-11-01", "New_York")
+    histories = read(server, span, limits=Limits(rows=10))
+    assert rows_of(histories) == truth(server, span)
+    assert len(rows_of(histories)["a"]) == 100  # 25 hours
+
+
+def test_each_point_is_cut_in_its_own_zone() -> None:
+    server = OddServer(spread("ab", 400, 900), {"a": "New_York", "b": "Brisbane"})
+    found = rows_of(read(server, "2026-11-01"))
+    for ident, tz in server.zones.items():
+        assert tz is not None
+        assert found[ident] == truth(server, resolve("2026-11-01", tz))[ident]
+    assert {text.rsplit(" ", 1)[-1] for _, text in server.asked} == {"New_York", "Brisbane"}
+
+
+def test_a_point_without_a_zone_is_in_the_servers() -> None:
+    server = OddServer(spread("a", 400, 900), {"a": None})
+    assert rows_of(read(server, "2026-11-01")) == truth(server, resolve("2026-11-01", "Kathmandu"))
+    assert server.dialect.tz == "Kathmandu"
+
+
+def test_points_without_samples_are_there_all_the_same() -> None:
+    server = OddServer({"a": [], "b": []}, {"a": "New_York", "b": "New_York"})
+    assert [history.point.id for history in read(server, "today")] == ["a", "b"]
+
+
+def test_columns_of_a_batch_share_their_instants() -> None:
+    server = OddServer(spread("abc", 100, 900), dict.fromkeys("abc", "New_York"))
+    histories = read(server, "2026-11-01")
+    assert len({id(history.ts_us) for history in histories}) == 1
+
+
+@pytest.mark.parametrize("batch", ["first", "refused"])
+def test_a_server_without_batches_is_remembered(batch: str) -> None:
+    server = OddServer(spread("abc", 300, 900), dict.fromkeys("abc", "New_York"), batch=batch)
+    span = resolve("2026-11", "New_York")
+    assert rows_of(read(server, span)) == truth(server, span)
+    assert server.dialect.his_read_batch is False
+    server.asked.clear()
+    assert rows_of(read(server, span)) == truth(server, span)
+    assert [ids for ids, _ in server.asked] == [["a"], ["b"], ["c"]]
+
+
+def test_a_bad_point_of_a_batch_is_named_and_batches_stay() -> None:
+    server = OddServer(spread("abc", 10, 900), dict.fromkeys("abc", "New_York"), bad_ids=frozenset("b"))
+    server.dialect.his_read_batch = True
+    with pytest.raises(CallError, match=r"@b \(b\) over 2026-10-31T23:59:59.*no history") as caught:
+        read(server, "2026-11-01")
+    assert caught.value.grid is not None
+    assert server.dialect.his_read_batch is True
+    two = OddServer(spread("abc", 10, 900), dict.fromkeys("abc", "New_York"), bad_ids=frozenset("bc"))
+    with pytest.raises(CallError, match=r"refused to read 2 of 3 points: @b, @c"):
+        read(two, "2026-11-01")
+
+
+def test_what_was_too_large_once_is_cut_before_it_is_sent() -> None:
+    server = OddServer(spread("a", 2000, 900), {"a": "UTC"}, row_cap=300)
+    span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 2000 * 900) * S, UTC))
+    # Eight windows of 250 rows would do; the plan is made for rows that are not so many.
+    assert rows_of(read(server, span, limits=Limits(rows=1000), max_concurrency=1)) == truth(server, span)
+    refused = len(server.asked) - 8
+    assert refused == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "at_most"),
+    [
+        (NetworkError("nothing answers there"), 1),
+        (AuthError("refused"), 1),
+        (HTTPStatusError("not found", status=404, url="http://x"), 1),
+        (UnknownRecError("unknown", ids=["a"]), 1),
+        (CallError("denied", error_grid("PermissionErr", "no access")), 1),
+        (RequestTimeoutError("late"), 8),
+        (HTTPStatusError("down", status=503, url="http://x"), 8),
+        (CallError("limit", error_grid("", "too many rows")), 40),
+    ],
+)
+def test_a_server_that_only_fails_is_not_asked_for_ever(error: Exception, at_most: int) -> None:
+    server = OddServer(spread("a", 10, 900), {"a": "New_York"}, down=error)
+    with pytest.raises(type(error)):
+        read(server, "2026", max_concurrency=1)
+    assert 1 <= len(server.asked) <= at_most
+
+
+def test_a_failure_stops_the_other_requests() -> None:
+    server = OddServer(spread("a", 10, 900), {"a": "New_York"}, down=NetworkError("nothing answers there"))
+    with pytest.raises(NetworkError, match="nothing answers"):
+        read(server, "2026", limits=Limits(rows=100), max_concurrency=2)
+    assert len(server.asked) <= 4
+    assert server.running == 0
+
+
+def test_more_than_one_column_for_one_point_is_refused() -> None:
+    class TwoColumns(OddServer):
+        def grid(self, ids: list[str], text: str, *, single: bool) -> Grid:
+            return Grid({}, ["ts", "v0", "v1"], [[NOW], [Number(1)], [Number(2)]])
+
+    with pytest.raises(CodecError, match=r"@a came with 2 columns"):
+        read(TwoColumns({"a": []}, {"a": "UTC"}), "today")
+
+
+def test_at_least_one_request_at_a_time() -> None:
+    with pytest.raises(MetadataError, match="max_concurrency"):
+        read(OddServer({"a": []}, {"a": "UTC"}), "today", max_concurrency=0)
+
+
+# What people call points ------------------------------------------------------------------------------------------
+
+
+def find(server: OddServer, points: Any) -> list[str]:
+    targets = asyncio.run(find_targets(server, points))  # type: ignore[arg-type]
+    return [target.point.id for target in targets]
+
+
+@pytest.fixture
+def building() -> OddServer:
+    names = {"a": "New_York", "word": "London", "p:demo:r:1": "UTC"}
+    return OddServer({name: [] for name in names}, dict(names))
+
+
+@pytest.mark.parametrize(
+    ("points", "ids"),
+    [
+        ("@a", ["a"]),
+        (" @p:demo:r:1 ", ["p:demo:r:1"]),
+        ("p:demo:r:1", ["p:demo:r:1"]),  # no filter parses like that
+        ("point", ["a", "word", "p:demo:r:1"]),
+        ("mixed", ["a"]),  # one of them has the tag his
+        ("word", ["word"]),  # finds nothing as a filter
+        (Ref("a"), ["a"]),
+        ([Ref("word"), "@a", "p:demo:r:1", "a"], ["word", "a", "p:demo:r:1"]),
+        (Point("a", "A"), ["a"]),
+    ],
+)
+def test_points_are_ids_or_a_filter(building: OddServer, points: Any, ids: list[str]) -> None:
+    assert find(building, points) == ids
+
+
+def test_points_that_are_none(building: OddServer) -> None:
+    with pytest.raises(UnknownRecError, match=r"@x, @y") as caught:
+        find(building, ["x", "a", "y"])
+    assert caught.value.ids == ("x", "y")
+    with pytest.raises(UnknownRecError, match=r"no record has the tag 'nothing', and none has the id @nothing"):
+        find(building, "nothing")
+    with pytest.raises(MetadataError, match="no points to read"):
+        find(building, [])
+    with pytest.raises(MetadataError, match="is no point"):
+        find(building, 7)
+
+
+def test_a_filter_that_finds_no_points(building: OddServer) -> None:
+    class Sites(OddServer):
+        async def read(self, filter: str, limit: int | None = None, *, raw: bool) -> Grid:
+            rows = [{"id": Ref("s"), "site": MARKER}] if filter == "site" else []
+            return Grid.from_rows({}, ["id", "site"], rows)
+
+    with pytest.raises(MetadataError, match="'site' finds 1 records, none of them a point"):
+        find(Sites({}, {}), "site")
+    with pytest.raises(MetadataError, match="'site and point' finds no record"):
+        find(Sites({}, {}), "site and point")
+
+
+def test_records_are_known_by_the_id_that_was_asked_for() -> None:
+    class LongIds(OddServer):
+        async def read_by_ids(self, ids: Sequence[Ref], *, raw: bool) -> Grid:
+            rows = [{"id": Ref(f"p:x:{ref.val}", "Meter"), "tz": "London"} for ref in ids]
+            return Grid.from_rows({}, ["id", "tz"], rows)
+
+    (target,) = asyncio.run(targets_by_id(LongIds({}, {}), ["r:1"]))  # type: ignore[arg-type]
+    assert (target.point.id, target.point.dis, target.tz) == ("r:1", "Meter", "London")
+
+
+def test_many_ids_are_read_in_several_requests() -> None:
+    names = [str(number) for number in range(1201)]
+    server = OddServer({}, dict.fromkeys(names, "UTC"))
+    targets = asyncio.run(targets_by_id(server, names))  # type: ignore[arg-type]
+    assert [target.point.id for target in targets] == names
+    assert epoch_us(NOW) > 0
