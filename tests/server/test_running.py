@@ -1,0 +1,157 @@
+"""Starting and stopping: nothing is left, and a person is told where the server is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from hsframe.errors import AuthError, NetworkError
+from hsframe.server.database import Database
+from hsframe.server.run import serve
+from hsframe.testing.server import async_running_server, running_server
+
+ROOT = Path(__file__).parents[2]
+
+
+def fetch(uri: str) -> bytes:
+    with urllib.request.urlopen(uri) as answer:
+        return bytes(answer.read())
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+
+
+def test_it_starts_and_stops_and_leaves_nothing() -> None:
+    before = (threading.active_count(), open_files())
+    for _ in range(20):
+        with running_server(Database(), users={}) as server:
+            assert b"serverName" in fetch(server.uri + "/about")
+            host, port = urlsplit(server.uri).hostname, urlsplit(server.uri).port
+            assert host == "127.0.0.1"
+            assert port is not None
+        with socket.socket() as probe:
+            assert probe.connect_ex((host, port)) != 0
+    assert (threading.active_count(), open_files()) == before
+
+
+def test_it_stops_though_a_client_keeps_its_connection() -> None:
+    with running_server(Database(), users={}) as server:
+        parts = urlsplit(server.uri)
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"GET /api/about HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_it_stops_when_the_test_fails() -> None:
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError), running_server(Database(), users={}):
+        1 / 0  # noqa: B018 - the failure of a test
+    assert threading.active_count() == before
+
+
+def test_what_is_wrong_with_it_is_raised_in_the_test() -> None:
+    with pytest.raises(AuthError, match="SHA-1"), running_server(Database(), hash="SHA-1"):
+        pass
+
+
+def test_its_repr_keeps_the_password() -> None:
+    with running_server(Database(), users={"demo": "s3cret"}) as server:
+        assert server.password == "s3cret"
+        assert "s3cret" not in repr(server)
+        assert "demo" in repr(server)
+
+
+def test_without_a_database_it_is_the_demo() -> None:
+    with running_server() as server:
+        assert len(server.database.query("site")) == 3
+        assert (server.user, server.password) == ("demo", "demo")
+
+
+def test_several_at_once() -> None:
+    with running_server(Database(name="a"), users={}) as a, running_server(Database(name="b"), users={}) as b:
+        assert a.uri != b.uri
+        assert b'"a"' in fetch(a.uri + "/about")
+        assert b'"b"' in fetch(b.uri + "/about")
+
+
+def test_on_a_loop_that_runs_already() -> None:
+    async def main() -> int:
+        async with async_running_server(Database(), users={}) as server, aiohttp.ClientSession() as session:
+            answers = await asyncio.gather(*(session.get(server.uri + "/about") for _ in range(20)))
+            for answer in answers:
+                await answer.read()
+            return sum(answer.status == 200 for answer in answers)
+
+    before = threading.active_count()
+    assert asyncio.run(main()) == 20
+    assert threading.active_count() == before
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(NetworkError, match=rf"127\.0\.0\.1 port {port}.*another"):
+            serve(port=port, database=Database())
+
+
+def test_demo_for_the_whole_network_is_warned_of() -> None:
+    # 192.0.2.1 is nobody's address: it cannot be bound, so nothing is ever served here.
+    with pytest.warns(UserWarning, match="demo with the password demo"), pytest.raises(NetworkError):
+        serve(host="192.0.2.1", port=0, database=Database())
+
+
+@contextmanager
+def serving(code: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A process that serves, and its first three lines."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, [process.stdout.readline().strip() for _ in range(3)]
+        finally:
+            process.kill()
+
+
+def test_serve_says_where_it_is_and_stops_on_ctrl_c() -> None:
+    with serving("from hsframe.server.run import serve; serve(port=0)") as (process, lines):
+        uri, what, how = lines
+        assert uri.startswith("http://127.0.0.1:")
+        assert uri.endswith("/api")
+        assert "user demo, password demo" in what
+        assert "Ctrl-C" in how
+        assert b"Haystack server" in fetch(uri)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out.strip(), err) == (0, "stopped", "")
+
+
+def test_serve_never_shows_a_password_that_is_somebodys() -> None:
+    code = "from hsframe.server.run import serve; serve(port=0, users={'ann': 's3cret'}, iterations=4096)"
+    with serving(code) as (process, lines):
+        assert "users ann" in lines[1]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert "s3cret" not in "".join([*lines, out, err])
