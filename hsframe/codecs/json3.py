@@ -13,7 +13,7 @@ from typing import Any, Final
 from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_grid, read_list, read_tags
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
-from hsframe.codecs.zinc_write import as_number, coord_texts, datetime_text, number_text, time_text
+from hsframe.codecs.zinc_write import as_number, coord_texts, datetime_text, grid_tags, number_text, time_text
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
@@ -307,7 +307,7 @@ def _write_grid(grid: Grid, depth: int) -> dict[str, Any]:
     columns = [[_write(cell, depth) for cell in column] for column in grid.columns]
     names = grid.col_names
     return {
-        "meta": {"ver": "3.0", **{name: _write(tag, depth) for name, tag in grid.meta.items()}},
+        "meta": {"ver": "3.0", **{name: _write(tag, depth) for name, tag in grid_tags(grid).items()}},
         "cols": cols or [{"name": "empty"}],
         "rows": [
             {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}

@@ -13,7 +13,7 @@ from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_grid, rea
 from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
-from hsframe.codecs.zinc_write import as_number, coord_floats, datetime_text, number_text, time_text
+from hsframe.codecs.zinc_write import as_number, coord_floats, datetime_text, grid_tags, number_text, time_text
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
@@ -351,7 +351,7 @@ def _write_grid(grid: Grid, depth: int) -> dict[str, Any]:
     columns = [[_write(cell, depth) for cell in column] for column in grid.columns]
     return {
         "_kind": "grid",
-        "meta": {"ver": "3.0", **_write_tags(grid.meta, depth)},
+        "meta": {"ver": "3.0", **_write_tags(grid_tags(grid), depth)},
         "cols": cols or [{"name": "empty"}],
         "rows": [
             {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}

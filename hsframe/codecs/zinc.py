@@ -171,6 +171,7 @@ class _Reader:
             raise self.error(f"Zinc of version {version!r} is unknown", 'ver:"3.0" or ver:"2.0"', match.end())
         self.version = version
         meta = self.meta(depth)
+        meta.pop("ver", None)
         self.nl("a tag or the end of the line", or_end=False)
         return meta
 

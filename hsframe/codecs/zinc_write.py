@@ -25,6 +25,7 @@ __all__ = [
     "coord_texts",
     "datetime_text",
     "encode_zinc",
+    "grid_tags",
     "number_text",
     "str_text",
     "time_text",
@@ -126,7 +127,7 @@ def _refused(problem: str, expected: str) -> CodecError:
 def _grid_text(grid: Grid, depth: int) -> str:
     if depth > MAX_DEPTH:
         raise _refused(too_deep(), f"at most {MAX_DEPTH}")
-    lines = ['ver:"3.0"' + _tags(grid.meta, depth, " ")]
+    lines = ['ver:"3.0"' + _tags(grid_tags(grid), depth, " ")]
     if not grid.cols:
         return lines[0] + "\nempty\n"
     lines.append(",".join(_name(col.name, "column") + _tags(col.meta, depth, " ") for col in grid.cols))
@@ -136,6 +137,11 @@ def _grid_text(grid: Grid, depth: int) -> str:
     lines.extend(map(",".join, zip(*columns, strict=True)))
     lines.append("")
     return "\n".join(lines)
+
+
+def grid_tags(grid: Grid) -> dict[str, Any]:
+    """The tags of a grid but for ``ver``, which is the format's."""
+    return {name: value for name, value in grid.meta.items() if name != "ver"}
 
 
 def _name(name: str, what: str) -> str:
