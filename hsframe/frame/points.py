@@ -41,6 +41,8 @@ _FIELDS = ("id", "dis", "unit", "tz", "kind")
 # In a frame of entities a Ref column holds ids, and its display names stand beside it under this suffix.
 DIS_SUFFIX = "->dis"
 
+_POINT_TAGS = frozenset({*_FIELDS, "navName", "id" + DIS_SUFFIX})
+
 # A macro names a tag, as $tag or ${tag}; $<pod::key> is a text of the server's own tongue and stays as it is.
 _MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
@@ -99,8 +101,8 @@ class Point:
 
     @property
     def is_known(self) -> bool:
-        """Whether its record was seen: a lone id says nothing of zone, kind and unit."""
-        return self.tz is not None or self.kind is not None or self.unit is not None
+        """Whether its unit and kind are known; a lone id says nothing of them, the zone may come from an answer."""
+        return self.kind is not None or self.unit is not None
 
 
 def display_name(record: Mapping[str, Any]) -> str:
@@ -180,8 +182,7 @@ def as_points(points: Any) -> list[Point]:
     """
     found: dict[str, Point] = {}
     for point in _each_point(points):
-        if point.id not in found or not found[point.id].is_known:
-            found[point.id] = point
+        found[point.id] = merged(found[point.id], point) if point.id in found else point
     return list(found.values())
 
 
@@ -220,7 +221,9 @@ def _points_of_frame(df: pd.DataFrame) -> list[Point]:
 
 def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:
     """Index label and point of each row that has an id."""
-    tags = [tag for tag in df.columns if isinstance(tag, str)]
+    # A macro may name any tag; without one few columns matter.
+    wanted = None if "disMacro" in df.columns and df["disMacro"].notna().any() else _POINT_TAGS
+    tags = [tag for tag in df.columns if isinstance(tag, str) and (wanted is None or tag in wanted)]
     columns = [df[tag].tolist() for tag in tags]
     rows = zip(df.index.tolist(), zip(*columns, strict=True), strict=True)
     records = ((label, dict(zip(tags, cells, strict=True))) for label, cells in rows)

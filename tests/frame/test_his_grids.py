@@ -166,6 +166,14 @@ def test_of_a_lone_id_nothing_can_be_checked_and_the_unit_is_the_columns():
     assert grid[0]["v0"] == Number(1, "MW")
 
 
+def test_of_a_point_whose_zone_alone_is_known_the_unit_is_the_columns():
+    (grid,) = frame_to_his_grids(
+        pd.DataFrame({"@a": kw(1, 2, 3)}, index=INDEX), {"@a": Point("a", "Meter", tz="London")}
+    )
+    assert grid[0]["v0"] == Number(1, "kW")
+    assert grid.columns[0].tz == "London"
+
+
 def test_infinities_are_sent_when_asked():
     (grid,) = meter(kw(1, np.inf, -np.inf), inf="send")
     assert [row["v0"] for row in grid] == [Number(1, "kW"), Number(float("inf")), Number(float("-inf"))]
@@ -229,8 +237,8 @@ def test_another_unit_is_refused_with_the_first_place():
 
 
 def test_the_row_named_is_the_frames_own_where_it_is_not_in_order():
-    text = refused(UnitError, pd.DataFrame({"Meter": kw(1, 2, np.nan, unit="MW")}, index=INDEX[[2, 1, 0]]))
-    assert "row 1, 2024-05-01 12:15" in text
+    text = refused(UnitError, pd.DataFrame({"Meter": kw(np.nan, 2, np.nan, unit="MW")}, index=INDEX[[2, 0, 1]]))
+    assert "row 1, 2024-05-01 12:00" in text
 
 
 def test_a_unit_that_cannot_be_converted_is_refused_even_when_asked():

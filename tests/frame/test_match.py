@@ -84,6 +84,11 @@ def test_a_record_that_was_read_knows_better_than_an_old_catalog():
     assert match_columns(df, [fresh])["Meter"] == fresh
 
 
+def test_a_record_that_the_caller_gives_knows_best_of_all():
+    mine = Point("a", "Meter", "MW", None, "Number")
+    assert match_columns(frame("x"), {"x": mine}, known=[METER])["x"] == Point("a", "Meter", "MW", "New_York", "Number")
+
+
 def test_a_display_name_that_several_have_is_no_answer():
     other = Point("c", "Meter")
     with pytest.raises(MetadataError, match=r"@a, @c.*points=\{'Meter': '@a'\}"):

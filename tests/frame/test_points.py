@@ -90,6 +90,7 @@ def test_lone_ids_know_nothing_else():
 
 def test_an_id_that_comes_twice_is_kept_once_and_the_record_is_kept():
     assert as_points(["a", METER, Ref("a")]) == [METER]
+    assert as_points([Ref("a", "Mine"), METER]) == [Point("a", "Mine", "kW", "New_York", "Number")]
 
 
 def test_the_frame_of_read_gives_its_points():

@@ -96,6 +96,11 @@ def test_a_bare_number_beside_a_unit_takes_it_only_if_it_is_the_records(unit, mi
     assert mixed or df["M"].dtype == UnitDtype("kW")
 
 
+def test_the_records_spelling_of_a_unit_is_kept():
+    df = single([Number(1, "fahrenheit")], Point("a", "M", "°F", "New_York", "Number"))
+    assert df["M"].dtype == UnitDtype("°F")
+
+
 def test_two_spellings_of_one_unit_are_one():
     df = single([Number(1, "kW"), Number(2, "kilowatt")], Point("a", "M", "kW", "New_York", "Number"))
     assert df["M"].dtype == UnitDtype("kW")
@@ -332,6 +337,25 @@ def test_a_batch_is_one_frame():
     assert df["Meter"].dtype == UnitDtype("kW")
     assert df["Fan"].tolist() == [pd.NA, True, False]
     assert points_of(df)["Fan"] == Point("b", "Fan", None, "New_York", "Bool")
+
+
+def test_a_row_of_a_batch_without_any_sample_is_none():
+    us = [0, 1, 2]
+    parts = [history("a", us, [Number(1), None, None], sparse=True), history("b", us, [None, None, NA], sparse=True)]
+    shared = [History(part.point, parts[0].ts_us, part.values, True) for part in parts]
+    assert trend_frame(shared).index.asi8.tolist() == [0, 2]
+    assert trend_frame(shared)["a"].isna().tolist() == [False, True]
+
+
+def test_na_is_a_sample_in_arrow_columns_too():
+    us = TimeColumn(pa.array([0, 1, 2]), "New_York")
+    na = pa.array([False, True, False])
+    column = NumberColumn(pa.array([1.0, None, None]), "kW", na)
+    chunked = NumberColumn(pa.chunked_array([[1.0], [None, None]], pa.float64()), "kW", pa.chunked_array([na]))
+    for values in (column, chunked):
+        grid = Grid({}, ["ts", Col("v0", {"id": Ref("a")})], [us, values])
+        assert grid_to_frame(grid, shape="dict")["a"].index.asi8.tolist() == [0, 1]
+        assert grid_to_frame(grid).index.asi8.tolist() == [0, 1]
 
 
 def test_points_without_common_instants_share_the_union():
