@@ -239,7 +239,8 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
     def interpolate(self, *, copy: bool = True, **kwargs: Any) -> Self:
         """Missing values replaced by interpolated ones, by the methods of ``Series.interpolate``."""
         values = self._data.copy() if copy else self._data
-        missing.interpolate_2d_inplace(values, **kwargs)
+        # A DataFrame counts the axis of its blocks, which are two-dimensional; there is only one here.
+        missing.interpolate_2d_inplace(values, **(kwargs | {"axis": 0}))
         return self._simple(values, self._dtype) if copy else self
 
     def _where(self, mask: npt.NDArray[np.bool_], value: Any) -> Self:
