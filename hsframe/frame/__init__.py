@@ -15,7 +15,8 @@ A short tour, from the bottom:
 
 from __future__ import annotations
 
+from hsframe.frame import accessor
 from hsframe.frame.array import UnitArray
 from hsframe.frame.dtype import UnitDtype
 
-__all__ = ["UnitArray", "UnitDtype"]
+__all__ = ["UnitArray", "UnitDtype", "accessor"]

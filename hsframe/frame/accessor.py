@@ -1,0 +1,266 @@
+"""``df.hs`` and ``series.hs``: what a frame with units can do beyond pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import pandas as pd
+
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.points import points_table
+from hsframe.units import convertible, to_system
+from hsframe.units.systems import System
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hsframe.frame.windows import UnitWindow
+    from hsframe.grid import Grid
+
+__all__ = ["FrameAccessor", "SeriesAccessor"]
+
+_HEADER = ("point", "unit")
+Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
+
+
+class _Windows(Generic[Object]):
+    _obj: Object
+
+    def __init__(self, obj: Object) -> None:
+        self._obj = obj
+
+    def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
+        """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
+        return self._window("rolling", args, kwargs)
+
+    def expanding(self, *args: Any, **kwargs: Any) -> UnitWindow:
+        """``expanding`` of pandas whose results keep their units; the arguments are pandas'."""
+        return self._window("expanding", args, kwargs)
+
+    def ewm(self, *args: Any, **kwargs: Any) -> UnitWindow:
+        """``ewm`` of pandas whose results keep their units; the arguments are pandas'."""
+        return self._window("ewm", args, kwargs)
+
+    def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
+        from hsframe.frame.windows import UnitWindow
+
+        return UnitWindow(getattr(self._obj, name)(*args, **kwargs), self._obj)
+
+
+@pd.api.extensions.register_dataframe_accessor("hs")
+class FrameAccessor(_Windows[pd.DataFrame]):
+    """Units, points, conversion and the ways out of a frame.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"Zone": pd.array([68.0, 72.5], dtype="unit[°F]"), "Meter": pd.array([1, 2], dtype="unit[kW]")})
+    >>> df.hs.units
+    {'Zone': '°F', 'Meter': 'kW'}
+    >>> df.hs.to("si")
+       Zone  Meter
+    0  20.0    1.0
+    1  22.5    2.0
+    """
+
+    @property
+    def units(self) -> dict[Hashable, str | None]:
+        """The unit of each column by label, None where there is none."""
+        return {label: getattr(dtype, "unit", None) for label, dtype in self._obj.dtypes.items()}
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """The points of the columns: a table of ``id``, ``dis``, ``unit`` (the record's), ``tz`` and ``kind``.
+
+        It is read from ``df.attrs``, which pandas drops in some operations; the units are not.
+        """
+        return points_table(self._obj)
+
+    def to(self, target: System | str | Mapping[Any, str]) -> pd.DataFrame:
+        """The frame in other units.
+
+        Parameters
+        ----------
+        target : "si", "ip", unit, or {column: unit}
+            A system: each column whose unit the system has another for, see :mod:`hsframe.units.systems`. A unit:
+            each column that converts to it, and at least one must. A mapping: the columns named, to a unit or system
+            each.
+
+        Returns
+        -------
+        DataFrame
+            A new frame; columns that are not converted share their data with this one.
+
+        Raises
+        ------
+        UnitError
+            A unit does not convert, a named column has none, or no column converts.
+        MetadataError
+            A named column is not there.
+        """
+        df = self._obj
+        if isinstance(target, Mapping):
+            missing = [label for label in target if label not in df.columns]
+            if missing:
+                raise MetadataError(
+                    f"there is no column {', '.join(map(repr, missing))}; the columns are "
+                    f"{', '.join(map(repr, df.columns[:8]))}{', ...' if len(df.columns) > 8 else ''}"
+                )
+            return self._mapped(
+                lambda label, array: _converted(array, target[label], label) if label in target else array
+            )
+        if target in ("si", "ip"):
+            return self._mapped(lambda label, array: _converted(array, target, label) if _has_unit(array) else array)
+        units = {unit for unit in self.units.values() if unit is not None}
+        if not any(convertible(unit, target) for unit in units):
+            raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
+        return self._mapped(
+            lambda label, array: (
+                array.astype(UnitDtype(target)) if _has_unit(array) and convertible(array.unit, target) else array
+            )
+        )
+
+    def _mapped(self, change: Callable[[Hashable, Any], Any]) -> pd.DataFrame:
+        df = self._obj
+        arrays = {place: change(label, df.iloc[:, place].array) for place, label in enumerate(df.columns)}
+        result = pd.DataFrame(arrays, index=df.index, copy=False)
+        result.columns = df.columns
+        result.attrs = df.attrs
+        return result
+
+    def magnitude(self) -> pd.DataFrame:
+        """The frame with plain float64 columns: what to give to libraries that want NumPy.
+
+        ``df.hs.magnitude().to_numpy()`` is one float64 array. ``df.to_numpy()`` of several unit columns is an array of
+        Numbers, because pandas makes objects of every extension dtype; ``df.to_numpy(dtype=float)`` is float64 too.
+        """
+        return self._mapped(lambda _, array: array.to_numpy() if _has_unit(array) else array)
+
+    def to_pint(self) -> pd.DataFrame:
+        """The frame with ``pint-pandas`` columns instead of unit columns (``pip install 'hsframe[pint]'``).
+
+        Raises
+        ------
+        UnitError
+            A unit that pint has no equal for; the column and the unit are named.
+        MetadataError
+            pint-pandas is not installed.
+        """
+        from hsframe.frame.pint import pint_array
+
+        return self._mapped(lambda label, array: pint_array(array, label) if _has_unit(array) else array)
+
+    def with_unit_header(self) -> pd.DataFrame:
+        """Plain float64 columns under a header of two rows, ``point`` and ``unit``: for spreadsheets and CSV.
+
+        :meth:`from_unit_header` is the way back.
+        """
+        df = self._obj
+        if df.columns.nlevels > 1:
+            raise MetadataError("the columns have several levels already; the header of units is made of one")
+        result = self.magnitude()
+        pairs = [(label, unit or "") for label, unit in zip(df.columns, self._unit_list(), strict=True)]
+        result.columns = pd.MultiIndex.from_tuples(pairs, names=_HEADER)
+        return result
+
+    def from_unit_header(self) -> pd.DataFrame:
+        """The frame of :meth:`with_unit_header` with its units in the dtypes again, also after a way through CSV.
+
+        Raises
+        ------
+        MetadataError
+            The columns have no level ``unit``.
+        """
+        df = self._obj
+        if df.columns.nlevels != len(_HEADER):
+            raise MetadataError("the columns have no level 'unit'; expected the two rows of df.hs.with_unit_header()")
+        arrays: dict[int, Any] = {}
+        for place, (_, unit) in enumerate(df.columns):
+            array = df.iloc[:, place].array
+            named = isinstance(unit, str) and unit and not unit.startswith("Unnamed: ")
+            arrays[place] = pd.array(array, dtype=UnitDtype(unit)) if named else array
+        result = pd.DataFrame(arrays, index=df.index, copy=False)
+        result.columns = pd.Index([label for label, _ in df.columns])
+        result.attrs = df.attrs
+        return result
+
+    def _unit_list(self) -> list[str | None]:
+        return [getattr(dtype, "unit", None) for dtype in self._obj.dtypes]
+
+    def describe(self, percentiles: Any = None) -> pd.DataFrame:
+        """``DataFrame.describe`` with units, see :func:`hsframe.frame.report.describe`."""
+        from hsframe.frame.report import describe
+
+        return describe(self._obj, percentiles)
+
+    def report(self) -> pd.DataFrame:
+        """One row a column: how complete it is and where it looks wrong, see :func:`hsframe.frame.report.report`."""
+        from hsframe.frame.report import report
+
+        return report(self._obj)
+
+    def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+        """One axis a unit, labelled, see :func:`hsframe.frame.plot.plot`."""
+        from hsframe.frame.plot import plot
+
+        return plot(self._obj, figsize=figsize, **kwargs)
+
+    def to_grid(self) -> Grid:
+        """The frame as one grid, see :func:`hsframe.frame.to_grid.frame_to_grid`."""
+        from hsframe.frame.to_grid import frame_to_grid
+
+        return frame_to_grid(self._obj)
+
+    def to_arrow(self) -> pa.Table:
+        """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame.arrow.frame_to_arrow`."""
+        from hsframe.frame.arrow import frame_to_arrow
+
+        return frame_to_arrow(self._obj)
+
+
+@pd.api.extensions.register_series_accessor("hs")
+class SeriesAccessor(_Windows["pd.Series[Any]"]):
+    """The unit of a column, its conversion, and windows that keep it."""
+
+    @property
+    def unit(self) -> str | None:
+        """The unit, None where there is none."""
+        return getattr(self._obj.dtype, "unit", None)
+
+    def to(self, target: System | str) -> pd.Series[Any]:
+        """The column in another unit, or in the unit of a system.
+
+        Raises
+        ------
+        UnitError
+            The column has no unit, or it does not convert.
+        """
+        return self._with(_converted(self._obj.array, target, self._obj.name))
+
+    def magnitude(self) -> pd.Series[Any]:
+        """The column as plain float64."""
+        array = self._obj.array
+        return self._with(array.to_numpy()) if _has_unit(array) else self._obj
+
+    def _with(self, array: Any) -> pd.Series[Any]:
+        series = self._obj
+        return pd.Series(array, index=series.index, name=series.name, copy=False).__finalize__(series)
+
+
+def _has_unit(array: Any) -> bool:
+    return isinstance(array, UnitArray)
+
+
+def _converted(array: Any, target: Literal["si", "ip"] | str, label: Hashable) -> Any:
+    if not isinstance(array, UnitArray):
+        raise UnitError(
+            f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
+            f"astype(hsframe.UnitDtype(...))"
+        )
+    unit = to_system(array.unit, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed
+    try:
+        return array.astype(UnitDtype(unit), copy=False)
+    except UnitError as error:
+        raise UnitError(f"column {label!r}: {error}") from error

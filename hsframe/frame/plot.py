@@ -1,0 +1,81 @@
+"""A picture of a frame: one axis a unit, labelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import MetadataError
+
+__all__ = ["plot"]
+
+
+def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+    """Draw the columns over the index, those of one unit on one axis that is labelled with it.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Numbers are drawn as lines, a gap where a value is missing; Bool as steps on an axis of their own; texts are
+        left out. The times on the axis are those of the index's zone.
+    figsize : (float, float), optional
+        Width and height in inches.
+    **kwargs
+        For ``Axes.plot``.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes
+        One a unit, from above, in the order of the columns; the figure is ``axes[0].figure``.
+
+    Raises
+    ------
+    MetadataError
+        matplotlib is not installed, or no column can be drawn.
+    """
+    try:
+        from matplotlib import dates, pyplot
+    except ImportError as error:
+        raise MetadataError("drawing needs matplotlib: pip install 'hsframe[plot]'") from error
+    groups = _groups(df)
+    if not groups:
+        raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
+    size = figsize or (10.0, 1.0 + 2.4 * len(groups))
+    _, grid = pyplot.subplots(len(groups), 1, sharex=True, figsize=size, squeeze=False, layout="constrained")
+    axes = grid[:, 0]
+    # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
+    zone = getattr(df.index, "tz", None)
+    instants = df.index.to_numpy() if zone is None else df.index.tz_convert(None).to_numpy()
+    for axis, (label, places) in zip(axes, groups.items(), strict=True):
+        for place in places:
+            series = df.iloc[:, place]
+            values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+            style = {"drawstyle": "steps-post", **kwargs} if pd.api.types.is_bool_dtype(series.dtype) else kwargs
+            axis.plot(instants, values, label=str(df.columns[place]), **style)
+        axis.set_ylabel(label)
+        if label == _BOOL:
+            axis.set_yticks([0, 1], ["false", "true"])
+        axis.legend(loc="best", fontsize="small")
+        axis.grid(alpha=0.3)
+    if zone is not None:
+        locator = dates.AutoDateLocator(tz=zone)
+        axes[-1].xaxis.set_major_locator(locator)
+        axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
+        axes[-1].set_xlabel(str(zone))
+    return axes
+
+
+_BOOL = "on / off"
+
+
+def _groups(df: pd.DataFrame) -> dict[str, list[int]]:
+    """Positions of the columns that share an axis, by its label."""
+    groups: dict[str, list[int]] = {}
+    for place, dtype in enumerate(df.dtypes):
+        if pd.api.types.is_bool_dtype(dtype):
+            groups.setdefault(_BOOL, []).append(place)
+        elif pd.api.types.is_numeric_dtype(dtype):
+            groups.setdefault(getattr(dtype, "unit", None) or "", []).append(place)
+    return groups

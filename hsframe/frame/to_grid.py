@@ -1,0 +1,130 @@
+"""A frame as one grid: a trend as a batch of histories, any other as records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
+from hsframe.errors import MetadataError, ZoneError
+from hsframe.frame.array import UnitArray
+from hsframe.frame.points import DIS_SUFFIX, points_of
+from hsframe.frame.scalars import UnitFloat
+from hsframe.grid import Col, Grid
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.zones import haystack_name
+
+__all__ = ["frame_to_grid"]
+
+_TAG = re.compile(r"[a-z][a-zA-Z0-9_]*")
+
+
+def frame_to_grid(df: pd.DataFrame) -> Grid:
+    """The grid of a frame.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With a time index (aware): a trend. Any other: records, each column a tag.
+
+    Returns
+    -------
+    Grid
+        Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta where
+        it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of records: a
+        row each; a True of a bool column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
+
+    Raises
+    ------
+    ZoneError
+        A time index without a zone.
+    MetadataError
+        A label that is no name of a tag, or a column that no kind stands for.
+
+    Notes
+    -----
+    What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
+    """
+    return _trend(df) if isinstance(df.index, pd.DatetimeIndex) else _records(df)
+
+
+def _trend(df: pd.DataFrame) -> Grid:
+    import pyarrow as pa
+
+    index = df.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        raise ZoneError("the index has no zone; give it one with df.tz_localize('America/New_York')")
+    instants = index.as_unit("us").asi8
+    columns: list[Any] = [TimeColumn(pa.array(instants, pa.int64()), haystack_name(index.tz))]
+    cols = [Col("ts")]
+    points = points_of(df)
+    for place, label in enumerate(df.columns):
+        point = points.get(label) if isinstance(label, str) else None
+        meta = {"dis": str(label)} if point is None else {"id": Ref(point.id, point.dis or None)}
+        cols.append(Col(f"v{place}", meta))
+        columns.append(_history(df.iloc[:, place], label))
+    return Grid({}, cols, columns)
+
+
+def _history(series: pd.Series[Any], label: Hashable) -> Any:
+    import pyarrow as pa
+
+    array = series.array
+    if isinstance(array, UnitArray):
+        return NumberColumn(pa.array(array._data, from_pandas=True), array.unit)
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return BoolColumn(pa.array(series.astype("boolean").array))
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return NumberColumn(pa.array(series.to_numpy(dtype=np.float64, na_value=np.nan), from_pandas=True))
+    if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
+        return StrColumn(pa.array(series.astype("str").array).cast(pa.string()))
+    if series.dtype == object:
+        return tuple(_cell(value) for value in series)
+    raise MetadataError(f"column {label!r} is {series.dtype}, which no kind of a history stands for")
+
+
+def _records(df: pd.DataFrame) -> Grid:
+    names = [str(label) for label in df.columns if not str(label).endswith(DIS_SUFFIX)]
+    if strange := [name for name in names if _TAG.fullmatch(name) is None]:
+        raise MetadataError(
+            f"{', '.join(map(repr, strange))} cannot be names of tags: a tag begins with a small letter and has letters, "
+            "digits and _; rename the columns"
+        )
+    columns = []
+    for name in names:
+        series = df[name]
+        beside = name + DIS_SUFFIX
+        if name == "id" or name.endswith("Ref") or beside in df.columns:
+            shown = df[beside].tolist() if beside in df.columns else [None] * len(df)
+            cells = zip(series.tolist(), shown, strict=True)
+            columns.append(tuple(_ref(value, dis) for value, dis in cells))
+        elif series.dtype == np.dtype(bool):
+            columns.append(tuple(MARKER if value else None for value in series.tolist()))
+        else:
+            columns.append(tuple(_cell(value) for value in series))
+    return Grid({}, names, columns)
+
+
+def _ref(value: Any, dis: Any) -> Any:
+    if not isinstance(value, str):
+        return _cell(value)
+    return Ref(value, dis if isinstance(dis, str) else None)
+
+
+def _cell(value: Any) -> Any:
+    """A cell of a frame as a kind; missing is None."""
+    if isinstance(value, UnitFloat):
+        return Number(value.val, value.unit)
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | float | np.integer | np.floating):
+        return Number(value.item() if isinstance(value, np.generic) else value)
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime(warn=False)
+    return value

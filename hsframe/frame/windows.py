@@ -1,0 +1,51 @@
+"""Rolling, expanding and weighted windows that keep units: ``df.hs.rolling``, ``df.hs.expanding``, ``df.hs.ewm``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from hsframe.frame.combine import with_units
+
+__all__ = ["UnitWindow"]
+
+
+class UnitWindow:
+    """A window of pandas' whose results have the units of the frame that it slides over.
+
+    It has every method of the window (``mean``, ``std``, ``sum``, ``quantile``, ``agg``, ...). Results of ``std`` are
+    differences (Δ°F of °F); those of ``count``, ``skew``, ``corr`` and their like are plain; those of ``apply`` and
+    ``agg`` with functions of one's own have no unit that anyone knows.
+    """
+
+    def __init__(self, window: Any, like: Any) -> None:
+        self._window = window
+        self._like = like
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._window, name)
+        if name in ("apply", "pipe") or not callable(found):
+            return found
+
+        def statistic(*args: Any, **kwargs: Any) -> Any:
+            result = found(*args, **kwargs)
+            if not isinstance(result, pd.DataFrame | pd.Series):
+                return result
+            how = name
+            if name in ("agg", "aggregate"):
+                func = args[0] if args else kwargs.get("func")
+                if not isinstance(func, str | list) or not all(isinstance(item, str) for item in func):
+                    return result
+                how = func if isinstance(func, str) else None
+            return with_units(result, self._like, how)
+
+        statistic.__name__ = name
+        statistic.__doc__ = found.__doc__
+        return statistic
+
+    def __repr__(self) -> str:
+        return f"{self._window!r} with units"
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(type(self)), *dir(self._window)})
