@@ -288,7 +288,7 @@ class Calls:
         self, op: Op, request: Grid, session: Session, tally: _Tally, timeout_s: float | None = None
     ) -> HttpAnswer:
         """Send, and send again where that is harmless; another method after 405."""
-        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
+        method = self._method(op, request)
         method_changed = False
         repeats = 0
         while True:
@@ -314,6 +314,10 @@ class Calls:
             tally.retries += 1
             await asyncio.sleep(pause_s)
 
+    def _method(self, op: Op, request: Grid) -> Method:
+        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
+        return "POST" if query_of(request) is None else method
+
     def _has_other_method(self, op: Op, request: Grid, refused: Method) -> bool:
         if refused == "GET":
             return True
@@ -332,8 +336,7 @@ class Calls:
         return arguments
 
     def _open(self, op: Op, request: Grid, session: Session) -> AsyncGenerator[HttpAnswer | bytes, None]:
-        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
-        return self._transport.stream(**self._http(op, request, session, method))
+        return self._transport.stream(**self._http(op, request, session, self._method(op, request)))
 
     async def _grid_of(self, answer: HttpAnswer, op: Op) -> Grid:
         """Decode an answer: an error grid goes before the HTTP code, the code before what else the body is."""

@@ -1,0 +1,745 @@
+"""The client over real sockets, against servers that behave as real servers do, and worse."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import socket
+import struct
+import time
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from hsframe.client import Client
+from hsframe.errors import (
+    AuthError,
+    CallError,
+    CodecError,
+    HTTPStatusError,
+    IncompleteError,
+    MetadataError,
+    NetworkError,
+    RequestTimeoutError,
+)
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+EMPTY = b'ver:"3.0"\nempty\n'
+SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
+JSON4 = "application/vnd.haystack+json;version=4"
+
+
+# -- login and sessions -----------------------------------------------------------------------------------------------
+
+
+def test_one_login_for_many_calls_at_once(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(login_delay_s=0.05, answers={"read": SITES})) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                answers = await asyncio.gather(*(client.read("site") for _ in range(50)))
+            assert all(len(rows) == 2 for rows in answers)
+            assert server.logins == 1
+            assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"]
+            assert server.tokens == set(), "close ended the session"
+
+    asyncio.run(main())
+
+
+def test_one_failed_login_for_many_calls_at_once(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(login_delay_s=0.05)) as server:
+            async with Client(server.uri, USER, "wrong") as client:
+                answers = await asyncio.gather(*(client.read("site") for _ in range(20)), return_exceptions=True)
+                assert {type(answer) for answer in answers} == {AuthError}
+                assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"], "a wrong password must not be tried again"
+                # A later call tries again: the password may have been set meanwhile.
+                with pytest.raises(AuthError, match="ann"):
+                    await client.about()
+                assert len(server.login_steps) == 6
+            assert server.seen == [], "who never logged in sends no close"
+
+    asyncio.run(main())
+
+
+def login_page() -> web.Response:
+    return web.Response(text="<!DOCTYPE html><html><title>Login</title><form></form></html>", content_type="text/html")
+
+
+LOST = {
+    "401": lambda: web.Response(status=401, headers={"WWW-Authenticate": "scram hash=SHA-256"}),
+    "403": lambda: web.Response(status=403, reason="Invalid or expired authToken"),
+    "page": login_page,
+    "redirect": lambda: web.Response(status=303, headers={"Location": "/user/login"}),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_session_logs_in_again_and_repeats_once(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"read": SITES}, lost=LOST[how])) as server,
+            Client(server.uri, USER, PASSWORD) as client,
+        ):
+            await client.read("site")
+            server.forget_sessions()
+            answers = await asyncio.gather(*(client.read("site") for _ in range(10)))
+            assert all(len(rows) == 2 for rows in answers)
+            assert server.logins == 2
+            # An op that may not be repeated is, too: the server refused it before it ran.
+            server.forget_sessions()
+            await client.invoke_action(Ref("a"), "reset")
+            assert server.logins == 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "words"),
+    [
+        ("401", AuthError, "login is not accepted"),
+        ("403", HTTPStatusError, "Invalid or expired authToken"),
+        ("page", NetworkError, "found an HTML page.*Login"),
+        ("redirect", NetworkError, "redirect.*/user/login"),
+    ],
+)
+def test_a_session_that_is_lost_each_time_ends(serve: Any, fake: Any, how: str, kind: type, words: str) -> None:
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"read": lambda seen: LOST[how]()})) as server,
+            Client(server.uri, USER, PASSWORD) as client,
+        ):
+            with pytest.raises(kind, match=words) as caught:
+                await client.read("site")
+            assert type(caught.value) is kind
+            assert server.logins == 2
+            assert server.seen_ops() == ["POST read", "POST read"]
+
+    asyncio.run(main())
+
+
+def test_a_refusal_by_an_error_grid_is_no_lost_session(serve: Any, fake: Any) -> None:
+    grid = b'ver:"3.0" err dis:"permission denied"\nempty\n'
+
+    async def main() -> None:
+        answer = lambda seen: web.Response(status=403, body=grid, content_type="text/zinc")  # noqa: E731
+        async with serve(fake(answers={"read": answer})) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(CallError, match="permission denied"):
+                await client.read("site")
+            assert server.logins == 1
+
+    asyncio.run(main())
+
+
+def test_nobody_at_a_server_that_wants_a_login(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        for how, words in (("redirect", "login page"), ("401", "schemes: scram"), ("403", "refused")):
+            async with serve(fake(lost=LOST[how])) as server, Client(server.uri) as client:
+                with pytest.raises(AuthError, match=words) as caught:
+                    await client.about()
+                assert "user name and a password" in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_given_token(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(tokens={"given"}, answers={"about": SITES})) as server:
+            async with Client(server.uri, token="given") as client:
+                assert len(await client.about()) == 2
+            assert server.tokens == {"given"}, "a session that the client did not open is not its to close"
+            assert server.login_steps == []
+            async with Client(server.uri, token="stale-t0ken") as client:
+                with pytest.raises(AuthError, match="the token is not accepted") as caught:
+                    await client.about()
+                assert "t0ken" not in str(caught.value)
+            # With a password beside it, a token that is not taken any more is no end.
+            async with Client(server.uri, USER, PASSWORD, token="stale") as client:
+                assert len(await client.about()) == 2
+            assert server.logins == 1
+
+    asyncio.run(main())
+
+
+def test_no_cookie_ever_goes_back(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Client(server.uri, USER, PASSWORD) as client:
+            for _ in range(3):
+                await client.about()
+            assert server.seen
+            assert not any("Cookie" in seen.headers for seen in server.seen)
+
+    asyncio.run(main())
+
+
+def test_a_login_that_is_cancelled_leaves_it_to_the_next(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(login_delay_s=0.2)) as server, Client(server.uri, USER, PASSWORD) as client:
+            first = asyncio.create_task(client.about())
+            await asyncio.sleep(0.05)
+            second = asyncio.create_task(client.about())
+            await asyncio.sleep(0.05)
+            first.cancel()
+            assert await second == []
+            assert first.cancelled()
+            assert server.logins == 1
+
+    asyncio.run(main())
+
+
+# -- methods and headers ----------------------------------------------------------------------------------------------
+
+
+def test_get_where_there_is_nothing_to_send_and_post_otherwise(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.about()
+                await client.read("site")
+                await client.nav()
+                await client.nav(Ref("a"))
+                await client.watch_poll("w")
+            assert server.seen_ops() == [
+                "GET about",
+                "POST read",
+                "GET nav",
+                "POST nav",
+                "POST watchPoll",
+                "POST close",
+            ]
+            for seen in server.seen:
+                assert seen.headers["Accept"] == "text/zinc"
+                assert "Xeto-Version" not in seen.headers
+                assert ("Content-Type" in seen.headers) == (seen.method == "POST")
+            assert server.seen[1].headers["Content-Type"] == "text/zinc"
+            assert server.seen[1].body == b'ver:"3.0"\nfilter\n"site"\n'
+
+    asyncio.run(main())
+
+
+def test_405_teaches_the_other_method_once(serve: Any, fake: Any) -> None:
+    """haystack-py 0.1.10 serves about, ops, formats and close by GET only; others take no GET at all."""
+    refuse = lambda method: lambda seen: web.Response(status=405) if seen.method == method else EMPTY  # noqa: E731
+
+    async def main() -> None:
+        answers = {"about": refuse("GET"), "close": refuse("POST"), "read": refuse("POST"), "hisWrite": refuse("POST")}
+        async with serve(fake(answers=answers)) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.about()
+                await client.about()
+                await client.read('dis == "a+b & c"', limit=2)
+                assert client.dialect.methods == {"about": "POST", "read": "GET"}
+                # Ids of several records fit no query.
+                with pytest.raises(HTTPStatusError, match="405"):
+                    await client.read_by_ids(["a", "b"])
+            assert server.seen_ops()[:4] == ["GET about", "POST about", "POST about", "POST read"]
+            assert server.seen_ops()[-2:] == ["POST close", "GET close"]
+            (got,) = [seen for seen in server.seen if seen.method == "GET" and seen.op == "read"]
+            assert got.query == {"filter": '"dis == \\"a+b & c\\""', "limit": "2"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("format", "accept", "start"),
+    [
+        ("zinc", "text/zinc", b'ver:"3.0"'),
+        ("json", JSON4, b"{"),
+        ("json3", "application/vnd.haystack+json;version=3", b"{"),
+    ],
+)
+def test_formats_of_requests_and_answers(serve: Any, fake: Any, format: str, accept: str, start: bytes) -> None:
+    from hsframe.codecs import decode, encode
+
+    grid = decode(SITES, "zinc")
+
+    async def main() -> None:
+        # Haxall calls either version of JSON application/json.
+        answer = lambda seen: web.Response(body=encode(grid, format), content_type="application/json")  # noqa: E731
+        async with serve(fake(answers={"read": answer})) as server:
+            for name in {"format", "accept_format"}:
+                async with Client(server.uri, USER, PASSWORD, **{name: format}) as client:
+                    assert await client.read("site", raw=True) == grid
+            assert {seen.headers["Accept"] for seen in server.seen} == {accept}
+            assert server.seen[0].headers["Content-Type"] == accept
+            assert server.seen[0].body.startswith(start)
+            assert decode(server.seen[0].body, format)[0]["filter"] == "site"
+
+    asyncio.run(main())
+
+
+def test_the_body_decides_over_what_was_asked(serve: Any, fake: Any) -> None:
+    """nHaystack answers JSON of version 3 whatever was asked; some servers only know Zinc."""
+    v3 = b'{"meta":{"ver":"3.0"},"cols":[{"name":"id"}],"rows":[{"id":"r:a A"}]}'
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"read": [v3, SITES]})) as server,
+            Client(server.uri, USER, PASSWORD, format="json") as client,
+        ):
+            assert (await client.read("site"))[0]["id"] == Ref("a")
+            assert (await client.read("site"))[0]["id"] == Ref("a")
+
+    asyncio.run(main())
+
+
+def test_gzip_extra_headers_and_connection_close(serve: Any, fake: Any) -> None:
+    def packed(seen: Any) -> web.Response:
+        response = web.Response(body=gzip.compress(SITES), content_type="text/zinc")
+        response.headers["Content-Encoding"] = "gzip"
+        response.force_close()
+        return response
+
+    async def main() -> None:
+        async with serve(fake(answers={"read": packed})) as server:
+            async with Client(server.uri, USER, PASSWORD, headers={"X-Site": "7", "X-Api-Key": "k3y"}) as client:
+                for _ in range(3):
+                    assert len(await client.read("site")) == 2
+                assert "k3y" not in repr(client)
+            assert all(seen.headers["X-Site"] == "7" and seen.headers["X-Api-Key"] == "k3y" for seen in server.seen)
+            assert "gzip" in server.seen[0].headers["Accept-Encoding"]
+
+    asyncio.run(main())
+
+
+def test_redirects_are_not_followed(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as other:
+            moved = lambda seen: web.Response(status=308, headers={"Location": f"{other.uri}/read"})  # noqa: E731
+            async with serve(fake(answers={"read": moved})) as server, Client(server.uri, USER, PASSWORD) as client:
+                with pytest.raises(NetworkError, match="Redirects are not followed") as caught:
+                    await client.read("site")
+                assert other.uri in str(caught.value)
+            assert other.seen == []
+            assert other.login_steps == []
+
+    asyncio.run(main())
+
+
+# -- broken lines and slow servers ------------------------------------------------------------------------------------
+
+
+class Line:
+    """A server that speaks no HTTP by itself: each connection gets the next script."""
+
+    def __init__(self, *scripts: bytes | None) -> None:
+        self.scripts = list(scripts)
+        self.requests: list[bytes] = []
+        self.uri = ""
+
+    async def __aenter__(self) -> Line:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.uri = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/api/demo"
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                head += await reader.readexactly(int(line.split(b":")[1]))
+        self.requests.append(head)
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        if script is None:  # reset the connection
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            writer.write(script)
+            await writer.drain()
+        writer.close()
+
+
+def http(body: bytes, length: int | None = None, *more: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/zinc\r\nContent-Length: %d\r\n" % (
+        len(body) if length is None else length
+    )
+    return head + b"".join(line + b"\r\n" for line in more) + b"Connection: close\r\n\r\n" + body
+
+
+def test_a_reset_line_is_tried_again_where_that_is_harmless() -> None:
+    async def main() -> None:
+        async with Line(None, None, http(SITES)) as line, Client(line.uri) as client:
+            assert len(await client.read("site")) == 2
+            assert len(line.requests) == 3
+
+    asyncio.run(main())
+
+
+def test_repeats_are_bounded() -> None:
+    async def main() -> None:
+        async with Line(None) as line, Client(line.uri) as client:
+            with pytest.raises(NetworkError, match=r"read at .*the connection broke"):
+                await client.read("site")
+            assert len(line.requests) == 3
+
+    asyncio.run(main())
+
+
+def test_an_op_with_side_effects_is_sent_once() -> None:
+    async def main() -> None:
+        for call in (
+            lambda c: c.invoke_action("a", "reset"),
+            lambda c: c.point_write("a", 16, 1),
+            lambda c: c.watch_sub(["a"], "w"),
+            lambda c: c.watch_poll("w"),
+            lambda c: c.eval("commit(...)"),
+            lambda c: c.call("commit", Grid({"commit": "add"}, ["dis"], [["x"]])),
+        ):
+            async with Line(None, http(EMPTY)) as line, Client(line.uri) as client:
+                with pytest.raises(NetworkError, match="the connection broke"):
+                    await call(client)
+                assert len(line.requests) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        http(SITES, len(SITES) + 100),
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nver:"3.0"\nid,dis\r\n',
+        http(gzip.compress(SITES)[:-12], None, b"Content-Encoding: gzip"),
+        http(b"no gzip at all", None, b"Content-Encoding: gzip"),
+    ],
+)
+def test_a_body_that_breaks_off_gives_nothing(script: bytes) -> None:
+    async def main() -> None:
+        async with Line(script) as line, Client(line.uri) as client:
+            with pytest.raises(CodecError, match=r"read at .*broke off|read at .*end") as caught:
+                await client.read("site")
+            assert isinstance(caught.value, CodecError)
+
+    asyncio.run(main())
+
+
+def test_a_body_that_broke_off_is_asked_for_again() -> None:
+    async def main() -> None:
+        async with Line(http(SITES, 999), http(SITES)) as line, Client(line.uri) as client:
+            assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "body", [b'ver:"3.0"\nid,dis\n@a,"A', b'ver:"3.0"\nid\n@a,@b,@c\n', b"hello", b"", b'{"meta":']
+)
+def test_a_malformed_body_says_where(body: bytes) -> None:
+    async def main() -> None:
+        async with Line(http(body)) as line, Client(line.uri) as client:
+            with pytest.raises(CodecError) as caught:
+                await client.read("site")
+            assert f"read at {line.uri}/read" in str(caught.value)
+            assert caught.value.line is not None
+            assert len(line.requests) == 1, "the same body would come again"
+
+    asyncio.run(main())
+
+
+def test_what_speaks_no_http() -> None:
+    async def main() -> None:
+        async with Line(b"SSH-2.0-OpenSSH_9.6\r\n\r\n") as line, Client(line.uri) as client:
+            with pytest.raises(NetworkError, match="speaks no HTTP"):
+                await client.about()
+
+    asyncio.run(main())
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+
+    async def main() -> None:
+        async with Client(f"http://127.0.0.1:{port}/api/demo", USER, PASSWORD) as client:
+            with pytest.raises(NetworkError, match=r"nothing answers there.*is the server running") as caught:
+                await client.about()
+            assert f"127.0.0.1:{port}" in str(caught.value)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "timeout", [0.1, aiohttp.ClientTimeout(total=0.1), aiohttp.ClientTimeout(total=5, sock_read=0.1)]
+)
+def test_a_slow_server(serve: Any, fake: Any, timeout: Any) -> None:
+    async def slow(seen: Any) -> bytes:
+        await asyncio.sleep(2)
+        return SITES
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"read": lambda seen: slow(seen)})) as server,
+            Client(server.uri, USER, PASSWORD, timeout=timeout) as client,
+        ):
+            started = time.perf_counter()
+            with pytest.raises(RequestTimeoutError) as caught:
+                await client.read("site")
+            assert time.perf_counter() - started < 1.5
+            assert f"read at {server.uri}/read" in str(caught.value)
+            assert "0.1 s" in str(caught.value)
+            assert server.seen_ops() == ["POST read"], "what was too slow is not asked again"
+
+    asyncio.run(main())
+
+
+def test_a_body_that_trickles_in_runs_out_of_time(serve: Any, fake: Any) -> None:
+    class Trickle(web.StreamResponse):
+        async def write_eof(self, data: bytes = b"") -> None:
+            for _ in range(20):
+                await self.write(b"@a,1\n")
+                await asyncio.sleep(0.05)
+            await super().write_eof(data)
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"read": lambda seen: Trickle()})) as server,
+            Client(server.uri, USER, PASSWORD, timeout=0.2) as client,
+        ):
+            with pytest.raises(RequestTimeoutError, match=r"0\.2 s"):
+                await client.read("site")
+
+    asyncio.run(main())
+
+
+def test_retry_after(serve: Any, fake: Any) -> None:
+    def busy(status: int, seconds: str) -> web.Response:
+        return web.Response(status=status, headers={"Retry-After": seconds})
+
+    async def main() -> None:
+        answers: dict[str, Any] = {
+            "read": [lambda seen: busy(429, "0"), lambda seen: busy(503, "0"), SITES],
+            "eval": [lambda seen: busy(429, "0"), SITES],
+            "nav": lambda seen: busy(429, "3600"),
+            "ops": lambda seen: busy(503, "0"),
+            "invokeAction": lambda seen: busy(503, "0"),
+        }
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            assert len(await client.read("site")) == 2
+            assert len(await client.eval("1")) == 2
+            with pytest.raises(HTTPStatusError, match="wait 3600 s") as caught:
+                await client.nav()
+            assert (caught.value.status, caught.value.retry_after_s) == (429, 3600)
+            with pytest.raises(HTTPStatusError, match="503"):
+                await client.ops()
+            with pytest.raises(HTTPStatusError, match="503"):
+                await client.invoke_action("a", "x")
+            assert server.seen_ops().count("GET ops") == 3
+            assert server.seen_ops().count("POST invokeAction") == 1, "503 does not say that it did not run"
+
+    asyncio.run(main())
+
+
+# -- wrong uris -------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server:
+            root = server.uri.removesuffix("/api/demo")
+            for uri in (root, root + "/nothing/here", server.uri + "/read/x"):
+                async with Client(uri, USER, PASSWORD) as client:
+                    with pytest.raises(HTTPStatusError, match="404") as caught:
+                        await client.about()
+                    assert "http://host:port/api/demo/" in str(caught.value)
+        async with serve(fake(anonymous=True, answers={"about": lambda seen: login_page()})) as server:
+            for user in ("", USER):
+                async with Client(server.uri, user, PASSWORD) as client:
+                    with pytest.raises(NetworkError, match=r"found an HTML page.*Login.*api/demo/"):
+                        await client.about()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "host", "ftp://host/api", "http://", "http://host:99999/x", "//host/api", "api/demo"]
+)
+def test_what_is_no_uri(uri: str) -> None:
+    with pytest.raises(MetadataError, match=r"base_url is no http or https uri.*api/demo/"):
+        Client(uri)
+
+
+def test_settings_that_are_none() -> None:
+    with pytest.raises(MetadataError, match="format='csv'"):
+        Client("http://host/api", format="csv")
+    with pytest.raises(MetadataError, match="auth='digest'"):
+        Client("http://host/api", auth="digest")  # type: ignore[arg-type]
+
+
+# -- life cycle -------------------------------------------------------------------------------------------------------
+
+
+def test_enter_and_close_by_hand(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(answers={"read": SITES})) as server:
+            client = Client(server.uri + "/", USER, PASSWORD)
+            with pytest.raises(NetworkError, match="not open"):
+                await client.read("site")
+            assert await client.__aenter__() is client
+            assert len(await client.read("site")) == 2
+            assert repr(client) == f"<Client {server.uri} as 'ann', open>"
+            await client.close()
+            await client.close()
+            assert server.seen_ops() == ["POST read", "POST close"]
+            assert "closed" in repr(client)
+            with pytest.raises(NetworkError, match="a closed client stays closed"):
+                await client.about()
+            with pytest.raises(NetworkError, match="make a new one"):
+                await client.__aenter__()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["500", "reset", "slow"])
+def test_closing_never_hides_the_error_of_the_block(
+    serve: Any, fake: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsframe.calls._CLOSE_TIMEOUT_S", 0.1)
+
+    async def close(seen: Any) -> web.StreamResponse:
+        if how == "slow":
+            await asyncio.sleep(1)
+        return web.Response(status=500)
+
+    async def main() -> None:
+        async with serve(fake(answers={"close": lambda seen: close(seen)})) as server:
+            connector = aiohttp.TCPConnector(limit=2)
+            with pytest.raises(ZeroDivisionError) as caught:  # noqa: PT012 - the block is what is tested
+                async with Client(server.uri, USER, PASSWORD, connector=connector) as client:
+                    await client.about()
+                    if how == "reset":
+                        server.answers["close"] = lambda seen: seen.missing
+                    1 / 0  # noqa: B018
+            assert caught.value.__context__ is None
+            assert connector.closed, "the client owns its connector"
+            # And without an error of the block nothing comes out either.
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.about()
+
+    asyncio.run(main()) if how != "reset" else _quiet(main)
+
+
+def _quiet(main: Any) -> None:
+    logger = logging.getLogger("aiohttp.server")
+    logger.disabled = True  # it reports the error that the fake server makes on purpose
+    try:
+        asyncio.run(main())
+    finally:
+        logger.disabled = False
+
+
+def test_a_cancelled_block_still_closes(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server:
+            inside = asyncio.Event()
+
+            async def work() -> None:
+                async with Client(server.uri, USER, PASSWORD) as client:
+                    await client.about()
+                    inside.set()
+                    await asyncio.sleep(60)
+
+            task = asyncio.create_task(work())
+            await inside.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert server.seen_ops() == ["GET about", "POST close"]
+            assert server.tokens == set()
+
+    asyncio.run(main())
+
+
+def test_a_thousand_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
+    import gc
+    import os
+    import threading
+
+    def sockets() -> int:
+        count = 0
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                count += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
+            except OSError:
+                continue
+        return count
+
+    async def main() -> None:
+        async with serve(fake()) as server:
+
+            async def one_round() -> None:
+                async with Client(server.uri, USER, PASSWORD) as client:
+                    await client.about()
+
+            await one_round()
+            await asyncio.sleep(0.05)
+            tasks, threads, socks = len(asyncio.all_tasks()), threading.active_count(), sockets()
+            for _ in range(100):
+                await asyncio.gather(*(one_round() for _ in range(10)))
+            await asyncio.sleep(0.05)
+            gc.collect()
+            assert server.logins == 1001
+            assert server.tokens == set()
+            assert len(server.seen) == 2002
+            assert len(asyncio.all_tasks()) == tasks
+            assert threading.active_count() == threads
+            assert sockets() <= socks
+
+    asyncio.run(main())
+
+
+# -- logs -------------------------------------------------------------------------------------------------------------
+
+
+def test_one_log_line_a_request(serve: Any, fake: Any, caplog: pytest.LogCaptureFixture) -> None:
+    batch = b'ver:"3.0"\nts,v0 id:@a,v1 id:@b\n2026-01-01T00:00:00Z UTC,1,2\n'
+
+    async def main() -> None:
+        busy = lambda seen: web.Response(status=429, headers={"Retry-After": "0"})  # noqa: E731
+        answers: dict[str, Any] = {"hisRead": [busy, batch], "read": b'ver:"3.0" err dis:"x"\nempty\n'}
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            await client.his_read_batch(["a", "b"], "today")
+            with pytest.raises(CallError):
+                await client.read("site")
+
+    with caplog.at_level(logging.INFO, logger="hsframe"):
+        asyncio.run(main())
+    lines = [record.getMessage() for record in caplog.records if record.name == "hsframe"]
+    assert len(lines) == 4
+    assert lines[0].startswith("login points=0")
+    assert lines[0].endswith("scram")
+    assert lines[1].startswith(f"hisRead points=2 bytes={len(batch)} ms=")
+    assert lines[1].endswith("retries=1 ok")
+    assert lines[2].startswith("read points=0")
+    assert lines[2].endswith("CallError")
+    assert lines[3].startswith("close ")
+    text = "\n".join(lines)
+    assert PASSWORD not in text
+    assert "tok-" not in text
+    assert "BEARER" not in text
+
+
+def test_incomplete_answers(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        answers = {
+            "read": b'ver:"3.0" incomplete:{dis:"row cap" limit:2}\nid\n@a\n@b\n',
+            "hisRead": b'ver:"3.0" id:@a\nts,val\n2026-01-01T00:00:00Z UTC,1\n',
+        }
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(IncompleteError, match="row cap"):
+                await client.read("site")
+            assert len(await client.read("site", limit=2)) == 2
+            assert client.dialect.his_read_batch is None
+            with pytest.raises(IncompleteError, match="@b") as caught:
+                await client.his_read_batch(["a", "b"], "today")
+            assert client.dialect.his_read_batch is False
+            assert caught.value.grid is not None
+            assert len(await client.his_read("a", "today")) == 1
+
+    asyncio.run(main())
