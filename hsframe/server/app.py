@@ -169,6 +169,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     grid = await _request_grid(request, state.quirks)
     if state.quirks.delay_s:
         await asyncio.sleep(state.quirks.delay_s)
+    if state.database.keep_up is not None:
+        state.database.keep_up(state.clock.now())
     settle(state.database, state.clock.monotonic_s())
     try:
         answer = op.run(Call(name, grid, state, admitted.user))

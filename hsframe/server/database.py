@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 import numpy as np
@@ -39,6 +40,13 @@ class Database:
     name : str
         The server's name, as ``about`` tells it.
 
+    Attributes
+    ----------
+    actions : dict of str to callable
+        What invokeAction can call.
+    keep_up : callable or None
+        Called with the time before each op: brings what changes by itself up to it.
+
     Examples
     --------
     >>> database = Database([{"id": Ref("a"), "site": True}])
@@ -51,6 +59,7 @@ class Database:
         self.tz = tz
         self.name = name
         self.actions: dict[str, Action] = {}
+        self.keep_up: Callable[[datetime], None] | None = None
         self._recs: dict[str, dict[str, Any]] = {}
         self._revisions: dict[str, int] = {}
         self._counter = itertools.count(1)

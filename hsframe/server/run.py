@@ -76,7 +76,7 @@ def serve(
     port : int
         0 is any free one.
     database : Database, optional
-        The demo building where none is given.
+        The demo building where none is given; it goes on while it is served.
     users : mapping of str to str or ScramCredentials, optional
         The user ``demo`` with the password ``demo`` where none is given.
     quirks : iterable of str
@@ -100,7 +100,7 @@ def serve(
     if database is None:
         from hsframe.server.demo import demo_building  # numpy's work, only where it is wanted
 
-        database = demo_building()
+        database = demo_building(live=True)
     app = make_app(database, users, quirks=quirks, iterations=iterations)
     # The password is shown only where everybody knows it.
     who = "user demo, password demo" if users is _DEMO_USERS else f"users {', '.join(users) or '(anybody)'}"

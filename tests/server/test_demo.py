@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from hsframe import units
 from hsframe.kinds import Number, Ref
+from hsframe.server.clock import ManualClock
 from hsframe.server.database import Database
 from hsframe.server.demo import demo_building
 from hsframe.server.ranges import micros
@@ -255,3 +257,40 @@ def test_reset_puts_a_point_back(demo: Database) -> None:
         assert answer[0]["writeVal"] == default
         assert levels.effective(0.0) == (17, default)
     assert Ref("nyc") == before["siteRef"]
+
+
+def test_a_building_that_is_served_goes_on(demo: Database) -> None:
+    clock = ManualClock(END)
+    with running_server(demo_building(END, days=20, live=True), users={}, clock=clock) as server:
+        database = server.database
+        lengths = {rec["id"]: len(database.history(rec["id"])) for rec in points(database)}
+        fetch(server.uri + "/about")
+        assert {rec["id"]: len(database.history(rec["id"])) for rec in points(database)} == lengths
+        revision = database.revision("nyc-meter-kwh")
+        for _ in range(5):
+            clock.advance(6 * 3600 + 1)
+            fetch(server.uri + "/about")
+        whole = demo_building(clock.now(), days=20)
+        for rec in points(database, 'hisMode == "sampled"'):
+            assert len(database.history(rec["id"])) == lengths[rec["id"]] + 120
+            ts, found = values(database, rec["id"].val)
+            assert (np.diff(ts[-200:]) == 900_000_000).all()
+            expected = values(whole, rec["id"].val)[1][-121:]
+            if "hisTotalized" in rec:
+                found, expected = np.diff(found[-121:]), np.diff(expected)
+            # A resolution step of the coarsest point, the cfm of a large fan, apart from how the lags settled.
+            assert np.allclose(found[-120:], expected[-120:], atol=0.11, rtol=0.01), rec["id"]
+            current = rec["curVal"].val
+            if "writable" not in rec:
+                assert current == values(database, rec["id"].val)[1][-1]
+        assert database.revision("nyc-meter-kwh") > revision
+        for rec in points(database, 'hisMode == "cov"'):
+            history = database.history(rec["id"])
+            assert (np.diff(history.ts_us) > 0).all()
+            assert history.values is not None
+            assert (history.values[1:] != history.values[:-1]).all(), rec["id"]
+
+
+def fetch(uri: str) -> bytes:
+    with urllib.request.urlopen(uri) as answer:
+        return bytes(answer.read())

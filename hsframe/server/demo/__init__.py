@@ -8,6 +8,7 @@ from typing import Any
 
 from hsframe.grid import Grid
 from hsframe.server.database import Database
+from hsframe.server.demo.live import Story
 from hsframe.server.demo.signals import Axis
 from hsframe.server.demo.sites import brisbane, london, new_york
 from hsframe.server.refusal import OpRefusal
@@ -17,7 +18,7 @@ __all__ = ["demo_building"]
 _DAYS = 400
 
 
-def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DAYS) -> Database:
+def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DAYS, live: bool = False) -> Database:
     """The demo: Harbor Tower in New York, Thames House in London, River Laboratory in Brisbane.
 
     Parameters
@@ -29,6 +30,8 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DA
         end tells the same story of the days before it (meters begin to count where the data begin).
     days : int
         How long the histories are.
+    live : bool
+        Whether the building goes on while it is served: a new sample every 15 minutes.
 
     Returns
     -------
@@ -42,6 +45,8 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DA
     for site in (new_york, london, brisbane):
         site(database, axis)
     database.actions["reset"] = _reset
+    if live:
+        database.keep_up = Story(database, axis, lambda end, days: demo_building(end, seed=seed, days=days))
     return database
 
 

@@ -68,7 +68,13 @@ def his_write(call: Call) -> Grid:
                     "ArgErr",
                 )
         targets = [(col, his_point(call, ref_of(col.meta["id"], f"the column {col.name!r}"))) for col in value_cols]
-    batches = [_checked(call, col, rec) for col, rec in targets]
+    times: dict[str, Times] = {}  # by zone: the rows of a batch are not looked at once a point
+    batches = []
+    for col, rec in targets:
+        tz = rec["tz"]
+        if tz not in times:
+            times[tz] = _instants(grid.column("ts"), rec)
+        batches.append(_checked(call, col, rec, times[tz]))
     if not single and call.state.quirks.drop_batch_write:
         return Grid()
     for batch in batches:
@@ -79,9 +85,8 @@ def his_write(call: Call) -> Grid:
     return Grid()
 
 
-def _checked(call: Call, col: Col, rec: Mapping[str, Any]) -> _Batch:
+def _checked(call: Call, col: Col, rec: Mapping[str, Any], ts_us: Times) -> _Batch:
     cells = call.grid.column(col.name)
-    ts_us = _instants(call.grid.column("ts"), rec)
     if call.state.quirks.floor_s:
         ts_us = ts_us // _SECOND_US * _SECOND_US
     batch = _from_arrow(cells, ts_us, rec)

@@ -1,0 +1,72 @@
+"""A demo building that goes on: when a quarter of an hour has passed, the next samples are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import numpy as np
+
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.server.demo.signals import Axis
+
+__all__ = ["Story"]
+
+_DAY_US = 86_400_000_000
+# A short building needs this long before it tells what the long one would: lags and averages settle.
+_SETTLE_DAYS = 2
+
+
+class Story:
+    """Brings the histories of a demo building up to a time.
+
+    Parameters
+    ----------
+    database : Database
+        The building.
+    axis : Axis
+        What it was made of.
+    make : callable
+        Makes the same building for another end and number of days.
+    """
+
+    def __init__(self, database: Database, axis: Axis, make: Callable[[datetime, int], Database]) -> None:
+        self._database = database
+        self._seed = axis.seed
+        self._make = make
+        self._end_us = axis.end_us
+        # A meter goes on from where it stands, whatever was written into its history since.
+        self._counters = {rec["id"].val: rec["curVal"].val for rec in database.query("hisTotalized") if "curVal" in rec}
+
+    def __call__(self, now: datetime) -> None:
+        """Add the samples that are due at a time, and set the current values."""
+        axis = Axis.ending(now, 0, self._seed)
+        if axis.end_us <= self._end_us:
+            return
+        days = (axis.end_us - self._end_us) // _DAY_US + _SETTLE_DAYS
+        fresh = self._make(now, days)
+        for rec in fresh.query("point"):
+            self._extend(fresh, rec["id"].val)
+        self._end_us = axis.end_us
+
+    def _extend(self, fresh: Database, key: str) -> None:
+        rec, story = self._database.get(key), fresh.get(key)
+        if rec is None or story is None:
+            return  # someone took the point away
+        new = fresh.history(key)
+        values, na = new.values, new.na
+        assert values is not None
+        assert na is not None
+        tail = new.between(self._end_us, None, start_open=True)
+        current = story["curVal"]
+        if key in self._counters:
+            before = values[new.between(self._end_us, self._end_us + 1)][0]
+            values = np.round(values + (self._counters[key] - before), 2)
+            self._counters[key] = float(values[-1])
+            current = Number(float(values[-1]), story["unit"])
+        added = [new.texts[code] for code in values[tail]] if new.kind == "Str" else values[tail]
+        self._database.history(key).merge(new.ts_us[tail], added, na[tail])
+        # What somebody commands holds until somebody lets go.
+        if "writable" not in rec and rec.get("curVal") != current:
+            self._database.update(key, {"curVal": current})
