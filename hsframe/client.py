@@ -20,7 +20,7 @@ from hsframe.protocol.answers import by_ids, check_batch, python_rows
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.ops import OPS, Id, Range, as_ref, op_of
-from hsframe.protocol.secret import Secret
+from hsframe.protocol.secret import HiddenStr, Secret
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 from hsframe.tls import TLSConfig
 from hsframe.transport import Transport, split_user
@@ -106,41 +106,44 @@ class Client:
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        # What follows may raise, and a traceback shows locals and arguments.
         secrets = [Secret(password or ""), Secret(token or "")]
-        del password, token  # what follows may raise, and a traceback shows locals
-        base, url_user, url_password = split_user(base_url, "base_url")
+        headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
+        proxy = None if proxy is None else HiddenStr(proxy)
+        base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
         if url_user and not username:
             username, secrets[0] = url_user, Secret(url_password)
-        del base_url, url_password
+        del base_url, password, token, url_password
+        self._base = base
+        self._username = username
+        self._pythonic = pythonic
+        self._closed = False
+        self._zones: dict[Ref, str | None] = {}
         short = _short_format(accept_format or format)
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
-        verified = base.startswith("https:") and (tls is None or tls.verify)
-        transport = Transport(
+        self._transport = Transport(
             timeout=timeout,
             connector=connector,
             tls=None if tls is None else tls.client_context(),
             proxy=proxy,
             headers=headers,
         )
-        self._username = username
-        self._pythonic = pythonic
-        self._transport = transport
-        self._closed = False
-        self._zones: dict[Ref, str | None] = {}
+        verified = base.startswith("https:") and (tls is None or tls.verify)
         self._calls = Calls(
-            transport,
+            self._transport,
             base,
-            Credentials(username, secrets[0], secrets[1]),
+            Credentials(username, *secrets),
             auth=auth,
             cleartext_allowed=allow_insecure or verified or (proxy is None and _is_loopback(base)),
             format=short,
         )
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open" if self._transport.is_open else "not open"
+        transport = getattr(self, "_transport", None)  # a traceback of the constructor shows half a client
+        state = "closed" if self._closed else "open" if transport is not None and transport.is_open else "not open"
         user = f" as {self._username!r}" if self._username else ""
-        return f"<Client {self.base_url}{user}, {state}>"
+        return f"<Client {self._base}{user}, {state}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a Client is not pickled or copied: it holds connections and a password; make a new one")
@@ -148,7 +151,7 @@ class Client:
     @property
     def base_url(self) -> str:
         """The API's uri, without user, password and trailing slash."""
-        return self._calls.base
+        return self._base
 
     @property
     def dialect(self) -> Dialect:

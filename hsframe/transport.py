@@ -22,8 +22,6 @@ __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "split_user"]
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
-# Names of headers whose values are secrets, where a user gives them as extra headers.
-_SECRET_HEADERS: Final = ("authorization", "cookie", "token", "key", "secret", "auth", "password", "session")
 
 
 def split_user(uri: str, what: str) -> tuple[str, str, str]:
@@ -78,7 +76,7 @@ class Transport:
     proxy : str, optional
         ``http://user:password@host:port``; nothing is taken from the environment.
     headers : mapping, optional
-        Go on every request.
+        Go on every request; their values are taken for secrets.
 
     Notes
     -----
@@ -94,16 +92,12 @@ class Transport:
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if timeout is None:
-            timeout = DEFAULT_TIMEOUT_S
-        self._timeout = (
-            timeout if isinstance(timeout, aiohttp.ClientTimeout) else aiohttp.ClientTimeout(total=float(timeout))
-        )
+        self._timeout = _timeout_of(timeout)
         self._connector = connector
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
-        self._headers = {name: _guarded(name, value) for name, value in (headers or {}).items()}
+        self._headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
         self._proxy: str | None = None
-        self._proxy_headers: dict[str, str] | None = None
+        self._proxy_headers: dict[str, str] = {}
         if proxy is not None:
             self._proxy, user, password = split_user(proxy, "proxy")
             if user or password:
@@ -209,12 +203,13 @@ class Transport:
                 method,
                 url,
                 params=params,
-                headers=headers,
+                # To an http server the proxy reads the request itself; to an https server only the CONNECT before it.
+                headers={**(headers or {}), **({} if url.startswith("https:") else self._proxy_headers)},
                 data=body,
                 timeout=timeout,
                 ssl=self._tls,
                 proxy=self._proxy,
-                proxy_headers=self._proxy_headers,
+                proxy_headers=self._proxy_headers if url.startswith("https:") and self._proxy_headers else None,
                 allow_redirects=False,
             ) as response:
                 yield HttpAnswer(
@@ -236,9 +231,12 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _guarded(name: str, value: str) -> str:
-    lower = name.lower()
-    return HiddenStr(value) if any(word in lower for word in _SECRET_HEADERS) else value
+def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.ClientTimeout:
+    if isinstance(timeout, aiohttp.ClientTimeout):
+        return timeout
+    if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
+        raise MetadataError(f"timeout={timeout!r} is none; expected seconds, or an aiohttp.ClientTimeout")
+    return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S if timeout is None else timeout)
 
 
 def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int) -> NetworkError:

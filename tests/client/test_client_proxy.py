@@ -1,0 +1,146 @@
+"""Through an HTTP proxy, with and without a password of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from hsframe.client import Client
+from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+
+
+@asynccontextmanager
+async def proxy(login: str = "") -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that knows absolute uris only: each connection carries one request and its answer."""
+    seen: list[str] = []
+    want = f"Proxy-Authorization: Basic {b64encode(login.encode()).decode()}" if login else ""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        request, *lines = head.split("\r\n")
+        method, uri, version = request.split(" ")
+        seen.append(f"{method} {uri}")
+        if want and want not in lines:
+            writer.write(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+        else:
+            lines = [line for line in lines if not line.startswith(("Proxy-", "Connection:"))]
+            length = next((int(line.split(":")[1]) for line in lines if line.startswith("Content-Length")), 0)
+            body = await reader.readexactly(length)
+            host, _, path = uri.removeprefix("http://").partition("/")
+            to_server, from_server = None, None
+            from_server, to_server = await asyncio.open_connection(*host.split(":"))
+            head = "\r\n".join([f"{method} /{path} {version}", "Connection: close", *lines])
+            to_server.write(head.encode() + body)
+            writer.write(await from_server.read())
+            to_server.close()
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def test_every_request_goes_through_the_proxy(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, proxy() as (uri, seen):
+            async with Client(server.uri, USER, PASSWORD, proxy=uri) as client:
+                assert await client.about() == []
+                assert await client.read("site") == []
+            assert seen == [
+                *[f"GET {server.uri}/about"] * 4,
+                f"POST {server.uri}/read",
+                f"POST {server.uri}/close",
+            ]
+            assert server.seen_ops() == ["GET about", "POST read", "POST close"]
+
+    asyncio.run(main())
+
+
+def test_a_proxy_with_a_password(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, proxy("pete:pr0xy-pw") as (uri, _):
+            good = uri.replace("://", "://pete:pr0xy-pw@")
+            async with Client(server.uri, USER, PASSWORD, proxy=good) as client:
+                assert await client.about() == []
+                assert "pr0xy-pw" not in repr(client)
+            assert not any("Proxy-Authorization" in request.headers for request in server.seen)
+            async with Client(server.uri, USER, PASSWORD, proxy=uri) as client:
+                with pytest.raises(HTTPStatusError, match="407"):
+                    await client.about()
+
+    asyncio.run(main())
+
+
+def test_a_tunnel_to_an_https_server_carries_the_proxys_password_only_outside(serve: Any, fake: Any) -> None:
+    heads: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        uri = f"http://pete:pr0xy-pw@127.0.0.1:{port}"
+        async with Client("https://station.example/api", USER, PASSWORD, proxy=uri) as client:
+            with pytest.raises(NetworkError, match="the proxy cannot be used"):
+                await client.about()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+    assert heads[0].startswith("CONNECT station.example:443 ")
+    assert f"Proxy-Authorization: Basic {b64encode(b'pete:pr0xy-pw').decode()}" in heads[0]
+    assert "HELLO" not in heads[0]
+
+
+def test_a_proxy_that_is_not_there(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with proxy() as (uri, _):
+            pass
+        async with Client("http://127.0.0.1:9/api", USER, PASSWORD, proxy=uri) as client:
+            with pytest.raises(NetworkError, match="the proxy cannot be used"):
+                await client.about()
+
+    asyncio.run(main())
+
+
+def test_what_is_no_proxy() -> None:
+    with pytest.raises(MetadataError, match="proxy is no http or https uri") as caught:
+        Client("http://host/api", proxy="socks5://u:pr0xy-pw@host")
+    assert "pr0xy-pw" not in str(caught.value)
+
+
+def test_loopback_behind_a_proxy_is_another_machine(serve: Any, fake: Any) -> None:
+    from aiohttp import web
+
+    class Plain(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            self.login_steps.append(scheme)
+            if scheme == "HELLO":
+                return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
+            raise AssertionError(scheme)
+
+    async def main() -> None:
+        async with serve(Plain()) as server, proxy() as (uri, seen):
+            async with Client(server.uri, USER, PASSWORD, proxy=uri) as client:
+                with pytest.raises(AuthError, match="not protected"):
+                    await client.about()
+            assert len(seen) == 1
+
+    asyncio.run(main())

@@ -1,0 +1,203 @@
+"""No password, token or proof in a repr, a log line, an error or the local variables of a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hsframe.client import Client
+from hsframe.errors import HsFrameError, MetadataError
+from hsframe.protocol.scram import b64url_encode
+from hsframe.tls import TLSConfig
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD = "g1ven-t0ken", "ap1-k3y", "pr0xy-pw", "k3y-pw"
+SECRETS = [PASSWORD, b64url_encode(PASSWORD), "tok-1-q8Zx", TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD]
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def shown(error: BaseException) -> str:
+    """Everything that a debugger, a crash report or a notebook could show of an error, but the test's own frames."""
+    parts = []
+    for link in chain(error):
+        parts += [str(link), repr(link), repr(link.args), repr(vars(link))]
+        for frame in traceback.TracebackException.from_exception(link, capture_locals=True).stack:
+            if "/tests/" not in frame.filename:
+                parts += [frame.name, *(f"{name}={value}" for name, value in (frame.locals or {}).items())]
+    return "\n".join(parts)
+
+
+def check(error: BaseException, *, frames: str) -> None:
+    text = shown(error)
+    assert frames in text, "the frames were looked at"
+    for secret in SECRETS:
+        assert secret not in text
+
+
+def failing(status: int) -> Callable[[Any], web.Response]:
+    return lambda seen: web.Response(status=status)
+
+
+async def hang(seen: Any) -> bytes:
+    await asyncio.sleep(5)
+    return b""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failing(500),
+        failing(403),
+        failing(401),
+        b"no grid",
+        b'ver:"3.0" err dis:"x"\nempty\n',
+        lambda seen: web.Response(text="<html><title>Login</title>", content_type="text/html"),
+        lambda seen: web.Response(status=302, headers={"Location": "/login"}),
+        lambda seen: hang(seen),
+    ],
+)
+def test_errors_of_a_call(serve: Any, fake: Any, answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[BaseException] = []
+
+    async def main() -> None:
+        async with serve(fake(answers={"read": answer})) as server:
+            headers = {"X-Api-Key": API_KEY}
+            async with Client(server.uri, USER, PASSWORD, timeout=0.5, headers=headers) as client:
+                try:
+                    await client.read("site")
+                except HsFrameError as error:
+                    errors.append(error)
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(main())
+    check(errors[0], frames="self=<Client http://")
+    for secret in SECRETS:
+        assert secret not in caplog.text
+    assert "Authorization" not in caplog.text
+
+
+def test_a_wrong_password(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Client(server.uri, "bob", PASSWORD) as client:
+            try:
+                await client.about()
+            except HsFrameError as error:
+                check(error, frames="self=<Client http://")
+                return
+        raise AssertionError("the login was to fail")
+
+    asyncio.run(main())
+
+
+def test_a_refused_connection_and_a_cut_line() -> None:
+    async def main() -> None:
+        async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(cut, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        uri = f"http://127.0.0.1:{port}/api/demo"
+        proxy = f"http://pete:{PROXY_PASSWORD}@127.0.0.1:{port}"
+
+        async def attempt(**options: Any) -> None:
+            async with Client(uri, token=TOKEN, headers={"Cookie": API_KEY}, **options) as client:
+                try:
+                    await client.about()
+                except HsFrameError as error:
+                    check(error, frames="fetch")
+                    return
+            raise AssertionError("the call was to fail")
+
+        await attempt()
+        await attempt(proxy=proxy)
+        server.close()
+        await server.wait_closed()
+        await attempt()
+        await attempt(proxy=proxy)
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_call(serve: Any, fake: Any) -> None:
+    """A cancelled call comes through the frames of the HTTP library, which hold the headers."""
+
+    async def main() -> None:
+        async with serve(fake(answers={"read": lambda seen: hang(seen)})) as server:
+            headers = {"X-Api-Key": API_KEY}
+            async with Client(server.uri, USER, PASSWORD, headers=headers) as client:
+                await client.about()
+                task = asyncio.create_task(client.read("site"))
+                await asyncio.sleep(0.1)
+                task.cancel()
+                try:
+                    await task
+                except asyncio.CancelledError as error:
+                    text = shown(error)
+        assert "'<secret>'" in text, "the headers were in a frame"
+        for secret in SECRETS:
+            assert secret not in text
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "xml"},
+        {"auth": "digest"},
+        {"proxy": "nonsense"},
+        {"tls": TLSConfig("none.crt", "none.key", key_password=KEY_PASSWORD)},
+        {"timeout": object()},
+        {"timeout": -1},
+    ],
+)
+def test_a_constructor_that_fails(options: dict[str, Any]) -> None:
+    try:
+        Client("https://host/api", USER, PASSWORD, token=TOKEN, headers={"X-Api-Key": API_KEY}, **options)
+    except MetadataError as error:
+        check(error, frames="__init__")
+        return
+    raise AssertionError("the constructor was to fail")
+
+
+def test_reprs_and_copies() -> None:
+    client = Client(
+        f"http://url-user:{PASSWORD}@host/api",
+        token=TOKEN,
+        headers={"Authorization": API_KEY},
+        proxy=f"http://u:{PROXY_PASSWORD}@proxy",
+    )
+    seen: set[int] = set()
+
+    def walk(value: object, depth: int = 0) -> Iterator[object]:
+        if id(value) in seen or depth > 4:
+            return
+        seen.add(id(value))
+        yield value
+        for inner in getattr(value, "__dict__", {}).values():
+            yield from walk(inner, depth + 1)
+        if isinstance(value, dict):
+            for inner in value.values():
+                yield from walk(inner, depth + 1)
+
+    text = "\n".join(repr(value) for value in walk(client))
+    assert "<Client http://host/api as 'url-user', not open>" in text
+    for secret in SECRETS:
+        assert secret not in text
+    for copying in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            copying(client)

@@ -1,0 +1,210 @@
+"""TLS over real sockets: own authorities, client certificates, TLS 1.2 and newer, files that do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hsframe.client import Client
+from hsframe.errors import AuthError, MetadataError, NetworkError
+from hsframe.tls import TLSConfig
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+class Authority:
+    """A certificate authority of the test's own."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.cert = self._sign(name, self.key, ca=True)
+        self.path = folder / f"{name}.crt"
+        self.path.write_bytes(self.cert.public_bytes(serialization.Encoding.PEM))
+
+    def _sign(self, name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+        now = datetime.now(UTC)
+        usage = x509.KeyUsage(
+            digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+            key_agreement=False, key_cert_sign=ca, crl_sign=ca, encipher_only=False, decipher_only=False,
+        )  # fmt: skip
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_name(name))
+            .issuer_name(_name(self.name))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        )
+        if not ca:
+            host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+            builder = builder.add_extension(host, critical=False)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def issue(self, name: str, password: bytes | None = None) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        cert_path, key_path = self.folder / f"{name}.crt", self.folder / f"{name}.key"
+        cert_path.write_bytes(self._sign(name, key, ca=False).public_bytes(serialization.Encoding.PEM))
+        how: Any = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        key_path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how))
+        return cert_path, key_path
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"), "own-ca")
+
+
+def server_context(authority: Authority, *, wants_client: bool = False) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("server"))
+    if wants_client:
+        context.load_verify_locations(authority.path)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_an_own_authority(serve: Any, fake: Any, authority: Authority) -> None:
+    async def main() -> None:
+        async with serve(fake(), tls=server_context(authority)) as server:
+            async with Client(server.uri, USER, PASSWORD, tls=TLSConfig(ca_certificates_path=authority.path)) as client:
+                assert await client.about() == []
+            async with Client(server.uri, USER, PASSWORD) as client:
+                with pytest.raises(NetworkError, match=r"certificate is not trusted.*ca_certificates_path"):
+                    await client.about()
+            assert server.logins == 1
+
+    asyncio.run(main())
+
+
+def test_a_client_certificate(serve: Any, fake: Any, authority: Authority, tmp_path: Path) -> None:
+    cert, key = authority.issue("client", b"key-pass")
+    stranger = Authority(tmp_path, "stranger")
+
+    async def main() -> None:
+        async with serve(fake(), tls=server_context(authority, wants_client=True)) as server:
+            tls = TLSConfig(cert, key, authority.path, key_password="key-pass")
+            async with Client(server.uri, USER, PASSWORD, tls=tls) as client:
+                assert await client.about() == []
+            other_cert, other_key = stranger.issue("other")
+            for refused in (
+                TLSConfig(ca_certificates_path=authority.path),
+                TLSConfig(other_cert, other_key, authority.path),
+            ):
+                async with Client(server.uri, USER, PASSWORD, tls=refused) as client:
+                    with pytest.raises(NetworkError):
+                        await client.about()
+            assert server.logins == 1
+
+    # The server's half logs nothing of the refused handshakes: they end in the transport.
+    asyncio.run(main())
+
+
+def test_a_certificate_of_another_host_is_refused(serve: Any, fake: Any, authority: Authority) -> None:
+    async def main() -> None:
+        async with serve(fake(), tls=server_context(authority)) as server:
+            uri = server.uri.replace("127.0.0.1", "localhost")
+            async with Client(uri, USER, PASSWORD, tls=TLSConfig(ca_certificates_path=authority.path)) as client:
+                with pytest.raises(NetworkError, match=r"not trusted.*(mismatch|not valid)"):
+                    await client.about()
+
+    asyncio.run(main())
+
+
+def test_without_verification_no_password_goes_in_clear(serve: Any, fake: Any, authority: Authority) -> None:
+    class Plain(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            self.login_steps.append(scheme)
+            return web.Response(status=401, headers={"WWW-Authenticate": "PLAINTEXT"})
+
+    class ToLoopback(aiohttp.abc.AbstractResolver):
+        async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
+            return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": family, "proto": 0, "flags": 0}]
+
+        async def close(self) -> None:
+            return None
+
+    async def main() -> None:
+        async with serve(Plain(), tls=server_context(authority)) as server:
+            uri = server.uri.replace("127.0.0.1", "station.example")
+            connector = aiohttp.TCPConnector(resolver=ToLoopback())
+            async with Client(uri, USER, PASSWORD, tls=TLSConfig(verify=False), connector=connector) as client:
+                with pytest.raises(AuthError, match="allow_insecure"):
+                    await client.about()
+            assert server.login_steps == ["HELLO"]
+        tls = TLSConfig(verify=False)
+        async with (
+            serve(fake(), tls=server_context(authority)) as server,
+            Client(server.uri, USER, PASSWORD, tls=tls) as client,
+        ):
+            assert await client.about() == []
+
+    asyncio.run(main())
+
+
+def test_http_on_an_https_port_and_the_other_way(serve: Any, fake: Any, authority: Authority) -> None:
+    async def main() -> None:
+        for tls, swap, words in (
+            (None, ("http:", "https:"), r"no TLS connection.*plain http"),
+            (server_context(authority), ("https:", "http:"), "login at http://"),
+        ):
+            async with serve(fake(), tls=tls) as server, Client(server.uri.replace(*swap), USER, PASSWORD) as client:
+                with pytest.raises(NetworkError, match=words):
+                    await client.about()
+
+    asyncio.run(main())
+
+
+def test_the_context_is_strict(authority: Authority) -> None:
+    context = TLSConfig().client_context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    own = TLSConfig(ca_certificates_path=authority.path).client_context()
+    assert own.cert_store_stats()["x509_ca"] == 1, "own authorities are instead of the machine's"
+    assert own.verify_mode == ssl.CERT_REQUIRED
+    assert TLSConfig(verify=False).client_context().verify_mode == ssl.CERT_NONE
+
+
+def test_files_that_cannot_be_used(authority: Authority, tmp_path: Path) -> None:
+    cert, key = authority.issue("one", b"right")
+    _, other_key = authority.issue("two")
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no pem")
+    cases = [
+        (TLSConfig(ca_certificates_path=tmp_path / "none.crt"), "none.crt"),
+        (TLSConfig(ca_certificates_path=junk), "junk.pem"),
+        (TLSConfig(cert, tmp_path / "none.key"), "none.key"),
+        (TLSConfig(cert, other_key), "belong together"),
+        (TLSConfig(cert, key, key_password="wr0ng-pass"), "key_password"),
+        (TLSConfig(cert, key), "key_password"),
+        (TLSConfig(private_key_path=key), "without certificate_path"),
+    ]
+    for config, words in cases:
+        with pytest.raises(MetadataError, match=words) as caught:
+            Client("https://host/api", tls=config)
+        assert "wr0ng-pass" not in str(caught.value)
+        assert "wr0ng-pass" not in repr(config)
