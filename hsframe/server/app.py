@@ -45,6 +45,7 @@ _MIN_GZIP: Final = 1024
 # Above this, compressing would hold up the other clients, so it goes to a thread.
 _LARGE: Final = 256 * 1024
 _COOKIE: Final = "hsframe-session"
+_HANG_S: Final = 60.0
 
 _log = logging.getLogger("hsframe.server")
 
@@ -145,6 +146,8 @@ async def _handle(request: web.Request) -> web.StreamResponse:
             grid, chosen = answer
             rows = len(grid)
             response = await _response(request, grid, chosen)
+            if name == "hisRead" and _is_cut(request.app[STATE].quirks, rows):
+                return await _cut(request, response)
     except HttpRefusal as refusal:
         response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
@@ -169,13 +172,14 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     grid = await _request_grid(request, state.quirks)
     if state.quirks.delay_s:
         await asyncio.sleep(state.quirks.delay_s)
-    if state.database.keep_up is not None:
-        state.database.keep_up(state.clock.now())
+    state.catch_up()
     settle(state.database, state.clock.monotonic_s())
     try:
         answer = op.run(Call(name, grid, state, admitted.user))
     except OpRefusal as refusal:
         return error_grid(name, refusal), chosen
+    except HttpRefusal:
+        raise
     except Exception as error:  # a fault of ours: the client gets an error grid, the log gets the trace
         _log.exception("the op %s failed", name)
         return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
@@ -269,6 +273,25 @@ async def _response(request: web.Request, grid: Grid, chosen: Format) -> web.Res
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(request.app[_POOL], _gzipped, body)
     return web.Response(body=body, headers=headers)
+
+
+def _is_cut(quirks: Quirks, rows: int) -> bool:
+    return quirks.cap_answer in ("cut", "hang") and quirks.row_cap is not None and rows > quirks.row_cap
+
+
+async def _cut(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Half of an answer: then the connection ends, or nothing more comes."""
+    body = whole.body
+    assert isinstance(body, bytes)
+    response = web.StreamResponse(headers=whole.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.app[STATE].quirks.cap_answer == "hang":
+        await asyncio.sleep(_HANG_S)
+    if request.transport is not None:
+        request.transport.abort()
+    return response
 
 
 def _gzipped(body: bytes) -> bytes:

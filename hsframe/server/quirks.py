@@ -25,8 +25,13 @@ class Quirks:
     ----------
     row_cap : int or None
         hisRead answers no more rows than this.
-    cap_answer : {"error", "incomplete"}
-        Beyond the cap: an error grid that speaks of a limit, or the first rows with meta ``incomplete``.
+    cap_answer : {"error", "incomplete", "413", "500", "cut", "hang"}
+        Beyond the cap: an error grid that speaks of a limit; the first rows with meta ``incomplete``; an HTTP code;
+        half of the body and then nothing more; or no answer at all.
+    id_cap : int or None
+        A batch of more points is refused with an error grid that speaks of a limit.
+    write_delay_s : float
+        What hisWrite was given is stored so much later.
     delay_s : float
         Every op waits this long.
     batch : {"standard", "first-id", "none", "id0"}
@@ -75,7 +80,9 @@ class Quirks:
     """
 
     row_cap: int | None = None
-    cap_answer: Literal["error", "incomplete"] = "error"
+    cap_answer: Literal["error", "incomplete", "413", "500", "cut", "hang"] = "error"
+    id_cap: int | None = None
+    write_delay_s: float = 0.0
     delay_s: float = 0.0
     batch: Literal["standard", "first-id", "none", "id0"] = "standard"
     start_exclusive: bool = False
@@ -136,6 +143,12 @@ def _whole(field: str, default: str = "", **more: Any) -> Callable[[str], dict[s
 QUIRKS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     "rowcap": _whole("row_cap", cap_answer="error"),
     "rowcap-incomplete": _whole("row_cap", cap_answer="incomplete"),
+    "rowcap-413": _whole("row_cap", cap_answer="413"),
+    "rowcap-500": _whole("row_cap", cap_answer="500"),
+    "rowcap-cut": _whole("row_cap", cap_answer="cut"),
+    "rowcap-hang": _whole("row_cap", cap_answer="hang"),
+    "idcap": _whole("id_cap"),
+    "late-write": lambda text: {"write_delay_s": float(text or 0.2)},
     "slow": lambda text: {"delay_s": float(text or 0.2)},
     "first-id-only": _set(batch="first-id"),
     "no-batch": _set(batch="none"),
@@ -179,7 +192,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
     # WideSky.
     "widesky": ("id0-batch", "empty-read-404"),
     # Haxall 4.0.6.
-    "haxall": ("login-page", "cookie-trap", "expired-403", "float32", "floor-1s", "mixed-zones"),
+    "haxall": ("login-page", "cookie-trap", "expired-403", "float32", "floor-1s", "mixed-zones", "late-write"),
     # shaystack 0.10.2.
     "shaystack": ("bare-accept", "json-v3", "first-id-only", "drop-batch-write"),
 }

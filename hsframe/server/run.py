@@ -41,7 +41,10 @@ async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0
     NetworkError
         The address cannot be bound.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE_S)
+    # Who hangs up is not answered: without that, the handler outlives its connection, and the server.
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=_GRACE_S
+    )
     await runner.setup()
     try:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,10 +35,28 @@ class State:
     quirks: Quirks
     watches: Watches = field(init=False)
     booted: datetime = field(init=False)
+    _later: list[tuple[float, Callable[[], None]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.watches = Watches(self.database, self.clock)
         self.booted = self.clock.now()
+
+    def later(self, delay_s: float, do: Callable[[], None]) -> None:
+        """Do something now, or with the first op after a delay."""
+        if delay_s:
+            self._later.append((self.clock.monotonic_s() + delay_s, do))
+        else:
+            do()
+
+    def catch_up(self) -> None:
+        """Do what has become due: called before each op."""
+        now_s = self.clock.monotonic_s()
+        due = [do for when_s, do in self._later if when_s <= now_s]
+        self._later = [(when_s, do) for when_s, do in self._later if when_s > now_s]
+        for do in due:
+            do()
+        if self.database.keep_up is not None:
+            self.database.keep_up(self.clock.now())
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class Raw:
         params: Mapping[str, str] | None = None,
         *,
         auth: bool = True,
+        timeout_s: float = 30.0,
     ) -> Answer:
         all_headers = {"Authorization": f"BEARER authToken={self.token}"} if auth and self.token else {}
         all_headers.update(headers or {})
@@ -78,6 +79,7 @@ class Raw:
                     headers=all_headers,
                     params=params,
                     allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(timeout_s),
                 ) as response,
             ):
                 return Answer(response.status, response.headers, await response.read())

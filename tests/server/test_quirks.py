@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import pytest
 
 from hsframe.errors import MetadataError
 from hsframe.kinds import Number, Ref
+from hsframe.server.clock import ManualClock
 from hsframe.server.quirks import BUNDLES, QUIRKS, Quirks
 
 HOURS = 5
+NOW = datetime(2026, 11, 10, 17, 7, tzinfo=UTC)
 
 
 def filled(start: Callable[..., Any], *quirks: str, **options: Any) -> Any:
@@ -64,6 +68,42 @@ def test_row_caps(start: Callable[..., Any]) -> None:
     grid = raw.call("hisRead", 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n')
     assert len(grid) == 2
     assert grid.meta["incomplete"]["limit"] == Number(2)
+
+
+@pytest.mark.parametrize("code", [413, 500])
+def test_row_caps_by_http(start: Callable[..., Any], code: int) -> None:
+    raw = filled(start, f"rowcap-{code}=2")
+    assert raw.post("hisRead", 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n').status == code
+    assert hours(raw, ONE_TO_THREE) == [1, 2]
+
+
+def test_a_body_that_breaks_off(start: Callable[..., Any]) -> None:
+    raw = filled(start, "rowcap-cut=2")
+    assert hours(raw, ONE_TO_THREE) == [1, 2]
+    with pytest.raises(aiohttp.ClientPayloadError):
+        hours(raw, "2026-11-09")
+    assert raw.get("about").status == 200
+
+
+def test_an_answer_that_never_comes(start: Callable[..., Any]) -> None:
+    raw = filled(start, "rowcap-hang=2")
+    assert hours(raw, ONE_TO_THREE) == [1, 2]
+    with pytest.raises(TimeoutError):
+        raw.send("GET", "hisRead", params={"id": "@kw", "range": "2026-11-09"}, timeout_s=0.2)
+
+
+def test_too_many_points(start: Callable[..., Any]) -> None:
+    raw = filled(start, "idcap=1")
+    assert "LimitErr: too many points: the limit is 1" in raw.refused("hisRead", BATCH)
+
+
+def test_a_write_that_is_stored_later(start: Callable[..., Any]) -> None:
+    clock = ManualClock(NOW)
+    raw = start(quirks=["late-write=2"], clock=clock)
+    raw.call("hisWrite", 'ver:"3.0" id:@kw\nts,val\n2026-11-09T00:00:00-05:00 New_York,1kW\n')
+    assert hours(raw, "2026-11-09") == []
+    clock.advance(2)
+    assert hours(raw, "2026-11-09") == [0]
 
 
 def test_batches(start: Callable[..., Any]) -> None:

@@ -108,6 +108,8 @@ class Builder:
         if rec["kind"] == "Bool":
             current = bool(last)
         rec["curVal"], rec["curStatus"] = current, "ok"
+        if cov:
+            rec["cov"] = MARKER
         self.database.add(rec)
         ts_us = self.axis.ts_us[LEAD:]
         if cov:

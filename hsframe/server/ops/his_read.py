@@ -15,7 +15,7 @@ from hsframe.kinds import Number, Ref
 from hsframe.server.ops.his_point import his_point
 from hsframe.server.quirks import Quirks
 from hsframe.server.ranges import Window, micros, parse_range
-from hsframe.server.refusal import OpRefusal
+from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.samples import Samples, Times, union_of_times
 from hsframe.server.state import Call, ref_of
 from hsframe.zones import zone
@@ -65,6 +65,8 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any, *, old_form: bo
     unknown = [ref for ref in ids if call.database.get(ref) is None]
     if unknown:
         raise OpRefusal(f"there are no records {', '.join(map(str, unknown))}", "UnknownRecErr")
+    if call.state.quirks.id_cap is not None and len(ids) > call.state.quirks.id_cap:
+        raise OpRefusal(f"too many points: the limit is {call.state.quirks.id_cap}", "LimitErr")
     recs = [his_point(call, ref) for ref in ids]
     if not recs:
         raise OpRefusal("the batch has no rows; expected one row an id", "ArgErr")
@@ -148,9 +150,11 @@ def _capped(call: Call, grid: Grid) -> Grid:
     if quirks.reversed_rows:
         grid = Grid(grid.meta, grid.cols, [tuple(column)[::-1] for column in grid.columns])
     cap = quirks.row_cap
-    if cap is None or len(grid) <= cap:
-        return grid
+    if cap is None or len(grid) <= cap or quirks.cap_answer in ("cut", "hang"):
+        return grid  # the last two are no matter of the grid
     if quirks.cap_answer == "error":
         raise OpRefusal(f"the answer exceeds the limit of {cap} rows", "LimitErr")
+    if quirks.cap_answer != "incomplete":
+        raise HttpRefusal(int(quirks.cap_answer), "the answer is too large")
     meta = {**grid.meta, "incomplete": {"dis": f"more than {cap} rows", "limit": Number(cap)}}
     return Grid(meta, grid.cols, [column[:cap] for column in grid.columns])

@@ -19,6 +19,7 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, REMOVE, Number
+from hsframe.server.database import Database
 from hsframe.server.ops.his_point import his_point
 from hsframe.server.ranges import micros
 from hsframe.server.refusal import OpRefusal
@@ -77,12 +78,17 @@ def his_write(call: Call) -> Grid:
         batches.append(_checked(call, col, rec, times[tz]))
     if not single and call.state.quirks.drop_batch_write:
         return Grid()
-    for batch in batches:
-        samples = call.database.history(batch.rec["id"])
-        samples.merge(batch.ts_us, batch.values, batch.na)
-        if len(batch.removed_us):
-            samples.remove(batch.removed_us)
+    call.state.later(call.state.quirks.write_delay_s, lambda: _store(call.database, batches))
     return Grid()
+
+
+def _store(database: Database, batches: Sequence[_Batch]) -> None:
+    for batch in batches:
+        if database.get(batch.rec["id"]) is not None:
+            samples = database.history(batch.rec["id"])
+            samples.merge(batch.ts_us, batch.values, batch.na)
+            if len(batch.removed_us):
+                samples.remove(batch.removed_us)
 
 
 def _checked(call: Call, col: Col, rec: Mapping[str, Any], ts_us: Times) -> _Batch:
