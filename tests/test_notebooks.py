@@ -52,6 +52,7 @@ def test_a_notebook_runs_and_shows_what_its_file_shows(name: str, tmp_path: Path
     )
     with running_server() as server:
         env = os.environ | {"HSFRAME_URI": server.uri, "HSFRAME_USER": "demo", "HSFRAME_PASSWORD": "demo"}
+        env["PYTHONPATH"] = str(FOLDER.parent)  # the package of this checkout, installed or not
         done = subprocess.run(
             [sys.executable, "-c", code, str(FOLDER / name), str(executed), str(tmp_path)],
             env=env,
