@@ -53,6 +53,8 @@ Floats = npt.NDArray[np.float64]
 Operand = Any  # a float, or a float64 array
 Operator = Callable[[Operand, Operand], Operand]
 
+# pandas unwraps these and comes back with their arrays.
+_PANDAS: Final = (pd.Series, pd.Index, pd.DataFrame)
 _SYMBOLS: Final = {
     "add": "+",
     "sub": "-",
@@ -107,7 +109,6 @@ class UnitArithmetic:
         def _like(self, values: Floats, unit: str | None) -> Any: ...
 
     __array_priority__ = 1000
-    _HANDLED: Final = (np.ndarray, int, float, Number)
 
     # Operands --------------------------------------------------------------------------------------------------
 
@@ -160,17 +161,15 @@ class UnitArithmetic:
     # Arithmetic ------------------------------------------------------------------------------------------------
 
     def _arithmetic(self, other: object, op: Operator, name: str, *, reflected: bool = False) -> Any:
-        if isinstance(other, pd.Series | pd.Index | pd.DataFrame):
+        if isinstance(other, _PANDAS):
             return NotImplemented
-        symbol = _SYMBOLS[name]
-        operand = self._operand(other, symbol)
+        operand = self._operand(other, _SYMBOLS[name])
         if operand is None:
             return NotImplemented
         values, unit = operand
-        with np.errstate(all="ignore"):
-            if reflected:
-                return self._computed(values, unit, self._data, self.unit, op, name)
-            return self._computed(self._data, self.unit, values, unit, op, name)
+        if reflected:
+            return self._computed(values, unit, self._data, self.unit, op, name)
+        return self._computed(self._data, self.unit, values, unit, op, name)
 
     def _computed(self, x: Operand, a: str | None, y: Operand, b: str | None, op: Operator, name: str) -> Any:
         if name in ("add", "sub"):
@@ -213,7 +212,7 @@ class UnitArithmetic:
     # Comparison ------------------------------------------------------------------------------------------------
 
     def _comparison(self, other: object, op: Operator, name: str) -> Any:
-        if isinstance(other, pd.Series | pd.Index | pd.DataFrame):
+        if isinstance(other, _PANDAS):
             return NotImplemented
         operand = self._operand(other, _SYMBOLS[name])
         if operand is None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hsframe.frame.arithmetic import difference_unit, squared_unit
+from hsframe.frame.groups import reduce_runs
 from hsframe.frame.internals import grouped, nanops
 from hsframe.frame.scalars import UnitFloat
 
@@ -133,7 +134,11 @@ class UnitReductions:
         ids: npt.NDArray[np.intp],
         **kwargs: Any,
     ) -> Any:
-        values = grouped(self._data, how, has_dropped_na, min_count=min_count, comp_ids=ids, ngroups=ngroups, **kwargs)
+        values = reduce_runs(self._data, how, ids, ngroups, min_count, kwargs)
+        if values is None:
+            values = grouped(
+                self._data, how, has_dropped_na, min_count=min_count, comp_ids=ids, ngroups=ngroups, **kwargs
+            )
         # ohlc gives four columns, for which there is no unit array.
         return self._like(values, self._unit_after(how) if values.ndim == 1 else None)
 
