@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hsframe.client import Client
     from hsframe.codecs import decode, encode
     from hsframe.frame.arrow import read_parquet, write_parquet
+    from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
     from hsframe.session import Session, connect
     from hsframe.tls import TLSConfig
@@ -78,11 +79,13 @@ _LAZY: Final = {
     "Client": "hsframe.client",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.tls",
+    "concat": "hsframe.frame.combine",
     "connect": "hsframe.session",
     "decode": "hsframe.codecs",
     "encode": "hsframe.codecs",
     "grid_to_frame": "hsframe.frame.convert",
     "read_parquet": "hsframe.frame.arrow",
+    "with_units": "hsframe.frame.combine",
     "write_parquet": "hsframe.frame.arrow",
     **dict.fromkeys(
         (
@@ -100,10 +103,10 @@ __all__ = [
     "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
     "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
     "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
-    "call", "close", "connect", "decode", "defs", "encode", "eval", "export", "filetypes", "formats",
+    "call", "close", "concat", "connect", "decode", "defs", "encode", "eval", "export", "filetypes", "formats",
     "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "libs", "nav", "ops", "options",
     "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units", "watch_close",
-    "watch_poll", "watch_sub", "watch_unsub", "write_parquet",
+    "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

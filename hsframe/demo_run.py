@@ -65,8 +65,6 @@ def _some_of_each_unit(points: pd.DataFrame) -> pd.DataFrame:
 def _draw(df: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    df.hs.plot()
-    figure = plt.gcf()
-    figure.set_size_inches(11, 7)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    figure = df.hs.plot(figsize=(11.0, 8.0))[0].figure
+    figure.savefig(path, dpi=110)
     plt.close(figure)

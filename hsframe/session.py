@@ -7,21 +7,17 @@ logins is what the client does.
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import functools
 import os
-import threading
-import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import pandas as pd
 
 from hsframe.client import Client
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.connection import Connection
+from hsframe.errors import MetadataError
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.his_grids import frame_to_his_grids
@@ -38,7 +34,7 @@ from hsframe.history.write import report_frame, write_histories, written_of
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.login import AuthScheme
 from hsframe.protocol.secret import HiddenStr, Secret
-from hsframe.runners import Runner, runner_named
+from hsframe.runners import runner_named
 from hsframe.spans import SpanLike
 
 if TYPE_CHECKING:
@@ -155,8 +151,7 @@ def connect(
             headers=headers,
         )
 
-    client = make_client()  # a wrong setting shows now, not with the first request
-    session = Session(make_client, client, runner_named(runner), user=user or "", max_concurrency=max_concurrency)
+    session = Session(Connection(make_client, runner_named(runner)), user=user or "", max_concurrency=max_concurrency)
     _default = session
     return session
 
@@ -188,22 +183,13 @@ class Session:
         Without credentials.
     """
 
-    def __init__(
-        self, make_client: Callable[[], Client], client: Client, runner: Runner, *, user: str, max_concurrency: int
-    ) -> None:
-        self.uri = client.base_url
+    def __init__(self, connection: Connection, *, user: str, max_concurrency: int) -> None:
+        self.uri = connection.uri
+        self._connection = connection
         self._user = user
-        self._make_client = make_client
-        self._fresh: Client | None = client
-        self._runner = runner
         self._max_concurrency = max_concurrency
-        self._lock = threading.RLock()
-        self._closed = False
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
-        self._live: tuple[Client, asyncio.AbstractEventLoop, int] | None = None
-        self._cleanup: weakref.finalize[..., Any] | None = None
-        _SESSIONS.add(self)
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -214,28 +200,7 @@ class Session:
         With ``runner="nested"`` it can be awaited in the notebook. With ``runner="thread"`` its loop is another one:
         use :meth:`run`.
         """
-        with self._lock:
-            if self._closed:
-                raise MetadataError(f"the session with {self.uri} is closed: call hsframe.connect(...) first")
-            live = self._live
-            if live is not None and live[1] is self._runner.current() and live[2] == os.getpid():
-                return live[0]
-            if live is not None:
-                # Forked, or another loop runs now: the connections belong to the parent, or to a loop that is gone.
-                _LEFT_BEHIND.append(live)
-            self._live = None
-            client = self._fresh or self._make_client()
-            self._fresh = None
-            loop = self._runner.hold()
-            try:
-                self._runner.run(client.__aenter__)
-            except BaseException:
-                self._runner.release()
-                raise
-            self._live = (client, loop, os.getpid())
-            self._cleanup = weakref.finalize(self, _close_later, self._runner, *self._live)
-            self._cleanup.atexit = False  # _close_all is there for that
-            return client
+        return self._connection.client
 
     @property
     def known_points(self) -> list[Point]:
@@ -259,28 +224,14 @@ class Session:
         ...     return await asyncio.gather(client.about(), client.ops())
         >>> about, ops = session.run(both)                      # doctest: +SKIP
         """
-        return self._runner.run(fn, self.client, *args, timeout_s=timeout_s)
+        return self._connection.run(fn, self.client, *args, timeout_s=timeout_s)
 
     def close(self) -> None:
         """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
         global _default
-        with self._lock:
-            self._closed = True
-            live, self._live = self._live, None
-            if self._cleanup is not None:
-                self._cleanup.detach()
-            if _default is self:
-                _default = None
-        if live is None:
-            return
-        client, loop, pid = live
-        if pid != os.getpid() or loop is not self._runner.current():
-            _LEFT_BEHIND.append(live)
-            return
-        try:
-            self._runner.run(client.close)
-        finally:
-            self._runner.release()
+        if _default is self:
+            _default = None
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -290,14 +241,10 @@ class Session:
 
     def __repr__(self) -> str:
         who = f" as {self._user}" if self._user else ""
-        return f"<Session {self.uri}{who}{', closed' if self._closed else ''}>"
+        return f"<Session {self.uri}{who}{', closed' if self._connection.is_closed else ''}>"
 
-    def _ask(self, name: str, *args: Any, **kwargs: Any) -> Grid:
-        """The grid that a method of the client gives."""
-        method = getattr(self.client, name)
-        grid = self._runner.run(functools.partial(method, *args, raw=True, **kwargs))
-        assert isinstance(grid, Grid)
-        return grid
+    def _ask(self, name: str, *args: Any) -> Grid:
+        return self._connection.ask(name, *args)
 
     # -- records -------------------------------------------------------------------------------------------------
 
@@ -643,49 +590,10 @@ class Session:
         CallError
             The server answered with an error grid.
         """
-        return self._runner.run(self.client.call, op, grid if grid is not None else Grid())
+        return self._connection.run(self.client.call, op, grid if grid is not None else Grid())
 
 
 def _frame(grid: Grid) -> pd.DataFrame:
     df = grid_to_frame(grid)
     assert isinstance(df, pd.DataFrame)
     return df
-
-
-# -- what outlives a session -------------------------------------------------------------------------------------
-
-_SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
-# Connections of a parent process or of a closed loop: closing them here would reach into the other's sockets.
-_LEFT_BEHIND: list[tuple[Client, asyncio.AbstractEventLoop, int]] = []
-
-
-def _close_later(runner: Runner, client: Client, loop: asyncio.AbstractEventLoop, pid: int) -> None:
-    """A session went out of use unclosed: close its client when the loop has time, and let go of the loop."""
-    if pid != os.getpid() or loop.is_closed() or not loop.is_running():
-        return
-
-    async def close() -> None:
-        try:
-            await client.close()
-        finally:
-            loop.call_soon(runner.release)
-
-    with suppress(RuntimeError):
-        asyncio.run_coroutine_threadsafe(close(), loop)
-
-
-def _close_all() -> None:
-    for session in list(_SESSIONS):
-        with suppress(HsFrameError, RuntimeError):
-            session.close()
-
-
-def _forget_default() -> None:
-    """In a forked child: the default session stays, with a connection of its own at the next call."""
-    for session in list(_SESSIONS):
-        session._lock = threading.RLock()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_default)

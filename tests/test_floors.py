@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("frame",),
     ("tls", "transport", "calls", "client"),
     ("history", "server", "testing"),
-    ("runners", "session", "verbs"),
+    ("runners", "connection", "session", "verbs"),
     ("cli", "demo_run"),
     ("__init__", "__main__"),
 )

@@ -38,7 +38,6 @@ from hsframe.grid import Grid
 from hsframe.history.windows import Limits, Request, Target, plan
 from hsframe.kinds import Ref
 from hsframe.protocol.http import LineCutError, TruncatedBodyError
-from hsframe.protocol.ops import his_read_batch_request
 from hsframe.spans import SpanLike, epoch_us, resolve
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ class _Reader:
             return [part for half in halves for part in await self.read(half, halvings + 1)]
         if len(request.targets) > 1 and isinstance(error, CallError | HTTPStatusError | CodecError):
             parts = await self.one_by_one(request)
-            if self.dialect.his_read_batch is None:  # no batch ever worked here, and each of its points does
+            if self.dialect.his_read_batch is None:  # no batch has worked yet, and each of its points does
                 self.dialect.his_read_batch = False
             return parts
         if len(request.targets) == 1 and isinstance(error, CallError):
@@ -248,18 +247,16 @@ class _Reader:
     async def batch(self, request: Request) -> list[History] | None:
         """The histories of a batch, None where the answer does not have them all."""
         points = [target.point for target in request.targets]
-        # Not by his_read_batch, which refuses an answer that lacks a point: here that only means one request a point.
         refs = [Ref(point.id) for point in points]
-        grid = await self.client.call("hisRead", his_read_batch_request(refs, request.asked))
-        histories = _matched(grid, points)
-        if histories is None:
-            if not grid.cols:
-                return None  # no samples, or not understood: reading one by one tells
-            if self.dialect.his_read_batch is None:
-                _log.info("a batch hisRead was answered without all its points: reading point by point from here on")
-            self.dialect.his_read_batch = False
+        try:
+            grid = await self.client.his_read_batch(refs, request.asked, raw=True)
+        except IncompleteError as error:
+            # Cut short by the server: a smaller request helps. Points left out: reading them one by one does.
+            if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
+                raise
+            _log.info("%s; reading point by point", error)
             return None
-        self.dialect.his_read_batch = True
+        histories = _matched(grid, points)
         pairs = zip(histories, points, strict=True)
         return _clipped([replace(history, point=point) for history, point in pairs], request)
 
@@ -281,21 +278,23 @@ def _clipped(histories: Sequence[History], request: Request) -> list[History]:
     return clipped
 
 
-def _matched(grid: Grid, points: Sequence[Point]) -> list[History] | None:
-    """The histories of a batch answer in the order of the points; None where one is missing."""
-    if not grid.cols:
-        return None
+def _matched(grid: Grid, points: Sequence[Point]) -> list[History]:
+    """The histories of a batch answer in the order of the points.
+
+    The client has made sure that they are all there. An id may come back in another form (absolute for relative), or
+    not at all; then the order tells.
+    """
     histories = grid_histories(grid)
     by_id = {history.point.id: history for history in histories if history.point.id}
-    if all(point.id in by_id for point in points):
-        return [by_id[point.id] for point in points]
-    if len(histories) != len(points):
-        return None
-    # Ids may come back in another form (absolute for relative), or not at all; then the order tells.
-    pairs = zip(histories, points, strict=True)
-    if all(not h.point.id or h.point.id.endswith(p.id) or p.id.endswith(h.point.id) for h, p in pairs):
-        return histories
-    return None
+    if not all(point.id in by_id for point in points):
+        if len(histories) == len(points):
+            return histories
+        by_id |= {point.id: h for point in points for ident, h in by_id.items() if _one_record(ident, point.id)}
+    return [by_id[point.id] for point in points]
+
+
+def _one_record(one: str, other: str) -> bool:
+    return one.endswith(":" + other) or other.endswith(":" + one)
 
 
 def _halvings_after(error: HsFrameError) -> int:

@@ -35,6 +35,7 @@ from hsframe.history.points import find_targets, targets_by_id
 from hsframe.history.read import read_histories
 from hsframe.history.windows import Limits, Target
 from hsframe.kinds import MARKER, Number, Ref
+from hsframe.protocol.answers import check_batch
 from hsframe.protocol.dialects import Dialect
 from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
@@ -94,9 +95,16 @@ class OddServer:
         assert raw
         return await self.answer([id.val], range, single=True)
 
-    async def call(self, op: str, grid: Grid) -> Grid:
-        assert op == "hisRead"
-        return await self.answer([row["id"].val for row in grid], grid.meta["range"], single=False)
+    async def his_read_batch(self, ids: Sequence[Ref], range: str, *, raw: bool) -> Grid:
+        assert raw
+        grid = await self.answer([ref.val for ref in ids], range, single=False)
+        try:
+            check_batch(grid, ids, "http://x")
+        except IncompleteError:
+            self.dialect.his_read_batch = False
+            raise
+        self.dialect.his_read_batch = True
+        return grid
 
     async def answer(self, ids: list[str], text: str, *, single: bool) -> Grid:
         self.asked.append((ids, text))
@@ -234,7 +242,7 @@ def odd_servers(draw: st.DrawFn) -> OddServer:
     odd_servers(),
     st.integers(-3600, 150_000),
     st.none() | st.integers(0, 200_000),
-    st.builds(Limits, st.integers(1, 500), st.integers(1, 500), st.integers(1, 5)),
+    st.builds(Limits, st.integers(20, 500), st.integers(20, 500), st.integers(1, 5)),
     st.integers(1, 7),
 )
 def test_any_server_and_any_splitting_give_the_true_rows(
