@@ -128,7 +128,7 @@ class Database:
             The filter names a spec.
         """
         wanted = parse(filter) if isinstance(filter, str) else filter
-        found = (rec for rec in self._recs.values() if wanted.matches(rec, self.get))
+        found = (rec for rec in self if wanted.matches(rec, self.get))
         return list(itertools.islice(found, limit))
 
     def revision(self, id: Ref | str) -> int:
@@ -139,7 +139,8 @@ class Database:
         self._revisions[key] = next(self._counter)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return iter(self._recs.values())
+        # A list is made in one step: a test may add records from another thread while a query runs.
+        return iter(list(self._recs.values()))
 
     def __len__(self) -> int:
         return len(self._recs)

@@ -232,3 +232,13 @@ def test_no_header_is_logged(start: Callable[..., Any], caplog: pytest.LogCaptur
 def test_an_unknown_quirk_is_named() -> None:
     with pytest.raises(MetadataError, match="did you mean niagara"), ExitStack() as stack:
         stack.enter_context(running_server(Database(), quirks=["niagra"]))
+
+
+def test_many_logins_leave_nothing(start: Callable[..., Any]) -> None:
+    raw = start(users=USERS)
+    for _ in range(40):
+        assert raw.scram("demo", "s3cret")[-1].status == 200
+        assert raw.get("about").status == 200
+        assert raw.post("close", 'ver:"3.0"\nempty\n').status == 200
+    logins = raw.server.app[_logins_key(raw.server.app)]
+    assert (logins.open_sessions, len(logins._handshakes)) == (0, 0)

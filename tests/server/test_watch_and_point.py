@@ -26,7 +26,7 @@ def poll(raw: Any, watch: str, more: str = "") -> list[str]:
 def test_a_watch_from_open_to_close(raw: Any) -> None:
     grid = sub(raw, "temp nowhere fan", 'watchDis:"test" lease:2min')
     assert [row.get("id") for row in grid] == [Ref("temp"), None, Ref("fan")]
-    assert grid.meta["lease"] == Number(120, "s")
+    assert grid.meta["lease"] == Number(120, "sec")
     watch = grid.meta["watchId"]
     assert poll(raw, watch) == []
     raw.server.database.update("temp", {"curVal": Number(71, "°F")})
@@ -73,8 +73,8 @@ def _state(raw: Any) -> Any:
 
 
 def test_a_lease_has_a_default_and_an_upper_bound(raw: Any) -> None:
-    assert sub(raw, "temp").meta["lease"] == Number(60, "s")
-    assert sub(raw, "temp", 'watchDis:"test" lease:3day').meta["lease"] == Number(3600, "s")
+    assert sub(raw, "temp").meta["lease"] == Number(60, "sec")
+    assert sub(raw, "temp", 'watchDis:"test" lease:3day').meta["lease"] == Number(3600, "sec")
 
 
 def test_two_watches_do_not_share(raw: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_manual_override_runs_out(raw: Any) -> None:
     command(raw, 8, "75°F", ",10min", ",duration")
     watch = sub(raw, "sp").meta["watchId"]
     grid = raw.call("pointWrite", 'ver:"3.0"\nid\n@sp\n')
-    assert grid[7]["expires"] == Number(600, "s")
+    assert grid[7]["expires"] == Number(600, "sec")
     clock.advance(50)
     assert record(raw)["writeVal"] == Number(75, "°F")
     assert poll(raw, watch) == []
@@ -194,6 +194,7 @@ def test_bool_and_str_points(raw: Any) -> None:
         ('ver:"3.0"\nid,level,val\n@temp,16,1\n', "not writable"),
         ('ver:"3.0"\nid\n@nowhere\n', "UnknownRecErr"),
         ('ver:"3.0"\nid\n@sp\n@fan\n', "one row"),
+        ('ver:"3.0"\nid,val\n@sp,1\n', "no level"),
         ('ver:"3.0"\nid,level,val\n@sp,0,1\n', "1 to 17"),
         ('ver:"3.0"\nid,level,val\n@sp,18,1\n', "1 to 17"),
         ('ver:"3.0"\nid,level,val\n@sp,8.5,1\n', "1 to 17"),

@@ -25,6 +25,8 @@ def point_write(call: Call) -> Grid:
     if "writable" not in rec:
         raise OpRefusal(f"{rec['id']} ({rec.get('dis')}) is not writable: it has no tag 'writable'", "NotWritableErr")
     if row.get("level") is None:
+        if row.get("val") is not None:
+            raise OpRefusal("the row has a value and no level; expected a level from 1 to 17", "ArgErr")
         return _array(call, rec)
     level = row["level"]
     if not isinstance(level, Number) or level.val not in range(1, LEVELS + 1):
@@ -61,7 +63,7 @@ def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
     rows = []
     for level in range(1, LEVELS + 1):
         entry = levels.entry(level, now_s)
-        expires = None if entry is None or entry.expires_s is None else Number(entry.expires_s - now_s, "s")
+        expires = None if entry is None or entry.expires_s is None else Number(entry.expires_s - now_s, "sec")
         rows.append(
             {
                 "level": Number(level),

@@ -27,7 +27,7 @@ def watch_sub(call: Call) -> Grid:
         raise OpRefusal("the request's meta has neither watchDis (a new watch) nor watchId (add to one)", "ArgErr")
     recs = [call.database.get(ref) for ref in ids]
     watches.add(watch, [rec["id"].val for rec in recs if rec is not None])
-    return grid_of(recs, meta={"watchId": watch.id, "lease": Number(round(watch.lease_s), "s")})
+    return grid_of(recs, meta={"watchId": watch.id, "lease": Number(round(watch.lease_s), "sec")})
 
 
 def watch_poll(call: Call) -> Grid:
