@@ -1,7 +1,7 @@
 """CSV: Grid to a table for spreadsheets (standard: chapter Csv). It keeps no kinds and is never read.
 
-Cells as the standard has them: a marker is a check mark, a ref is ``@id Name``, a Bool is ``true`` or ``false``, a Str
-and a Uri are their text, everything else is its Zinc text. The head holds display names.
+Cells as the standard has them: a marker is a check mark, a ref is ``@id Name``, a Bool is ``true`` or ``false``, a Str,
+a Uri and a Symbol are their text, everything else is its Zinc text. The head holds display names.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hsframe.codecs.zinc_write import to_bytes, write_value
 from hsframe.grid import Col, Grid
-from hsframe.kinds import Bin, Marker, Ref, Uri
+from hsframe.kinds import Bin, Marker, Ref, Symbol, Uri
 
 __all__ = ["encode_csv"]
 
@@ -66,7 +66,7 @@ def _cell_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Ref):
         return str(value) if value.dis is None else f"{value} {value.dis}"
-    if isinstance(value, Uri):
+    if isinstance(value, Uri | Symbol):
         return value.val
     if isinstance(value, Bin):
         return value.mime
