@@ -21,6 +21,11 @@ class Dialect:
     methods : dict
         Op to the HTTP method that it is served by, where that is not the standard's choice (405 taught it).
         haystack-py serves about, ops, formats and close by GET only; other servers take no GET at all.
+    zinc_requests : bool
+        Whether request bodies go as Zinc whatever the format of the answers is: the server reads nothing else
+        (415 taught it; nHaystack).
+    answered : bool
+        Whether an op was answered with a grid: the uri is right, and what is missing is not the server.
     his_read_batch : bool or None
         Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
     his_write_batch : bool or None
@@ -32,6 +37,8 @@ class Dialect:
     """
 
     methods: dict[str, Method] = field(default_factory=dict)
+    zinc_requests: bool = False
+    answered: bool = False
     his_read_batch: bool | None = None
     his_write_batch: bool | None = None
     tz: str | None = None
