@@ -195,3 +195,9 @@ def start() -> Iterator[Callable[..., Raw]]:
 def raw(start: Callable[..., Raw]) -> Raw:
     """A server of its own, without a login, whose clock a test moves."""
     return start()
+
+
+@pytest.fixture(scope="session")
+def building() -> Callable[[], Database]:
+    """Makes small buildings, for tests that need one an example."""
+    return small_building
