@@ -1,10 +1,12 @@
 """Histories as columns: bytes to Arrow arrays and back without an object a row.
 
 :func:`try_decode` reads a body that is a history, or says that it is none; then the exact parser reads it.
+:class:`HistoryStream` does the same while the body arrives.
 """
 
 from __future__ import annotations
 
 from hsframe.codecs.histories.decode import try_decode
+from hsframe.codecs.histories.stream import HistoryStream
 
-__all__ = ["try_decode"]
+__all__ = ["HistoryStream", "try_decode"]

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.codecs.histories.words import Bools, Floats, Ints
-from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
 
 __all__ = ["ABSENT", "boxed", "column_of", "kind_of"]
@@ -79,7 +79,7 @@ def _units(values: Sequence[Any]) -> set[str | None]:
     return {value.unit for value in values if isinstance(value, Number) and np.isfinite(value.val)}
 
 
-def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> Sequence[Any] | None:
+def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowColumn | None:
     """The column of a grid for decoded cells.
 
     Parameters
@@ -93,7 +93,7 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> Sequence
 
     Returns
     -------
-    sequence or None
+    ArrowColumn or None
         None where only Python objects can hold the cells: several units, several kinds, other kinds.
     """
     special = np.flatnonzero(np.isnan(cells))

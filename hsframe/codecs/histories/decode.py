@@ -9,12 +9,13 @@ from hsframe.codecs.histories.cells import column_of
 from hsframe.codecs.histories.json_rows import JsonRows
 from hsframe.codecs.histories.json_rows import head_length as json_head_length
 from hsframe.codecs.histories.pump import BLOCK_BYTES, Pump
+from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.zinc import ZincRows, head_length
-from hsframe.columns import TimeColumn
+from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["try_decode"]
+__all__ = ["columns_of", "head_length_of", "open_rows", "try_decode"]
 
 
 def try_decode(body: bytes, short: str) -> Grid | None:
@@ -34,10 +35,11 @@ def try_decode(body: bytes, short: str) -> Grid | None:
         that the exact parser has to read it whole.
     """
     short = "json4" if short == "json" else short
-    begin = head_length(body) if short == "zinc" else json_head_length(body)
-    rows = open_rows(body[:begin], short)
-    if rows is None or len(body) == begin:
+    begin = head_length_of(body, short)
+    opened = open_rows(body[:begin], short)
+    if opened is None or len(body) == begin:
         return None
+    rows = opened[1]
     pump = Pump(rows, BLOCK_BYTES)
     view = memoryview(body)
     ahead = min(len(body), begin + BLOCK_BYTES)
@@ -49,14 +51,20 @@ def try_decode(body: bytes, short: str) -> Grid | None:
             return None
     if not pump.flush():
         return None
-    grid = rows.resolve(pump.held)
+    grid = rows.finish(pump.held)
     if grid is None or rows.sink.length == 0:
         return None
-    return grid_of(grid, rows)
+    columns = columns_of(rows)
+    return None if columns is None else Grid(grid.meta, grid.cols, columns)
 
 
-def open_rows(head: bytes, short: str) -> ZincRows | JsonRows | None:
-    """A reader for the rows behind the head of a body; None where it is not the head of a history.
+def head_length_of(body: bytes, short: str) -> int:
+    """The length of a body up to its first row; 0 where it does not reach so far."""
+    return head_length(body) if short == "zinc" else json_head_length(body)
+
+
+def open_rows(head: bytes, short: str) -> tuple[Grid, HistoryRows] | None:
+    """The grid without rows and a reader for them; None where this is not the head of a history.
 
     Parameters
     ----------
@@ -74,14 +82,15 @@ def open_rows(head: bytes, short: str) -> ZincRows | JsonRows | None:
     names = grid.col_names
     if len(names) < 2 or len(grid) or names[0] != "ts":
         return None
-    return ZincRows(head, len(names) - 1) if short == "zinc" else JsonRows(head, names[1:], short)
+    return grid, ZincRows(head, len(names) - 1) if short == "zinc" else JsonRows(head, names[1:], short)
 
 
-def grid_of(exact: Grid, rows: ZincRows | JsonRows) -> Grid | None:
-    """The grid of the rows in the sink under the header that the exact parser read."""
-    values = rows.table.values
-    columns = [column_of(rows.sink.cells(place), values, unit) for place, unit in enumerate(rows.units)]
-    if any(column is None for column in columns):
-        return None
-    times = TimeColumn(pa.array(rows.sink.times), rows.tz)
-    return Grid(exact.meta, exact.cols, [times, *(column for column in columns if column is not None)])
+def columns_of(rows: HistoryRows) -> list[ArrowColumn] | None:
+    """The columns of the rows in the sink, which were settled; None where Arrow cannot hold one of them."""
+    columns: list[ArrowColumn] = [TimeColumn(pa.array(rows.sink.times), rows.tz)]
+    for place, unit in enumerate(rows.units):
+        column = column_of(rows.sink.cells(place), rows.table.values, unit)
+        if column is None:
+            return None
+        columns.append(column)
+    return columns

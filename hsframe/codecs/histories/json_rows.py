@@ -22,9 +22,7 @@ from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.json_patterns import Key, Pattern, constant_pattern, pattern_of, shape_of
 from hsframe.codecs.histories.numbers import number_ends, read_numbers
-from hsframe.codecs.histories.sink import Sink
-from hsframe.codecs.histories.stamps import StampReader
-from hsframe.codecs.histories.table import Table
+from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, equal_bytes
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -38,8 +36,6 @@ _BLANKS: Final = b" \t\r\n"
 _TRIES: Final = 16
 _MOST_PATTERNS: Final = 40
 _MOST_SHAPES: Final = 64
-_MOST_ODD_SHARE: Final = 8
-_ALWAYS_ODD: Final = 500
 
 
 def head_length(body: bytes) -> int:
@@ -58,7 +54,7 @@ class _Lesson:
     pattern: Pattern
 
 
-class JsonRows:
+class JsonRows(HistoryRows):
     """Reads the rows of one body into a sink.
 
     Parameters
@@ -71,24 +67,18 @@ class JsonRows:
         ``"json4"`` or ``"json3"``, as it was asked for.
     """
 
+    usual_tail = b"]}"
+
     def __init__(self, head: bytes, names: Sequence[str], short: str) -> None:
-        self.sink = Sink(len(names))
-        self.table = Table()
-        self.tz = ""
-        self.units: list[str | None] = [None] * len(names)
-        self._head = head
+        super().__init__(head, len(names))
         self._short = short
-        self._width = len(names)
         self._places: dict[str, int | None] = {name: place for place, name in enumerate(names)} | {"ts": None}
-        self._stamps = StampReader()
         self._keys: list[Key] = []
         self._close = b""
         self._anchor: tuple[int, int] = (0, 0)
         self._shapes = 0
         self._lessons: list[_Lesson] = []
         self._has_unit = [False] * len(names)
-        self._odd: list[tuple[int, bytes]] = []
-        self._odd_count = 0
 
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read the rows behind which another row begins."""
@@ -112,9 +102,7 @@ class JsonRows:
             self._odd_count += int((~ok).sum())
             walk.cells[~ok] = boxed(ABSENT)
         self.sink.append(walk.times, walk.cells)
-        if self.table.is_crowded or self._odd_count > _ALWAYS_ODD + self.sink.length // _MOST_ODD_SHARE:
-            return None
-        return int(nexts[-1]) - start
+        return None if self._is_unusual else int(nexts[-1]) - start
 
     # ---- where rows begin, and which keys they have
 
@@ -172,7 +160,7 @@ class JsonRows:
     # ---- the walk
 
     def _walk(self, block: Block, starts: Positions, nexts: Positions) -> _Walk:
-        walk = _Walk(starts, nexts, self._width)
+        walk = _Walk(starts, nexts, self.width)
         for key in self._keys:
             place = self._places[key.name]
             has_key = equal_bytes(block, walk.here, key.lead)
@@ -259,42 +247,30 @@ class JsonRows:
 
     # ---- the exact parser's word
 
-    def resolve(self, tail: bytes) -> Grid | None:
-        """Let the exact parser read all rows that did not fit, and every row that taught something.
-
-        Parameters
-        ----------
-        tail : bytes
-            The last row, and what follows it.
-
-        Returns
-        -------
-        Grid or None
-            The grid of the header and these rows; None where only the exact parser can read the body, and say what
-            is wrong with it.
-        """
+    def finish(self, rest: bytes) -> Grid | None:
+        """Settle all rows: `rest` begins with the last row."""
         try:
-            text = tail.decode()
+            text = rest.decode()
             _, length = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):
             return None
-        self._odd.append((self.sink.length, text[:length].encode() + b","))
-        self.sink.append(np.zeros(1, np.int64), np.full((1, self._width), boxed(ABSENT)))
-        return self._check(text[length:].encode())
+        self._hold_place(text[:length].encode() + b",")
+        return self.settle(text[length:].encode())
 
-    def _check(self, tail: bytes) -> Grid | None:
+    def settle(self, tail: bytes) -> Grid | None:
+        """See :meth:`HistoryRows.settle`."""
         rows = [_alone(lesson.text) for lesson in self._lessons] + [_alone(text) for _, text in self._odd]
         if None in rows:
             return None
         texts = [row for row in rows if row is not None]
         try:
             # Where rows are put between head and tail must be where the grid's rows are, and nowhere deeper.
-            if len(decode_exact(self._head + tail, self._short)):
+            if len(decode_exact(self.head + tail, self._short)):
                 return None
-            grid = decode_exact(self._head + b",".join(texts) + tail, self._short)
+            grid = decode_exact(self.head + b",".join(texts) + tail, self._short)
         except CodecError:
             return None
-        if len(grid) != len(texts) or len(grid.cols) != self._width + 1:
+        if len(grid) != len(texts) or len(grid.cols) != self.width + 1:
             return None
         return grid if self._accept(grid) else None
 
@@ -321,9 +297,10 @@ class JsonRows:
             us = instant_us(times[index], label)
             if us is None:
                 return False
-            self.sink.put(row, us, [self._cell(column[index]) for column in columns])
+            self._put(row, us, [column[index] for column in columns])
         self._lessons.clear()
         self._odd.clear()
+        self._odd_count = 0
         return True
 
     def _accept_value(self, lesson: _Lesson, value: Any, constants: dict[int, Any]) -> bool:
@@ -340,9 +317,6 @@ class JsonRows:
 
     def _is_odd(self, row: int) -> bool:
         return any(number == row for number, _ in self._odd)
-
-    def _cell(self, value: Any) -> float:
-        return float(boxed(ABSENT if value is None else self.table.add(value)))
 
 
 class _Walk:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
+from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.words import PAD, Block
 
-__all__ = ["BLOCK_BYTES", "Pump", "RowReader"]
+__all__ = ["BLOCK_BYTES", "Pump"]
 
 #: Large enough that the few hundred calls a block do not count, small enough that its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 20
-
-
-class RowReader(Protocol):
-    """Reads whole rows out of a block."""
-
-    def take(self, block: Block, start: int, end: int) -> int | None:
-        """Read the rows that are whole.
-
-        Returns
-        -------
-        int or None
-            The bytes that were read; None where something is so unusual that only the exact parser can say.
-        """
 
 
 class Pump:
@@ -32,15 +20,22 @@ class Pump:
 
     Parameters
     ----------
-    reader : RowReader
+    rows : HistoryRows
+        The reader of the rows.
     size : int
         Bytes of a block; a row that is longer is unusual.
+
+    Attributes
+    ----------
+    taken : int
+        The bytes of the rows that were read.
     """
 
-    def __init__(self, reader: RowReader, size: int = BLOCK_BYTES) -> None:
-        self._reader = reader
+    def __init__(self, rows: HistoryRows, size: int = BLOCK_BYTES) -> None:
+        self._rows = rows
         self._block = Block(size)
         self._held = 0
+        self.taken = 0
 
     def push(self, data: memoryview) -> bool:
         """Take more of the body; False where only the exact parser can read it."""
@@ -57,13 +52,14 @@ class Pump:
         return True
 
     def _run(self) -> bool:
-        taken = self._reader.take(self._block, PAD, PAD + self._held)
+        taken = self._rows.take(self._block, PAD, PAD + self._held)
         if taken is None or (taken == 0 and self._held == self._block.size):
             return False
         octets = self._block.octets
         left = self._held - taken
         octets[PAD : PAD + left] = octets[PAD + taken : PAD + self._held].copy()
         self._held = left
+        self.taken += taken
         return True
 
     def flush(self) -> bool:

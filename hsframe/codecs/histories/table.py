@@ -32,6 +32,7 @@ class Table:
         self.texts: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._asked = 0
+        self._lasting = 1
 
     def numbers(self, block: Block, starts: Positions, ends: Positions) -> Ints:
         """The numbers of the texts at the given places; starts and ends grow from cell to cell."""
@@ -56,12 +57,17 @@ class Table:
         assert len(values) == len(self.texts)
         self.values += values
         self.texts = []
+        self._lasting = len(self.values)
 
     def add(self, value: Any) -> int:
         """The number of a value that has no text; no text may be waiting."""
         assert not self.texts
         self.values.append(value)
         return len(self.values) - 1
+
+    def forget_added(self) -> None:
+        """Forget the values that have no text, which nothing refers to any more."""
+        del self.values[self._lasting :]
 
     @property
     def is_crowded(self) -> bool:

@@ -11,16 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.numbers import read_numbers
-from hsframe.codecs.histories.sink import Sink
-from hsframe.codecs.histories.stamps import StampReader
-from hsframe.codecs.histories.table import Table
+from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, Words, equal_bytes
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
@@ -37,8 +35,6 @@ _NUMBER = re.compile(rb"-?" + _DIGITS + rb"(?:\." + _DIGITS + rb")?(?:[eE][+-]?"
 _UNIT = re.compile(rb"(?:[A-Za-z%_/$\x80-\xff][A-Za-z%_/$\x80-\xff0-9]*)?")
 _TRIES: Final = 16
 _LONGEST_UNIT: Final = 48
-_MOST_ODD_SHARE: Final = 8
-_ALWAYS_ODD: Final = 500
 _COMMA, _LINE_END, _RETURN, _BLANK, _MINUS = 44, 10, 13, 32, 45
 
 
@@ -58,7 +54,7 @@ class _Sample:
     place: int | None
 
 
-class ZincRows:
+class ZincRows(HistoryRows):
     """Reads the rows of one body into a sink.
 
     Parameters
@@ -70,21 +66,13 @@ class ZincRows:
     """
 
     def __init__(self, head: bytes, width: int) -> None:
-        self.sink = Sink(width)
-        self.table = Table()
-        self.tz = ""
-        self.units: list[str | None] = [None] * width
-        self._head = head
-        self._width = width
-        self._stamps = StampReader()
+        super().__init__(head, width)
         self._zone: bytes | None = None
         self._unit_texts: list[bytes | None] = [None] * width
         self._unit_words: list[tuple[int, Words, Words]] = []
         self._spaced = False
         self._started = False
         self._samples: list[_Sample] = []
-        self._odd: list[tuple[int, bytes]] = []
-        self._odd_count = 0
 
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read whole lines; blank lines at the end are left, for they may be the end of the grid."""
@@ -105,7 +93,7 @@ class ZincRows:
     def _read_lines(
         self, block: Block, separators: Positions, line_ends: Positions, begins: Positions, stops: Positions
     ) -> bool:
-        count, width = len(begins), self._width + 1
+        count, width = len(begins), self.width + 1
         shaped: Positions | None = None
         if len(separators) == count * width and bool((line_ends[:-1] == np.arange(1, count) * width - 1).all()):
             corners = separators.reshape(count, width)
@@ -134,14 +122,14 @@ class ZincRows:
         else:
             rows = np.flatnonzero(ok) if shaped is None else shaped[ok]
             self._append_some(block, rows, times[ok], cells[ok], begins, stops)
-        return not self.table.is_crowded and self._odd_count <= _ALWAYS_ODD + self.sink.length // _MOST_ODD_SHARE
+        return not self._is_unusual
 
     def _append_some(
         self, block: Block, rows: Positions, times: Ints, cells: Floats, begins: Positions, stops: Positions
     ) -> None:
         """Append the lines that were read, and hold places for those that the exact parser has to read."""
         all_times = np.zeros(len(begins), np.int64)
-        all_cells = np.full((len(begins), self._width), boxed(ABSENT))
+        all_cells = np.full((len(begins), self.width), boxed(ABSENT))
         all_times[rows] = times
         all_cells[rows] = cells
         odd = np.ones(len(begins), bool)
@@ -168,7 +156,7 @@ class ZincRows:
         """The cells of lines with the right number of commas, as doubles and boxed numbers of the table."""
         starts, ends = self._places(block, corners)
         places = [place for place, unit in enumerate(self._unit_texts) if unit is not None]
-        if len(places) == self._width:
+        if len(places) == self.width:
             cells, is_number = self._read_numbers(block, starts, ends)
         else:
             cells = np.empty(starts.shape)
@@ -226,7 +214,7 @@ class ZincRows:
         if None not in self._unit_texts:
             return learned
         starts, ends = self._places(block, corners)
-        for place in range(self._width):
+        for place in range(self.width):
             if self._unit_texts[place] is not None:
                 continue
             octets = block.octets[starts[:, place]]
@@ -244,37 +232,27 @@ class ZincRows:
 
     # ---- the exact parser's word
 
-    def resolve(self, tail: bytes) -> Grid | None:
-        """Let the exact parser read all that the kernels did not, and the first line of each kind that they did.
+    def finish(self, rest: bytes) -> Grid | None:
+        """Settle all rows: `rest` is blank lines, or a last line without an end."""
+        if b"\n" in rest:
+            return None if rest.strip(b"\r\n") else self.settle(rest)
+        if not rest.strip(b" \t\r"):
+            return self.settle(rest)
+        self._hold_place(rest)
+        return self.settle(b"")
 
-        Parameters
-        ----------
-        tail : bytes
-            What follows the rows that were taken: blank lines, or a last line without an end.
-
-        Returns
-        -------
-        Grid or None
-            The grid of the header and the unusual rows; None where only the exact parser can read the body, and say
-            what is wrong with it.
-        """
-        if b"\n" in tail:
-            if tail.strip(b"\r\n"):
-                return None
-        elif tail.strip(b" \t\r"):
-            self._odd.append((self.sink.length, tail))
-            self.sink.append(np.zeros(1, np.int64), np.full((1, self._width), boxed(ABSENT)))
-            tail = b""
+    def settle(self, tail: bytes) -> Grid | None:
+        """See :meth:`HistoryRows.settle`."""
         lines = [sample.line for sample in self._samples]
         if self.table.texts:
             stamp = b"2000-01-01T00:00:00Z" if not self._samples else lines[0].split(b",", 1)[0]
-            lines += [stamp + b"," + text + b"," * (self._width - 1) for text in self.table.texts]
+            lines += [stamp + b"," + text + b"," * (self.width - 1) for text in self.table.texts]
         lines += [line for _, line in self._odd]
         try:
-            grid = decode_zinc(self._head + b"\n".join(lines) + (b"\n" if tail and lines else b"") + tail)
+            grid = decode_zinc(self.head + b"\n".join(lines) + (b"\n" if tail and lines else b"") + tail)
         except CodecError:
             return None
-        if len(grid) != len(lines) or len(grid.cols) != self._width + 1:
+        if len(grid) != len(lines) or len(grid.cols) != self.width + 1:
             return None
         return grid if self._accept(grid) else None
 
@@ -302,13 +280,11 @@ class ZincRows:
             us = instant_us(times[index], label)
             if us is None:
                 return False
-            self.sink.put(row, us, [self._cell(column[index], place) for place, column in enumerate(grid.columns[1:])])
+            self._put(row, us, [column[index] for column in grid.columns[1:]])
         self._samples.clear()
         self._odd.clear()
+        self._odd_count = 0
         return True
-
-    def _cell(self, value: Any, place: int) -> float:
-        return float(boxed(ABSENT if value is None else self.table.add(value)))
 
 
 def _is_blank_line(block: Block, separators: Positions, line_ends: Positions, start: int) -> bool:
