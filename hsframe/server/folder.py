@@ -1,0 +1,129 @@
+"""A folder of Parquet files as a database: what was exported can be served, and read again by any client.
+
+A file is a table with one column of times and a column a point. The metadata of hsframe's own files says what a
+column is (``hsframe:unit``, ``hsframe:id``, ``hsframe:dis``, ``hsframe:tz``); a column without it is a point that is
+called after the file and the column, in the zone of the times, without unit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hsframe.errors import MetadataError
+from hsframe.kinds import MARKER, Ref
+from hsframe.server.database import Database
+from hsframe.server.samples import Times
+from hsframe.zones import haystack_name
+
+__all__ = ["parquet_folder"]
+
+_NOT_IN_A_REF: Final = re.compile(r"[^A-Za-z0-9_:\-.~]+")
+# What tells two points apart, and what must agree where one point is in several files.
+_IDENTITY: Final = ("kind", "unit", "tz")
+
+
+def parquet_folder(path: str | os.PathLike[str]) -> Database:
+    """The Parquet files of a folder as a database: a site for the folder, an equip a file, a point a column.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder; its ``*.parquet`` files are read in the order of their names.
+
+    Returns
+    -------
+    Database
+        Null and NaN are no samples. A point that is in several files has the samples of all; where two files have the
+        same instant, the later file's counts. Columns that are no numbers, truth values or texts are left out.
+
+    Raises
+    ------
+    MetadataError
+        No such folder or no file in it, a file without a column of times that have a zone, or a point that is in two
+        files with different units, kinds or zones.
+    """
+    folder = Path(path)
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise MetadataError(f"there are no *.parquet files in {folder}; hsframe.export(...) writes some")
+    name = folder.resolve().name or "folder"
+    site = Ref("site", name)
+    database = Database(name=name)
+    for file in files:
+        _add_file(database, site, file)
+    zones = {rec["tz"] for rec in database.query("point")}
+    tz = zones.pop() if len(zones) == 1 else "UTC"
+    database.add({"id": site, "site": MARKER, "dis": name, "tz": tz})
+    database.tz = tz
+    return database
+
+
+def _add_file(database: Database, site: Ref, file: Path) -> None:
+    table = pq.read_table(file)
+    time_field = next((field for field in table.schema if pa.types.is_timestamp(field.type)), None)
+    if time_field is None or time_field.type.tz is None:
+        found = ", ".join(f"{field.name} ({field.type})" for field in table.schema)
+        raise MetadataError(f"{file} has no column of times with a zone; it has {found or 'no columns'}")
+    times = table[time_field.name]
+    if times.null_count:
+        raise MetadataError(f"{file} has rows without a time, in its column {time_field.name!r}")
+    ts_us = times.cast(pa.timestamp("us", time_field.type.tz), safe=False).cast(pa.int64()).to_numpy()
+    equip = Ref("file-" + _NOT_IN_A_REF.sub("_", file.stem), file.stem)
+    database.add({"id": equip, "equip": MARKER, "dis": file.stem, "siteRef": site})
+    for field in table.schema:
+        kind = _kind(field.type)
+        if kind is None or field.name == time_field.name:
+            continue
+        told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+        rec = {
+            "id": Ref(told.get("hsframe:id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
+            "dis": told.get("hsframe:dis", field.name),
+            "point": MARKER,
+            "his": MARKER,
+            "kind": kind,
+            "tz": told.get("hsframe:tz") or haystack_name(time_field.type.tz),
+            "siteRef": site,
+            "equipRef": equip,
+        }
+        if kind == "Number" and "hsframe:unit" in told:
+            rec["unit"] = told["hsframe:unit"]
+        _add_point(database, rec, ts_us, table[field.name], file)
+
+
+def _kind(of: pa.DataType) -> str | None:
+    if pa.types.is_dictionary(of):
+        of = of.value_type
+    if pa.types.is_floating(of) or pa.types.is_integer(of) or pa.types.is_decimal(of):
+        return "Number"
+    if pa.types.is_boolean(of):
+        return "Bool"
+    return "Str" if pa.types.is_string(of) or pa.types.is_large_string(of) else None
+
+
+def _add_point(database: Database, rec: Mapping[str, Any], ts_us: Times, column: pa.ChunkedArray, file: Path) -> None:
+    known = database.get(rec["id"])
+    if known is None:
+        database.add(rec)
+    elif differ := [tag for tag in _IDENTITY if known.get(tag) != rec.get(tag)]:
+        what = ", ".join(f"{tag} {known.get(tag)!r} and {rec.get(tag)!r}" for tag in differ)
+        raise MetadataError(f"{rec['id']} ({rec['dis']}) in {file} is another point than in an earlier file: {what}")
+    if rec["kind"] == "Number":
+        column = column.cast(pa.float64(), safe=False)
+        there = pc.fill_null(pc.invert(pc.is_nan(column)), False)
+    else:
+        there = pc.is_valid(column)
+    keep = np.asarray(there.to_numpy(), np.bool_)
+    if rec["kind"] == "Str":
+        values: Any = [text for text in column.to_pylist() if text is not None]
+    else:
+        values = column.filter(there).to_numpy()
+    database.history(rec["id"]).merge(ts_us[keep], values, np.zeros(int(keep.sum()), np.bool_))
