@@ -8,18 +8,17 @@ only ops that can be repeated are (:class:`hsframe.protocol.ops.Op`), at most tw
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from dataclasses import replace
+from typing import Any, Final
 
 from hsframe.codecs import decode, encode, mime_of, short_of
 from hsframe.errors import AuthError, CodecError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
+from hsframe.logins import Logins
+from hsframe.offload import in_thread
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Dialect, Method
 from hsframe.protocol.http import (
@@ -27,19 +26,15 @@ from hsframe.protocol.http import (
     LineCutError,
     http_failure,
     is_html,
-    is_redirect,
     looks_like_grid,
     retry_after_s,
 )
-from hsframe.protocol.login import Ask, AuthScheme, Credentials, Session, login
+from hsframe.protocol.login import AuthScheme, Credentials, Session
 from hsframe.protocol.ops import OPS, Op, query_of
-from hsframe.protocol.secret import Secret
+from hsframe.tally import Tally
 from hsframe.transport import Transport
 
 __all__ = ["Calls"]
-
-_T = TypeVar("_T")
-_LOG: Final = logging.getLogger("hsframe")
 
 _ZINC: Final = mime_of("zinc")
 _REPEATS: Final = 2
@@ -51,24 +46,6 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 _THREAD_BYTES: Final = 1 << 20
 # A streamed answer is looked at before the first bytes go out: an error grid or a page shows here.
 _PEEK_BYTES: Final = 1 << 12
-
-
-@dataclass
-class _Tally:
-    """What the log line of one call says."""
-
-    op: str
-    points: int
-    started_s: float
-    bytes: int = 0
-    retries: int = 0
-
-    def log(self, outcome: str) -> None:
-        ms = (time.perf_counter() - self.started_s) * 1000
-        _LOG.info(
-            "%s points=%d bytes=%d ms=%.1f retries=%d %s",
-            self.op, self.points, self.bytes, ms, self.retries, outcome,
-        )  # fmt: skip
 
 
 class Calls:
@@ -105,13 +82,9 @@ class Calls:
         self.base = base
         self.mime = mime_of(format)
         self._transport = transport
-        self._credentials = credentials
-        self._auth: AuthScheme = auth
-        self._cleartext_allowed = cleartext_allowed
-        self._session: Session | None = None
-        self._login_lock = asyncio.Lock()
-        self._logins_tried = 0
-        self._login_failure: HsFrameError | None = None
+        self._logins = Logins(
+            transport, base, credentials, self.dialect, auth=auth, cleartext_allowed=cleartext_allowed, accept=self.mime
+        )
 
     def url(self, op: str) -> str:
         """The address of an op."""
@@ -138,7 +111,7 @@ class Calls:
         AuthError, NetworkError, CallError, CodecError
             As :class:`hsframe.Client` says.
         """
-        tally = _Tally(op.name, points, time.perf_counter())
+        tally = Tally(op.name, points)
         outcome = "cancelled"
         try:
             answer = await self._exchange(op, request, tally)
@@ -162,10 +135,10 @@ class Calls:
         A line that breaks later raises too: what was given until then is not the whole. Nothing is repeated but a
         login. Close the generator (``contextlib.aclosing``) to leave early.
         """
-        tally = _Tally(op.name, points, time.perf_counter())
+        tally = Tally(op.name, points)
         outcome = "left early"
         try:
-            session = await self._session_now()
+            session = await self._logins.now()
             for last_try in (False, True):
                 async with aclosing(self._open(op, request, session)) as parts:
                     head = await _next_head(parts)
@@ -175,9 +148,9 @@ class Calls:
                         answer = replace(
                             head, body=start + b"".join([part async for part in parts if isinstance(part, bytes)])
                         )
-                        if not last_try and self._is_lost(answer, session):
+                        if not last_try and self._logins.lost(answer, session):
                             tally.retries += 1
-                            session = await self._session_after(session)
+                            session = await self._logins.after(session)
                             continue
                         check_answer(await self._grid_of(answer, op), op.name, self.url(op.name), ids)
                         start = answer.body
@@ -197,11 +170,11 @@ class Calls:
 
     async def end(self) -> None:
         """Send the op ``close`` if a login opened a session on the server; what goes wrong is logged only."""
-        session, self._session = self._session, None
+        session = self._logins.forget()
         if session is None or not session.on_server:
             return
         op = OPS["close"]
-        tally = _Tally(op.name, 0, time.perf_counter())
+        tally = Tally(op.name)
         outcome = "cancelled"
         try:
             answer = await self._send(op, Grid(), session, tally, timeout_s=_CLOSE_TIMEOUT_S)
@@ -211,75 +184,14 @@ class Calls:
         finally:
             tally.log(outcome)
 
-    # -- the session ---------------------------------------------------------------------------------------------
-
-    async def _session_now(self) -> Session:
-        return self._session or await self._session_after(None)
-
-    async def _session_after(self, lost: Session | None) -> Session:
-        """A session that is not `lost`: one login for all who need one, one failure for all who waited for it."""
-        tried = self._logins_tried
-        async with self._login_lock:
-            if self._session is not None and self._session is not lost:
-                return self._session
-            if self._login_failure is not None and self._logins_tried != tried:
-                raise self._login_failure
-            self._session = None
-            self._login_failure = None
-            if lost is not None and lost.scheme == "bearer":
-                self._credentials = replace(self._credentials, token=Secret(""))
-            tally = _Tally("login", 0, time.perf_counter())
-            outcome = "cancelled"
-            try:
-                self._session = await self._log_in()
-                outcome = self._session.scheme
-            except HsFrameError as error:
-                outcome = type(error).__name__
-                self._login_failure = error
-                raise
-            finally:
-                self._logins_tried += outcome != "cancelled"
-                if outcome != "none":
-                    tally.log(outcome)
-            self.dialect.login = self._session.scheme
-            return self._session
-
-    async def _log_in(self) -> Session:
-        """Drive the generator: its requests go out as GET about, its derivations run in a thread."""
-        steps = login(self._credentials, uri=self.base, auth=self._auth, cleartext_allowed=self._cleartext_allowed)
-        try:
-            step = next(steps)
-            while True:
-                if isinstance(step, Ask):
-                    headers = {**step.headers, "Accept": self.mime}
-                    step = steps.send(
-                        await self._transport.fetch("GET", self.url("about"), op="login", headers=headers)
-                    )
-                else:
-                    step = steps.send(await _in_thread(step.run))
-        except StopIteration as done:
-            session: Session = done.value
-            return session
-
-    def _is_lost(self, answer: HttpAnswer, session: Session) -> bool:
-        """Whether the server has forgotten the session, and a login may help.
-
-        Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
-        """
-        if not self._credentials.username or self._auth == "none" or session.scheme == "basic":
-            return False
-        if answer.status in (401, 403):
-            return not looks_like_grid(answer)
-        return is_redirect(answer) or (answer.status == 200 and is_html(answer))
-
     # -- one request ---------------------------------------------------------------------------------------------
 
-    async def _exchange(self, op: Op, request: Grid, tally: _Tally) -> HttpAnswer:
-        session = await self._session_now()
+    async def _exchange(self, op: Op, request: Grid, tally: Tally) -> HttpAnswer:
+        session = await self._logins.now()
         answer = await self._send(op, request, session, tally)
-        if self._is_lost(answer, session):
+        if self._logins.lost(answer, session):
             tally.retries += 1
-            session = await self._session_after(session)
+            session = await self._logins.after(session)
             answer = await self._send(op, request, session, tally)
         if answer.status == 403 and session.scheme == "bearer" and not looks_like_grid(answer):
             failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
@@ -287,7 +199,7 @@ class Calls:
         return answer
 
     async def _send(
-        self, op: Op, request: Grid, session: Session, tally: _Tally, timeout_s: float | None = None
+        self, op: Op, request: Grid, session: Session, tally: Tally, timeout_s: float | None = None
     ) -> HttpAnswer:
         """Send, and send again where that is harmless; another method after 405."""
         method = self._method(op, request)
@@ -350,8 +262,7 @@ class Calls:
     async def _grid_of(self, answer: HttpAnswer, op: Op) -> Grid:
         """Decode an answer: an error grid goes before the HTTP code, the code before what else the body is."""
         url = self.url(op.name)
-        session = self._session
-        failure = http_failure(answer, op.name, url, logged_in=session is not None and session.scheme != "none")
+        failure = http_failure(answer, op.name, url, logged_in=self._logins.logged_in)
         if failure is not None and not looks_like_grid(answer):
             if answer.status == 404 and op.name == "read" and self.dialect.answered:
                 return Grid()  # WideSky's way to say that nothing was found
@@ -362,7 +273,7 @@ class Calls:
         grid: Grid | None = None
         try:
             if len(answer.body) > _THREAD_BYTES:
-                grid = await _in_thread(decode, answer.body, self._format_of(answer))
+                grid = await in_thread(decode, answer.body, self._format_of(answer))
             else:
                 grid = decode(answer.body, self._format_of(answer))
         except CodecError as error:
@@ -404,17 +315,6 @@ def _query_texts(cells: Mapping[str, Any]) -> dict[str, str]:
     from hsframe.codecs.zinc_write import write_value
 
     return {name: write_value(value) for name, value in cells.items()}
-
-
-async def _in_thread(run: Callable[..., _T], *args: Any) -> _T:
-    """Run a slow function in a thread that ends with it; the default pool's threads would outlive the client."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="hsframe-work")
-    future = asyncio.get_running_loop().run_in_executor(pool, run, *args)
-    try:
-        return await future
-    finally:
-        # A cancelled caller does not wait for the thread, which cannot be stopped; all its work is bounded.
-        pool.shutdown(wait=future.done() and not future.cancelled(), cancel_futures=True)
 
 
 async def _next_head(parts: AsyncIterator[HttpAnswer | bytes]) -> HttpAnswer:

@@ -5,39 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from ipaddress import ip_address
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from hsframe.calls import Calls
-from hsframe.codecs import short_of
-from hsframe.errors import IncompleteError, MetadataError, NetworkError
+from hsframe.errors import IncompleteError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Number, Ref
+from hsframe.lifecycle import Answer, ClientLifecycle
 from hsframe.protocol import ops as requests
-from hsframe.protocol.answers import by_ids, check_batch, python_rows
-from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
+from hsframe.protocol.answers import by_ids, check_batch
 from hsframe.protocol.ops import OPS, Id, Range, as_ref, op_of
-from hsframe.protocol.secret import HiddenStr, Secret
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
-from hsframe.tls import TLSConfig
-from hsframe.transport import Transport, split_user
 
 if TYPE_CHECKING:
-    import aiohttp
     import pyarrow as pa
 
 __all__ = ["Client"]
 
-Answer: TypeAlias = Any
-"""A ``list[dict[str, Any]]`` of plain Python values, or a :class:`~hsframe.Grid` with ``raw=True``."""
 
-_FORMATS: Final = ("zinc", "json", "json4", "json3")
-
-
-class Client:
+class Client(ClientLifecycle):
     """A Haystack server, asynchronously: logs in by itself, one method an op.
 
     Use it as a context manager: leaving it sends the op ``close`` and closes every connection. Any number of calls
@@ -87,109 +72,6 @@ class Client:
     server answers with an error grid, which is ``error.grid``) and `CodecError` (the body is malformed). Nothing
     partial is returned. No cookie is ever sent and no redirect followed.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        username: str = "",
-        password: str = "",
-        *,
-        timeout: aiohttp.ClientTimeout | float | None = None,
-        connector: aiohttp.BaseConnector | None = None,
-        tls: TLSConfig | None = None,
-        pythonic: bool = True,
-        format: str = "zinc",
-        accept_format: str | None = None,
-        token: str | None = None,
-        auth: AuthScheme = "auto",
-        allow_insecure: bool = False,
-        proxy: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        # What follows may raise, and a traceback shows locals and arguments.
-        secrets = [Secret(password or ""), Secret(token or "")]
-        headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
-        proxy = None if proxy is None else HiddenStr(proxy)
-        base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
-        if url_user and not username:
-            username, secrets[0] = url_user, Secret(url_password)
-        del base_url, password, token, url_password
-        self._base = base
-        self._username = username
-        self._pythonic = pythonic
-        self._closed = False
-        self._zones: dict[Ref, str | None] = {}
-        short = _short_format(accept_format or format)
-        if auth not in AUTH_SCHEMES:
-            raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
-        self._transport = Transport(
-            timeout=timeout,
-            connector=connector,
-            tls=None if tls is None else tls.client_context(),
-            proxy=proxy,
-            headers=headers,
-        )
-        verified = base.startswith("https:") and (tls is None or tls.verify)
-        self._calls = Calls(
-            self._transport,
-            base,
-            Credentials(username, *secrets),
-            auth=auth,
-            cleartext_allowed=allow_insecure or verified or (proxy is None and _is_loopback(base)),
-            format=short,
-        )
-
-    def __repr__(self) -> str:
-        transport = getattr(self, "_transport", None)  # a traceback of the constructor shows half a client
-        state = "closed" if self._closed else "open" if transport is not None and transport.is_open else "not open"
-        user = f" as {self._username!r}" if self._username else ""
-        return f"<Client {self._base}{user}, {state}>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a Client is not pickled or copied: it holds connections and a password; make a new one")
-
-    @property
-    def base_url(self) -> str:
-        """The API's uri, without user, password and trailing slash."""
-        return self._base
-
-    @property
-    def dialect(self) -> Dialect:
-        """What is known of this server."""
-        return self._calls.dialect
-
-    @property
-    def pythonic(self) -> bool:
-        """Whether ops give plain Python rows."""
-        return self._pythonic
-
-    async def __aenter__(self) -> Self:
-        """Open the connection pool; nothing is sent yet."""
-        if self._closed:
-            raise NetworkError(f"the client of {self.base_url} is closed; make a new one")
-        await self._transport.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close, as :meth:`close`; an error of the block is never hidden by one of closing."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Send the op ``close`` if a login opened a session, then close every connection. A second time does nothing.
-
-        What goes wrong on the way is only logged: there is nothing left to do about it. Sessions of a given token are
-        left alone.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if self._transport.is_open:
-                await self._calls.end()
-        finally:
-            await self._transport.close()
 
     # -- about the server ----------------------------------------------------------------------------------------
 
@@ -530,28 +412,3 @@ class Client:
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
         return await self._calls.call(op_of(op), request)
-
-    async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None, points: int = 0) -> Answer:
-        return self._give(await self._calls.call(OPS[name], request, limit=limit, points=points), raw)
-
-    def _give(self, grid: Grid, raw: bool) -> Answer:
-        return python_rows(grid) if self._pythonic and not raw else grid
-
-
-def _short_format(name: str) -> str:
-    short = short_of(name)
-    if short not in _FORMATS:
-        raise MetadataError(
-            f"format={name!r} is none that answers can be read in; expected one of {', '.join(_FORMATS)}"
-        )
-    return short
-
-
-def _is_loopback(base: str) -> bool:
-    host = urlsplit(base).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
