@@ -1,265 +1,26 @@
-"""Filters: which records a query means (standard: chapter Filters).
-
-Each rule of the scanner and of the parser stands under its production::
-
-    filter  = and ("or" and)*
-    and     = term ("and" term)*
-    term    = "(" filter ")" | "not" path | path op value | path | spec
-    path    = name ("->" name)*
-    op      = "==" | "!=" | "<" | "<=" | ">" | ">="
-    value   = "true" | "false" | ref | str | uri | number | date | time | symbol
-    spec    = [lib "::"] Name
-
-A DateTime is taken as a value too, as the servers of the field do; the standard does not list it.
-
-A path goes through a Ref to its record, through a list of Refs (any of them may match) and into a nested Dict.
-Two Numbers of unequal units are unequal and have no order: nothing is converted. A comparison with a tag that is
-not there is false, whatever the operator, ``!=`` included.
-"""
+"""The scanner and the parser of filters; each rule stands under its production."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final, NoReturn, TypeVar
 
-from hsframe.errors import CodecError, MetadataError, ZoneError
+from hsframe.errors import CodecError, ZoneError
+from hsframe.filters.tree import ESCAPES, And, Compare, Filter, Has, Missing, Or, Spec
 from hsframe.kinds import Number, Ref, Symbol, Uri
-from hsframe.zones import haystack_name, zone
+from hsframe.zones import zone
 
-__all__ = ["And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec", "parse"]
+__all__ = ["MAX_DEPTH", "parse"]
 
 _T = TypeVar("_T")
 
 MAX_DEPTH: Final = 100
 """Parentheses may be nested this deep: more is no query that a person means, and recursion has an end."""
 
-Resolve = Callable[[Ref], "Mapping[str, Any] | None"]
-"""Gives the record of a Ref, or None where there is none."""
-
-OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
-
-
-def _nowhere(ref: Ref) -> None:
-    """Resolve no Ref: a filter over records that stand alone."""
-
-
-# --- the tree ---------------------------------------------------------------------------------------------------
-
-
-class Filter:
-    """A parsed filter. ``str()`` gives the canonical text, and parsing that gives an equal filter."""
-
-    __slots__ = ()
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """Whether a record is meant.
-
-        Parameters
-        ----------
-        rec : mapping of tag to value
-            The record; a tag that is None is not there.
-        resolve : callable
-            Gives the record of a Ref, or None, for paths with ``->``.
-
-        Raises
-        ------
-        MetadataError
-            The filter names a spec; nothing here knows specs.
-
-        Examples
-        --------
-        >>> parse("site and area > 100m²").matches({"site": True, "area": Number(200, "m²")})
-        True
-        """
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Has(Filter):
-    """``path``: the tag is there."""
-
-    path: tuple[str, ...]
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
-        return any(True for _ in _values(rec, self.path, resolve))
-
-    def __str__(self) -> str:
-        return "->".join(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Missing(Filter):
-    """``not path``: the tag is not there."""
-
-    path: tuple[str, ...]
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
-        return not any(True for _ in _values(rec, self.path, resolve))
-
-    def __str__(self) -> str:
-        return "not " + "->".join(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Compare(Filter):
-    """``path op value``."""
-
-    path: tuple[str, ...]
-    op: str
-    value: Any
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
-        return any(_compare(found, self.op, self.value) for found in _values(rec, self.path, resolve))
-
-    def __str__(self) -> str:
-        return f"{'->'.join(self.path)} {self.op} {_value_text(self.value)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Spec(Filter):
-    """``Meter`` or ``ph::Meter``: records of a spec. It is parsed; there are no specs here to evaluate it with."""
-
-    name: str
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """Refuse: see :meth:`Filter.matches`."""
-        raise MetadataError(
-            f"the filter asks for the spec {self.name!r}, and this server has no specs; "
-            f"ask for tags instead, for instance {self.name.rpartition('::')[2].lower()!r}"
-        )
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True, slots=True)
-class And(Filter):
-    """All of the terms. An And among the terms is taken in: its terms are these terms."""
-
-    terms: tuple[Filter, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", _flat(self.terms, And))
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
-        return all(term.matches(rec, resolve) for term in self.terms)
-
-    def __str__(self) -> str:
-        return " and ".join(f"({term})" if isinstance(term, Or) else str(term) for term in self.terms)
-
-
-@dataclass(frozen=True, slots=True)
-class Or(Filter):
-    """Any of the terms. An Or among the terms is taken in: its terms are these terms."""
-
-    terms: tuple[Filter, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", _flat(self.terms, Or))
-
-    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
-        return any(term.matches(rec, resolve) for term in self.terms)
-
-    def __str__(self) -> str:
-        return " or ".join(map(str, self.terms))
-
-
-def _flat(terms: Iterable[Filter], of: type[And] | type[Or]) -> tuple[Filter, ...]:
-    flat: list[Filter] = []
-    for term in terms:
-        flat.extend(term.terms if isinstance(term, of) else (term,))
-    return tuple(flat)
-
-
-# --- evaluation -------------------------------------------------------------------------------------------------
-
-
-def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> Iterable[Any]:
-    """Every value that a path leads to; several only where it goes through a list of Refs."""
-    records: list[Mapping[str, Any]] = [rec]
-    for name in path[:-1]:
-        seen: set[str] = set()
-        following: list[Mapping[str, Any]] = []
-        for record in records:
-            value = record.get(name)
-            for item in value if isinstance(value, list) else (value,):
-                if isinstance(item, Ref) and item.val not in seen:
-                    # A record is visited once a step: lists of lists of Refs do not multiply.
-                    seen.add(item.val)
-                    target = resolve(item)
-                    if target is not None:
-                        following.append(target)
-                elif isinstance(item, Mapping):
-                    following.append(item)
-        records = following
-    last = path[-1]
-    return (value for record in records if (value := record.get(last)) is not None)
-
-
-def _compare(found: Any, op: str, value: Any) -> bool:
-    if isinstance(found, list) and isinstance(value, Ref):
-        # A list of Refs stands for each of them, at the end of a path as in its middle.
-        return any(_compare(item, op, value) for item in found if isinstance(item, Ref))
-    alike = type(found) is type(value)
-    if isinstance(found, datetime) and isinstance(value, datetime):
-        # Two datetimes of one zone compare by wall clock in Python, and the repeated hour would be wrong.
-        found, value = found.astimezone(UTC), value.astimezone(UTC)
-    if op == "==":
-        return alike and bool(found == value)
-    if op == "!=":
-        return not alike or bool(found != value)
-    if not alike or (isinstance(found, Number) and found.unit != value.unit):
-        return False
-    if op == "<":
-        return bool(found < value)
-    if op == "<=":
-        return bool(found <= value)
-    if op == ">":
-        return bool(found > value)
-    return bool(found >= value)
-
-
-# --- text -------------------------------------------------------------------------------------------------------
-
-_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
-_ESCAPED: Final = {char: "\\" + letter for letter, char in _ESCAPES.items()}
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + "".join(_ESCAPED.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in value) + '"'
-    if isinstance(value, Uri):
-        return f"`{value.val}`"
-    if isinstance(value, Symbol):
-        return f"^{value.val}"
-    if isinstance(value, Number):
-        if not math.isfinite(value.val):
-            raise MetadataError(f"a filter cannot hold {value}: only finite numbers can be compared")
-        return f"{value.val!r}{value.unit or ''}"
-    if isinstance(value, datetime):
-        name = haystack_name(value.tzinfo) if value.tzinfo is not None else "UTC"
-        return f"{value.isoformat()} {name}"
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, Ref):
-        return str(value)
-    raise MetadataError(
-        f"a filter cannot hold {value!r}; expected a bool, Ref, str, Uri, Number, date, time, datetime or Symbol"
-    )
-
-
-# --- scanning ---------------------------------------------------------------------------------------------------
+_OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # name: a lower-case letter, then letters, digits, underscores
@@ -359,7 +120,7 @@ class _Parser:
             self.skip()
             return Spec(spec.group())
         path = self.path(_TERM_EXPECTED)
-        for op in OPS:
+        for op in _OPS:
             if self.take(op):
                 return Compare(path, op, self.value())
         return Has(path)
@@ -427,8 +188,8 @@ class _Parser:
                     self.fail("a \\u escape needs four hexadecimal digits", "\\u00b0")
                 parts.append(chr(int(digits.group(), 16)))
                 self.at += 6
-            elif letter in _ESCAPES:
-                parts.append(_ESCAPES[letter])
+            elif letter in ESCAPES:
+                parts.append(ESCAPES[letter])
                 self.at += 2
             else:
                 self.fail(f"\\{letter} is no escape", '\\b \\f \\n \\r \\t \\" \\\\ \\$ or \\uXXXX')

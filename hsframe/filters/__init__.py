@@ -1,0 +1,25 @@
+"""Filters: which records a query means (standard: chapter Filters).
+
+The grammar::
+
+    filter  = and ("or" and)*
+    and     = term ("and" term)*
+    term    = "(" filter ")" | "not" path | path op value | path | spec
+    path    = name ("->" name)*
+    op      = "==" | "!=" | "<" | "<=" | ">" | ">="
+    value   = "true" | "false" | ref | str | uri | number | date | time | symbol
+    spec    = [lib "::"] Name
+
+A DateTime is taken as a value too, as the servers of the field do; the standard does not list it.
+
+A path goes through a Ref to its record, through a list of Refs (any of them may match) and into a nested Dict.
+Two Numbers of unequal units are unequal and have no order: nothing is converted. A comparison with a tag that is
+not there is false, whatever the operator, ``!=`` included.
+"""
+
+from __future__ import annotations
+
+from hsframe.filters.parsing import MAX_DEPTH, parse
+from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Resolve, Spec
+
+__all__ = ["MAX_DEPTH", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec", "parse"]

@@ -1,0 +1,232 @@
+"""The tree of a filter: what it means, and its canonical text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from hsframe.errors import MetadataError
+from hsframe.kinds import Number, Ref, Symbol, Uri
+from hsframe.zones import haystack_name
+
+__all__ = ["ESCAPES", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec"]
+
+Resolve = Callable[[Ref], "Mapping[str, Any] | None"]
+"""Gives the record of a Ref, or None where there is none."""
+
+
+def _nowhere(ref: Ref) -> None:
+    """Resolve no Ref: a filter over records that stand alone."""
+
+
+class Filter:
+    """A parsed filter. ``str()`` gives the canonical text, and parsing that gives an equal filter."""
+
+    __slots__ = ()
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """Whether a record is meant.
+
+        Parameters
+        ----------
+        rec : mapping of tag to value
+            The record; a tag that is None is not there.
+        resolve : callable
+            Gives the record of a Ref, or None, for paths with ``->``.
+
+        Raises
+        ------
+        MetadataError
+            The filter names a spec; nothing here knows specs.
+
+        Examples
+        --------
+        >>> from hsframe.filters import parse
+        >>> parse("site and area > 100m²").matches({"site": True, "area": Number(200, "m²")})
+        True
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Has(Filter):
+    """``path``: the tag is there."""
+
+    path: tuple[str, ...]
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """See :meth:`Filter.matches`."""
+        return any(True for _ in _values(rec, self.path, resolve))
+
+    def __str__(self) -> str:
+        return "->".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Filter):
+    """``not path``: the tag is not there."""
+
+    path: tuple[str, ...]
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """See :meth:`Filter.matches`."""
+        return not any(True for _ in _values(rec, self.path, resolve))
+
+    def __str__(self) -> str:
+        return "not " + "->".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Filter):
+    """``path op value``."""
+
+    path: tuple[str, ...]
+    op: str
+    value: Any
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """See :meth:`Filter.matches`."""
+        return any(_compare(found, self.op, self.value) for found in _values(rec, self.path, resolve))
+
+    def __str__(self) -> str:
+        return f"{'->'.join(self.path)} {self.op} {_value_text(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec(Filter):
+    """``Meter`` or ``ph::Meter``: records of a spec. It is parsed; there are no specs here to evaluate it with."""
+
+    name: str
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """Refuse: see :meth:`Filter.matches`."""
+        raise MetadataError(
+            f"the filter asks for the spec {self.name!r}, and this server has no specs; "
+            f"ask for tags instead, for instance {self.name.rpartition('::')[2].lower()!r}"
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class And(Filter):
+    """All of the terms. An And among the terms is taken in: its terms are these terms."""
+
+    terms: tuple[Filter, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", _flat(self.terms, And))
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """See :meth:`Filter.matches`."""
+        return all(term.matches(rec, resolve) for term in self.terms)
+
+    def __str__(self) -> str:
+        return " and ".join(f"({term})" if isinstance(term, Or) else str(term) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Filter):
+    """Any of the terms. An Or among the terms is taken in: its terms are these terms."""
+
+    terms: tuple[Filter, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", _flat(self.terms, Or))
+
+    def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
+        """See :meth:`Filter.matches`."""
+        return any(term.matches(rec, resolve) for term in self.terms)
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.terms))
+
+
+def _flat(terms: Iterable[Filter], of: type[And] | type[Or]) -> tuple[Filter, ...]:
+    flat: list[Filter] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, of) else (term,))
+    return tuple(flat)
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------
+
+
+def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> Iterable[Any]:
+    """Every value that a path leads to; several only where it goes through a list of Refs."""
+    records: list[Mapping[str, Any]] = [rec]
+    for name in path[:-1]:
+        seen: set[str] = set()
+        following: list[Mapping[str, Any]] = []
+        for record in records:
+            value = record.get(name)
+            for item in value if isinstance(value, list) else (value,):
+                if isinstance(item, Ref) and item.val not in seen:
+                    # A record is visited once a step: lists of lists of Refs do not multiply.
+                    seen.add(item.val)
+                    target = resolve(item)
+                    if target is not None:
+                        following.append(target)
+                elif isinstance(item, Mapping):
+                    following.append(item)
+        records = following
+    last = path[-1]
+    return (value for record in records if (value := record.get(last)) is not None)
+
+
+def _compare(found: Any, op: str, value: Any) -> bool:
+    if isinstance(found, list) and isinstance(value, Ref):
+        # A list of Refs stands for each of them, at the end of a path as in its middle.
+        return any(_compare(item, op, value) for item in found if isinstance(item, Ref))
+    alike = type(found) is type(value)
+    if isinstance(found, datetime) and isinstance(value, datetime):
+        # Two datetimes of one zone compare by wall clock in Python, and the repeated hour would be wrong.
+        found, value = found.astimezone(UTC), value.astimezone(UTC)
+    if op == "==":
+        return alike and bool(found == value)
+    if op == "!=":
+        return not alike or bool(found != value)
+    if not alike or (isinstance(found, Number) and found.unit != value.unit):
+        return False
+    if op == "<":
+        return bool(found < value)
+    if op == "<=":
+        return bool(found <= value)
+    if op == ">":
+        return bool(found > value)
+    return bool(found >= value)
+
+
+# --- text -------------------------------------------------------------------------------------------------------
+
+ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
+_ESCAPED: Final = {char: "\\" + letter for letter, char in ESCAPES.items()}
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + "".join(_ESCAPED.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in value) + '"'
+    if isinstance(value, Uri):
+        return f"`{value.val}`"
+    if isinstance(value, Symbol):
+        return f"^{value.val}"
+    if isinstance(value, Number):
+        if not math.isfinite(value.val):
+            raise MetadataError(f"a filter cannot hold {value}: only finite numbers can be compared")
+        return f"{value.val!r}{value.unit or ''}"
+    if isinstance(value, datetime):
+        name = haystack_name(value.tzinfo) if value.tzinfo is not None else "UTC"
+        return f"{value.isoformat()} {name}"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Ref):
+        return str(value)
+    raise MetadataError(
+        f"a filter cannot hold {value!r}; expected a bool, Ref, str, Uri, Number, date, time, datetime or Symbol"
+    )
