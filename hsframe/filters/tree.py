@@ -59,7 +59,7 @@ class Has(Filter):
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
         """See :meth:`Filter.matches`."""
-        return any(True for _ in _values(rec, self.path, resolve))
+        return next(iter(_values(rec, self.path, resolve)), None) is not None
 
     def __str__(self) -> str:
         return "->".join(self.path)
@@ -73,7 +73,7 @@ class Missing(Filter):
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
         """See :meth:`Filter.matches`."""
-        return not any(True for _ in _values(rec, self.path, resolve))
+        return next(iter(_values(rec, self.path, resolve)), None) is None
 
     def __str__(self) -> str:
         return "not " + "->".join(self.path)
@@ -157,7 +157,10 @@ def _flat(terms: Iterable[Filter], of: type[And] | type[Or]) -> tuple[Filter, ..
 
 
 def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> Iterable[Any]:
-    """Every value that a path leads to; several only where it goes through a list of Refs."""
+    """Every value that a path leads to, none of them None; several only where it goes through a list of Refs."""
+    if len(path) == 1:  # most paths
+        only = rec.get(path[0])
+        return () if only is None else (only,)
     records: list[Mapping[str, Any]] = [rec]
     for name in path[:-1]:
         seen: set[str] = set()
