@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hsframe.errors import MetadataError
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["demo_once"]
+
+_FILTER: Final = 'point and his and sensor and tz == "New_York" and (air and temp or co2 or elec)'
 
 
 def demo_once(out: Path) -> int:
@@ -28,11 +29,11 @@ def demo_once(out: Path) -> int:
     int
         0, or 1 where there is no matplotlib to draw the plot with; nothing is written then.
     """
-    if importlib.util.find_spec("matplotlib") is None:
+    try:
+        import matplotlib as mpl
+    except ImportError:
         print("hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]", file=sys.stderr)
         return 1
-    import matplotlib as mpl
-
     mpl.use("Agg")
     from hsframe.frame.arrow import write_parquet
     from hsframe.session import connect
@@ -44,8 +45,10 @@ def demo_once(out: Path) -> int:
         raise MetadataError(f"the folder {out} cannot be made: {error.strerror or error}") from error
     with running_server() as server, connect(server.uri, server.user, server.password) as session:
         print(f"a demo building is served at {server.uri}")
-        points = _some_of_each_unit(session.read('point and his and kind == "Number" and tz == "New_York"'))
-        print(f"\n{len(points)} of its points:\n{points[['id', 'dis', 'unit']].to_string(index=False)}")
+        points = session.read(_FILTER)
+        print(
+            f"\n{_FILTER}\nfinds {len(points)} of its points:\n{points[['id', 'dis', 'unit']].to_string(index=False)}"
+        )
         df = session.his_read(points, "-7d")
     print(f"\ntheir last seven days:\n{df}\n\nunits:")
     print("\n".join(f"  {label}: {unit}" for label, unit in df.hs.units.items()))
@@ -53,13 +56,6 @@ def demo_once(out: Path) -> int:
     _draw(df, out / "trends.png")
     print(f"\nwrote {out / 'trends.parquet'} and {out / 'trends.png'}")
     return 0
-
-
-def _some_of_each_unit(points: pd.DataFrame) -> pd.DataFrame:
-    """Two points of each of the first three units that have two."""
-    counts = points["unit"].value_counts(sort=False)
-    units = counts[counts >= 2].index[:3]
-    return points[points["unit"].isin(units)].groupby("unit", sort=False).head(2)
 
 
 def _draw(df: pd.DataFrame, path: Path) -> None:

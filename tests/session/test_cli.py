@@ -1,0 +1,160 @@
+"""The command line, as a program of its own where that matters."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import hsframe
+from hsframe import cli
+from hsframe.testing.server import RunningServer
+
+
+def hs(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hsframe", *args], capture_output=True, text=True, encoding="utf-8", timeout=120,
+        check=False, env={**os.environ, "PYTHONUTF8": "1", **env},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def login(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    monkeypatch.setenv("HSFRAME_URI", server.uri)
+    monkeypatch.setenv("HSFRAME_USER", server.user)
+    monkeypatch.setenv("HSFRAME_PASSWORD", server.password)
+    return server
+
+
+def test_demo_once_writes_the_frame_and_a_plot(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    done = hs("demo", "--once", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert sorted(path.name for path in out.iterdir()) == ["trends.parquet", "trends.png"]
+    assert (out / "trends.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "trends.png").stat().st_size > 20_000
+    schema = pq.read_schema(out / "trends.parquet")
+    units = {field.metadata[b"hsframe:unit"].decode() for field in schema if b"hsframe:unit" in (field.metadata or {})}
+    assert {"°F", "kW"} <= units
+    df = hsframe.read_parquet(out / "trends.parquet")
+    assert 600 <= len(df) <= 680  # a week of quarter hours
+    assert df.notna().any().all()
+    assert "[6" in done.stdout
+    assert "rows x" in done.stdout
+
+
+def test_demo_once_without_matplotlib_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
+    code = (
+        "import sys, importlib.abc\n"
+        "class Nothing(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'matplotlib': raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Nothing())\n"
+        "from hsframe.cli import main\n"
+        f"sys.exit(main(['demo', '--once', '--out', {str(tmp_path / 'out')!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.strip().splitlines() == [
+        "hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]"
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_about_and_read(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["about"]) == 0
+    assert "serverName" in capsys.readouterr().out
+    assert cli.main(["read", "power", "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["id"].tolist() == ["kw", "lon"]
+    assert cli.main(["read", "point", "--limit", "2"]) == 0
+    assert "2 rows x" in capsys.readouterr().out
+
+
+def test_his_read_and_export(login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["his-read", "kw", "@oat", "2026-11-01", "--header", "id", "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert list(table.columns) == ["ts", "kw", "oat"]
+    assert len(table) == 100
+    assert cli.main(["his-read", 'power and tz == "London"', "2026-11-01", "--tz", "UTC"]) == 0
+    assert "96 rows x 1 columns" in capsys.readouterr().out
+    path = tmp_path / "kw.parquet"
+    assert cli.main(["export", "kw", "2026-11-01", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == str(path)
+    assert hsframe.read_parquet(path).hs.units == {"Power": "kW"}
+
+
+def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["his-read", "@nobody", "today"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("hsframe: ")
+    assert "@nobody" in told.err
+    assert cli.main(["his-read", "kw", "tomorow"]) == 1
+    assert "'tomorow'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["fly"])
+    assert caught.value.code == 2
+
+
+def test_the_password_is_asked_for(
+    login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HSFRAME_PASSWORD")
+    assert cli.main(["about"]) == 1  # no terminal here
+    assert "HSFRAME_PASSWORD" in capsys.readouterr().err
+    asked: list[str] = []
+
+    def getpass(prompt: str) -> str:
+        asked.append(prompt)
+        return "demo"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", getpass)
+    assert cli.main(["about"]) == 0
+    assert asked == ["password of demo: "]
+    assert cli.main(["about", "--password", "demo"]) == 0
+    assert len(asked) == 1
+    capsys.readouterr()
+
+
+def test_the_program_and_its_version() -> None:
+    done = hs("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("hsframe ")
+    for command in ("demo", "serve", "about", "read", "his-read", "export"):
+        assert command in hs("--help").stdout
+        assert "usage" in hs(command, "--help").stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
+@pytest.mark.parametrize(
+    ("args", "user"),
+    [(["demo"], "demo"), (["serve", "--user", "eve"], "eve"), (["serve", "--anonymous", "--quirk", "skyspark3"], "")],
+)
+def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
+    env = {**os.environ, "HSFRAME_PASSWORD": "s3cret"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hsframe", *args, "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        uri = process.stdout.readline().strip()
+        assert uri.startswith("http://127.0.0.1:")
+        assert uri.endswith("/api")
+        password = "demo" if user == "demo" else "s3cret"
+        with hsframe.connect(uri, user, password) as s:
+            assert len(s.read("site")) == 3
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (0, "")
+        assert "s3cret" not in out
