@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import ssl
 import warnings
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -24,7 +25,9 @@ _GRACE_S: Final = 1.0
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def listening(
+    app: web.Application, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """Serve an application while the block runs; gives its uri.
 
     Parameters
@@ -35,6 +38,8 @@ async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0
         The address to bind to.
     port : int
         0 is any free one.
+    tls : ssl.SSLContext, optional
+        Speak HTTPS with this certificate; a context that verifies clients asks for theirs.
 
     Raises
     ------
@@ -48,7 +53,7 @@ async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
         except OSError as error:
             raise NetworkError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}; "
@@ -56,7 +61,7 @@ async def listening(app: web.Application, host: str = "127.0.0.1", port: int = 0
             ) from error
         bound = runner.addresses[0]
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        yield f"http://{name}:{bound[1]}{PREFIX}"
+        yield f"{'http' if tls is None else 'https'}://{name}:{bound[1]}{PREFIX}"
     finally:
         await runner.cleanup()
 

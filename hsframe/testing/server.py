@@ -11,6 +11,7 @@ Examples
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -86,6 +87,8 @@ def running_server(
     database: Database | None = None,
     users: Mapping[str, str | ScramCredentials] | None = None,
     quirks: Iterable[str] = (),
+    *,
+    tls: ssl.SSLContext | None = None,
     **options: Any,
 ) -> Iterator[RunningServer]:
     """The embedded server on a thread of its own, on a free port of the loopback address, while the block runs.
@@ -100,6 +103,8 @@ def running_server(
         Names and passwords; ``demo`` and ``demo`` where none are given, no login where it is empty.
     quirks : iterable of str
         Behaviours of other servers, see :mod:`hsframe.server.quirks`.
+    tls : ssl.SSLContext, optional
+        Speak HTTPS.
     **options
         Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``.
 
@@ -111,7 +116,7 @@ def running_server(
     started: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
-        async with listening(app) as uri:
+        async with listening(app, tls=tls) as uri:
             stop = asyncio.Event()
             started.set_result((uri, asyncio.get_running_loop(), stop))
             await stop.wait()
@@ -143,9 +148,11 @@ async def async_running_server(
     database: Database | None = None,
     users: Mapping[str, str | ScramCredentials] | None = None,
     quirks: Iterable[str] = (),
+    *,
+    tls: ssl.SSLContext | None = None,
     **options: Any,
 ) -> AsyncIterator[RunningServer]:
     """The embedded server on the running loop; otherwise as :func:`running_server`."""
     app, database, user, password = _app(database, users, quirks, **options)
-    async with listening(app) as uri:
+    async with listening(app, tls=tls) as uri:
         yield RunningServer(uri, database, user, password, app)

@@ -60,7 +60,7 @@ def new_york(database: Database, axis: Axis) -> None:
     load = np.clip((oat - 12) / 18, 0, 1) * 0.75 + 0.25 * people
     speed = np.where(fan, 0.45 + 0.5 * load, 0.0)
     dat_sp = np.round(np.interp(oat, [12.0, 24.0], [64.0, 55.0]))
-    room_f = lag(np.where(fan, 72.0, 60 + 0.35 * (_fahrenheit(oat) - 50)), 5) + 1.2 * lag(people, 1)
+    room_f = lag(np.where(fan, 72.0, np.maximum(62.5, 64 + 0.35 * (_fahrenheit(oat) - 50))), 5) + 1.2 * lag(people, 1)
     room_f += 0.25 * noise(axis, "nyc/room", 3)
     dat = np.where(fan, dat_sp + 0.5 * noise(axis, "nyc/dat", 0.5), lag(room_f, 2))
     valve = np.where(fan, np.clip((oat - 13.5) / 15, 0, 1) * 100, 0.0)
@@ -138,7 +138,7 @@ def london(database: Database, axis: Axis) -> None:
     site.number(station, "oah", "Outside Humidity", "sensor outside air humidity", "%RH", outside.humidity, digits=0)
 
     fan = local.working_hours(7, 18.5)
-    room = lag(np.where(fan, 21.5, 15.5 + 0.25 * (oat - 10)), 7) + 0.9 * lag(people, 1)
+    room = lag(np.where(fan, 21.5, np.maximum(16.0, 16.5 + 0.25 * (oat - 10))), 7) + 0.9 * lag(people, 1)
     room += 0.15 * noise(axis, "lon/room", 3)
     speed = np.where(fan, 0.6 + 0.3 * people, 0.0)
 
