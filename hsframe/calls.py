@@ -133,7 +133,8 @@ class Calls:
         """Send a request grid, give the body of its answer as it arrives; error grids and pages are raised.
 
         A line that breaks later raises too: what was given until then is not the whole. Nothing is repeated but a
-        login. Close the generator (``contextlib.aclosing``) to leave early.
+        login. The time-out counts from one piece to the next. Close the generator (``contextlib.aclosing``) to leave
+        early.
         """
         tally = Tally(op.name, points)
         outcome = "left early"
@@ -257,7 +258,8 @@ class Calls:
         return _ZINC if self.dialect.zinc_requests else self.mime
 
     def _open(self, op: Op, request: Grid, session: Session) -> AsyncGenerator[HttpAnswer | bytes, None]:
-        return self._transport.stream(**self._http(op, request, session, self._method(op, request)))
+        http = self._http(op, request, session, self._method(op, request))
+        return self._transport.stream(**http, unbounded=True)
 
     async def _grid_of(self, answer: HttpAnswer, op: Op) -> Grid:
         """Decode an answer: an error grid goes before the HTTP code, the code before what else the body is."""
@@ -281,16 +283,20 @@ class Calls:
         if failure is not None and (grid is None or not grid.is_error):
             raise failure
         if problem is not None:
-            raise CodecError(
-                problem.problem,
-                line=problem.line,
-                column=problem.column,
-                snippet=problem.snippet,
-                expected=problem.expected,
-                source=f"{op.name} at {url}: {problem.source}",
-            )
+            raise self.placed(problem, op)
         assert grid is not None
         return grid
+
+    def placed(self, problem: CodecError, op: Op) -> CodecError:
+        """The same error, saying which answer it was found in."""
+        return CodecError(
+            problem.problem,
+            line=problem.line,
+            column=problem.column,
+            snippet=problem.snippet,
+            expected=problem.expected,
+            source=f"{op.name} at {self.url(op.name)}: {problem.source}",
+        )
 
     def _format_of(self, answer: HttpAnswer) -> str:
         return self.format_of(answer.body[:64], answer.header("Content-Type"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from hsframe.protocol import ops as requests
 from hsframe.protocol.answers import by_ids, check_batch
 from hsframe.protocol.ops import OPS, Id, Range, as_ref, op_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
+from hsframe.streams import record_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -200,11 +201,13 @@ class Client(ClientLifecycle):
             self.dialect.his_read_batch = True
         return self._give(grid, raw)
 
-    async def his_stream(self, ids: Id | Iterable[Id], range: Range) -> AsyncIterator[pa.RecordBatch]:
+    async def his_stream(
+        self, ids: Id | Iterable[Id], range: Range, *, na_columns: bool = False
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         """Histories as Arrow record batches, while the answer arrives.
 
-        Memory stays at a few chunks, however long the history is. The batches are whole only if the loop ends without
-        an error. Leave early with ``contextlib.aclosing``.
+        Memory stays at a few pieces, however long the history is. The batches are the whole only if the loop ends
+        without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
 
         Parameters
         ----------
@@ -212,29 +215,28 @@ class Client(ClientLifecycle):
             One point, or several in one batch.
         range
             As :meth:`his_read`.
+        na_columns : bool
+            Whether each value column is followed by a boolean column ``<name>.na``, true where the value is NA.
+            Otherwise NA is null, as no value is.
 
         Yields
         ------
         pyarrow.RecordBatch
-            ``ts`` as ``timestamp[us, tz=<IANA zone>]``, then ``val``, or ``v0``, ``v1``, ...
-        """
-        from hsframe.codecs.histories import HistoryStream
+            ``ts`` as ``timestamp[us, tz=<IANA zone>]``, then ``val``, or ``v0``, ``v1``, ...: double, bool or string,
+            with ``hsframe:unit``, ``hsframe:id``, ``hsframe:kind`` in the fields' metadata. All of one schema, rows
+            as the server wrote them.
 
+        Raises
+        ------
+        CodecError
+            The body is malformed, or a column holds several units, which no Arrow column can.
+        """
         if isinstance(ids, str | Ref):
             request = requests.his_read_request(ids, range)
         else:
             request = requests.his_read_batch_request(ids, range)
-        refs: Sequence[Ref] = request.column("id")
-        decoder: HistoryStream | None = None
-        chunks = self._calls.stream(OPS["hisRead"], request, ids=refs, points=len(refs))
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if decoder is None:
-                    decoder = HistoryStream(self._calls.format_of(chunk))
-                for batch in decoder.feed(chunk):
-                    yield batch
-        if decoder is not None:
-            for batch in decoder.finish():
+        async with aclosing(record_batches(self._calls, request, na_columns=na_columns)) as batches:
+            async for batch in batches:
                 yield batch
 
     async def his_write(self, id: Id, items: Grid | Iterable[Mapping[str, Any]], *, raw: bool = False) -> Answer:

@@ -185,10 +185,16 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_s: float | None = None,
+        unbounded: bool = False,
     ) -> AsyncGenerator[HttpAnswer | bytes, None]:
         """Send a request; gives the answer's head (without a body), then the body in chunks as it arrives.
 
         Close the generator (``contextlib.aclosing``) to leave early. Raises as :meth:`fetch`.
+
+        Parameters
+        ----------
+        unbounded : bool
+            The time-out counts from one piece to the next, and the whole may take as long as it takes.
         """
         session = self._session
         if session is None:
@@ -197,6 +203,9 @@ class Transport:
                 "__aenter__() first; a closed client stays closed"
             )
         timeout = self._timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
+        if unbounded:
+            sock_read = timeout.sock_read or timeout.total
+            timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
         received = 0
         try:
             async with session.request(

@@ -1,0 +1,215 @@
+"""Histories as record batches while they arrive: the same as at once, in little memory, or an error."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from aiohttp import web
+
+from hsframe.client import Client
+from hsframe.codecs import encode
+from hsframe.columns import NumberColumn, TimeColumn
+from hsframe.errors import (
+    AuthError,
+    CallError,
+    CodecError,
+    IncompleteError,
+    NetworkError,
+    RequestTimeoutError,
+    UnknownRecError,
+)
+from hsframe.grid import Col, Grid
+from hsframe.kinds import Ref
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+A, B = Ref("a"), Ref("b")
+ROWS = 60_000
+START_US = 1_767_225_600_000_000
+
+
+def columns(points: int) -> list[Any]:
+    times = TimeColumn(pa.array(range(START_US, START_US + ROWS * 900_000_000, 900_000_000), pa.int64()), "New_York")
+    values = [
+        NumberColumn(pa.array([(row * 7 + point) % 1000 / 4 for row in range(ROWS)], pa.float64()), "kW")
+        for point in range(points)
+    ]
+    return [times, *values]
+
+
+SINGLE = Grid({"id": A}, ["ts", "val"], columns(1))
+BATCH = Grid({}, ["ts", Col("v0", {"id": A}), Col("v1", {"id": B})], columns(2))
+
+
+class Slowly(web.StreamResponse):
+    """A body in pieces, with a look at what the client has done between them."""
+
+    def __init__(self, body: bytes, *, pieces: int = 40, pause_s: float = 0.0, cut: bool = False) -> None:
+        super().__init__()
+        self.content_type = "text/zinc"
+        self.body_bytes, self.pieces, self.pause_s, self.cut = body, pieces, pause_s, cut
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        size = len(self.body_bytes) // self.pieces + 1
+        for at in range(0, len(self.body_bytes), size):
+            await self.write(self.body_bytes[at : at + size])
+            await asyncio.sleep(self.pause_s)
+            if self.cut and at > len(self.body_bytes) // 2:
+                assert self._req is not None
+                assert self._req.transport is not None
+                self._req.transport.abort()
+                return
+        await super().write_eof(data)
+
+
+async def collect(client: Client, ids: Any, **options: Any) -> list[Any]:
+    return [batch async for batch in client.his_stream(ids, "2026", **options)]
+
+
+@pytest.mark.parametrize("format", ["zinc", "json", "json3"])
+@pytest.mark.parametrize(("ids", "grid"), [(A, SINGLE), ([A, B], BATCH)])
+def test_the_batches_are_the_history(serve: Any, fake: Any, format: str, ids: Any, grid: Grid) -> None:
+    async def main() -> None:
+        body = encode(grid, format)
+        async with (
+            serve(fake(answers={"hisRead": lambda seen: Slowly(body)})) as server,
+            Client(server.uri, USER, PASSWORD, format=format) as client,
+        ):
+            batches = await collect(client, ids)
+            table = pa.Table.from_batches(batches)
+            assert len(batches) > 1, "they came while the body arrived"
+            assert table.column_names == grid.col_names
+            assert table.schema.field("ts").type == pa.timestamp("us", "America/New_York")
+            assert table["ts"].cast(pa.int64()).to_pylist() == grid.columns[0].values.to_pylist()
+            for number, name in enumerate(grid.col_names[1:], 1):
+                assert table[name].to_pylist() == grid.columns[number].values.to_pylist()
+                assert table.schema.field(name).metadata[b"hsframe:unit"] == b"kW"
+            server.forget_sessions()
+            assert sum(batch.num_rows for batch in await collect(client, ids, na_columns=True)) == ROWS
+            assert server.logins == 2
+
+    asyncio.run(main())
+
+
+def test_the_first_batch_comes_before_the_last_byte(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        sent_all = asyncio.Event()
+        may_go_on = asyncio.Event()
+
+        class Waiting(web.StreamResponse):
+            async def write_eof(self, data: bytes = b"") -> None:
+                body = encode(SINGLE, "zinc")
+                await self.write(body[: len(body) - 100])
+                await may_go_on.wait()
+                await self.write(body[len(body) - 100 :])
+                sent_all.set()
+                await super().write_eof(data)
+
+        async with (
+            serve(fake(answers={"hisRead": lambda seen: Waiting()})) as server,
+            Client(server.uri, USER, PASSWORD) as client,
+        ):
+            rows = 0
+            async for batch in client.his_stream(A, "2026"):
+                if not rows:
+                    assert not sent_all.is_set()
+                    may_go_on.set()
+                rows += batch.num_rows
+            assert rows == ROWS
+
+    asyncio.run(main())
+
+
+def test_an_empty_history_and_a_short_one(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        short = b'ver:"3.0" id:@a\nts,val\n2026-01-01T00:00:00Z UTC,1kW\n'
+        answers = {"hisRead": [b'ver:"3.0" id:@a\nts,val\n', short]}
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            assert sum(batch.num_rows for batch in await collect(client, A)) == 0
+            (batch,) = await collect(client, "a")
+            assert batch["ts"].to_pylist()[0] == datetime(2026, 1, 1, tzinfo=UTC)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b'ver:"3.0" err dis:"boom"\nempty\n', CallError),
+        (b'ver:"3.0" err errType:"UnknownRecErr" dis:"unknown rec @a"\nempty\n', UnknownRecError),
+        (b'ver:"3.0" id:@a incomplete:{limit:3}\nts,val\n2026-01-01T00:00:00Z UTC,1\n', IncompleteError),
+        (b'ver:"3.0" id:@a\nts,val\n2026-01-01T25:00:00Z UTC,1\n', CodecError),
+        (b'ver:"3.0" id:@a\nts,val\n2026-01-01T00:00:00Z UTC,1', None),
+        (b"what?", CodecError),
+        (b"", CodecError),
+        (lambda seen: web.Response(status=500, reason="Oops"), NetworkError),
+        (lambda seen: web.Response(text="<html>hello</html>", content_type="text/html"), NetworkError),
+        (lambda seen: web.Response(status=401), AuthError),
+        (lambda seen: Slowly(encode(SINGLE, "zinc"), cut=True), CodecError),
+    ],
+)
+def test_errors_are_raised(serve: Any, fake: Any, answer: Any, kind: type[Exception] | None) -> None:
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"hisRead": answer})) as server,
+            Client(server.uri, USER, PASSWORD) as client,
+        ):
+            if kind is None:
+                assert len(await collect(client, A)) == 1
+                return
+            with pytest.raises(kind) as caught:
+                await collect(client, A)
+            assert f"hisRead at {server.uri}/hisRead" in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_batch_for_the_first_id_only(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        body = encode(SINGLE, "zinc")
+        async with serve(fake(answers={"hisRead": body})) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(IncompleteError, match="@b"):
+                await collect(client, [A, B])
+
+    asyncio.run(main())
+
+
+def test_the_time_out_counts_between_pieces(serve: Any, fake: Any) -> None:
+    body = encode(SINGLE, "zinc")
+
+    async def main() -> None:
+        answers = {
+            "hisRead": [
+                lambda seen: Slowly(body, pieces=10, pause_s=0.1),
+                lambda seen: Slowly(body, pieces=2, pause_s=2),
+            ]
+        }
+        async with (
+            serve(fake(answers=answers)) as server,
+            Client(server.uri, USER, PASSWORD, timeout=0.5) as client,
+        ):
+            assert sum(batch.num_rows for batch in await collect(client, A)) == ROWS
+            with pytest.raises(RequestTimeoutError, match=r"nothing more was received within 0\.5 s"):
+                await collect(client, A)
+
+    asyncio.run(main())
+
+
+def test_leaving_early_ends_the_request(serve: Any, fake: Any) -> None:
+    body = encode(SINGLE, "zinc")
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"hisRead": lambda seen: Slowly(body, pieces=50, pause_s=0.02)})) as server,
+            Client(server.uri, USER, PASSWORD) as client,
+        ):
+            async with aclosing(client.his_stream(A, "2026")) as batches:
+                async for _ in batches:
+                    break
+            assert await client.read("site") == []
+
+    asyncio.run(main())
