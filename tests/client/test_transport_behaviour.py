@@ -287,6 +287,22 @@ def test_the_body_decides_over_what_was_asked(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
+def test_a_bare_dict_is_one_row(serve: Any, fake: Any) -> None:
+    """nHaystack answers about so."""
+
+    async def main() -> None:
+        body = b'{"productName":"nhaystack","dis":"Station","haystackVersion":"3.0"}'
+        for format in ("json", "json3", "zinc"):
+            async with (
+                serve(fake(answers={"about": body})) as server,
+                Client(server.uri, USER, PASSWORD, format=format) as client,
+            ):
+                (about,) = await client.about()
+                assert (about["productName"], about["dis"]) == ("nhaystack", "Station")
+
+    asyncio.run(main())
+
+
 def test_gzip_extra_headers_and_connection_close(serve: Any, fake: Any) -> None:
     def packed(seen: Any) -> web.Response:
         response = web.Response(body=gzip.compress(SITES), content_type="text/zinc")
