@@ -56,7 +56,8 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
     Examples
     --------
-    >>> df = pd.DataFrame({"Zone": pd.array([68.0, 72.5], dtype="unit[°F]"), "Meter": pd.array([1, 2], dtype="unit[kW]")})
+    >>> zone, meter = pd.array([68.0, 72.5], dtype="unit[°F]"), pd.array([1, 2], dtype="unit[kW]")
+    >>> df = pd.DataFrame({"Zone": zone, "Meter": meter})
     >>> df.hs.units
     {'Zone': '°F', 'Meter': 'kW'}
     >>> df.hs.to("si")
@@ -148,7 +149,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         MetadataError
             pint-pandas is not installed.
         """
-        from hsframe.frame.pint import pint_array
+        from hsframe.frame.pint_units import pint_array
 
         return self._mapped(lambda label, array: pint_array(array, label) if _has_unit(array) else array)
 
@@ -177,12 +178,12 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         if df.columns.nlevels != len(_HEADER):
             raise MetadataError("the columns have no level 'unit'; expected the two rows of df.hs.with_unit_header()")
         arrays: dict[int, Any] = {}
-        for place, (_, unit) in enumerate(df.columns):
+        for place, unit in enumerate(df.columns.get_level_values(1)):
             array = df.iloc[:, place].array
             named = isinstance(unit, str) and unit and not unit.startswith("Unnamed: ")
             arrays[place] = pd.array(array, dtype=UnitDtype(unit)) if named else array
         result = pd.DataFrame(arrays, index=df.index, copy=False)
-        result.columns = pd.Index([label for label, _ in df.columns])
+        result.columns = pd.Index(df.columns.get_level_values(0).tolist())
         result.attrs = df.attrs
         return result
 
@@ -246,7 +247,9 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
 
     def _with(self, array: Any) -> pd.Series[Any]:
         series = self._obj
-        return pd.Series(array, index=series.index, name=series.name, copy=False).__finalize__(series)
+        result = pd.Series(array, index=series.index, name=series.name, copy=False)
+        result.attrs = series.attrs
+        return result
 
 
 def _has_unit(array: Any) -> bool:
@@ -259,7 +262,7 @@ def _converted(array: Any, target: Literal["si", "ip"] | str, label: Hashable) -
             f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
             f"astype(hsframe.UnitDtype(...))"
         )
-    unit = to_system(array.unit, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed
+    unit = to_system(array.unit, target) if target in ("si", "ip") else target
     try:
         return array.astype(UnitDtype(unit), copy=False)
     except UnitError as error:

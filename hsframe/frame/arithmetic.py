@@ -45,7 +45,7 @@ from hsframe.kinds import Number
 from hsframe.units import convertible, delta, divide, multiply, power
 
 if TYPE_CHECKING:
-    from hsframe.frame.array import UnitArray
+    pass
 
 __all__ = ["UnitArithmetic", "difference_unit", "squared_unit"]
 
@@ -105,7 +105,7 @@ class UnitArithmetic:
     if TYPE_CHECKING:
 
         @property
-        def unit(self) -> str: ...
+        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
         def _like(self, values: Floats, unit: str | None) -> Any: ...
 
     __array_priority__ = 1000

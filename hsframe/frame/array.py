@@ -14,11 +14,11 @@ from pandas.api.extensions import ExtensionArray, no_default
 from pandas.api.indexers import check_array_indexer
 from pandas.api.types import is_integer, pandas_dtype
 
-from hsframe.errors import UnitError
 from hsframe.frame.arithmetic import UnitArithmetic
 from hsframe.frame.dtype import UnitDtype
-from hsframe.frame.internals import algorithms, format_array, missing, quantile_with_mask
+from hsframe.frame.internals import algorithms, format_array, missing
 from hsframe.frame.mixed import MixedUnitsDtype, objects_of
+from hsframe.frame.order import UnitOrder
 from hsframe.frame.reductions import UnitReductions
 from hsframe.frame.scalars import UnitFloat, as_float, conversion, unit_of
 from hsframe.frame.ufuncs import apply_ufunc
@@ -33,7 +33,7 @@ _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int
 _DISPLAY_ROWS = 10_000
 
 
-class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
+class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
     """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
 
     What the operators do with units is said in :mod:`hsframe.frame.arithmetic`.
@@ -63,6 +63,7 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
 
     _data: Floats
     _dtype: UnitDtype
+    _readonly: bool = False
 
     def __init__(self, values: Floats, dtype: UnitDtype | str, copy: bool = False) -> None:
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
@@ -173,7 +174,7 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
     def __contains__(self, item: object) -> bool:
         if isinstance(item, float) and item != item:
             return bool(np.isnan(self._data).any())
-        return not _is_missing(item) and bool((self == item).any())
+        return not _is_missing(item) and bool(np.any(self == item))
 
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
         if not boxed:
@@ -194,7 +195,7 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
             item = _without_ellipsis(item)
         if isinstance(item, slice):
             return self._share(self._data[item])
-        return self._simple(self._data[check_array_indexer(self, item)], self._dtype)  # type: ignore[arg-type]
+        return self._simple(self._data[check_array_indexer(self, item)], self._dtype)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._readonly:
@@ -209,18 +210,20 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
             return _magnitudes(value.array if isinstance(value, pd.Series | pd.Index) else value, self.unit)
         return as_float(value, self.unit, f"put {value!r} into a column of {self.unit}")
 
-    def take(self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None, **kwargs: Any) -> Self:
+    def take(  # type: ignore[override]  # the stubs name the first argument as no version of pandas does
+        self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None, **kwargs: Any
+    ) -> Self:
         """Values at positions; with `allow_fill`, -1 is `fill_value`, or missing."""
         if allow_fill:
             fill_value = as_float(fill_value, self.unit, f"fill a column of {self.unit}")
-        return self._simple(
-            pd.api.extensions.take(self._data, indices, allow_fill=allow_fill, fill_value=fill_value), self._dtype
-        )
+        values = pd.api.extensions.take(self._data, indices, allow_fill=allow_fill, fill_value=fill_value)
+        return self._simple(np.asarray(values), self._dtype)
 
     def fillna(self, value: Any, limit: int | None = None, copy: bool = True) -> Self:
         """Missing values replaced by a value of this or of a convertible unit."""
         if limit is not None or pd.api.types.is_list_like(value):
-            return super().fillna(value, limit=limit, copy=copy)
+            filled: Self = super().fillna(value, limit=limit, copy=copy)
+            return filled
         fill = as_float(value, self.unit, f"fill a column of {self.unit} with {value!r}")
         mask = np.isnan(self._data)
         if copy:
@@ -321,82 +324,7 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return apply_ufunc(self, ufunc, method, inputs, kwargs)
 
-    # Order, uniqueness, shape ----------------------------------------------------------------------------------
-
-    def _values_for_argsort(self) -> Floats:
-        return self._data
-
-    def _values_for_factorize(self) -> tuple[Floats, float]:
-        return self._data, math.nan
-
-    def unique(self) -> Self:
-        """The different values in order of appearance."""
-        return self._simple(algorithms.unique(self._data), self._dtype)
-
-    def searchsorted(self, value: Any, side: Any = "left", sorter: Any = None) -> Any:
-        """Where values belong in a sorted array; values of a convertible unit are converted."""
-        return self._data.searchsorted(self._value_to_set(value), side=side, sorter=sorter)
-
-    def value_counts(self, dropna: bool = True) -> pd.Series:
-        """How often each value is there, with the values as a unit index."""
-        counts = algorithms.value_counts_internal(self._data, sort=False, dropna=dropna)
-        index = pd.Index(self._simple(counts.index.to_numpy(), self._dtype), name=counts.index.name)
-        return pd.Series(counts.to_numpy(), index=index, name=counts.name, copy=False)
-
-    def duplicated(self, keep: Any = "first") -> npt.NDArray[np.bool_]:
-        """Which values were there before."""
-        return np.asarray(algorithms.duplicated(self._data, keep=keep))
-
-    def isin(self, values: Any) -> npt.NDArray[np.bool_]:
-        """Which values are among `values`; those of another unit are not, unless they convert."""
-        if isinstance(values, UnitArray):
-            try:
-                values = values._data_in(self.unit, "look up")
-            except UnitError:
-                return np.zeros(len(self), dtype=bool)
-        elif isinstance(values, np.ndarray) and values.dtype == object:
-            values = np.array([item for item in values if unit_of(item) in (None, self.unit)], dtype=object)
-            values = np.array([float(item) for item in values if isinstance(item, int | float | Number)])
-        return np.asarray(algorithms.isin(self._data, values))
-
-    def repeat(self, repeats: Any, axis: Any = None) -> Self:
-        """Each value several times."""
-        if axis is not None:
-            raise ValueError("the 'axis' parameter is not supported: a unit array has one dimension")
-        return self._simple(self._data.repeat(repeats), self._dtype)
-
-    def shift(self, periods: int = 1, fill_value: Any = None) -> Self:
-        """The values moved along; what comes in is `fill_value`, or missing."""
-        fill = as_float(fill_value, self.unit, f"shift a column of {self.unit}")
-        result = np.full_like(self._data, fill)
-        if periods == 0:
-            result[:] = self._data
-        elif periods > 0:
-            result[periods:] = self._data[:-periods]
-        else:
-            result[:periods] = self._data[-periods:]
-        return self._simple(result, self._dtype)
-
-    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Self:
-        """The values rounded."""
-        return self._simple(self._data.round(decimals), self._dtype)
-
-    def clip(self, lower: Any = None, upper: Any = None, **kwargs: Any) -> Self:
-        """The values between two bounds of this or of a convertible unit."""
-        bounds = [None if bound is None else self._value_to_set(bound) for bound in (lower, upper)]
-        return self._simple(np.clip(self._data, *bounds), self._dtype)
-
-    def _rank(self, *, axis: Any = 0, **kwargs: Any) -> Floats:
-        return np.asarray(algorithms.rank(self._data, axis=axis, **kwargs), dtype=np.float64)
-
-    def _quantile(self, qs: Floats, interpolation: str) -> Self:
-        values = quantile_with_mask(self._data, self.isna(), np.nan, qs, interpolation)
-        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)
-
-    def _mode(self, dropna: bool = True) -> Self:
-        result = algorithms.mode(self._data, dropna=dropna)
-        values = result[0] if isinstance(result, tuple) else result
-        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)
+    # Functions, value by value --------------------------------------------------------------------------------------
 
     def map(self, mapper: Any, na_action: Any = None) -> Any:
         """The results of a function or the entries of a mapping; plain, unless each result has the unit."""
@@ -411,13 +339,18 @@ class UnitArray(UnitReductions, UnitArithmetic, ExtensionArray):
 
     def _cast_pointwise_result(self, values: Any) -> Any:
         # pandas asks for two things here. What came out of a function, value by value, is an array of objects: its
-        # unit is known where each of them has one (_from_scalars). A value for a new row, a list of one or a double,
-        # is put into the column as any assignment is.
-        appended = isinstance(values, list) or (isinstance(values, np.ndarray) and values.dtype == np.float64)
-        if len(self) and len(values) == 1 and appended:
+        # unit is known where each of them has one (_from_scalars). A value for a new row is put into the column as any
+        # assignment is: a list of one or a double, or it stands behind the column's own values, which are Numbers.
+        if self._is_appended(values):
             with contextlib.suppress(TypeError):
                 return self._from_sequence(values, dtype=self._dtype)
-        return super()._cast_pointwise_result(values)
+        return super()._cast_pointwise_result(values)  # type: ignore[misc]  # the stubs leave it out
+
+    def _is_appended(self, values: Any) -> bool:
+        if isinstance(values, list) or values.dtype.kind in "iuf":
+            return len(self) > 0 and len(values) == 1
+        mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
+        return any(mine) and all(told or _is_missing(item) for told, item in zip(mine, values, strict=False))
 
     def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
         return self.copy(), np.ones(len(self), dtype=np.uint64)

@@ -53,7 +53,7 @@ _POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
 
 
 def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
-    """A frame as an Arrow table that any Arrow program reads, with its units and points in the metadata.
+    r"""A frame as an Arrow table that any Arrow program reads, with its units and points in the metadata.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     >>> df = pd.DataFrame({"Zone": pd.array([72.5], dtype=UnitDtype("°F"))})
     >>> table = frame_to_arrow(df)
     >>> table.schema.field("Zone").type, table.schema.field("Zone").metadata
-    (DataType(double), {b'hsframe:unit': b'\\xc2\\xb0F'})
+    (DataType(double), {b'hsframe:unit': b'\xc2\xb0F'})
     """
     if not df.columns.is_unique:
         twice = df.columns[df.columns.duplicated()].unique()
@@ -83,7 +83,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     try:
         table = pa.Table.from_pandas(_plain_frame(df))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        columns = [str(label) for label, dtype in df.dtypes.items() if dtype == object]
+        columns = [str(label) for label, dtype in df.dtypes.items() if dtype.kind == "O"]
         raise MetadataError(
             f"columns of objects cannot be written: {', '.join(columns) or error}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
@@ -214,7 +214,8 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
     for key in ("recordUnits", "differing"):
         if not isinstance(content.get(key, {}), dict):
             raise MetadataError(f"{key!r} in the schema's key 'hsframe' is no object: {content[key]!r}")
-    return content
+    known: Mapping[str, Any] = content
+    return known
 
 
 def _field_entries(field: pa.Field) -> dict[str, str]:

@@ -69,8 +69,9 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
                 continue
             if unit is None or wanted is None or not convertible(unit, wanted):
                 raise UnitError(
-                    f"column {label!r} is in {wanted or 'no unit'} in frame {first} and in {unit or 'no unit'} in frame "
-                    f"{number}; convert one of them first (df.hs.to), or give it its unit (astype(UnitDtype(...)))"
+                    f"column {label!r} is in {wanted or 'no unit'} in frame {first} and column {label!r} is in "
+                    f"{unit or 'no unit'} in frame {number}; convert one of them first (df.hs.to), or give it its unit "
+                    "(astype(UnitDtype(...)))"
                 )
             changed[label] = UnitDtype(wanted)
         for label, point in points_of(frame).items():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from pandas.api.extensions import ExtensionDtype, register_extension_dtype
 
 from hsframe.errors import UnitError
-from hsframe.units import convertible, converter
+from hsframe.units import converter, convertible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +52,6 @@ class UnitDtype(ExtensionDtype):
 
     _metadata = ("unit",)
     kind = "f"
-    type: ClassVar[type[float]] = float  # type: ignore[misc]  # pandas declares a property
     na_value = math.nan
     _is_numeric = True
     _can_hold_na = True
@@ -66,7 +64,12 @@ class UnitDtype(ExtensionDtype):
         self.unit = unit
 
     @property
-    def name(self) -> str:
+    def type(self) -> Any:  # type: ignore[override]  # the stubs declare an attribute
+        """The class of a value."""
+        return float
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the stubs declare an attribute
         """``unit[°F]``."""
         return f"unit[{self.unit}]"
 
@@ -76,7 +79,7 @@ class UnitDtype(ExtensionDtype):
         return 8
 
     @classmethod
-    def construct_array_type(cls) -> type[UnitArray]:
+    def construct_array_type(cls) -> builtins.type[UnitArray]:
         """The array class that belongs to this dtype."""
         from hsframe.frame.array import UnitArray
 
@@ -127,19 +130,3 @@ class UnitDtype(ExtensionDtype):
         from hsframe.frame.interchange import from_arrow
 
         return from_arrow(array, self)
-
-
-def unit_dtype(dtype: object) -> UnitDtype | None:
-    """A UnitDtype given as one or as its name, None for any other dtype."""
-    if isinstance(dtype, UnitDtype):
-        return dtype
-    if isinstance(dtype, str) and _NAME.fullmatch(dtype):
-        return UnitDtype.construct_from_string(dtype)
-    return None
-
-
-def float_array(values: object) -> Any:
-    """A float64 array of something numeric without units."""
-    if isinstance(values, pd.api.extensions.ExtensionArray):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(values, dtype=np.float64)

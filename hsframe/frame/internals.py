@@ -6,22 +6,32 @@ plain one and equal to it in every digit; the public interface offers an extensi
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pandas.core import algorithms, missing, nanops
-from pandas.core.array_algos.quantile import quantile_with_mask
-from pandas.core.groupby.ops import WrappedCythonOp
-from pandas.io.formats.format import format_array
 
-__all__ = ["algorithms", "grouped", "format_array", "missing", "nanops", "quantile_with_mask"]
+__all__ = ["algorithms", "format_array", "grouped", "missing", "nanops", "quantile_with_mask"]
+
+
+def _inside(module: str) -> Any:
+    # By name, because pandas' stubs know nothing of its inside.
+    return importlib.import_module(f"pandas.{module}")
+
+
+algorithms: Final = _inside("core.algorithms")
+missing: Final = _inside("core.missing")
+nanops: Final = _inside("core.nanops")
+quantile_with_mask: Final = _inside("core.array_algos.quantile").quantile_with_mask
+format_array: Final = _inside("io.formats.format").format_array
+_GroupOperation: Final = _inside("core.groupby.ops").WrappedCythonOp
 
 
 def grouped(values: npt.NDArray[np.float64], how: str, has_dropped_na: bool, **kwargs: Any) -> Any:
     """The result of a group operation on plain doubles, as ``groupby`` computes it for a float64 column."""
-    kind_of = getattr(WrappedCythonOp, "get_kind_from_how", None)
+    kind_of = getattr(_GroupOperation, "get_kind_from_how", None)
     # pandas 3.0 wants the kind (aggregate, transform) told, 3.1 knows it.
     kind = {} if kind_of is None else {"kind": kind_of(how)}
-    operation = WrappedCythonOp(how=how, has_dropped_na=has_dropped_na, **kind)
+    operation = _GroupOperation(how=how, has_dropped_na=has_dropped_na, **kind)
     return operation.cython_operation(values=values, axis=0, **kwargs)

@@ -11,13 +11,13 @@ that names nothing, so they are refused with one that does.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 from hsframe.errors import UnitError
@@ -55,13 +55,17 @@ class MixedUnitsDtype(ExtensionDtype):
     """The answer to 'which dtype have kW, °F and the others in common?': objects."""
 
     _metadata = ("units",)
-    type: ClassVar[type[object]] = object  # type: ignore[misc]  # pandas declares a property
     kind = "O"
     name = "mixed units"
     na_value = math.nan
 
     def __init__(self, units: tuple[str, ...]) -> None:
         self.units = units
+
+    @property
+    def type(self) -> Any:  # type: ignore[override]  # the stubs declare an attribute
+        """The class of a value."""
+        return object
 
     @classmethod
     def of(cls, dtypes: Sequence[Any]) -> MixedUnitsDtype:
@@ -70,7 +74,7 @@ class MixedUnitsDtype(ExtensionDtype):
         return cls(tuple(dict.fromkeys(names)))
 
     @classmethod
-    def construct_array_type(cls) -> type[_Objects]:
+    def construct_array_type(cls) -> builtins.type[_Objects]:
         """The builder of the object arrays."""
         return _Objects
 
@@ -103,13 +107,3 @@ class _Objects(ExtensionArray):
     @classmethod
     def _concat_same_type(cls, to_concat: Sequence[Any]) -> Any:
         return np.concatenate([np.asarray(part, dtype=object) for part in to_concat])
-
-
-def is_mixed(dtype: object) -> bool:
-    """Whether a cast asks for objects with units."""
-    return isinstance(dtype, MixedUnitsDtype) or (isinstance(dtype, np.dtype) and dtype == np.dtype(object))
-
-
-def missing(value: object) -> bool:
-    """Whether a scalar stands for no value."""
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)

@@ -47,7 +47,9 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     axes = grid[:, 0]
     # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
     zone = getattr(df.index, "tz", None)
-    instants = df.index.to_numpy() if zone is None else df.index.tz_convert(None).to_numpy()
+    instants = df.index.to_numpy()
+    if isinstance(df.index, pd.DatetimeIndex) and zone is not None:
+        instants = df.index.tz_convert(None).to_numpy()
     for axis, (label, places) in zip(axes, groups.items(), strict=True):
         for place in places:
             series = df.iloc[:, place]
@@ -60,9 +62,9 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
         axis.legend(loc="best", fontsize="small")
         axis.grid(alpha=0.3)
     if zone is not None:
-        locator = dates.AutoDateLocator(tz=zone)
+        locator: Any = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
         axes[-1].xaxis.set_major_locator(locator)
-        axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
+        axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
         axes[-1].set_xlabel(str(zone))
     return axes
 

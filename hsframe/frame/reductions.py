@@ -33,7 +33,7 @@ class UnitReductions:
     if TYPE_CHECKING:
 
         @property
-        def unit(self) -> str: ...
+        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
         def _like(self, values: Any, unit: str | None) -> Any: ...
 
     def _unit_after(self, how: str) -> str | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.kinds import Number
-from hsframe.units import convertible, converter
+from hsframe.units import converter, convertible
 
 __all__ = ["UnitFloat", "as_float", "conversion", "unit_of"]
 
@@ -133,4 +133,4 @@ def as_float(value: object, unit: str, what: str) -> float:
         return math.nan
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         raise TypeError(f"cannot {what}: {value!r} is a {type(value).__name__}, not a number")
-    return float(value)  # type: ignore[arg-type]  # a complex np.number raises TypeError here, as it should
+    return float(value)

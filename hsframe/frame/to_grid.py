@@ -91,8 +91,8 @@ def _records(df: pd.DataFrame) -> Grid:
     names = [str(label) for label in df.columns if not str(label).endswith(DIS_SUFFIX)]
     if strange := [name for name in names if _TAG.fullmatch(name) is None]:
         raise MetadataError(
-            f"{', '.join(map(repr, strange))} cannot be names of tags: a tag begins with a small letter and has letters, "
-            "digits and _; rename the columns"
+            f"{', '.join(map(repr, strange))} cannot be names of tags: a tag begins with a small letter and has "
+            "letters, digits and _; rename the columns"
         )
     columns = []
     for name in names:

@@ -32,13 +32,13 @@ class UnitWindow:
             result = found(*args, **kwargs)
             if not isinstance(result, pd.DataFrame | pd.Series):
                 return result
-            how = name
+            how: str | None = name
             if name in ("agg", "aggregate"):
                 func = args[0] if args else kwargs.get("func")
                 if not isinstance(func, str | list) or not all(isinstance(item, str) for item in func):
                     return result
                 how = func if isinstance(func, str) else None
-            return with_units(result, self._like, how)
+            return with_units(result, self._like, how)  # type: ignore[type-var]  # one of the two, as checked
 
         statistic.__name__ = name
         statistic.__doc__ = found.__doc__

@@ -58,7 +58,9 @@ def ratio(plain: Callable[[], object], unit: Callable[[], object], rounds: int =
 
 def index(rows: int) -> pd.DatetimeIndex:
     """A year or more of quarter hours."""
-    return pd.date_range("2020-01-01", periods=rows, freq="15min", tz=ZoneInfo("America/New_York"), unit="us", name="ts")
+    return pd.date_range(
+        "2020-01-01", periods=rows, freq="15min", tz=ZoneInfo("America/New_York"), unit="us", name="ts"
+    )
 
 
 def long_frames(rows: int) -> tuple[pd.DataFrame, pd.DataFrame]:
