@@ -71,7 +71,20 @@ class Client(ClientLifecycle):
     Each op raises `AuthError` (the login is refused, or the server cannot prove itself), `NetworkError` and its
     subclasses (no connection, time-out, an HTTP error, a page that is no grid), `CallError` and its subclasses (the
     server answers with an error grid, which is ``error.grid``) and `CodecError` (the body is malformed). Nothing
-    partial is returned. No cookie is ever sent and no redirect followed.
+    partial is returned. No cookie is ever sent and no redirect followed. One line a request is logged under the logger
+    ``hsframe``, at INFO.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from hsframe.server.database import Database
+    >>> from hsframe.testing.server import running_server
+    >>> async def sites(uri):
+    ...     async with Client(uri, "demo", "demo") as c:
+    ...         return await c.read("site")
+    >>> with running_server(Database([{"id": Ref("hq"), "site": True, "area": Number(1000, "m²")}])) as server:
+    ...     asyncio.run(sites(server.uri))
+    [{'id': Ref('hq'), 'area': Number(1000, 'm²'), 'site': True}]
     """
 
     # -- about the server ----------------------------------------------------------------------------------------

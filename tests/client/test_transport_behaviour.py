@@ -165,6 +165,19 @@ def test_a_given_token(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
+def test_an_authorization_header_of_ones_own(serve: Any, fake: Any) -> None:
+    """OAuth servers (WideSky) and gateways: the caller knows the header, the client sends it."""
+
+    async def main() -> None:
+        async with serve(fake(anonymous=True)) as server:
+            async with Client(server.uri, headers={"Authorization": "Bearer eyJ.own"}) as client:
+                await client.about()
+                await client.read("site")
+            assert [seen.headers["Authorization"] for seen in server.seen] == ["Bearer eyJ.own"] * 2
+
+    asyncio.run(main())
+
+
 def test_no_cookie_ever_goes_back(serve: Any, fake: Any) -> None:
     async def main() -> None:
         async with serve(fake()) as server, Client(server.uri, USER, PASSWORD) as client:

@@ -45,7 +45,8 @@ HAXALL = Recording(  # Haxall 4.0.6
                 (
                     "WWW-Authenticate",
                     "scram data=cj1zaHlKYmlHV3RqYjRONFpXdldJNHdpMGg5M2YzYWFhNGYzZGIyZDE0N2ZjYmMxMmRkZjIwZjliOS"
-                    "xzPWRRdGhJZEx0WlFKRDhuM0hjQzY5N2ZET0VyUmdUcEVnZzN2aG16ZHYwZkU9LGk9MTAwMDA, handshakeToken=c3U, hash=SHA-256",
+                    "xzPWRRdGhJZEx0WlFKRDhuM0hjQzY5N2ZET0VyUmdUcEVnZzN2aG16ZHYwZkU9LGk9MTAwMDA, "
+                    "handshakeToken=c3U, hash=SHA-256",
                 ),
             ),
         ),
