@@ -31,7 +31,10 @@ _REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
 _SYMBOL = re.compile(r"\^([a-z][A-Za-z0-9_:\-.~]*)")
 _URI = re.compile(r"`((?:[^`\\\n\r]|\\[^\n\r])*)`")
 # number: digits with underscores, fraction, exponent, unit (letters, % _ / $ and all beyond ASCII)
-_NUMBER = re.compile(r"(-?[0-9][0-9_]*)(\.[0-9][0-9_]*)?([eE][+-]?[0-9]+)?((?:[A-Za-z%_/$]|[^\x00-\x80])*)")
+# An underscore stands between digits: the one after the last digit begins the unit, as custom units do.
+_NUMBER = re.compile(
+    r"(-?[0-9](?:[0-9_]*[0-9])?)(\.[0-9](?:[0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?((?:[A-Za-z%_/$]|[^\x00-\x80])*)"
+)
 _DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)(?: ([A-Z][A-Za-z0-9_+\-]*))?", re.ASCII
 )

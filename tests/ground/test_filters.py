@@ -55,6 +55,8 @@ VECTORS = [
     ("a<=-10_000.5kW", Compare(("a",), "<=", Number(-10000.5, "kW")), "a <= -10000.5kW"),
     ("a > 5.4e-45", Compare(("a",), ">", Number(5.4e-45)), "a > 5.4e-45"),
     ("a >= 70°F", Compare(("a",), ">=", Number(70, "°F")), "a >= 70°F"),
+    ("a == 5_gasket", Compare(("a",), "==", Number(5, "_gasket")), "a == 5_gasket"),
+    ("a == 1_0.2_5_u", Compare(("a",), "==", Number(10.25, "_u")), "a == 10.25_u"),
     ("a == 5$", Compare(("a",), "==", Number(5, "$")), "a == 5$"),
     ("a == 9gal/min", Compare(("a",), "==", Number(9, "gal/min")), "a == 9gal/min"),
     ("a == 3%RH and b", And((Compare(("a",), "==", Number(3, "%RH")), Has(("b",)))), "a == 3%RH and b"),
