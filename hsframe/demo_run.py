@@ -52,7 +52,7 @@ def demo_once(out: Path) -> int:
         df = session.his_read(points, "-7d")
     # By id: the display names of seven columns side by side fit no terminal, and pandas would leave five of them out.
     short = df.set_axis(list(df.hs.points["id"]), axis=1)
-    print(f"\ntheir last seven days:\n{short.to_string(max_rows=10)}\n\nunits:")
+    print(f"\ntheir last seven days:\n{short.to_string(max_rows=10, show_dimensions=True)}\n\nunits:")
     print("\n".join(f"  {label}: {unit}" for label, unit in df.hs.units.items()))
     write_parquet(df, out / "trends.parquet")
     _draw(df, out / "trends.png")
