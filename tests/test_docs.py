@@ -17,7 +17,7 @@ import hsframe
 from hsframe.testing.server import running_server
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # Examples that open a socket or write a file say so with a doctest skip; everything else runs.
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
