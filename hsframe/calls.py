@@ -26,6 +26,7 @@ from hsframe.protocol.http import (
     LineCutError,
     http_failure,
     is_html,
+    is_page_or_json,
     looks_like_grid,
     retry_after_s,
 )
@@ -266,8 +267,8 @@ class Calls:
         url = self.url(op.name)
         failure = http_failure(answer, op.name, url, logged_in=self._logins.logged_in)
         if failure is not None and not looks_like_grid(answer):
-            if answer.status == 404 and op.name == "read" and self.dialect.answered:
-                return Grid()  # WideSky's way to say that nothing was found
+            if self.dialect.answered and op.name == "read" and answer.status == 404 and not is_page_or_json(answer):
+                return Grid()  # WideSky's way to say that nothing was found; a page would be a gateway's
             raise failure
         if answer.status == 204:
             return Grid()

@@ -252,7 +252,9 @@ class Client(ClientLifecycle):
             async for batch in batches:
                 yield batch
 
-    async def his_write(self, id: Id, items: Grid | Iterable[Mapping[str, Any]], *, raw: bool = False) -> Answer:
+    async def his_write(
+        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, Any]], *, raw: bool = False
+    ) -> Answer:
         """Write samples of one point.
 
         Parameters
@@ -273,7 +275,7 @@ class Client(ClientLifecycle):
             The server refuses the samples: another kind or unit than the point's.
         """
         of = as_ref(id)
-        times, values = samples_of(of, items)
+        times, values = samples_of(of, items.to_grid() if isinstance(items, GridBuilder) else items)
         zones = await self._zones_of([of])
         request = his_write_request(of, times, values, zones[of])
         return self._give(await self._calls.call(OPS["hisWrite"], request, ids=[of], points=1), raw)

@@ -58,6 +58,7 @@ class ClientLifecycle:
         secrets = [Secret(password or ""), Secret(token or "")]
         headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
         proxy = None if proxy is None else HiddenStr(proxy)
+        username = username or ""
         base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
         if url_user and not username:
             username, secrets[0] = url_user, Secret(url_password)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
+from io import BytesIO
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -164,16 +165,16 @@ class Transport:
             There was no connection, or what answered speaks no HTTP.
         """
         head: HttpAnswer | None = None
-        body_parts: list[bytes] = []
+        whole = BytesIO()  # its value shares its memory: a large body is there once
         async for part in self.stream(
             method, url, op=op, params=params, headers=headers, body=body, timeout_s=timeout_s
         ):
             if isinstance(part, HttpAnswer):
                 head = part
             else:
-                body_parts.append(part)
+                whole.write(part)
         assert head is not None
-        return HttpAnswer(head.status, head.reason, head.headers, b"".join(body_parts))
+        return HttpAnswer(head.status, head.reason, head.headers, whole.getvalue())
 
     async def stream(
         self,

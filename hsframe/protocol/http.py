@@ -23,6 +23,7 @@ __all__ = [
     "TruncatedBodyError",
     "http_failure",
     "is_html",
+    "is_page_or_json",
     "is_redirect",
     "json_error",
     "looks_like_grid",
@@ -93,6 +94,11 @@ def is_html(answer: HttpAnswer) -> bool:
     return start.startswith((b"<!doctype html", b"<html")) or (
         answer.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
     )
+
+
+def is_page_or_json(answer: HttpAnswer) -> bool:
+    """Whether a web server or a framework wrote the body, and not a Haystack server."""
+    return is_html(answer) or bool(json_error(answer))
 
 
 def is_redirect(answer: HttpAnswer) -> bool:

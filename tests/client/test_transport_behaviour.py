@@ -565,6 +565,30 @@ def test_retry_after(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
+def test_404_of_a_read(serve: Any, fake: Any) -> None:
+    """WideSky says so that nothing was found; a gateway's page says that something is wrong."""
+
+    def missing(**body: str) -> Any:
+        return lambda seen: web.Response(status=404, **body)
+
+    async def main() -> None:
+        page, framework = (
+            {"text": "<html>nginx</html>", "content_type": "text/html"},
+            {"text": '{"detail":"Not Found"}'},
+        )
+        answers: dict[str, Any] = {"read": [missing(), SITES, missing(), missing(**page), missing(**framework)]}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri) as client:
+            with pytest.raises(HTTPStatusError, match="404"):
+                await client.read("site")  # nothing has shown yet that there is an API here
+            assert len(await client.read("site")) == 2
+            assert await client.read("nothing") == []
+            for _ in range(2):
+                with pytest.raises(HTTPStatusError, match="404"):
+                    await client.read("site")
+
+    asyncio.run(main())
+
+
 # -- wrong uris -------------------------------------------------------------------------------------------------------
 
 
