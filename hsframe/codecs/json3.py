@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_grid, read_list, read_tags
+from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_each, read_grid, read_list, read_tags
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
 from hsframe.codecs.zinc_write import as_number, coord_texts, datetime_text, grid_tags, number_text, time_text
@@ -120,11 +120,12 @@ class _Reader:
     def grid(self, value: Mapping[str, Any], depth: int) -> Grid:
         return read_grid(value, self.read, self.cells, _inline_meta, depth)
 
-    def cells(self, cells: list[Any], depth: int) -> list[Any]:
+    def cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
         try:
             return list(map(self.texts.__getitem__, cells))
-        except TypeError:  # a cell that is no text
-            return [self.read(cell, depth) for cell in cells]
+        except (TypeError, Misfit):
+            # A cell that is no text, or a text that is wrong: one by one, to read the one and to place the other.
+            return read_each(cells, name, self.read, depth)
 
 
 def _inline_meta(col: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final, TypeVar
 
-from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_grid, read_list, read_tags
+from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_each, read_grid, read_list, read_tags
 from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
@@ -107,8 +107,9 @@ class _Leaves:
                 return make_ref(val, dis)
         elif kind == "number":
             val, unit = value.get("val"), value.get("unit")
-            exact = val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT)
-            if exact and (unit is None or (unit.__class__ is str and unit)):
+            if unit is not None and (unit.__class__ is not str or not unit):
+                return value
+            if val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT):
                 return make_number(val, unit)
         elif kind == "dateTime":
             val, tz = value.get("val"), value.get("tz")
@@ -230,10 +231,8 @@ def _read_grid(value: dict[str, Any], depth: int) -> Grid:
     return read_grid(value, _read, _read_cells, lambda col: col.get("meta", {}), depth)
 
 
-def _read_cells(cells: list[Any], depth: int) -> list[Any]:
-    if _READY.issuperset(map(type, cells)):
-        return cells
-    return [_read(cell, depth) for cell in cells]
+def _read_cells(cells: list[Any], name: str, depth: int) -> list[Any]:
+    return cells if _READY.issuperset(map(type, cells)) else read_each(cells, name, _read, depth)
 
 
 _BY_JSON_TYPE: Final[dict[type, Callable[[Any, int], Any]]] = {

@@ -11,7 +11,18 @@ from hsframe.codecs.places import MAX_DEPTH, error_at, excerpt, text_of, too_dee
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 
-__all__ = ["Misfit", "check_depth", "dump", "has_kinds", "load", "one_row", "read_grid", "read_list", "read_tags"]
+__all__ = [
+    "Misfit",
+    "check_depth",
+    "dump",
+    "has_kinds",
+    "load",
+    "one_row",
+    "read_each",
+    "read_grid",
+    "read_list",
+    "read_tags",
+]
 
 # json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -19,8 +30,8 @@ _MISSING: Final = object()
 
 #: A value of JSON and how deep it stands, to a value of Haystack; what does not fit raises :class:`Misfit`.
 Reading = Callable[[Any, int], Any]
-#: The same for the cells of a column, None among them.
-ReadingCells = Callable[[list[Any], int], list[Any]]
+#: The same for the cells of the column of a name, None among them.
+ReadingCells = Callable[[list[Any], str, int], list[Any]]
 
 
 class Misfit(Exception):
@@ -206,15 +217,7 @@ def read_grid(
             # Version 4 lets an object say that it is a dict.
             if row.keys() - names != {"_kind"} or row["_kind"] != "dict":
                 raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
-    columns = []
-    for col in cols:
-        cells = [row.get(col.name) for row in rows]
-        try:
-            columns.append(read_cells(cells, depth))
-        except Misfit:
-            # Only now it matters which row it was.
-            _find_misfit(cells, col.name, read, depth)
-            raise
+    columns = [read_cells([row.get(col.name) for row in rows], col.name, depth) for col in cols]
     try:
         return Grid(meta, cols, columns)
     except MetadataError as error:
@@ -230,12 +233,15 @@ def _read_col(col: Any, read: Reading, col_meta: Callable[[Mapping[str, Any]], A
     return Col(col["name"], read_tags(meta, read, depth))
 
 
-def _find_misfit(cells: list[Any], name: str, read: Reading, depth: int) -> None:
-    for index, cell in enumerate(cells):
-        try:
-            read(cell, depth)
-        except Misfit as misfit:
-            raise misfit.at(f".{name}").at(f".rows[{index}]") from None
+def read_each(cells: list[Any], name: str, read: Reading, depth: int) -> list[Any]:
+    """The cells of the column of a name, one by one."""
+    values: list[Any] = []
+    try:
+        for cell in cells:
+            values.append(read(cell, depth))  # noqa: PERF401 - the length says which row was wrong
+    except Misfit as misfit:
+        raise misfit.at(f".{name}").at(f".rows[{len(values)}]") from None
+    return values
 
 
 def dump(value: Any, source: str) -> bytes:

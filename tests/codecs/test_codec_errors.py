@@ -1,0 +1,431 @@
+"""What is wrong with a body is said with its place; nothing but CodecError ever leaves a codec."""
+
+import contextlib
+import json
+import pickle
+from datetime import datetime, time
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hsframe.codecs import SHORT_NAMES, decode, decode_exact, encode, mime_of, short_of
+from hsframe.codecs.json3 import value_from_json3
+from hsframe.codecs.json4 import value_from_json4
+from hsframe.codecs.places import MAX_DEPTH
+from hsframe.codecs.zinc import parse_value, write_value
+from hsframe.errors import CodecError
+from hsframe.grid import Col, Grid
+from hsframe.kinds import MARKER, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.testing.strategies import grids, history_grids
+
+READ_FORMATS = ("zinc", "json4", "json3", "trio")
+HEAD = 'ver:"3.0"\n'
+
+# body, line, column, part of the message
+ZINC_ERRORS: list[tuple[str, int, int, str]] = [
+    ("", 1, 1, "no Zinc grid"),
+    ("<!DOCTYPE html>", 1, 1, "no Zinc grid"),
+    ("this is { not a grid", 1, 1, 'expected ver:"3.0"'),
+    ('ver:"4.0"\na\n', 1, 5, "version '4.0'"),
+    ('ver:"3.0', 1, 5, "does not end"),
+    ('ver:"3.0"', 1, 10, "text ends here"),
+    ('ver:"3.0",a\nid\n', 1, 10, "a tag or the end of the line"),
+    ('ver:"3.0" a:\nid\n', 1, 13, "no value begins here"),
+    (HEAD, 2, 1, "before the columns"),
+    (HEAD + "\n", 2, 1, "no column name"),
+    (HEAD + "a,a\n1,2\n", 1, 1, "different names"),
+    (HEAD + "a,\n", 2, 3, "no column name"),
+    (HEAD + "a;b\n", 2, 2, "a comma, a tag"),
+    (HEAD + "a,b\n1\n", 3, 1, "1 cells"),
+    (HEAD + "a\n1,2\n", 3, 1, "2 cells"),
+    (HEAD + "a,b\n1,2\n3,4,5\n", 4, 1, "3 cells"),
+    (HEAD + 'a,b\n1,"x\n', 3, 3, "does not end in its line"),
+    (HEAD + 'a,b\n1,"é\\q"\n', 3, 5, "no such escape"),
+    (HEAD + 'a\n"\\u12G4"\n', 3, 2, "no such escape"),
+    (HEAD + "a\n`x\n", 3, 1, "uri does not end"),
+    (HEAD + "a\n@\n", 3, 1, "no id"),
+    (HEAD + "a\n^\n", 3, 1, "no name"),
+    (HEAD + "a\n-x\n", 3, 1, "no number"),
+    (HEAD + "a\nMaybe\n", 3, 1, "no value is called Maybe"),
+    (HEAD + "a\nfalse\n", 3, 1, "no value begins here"),
+    (HEAD + "a\n1 kW\n", 3, 3, "end of the line"),
+    (HEAD + 'a\n1 "1 kW"\n', 3, 3, "end of the line"),
+    (HEAD + "a\n2021-13-01\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-02-29\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-01-01T24:00:00Z\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-01-01T23:59:60Z\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-01-01T00:00:00-05:60 UTC\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-01-01T00:00:00\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n0001-01-01T00:00:00+05:00 UTC\n", 3, 1, "no such date or time"),
+    (HEAD + "a\n2021-01-01T00:00:00Z Nowhere\n", 3, 1, "no such time zone"),
+    (HEAD + "a\nC(1\n", 3, 2, "parentheses"),
+    (HEAD + 'a\nFoo("x"\n', 3, 8, "not closed"),
+    (HEAD + "a\n[1,2\n", 3, 1, "list is not closed"),
+    (HEAD + "a\n{a:1\n", 3, 1, "dict is not closed"),
+    (HEAD + "a\n{A:1 2}\n", 3, 6, "no tag begins here"),
+    (HEAD + 'a\n<<\nver:"3.0"\nb\n1\n', 3, 1, "nested grid is not closed"),
+    (HEAD + 'a\n<<\nver:"3.0"\nb\n1,2\n>>\n', 6, 1, "2 cells"),
+    (HEAD + "a\n<x>\n", 3, 1, "no value begins here"),
+    (HEAD + "a\n1\n\n2\n", 5, 1, "goes on"),
+    (HEAD + "a\r\n1\r\n@\r\n", 4, 1, "no id"),
+]
+
+
+@pytest.mark.parametrize(("body", "line", "column", "words"), ZINC_ERRORS, ids=[row[0][-25:] for row in ZINC_ERRORS])
+def test_zinc_errors_say_where(body: str, line: int, column: int, words: str) -> None:
+    for form in (body, body.encode(), "\ufeff" + body):
+        with pytest.raises(CodecError) as caught:
+            decode_exact(form, "zinc")
+        error = caught.value
+        assert (error.line, error.column) == (line, column), str(error)
+        assert words in str(error)
+        assert error.source == "zinc"
+        assert error.expected
+
+
+def test_columns_count_characters() -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_exact((HEAD + 'a,b\n"日本😀",@\n').encode(), "zinc")
+    assert (caught.value.line, caught.value.column) == (3, 7)
+    assert caught.value.snippet == '"日本😀",@'
+
+
+@pytest.mark.parametrize("form", READ_FORMATS)
+def test_bytes_that_are_not_utf8(form: str) -> None:
+    for mark in (b"", b"\xef\xbb\xbf"):
+        with pytest.raises(CodecError) as caught:
+            decode_exact(mark + 'ver:"3.0"\né'.encode() + b"\xff\n", form)
+        assert (caught.value.line, caught.value.column) == (2, 2)
+        assert "0xff" in str(caught.value)
+
+
+JSON_TEXT_ERRORS = [
+    ("", 1, 1),
+    ("{", 1, 2),
+    ('{"meta":\n {"ver" "3.0"}}', 2, 9),
+    ('{"meta": {}} x', 1, 14),
+    ("<html>", 1, 1),
+]
+
+
+@pytest.mark.parametrize("form", ["json3", "json4"])
+@pytest.mark.parametrize(("body", "line", "column"), JSON_TEXT_ERRORS)
+def test_json_text_errors_say_where(form: str, body: str, line: int, column: int) -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_exact(body, form)
+    assert (caught.value.line, caught.value.column) == (line, column), str(caught.value)
+
+
+# cell, path, part of the message
+JSON4_ERRORS: list[tuple[Any, str, str]] = [
+    ({"_kind": "nope"}, "rows[1].v._kind", "no such kind"),
+    ({"_kind": 5}, "rows[1].v._kind", "no such kind"),
+    ({"_kind": "ref"}, "rows[1].v.val", "without the text 'val'"),
+    ({"_kind": "ref", "val": "a", "dis": 5}, "rows[1].v.dis", "no text"),
+    ({"_kind": "number"}, "rows[1].v.val", "without a val"),
+    ({"_kind": "number", "val": "12"}, "rows[1].v.val", "without a val"),
+    ({"_kind": "number", "val": True}, "rows[1].v.val", "without a val"),
+    ({"_kind": "number", "val": 1, "unit": 5}, "rows[1].v.unit", "no text"),
+    ({"_kind": "number", "val": {"_kind": "marker"}}, "rows[1].v.val", "without a val"),
+    ({"_kind": "date", "val": "2021-02-29"}, "rows[1].v.val", "not in the calendar"),
+    ({"_kind": "time", "val": "24:00:00"}, "rows[1].v.val", "no date or time"),
+    ({"_kind": "dateTime", "val": "2021-01-01"}, "rows[1].v.val", "no date or time"),
+    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": "Nowhere"}, "rows[1].v.tz", "Nowhere"),
+    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": 5}, "rows[1].v.tz", "no text"),
+    ({"_kind": "coord", "lat": 1}, "rows[1].v.lng", "without lng"),
+    ({"_kind": "xstr", "type": "A"}, "rows[1].v.val", "without the text"),
+    ({"_kind": "grid"}, "rows[1].v.cols", "without a list of columns"),
+    ({"_kind": "grid", "cols": [], "rows": [5]}, "rows[1].v.rows[0]", "no object"),
+    ([1, {"a": {"_kind": "nope"}}], "rows[1].v[1].a._kind", "no such kind"),
+]
+
+JSON3_ERRORS: list[tuple[Any, str, str]] = [
+    ("n:", "rows[1].v", "no number"),
+    ("n:abc", "rows[1].v", "no number"),
+    ("m:x", "rows[1].v", "text behind a code"),
+    ("r:", "rows[1].v", "without an id"),
+    ("d:2021-02-29", "rows[1].v", "not in the calendar"),
+    ("h:24:00:00", "rows[1].v", "no date or time"),
+    ("t:2021-01-01T00:00:00Z Nowhere", "rows[1].v", "Nowhere"),
+    ("c:1", "rows[1].v", "no coordinate"),
+    ("x:Foo", "rows[1].v", "no typed text"),
+    (["n:1", {"a": "n:x"}], "rows[1].v[1].a", "no number"),
+]
+
+
+@pytest.mark.parametrize(("cell", "path", "words"), JSON4_ERRORS, ids=[str(row[0]) for row in JSON4_ERRORS])
+def test_json4_errors_say_the_path(cell: Any, path: str, words: str) -> None:
+    value = {"_kind": "grid", "meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": 1}, {"v": cell}]}
+    with pytest.raises(CodecError) as caught:
+        decode_exact(json.dumps(value), "json4")
+    assert caught.value.problem.startswith(path + ": "), str(caught.value)
+    assert words in str(caught.value)
+    with pytest.raises(CodecError):
+        value_from_json4(cell)
+
+
+@pytest.mark.parametrize(("cell", "path", "words"), JSON3_ERRORS, ids=[str(row[0]) for row in JSON3_ERRORS])
+def test_json3_errors_say_the_path(cell: Any, path: str, words: str) -> None:
+    value = {"meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": "n:1"}, {"v": cell}]}
+    with pytest.raises(CodecError) as caught:
+        decode_exact(json.dumps(value), "json3")
+    assert caught.value.problem.startswith(path + ": "), str(caught.value)
+    assert words in str(caught.value)
+    with pytest.raises(CodecError):
+        value_from_json3(cell)
+
+
+STRUCTURES: list[tuple[Any, str]] = [
+    ([], "the body is no object"),
+    (5, "the body is no object"),
+    ({"cols": 5}, "cols: "),
+    ({"cols": [5]}, "cols[0]: "),
+    ({"cols": [{"name": 5}]}, "cols[0]: "),
+    ({"cols": [{"name": "a"}, {"name": "a"}]}, "cols: "),
+    ({"cols": [{"name": "a"}], "rows": 5}, "rows: "),
+    ({"cols": [{"name": "a"}], "rows": [5]}, "rows[0]: "),
+    ({"cols": [{"name": "a"}], "rows": [{}, {"a": 1, "b": 2}]}, "rows[1].b: a cell without a column"),
+    ({"cols": [{"name": "a"}], "meta": 5}, "meta: "),
+]
+
+
+@pytest.mark.parametrize(("value", "words"), STRUCTURES, ids=[str(row[0]) for row in STRUCTURES])
+@pytest.mark.parametrize("form", ["json3", "json4"])
+def test_json_structure_errors(form: str, value: Any, words: str) -> None:
+    if form == "json4" and isinstance(value, dict):
+        value = {"_kind": "grid", **value}
+    with pytest.raises(CodecError) as caught:
+        decode_exact(json.dumps(value), form)
+    assert caught.value.problem.startswith(words), str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_python_words_are_no_json(word: str) -> None:
+    with pytest.raises(CodecError, match=word):
+        decode_exact(f'{{"meta":{{"ver":"3.0"}},"cols":[{{"name":"a"}}],"rows":[{{"a":{word}}}]}}', "json3")
+
+
+def test_a_body_of_thousands_of_digits() -> None:
+    body = '{"_kind":"grid","cols":[{"name":"a"}],"rows":[{"a":' + "9" * 10_000 + "}]}"
+    assert decode_exact(body, "json4")[0]["a"] == Number(float("inf"))
+
+
+TRIO_ERRORS = [
+    ("dis: Site\n5\n", 2, 1),
+    ('dis: "x\n', 1, 6),
+    ("a\n---\nref: @\n", 3, 6),
+    ("x: Foo(1)\n", 1, 7),
+    ("list: [1, 2\n", 1, 7),
+]
+
+
+@pytest.mark.parametrize(("body", "line", "column"), TRIO_ERRORS)
+def test_trio_errors_say_where(body: str, line: int, column: int) -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_exact(body, "trio")
+    assert (caught.value.line, caught.value.column) == (line, column), str(caught.value)
+    assert caught.value.source == "trio"
+
+
+def test_trio_errors_in_a_nested_grid_count_in_the_whole_text() -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_exact('a: 1\ng: Zinc:\n  ver:"3.0"\n  a\n  @\nb\n', "trio")
+    assert caught.value.line == 5
+
+
+def nested_list(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("form", ["zinc", "json4", "json3"])
+def test_depth_is_bounded_alike_on_reading_and_writing(form: str) -> None:
+    good = Grid({}, ["a"], [[nested_list(MAX_DEPTH)]])
+    body = encode(good, form)
+    assert decode_exact(body, form) == good
+    with pytest.raises(CodecError, match="deep"):
+        encode(Grid({}, ["a"], [[nested_list(MAX_DEPTH + 1)]]), form)
+    with pytest.raises(CodecError, match="deep"):
+        decode_exact(body.replace(b"[]", b"[[]]"), form)
+    grid = Grid({}, ["a"], [[Number(1)]])
+    for _ in range(MAX_DEPTH):
+        grid = Grid({"g": grid}, ["a"], [[Number(1)]])
+    assert decode_exact(encode(grid, form), form) == grid
+    with pytest.raises(CodecError, match="deep"):
+        encode(Grid({"g": grid}, ["a"], [[Number(1)]]), form)
+
+
+@pytest.mark.parametrize("piece", ["[", "{a:", '<<ver:"3.0"\na\n', '<<ver:"3.0" a:'])
+def test_a_hostile_depth_is_an_error_in_zinc(piece: str) -> None:
+    with pytest.raises(CodecError, match="deep"):
+        decode_exact(HEAD + "a\n" + piece * 100_000, "zinc")
+
+
+@pytest.mark.parametrize("form", ["json4", "json3"])
+@pytest.mark.parametrize(
+    "piece", ["[", '{"a":', '{"_kind":"grid","meta":{"ver":"3.0"},"cols":[{"name":"a"}],"rows":[{"a":']
+)
+def test_a_hostile_depth_is_an_error_in_json(form: str, piece: str) -> None:
+    for depth in (100, 500, 100_000):
+        close = {"[": "]", '{"a":': "}"}.get(piece, "}]}")
+        body = f'{{"meta":{{"ver":"3.0"}},"cols":[{{"name":"a"}}],"rows":[{{"a":{piece * depth}1{close * depth}}}]}}'
+        with pytest.raises(CodecError, match="deep"):
+            decode_exact(body, form)
+
+
+def test_a_hostile_depth_is_an_error_in_trio() -> None:
+    lines = ["  " * depth + "a: Trio:" for depth in range(200)]
+    with pytest.raises(CodecError, match="deep"):
+        decode_exact("\n".join(lines), "trio")
+
+
+UNWRITABLE: list[tuple[Any, tuple[str, ...]]] = [
+    (datetime(2021, 1, 1), ("zinc", "json4", "json3", "trio", "csv")),
+    (object(), ("zinc", "json4", "json3", "trio", "csv")),
+    (b"x", ("zinc", "json4", "json3", "trio", "csv")),
+    (1j, ("zinc", "json4", "json3", "trio", "csv")),
+    ("\ud800", ("zinc", "json4", "json3", "trio", "csv")),
+    (time(1, tzinfo=datetime.now().astimezone().tzinfo), ("zinc", "json4", "json3", "trio", "csv")),
+    (Coord(float("nan"), 0.0), ("zinc", "json4", "json3", "trio", "csv")),
+    (Ref("a b"), ("zinc", "json3", "trio")),
+    (Ref(""), ("zinc", "json3", "trio")),
+    (Symbol("a b"), ("zinc", "trio")),
+    (XStr("lower", "x"), ("zinc", "trio", "csv")),
+    (XStr("A:b", "x"), ("zinc", "json3", "trio", "csv")),
+    (Number(1, "a b"), ("zinc", "trio", "csv")),
+    (Number(1, "e5"), ("zinc", "trio", "csv")),
+    (Number(1, "k\nW"), ("zinc", "trio", "csv")),
+    ({"a b": 1}, ("zinc", "trio", "csv")),
+    ({"_kind": 1}, ("json4",)),
+    ({"meta": {"ver": "3.0"}, "cols": [], "rows": []}, ("json3",)),
+]
+
+
+@pytest.mark.parametrize(("value", "forms"), UNWRITABLE, ids=[repr(row[0])[:40] for row in UNWRITABLE])
+def test_what_cannot_be_written_is_refused(value: Any, forms: tuple[str, ...]) -> None:
+    for form in forms:
+        with pytest.raises(CodecError) as caught:
+            encode(Grid({}, ["a"], [[value]]), form)
+        assert caught.value.expected
+
+
+def test_names_that_cannot_be_written_are_refused() -> None:
+    with pytest.raises(CodecError, match="name of a column"):
+        encode(Grid({}, ["a,b"], [[]]), "zinc")
+    with pytest.raises(CodecError, match="name of a tag"):
+        encode(Grid({"a b": 1}, ["a"], [[]]), "zinc")
+    with pytest.raises(CodecError, match="'name'"):
+        encode(Grid({}, [Col("a", {"name": "x"})], [[]]), "json3")
+    with pytest.raises(CodecError, match="_kind"):
+        encode(Grid({}, ["_kind"], [[]]), "json4")
+
+
+def test_a_uri_never_breaks_out_of_its_quotes() -> None:
+    for val in ("a`,M", "a\n@b", "a\\", "\\", "\\\n", "`"):
+        text = write_value([Uri(val), MARKER])
+        assert "\n" not in text
+        read = parse_value(text)
+        assert isinstance(read[0], Uri)
+        assert read[1:] == [MARKER]
+
+
+def test_formats_and_their_names() -> None:
+    for short in SHORT_NAMES:
+        assert short_of(short) == short_of(mime_of(short)) == short
+    assert mime_of("json") == mime_of("json4")
+    assert short_of("text/html") is None
+    assert short_of("application/json;version=9") is None
+    with pytest.raises(CodecError, match="'text/html'"):
+        decode("<html>", "text/html")
+    with pytest.raises(CodecError, match="application/pdf"):
+        encode(Grid(), "application/pdf")
+    with pytest.raises(CodecError, match="write-only"):
+        decode("a\n1\n", "text/csv")
+
+
+def test_the_error_survives_pickling() -> None:
+    with pytest.raises(CodecError) as caught:
+        decode_exact(HEAD + "a\n@\n", "zinc")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.line, again.column) == (str(caught.value), 3, 1)
+
+
+def only_codec_errors(body: bytes | str, form: str) -> None:
+    with contextlib.suppress(CodecError):
+        assert isinstance(decode(body, form), Grid)
+
+
+@pytest.mark.parametrize("form", READ_FORMATS)
+@given(body=st.binary() | st.text())
+@example(b"\xef\xbb")
+@example('ver:"3.0"\na\n\ud800')
+@example('{"cols":[{"name":"a"}],"rows":[{"a":"\\ud800"}]}')
+def test_nothing_else_escapes_from_any_bytes(form: str, body: bytes | str) -> None:
+    only_codec_errors(body, form)
+
+
+PIECES = st.sampled_from(
+    [
+        '"',
+        "\\",
+        "`",
+        "@",
+        "^",
+        "[",
+        "]",
+        "{",
+        "}",
+        "<<",
+        ">>",
+        "(",
+        ")",
+        ",",
+        ":",
+        "\n",
+        "\r\n",
+        " ",
+        "-",
+        "T",
+        "9",
+        "e",
+        "INF",
+        "NaN",
+        "24:00:00",
+        "-13-",
+        "0000-",
+        "\\u",
+        "\\ud83d",
+        '"_kind":',
+        '"val":',
+        "null",
+        "true",
+        "n:",
+        "\x00",
+        "é",
+    ]
+)
+
+
+@pytest.mark.parametrize("form", READ_FORMATS)
+@given(data=st.data(), grid=grids() | history_grids())
+def test_nothing_else_escapes_from_a_damaged_body(form: str, data: st.DataObject, grid: Grid) -> None:
+    body = encode(grid, form).decode()
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(body)))
+        length = data.draw(st.integers(0, 3))
+        body = body[:place] + data.draw(PIECES | st.just("")) + body[place + length :]
+    only_codec_errors(body[: data.draw(st.integers(0, len(body)))], form)
+    only_codec_errors(body.encode(), form)
+
+
+@pytest.mark.parametrize("form", READ_FORMATS)
+@given(data=st.data(), grid=grids())
+def test_nothing_else_escapes_from_flipped_bits(form: str, data: st.DataObject, grid: Grid) -> None:
+    body = bytearray(encode(grid, form))
+    if body:
+        body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    only_codec_errors(bytes(body), form)
