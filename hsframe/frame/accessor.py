@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.array import UnitArray
 from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.points import points_table
-from hsframe.units import convertible, to_system
+from hsframe.units import converter, convertible, to_system
 from hsframe.units.systems import System
 
 if TYPE_CHECKING:
@@ -101,34 +102,38 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         MetadataError
             A named column is not there.
         """
-        df = self._obj
         if isinstance(target, Mapping):
-            missing = [label for label in target if label not in df.columns]
-            if missing:
-                raise MetadataError(
-                    f"there is no column {', '.join(map(repr, missing))}; the columns are "
-                    f"{', '.join(map(repr, df.columns[:8]))}{', ...' if len(df.columns) > 8 else ''}"
-                )
+            self._check_labels(target)
+            for label in target:
+                _refuse_without_unit(self._obj[label].dtype, label)
             return self._mapped(
                 lambda label, array: _converted(array, target[label], label) if label in target else array
             )
         if target in ("si", "ip"):
-            return self._mapped(lambda label, array: _converted(array, target, label) if _has_unit(array) else array)
+            return self._mapped(lambda label, array: _converted(array, target, label))
         units = {unit for unit in self.units.values() if unit is not None}
         if not any(convertible(unit, target) for unit in units):
             raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
         return self._mapped(
-            lambda label, array: (
-                array.astype(UnitDtype(target)) if _has_unit(array) and convertible(array.unit, target) else array
-            )
+            lambda label, array: _converted(array, target, label) if convertible(array.unit, target) else array
         )
 
-    def _mapped(self, change: Callable[[Hashable, Any], Any]) -> pd.DataFrame:
-        df = self._obj
-        arrays = {place: change(label, df.iloc[:, place].array) for place, label in enumerate(df.columns)}
-        result = pd.DataFrame(arrays, index=df.index, copy=False)
-        result.columns = df.columns
-        result.attrs = df.attrs
+    def _check_labels(self, labels: Iterable[Hashable]) -> None:
+        columns = self._obj.columns
+        missing = [label for label in labels if label not in columns]
+        if missing:
+            raise MetadataError(
+                f"there is no column {', '.join(map(repr, missing))}; the columns are "
+                f"{', '.join(map(repr, columns[:8]))}{', ...' if len(columns) > 8 else ''}"
+            )
+
+    def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
+        """A frame in which each unit column is what `change` makes of it; what it gives back as it was stays shared."""
+        result = self._obj.copy(deep=False)
+        for place, label in enumerate(self._obj.columns):
+            array = self._obj.iloc[:, place].array
+            if isinstance(array, UnitArray) and (changed := change(label, array)) is not array:
+                result.isetitem(place, changed)
         return result
 
     def magnitude(self) -> pd.DataFrame:
@@ -137,7 +142,13 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         ``df.hs.magnitude().to_numpy()`` is one float64 array. ``df.to_numpy()`` of several unit columns is an array of
         Numbers, because pandas makes objects of every extension dtype; ``df.to_numpy(dtype=float)`` is float64 too.
         """
-        return self._mapped(lambda _, array: array.to_numpy() if _has_unit(array) else array)
+        arrays = [self._obj.iloc[:, place].array for place in range(self._obj.shape[1])]
+        if not arrays or not all(isinstance(array, UnitArray) for array in arrays):
+            return self._mapped(lambda _, array: array._data)
+        block = np.stack([array._data for array in arrays])
+        result = pd.DataFrame(block.T, index=self._obj.index, columns=self._obj.columns, copy=False)
+        result.attrs = self._obj.attrs
+        return result
 
     def to_pint(self) -> pd.DataFrame:
         """The frame with ``pint-pandas`` columns instead of unit columns (``pip install 'hsframe[pint]'``).
@@ -151,7 +162,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """
         from hsframe.frame.pint_units import pint_array
 
-        return self._mapped(lambda label, array: pint_array(array, label) if _has_unit(array) else array)
+        return self._mapped(lambda label, array: pint_array(array, label))
 
     def with_unit_header(self) -> pd.DataFrame:
         """Plain float64 columns under a header of two rows, ``point`` and ``unit``: for spreadsheets and CSV.
@@ -177,14 +188,12 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         df = self._obj
         if df.columns.nlevels != len(_HEADER):
             raise MetadataError("the columns have no level 'unit'; expected the two rows of df.hs.with_unit_header()")
-        arrays: dict[int, Any] = {}
+        result = df.copy(deep=False)
         for place, unit in enumerate(df.columns.get_level_values(1)):
-            array = df.iloc[:, place].array
-            named = isinstance(unit, str) and unit and not unit.startswith("Unnamed: ")
-            arrays[place] = pd.array(array, dtype=UnitDtype(unit)) if named else array
-        result = pd.DataFrame(arrays, index=df.index, copy=False)
+            # A blank cell of the header is what pandas reads as "Unnamed: 3_level_1".
+            if isinstance(unit, str) and unit and not unit.startswith("Unnamed: "):
+                result.isetitem(place, df.iloc[:, place].astype(UnitDtype(unit)).array)
         result.columns = pd.Index(df.columns.get_level_values(0).tolist())
-        result.attrs = df.attrs
         return result
 
     def _unit_list(self) -> list[str | None]:
@@ -238,32 +247,32 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
         UnitError
             The column has no unit, or it does not convert.
         """
-        return self._with(_converted(self._obj.array, target, self._obj.name))
+        _refuse_without_unit(self._obj.dtype, self._obj.name)
+        return self._obj.astype(_dtype_for(self._obj.array, target, self._obj.name))
 
     def magnitude(self) -> pd.Series[Any]:
         """The column as plain float64."""
-        array = self._obj.array
-        return self._with(array.to_numpy()) if _has_unit(array) else self._obj
-
-    def _with(self, array: Any) -> pd.Series[Any]:
-        series = self._obj
-        result = pd.Series(array, index=series.index, name=series.name, copy=False)
-        result.attrs = series.attrs
-        return result
+        return self._obj.astype("float64") if isinstance(self._obj.array, UnitArray) else self._obj
 
 
-def _has_unit(array: Any) -> bool:
-    return isinstance(array, UnitArray)
-
-
-def _converted(array: Any, target: Literal["si", "ip"] | str, label: Hashable) -> Any:
-    if not isinstance(array, UnitArray):
+def _refuse_without_unit(dtype: Any, label: Hashable) -> None:
+    if not isinstance(dtype, UnitDtype):
         raise UnitError(
-            f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
-            f"astype(hsframe.UnitDtype(...))"
+            f"column {label!r} is {dtype} and has no unit to convert from; give it one with "
+            "astype(hsframe.UnitDtype(...))"
         )
-    unit = to_system(array.unit, target) if target in ("si", "ip") else target
+
+
+def _dtype_for(array: Any, target: System | str, label: Hashable) -> UnitDtype:
+    """The dtype that a column has in a unit or a system, when it converts."""
+    symbol = to_system(array.unit, target) if target == "si" or target == "ip" else target
     try:
-        return array.astype(UnitDtype(unit), copy=False)
+        converter(array.unit, symbol)
     except UnitError as error:
         raise UnitError(f"column {label!r}: {error}") from error
+    return UnitDtype(symbol)
+
+
+def _converted(array: UnitArray, target: System | str, label: Hashable) -> UnitArray:
+    converted: UnitArray = array.astype(_dtype_for(array, target, label), copy=False)
+    return converted

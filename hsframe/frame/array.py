@@ -23,6 +23,7 @@ from hsframe.frame.reductions import UnitReductions
 from hsframe.frame.scalars import UnitFloat, as_float, conversion, unit_of
 from hsframe.frame.ufuncs import apply_ufunc
 from hsframe.kinds import Number
+from hsframe.units import convert
 
 __all__ = ["UnitArray"]
 
@@ -230,7 +231,7 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
             return self._simple(np.where(mask, fill, self._data), self._dtype)
         if mask.any():
             self[mask] = fill
-        return self[:]
+        return self._share(self._data)
 
     def _pad_or_backfill(
         self, *, method: Any, limit: int | None = None, limit_area: Any = None, copy: bool = True
@@ -274,29 +275,25 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
         if dtype == np.dtype(object):
             return objects_of(self._data.tolist(), self.unit)
         if dtype == np.dtype(np.float64):
-            return self._data.copy() if copy else self._plain()
+            return self._data.copy() if copy or self._readonly else self._data
         plain = pd.Series(self._data, copy=False).astype(dtype)
         return plain.array if not isinstance(plain.dtype, np.dtype) else plain.to_numpy()
 
     def _data_in_asked(self, unit: str) -> Floats:
-        from hsframe.units import convert
-
         values = convert(self._data, self.unit, unit)
         return values.copy() if values is self._data else values
-
-    def _plain(self) -> Floats:
-        if not self._readonly:
-            return self._data
-        values = self._data.view()
-        values.flags.writeable = False
-        return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if dtype is not None and np.dtype(dtype) == np.dtype(object):
             return objects_of(self._data.tolist(), self.unit)
         if dtype is not None and np.dtype(dtype) != np.float64:
             return self._data.astype(dtype)
-        return self._data.copy() if copy else self._plain()
+        if copy:
+            return self._data.copy()
+        # As pandas' own float64 columns do: what is inside a frame is not written through an array of it.
+        values = self._data.view()
+        values.flags.writeable = False
+        return values
 
     def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: object = no_default) -> npt.NDArray[Any]:
         """The magnitudes as float64; with ``dtype=object``, Numbers."""

@@ -122,16 +122,16 @@ def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | N
         series_unit = _unit_like(like, result.name)
         return _series_with(result, None if series_unit is None else unit_after(how, series_unit))
     several = isinstance(result.columns, pd.MultiIndex)
-    arrays: dict[int, Any] = {}
+    frame = result.copy(deep=False)
     for place, label in enumerate(result.columns):
         names = label if several else (label,)
         unit = next((found for name in names if (found := _unit_like(like, name)) is not None), None)
         statistic = how if how is not None or not several else str(names[-1])
         column = result.iloc[:, place]
-        arrays[place] = _series_with(column, None if unit is None else unit_after(statistic, unit)).array
-    frame = pd.DataFrame(arrays, index=result.index, copy=False)
-    frame.columns = result.columns
-    frame.attrs = like.attrs if isinstance(like, pd.DataFrame) else result.attrs
+        if (given := _series_with(column, None if unit is None else unit_after(statistic, unit))) is not column:
+            frame.isetitem(place, given.array)
+    if isinstance(like, pd.DataFrame):
+        frame.attrs = like.attrs
     return frame
 
 

@@ -75,7 +75,8 @@ kBTU/h/ft² = kiloBtu / hour / foot ** 2
 W/m³/s = watt / (meter ** 3 / second) | W/cfm = watt / (foot ** 3 / minute)
 kW/kcfm = kilowatt / (1000 * foot ** 3 / minute) | kW/gal/min = kilowatt / (gallon / minute)
 VA = volt_ampere | kVA = kilovolt_ampere | mVA = megavolt_ampere
-Pa = pascal | kPa = kilopascal | bar = bar | atm = atmosphere | psi = psi | cmH₂O = centimeter_H2O | inH₂O = inch_H2O_60F
+Pa = pascal | kPa = kilopascal | bar = bar | atm = atmosphere | psi = psi | cmH₂O = centimeter_H2O
+inH₂O = inch_H2O_60F
 mmHg = millimeter_Hg | cmHg = centimeter_Hg | inHg = inch_Hg | hPa = hectopascal | mbar = millibar
 J/kg°K = joule / kilogram / kelvin | N/m = newton / meter | W/m°K = watt / meter / kelvin
 °F = degree_Fahrenheit | °C = degree_Celsius | K = kelvin
@@ -157,4 +158,4 @@ def pint_array(array: UnitArray, label: Hashable) -> Any:
     # An expression may have a factor, as 100 * foot ** 3 has: it goes into the values.
     one = registry.Quantity(registry.parse_expression(expression))
     values = array.to_numpy(copy=True) if one.magnitude == 1 else array.to_numpy() * float(one.magnitude)
-    return pint_pandas.PintArray(values, dtype=pint_pandas.PintType(one.units))
+    return pint_pandas.PintArray(values, dtype=pint_pandas.PintType(one.units))  # type: ignore[no-untyped-call]

@@ -12,6 +12,8 @@ from hsframe.frame.points import differing_of, points_of
 
 __all__ = ["describe", "report"]
 
+_WITH_UNIT = ("min", "mean", "max")
+
 
 def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
     """The statistics of ``DataFrame.describe`` for the numeric columns, each with its unit.
@@ -81,8 +83,13 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {**row, **_counts(series), "differing": differing.get(label, 0), **_range(series), **_times(series)}
         )
-    table = pd.DataFrame(rows, index=pd.Index(df.columns, name="point"))
-    return table.astype({name: object for name in ("min", "mean", "max") if name in table})
+    index = pd.Index(df.columns, name="point")
+    # As objects, or pandas would make plain floats of the floats with a unit.
+    columns = {
+        name: pd.array([row[name] for row in rows], dtype=object) if name in _WITH_UNIT else [row[name] for row in rows]
+        for name in (rows[0] if rows else ())
+    }
+    return pd.DataFrame(columns, index=index)
 
 
 def _counts(series: pd.Series[Any]) -> dict[str, Any]:

@@ -1,0 +1,358 @@
+"""Frames of several units, and what ``df.hs`` does with them."""
+
+import io
+import pickle
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.frame.combine import concat, with_units
+from hsframe.frame.convert import grid_to_frame
+from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.points import Point, attach
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Number, Ref
+
+F, KW = UnitDtype("°F"), UnitDtype("kW")
+
+
+@pytest.fixture
+def frame():
+    index = pd.date_range("2024-03-10", periods=6, freq="h", tz=ZoneInfo("America/New_York"), unit="us", name="ts")
+    df = pd.DataFrame(
+        {
+            "Zone": pd.array([70.0, 71.0, np.nan, 73.0, 73.0, 73.0], dtype=F),
+            "Meter": pd.array([1.0, 2.0, 3.0, 4.0, 5.0, np.inf], dtype=KW),
+            "COP": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            "Fan": pd.array([True, None, False, True, True, True], dtype="boolean"),
+            "Mode": pd.Categorical(["off", "heat", None, "heat", "heat", "off"]),
+        },
+        index=index,
+    )
+    attach(
+        df, {"Zone": Point("z", "Zone", "°F", "New_York", "Number"), "Fan": Point("f", "Fan", None, "New_York", "Bool")}
+    )
+    return df
+
+
+@pytest.fixture
+def numbers(frame):
+    return frame[["Zone", "Meter"]]
+
+
+# Different units in one pandas operation ----------------------------------------------------------------------------
+
+
+def test_a_row_over_different_units_is_numbers(numbers):
+    row = numbers.iloc[0]
+    assert row.dtype == object
+    assert row.tolist() == [Number(70.0, "°F"), Number(1.0, "kW")]
+    assert [type(value) for value in numbers.loc[numbers.index[1]]] == [Number, Number]
+    assert np.isnan(numbers.iloc[2]["Zone"])
+
+
+def test_a_row_keeps_plain_and_other_values_beside_numbers(frame):
+    row = frame.iloc[0]
+    assert row.tolist() == [Number(70.0, "°F"), Number(1.0, "kW"), 1.0, True, "off"]
+    assert frame[["COP", "Meter"]].iloc[0].tolist() == [1.0, Number(1.0, "kW")]
+
+
+def test_a_row_of_one_unit_keeps_the_dtype(numbers):
+    two = pd.DataFrame({"a": numbers["Meter"], "b": numbers["Meter"]})
+    assert two.iloc[0].dtype == KW
+    assert two.mean().dtype == KW
+    assert two.T.dtypes.tolist() == [KW] * 6
+    assert two.sum(axis=1).dtype == KW
+    assert two.max(axis=1).tolist() == numbers["Meter"].tolist()
+
+
+def test_reductions_over_different_units_are_numbers(numbers):
+    assert numbers.mean().tolist() == [Number(72.0, "°F"), Number(np.inf)]
+    assert numbers.iloc[:2].max().tolist() == [Number(71.0, "°F"), Number(2.0, "kW")]
+    assert numbers.iloc[:2].std().tolist() == [Number(2**-0.5, "Δ°F"), Number(2**-0.5, "kW")]
+
+
+def test_concat_and_transpose_of_different_units_are_numbers(numbers):
+    both = pd.concat([numbers["Zone"], numbers["Meter"]])
+    assert both.dtype == object
+    assert both.iloc[0] == Number(70.0, "°F")
+    assert both.iloc[6] == Number(1.0, "kW")
+    turned = numbers.T
+    assert all(dtype.kind == "O" for dtype in turned.dtypes)
+    assert turned.iloc[:, 0].tolist() == [Number(70.0, "°F"), Number(1.0, "kW")]
+    assert numbers.stack().tolist()[:2] == [Number(70.0, "°F"), Number(1.0, "kW")]
+
+
+def test_concat_with_a_frame_that_lacks_the_column(numbers):
+    other = numbers[["Meter"]].rename(columns={"Meter": "Zone"})
+    result = pd.concat([numbers[["Zone"]], other, pd.DataFrame({"x": [1.0]}, index=numbers.index[:1])])
+    assert result["Zone"].dtype == object
+    assert result["Zone"].iloc[0] == Number(70.0, "°F")
+    assert result["Zone"].iloc[6] == Number(1.0, "kW")
+    assert np.isnan(result["Zone"].iloc[-1])
+
+
+@pytest.mark.parametrize("axis", [1, None])
+@pytest.mark.parametrize("how", ["sum", "mean", "max", "std"])
+def test_what_adds_up_different_units_is_refused_by_name(numbers, how, axis):
+    with pytest.raises(UnitError, match=r"columns of °F and kW cannot be put together.*df\.hs\.to"):
+        getattr(numbers, how)(axis=axis)
+
+
+def test_units_survive_what_pandas_does(numbers):
+    numbers = numbers.iloc[:5]
+    rest = numbers.reset_index()
+    results = {
+        "slice": numbers.iloc[2:4],
+        "head": numbers.head(2),
+        "sort": numbers.sort_values("Zone"),
+        "reindex": numbers.reindex(numbers.index.shift(1)),
+        "resample": numbers.resample("2h").mean(),
+        "groupby": numbers.groupby(numbers.index.hour).max(),
+        "fillna": numbers.fillna(0),
+        "ffill": numbers.ffill(),
+        "interpolate": numbers.interpolate(),
+        "shift": numbers.shift(2),
+        "clip": numbers.clip(lower=2),
+        "where": numbers.where(numbers["Meter"] > 1),
+        "round": numbers.round(1),
+        "dropna": numbers.dropna(),
+        "concat": pd.concat([numbers, numbers]),
+        "merge": rest.merge(rest[["ts"]], on="ts").set_index("ts"),
+        "join": numbers[["Zone"]].join(numbers[["Meter"]]),
+        "asof": pd.merge_asof(rest[["ts", "Zone"]], rest[["ts", "Meter"]], on="ts").set_index("ts"),
+        "pickle": pickle.loads(pickle.dumps(numbers)),
+        "copy": numbers.copy(),
+        "tz": numbers.tz_convert("UTC"),
+        "quantile": numbers.quantile([0.1, 0.9]),
+        "cummax": numbers.cummax(),
+        "drop_duplicates": numbers.drop_duplicates(),
+        "combine_first": numbers.iloc[:3].combine_first(numbers),
+        "mask": numbers.mask(numbers["Meter"] > 1),
+        "query": numbers.query("Meter > 1"),
+        "assign": numbers.assign(Meter=lambda df: df["Meter"] * 2),
+    }
+    wrong = {name: list(result.dtypes) for name, result in results.items() if list(result.dtypes) != [F, KW]}
+    assert wrong == {}
+
+
+def test_pivot_and_melt(numbers):
+    long = numbers[["Zone"]].reset_index().melt(id_vars="ts")
+    assert long["value"].dtype == F
+    assert long.pivot(index="ts", columns="variable", values="value").dtypes["Zone"] == F
+
+
+def test_copy_on_write(numbers):
+    before = numbers["Zone"].tolist()[0]
+    part = numbers.iloc[:3]
+    part.iloc[0, 0] = 0.0
+    column = numbers["Zone"]
+    column.iloc[0] = 1.0
+    assert numbers["Zone"].tolist()[0] == before
+    values = numbers["Zone"].to_numpy()
+    assert not values.flags.writeable
+
+
+def test_a_result_can_be_written_into_and_the_frame_stays(frame):
+    before = frame.copy()
+    for result in (
+        frame.hs.to("si"),
+        frame.hs.to("W"),
+        frame.hs.magnitude(),
+        frame[["Zone", "Meter"]].hs.magnitude(),
+        frame.hs.with_unit_header(),
+        frame.hs.with_unit_header().hs.from_unit_header(),
+        with_units(frame, like=frame),
+        with_units(frame.hs.magnitude(), like=frame),
+        concat([frame]),
+    ):
+        for place in range(2):
+            result.iloc[0, place] = 12345.0
+            assert result.iloc[0, place] == 12345.0
+    for series in (frame["Zone"].hs.to("°C"), frame["Zone"].hs.to("°F"), frame["Zone"].hs.magnitude()):
+        series.iloc[0] = 12345.0
+        assert series.iloc[0] == 12345.0
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_text_of_a_frame(numbers, frame):
+    assert "unit[°F]" in repr(frame["Zone"])
+    lines = repr(numbers.iloc[:3]).splitlines()
+    assert lines[-1].split() == ["2024-03-10", "03:00:00-04:00", "NaN", "3.0"]
+    assert numbers.iloc[:2].to_csv().splitlines()[1] == "2024-03-10 00:00:00-05:00,70.0,1.0"
+    assert numbers.iloc[:1].to_json(orient="values", date_format="iso") == "[[70.0,1.0]]"
+
+
+# df.hs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_units_and_points(frame):
+    assert frame.hs.units == {"Zone": "°F", "Meter": "kW", "COP": None, "Fan": None, "Mode": None}
+    assert frame["Zone"].hs.unit == "°F"
+    assert frame["COP"].hs.unit is None
+    assert frame.hs.points.loc["Zone"].tolist() == ["z", "Zone", "°F", "New_York", "Number"]
+
+
+def test_to_a_system_a_unit_and_by_column(frame):
+    assert frame.hs.to("si").hs.units == {"Zone": "°C", "Meter": "kW", "COP": None, "Fan": None, "Mode": None}
+    assert frame.hs.to("si")["Zone"].iloc[3] == pytest.approx(22.7777777)
+    back = frame.hs.to("si").hs.to("ip")
+    pd.testing.assert_frame_equal(back, frame)
+    assert frame.hs.to("W")["Meter"].iloc[1] == 2000
+    assert frame.hs.to("W").hs.units["Zone"] == "°F"
+    assert frame.hs.to({"Zone": "K", "Meter": "BTU/h"}).hs.units["Meter"] == "BTU/h"
+    assert frame.hs.to({"Zone": "si"}).hs.units["Zone"] == "°C"
+    assert frame.hs.to("si").attrs == frame.attrs
+    assert frame["Zone"].hs.to("°C").dtype.unit == "°C"
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "message"),
+    [
+        ("bar", UnitError, "no column converts to 'bar'; the units are kW, °F"),
+        ("furlong", UnitError, "no column converts to 'furlong'"),
+        ({"Zon": "°C"}, MetadataError, "no column 'Zon'; the columns are 'Zone'"),
+        ({"COP": "kW"}, UnitError, "column 'COP' is float64 and has no unit"),
+        ({"Zone": "kW"}, UnitError, "column 'Zone'.*°F cannot be converted to kW"),
+        ({"Zone": "kwh"}, UnitError, "did you mean 'kWh'"),
+    ],
+)
+def test_a_conversion_that_cannot_be(frame, target, error, message):
+    with pytest.raises(error, match=message):
+        frame.hs.to(target)
+
+
+def test_magnitude_is_plain_and_fast_to_numpy(numbers):
+    plain = numbers.hs.magnitude()
+    assert plain.to_numpy().dtype == np.float64
+    assert numbers.to_numpy(dtype=float).dtype == np.float64
+    assert numbers["Zone"].to_numpy().dtype == np.float64
+    assert plain.attrs == numbers.attrs
+    assert numbers["Zone"].hs.magnitude().dtype == np.float64
+
+
+def test_windows_keep_units(numbers):
+    assert list(numbers.rolling(2).mean().dtypes) == [np.float64, np.float64]  # pandas gives no hook here
+    assert list(numbers.hs.rolling(2).mean().dtypes) == [F, KW]
+    assert list(numbers.hs.rolling("2h").std().dtypes) == [UnitDtype("Δ°F"), KW]
+    assert list(numbers.hs.rolling(2).count().dtypes) == [np.float64, np.float64]
+    assert list(numbers.hs.expanding().max().dtypes) == [F, KW]
+    assert list(numbers.hs.ewm(alpha=0.5).mean().dtypes) == [F, KW]
+    assert list(numbers.hs.rolling(2).agg("mean").dtypes) == [F, KW]
+    several = numbers[["Zone"]].hs.rolling(2).agg(["mean", "std", "count"])
+    assert list(several.dtypes) == [F, UnitDtype("Δ°F"), np.float64]
+    assert numbers["Zone"].hs.rolling(2).mean().dtype == F
+    assert list(numbers.hs.rolling(2).apply(len, raw=True).dtypes) == [np.float64, np.float64]
+    assert "Rolling" in repr(numbers.hs.rolling(2))
+    pd.testing.assert_frame_equal(numbers.hs.rolling(2).mean().hs.magnitude(), numbers.rolling(2).mean())
+
+
+def test_with_units(numbers):
+    pd.testing.assert_frame_equal(with_units(numbers.hs.magnitude(), like=numbers), numbers)
+    assert with_units(numbers.rolling(2).std(), like=numbers, how="std").hs.units == {"Zone": "Δ°F", "Meter": "kW"}
+    assert with_units(numbers["Zone"].rolling(2).mean(), like=numbers).dtype == F
+    assert with_units(numbers["Zone"].rolling(2).mean(), like=numbers["Zone"]).dtype == F
+    other = pd.DataFrame({"Zone": [1.0], "else": [2.0]})
+    assert with_units(other, like=numbers).hs.units == {"Zone": "°F", "else": None}
+    with pytest.raises(UnitError, match="'Zone' is in °F already, not in kW"):
+        with_units(numbers, like=pd.DataFrame({"Zone": pd.array([1.0], dtype=KW)}))
+
+
+def test_describe_says_each_unit(numbers):
+    table = numbers.iloc[:2].hs.describe()
+    assert table.index.tolist() == ["unit", "count", "mean", "std", "min", "25%", "50%", "75%", "max"]
+    assert table.loc["unit"].tolist() == ["°F", "kW"]
+    assert table.loc["count", "Zone"] == 2
+    assert (table.loc["mean", "Zone"], table.loc["mean", "Zone"].unit) == (70.5, "°F")
+    assert table.loc["std", "Zone"].unit == "Δ°F"
+    plain = numbers.iloc[:2].hs.magnitude().describe()
+    assert table.iloc[1:].astype(float).to_numpy() == pytest.approx(plain.to_numpy())
+
+
+def test_report(frame):
+    table = frame.hs.report()
+    assert table.index.tolist() == list(frame.columns)
+    zone = table.loc["Zone"]
+    assert (zone["id"], zone["unit"], zone["kind"], zone["samples"], zone["missing"]) == ("z", "°F", "Number", 5, 1)
+    assert (zone["min"], zone["max"].unit, zone["longest_gap"]) == (70.0, "°F", pd.Timedelta("2h"))
+    assert zone["stuck"] == pytest.approx(3 / 5)
+    assert zone["first"] == frame.index[0]
+    assert table.loc["Meter", "infinite"] == 1
+    assert frame.iloc[:0].hs.report()["samples"].tolist() == [0] * 5
+
+
+def test_the_unit_header_and_back(frame):
+    header = frame.hs.with_unit_header()
+    assert header.columns.tolist()[:3] == [("Zone", "°F"), ("Meter", "kW"), ("COP", "")]
+    assert header.columns.names == ["point", "unit"]
+    pd.testing.assert_frame_equal(header.hs.from_unit_header(), frame)
+    text = frame[["Zone", "Meter", "COP"]].hs.with_unit_header().to_csv()
+    read = pd.read_csv(io.StringIO(text), header=[0, 1], index_col=0)
+    assert read.hs.from_unit_header().hs.units == {"Zone": "°F", "Meter": "kW", "COP": None}
+    with pytest.raises(MetadataError, match="no level 'unit'"):
+        frame.hs.from_unit_header()
+    with pytest.raises(MetadataError, match="several levels"):
+        header.hs.with_unit_header()
+
+
+def test_to_grid_and_back(frame):
+    grid = frame.hs.to_grid()
+    assert grid.col_names == ["ts", "v0", "v1", "v2", "v3", "v4"]
+    assert grid.cols[1].meta["id"] == Ref("z")
+    assert (grid[0]["v0"], grid[0]["v1"], grid[0]["v3"], grid[0]["v4"]) == (
+        Number(70, "°F"),
+        Number(1, "kW"),
+        True,
+        "off",
+    )
+    assert grid[2].get("v0") is None
+    back = grid_to_frame(grid)
+    assert list(back.dtypes) == list(frame.dtypes)
+    assert (back.index == frame.index).all()
+    with pytest.raises(ZoneError, match="tz_localize"):
+        frame.tz_localize(None).hs.to_grid()
+
+
+def test_records_to_grid_and_back():
+    rows = [
+        {"id": Ref("a", "HQ"), "dis": "HQ", "site": MARKER, "area": Number(100, "m²"), "open": True},
+        {"id": Ref("b", "Annex"), "dis": "Annex", "area": Number(50, "m²")},
+    ]
+    grid = Grid.from_rows({}, ["id", "dis", "site", "area", "open"], rows)
+    back = entity_frame(grid).hs.to_grid()
+    assert [dict(row) for row in back] == [dict(row) for row in grid]
+    with pytest.raises(MetadataError, match="'Big Name' cannot be names of tags"):
+        pd.DataFrame({"Big Name": [1.0]}).hs.to_grid()
+
+
+def test_concat_converts_to_the_first_unit(frame):
+    celsius = frame.hs.to("si")
+    result = concat([frame, celsius], ignore_index=True)
+    assert result.hs.units == frame.hs.units
+    assert result["Zone"].iloc[6:].to_numpy(dtype=float) == pytest.approx(frame["Zone"].to_numpy(), nan_ok=True)
+    assert result.hs.points.index.tolist() == ["Zone", "Fan"]
+    ordered = concat([frame.iloc[3:], frame.iloc[:3]], sort_index=True)
+    pd.testing.assert_frame_equal(ordered, frame, check_freq=False)
+
+
+@pytest.mark.parametrize("other", ["kW", None])
+def test_concat_refuses_by_name(frame, other):
+    column = np.zeros(6) if other is None else pd.array(np.zeros(6), dtype=UnitDtype(other))
+    with pytest.raises(UnitError, match=r"'Zone' is in °F in frame 0 and column 'Zone' is in (kW|no unit) in frame 1"):
+        concat([frame, frame.assign(Zone=column)])
+
+
+def test_attrs_cost_nothing_and_say_nothing_of_conversion(frame):
+    assert frame.hs.to("si").hs.points.loc["Zone", "unit"] == "°F"
+    assert frame.iloc[:2].attrs["hsframe"] is frame.attrs["hsframe"]
+
+
+def test_importing_hsframe_registers_all():
+    assert pd.api.types.pandas_dtype("unit[°F]") == hsframe.UnitDtype("°F")
+    assert hasattr(pd.DataFrame, "hs")
+    assert hasattr(pd.Series, "hs")
