@@ -47,7 +47,9 @@ def encode_csv(grid: Grid) -> bytes:
     b'id,Is a site\n@a HQ,true\n'
     """
     head = [_quoted(_display_name(col)) for col in grid.cols]
-    columns = [["" if cell is None else _quoted(_cell_text(cell)) for cell in column] for column in grid.columns]
+    # Readers skip empty lines, and a lone empty cell would be one.
+    null = '""' if len(grid.cols) == 1 else ""
+    columns = [[null if cell is None else _quoted(_cell_text(cell)) for cell in column] for column in grid.columns]
     lines = [",".join(head), *map(",".join, zip(*columns, strict=True)), ""]
     return to_bytes("\n".join(lines), "csv")
 
