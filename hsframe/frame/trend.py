@@ -18,26 +18,42 @@ import numpy.typing as npt
 import pandas as pd
 
 from hsframe.errors import MetadataError, ZoneWarning
+from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants, grid_histories, is_history
+from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.values import count_differing, kind_of, null_mask, object_array, value_array
 from hsframe.kinds import Number
 from hsframe.zones import haystack_name, zone, zone_key
 
-__all__ = ["Header", "History", "Shape", "grid_histories", "is_history", "time_index", "trend_frame"]
+__all__ = [
+    "Header",
+    "History",
+    "Missing",
+    "Shape",
+    "Track",
+    "grid_histories",
+    "is_history",
+    "labels_of",
+    "time_index",
+    "tracks_of",
+    "trend_frame",
+]
 
 Header = Literal["dis", "id"] | Callable[[Point], str]
 Shape = Literal["wide", "long", "dict"]
+Missing = Literal["nan", "flag"]
 
 
 @dataclass(slots=True)
-class _Track:
-    """The whole history of one point: instants strictly increasing."""
+class Track:
+    """The whole history of one point: instants strictly increasing, and the values as pandas has them."""
 
     point: Point
     ts_us: Instants
     array: Any
     differing: int
+    flags: pd.Categorical | None = None
 
 
 @overload
@@ -47,14 +63,28 @@ def trend_frame(
     header: Header = ...,
     shape: Literal["wide", "long"] = ...,
     tz: str | tzinfo = ...,
+    units: Units = ...,
+    na: Missing = ...,
 ) -> pd.DataFrame: ...
 @overload
 def trend_frame(
-    histories: Iterable[History], *, header: Header = ..., shape: Literal["dict"], tz: str | tzinfo = ...
+    histories: Iterable[History],
+    *,
+    header: Header = ...,
+    shape: Literal["dict"],
+    tz: str | tzinfo = ...,
+    units: Units = ...,
+    na: Missing = ...,
 ) -> dict[str, pd.DataFrame]: ...
 @overload
 def trend_frame(
-    histories: Iterable[History], *, header: Header = ..., shape: Shape, tz: str | tzinfo = ...
+    histories: Iterable[History],
+    *,
+    header: Header = ...,
+    shape: Shape,
+    tz: str | tzinfo = ...,
+    units: Units = ...,
+    na: Missing = ...,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]: ...
 def trend_frame(
     histories: Iterable[History],
@@ -62,6 +92,8 @@ def trend_frame(
     header: Header = "dis",
     shape: Shape = "wide",
     tz: str | tzinfo = "point",
+    units: Units = "native",
+    na: Missing = "nan",
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
     """The frame of some histories.
 
@@ -79,6 +111,12 @@ def trend_frame(
         See Returns.
     tz : str or tzinfo
         The zone of the index: ``"point"`` is that of the points, else a Haystack name, an IANA id or a ``ZoneInfo``.
+    units : {"native", "si", "ip"} or mapping
+        The units of the columns: the points' own, those of a system (:mod:`hsframe.units.systems`), or what a mapping
+        of id, label or unit says, as ``{"°F": "°C"}``.
+    na : {"nan", "flag"}
+        With ``"flag"`` a column of flags behind each point's tells NA, NaN and null apart
+        (:mod:`hsframe.frame.flags`).
 
     Returns
     -------
@@ -90,7 +128,9 @@ def trend_frame(
     Raises
     ------
     MetadataError
-        An unknown `header` or `shape`.
+        An unknown `header`, `shape`, `units` or `na`.
+    UnitError
+        A unit of `units` that a column does not convert to.
     ZoneError
         An unknown zone.
 
@@ -101,9 +141,16 @@ def trend_frame(
     """
     if shape not in ("wide", "long", "dict"):
         raise MetadataError(f"shape={shape!r} is unknown; expected 'wide', 'long' or 'dict'")
-    tracks = _tracks(histories, drop_null=shape != "wide")
+    if na not in ("nan", "flag"):
+        raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
+    tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
     points = [track.point for track in tracks]
-    labels = _labels(points, header)
+    labels = labels_of(points, header)
+    if na == "flag" and (clash := {flag_label(label) for label in labels}.intersection(labels)):
+        raise MetadataError(f"a point is called {clash.pop()!r}, as a column of flags would be; use header='id'")
+    for track, label, target in zip(tracks, labels, targets_in_units(units, points, labels), strict=True):
+        if target is not None:
+            track.array = in_units(track.array, target, label)
     if shape == "dict":
         return {
             label: _wide([track], [label], _index_zone([track.point], tz))
@@ -113,7 +160,8 @@ def trend_frame(
     return _wide(tracks, labels, index_zone) if shape == "wide" else _long(tracks, index_zone)
 
 
-def _labels(points: Sequence[Point], header: Header) -> list[str]:
+def labels_of(points: Sequence[Point], header: Header) -> list[str]:
+    """The labels of the columns of some points, all different."""
     if header == "dis":
         names = [point.dis or point.id for point in points]
     elif header == "id":
@@ -127,7 +175,8 @@ def _labels(points: Sequence[Point], header: Header) -> list[str]:
     return unique_labels(points, names)
 
 
-def _tracks(histories: Iterable[History], *, drop_null: bool) -> list[_Track]:
+def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = False) -> list[Track]:
+    """The whole history of each point, its windows put together; `drop_null`: rows without a sample are left out."""
     by_point: dict[object, list[History]] = {}
     for history in histories:
         # Columns without an id are each a point of their own.
@@ -138,7 +187,7 @@ def _tracks(histories: Iterable[History], *, drop_null: bool) -> list[_Track]:
         batches.setdefault(tuple(id(part.ts_us) for part in parts), []).append(parts)
     clocks = {key: _clock(batch, drop_null=drop_null) for key, batch in batches.items()}
     return [
-        _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null)
+        _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null, flags=flags)
         for parts in by_point.values()
     ]
 
@@ -182,29 +231,34 @@ def _increasing(ts_us: Instants) -> bool:
     return bool(np.all(ts_us[1:] > ts_us[:-1]))
 
 
-def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool) -> _Track:
+def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: bool) -> Track:
     point = parts[0].point
     array = value_array([part.values for part in parts], point.unit, point.kind)
     if point.kind is None:
         # No record was seen: what the values say is all that is known.
         kind = kind_of(array)
         point = replace(point, kind=kind, unit=point.unit or getattr(array.dtype, "unit", None))
+    why = None
+    if flags:
+        codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
+        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
     ts_us, increasing = clock.ts_us, clock.increasing
     if clock.kept is not None:
-        array = array.take(clock.kept)
+        array, why = array.take(clock.kept), None if why is None else why.take(clock.kept)
     elif (drop_null or not increasing) and (absent := _no_sample(parts)).any():
         kept = np.flatnonzero(~absent)
-        ts_us, array = ts_us[kept], array.take(kept)
+        ts_us, array, why = ts_us[kept], array.take(kept), None if why is None else why.take(kept)
         increasing = increasing or _increasing(ts_us)
     if increasing:
-        return _Track(point, ts_us, array, 0)
+        return Track(point, ts_us, array, 0, why)
     order = np.argsort(ts_us, kind="stable")
     ordered = ts_us[order]
     last = np.append(ordered[1:] != ordered[:-1], True)  # of a run of equal instants
     winner = np.flatnonzero(last)[np.cumsum(last) - last]  # the place of the last of each run, for each of its rows
     lost = ~last
     differing = count_differing(array, order[lost], order[winner[lost]]) if lost.any() else 0
-    return _Track(point, ordered[last], array.take(order[last]), differing)
+    kept = order[last]
+    return Track(point, ordered[last], array.take(kept), differing, None if why is None else why.take(kept))
 
 
 def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
@@ -234,7 +288,7 @@ def time_index(ts_us: Instants, index_zone: ZoneInfo, name: str | None = "ts") -
     return pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", index_zone), name=name, copy=False)
 
 
-def _wide(tracks: Sequence[_Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
+def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
     distinct, which = _distinct([track.ts_us for track in tracks])
     if not distinct:
         union = np.empty(0, dtype=np.int64)
@@ -247,10 +301,12 @@ def _wide(tracks: Sequence[_Track], labels: Sequence[str], index_zone: ZoneInfo)
     for label, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
         columns[label] = track.array if place is None else _take(track.array, place)
+        if track.flags is not None:
+            columns[flag_label(label)] = track.flags if place is None else _take(track.flags, place)
     # Plain columns are put into one block, which pandas wants when there are many; one alone needs no copy.
     plain = sum(isinstance(array, np.ndarray) for array in columns.values())
     index = time_index(union, index_zone)
-    df = pd.DataFrame(columns, index=index, columns=pd.Index(list(labels), dtype="str"), copy=plain > 1)
+    df = pd.DataFrame(columns, index=index, columns=pd.Index(list(columns), dtype="str"), copy=plain > 1)
     differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
     attach(df, {label: track.point for label, track in zip(labels, tracks, strict=True)}, differing=differing)
     return df
@@ -289,19 +345,20 @@ def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
     return pd.api.extensions.take(array, places, allow_fill=True)
 
 
-def _long(tracks: Sequence[_Track], index_zone: ZoneInfo) -> pd.DataFrame:
+def _long(tracks: Sequence[Track], index_zone: ZoneInfo) -> pd.DataFrame:
     counts = [len(track.ts_us) for track in tracks]
     owner = np.repeat(np.arange(len(tracks)), counts)
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for track in tracks)])
     arrays = [track.array for track in tracks]
-    df = pd.DataFrame(
-        {
-            "ts": time_index(ts_us, index_zone, name=None),
-            "id": _repeated([track.point.id for track in tracks], owner),
-            "dis": _repeated([track.point.dis for track in tracks], owner),
-            "value": _stacked(arrays),
-        }
-    )
+    columns = {
+        "ts": time_index(ts_us, index_zone, name=None),
+        "id": _repeated([track.point.id for track in tracks], owner),
+        "dis": _repeated([track.point.dis for track in tracks], owner),
+        "value": _stacked(arrays),
+    }
+    if tracks and all(track.flags is not None for track in tracks):
+        columns["na"] = _stacked([track.flags for track in tracks])
+    df = pd.DataFrame(columns)
     attach(df, {})
     return df
 

@@ -1,0 +1,247 @@
+"""The arithmetic of samples over intervals, in NumPy: no units, no points, no zones.
+
+A history is here a function of time. A step function has the value of the last sample; a linear one goes straight
+from a sample to the next. Where it is not known it has no value: before the first sample, after one that is not a
+number (NA), and over a gap that is too long. Every sum is made interval by interval, never as the difference of two
+running totals: one absurd sample (1e38, as a broken sensor sends) must not eat the digits of all that follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Cut", "Floats", "Instants", "Places", "increments"]
+
+Floats = npt.NDArray[np.float64]
+Instants = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(eq=False)
+class Cut:
+    """Samples and the intervals that they fall into.
+
+    Points that were read together share their instants; they share a cut then, and the searching is done once.
+
+    Parameters
+    ----------
+    ts_us : int64 ndarray
+        The instants of the samples, strictly increasing.
+    edges_us : int64 ndarray
+        The edges of the intervals, strictly increasing, at least two; interval `i` is [edges[i], edges[i + 1]).
+    """
+
+    ts_us: Instants
+    edges_us: Instants
+
+    @property
+    def count(self) -> int:
+        """How many intervals there are."""
+        return len(self.edges_us) - 1
+
+    @cached_property
+    def bounds(self) -> Places:
+        """The samples of interval `i` are those from bounds[i] up to bounds[i + 1]."""
+        return np.searchsorted(self.ts_us, self.edges_us, side="left")
+
+    @cached_property
+    def sample_at(self) -> Places:
+        """For each edge the last sample at or before it, -1 where there is none."""
+        return np.searchsorted(self.ts_us, self.edges_us, side="right") - 1
+
+    @cached_property
+    def _pieces(self) -> tuple[Instants, Places, Places]:
+        """The intervals cut at the samples: start and end of the pieces, sample before each, interval of each."""
+        first, last = int(self.bounds[0]), int(self.bounds[-1])
+        breaks = np.concatenate([self.edges_us, self.ts_us[first:last]])
+        breaks.sort(kind="stable")  # two sorted runs: this merges them
+        if (breaks[1:] == breaks[:-1]).any():
+            breaks = breaks[np.append(True, breaks[1:] != breaks[:-1])]
+        before = np.searchsorted(self.ts_us, breaks[:-1], side="right") - 1
+        owner = np.searchsorted(self.edges_us, breaks[:-1], side="right") - 1
+        return breaks, before, owner
+
+    @cached_property
+    def _segments(self) -> tuple[Places, Mask, Floats, Floats, Instants]:
+        """For each piece: its segment (clipped), whether it lies between two samples, and the shares of both ends.
+
+        The value in the middle of a piece is left * (1 - share) + right * share; the part of the segment that the
+        piece is comes next, then the length of the segment.
+        """
+        breaks, before, _ = self._pieces
+        inside = (before >= 0) & (before < len(self.ts_us) - 1)
+        segment = np.where(inside, before, 0)
+        if len(self.ts_us) < 2:
+            nothing = np.zeros(len(before))
+            return segment, inside, nothing, nothing, np.ones(len(before), dtype=np.int64)
+        length = np.diff(self.ts_us)[segment]
+        piece = np.diff(breaks)
+        share = (breaks[:-1] - self.ts_us[segment] + piece / 2) / length
+        return segment, inside, share, piece / length, length
+
+    # Functions of time -----------------------------------------------------------------------------------------------
+
+    def held_until(self, gap_us: int, now_us: int) -> Instants:
+        """Up to where each sample is held: the next one, the longest gap, and for the last one the present."""
+        ends = np.empty_like(self.ts_us)
+        if len(ends):
+            ends[:-1] = self.ts_us[1:]
+            ends[-1] = max(now_us, int(self.ts_us[-1]))
+        held: Instants = np.minimum(ends, self.ts_us + gap_us)
+        return held
+
+    def step_places(self, gap_us: int, now_us: int) -> Places:
+        """For each edge the place of the sample that holds there, -1 where none does."""
+        place = self.sample_at
+        if not len(self.ts_us):
+            return place
+        held = self.held_until(gap_us, now_us)[place]
+        holds = (place >= 0) & ((self.edges_us < held) | (self.edges_us == self.ts_us[place]))
+        return np.where(holds, place, -1)
+
+    def linear_at(self, values: Floats, gap_us: int) -> Floats:
+        """The value of the linear function at each edge, NaN where it has none."""
+        place = self.sample_at
+        result = np.full(len(place), np.nan)
+        if not len(self.ts_us):
+            return result
+        exact = (place >= 0) & (self.ts_us[place] == self.edges_us)
+        result[exact] = values[place[exact]]
+        between = np.flatnonzero(~exact & (place >= 0) & (place < len(self.ts_us) - 1))
+        left = place[between]
+        length = self.ts_us[left + 1] - self.ts_us[left]
+        share = (self.edges_us[between] - self.ts_us[left]) / length
+        a, b = values[left], values[left + 1]
+        known = (length <= gap_us) & np.isfinite(a) & np.isfinite(b)
+        result[between[known]] = (a * (1 - share) + b * share)[known]
+        return result
+
+    def step_area(self, values: Floats, gap_us: int, now_us: int) -> tuple[Floats, Floats]:
+        """Value x microseconds of the step function in each interval, and over how many microseconds it is known."""
+        breaks, before, owner = self._pieces
+        if not len(self.ts_us):
+            return np.zeros(self.count), np.zeros(self.count)
+        held = np.minimum(breaks[1:], self.held_until(gap_us, now_us)[before]) - breaks[:-1]
+        value = values[before]
+        length = np.where((before >= 0) & np.isfinite(value), np.maximum(held, 0), 0)
+        return self._summed(np.where(length > 0, value, 0.0) * length, owner), self._summed(length, owner)
+
+    def linear_area(self, values: Floats, gap_us: int) -> tuple[Floats, Floats]:
+        """Value x microseconds of the linear function in each interval, and over how many microseconds it is known."""
+        breaks, _, owner = self._pieces
+        segment, inside, share, _, apart = self._segments
+        if len(self.ts_us) < 2:
+            return np.zeros(self.count), np.zeros(self.count)
+        left, right = values[segment], values[segment + 1]
+        known = inside & (apart <= gap_us) & np.isfinite(left) & np.isfinite(right)
+        lengths = np.where(known, np.diff(breaks), 0)
+        middle = np.where(known, left, 0.0) * (1 - share) + np.where(known, right, 0.0) * share
+        return self._summed(middle * lengths, owner), self._summed(lengths, owner)
+
+    def _summed(self, weights: Any, owner: Places) -> Floats:
+        return np.bincount(owner, weights=weights, minlength=self.count).astype(np.float64, copy=False)
+
+    # A running total -------------------------------------------------------------------------------------------------
+
+    def linear_deltas(self, steps: Floats, joined: Mask, gap_us: int) -> Floats:
+        """What a running total grew by in each interval, its growth spread evenly between two samples.
+
+        Parameters
+        ----------
+        steps : float64 ndarray
+            The growth from each sample to the next, one fewer than there are samples.
+        joined : bool ndarray
+            Whether nothing unknown lies between the two.
+        gap_us : int
+            A longer time between two samples is not divided: an edge within has no reading.
+
+        Returns
+        -------
+        float64 ndarray
+            NaN for an interval at one of whose edges there is no reading.
+        """
+        if len(self.ts_us) < 2:
+            return np.full(self.count, np.nan)
+        _, _, owner = self._pieces
+        segment, inside, _, part, _ = self._segments
+        grown = self._summed(np.where(inside, steps[segment] * part, 0.0), owner)
+        place = self.sample_at
+        exact = (place >= 0) & (self.ts_us[place] == self.edges_us)
+        within = (place >= 0) & (place < len(self.ts_us) - 1)
+        start = np.where(within, place, 0)
+        known = exact | (within & joined[start] & (np.diff(self.ts_us)[start] <= gap_us))
+        return np.where(known[:-1] & known[1:], grown, np.nan)
+
+    def step_deltas(self, steps: Floats, known: Mask) -> Floats:
+        """What a running total grew by in each interval, where a reading holds up to the next.
+
+        `known` says of each edge whether a reading holds there.
+        """
+        if not len(self.ts_us):
+            return np.full(self.count, np.nan)
+        # A reading at the end of an interval is the one that it ends with.
+        owner = np.searchsorted(self.edges_us, self.ts_us[1:], side="left") - 1
+        inside = (owner >= 0) & (owner < self.count)
+        grown = self._summed(steps[inside], owner[inside])
+        return np.where(known[:-1] & known[1:], grown, np.nan)
+
+    # Samples ---------------------------------------------------------------------------------------------------------
+
+    def sample_counts(self, valid: Mask) -> Instants:
+        """How many samples with a value each interval has."""
+        running = np.append(0, np.cumsum(valid))
+        return np.diff(running[self.bounds])
+
+    def reduced(self, ufunc: np.ufunc, values: Floats) -> Floats:
+        """The samples of each interval reduced by a ufunc, NaN where there are none."""
+        starts, end = self.bounds[:-1], int(self.bounds[-1])
+        filled = starts < self.bounds[1:]
+        result = np.full(self.count, np.nan)
+        if filled.any():
+            with np.errstate(invalid="ignore"):  # inf - inf in a sum is NaN, and that is the answer
+                result[filled] = ufunc.reduceat(values[:end], starts[filled])
+        return result
+
+    def first_or_last(self, valid: Mask, *, last: bool) -> Places:
+        """The place of the first or last sample with a value in each interval, -1 where there is none."""
+        places = np.flatnonzero(valid)
+        bounds = np.searchsorted(places, self.bounds, side="left")
+        found = np.full(self.count, -1, dtype=np.intp)
+        filled = bounds[:-1] < bounds[1:]
+        found[filled] = places[bounds[1:][filled] - 1 if last else bounds[:-1][filled]]
+        return found
+
+
+def increments(readings: Floats, rollover: float | bool) -> Floats:
+    """What a running total grew by from each reading to the next.
+
+    Parameters
+    ----------
+    readings : float64 ndarray
+        Finite.
+    rollover : float or bool
+        A number is the size of the register, which counts up to it and goes on from 0: a drop by more than half of it
+        is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the one
+        before it is a reset: it has counted from 0 since. A smaller drop is a correction, and negative growth. With
+        False every drop is negative growth.
+
+    Examples
+    --------
+    >>> increments(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
+    array([ 8. ,  5. , -0.5])
+    >>> increments(np.array([990.0, 998.0, 3.0]), True)
+    array([8., 3.])
+    """
+    before, after = readings[:-1], readings[1:]
+    grown: Floats = after - before
+    if rollover is False:
+        return grown
+    rolled = np.zeros(len(grown), dtype=bool) if rollover is True else grown < -rollover / 2
+    reset = ~rolled & (after >= 0) & (after < before / 2)
+    return np.where(rolled, grown + float(rollover), np.where(reset, after, grown))

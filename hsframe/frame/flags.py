@@ -1,0 +1,111 @@
+"""Why a value is missing: ``na="flag"``.
+
+In a column of numbers NA (the server says 'not available'), NaN and null are all NaN. With ``na="flag"`` a second
+column stands behind each point's, labelled ``"<label> [na]"`` (in the long shape it is the column ``na``): ``"NA"``,
+``"NaN"`` or ``"null"``, and missing where there is a value or no sample at all. It is a column, so it is sliced,
+filtered, joined and stored with the values. By default there is one column a point.
+
+``"null"`` is a row with an empty cell in the answer of a single read. In a batch an empty cell means that the point has
+no sample at that instant, and such a cell is not flagged.
+
+::
+
+    df = hsframe.his_read("temp", "lastWeek", na="flag")
+    values, flags = hsframe.frame.flags.split_flags(df)     # two frames of one shape, a column a point in each
+    values[flags == "NA"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hsframe.columns import ArrowColumn, NumberColumn
+from hsframe.errors import MetadataError
+from hsframe.frame.points import attach, differing_of, points_of
+from hsframe.kinds import NA, Number
+
+__all__ = ["FLAG_DTYPE", "flag_codes", "flag_label", "split_flags"]
+
+_SUFFIX: Final = " [na]"
+FLAG_DTYPE: Final = pd.CategoricalDtype(pd.Index(["NA", "NaN", "null"], dtype="str"))
+
+_VALUE, _NA, _NAN, _NULL = -1, 0, 1, 2
+Codes = npt.NDArray[np.int8]
+
+
+def flag_label(label: str) -> str:
+    """The label of the column of flags that stands behind a point's."""
+    return label + _SUFFIX
+
+
+def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
+    """The flags of the cells of a history, as codes of :data:`FLAG_DTYPE`; -1 for a value.
+
+    Parameters
+    ----------
+    cells : sequence
+        A column of a grid.
+    sparse : bool
+        Whether null means 'no sample', as in a batch: it is not flagged then.
+    """
+    if isinstance(cells, ArrowColumn):
+        codes = np.where(_to_numpy(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)
+        if isinstance(cells, NumberColumn):
+            codes[_to_numpy(cells.values.is_nan().fill_null(False))] = _NAN
+        if cells.na is not None:
+            codes[_to_numpy(cells.na.fill_null(False))] = _NA
+        return codes
+    return np.fromiter((_code(cell, sparse) for cell in cells), dtype=np.int8, count=len(cells))
+
+
+def _to_numpy(mask: Any) -> npt.NDArray[np.bool_]:
+    whole = mask.combine_chunks() if hasattr(mask, "combine_chunks") else mask
+    found: npt.NDArray[np.bool_] = np.asarray(whole.to_numpy(zero_copy_only=False), dtype=bool)
+    return found
+
+
+def _code(cell: Any, sparse: bool) -> int:
+    if cell is None:
+        return _VALUE if sparse else _NULL
+    if cell is NA:
+        return _NA
+    is_nan = cell.val != cell.val if isinstance(cell, Number) else isinstance(cell, float) and cell != cell
+    return _NAN if is_nan else _VALUE
+
+
+def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The values and the flags of a wide frame that was read with ``na="flag"``.
+
+    Parameters
+    ----------
+    df : DataFrame
+
+    Returns
+    -------
+    values, flags : DataFrame
+        Of one shape, with the same index and the same labels.
+
+    Raises
+    ------
+    MetadataError
+        The frame has no columns of flags, or not one for each point.
+    """
+    flagged = [label for label in df.columns if isinstance(label, str) and _is_flag(df, label)]
+    points = [label for label in df.columns if label not in set(flagged)]
+    if not flagged or [flag_label(str(label)) for label in points] != flagged:
+        raise MetadataError(
+            "the frame does not have a column of flags for each point; expected what his_read(..., na='flag') gave"
+        )
+    values, flags = df[points], df[flagged].set_axis(df[points].columns, axis=1)
+    for frame in (values, flags):
+        attach(frame, points_of(values), differing=differing_of(values))
+    return values, flags
+
+
+def _is_flag(df: pd.DataFrame, label: str) -> bool:
+    return label.endswith(_SUFFIX) and label.removesuffix(_SUFFIX) in df.columns and df[label].dtype == FLAG_DTYPE

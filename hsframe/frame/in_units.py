@@ -1,0 +1,94 @@
+"""Values of points in the units that someone wants: ``units="si"``, ``"ip"``, or a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.points import Point
+from hsframe.frame.resample import per_point
+from hsframe.kinds import Number
+from hsframe.units import convert, convertible, to_system
+
+__all__ = ["Units", "in_units", "targets_in_units"]
+
+Units = str | Mapping[str, str]
+"""``"native"``, ``"si"``, ``"ip"``, or a mapping of id, label, display name or unit to a unit or a system."""
+
+
+def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[str]) -> list[str | None]:
+    """For each point the unit or system that it is wanted in, None for its own.
+
+    Raises
+    ------
+    MetadataError
+        `units` is none of its forms, or a key names no point.
+    """
+    if units == "native":
+        return [None] * len(points)
+    if isinstance(units, Mapping):
+        return [None if target == "native" else target for target in per_point(units, points, labels, "units")]
+    if units not in ("si", "ip"):
+        raise MetadataError(
+            f"units={units!r} is unknown; expected 'native', 'si', 'ip', or a mapping, as in {{'°F': '°C'}} or "
+            "{'@id': 'kW'}"
+        )
+    return [units] * len(points)
+
+
+def in_units(array: Any, target: str, label: str) -> Any:
+    """The values of a point in a unit, or in the unit of a system.
+
+    Parameters
+    ----------
+    array : UnitArray, or any other array of a frame
+        A system leaves what has no unit as it is. In an object array of Numbers each is converted; where all have one
+        unit then, the result is a UnitArray.
+    target : str
+        A unit, ``"si"`` or ``"ip"``.
+    label : str
+        For the error.
+
+    Raises
+    ------
+    UnitError
+        The values have no unit, or theirs does not convert.
+    """
+    is_system = target in ("si", "ip")
+    if isinstance(array, UnitArray):
+        unit = _target(array.unit, target)
+        if not convertible(array.unit, unit):
+            raise UnitError(f"column {label!r} is in {array.unit}, which does not convert to {unit}")
+        return array.astype(UnitDtype(unit), copy=False)
+    if isinstance(array, np.ndarray) and array.dtype == object:
+        return _objects(array, target, label)
+    if is_system:
+        return array
+    raise UnitError(f"column {label!r} has no unit ({array.dtype}), so it cannot be read in {target}")
+
+
+def _target(unit: str, target: str) -> str:
+    return to_system(unit, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed
+
+
+def _objects(array: Any, target: str, label: str) -> Any:
+    converted = np.empty(len(array), dtype=object)
+    for place, cell in enumerate(array):
+        converted[place] = cell
+        if isinstance(cell, Number) and cell.unit is not None:
+            unit = _target(cell.unit, target)
+            if not convertible(cell.unit, unit):
+                raise UnitError(f"column {label!r} has a value in {cell.unit}, which does not convert to {unit}")
+            converted[place] = Number(convert(float(cell.val), cell.unit, unit), unit)
+    numbers = [cell for cell in converted if isinstance(cell, Number)]
+    units = {cell.unit for cell in numbers if np.isfinite(cell.val)}
+    whole = len(numbers) + sum(1 for cell in converted if isinstance(cell, float)) == len(converted)
+    common = next(iter(units)) if whole and len(units) == 1 else None
+    if common is not None:
+        return UnitArray(np.array([float(cell) for cell in converted], dtype=np.float64), common)
+    return converted

@@ -1,0 +1,303 @@
+"""Regular intervals of local time: what ``interval="15min"`` or ``"1D"`` means in a zone.
+
+Two sorts of interval:
+
+- Steps below a day (``"10s"``, ``"15min"``, ``"1h"``, ``"6h"``): elapsed time, counted anew from each local midnight.
+  The step must divide 24 hours, so that every ordinary day has whole ones. A day of 23 or 25 hours has 92 or 100
+  quarters of an hour; in the hour that the clock repeats each label comes twice, with its two offsets. Where the day
+  is no multiple of the step (``"1h"`` in Lord Howe, whose clock moves by half an hour; ``"6h"`` in a day of 25 hours)
+  the last interval of the day is the rest of it.
+- Days and longer (``"1D"``, ``"1W"``, ``"1M"``, ``"1Q"``, ``"1Y"``): the local calendar. A day lasts from midnight to
+  midnight, 23 or 25 hours where a clock changes, and starts at the first instant that carries its date where there is
+  no midnight. Several days or weeks at a time are counted from Monday, 1970-01-05, so that all points and all spans
+  agree; months, quarters and years start at the first of January.
+
+``"24h"`` is refused: in a day of 25 hours it would leave a day of one hour.
+
+An interval is half-open and named by its start. **The rows of a span are the intervals that start in it**, each of
+them whole: a span from 10:07 has its first quarter of an hour at 10:15, and one that ends at 11:07 has its last at
+11:00, which needs samples up to 11:15. So each interval belongs to exactly one of several spans that follow one
+another, and no row tells of a part of its interval only.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from hsframe.errors import SpanError
+from hsframe.spans import from_epoch_us, local_instant_us
+
+__all__ = ["Intervals", "Step", "duration_us", "intervals", "parse_step"]
+
+Instants = npt.NDArray[np.int64]
+
+_SECOND_US: Final = 1_000_000
+_DAY_US: Final = 86_400 * _SECOND_US
+_MONDAY: Final = date(1970, 1, 5).toordinal()
+
+_TEXT = re.compile(r"(\d{0,6}) ?([A-Za-z]+)")
+_ELAPSED: Final = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), _SECOND_US),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60 * _SECOND_US),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600 * _SECOND_US),
+}
+_DAYS: Final = {
+    **dict.fromkeys(("d", "day", "days"), 1),
+    **dict.fromkeys(("w", "wk", "week", "weeks"), 7),
+}
+_MONTHS: Final = {
+    **dict.fromkeys(("m", "me", "ms", "mo", "month", "months"), 1),
+    **dict.fromkeys(("q", "quarter", "quarters"), 3),
+    **dict.fromkeys(("y", "yr", "year", "years"), 12),
+}
+_EXAMPLES: Final = "expected '15min', '1h', '1D', '1W', '1M' (a month), '1Q' or '1Y', or a timedelta"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far it is from one interval to the next; one of the three is set.
+
+    Parameters
+    ----------
+    elapsed_us : int
+        Microseconds, less than a day.
+    days, months : int
+        Of the local calendar.
+    """
+
+    elapsed_us: int = 0
+    days: int = 0
+    months: int = 0
+
+
+def parse_step(interval: str | timedelta) -> Step:
+    """The step that a person wrote.
+
+    Parameters
+    ----------
+    interval : str or timedelta
+        ``"15min"``, ``"h"``, ``"1D"``, ``"1W"``, ``"1M"`` (``"1mo"``), ``"1Q"``, ``"1Y"``. A timedelta of whole days
+        means local days.
+
+    Raises
+    ------
+    SpanError
+        It is none of these, or does not divide a day.
+
+    Examples
+    --------
+    >>> parse_step("15min")
+    Step(elapsed_us=900000000, days=0, months=0)
+    >>> parse_step("1W")
+    Step(elapsed_us=0, days=7, months=0)
+    """
+    if isinstance(interval, timedelta) and interval == interval:  # NaT is a timedelta to isinstance
+        whole = interval // timedelta(microseconds=1)
+        return (
+            _elapsed(whole, interval)
+            if whole % _DAY_US or not whole
+            else Step(days=_checked(whole // _DAY_US, interval))
+        )
+    match = _TEXT.fullmatch(interval.strip()) if isinstance(interval, str) else None
+    if match is None:
+        raise SpanError(f"{interval!r} is no interval; {_EXAMPLES}")
+    count, name = int(match[1] or 1), match[2].lower()
+    if match[2] == "m":
+        raise SpanError(f"{interval!r}: 'm' could be minutes or months; write '15min' or '1M'")
+    if name in _ELAPSED:
+        return _elapsed(count * _ELAPSED[name], interval)
+    if name in _DAYS:
+        return Step(days=_checked(count * _DAYS[name], interval))
+    if name in _MONTHS:
+        months = _checked(count * _MONTHS[name], interval)
+        if 12 % months and months % 12:
+            raise SpanError(f"the interval {interval!r} does not divide a year; expected 1, 2, 3, 4, 6 or 12 months")
+        return Step(months=months)
+    raise SpanError(f"{interval!r} is no interval: {match[2]!r} is no unit of time; {_EXAMPLES}")
+
+
+def _checked(count: int, interval: object) -> int:
+    if count < 1:
+        raise SpanError(f"the interval {interval!r} is not longer than nothing; {_EXAMPLES}")
+    return count
+
+
+def _elapsed(step_us: int, interval: object) -> Step:
+    if step_us < 1:
+        raise SpanError(f"the interval {interval!r} is not longer than nothing; {_EXAMPLES}")
+    if step_us == _DAY_US:
+        raise SpanError(
+            f"the interval {interval!r} is 24 hours of elapsed time, and a local day may have 23 or 25; for days write "
+            "'1D'"
+        )
+    if _DAY_US % step_us:
+        raise SpanError(
+            f"the interval {interval!r} does not divide a day, so its steps from midnight to midnight would not be "
+            "even; expected 1, 2, 3, 4, 6, 8 or 12 h, or minutes or seconds that divide a day"
+        )
+    return Step(elapsed_us=step_us)
+
+
+def duration_us(text: str | timedelta, name: str) -> int:
+    """A length of elapsed time in microseconds; a day is 24 hours here.
+
+    Parameters
+    ----------
+    text : str or timedelta
+        ``"90min"``, ``"3h"``, ``"31D"``.
+    name : str
+        What it is, for the error.
+
+    Raises
+    ------
+    SpanError
+        It is no length of time, or not longer than nothing.
+
+    Examples
+    --------
+    >>> duration_us("3h", "max_gap")
+    10800000000
+    """
+    found: Any = None
+    if isinstance(text, str) and (match := _TEXT.fullmatch(text.strip())):
+        unit = match[2].lower()
+        scale = _ELAPSED.get(unit) or _DAYS.get(unit, 0) * _DAY_US
+        found = int(match[1] or 1) * scale
+    elif isinstance(text, timedelta) and text == text:
+        found = text // timedelta(microseconds=1)
+    if not found or found < 0:
+        raise SpanError(f"{name}={text!r} is no length of time; expected '90min', '3h', '31D' or a timedelta")
+    return int(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intervals:
+    """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]).
+
+    Parameters
+    ----------
+    edges_us : int64 ndarray
+        Epoch microseconds, strictly increasing, one more than there are intervals.
+    labels_us : int64 ndarray
+        The starts. One array for all points, so that frames need not compare it.
+    """
+
+    edges_us: Instants
+    labels_us: Instants
+
+    def __len__(self) -> int:
+        return len(self.labels_us)
+
+    @classmethod
+    def of(cls, edges_us: Instants) -> Intervals:
+        """The intervals between some edges."""
+        return cls(edges_us, edges_us[:-1])
+
+    @property
+    def start_us(self) -> int:
+        """The start of the first."""
+        return int(self.edges_us[0])
+
+    @property
+    def end_us(self) -> int:
+        """The end of the last."""
+        return int(self.edges_us[-1])
+
+
+def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals:
+    """The intervals that start in [start, end), each of them whole.
+
+    Parameters
+    ----------
+    start_us, end_us : int
+        Epoch microseconds, UTC.
+    step : Step
+    tz : ZoneInfo
+        Whose midnights count.
+
+    Returns
+    -------
+    Intervals
+
+    Raises
+    ------
+    SpanError
+        No interval starts there.
+
+    Examples
+    --------
+    A day of 25 hours:
+
+    >>> from hsframe.spans import resolve
+    >>> from hsframe.zones import zone
+    >>> day = resolve("2026-11-01", "New_York")
+    >>> len(intervals(day.start_us, day.end_us, parse_step("15min"), zone("New_York")))
+    100
+    >>> np.diff(intervals(day.start_us, day.end_us, parse_step("1D"), zone("New_York")).edges_us / 3.6e9)
+    array([25.])
+    """
+    try:
+        edges = _sub_daily(start_us, end_us, step, tz) if step.elapsed_us else _calendar(start_us, end_us, step, tz)
+    except (OverflowError, ValueError) as error:
+        raise SpanError("the span and its intervals reach beyond the years 1 to 9999") from error
+    edges = np.unique(edges)  # of a day that a zone left out, nothing remains
+    first = int(np.searchsorted(edges, start_us, side="left"))
+    last = int(np.searchsorted(edges, end_us, side="left"))  # the first edge that is not in the span ends the last row
+    found = edges[first : last + 1]
+    if len(found) < 2:
+        here, there = (from_epoch_us(us, tz).isoformat() for us in (start_us, end_us))
+        raise SpanError(
+            f"no interval starts in the span [{here}, {there}): its rows are the whole intervals that start in it; "
+            "take a longer span or a shorter interval"
+        )
+    return Intervals.of(np.ascontiguousarray(found))
+
+
+def _sub_daily(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
+    first, last = _local_date(start_us, tz) - 1, _local_date(end_us, tz) + 1
+    midnights = np.array([_midnight_us(day, tz) for day in range(first, last + 2)], dtype=np.int64)
+    lengths = np.diff(midnights)
+    counts = -(-lengths // step.elapsed_us)
+    owner = np.repeat(np.arange(len(lengths)), counts)
+    within = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+    edges: Instants = midnights[owner] + within * step.elapsed_us
+    return np.append(edges, midnights[-1])
+
+
+def _calendar(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
+    first, last = _local_date(start_us, tz), _local_date(end_us, tz)
+    if step.days:
+        number, stop = (first - _MONDAY) // step.days, (last - _MONDAY) // step.days + 3
+        days = range(_MONDAY + number * step.days, _MONDAY + stop * step.days, step.days)
+        return np.array([_midnight_us(day, tz) for day in days], dtype=np.int64)
+    number = _month(first) // step.months
+    stop = _month(last) // step.months + 3
+    firsts = (date(*_year_month(place * step.months), 1).toordinal() for place in range(number, stop))
+    return np.array([_midnight_us(day, tz) for day in firsts], dtype=np.int64)
+
+
+def _local_date(us: int, tz: ZoneInfo) -> int:
+    return from_epoch_us(us, tz).date().toordinal()
+
+
+def _month(ordinal: int) -> int:
+    day = date.fromordinal(ordinal)
+    return day.year * 12 + day.month - 1
+
+
+def _year_month(number: int) -> tuple[int, int]:
+    year, month = divmod(number, 12)
+    return year, month + 1
+
+
+@functools.lru_cache(maxsize=8192)
+def _midnight_us(ordinal: int, tz: ZoneInfo) -> int:
+    return local_instant_us(datetime.fromordinal(ordinal), tz)
