@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import io
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -42,9 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 where all went well, 1 after an error (one line on stderr), 2 for wrong arguments, 130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no °F shows it in another way
     run: Callable[[argparse.Namespace], int] = args.run
     try:
-        return run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            return run(args)
     except HsFrameError as error:
         print(f"hsframe: {error}", file=sys.stderr)
         return 1
@@ -54,6 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has seen enough, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _say(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"hsframe: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 from hsframe.client import Client
 from hsframe.connection import Connection
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.his_grids import frame_to_his_grids
@@ -460,8 +461,10 @@ class Session:
             The server refused, or gave no usable answer. The same write again does no harm.
         """
         frame = df.to_frame() if isinstance(df, pd.Series) else df
-        # A first look, before the server is asked: naive times, doubles, columns without a point.
-        frame_to_his_grids(frame, points, inf="send", convert=True, known=self.known_points)
+        # A first look, before the server is asked: naive times, doubles, columns without a point. About units the
+        # records have the last word.
+        with suppress(UnitError):
+            frame_to_his_grids(frame, points, inf="send", convert=True, known=self.known_points)
         labels = match_columns(frame, points, self.known_points)
         targets: dict[str, Target] = {}
         if labels:

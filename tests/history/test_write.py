@@ -184,6 +184,18 @@ def test_another_unit_is_converted_when_asked(plain: RunningServer) -> None:
     assert found.hs.units == {"Point b": "°F"}
 
 
+def test_numbers_of_several_units_are_converted_by_the_record(plain: RunningServer) -> None:
+    numbers = [Number(32, "°F"), Number(100, "°C"), Number(50)]
+    df = frame(3)[["b"]].assign(b=pd.Series(numbers, dtype=object, index=frame(3).index))
+    with hsframe.connect(plain.uri, "demo", "demo") as s:
+        with pytest.raises(hsframe.UnitError, match=r"'b'.*row 1"):
+            s.his_write(df, points={"b": "@b"})
+        assert len(plain.database.history("b")) == 0
+        s.his_write(df, points={"b": "@b"}, convert=True)
+        found = s.his_read("@b", "2026-11-01")
+    assert found["Point b"].to_numpy(dtype=float) == pytest.approx([32.0, 212.0, 50.0])
+
+
 def test_an_empty_frame_writes_nothing(plain: RunningServer) -> None:
     with hsframe.connect(plain.uri, "demo", "demo") as s:
         assert len(s.his_write(frame()[[]])) == 0

@@ -127,6 +127,31 @@ def test_the_password_is_asked_for(
     capsys.readouterr()
 
 
+def test_a_terminal_that_knows_no_degrees_still_shows_something(login: RunningServer) -> None:
+    done = hs("read", "temp", "--csv", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "\\xb0F" in done.stdout
+
+
+def test_a_warning_is_one_line(login: RunningServer) -> None:
+    done = hs("his-read", "power", "2026-11-01", "--csv")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("hsframe: the points are in 2 time zones (London, New_York)")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "hsframe", "his-read", "point", "2026-10-30,2026-11-08", "--csv", "--tz", "UTC"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("ts,")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
 def test_the_program_and_its_version() -> None:
     done = hs("--version")
     assert done.returncode == 0
