@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -265,12 +265,16 @@ def _refuse_without_unit(dtype: Any, label: Hashable) -> None:
 
 def _dtype_for(array: Any, target: System | str, label: Hashable) -> UnitDtype:
     """The dtype that a column has in a unit or a system, when it converts."""
-    symbol = to_system(array.unit, target) if target == "si" or target == "ip" else target
+    symbol = to_system(array.unit, target) if _is_system(target) else target
     try:
         converter(array.unit, symbol)
     except UnitError as error:
         raise UnitError(f"column {label!r}: {error}") from error
     return UnitDtype(symbol)
+
+
+def _is_system(target: str) -> TypeGuard[System]:
+    return target in ("si", "ip")
 
 
 def _converted(array: UnitArray, target: System | str, label: Hashable) -> UnitArray:
