@@ -47,9 +47,14 @@ class BatchMaker:
         self._seen: list[bool] = []
         self._tz = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the types are not decided yet."""
+        return not self._types
+
     def is_undecided(self, columns: Sequence[ArrowColumn]) -> bool:
         """Whether a column has no value yet, and nothing told what it will hold."""
-        return not self._types and any(_is_silent(column) for column in columns[1:])
+        return self.is_open and any(_is_silent(column) for column in columns[1:])
 
     def batch(self, grid: Grid, columns: Sequence[ArrowColumn]) -> pa.RecordBatch:
         """The batch of these columns; `grid` has the names and the tags.

@@ -85,11 +85,15 @@ def open_rows(head: bytes, short: str) -> tuple[Grid, HistoryRows] | None:
     return grid, ZincRows(head, len(names) - 1) if short == "zinc" else JsonRows(head, names[1:], short)
 
 
-def columns_of(rows: HistoryRows) -> list[ArrowColumn] | None:
-    """The columns of the rows in the sink, which were settled; None where Arrow cannot hold one of them."""
+def columns_of(rows: HistoryRows, *, keep: bool = False) -> list[ArrowColumn] | None:
+    """The columns of the rows in the sink, which were settled; None where Arrow cannot hold one of them.
+
+    The sink's arrays become the columns' own, unless they are to be kept because more rows will follow.
+    """
     columns: list[ArrowColumn] = [TimeColumn(pa.array(rows.sink.times), rows.tz)]
     for place, unit in enumerate(rows.units):
-        column = column_of(rows.sink.cells(place), rows.table.values, unit)
+        cells = rows.sink.cells(place)
+        column = column_of(cells.copy() if keep else cells, rows.table.values, unit)
         if column is None:
             return None
         columns.append(column)

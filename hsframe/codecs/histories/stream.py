@@ -154,7 +154,7 @@ class HistoryStream:
         if rows.sink.length == 0:
             return []
         grid = rows.settle(rows.usual_tail)
-        columns = None if grid is None else columns_of(rows)
+        columns = None if grid is None else columns_of(rows, keep=self._maker.is_open)
         if grid is None or columns is None:
             self._exact = True
             return []

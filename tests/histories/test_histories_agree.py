@@ -1,0 +1,311 @@
+"""The columns give what the exact parser gives, on every body, right or wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hsframe.codecs import decode, decode_exact
+from hsframe.codecs.histories import decode as decode_module
+from hsframe.codecs.histories import stream as stream_module
+from hsframe.codecs.histories.decode import try_decode
+from hsframe.codecs.histories.stream import HistoryStream
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+from hsframe.kinds import NA, Number, same
+
+# ---- bodies ---------------------------------------------------------------------------------------------------------
+
+OFFSETS = {
+    "New_York": ["-05:00", "-04:00"],
+    "London": ["Z", "+01:00"],
+    "UTC": ["Z", "+00:00"],
+    "Kolkata": ["+05:30"],
+    "": ["Z"],
+}
+UNITS = ["", "", "°F", "kW", "%", "kWh/ft²", "m2", "e", "_x", "degree_Fahrenheit", "gal/min_per_square_foot_of_roof"]
+FRACTIONS = [".5", ".123", ".123456", ".123456789", ".0000001", ".12345678", ".1234567890"]
+ODD_NUMBERS = [
+    *("0", "-0", "00", "-0.0", "1.0", "007", "-", "1.", "-.5", ".5", "1e5", "1.e5", "1E+3", "10_000.5", "--1", "1.2.3"),
+    *(
+        "9007199254740993",
+        "12345678",
+        "1234567.",
+        "123456789",
+        "1" * 30,
+        "0." + "1" * 30,
+        "1e999",
+        "-1e-400",
+        "1_",
+        "+1",
+    ),
+]
+
+
+def number_text(rnd: Random) -> str:
+    return rnd.choice(
+        [
+            lambda: f"{rnd.uniform(-100, 100):.2f}",
+            lambda: str(rnd.randint(-(10 ** rnd.randint(1, 19)), 10 ** rnd.randint(1, 19))),
+            lambda: repr(rnd.uniform(-1e6, 1e6)),
+            lambda: repr(rnd.uniform(0, 1) * 10 ** rnd.randint(-300, 300)),
+            lambda: rnd.choice(ODD_NUMBERS),
+        ]
+    )()
+
+
+def stamp_text(rnd: Random, tz: str, minute: int, *, odd: bool) -> tuple[str, str]:
+    fraction = rnd.choice(FRACTIONS) if odd and rnd.random() < 0.3 else ""
+    day = f"20{rnd.randint(0, 40):02d}-{rnd.randint(1, 12):02d}-{rnd.randint(1, 28):02d}"
+    clock = f"{minute // 60 % 24:02d}:{minute % 60:02d}:{rnd.choice([0, 0, 30, 59]):02d}"
+    return f"{day}T{clock}{fraction}{rnd.choice(OFFSETS[tz])}", tz
+
+
+class Shape:
+    """What one server's answer looks like."""
+
+    def __init__(self, rnd: Random) -> None:
+        self.tz = rnd.choice(list(OFFSETS))
+        self.width = rnd.choice([1, 1, 1, 2, 3, 5])
+        self.kinds = [rnd.choice("nnnnbs") for _ in range(self.width)]
+        self.units = [rnd.choice(UNITS) for _ in range(self.width)]
+        self.rows = rnd.choice([1, 2, 3, 8, 30])
+        self.nl = rnd.choice(["\n", "\n", "\n", "\r\n"])
+        self.space = rnd.choice(["", "", "", " "])
+        self.oddness = rnd.choice([0.0, 0.0, 0.1, 0.5])
+        self.reordered = rnd.random() < 0.3
+
+
+def zinc_body(rnd: Random) -> bytes:
+    shape = Shape(rnd)
+
+    def cell(kind: str, unit: str) -> str:
+        if kind == "b":
+            return rnd.choice(["T", "F", "T", "F", "NA", ""])
+        if kind == "s":
+            return rnd.choice(['"a"', '"b c"', '"x, y"', "N", '"\\n°"', ""])
+        if rnd.random() >= shape.oddness:
+            return f"{rnd.uniform(-100, 100):.2f}{unit}"
+        return rnd.choice(["NA", "N", "", "NaN", "INF", "-INF", "M", number_text(rnd) + unit, number_text(rnd) + unit])
+
+    lines = [
+        'ver:"3.0" id:@a hisStart:2020-01-01T00:00:00Z UTC',
+        "ts," + ",".join(f'v{place} id:@p{place} "P {place}"' for place in range(shape.width)),
+    ]
+    for row in range(shape.rows):
+        stamp, tz = stamp_text(rnd, shape.tz, row * 7, odd=shape.oddness > 0)
+        cells = map(cell, shape.kinds, shape.units)
+        lines.append(("," + shape.space).join([stamp + (f" {tz}" if tz else ""), *cells]))
+    return (shape.nl.join(lines) + rnd.choice([shape.nl, "", shape.nl * 2])).encode()
+
+
+def json_body(rnd: Random, version: int) -> bytes:
+    shape = Shape(rnd)
+    comma, colon = "," + shape.space, ":" + shape.space
+    omitting, ts_last, escaped = rnd.random() < 0.3, rnd.random() < 0.1, rnd.random() < 0.5
+
+    def item(*pairs: tuple[str, str]) -> str:
+        return "{" + comma.join(f'"{name}"{colon}{text}' for name, text in pairs) + "}"
+
+    def cell(kind: str, unit: str) -> str:
+        na = '{"_kind":"na"}' if version == 4 else '"z:"'
+        if kind == "b":
+            return rnd.choice(["true", "false", "true", "null", na])
+        if kind == "s":
+            return json.dumps(rnd.choice(["a", "b c", 'x"y', "°", "s:7", "7"]), ensure_ascii=escaped)
+        odd = rnd.random() < shape.oddness
+        text = number_text(rnd) if odd else f"{rnd.uniform(-100, 100):.2f}"
+        if version == 3:
+            if odd and rnd.random() < 0.5:
+                return rnd.choice([na, "null", '"n:NaN"', '"n:INF"', '"n:-INF kW"', '"m:"', "7.5"])
+            return json.dumps(f"n:{text} {unit}" if unit else f"n:{text}", ensure_ascii=escaped)
+        if odd and rnd.random() < 0.5:
+            return rnd.choice([na, "null", '{"_kind":"number","val":"NaN"}', '{"_kind":"number","val":"INF"}', "3"])
+        if not unit:
+            return text
+        pairs = [("_kind", '"number"'), ("val", text), ("unit", json.dumps(unit, ensure_ascii=escaped))]
+        return item(*(pairs[i] for i in ((0, 2, 1) if shape.reordered else (0, 1, 2))))
+
+    rows = []
+    for row in range(shape.rows):
+        stamp, tz = stamp_text(rnd, shape.tz, row * 7, odd=shape.oddness > 0)
+        if version == 3:
+            when = f'"t:{stamp} {tz}"' if tz else f'"t:{stamp}"'
+        else:
+            pairs = [("_kind", '"dateTime"'), ("val", f'"{stamp}"')] + ([("tz", f'"{tz}"')] if tz else [])
+            when = item(*(sorted(pairs) if shape.reordered else pairs))
+        cells = [
+            (f"v{place}", cell(kind, unit))
+            for place, (kind, unit) in enumerate(zip(shape.kinds, shape.units, strict=True))
+            if not (omitting and rnd.random() < 0.3)
+        ]
+        rows.append(item(*cells, ("ts", when)) if ts_last else item(("ts", when), *cells))
+    names = [{"name": "ts"}] + [{"name": f"v{place}"} for place in range(shape.width)]
+    kind = '"_kind":"grid",' if version == 4 else ""
+    nl = rnd.choice(["", shape.nl])
+    head = f'{{{kind}"meta":{{"ver":"3.0"}},"cols":{json.dumps(names)},"rows":[{nl}'
+    return (head + f",{nl}".join(rows) + f"{nl}]}}{nl}").encode()
+
+
+GLYPHS = b'0123456789,.-:TZNA\n\r "<>{}[]_eE+\\'
+LINES = [
+    *(
+        b"",
+        b"  ",
+        b"2021-02-30T00:00:00Z UTC,5",
+        b'ver:"3.0"',
+        b">>",
+        b"ts,<<",
+        b"2021-13-01T00:00:00-05:00 New_York,7",
+    ),
+    *(b"2021-01-01T24:00:00-05:00 New_York,72.53", b"2021-01-01T00:60:00-05:00 New_York,1", b'{"ts":1},', b'{"v0":[{'),
+]
+WORDS = [
+    *(
+        b"New_York",
+        b"London",
+        "°F".encode(),
+        b"kW",
+        b"T0",
+        b"-05:00",
+        b"T",
+        b'"ts"',
+        b'"rows"',
+        b'"_kind"',
+        b'"n:',
+        b"},",
+    ),
+]
+OTHER_WORDS = [*(b"London", b"UTC", b"kW", b"T2", b"-15:00", b"Foo", b"+05:60", b'"v0"', b'"val"', b"T24", b"}", b"")]
+
+
+def mutated(rnd: Random, body: bytes) -> bytes:
+    """The body with a few wounds: bits, cuts, wrong digits, wrong dates, wrong zones, wrong units."""
+    for _ in range(rnd.choice([0, 1, 1, 1, 2, 3])):
+        if not body:
+            break
+        at = rnd.randrange(len(body))
+        wound = rnd.randrange(8)
+        if wound == 0:
+            body = body[:at] + bytes([body[at] ^ (1 << rnd.randrange(8))]) + body[at + 1 :]
+        elif wound == 1:
+            body = body[:at]
+        elif wound == 2:
+            body = body[:at] + bytes([rnd.choice(GLYPHS)]) + body[at:]
+        elif wound == 3:
+            body = body[:at] + body[at + rnd.randint(1, 3) :]
+        elif wound == 4:
+            body = body[:at] + bytes([rnd.choice(GLYPHS)]) + body[at + 1 :]
+        elif wound == 5:
+            other = rnd.randrange(len(body))
+            body = body[:at] + body[other : other + rnd.randint(1, 60)] + body[at:]
+        elif wound == 6:
+            lines = body.split(b"\n")
+            place = rnd.randrange(len(lines))
+            lines.insert(place, rnd.choice([lines[place], *LINES]))
+            body = b"\n".join(lines)
+        else:
+            body = body.replace(rnd.choice(WORDS), rnd.choice(OTHER_WORDS), rnd.choice([1, 2, -1]))
+    return body
+
+
+@st.composite
+def bodies(draw: st.DrawFn, wounds: bool = True) -> tuple[bytes, str]:
+    rnd = draw(st.randoms(use_true_random=False))
+    short = draw(st.sampled_from(["zinc", "json4", "json3"]))
+    body = zinc_body(rnd) if short == "zinc" else json_body(rnd, int(short[-1]))
+    return mutated(rnd, body) if wounds else body, short
+
+
+# ---- agreement ------------------------------------------------------------------------------------------------------
+
+
+def outcome(decoder: Any, body: bytes, short: str) -> Grid | tuple[type, int | None, int | None]:
+    try:
+        grid: Grid = decoder(body, short)
+    except CodecError as error:
+        return CodecError, error.line, error.column
+    return grid
+
+
+@given(bodies(), st.sampled_from([1 << 20, 700, 2500]))
+@example((b'ver:"3.0"\nts,val\n2021-02-30T00:00:00Z UTC,5\n', "zinc"), 700)
+@example(
+    (b'{"cols":[{"name":"ts"},{"name":"v"}],"rows":[{"ts":"t:2021-01-01T00:00:00Z","v":"a"}\n{"ts":', "json3"), 700
+)
+def test_columns_never_say_anything_else_than_the_exact_parser(body_and_short: tuple[bytes, str], block: int) -> None:
+    body, short = body_and_short
+    exact = outcome(decode_exact, body, short)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_module, "BLOCK_BYTES", block)
+        fast = try_decode(body, short)
+    if fast is not None:
+        assert fast == exact
+        assert exact == fast
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hsframe.codecs._WORTH_COLUMNS", 0)
+        assert outcome(decode, body, short) == exact
+
+
+def rows_of(batches: list[pa.RecordBatch]) -> list[dict[str, Any]]:
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
+def streamed(body: bytes, short: str, rnd: Random) -> list[pa.RecordBatch]:
+    stream = HistoryStream(short, na_columns=True)
+    batches = []
+    while body:
+        size = rnd.choice([1, 20, 300, 2000])
+        batches += stream.feed(body[:size])
+        body = body[size:]
+    return batches + stream.finish()
+
+
+def assert_same_rows(batches: list[pa.RecordBatch], grid: Grid) -> None:
+    rows = rows_of(batches)
+    assert len(rows) == len(grid)
+    for mine, theirs in zip(rows, grid, strict=True):
+        assert same(mine["ts"], theirs["ts"])
+        for col in grid.cols[1:]:
+            value, cell = mine[col.name], theirs.get(col.name)
+            assert mine[f"{col.name}.na"] is (cell is NA)
+            if isinstance(cell, Number):
+                assert cell == Number(value, cell.unit)
+            else:
+                assert value == (None if cell is NA else cell)
+
+
+@given(bodies(), st.randoms(use_true_random=False), st.sampled_from([700, 2500, 1 << 20]))
+def test_a_stream_gives_the_same_rows_or_the_same_error(
+    body_and_short: tuple[bytes, str], rnd: Random, block: int
+) -> None:
+    body, short = body_and_short
+    exact = outcome(decode_exact, body, short)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream_module, "BLOCK_BYTES", block)
+        try:
+            batches: list[pa.RecordBatch] | CodecError = streamed(body, short, rnd)
+        except CodecError as error:
+            batches = error
+    if isinstance(batches, CodecError):
+        not_for_arrow = re.search("one Arrow column|no history|no timestamp", str(batches))
+        assert not_for_arrow if isinstance(exact, Grid) else (CodecError, batches.line, batches.column) == exact
+    else:
+        assert isinstance(exact, Grid)
+        assert_same_rows(batches, exact)
+        assert len({tuple(batch.schema.types) for batch in batches}) <= 1
+
+
+@given(bodies(wounds=False))
+def test_a_body_without_wounds_streams_as_it_decodes(body_and_short: tuple[bytes, str]) -> None:
+    body, short = body_and_short
+    exact = outcome(decode_exact, body, short)
+    if isinstance(exact, Grid) and (columns := try_decode(body, short)) is not None:
+        assert_same_rows(streamed(body, short, Random(0)), columns)
