@@ -152,6 +152,8 @@ def _name_of_tzinfo(of: tzinfo) -> str:
 @functools.cache
 def _name_of_key(key: str) -> str:
     name = key.rsplit("/", 1)[-1]
+    if key in ("Etc/UTC", "Etc/GMT"):
+        return name  # the table has their bare ids
     if zone_key(name if name in _keys() else key) == key:
         return name
     target = _links().get(key)
