@@ -23,6 +23,10 @@ __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "split_user"]
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
+# aiohttp 3.10.0 does not have it yet.
+_NO_SUCH_HOST: Final[tuple[type[OSError], ...]] = tuple(
+    kind for kind in (getattr(aiohttp, "ClientConnectorDNSError", None),) if kind is not None
+)
 
 
 def split_user(uri: str, what: str) -> tuple[str, str, str]:
@@ -270,7 +274,7 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({type(error).__name__}); check proxy=")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, _NO_SUCH_HOST):
         return NetworkError(f"{where}: there is no host of that name ({found}); {URI_HINT}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return NetworkError(f"{where}: nothing answers there ({found}); is the server running? {URI_HINT}")

@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
@@ -117,7 +116,6 @@ def make_app(
     return app
 
 
-@asynccontextmanager
 async def _pool(app: web.Application) -> AsyncIterator[None]:
     # A pool of the application's own: nothing of it is left when the application ends.
     with ThreadPoolExecutor(2, "hsframe-server") as pool:
