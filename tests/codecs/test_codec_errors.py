@@ -305,7 +305,9 @@ UNWRITABLE: list[tuple[Any, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "forms"), UNWRITABLE, ids=[repr(row[0])[:40] for row in UNWRITABLE])
+@pytest.mark.parametrize(
+    ("value", "forms"), UNWRITABLE, ids=[repr(row[0])[:30].split(" at 0x")[0] for row in UNWRITABLE]
+)
 def test_what_cannot_be_written_is_refused(value: Any, forms: tuple[str, ...]) -> None:
     for form in forms:
         with pytest.raises(CodecError) as caught:
