@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.columns import ArrowColumn, NumberColumn, TimeColumn
 from hsframe.errors import CallError, HsFrameError, HTTPStatusError, RequestTimeoutError
 from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
@@ -274,23 +274,29 @@ def _longest(column: Sequence[Any]) -> int:
 
 def _holds(found: Sequence[History], sent: History) -> bool:
     """Whether the server has what was sent, be it in single precision or in whole seconds."""
-    there: dict[int, Any] = {}
-    for history in found:
-        cells = zip(history.ts_us.tolist(), history.values, strict=True)
-        there.update((us, value) for us, value in cells if value is not None)
-    for us, value in zip(sent.ts_us.tolist(), sent.values, strict=True):
-        if us not in there:
-            us = us // STEP_US * STEP_US
-            if us not in there:
-                return False
-        if not _alike(there[us], value):
-            return False
-    return True
+    ts_us = np.concatenate([np.empty(0, dtype=np.int64), *(history.ts_us for history in found)])
+    values: list[Any] = [value for history in found for value in _plain(history.values)]
+    order = np.argsort(ts_us, kind="stable")
+    # Of equal instants the last one counts; a null is no sample.
+    in_order = zip(ts_us[order].tolist(), order.tolist(), strict=True)
+    places = {us: place for us, place in in_order if values[place] is not None}
+    wanted = [places.get(us, places.get(us // STEP_US * STEP_US)) for us in sent.ts_us.tolist()]
+    if None in wanted:
+        return False
+    stored = [values[place] for place in wanted if place is not None]
+    if not isinstance(sent.values, NumberColumn):
+        return stored == _plain(sent.values)
+    try:
+        numbers = np.array(stored, dtype=np.float64)
+    except (TypeError, ValueError):  # texts, or nothing, where numbers were sent
+        return False
+    # Of the two precisions the coarser decides; an infinity equals itself only.
+    return bool(np.all(np.isclose(numbers, _plain(sent.values), rtol=2.0**-22, atol=0.0)))
 
 
-def _alike(found: Any, sent: Any) -> bool:
-    if isinstance(found, Number) and isinstance(sent, Number):
-        if found.val == sent.val:
-            return True
-        return bool(np.isclose(found.val, sent.val, rtol=2.0**-22, atol=0.0))
-    return type(found) is type(sent) and bool(found == sent)
+def _plain(column: Sequence[Any]) -> list[Any]:
+    """The cells as plain Python values: numbers without their unit, which the record has."""
+    if isinstance(column, ArrowColumn):
+        plain: list[Any] = column.values.to_pylist()
+        return plain
+    return [cell.val if isinstance(cell, Number) else cell for cell in column]

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import hsframe
+from hsframe.columns import NumberColumn, StrColumn
 from hsframe.errors import CallError, HTTPStatusError, RequestTimeoutError
+from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.windows import Target
-from hsframe.history.write import _pieces, write_histories
+from hsframe.history.write import _holds, _pieces, write_histories
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -202,6 +206,43 @@ def test_an_empty_frame_writes_nothing(plain: RunningServer) -> None:
         report = s.his_write(frame(3)[["a"]] * np.nan, points={"a": "@a"})
     assert len(report) == 0
     assert list(report.columns) == ["id", "dis", "unit", "tz", "rows", "first", "last", "status"]
+
+
+def series(values: list[Any], *, seconds: float = 0.5) -> History:
+    """A history that is a quarter of an hour long a sample, some of it between two seconds."""
+    ts_us = FIRST_US + np.arange(len(values)) * 15 * MINUTE_US + int(seconds * 1e6)
+    if isinstance(values[0], str):
+        return History(Point("a"), ts_us, StrColumn(pa.array(values)))
+    return History(Point("a"), ts_us, NumberColumn(pa.array(values, pa.float64()), "kW"))
+
+
+@pytest.mark.parametrize(
+    ("found", "holds"),
+    [
+        (series([0.94, 2.0, 3.0]), True),
+        (series([float(np.float32(0.94)), 2.0, 3.0]), True),  # single precision
+        (series([0.94, 2.0, 3.0], seconds=0), True),  # whole seconds
+        (series([9.0, 0.94, 2.0, 3.0]), False),
+        (series([0.94, 2.0, 3.0, 4.0]), True),  # more is there than was sent
+        (series([0.94, 2.0]), False),
+        (series([0.94, 2.0, 3.001]), False),
+        (series(["a", "b", "c"]), False),
+        (History(Point("a"), series([1.0, 2.0, 3.0]).ts_us, [Number(0.94, "kW"), Number(2), Number(3)]), True),
+        (History(Point("a"), series([1.0, 2.0, 3.0]).ts_us, [None, Number(2), Number(3)]), False),
+    ],
+)
+def test_what_counts_as_there(found: History, holds: bool) -> None:
+    sent = series([0.94, 2.0, 3.0])
+    assert _holds([found], sent) is holds
+    # In two windows, the later of which wins.
+    old = replace(found, ts_us=found.ts_us[:1], values=[Number(7.0)])
+    assert _holds([old, found], sent) is holds
+    assert _holds([], sent) is False
+
+
+def test_texts_that_count_as_there() -> None:
+    assert _holds([series(["a", "b"])], series(["a", "b"]))
+    assert not _holds([series(["a", "c"])], series(["a", "b"]))
 
 
 # Servers that refuse -----------------------------------------------------------------------------------------------
