@@ -12,6 +12,9 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
 ``a * b``, ``a / b``       the table's unit of that dimension, scale and quantity where one fits: kW x h is kWh,
                            kVA x h is kVAh, kWh / h is kW, kW / kVA is pf; else plain float64, of the magnitudes as
                            they are. So does ``1 / a``: ``1 / h`` is ``/h``.
+``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
+                           which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. An array
+                           of durations stands on the right: on the left pandas scales the durations.
 ``a // b``, ``a % b``      one quantity: a plain number, and a remainder in the unit of `a`. A plain divisor keeps the
                            unit in both; different quantities raise UnitError.
 ``a ** n``                 the table's unit where there is one (m ** 2 is m²), else plain float64.
@@ -32,6 +35,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -53,6 +57,12 @@ Floats = npt.NDArray[np.float64]
 Operand = Any  # a float, or a float64 array
 Operator = Callable[[Operand, Operand], Operand]
 
+_DURATIONS: Final = {
+    "h": pd.Timedelta(hours=1),
+    "min": pd.Timedelta(minutes=1),
+    "s": pd.Timedelta(seconds=1),
+    "day": pd.Timedelta(days=1),
+}
 # pandas unwraps these and comes back with their arrays.
 _PANDAS: Final = (pd.Series, pd.Index, pd.DataFrame)
 _SYMBOLS: Final = {
@@ -154,6 +164,24 @@ class UnitArithmetic:
         except TypeError:
             return None
 
+    def _duration(self, other: Any, name: str, reflected: bool) -> tuple[Operand, str | None] | None:
+        """A duration in the unit of time with which this unit is multiplied or divided; None of anything else."""
+        is_array = getattr(getattr(other, "dtype", None), "kind", "") == "m"
+        if not is_array and not isinstance(other, timedelta):
+            return None
+        if name == "mul" or (name == "truediv" and not reflected):
+            combine = multiply if name == "mul" else divide
+            for unit, one in _DURATIONS.items():
+                if combine(self.unit, unit) is not None:
+                    if is_array:
+                        self._check_length(other)
+                        return np.asarray(pd.to_timedelta(other) / one, dtype=np.float64), unit
+                    return pd.Timedelta(other) / one, unit
+        raise UnitError(
+            f"cannot compute {self.unit} {_SYMBOLS[name]} a duration: the unit table has no unit for it; take a number "
+            'of hours instead, as in hsframe.Number(0.25, "h")'
+        )
+
     def _check_length(self, other: Any) -> None:
         if len(other) != len(self._data):
             raise ValueError(f"Lengths must match: {len(self._data)} and {len(other)} values")
@@ -163,7 +191,7 @@ class UnitArithmetic:
     def _arithmetic(self, other: object, op: Operator, name: str, *, reflected: bool = False) -> Any:
         if isinstance(other, _PANDAS):
             return NotImplemented
-        operand = self._operand(other, _SYMBOLS[name])
+        operand = self._duration(other, name, reflected) or self._operand(other, _SYMBOLS[name])
         if operand is None:
             return NotImplemented
         values, unit = operand

@@ -88,9 +88,13 @@ class MixedUnitsDtype(ExtensionDtype):
         # DataFrame.astype looks for this to see whether it was given a dict. A frame is cast to this dtype only to
         # reduce or combine columns of different units.
         raise UnitError(
-            f"columns of {' and '.join(self.units)} cannot be put together; convert them first with df.hs.to(...), "
+            f"columns of {_listed(self.units)} cannot be put together; convert them first with df.hs.to(...), "
             "or take the plain numbers with df.hs.magnitude()"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 class _Objects(ExtensionArray):

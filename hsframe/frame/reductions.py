@@ -47,6 +47,9 @@ class UnitReductions:
         if name == "count":
             count = int(np.count_nonzero(~np.isnan(self._data)))
             return np.array([count]) if keepdims else count
+        if name in ("argmin", "argmax"):
+            place = getattr(nanops, f"nan{name}")(self._data, axis=0, skipna=skipna)
+            return np.array([place]) if keepdims else place
         reducer = _REDUCERS.get(name)
         if reducer is None:
             raise TypeError(f"{type(self).__name__} does not support operation {name!r}")

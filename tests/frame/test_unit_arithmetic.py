@@ -145,6 +145,45 @@ def test_comparison_converts_and_equality_never_raises():
         fahrenheit < "x"  # noqa: B015
 
 
+def test_durations_count_in_the_time_that_the_table_has():
+    hour, quarters = pd.Timedelta("1h"), pd.Series(pd.to_timedelta([15, 30], unit="min"))
+    assert unit_of(column("kW", 4, 8) * hour) == "kWh"
+    assert (column("kW", 4, 8) * quarters).tolist() == [1, 4]
+    assert unit_of(hour * column("kW", 4, 8)) == "kWh"
+    assert (column("cfm", 1, 2) * hour).tolist() == pytest.approx([60, 120], rel=1e-5)
+    assert unit_of(column("cfm", 1, 2) * hour) == "ft³"
+    assert unit_of(column("m³/s", 1, 2) * hour) == "m³"
+    assert (column("kWh", 1, 2) / quarters).tolist() == [4, 4]
+    assert unit_of(column("kWh", 1, 2) / quarters) == "kW"
+    with pytest.raises(UnitError, match="°F \\* a duration"):
+        column("°F", 1, 2) * hour
+    with pytest.raises(UnitError, match="kW \\+ a duration"):
+        column("kW", 1, 2) + hour
+
+
+def test_places_and_counts():
+    temp = column("°F", 70, 72, 70, np.nan)
+    assert (temp.idxmax(), temp.to_frame("t").idxmin()["t"]) == (1, 0)
+    assert (temp.array.argmax(), temp.count()) == (1, 3)
+    assert temp.value_counts().index.dtype == UnitDtype("°F")
+    assert temp.value_counts().to_dict() == {70.0: 2, 72.0: 1}
+    assert temp.unique().dtype == UnitDtype("°F")
+    assert temp.isin([70]).tolist() == [True, False, True, False]
+    assert temp.isin([Number(70, "°F"), Number(72, "kW")]).tolist() == [True, False, True, False]
+    assert temp.isin(column("°C", 21.11111111111111, 0)).tolist()[1] is False
+    assert temp.isin(column("kW", 70, 72)).any() == np.False_
+    assert column("kW", 1, 2, 3).searchsorted(Number(2500, "W")) == 2
+    assert temp.mode().tolist() == [70]
+    assert temp.rank().tolist()[:3] == [1.5, 3, 1.5]
+    assert unit_of(temp.diff()) == "Δ°F"
+    assert unit_of(temp.pct_change(fill_method=None)) is None
+    assert unit_of(temp.quantile([0.5])) == "°F"
+    assert temp.duplicated().tolist() == [False, False, True, False]
+    assert temp.between(Number(21, "°C"), Number(22, "°C")).tolist() == [True, False, True, False]
+    codes, uniques = pd.factorize(temp)
+    assert (codes.tolist(), uniques.dtype) == ([0, 1, 0, -1], UnitDtype("°F"))
+
+
 def test_missing_values_stay_missing():
     a, b = column("kW", 1, np.nan), column("kW", np.nan, 2)
     assert (a + b).isna().all()
