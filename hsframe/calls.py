@@ -20,7 +20,7 @@ from hsframe.kinds import Ref
 from hsframe.logins import Logins
 from hsframe.offload import in_thread
 from hsframe.protocol.answers import check_answer
-from hsframe.protocol.dialects import Dialect, Method
+from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
     HttpAnswer,
     LineCutError,
@@ -67,6 +67,7 @@ class Calls:
     Attributes
     ----------
     dialect : Dialect
+        Shared with the other clients of this uri.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Calls:
         cleartext_allowed: bool,
         format: str,
     ) -> None:
-        self.dialect = Dialect()
+        self.dialect = remembered(base)
         self.base = base
         self.mime = mime_of(format)
         self._transport = transport
@@ -186,6 +187,42 @@ class Calls:
         finally:
             tally.log(outcome)
 
+    async def session(self) -> Session:
+        """The session that requests carry; logs in if there is none."""
+        return await self._logins.now()
+
+    async def probe(
+        self,
+        op: str,
+        request: Grid,
+        *,
+        method: Method = "POST",
+        accept: str = "zinc",
+        body: str = "zinc",
+        session: Session | None = None,
+        timeout_s: float | None = None,
+    ) -> HttpAnswer:
+        """One exchange as it is, for a look at the server: no other method, no new login, no repeat, no check.
+
+        Parameters
+        ----------
+        op : str
+            By its wire name.
+        accept, body : str
+            Short names of the formats to answer in, and to write the request in.
+        session : Session, optional
+            In place of the current one.
+        """
+        session = session or await self._logins.now()
+        mime = mime_of(accept)
+        http: dict[str, Any] = {"headers": {**session.headers, "Accept": mime}}
+        if method == "GET":
+            http["params"] = _query_texts(query_of(request) or {})
+        else:
+            http["headers"]["Content-Type"] = mime_of(body)
+            http["body"] = encode(request, mime_of(body))
+        return await self._transport.fetch(method, self.url(op), op=op, timeout_s=timeout_s, **http)
+
     # -- one request ---------------------------------------------------------------------------------------------
 
     async def _exchange(self, op: Op, request: Grid, tally: Tally) -> HttpAnswer:
@@ -210,8 +247,9 @@ class Calls:
         while True:
             pause_s: float | None = None
             failure: LineCutError | None = None
+            http = self._http(op, request, session, method)
             try:
-                answer = await self._transport.fetch(**self._http(op, request, session, method), timeout_s=timeout_s)
+                answer = await self._transport.fetch(**http, timeout_s=timeout_s)
             except LineCutError as error:
                 failure = error
                 if op.repeatable:
@@ -223,6 +261,8 @@ class Calls:
                 if answer.status == 415 and method == "POST" and self._body_mime != _ZINC:
                     self.dialect.zinc_requests = True
                     continue
+                if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
+                    self.dialect.too_long(len(http.get("body", b"")))
                 if answer.status == 429 or (answer.status == 503 and op.repeatable):
                     pause_s = retry_after_s(answer)
             if pause_s is None or pause_s > _LONGEST_WAIT_S or repeats == _REPEATS:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from hsframe.errors import IncompleteError
+from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Number, Ref
 from hsframe.lifecycle import Answer, ClientLifecycle
@@ -204,7 +204,16 @@ class Client(ClientLifecycle):
         """
         request = requests.his_read_batch_request(ids, range, tz)
         refs: Sequence[Ref] = request.column("id")
-        grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+        if tz is None and self.dialect.batch_form == "id0":
+            request = requests.his_read_id0_request(refs, range)
+        try:
+            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+        except (UnknownRecError, IncompleteError):
+            raise
+        except CallError as refused:
+            if tz is not None or len(refs) < 2 or self.dialect.his_read_batch is not None:
+                raise
+            grid = await self._his_read_id0(refs, range, refused)
         try:
             check_batch(grid, refs, self._calls.url("hisRead"))
         except IncompleteError:
@@ -213,6 +222,17 @@ class Client(ClientLifecycle):
         if len(refs) > 1:
             self.dialect.his_read_batch = True
         return self._give(grid, raw)
+
+    async def _his_read_id0(self, refs: Sequence[Ref], range: Range, refused: CallError) -> Grid:
+        """A batch in the older form, where no batch has worked yet: what comes, else the refusal of the standard's."""
+        request = requests.his_read_id0_request(refs, range)
+        try:
+            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+            check_batch(grid, refs, self._calls.url("hisRead"))
+        except (CallError, HTTPStatusError, CodecError):
+            raise refused from None
+        self.dialect.batch_form = "id0"
+        return grid
 
     async def his_stream(
         self, ids: Id | Iterable[Id], range: Range, *, na_columns: bool = False

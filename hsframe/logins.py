@@ -94,6 +94,7 @@ class Logins:
             session = await self._logged_in()
             self._session = session
             self._dialect.login = session.scheme
+            self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
             return session
 
     async def _logged_in(self) -> Session:
@@ -137,5 +138,9 @@ class Logins:
         if not self._credentials.username or self._auth == "none" or session.scheme == "basic":
             return False
         if answer.status in (401, 403):
-            return not looks_like_grid(answer)
-        return is_redirect(answer) or (answer.status == 200 and is_html(answer))
+            lost = not looks_like_grid(answer)
+        else:
+            lost = is_redirect(answer) or (answer.status == 200 and is_html(answer))
+        if lost and session.on_server:
+            self._dialect.lost_status = answer.status
+        return lost

@@ -26,6 +26,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hsframe.protocol.dialects import forget
+
 # Tests share the machine with other work; a slow draw says nothing about the code.
 _QUIET = (HealthCheck.too_slow,)
 settings.register_profile("dev", max_examples=25, deadline=None, suppress_health_check=_QUIET)
@@ -84,6 +86,12 @@ def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not left, f"the test left threads behind: {', '.join(left)}"
     assert not tasks, f"the test left asyncio tasks behind: {'; '.join(tasks)}"
     assert not log.messages, f"asyncio reported: {'; '.join(log.messages)}"
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_known() -> None:
+    # Ports come round: what one test's server could do is not what the next one's can.
+    forget()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -43,7 +43,7 @@ from hsframe.spans import SpanLike, epoch_us, resolve
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["read_histories"]
+__all__ = ["read_histories", "with_zones"]
 
 _log = logging.getLogger("hsframe.history")
 
@@ -103,13 +103,13 @@ async def read_histories(
     if max_concurrency < 1:
         raise MetadataError(f"max_concurrency is {max_concurrency}; at least one request must run at a time")
     now = now or datetime.now(UTC)
-    zoned = await _with_zones(client, targets)
+    zoned = await with_zones(client, targets)
     requests = plan(
         zoned,
         lambda tz: resolve(span, tz, now, week_start=week_start),
         now_us=epoch_us(now),
         batch=client.dialect.his_read_batch is not False,
-        limits=limits,
+        limits=_within(limits or Limits(), client.dialect.row_cap),
     )
     reader = _Reader(client, epoch_us(now), max_concurrency)
     by_id: dict[str, list[tuple[int, History]]] = {target.point.id: [] for target in zoned}
@@ -123,7 +123,7 @@ async def read_histories(
     return ordered
 
 
-async def _with_zones(client: Client, targets: Sequence[Target]) -> list[Target]:
+async def with_zones(client: Client, targets: Sequence[Target]) -> list[Target]:
     """The targets, those without a ``tz`` in the server's own zone, as the standard's default has it."""
     if all(target.point.tz is not None for target in targets):
         return list(targets)
@@ -136,6 +136,13 @@ async def _with_zones(client: Client, targets: Sequence[Target]) -> list[Target]
         target if target.point.tz is not None else replace(target, point=replace(target.point, tz=dialect.tz))
         for target in targets
     ]
+
+
+def _within(limits: Limits, row_cap: int | None) -> Limits:
+    """The limits, and no more rows than the server is known to give at once."""
+    if row_cap is None:
+        return limits
+    return replace(limits, rows=max(min(limits.rows, row_cap - 2), 1))  # a step more is asked for at both ends
 
 
 Part = tuple[int, History]

@@ -179,7 +179,7 @@ class _Writer:
     async def batch(self, grid: Grid, histories: list[History]) -> list[History]:
         """Write a batch; the histories that could not be read back afterwards."""
         try:
-            for piece in _pieces(grid, self.body_bytes):
+            for piece in _pieces(grid, self.longest_body()):
                 await self.send(piece)
         except (CallError, HTTPStatusError) as error:
             _log.info("a batch hisWrite was refused: %s; writing point by point", error)
@@ -215,10 +215,15 @@ class _Writer:
         assert isinstance(times, TimeColumn)
         own = TimeColumn(pa.array(history.ts_us), times.tz)
         whole = Grid({"id": Ref(history.point.id)}, ["ts", "val"], [own, history.values])
-        for piece in _pieces(whole, self.body_bytes):
+        for piece in _pieces(whole, self.longest_body()):
             async with self.slots:
                 await self.send(piece)
         self.done.append(history.point.id)
+
+    def longest_body(self) -> int:
+        """The bytes that a body may have, as far as the server's refusals have taught."""
+        limit = self.dialect.body_limit
+        return self.body_bytes if limit is None else min(self.body_bytes, limit)
 
     async def send(self, grid: Grid) -> None:
         """One hisWrite; one that is too large or too slow is sent in halves."""

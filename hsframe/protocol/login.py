@@ -65,10 +65,16 @@ class Session:
         ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"`` (a given token) or ``"none"``.
     headers : mapping
         Go on every request; not shown in the repr.
+    hash : str
+        Of SCRAM.
+    iterations : int
+        Of SCRAM: how often the hash was applied to the password.
     """
 
     scheme: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hash: str = ""
+    iterations: int = 0
 
     @property
     def on_server(self) -> bool:
@@ -282,7 +288,7 @@ class _Login:
             client.verify(b64url_decode(info["data"]))
         if not info.get("authtoken"):
             self._fail("the server gave no authToken", answer)
-        return Session("scram", _bearer(Secret(info["authtoken"])))
+        return Session("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
 
     def _scram_step(self, answer: HttpAnswer, hash_name: str) -> Mapping[str, str]:
         if answer.status != 401:

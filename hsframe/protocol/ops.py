@@ -22,6 +22,7 @@ __all__ = [
     "defs_request",
     "eval_request",
     "his_read_batch_request",
+    "his_read_id0_request",
     "his_read_request",
     "invoke_action_request",
     "nav_request",
@@ -248,6 +249,20 @@ def his_read_batch_request(ids: Iterable[Id], span: Range, tz: str | None = None
     """The histories of several points; `tz` is the Haystack name of the zone to answer in."""
     meta = {"range": range_text(span)} | ({} if tz is None else {"tz": tz})
     return _id_rows(_refs(ids, "hisRead"), meta)
+
+
+def his_read_id0_request(ids: Iterable[Id], span: Range) -> Grid:
+    """The histories of several points in the form that was before the standard's: one row with ``id0``, ``id1``, ...
+
+    WideSky reads this one.
+
+    Examples
+    --------
+    >>> his_read_id0_request(["a", "b"], "today").col_names
+    ['range', 'id0', 'id1']
+    """
+    refs = {f"id{number}": of for number, of in enumerate(_refs(ids, "hisRead"))}
+    return _one_row({"range": range_text(span)} | refs)
 
 
 def point_write_array_request(of: Id) -> Grid:

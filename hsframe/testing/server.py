@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from hsframe.protocol.dialects import forget  # a free port may have been another server's
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.app import LOGINS, STATE, make_app
 from hsframe.server.database import Database
@@ -117,6 +118,7 @@ def running_server(
 
     async def run() -> None:
         async with listening(app, tls=tls) as uri:
+            forget(uri)
             stop = asyncio.Event()
             started.set_result((uri, asyncio.get_running_loop(), stop))
             await stop.wait()
@@ -155,4 +157,5 @@ async def async_running_server(
     """The embedded server on the running loop; otherwise as :func:`running_server`."""
     app, database, user, password = _app(database, users, quirks, **options)
     async with listening(app, tls=tls) as uri:
+        forget(uri)
         yield RunningServer(uri, database, user, password, app)
