@@ -33,6 +33,7 @@ __all__ = [
     "Shape",
     "Track",
     "grid_histories",
+    "index_zone_of",
     "is_history",
     "labels_of",
     "time_index",
@@ -153,10 +154,10 @@ def trend_frame(
             track.array = in_units(track.array, target, label)
     if shape == "dict":
         return {
-            label: _wide([track], [label], _index_zone([track.point], tz))
+            label: _wide([track], [label], index_zone_of([track.point], tz))
             for label, track in zip(labels, tracks, strict=True)
         }
-    index_zone = _index_zone(points, tz)
+    index_zone = index_zone_of(points, tz)
     return _wide(tracks, labels, index_zone) if shape == "wide" else _long(tracks, index_zone)
 
 
@@ -261,7 +262,8 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     return Track(point, ordered[last], array.take(kept), differing, None if why is None else why.take(kept))
 
 
-def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
+def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
+    """The zone that some points are shown in together; UTC, with a ZoneWarning, where theirs are several."""
     if isinstance(tz, ZoneInfo):
         return tz
     if isinstance(tz, tzinfo):

@@ -21,7 +21,7 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IDS_A_READ: Final = 500
 
 
-async def find_targets(client: Client, points: Any) -> list[Target]:
+async def find_targets(client: Client, points: Any, *, tags: Sequence[str] = ("his", "point")) -> list[Target]:
     """The records of some points: zone, unit, kind, name, density.
 
     Parameters
@@ -31,6 +31,8 @@ async def find_targets(client: Client, points: Any) -> list[Target]:
         A str that starts with ``@`` is an id. Else, if it parses as a filter, it is one; else it is an id. A single
         word that finds nothing as a filter is tried as an id. Of the records that a filter finds, those with a
         history (tag ``his``) are taken; where the server marks none so, its points.
+    tags : sequence of str
+        Of the records that a filter finds, those with the first of these tags that any of them has.
 
     Returns
     -------
@@ -45,7 +47,7 @@ async def find_targets(client: Client, points: Any) -> list[Target]:
         Nothing that could be a point, or a filter that finds no point with a history.
     """
     if isinstance(points, str) and _is_filter(points):
-        return await _by_filter(client, points.strip())
+        return await _by_filter(client, points.strip(), tags)
     wanted = as_points(points.strip() if isinstance(points, str) else points)
     if not wanted:
         raise MetadataError("there are no points to read: what was given is empty; look some up with read('point')")
@@ -62,7 +64,7 @@ def _is_filter(text: str) -> bool:
     return True
 
 
-async def _by_filter(client: Client, text: str) -> list[Target]:
+async def _by_filter(client: Client, text: str, tags: Sequence[str]) -> list[Target]:
     grid = await client.read(text, raw=True)
     records: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
     if not records and _WORD.fullmatch(text):
@@ -73,7 +75,7 @@ async def _by_filter(client: Client, text: str) -> list[Target]:
                 f"no record has the tag {text!r}, and none has the id @{text}; look points up with read('point')",
                 ids=error.ids,
             ) from error
-    for tag in ("his", "point"):
+    for tag in tags:
         marked = [record for record in records if tag in record]
         if marked:
             return targets_of(marked)

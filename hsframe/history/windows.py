@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from hsframe.frame.points import Point
@@ -65,11 +65,14 @@ class Target:
     irregular : bool
         Whether its samples come at instants of their own (change of value): joined with others in a batch they
         would make a wide table of nulls, so it is read by itself.
+    record : mapping
+        All of its tags, as far as they were read.
     """
 
     point: Point
     rows_a_day: float = _DEFAULT_ROWS_A_DAY
     irregular: bool = False
+    record: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], point: Point) -> Target:
@@ -77,8 +80,8 @@ class Target:
         irregular = record.get("hisMode") == "cov" or record.get("hisCov") is not None
         interval = record.get("hisInterval")
         if isinstance(interval, Number) and interval.unit in _SECONDS and interval.val > 0:
-            return cls(point, 86_400 / (interval.val * _SECONDS[interval.unit]), irregular)
-        return cls(point, irregular=irregular)
+            return cls(point, 86_400 / (interval.val * _SECONDS[interval.unit]), irregular, record)
+        return cls(point, irregular=irregular, record=record)
 
     @property
     def tz(self) -> str:

@@ -1,0 +1,183 @@
+"""Reading what regular intervals need: the samples in them, and those around them that decide about their edges.
+
+How far around depends on the rule of each point (:mod:`hsframe.frame.resample`). For a line between samples it is the
+longest gap that may be bridged. A value that holds until it changes may have been written long ago: the last sample
+before the intervals is looked for in windows that reach further and further back, for those points only that had none
+in the nearer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hsframe.frame.histories import History
+from hsframe.frame.regular import Intervals, Step, intervals
+from hsframe.frame.resample import Rule
+from hsframe.frame.values import null_mask
+from hsframe.history.read import read_histories, with_zones
+from hsframe.history.windows import Target
+from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
+from hsframe.zones import zone
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+__all__ = ["last_samples", "read_around"]
+
+_DAY_US: Final = 86_400_000_000
+# How far back each search for a last sample reaches; after the last of them as far as is allowed.
+_DEPTHS_US: Final = (_DAY_US, 8 * _DAY_US, 40 * _DAY_US, 400 * _DAY_US)
+
+
+async def read_around(
+    client: Client,
+    targets: Sequence[Target],
+    span: SpanLike,
+    step: Step,
+    rules: Mapping[str, Rule],
+    *,
+    now: datetime | None = None,
+    week_start: str = "monday",
+    max_concurrency: int = 6,
+) -> tuple[list[History], dict[str, Intervals]]:
+    """The histories of some points over the intervals of a span, and as far around them as their rules reach.
+
+    Parameters
+    ----------
+    client : Client
+    targets : sequence of Target
+    span : str, date, datetime, (start, end) or Span
+        As for :func:`hsframe.history.read.read_histories`; one without an end ends now.
+    step : Step
+        How long the intervals are, in each point's own zone.
+    rules : mapping of id to Rule
+    now : datetime, optional
+        Aware; the present by default.
+    week_start : str
+        The day on which the weeks of `span` start; intervals of weeks start on Monday.
+    max_concurrency : int
+        How many requests run at once.
+
+    Returns
+    -------
+    histories : list of History
+        In the order of `targets`; windows of a point may follow one another in any order.
+    grids : dict of str to Intervals
+        By the zones of the points.
+
+    Raises
+    ------
+    SpanError
+        No interval starts in the span. Else as :func:`hsframe.history.read.read_histories`.
+    """
+    now = now or datetime.now(UTC)
+    zoned = await with_zones(client, targets)
+    grids: dict[str, Intervals] = {}
+    for tz in dict.fromkeys(target.tz for target in zoned):
+        window = resolve(span, tz, now, week_start=week_start)
+        end_us = epoch_us(now) if window.end_us is None else window.end_us
+        grids[tz] = intervals(window.start_us, end_us, step, zone(tz))
+    windows: dict[tuple[int, int], list[Target]] = {}
+    searches: dict[int, list[Target]] = {}
+    for target in zoned:
+        rule, grid = rules[target.point.id], grids[target.tz]
+        after_us = rule.after_us
+        if rule.holds and grid.end_us > epoch_us(now):
+            after_us = max(after_us, rule.gap_us)  # samples of the future hold until the next one, too
+        before_us = rule.before_us
+        if rule.holds and before_us:
+            before_us = 0
+            searches.setdefault(rule.gap_us, []).append(target)
+        windows.setdefault((grid.start_us - before_us, grid.end_us + after_us), []).append(target)
+    found: dict[str, list[History]] = {target.point.id: [] for target in zoned}
+    for (start_us, end_us), group in windows.items():
+        for history in await read_histories(
+            client, group, _span(start_us, end_us), now=now, max_concurrency=max_concurrency
+        ):
+            found[history.point.id].append(history)
+    for gap_us, group in searches.items():
+        # Who has a sample at the very start needs none before it.
+        missing = [one for one in group if not _has_sample(found[one.point.id], grids[one.tz].start_us)]
+        ends_us = {tz: grid.start_us for tz, grid in grids.items()}
+        for history in await last_samples(client, missing, ends_us, gap_us, now=now, max_concurrency=max_concurrency):
+            found[history.point.id].insert(0, history)
+    return [history for target in zoned for history in found[target.point.id]], grids
+
+
+def _span(start_us: int, end_us: int) -> Span:
+    return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
+
+
+def _has_sample(histories: Sequence[History], at_us: int) -> bool:
+    return any(bool(((one.ts_us == at_us) & ~null_mask(one.values)).any()) for one in histories)
+
+
+async def last_samples(
+    client: Client,
+    targets: Sequence[Target],
+    ends_us: Mapping[str, int],
+    reach_us: int,
+    *,
+    now: datetime,
+    max_concurrency: int = 6,
+) -> list[History]:
+    """The last sample of each point before an instant.
+
+    Parameters
+    ----------
+    client : Client
+    targets : sequence of Target
+        With their zones.
+    ends_us : mapping of str to int
+        By zone: the sample is before it.
+    reach_us : int
+        How long before it a sample may be.
+    now : datetime
+        The present, for the planner.
+    max_concurrency : int
+
+    Returns
+    -------
+    list of History
+        One sample each, NA counting as one; points without any are not among them.
+
+    Raises
+    ------
+    CallError, NetworkError, CodecError, AuthError
+        As :func:`hsframe.history.read.read_histories`.
+    """
+    found: list[History] = []
+    missing, done_us = list(targets), 0
+    for depth_us in sorted({*(depth for depth in _DEPTHS_US if depth < reach_us), reach_us}):
+        windows: dict[int, list[Target]] = {}
+        for target in missing:
+            windows.setdefault(ends_us[target.tz], []).append(target)
+        seen: dict[str, History] = {}
+        for end_us, group in windows.items():
+            span = _span(end_us - depth_us, end_us - done_us)
+            for history in await read_histories(client, group, span, now=now, max_concurrency=max_concurrency):
+                last = _last(history)
+                if last is not None and (
+                    history.point.id not in seen or last.ts_us[0] >= seen[history.point.id].ts_us[0]
+                ):
+                    seen[history.point.id] = last
+        found += seen.values()
+        missing = [target for target in missing if target.point.id not in seen]
+        done_us = depth_us
+        if not missing:
+            break
+    return found
+
+
+def _last(history: History) -> History | None:
+    """The last sample of a history, the later row where two are at one instant."""
+    kept = np.flatnonzero(~null_mask(history.values))
+    if not len(kept):
+        return None
+    instants = history.ts_us[kept]
+    place = int(kept[len(kept) - 1 - int(np.argmax(instants[::-1]))])
+    return History(history.point, history.ts_us[place : place + 1], history.values[place : place + 1])

@@ -1,0 +1,171 @@
+"""The latest value of points: the last sample of each history, or the present value that its record has.
+
+A row a point, whatever is known of it. Where there is a history, its last sample up to now is the answer, and `ts` says
+when that was. A present value (``curVal``) says nothing of its time; it stands in where a point has no history or no
+sample within reach. Column ``source`` says which it is, and ``status`` what it is worth:
+
+============ ============ =========================================================================================
+`source`     `status`     the row
+============ ============ =========================================================================================
+``"his"``    ``"ok"``     the last sample, at `ts`
+``"his"``    ``"NA"``     the last sample is NA (or ``"NaN"``): the value is missing, and older ones are not shown
+``"cur"``    curStatus    the record's ``curVal``, and its ``curStatus``: ``"ok"``, ``"stale"``, ``"fault"``, ...;
+                          ``"unknown"`` where the record has none; `ts` is missing
+missing      ``"none"``   no sample within reach, and no present value
+============ ============ =========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hsframe.frame.in_units import Units, in_units, targets_in_units
+from hsframe.frame.points import Point
+from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.frame.values import value_array
+from hsframe.history.intervals import last_samples
+from hsframe.history.points import find_targets
+from hsframe.history.read import with_zones
+from hsframe.history.windows import Target
+from hsframe.kinds import NA, Number
+from hsframe.spans import epoch_us
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+__all__ = ["Latest", "latest_frame", "read_latest"]
+
+
+class Latest(NamedTuple):
+    """What is known last of a point; `cell` is as it came, None where there is nothing."""
+
+    point: Point
+    ts_us: int | None
+    cell: Any
+    source: str | None
+    status: str
+
+
+async def read_latest(
+    client: Client, points: Any, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
+) -> list[Latest]:
+    """The latest value of each point.
+
+    Parameters
+    ----------
+    client : Client
+    points : str, Ref, DataFrame, or an iterable of ids
+        See :func:`hsframe.history.points.find_targets`; of what a filter finds, all points, with a history or not.
+    reach_us : int
+        How far back a last sample is looked for, in microseconds.
+    now : datetime, optional
+        Aware; samples after it are forecasts and not looked at.
+    max_concurrency : int
+
+    Returns
+    -------
+    list of Latest
+        In the order of the points.
+
+    Raises
+    ------
+    UnknownRecError, MetadataError, CallError, NetworkError, CodecError, AuthError
+        As :func:`hsframe.history.read.read_histories`; nothing partial is returned.
+    """
+    now = now or datetime.now(UTC)
+    targets = await with_zones(client, await find_targets(client, points, tags=("point", "his")))
+    read = [target for target in targets if _is_historized(target)]
+    ends_us = {target.tz: epoch_us(now) + 1 for target in read}
+    samples = {
+        history.point.id: history
+        for history in await last_samples(client, read, ends_us, reach_us, now=now, max_concurrency=max_concurrency)
+    }
+    result = []
+    for target in targets:
+        history = samples.get(target.point.id)
+        if history is not None:
+            cell = history.values[0]
+            is_nan = isinstance(cell, Number) and cell.val != cell.val
+            status = "NA" if cell is NA else "NaN" if is_nan else "ok"
+            result.append(Latest(target.point, int(history.ts_us[0]), cell, "his", status))
+        else:
+            result.append(_current(target))
+    return result
+
+
+def _is_historized(target: Target) -> bool:
+    """Whether to ask for a history: the record says so, or says nothing and has no present value either."""
+    record = target.record
+    return bool(record.get("his")) or not (record.get("cur") or record.get("curVal") is not None)
+
+
+def _current(target: Target) -> Latest:
+    value = target.record.get("curVal")
+    if value is None:
+        return Latest(target.point, None, None, None, "none")
+    status = target.record.get("curStatus")
+    return Latest(target.point, None, value, "cur", "unknown" if status is None else str(status))
+
+
+def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
+    """The frame of the latest values.
+
+    Parameters
+    ----------
+    rows : sequence of Latest
+    units : {"native", "si", "ip"} or mapping
+        As for :func:`hsframe.frame.trend.trend_frame`.
+    tz : str or tzinfo
+        The zone of column ``ts``.
+
+    Returns
+    -------
+    DataFrame
+        Index: 0, 1, ... Columns ``id``, ``dis``; ``ts``: ``datetime64[us, zone]``; ``value``: float64 where all values
+        are numbers, else object; ``unit``, ``source``, ``status``: str.
+
+    Warns
+    -----
+    ZoneWarning
+        The points are in several zones, and ``ts`` is in UTC.
+    """
+    points = [row.point for row in rows]
+    values: list[Any] = []
+    symbols: list[str | None] = []
+    for row, target in zip(rows, targets_in_units(units, points, [p.dis or p.id for p in points]), strict=True):
+        array = value_array([[row.cell]], row.point.unit, row.point.kind)
+        if target is not None:
+            array = in_units(array, target, row.point.dis or row.point.id)
+        symbol = getattr(array.dtype, "unit", None)
+        missing = bool(pd.isna(array)[0])
+        values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
+        symbols.append(symbol)
+    nat = np.iinfo(np.int64).min
+    ts_us = np.array([nat if row.ts_us is None else row.ts_us for row in rows], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "id": pd.array([point.id for point in points], dtype="str"),
+            "dis": pd.array([point.dis for point in points], dtype="str"),
+            "ts": time_index(ts_us, index_zone_of(points, tz), name=None),
+            "value": _values(values, points),
+            "unit": pd.array(symbols, dtype="str"),
+            "source": pd.array([row.source for row in rows], dtype="str"),
+            "status": pd.array([row.status for row in rows], dtype="str"),
+        }
+    )
+
+
+def _values(values: Sequence[Any], points: Sequence[Point]) -> Any:
+    numeric = all(value is None or type(value) is float for value in values) and all(
+        point.kind not in ("Bool", "Str") for point in points
+    )
+    if numeric:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
