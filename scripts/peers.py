@@ -27,7 +27,7 @@ class Peer:
 
 PEERS = (
     # The server of haystack-py imports fastapi, which the package does not ask for; uvicorn runs it.
-    Peer("haystack-py", ("haystack-py==0.1.10", "fastapi>=0.115", "uvicorn>=0.32"), "3.13"),
+    Peer("haystack-py-server", ("haystack-py==0.1.10", "fastapi>=0.115", "uvicorn>=0.32"), "3.13"),
 )
 
 

@@ -25,7 +25,7 @@ import hsframe
 pytestmark = pytest.mark.interop
 
 HERE = Path(__file__).resolve().parent
-PYTHON = HERE.parent.parent / ".peers" / "haystack-py" / "bin" / "python"
+PYTHON = HERE.parent.parent / ".peers" / "haystack-py-server" / "bin" / "python"
 USER, PASSWORD = "engineer", "a pass:word, with = signs"
 
 
