@@ -60,7 +60,8 @@ def loaded(uri: str, meters: dict[str, Any]) -> str:
         for pair in (("il-kwh", "il-temp"), ("uk-kwh", "uk-temp")):
             frame = pd.concat([meters[key].series for key in pair], axis=1)
             report = session.his_write(frame, points={meters[key].dis: key for key in pair})
-            assert len(report) == 2
+            assert list(report["rows"]) == [len(meters[key].values) for key in pair]
+            assert list(report["status"]) == ["written", "written"]
     return uri
 
 
