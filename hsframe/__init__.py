@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         his_read,
         his_write,
         invoke_action,
+        latest,
         libs,
         nav,
         ops,
@@ -90,8 +91,8 @@ _LAZY: Final = {
     **dict.fromkeys(
         (
             "about", "call", "close", "defs", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
-            "his_read", "his_write", "invoke_action", "libs", "nav", "ops", "point_write", "point_write_array",
-            "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+            "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write",
+            "point_write_array", "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
         ),
         "hsframe.verbs",
     ),
@@ -104,9 +105,9 @@ __all__ = [
     "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
     "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
     "call", "close", "concat", "connect", "decode", "defs", "encode", "eval", "export", "filetypes", "formats",
-    "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "libs", "nav", "ops", "options",
-    "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units", "watch_close",
-    "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
+    "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
+    "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

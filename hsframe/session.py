@@ -23,11 +23,16 @@ from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.histories import History
+from hsframe.frame.in_units import Units
 from hsframe.frame.match import match_columns
 from hsframe.frame.points import Point
-from hsframe.frame.trend import Header, Shape, trend_frame
+from hsframe.frame.regular import duration_us, parse_step
+from hsframe.frame.resample import Aggregation
+from hsframe.frame.trend import Header, Missing, Shape, trend_frame
 from hsframe.grid import Grid
 from hsframe.history.archive import checked_path, write_archive
+from hsframe.history.intervals import Shaping, read_intervals
+from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.points import find_targets, targets_by_id
 from hsframe.history.read import read_histories
 from hsframe.history.windows import Target
@@ -346,6 +351,13 @@ class Session:
         shape: Literal["wide", "long"] = ...,
         tz: str | tzinfo = ...,
         week_start: str = ...,
+        units: Units = ...,
+        na: Missing = ...,
+        interval: str | timedelta | None = ...,
+        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
+        min_coverage: float | None = ...,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
     ) -> pd.DataFrame: ...
     @overload
     def his_read(
@@ -357,6 +369,13 @@ class Session:
         shape: Literal["dict"],
         tz: str | tzinfo = ...,
         week_start: str = ...,
+        units: Units = ...,
+        na: Missing = ...,
+        interval: str | timedelta | None = ...,
+        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
+        min_coverage: float | None = ...,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
     ) -> dict[str, pd.DataFrame]: ...
     def his_read(
         self,
@@ -367,6 +386,13 @@ class Session:
         shape: Shape = "wide",
         tz: str | tzinfo = "point",
         week_start: str = "monday",
+        units: Units = "native",
+        na: Missing = "nan",
+        interval: str | timedelta | None = None,
+        agg: Aggregation | Mapping[str, Aggregation] | None = None,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = None,
+        min_coverage: float | None = None,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
     ) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The histories of some points as a frame: every sample once, at its instant, in its unit.
 
@@ -387,7 +413,28 @@ class Session:
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points.
         week_start : str
-            The day on which weeks start: ``"monday"``, ``"sunday"``, ...
+            The day on which the weeks of `span` start: ``"monday"``, ``"sunday"``, ...
+        units : {"native", "si", "ip"} or mapping
+            The units of the columns: the points' own; metric; inch-pound; or ``{"°F": "°C", "@id": "MW"}``, whose
+            keys are ids, labels or units.
+        na : {"nan", "flag"}
+            ``"flag"``: a second column behind each point's tells NA, NaN and null apart, see
+            :mod:`hsframe.frame.flags`. Not together with `interval`.
+        interval : str or timedelta, optional
+            A row an interval instead of a row an instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
+            local midnight of each point, days of 23 and 25 hours included. The rows are the whole intervals that
+            start in `span`, see :mod:`hsframe.frame.regular`.
+        agg : str or mapping, optional
+            What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"integral"``, ``"delta"``, ``"sum"``,
+            ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``; for all points, or by id, label or unit. By
+            default what is right for the kind of point: the value that held for Bool, Str and change of value, the
+            growth of a meter's running total, else the mean over time. :mod:`hsframe.frame.resample` says it all.
+        max_gap : str, timedelta or mapping, optional
+            The longest time between samples that is bridged, or for which a value holds.
+        min_coverage : float, optional
+            The share of an interval that must be known for its mean or integral.
+        rollover : float, Number, bool or mapping, optional
+            The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
 
         Returns
         -------
@@ -398,9 +445,12 @@ class Session:
         Raises
         ------
         SpanError
-            The span cannot be understood.
+            The span or the interval cannot be understood.
         UnknownRecError, MetadataError
-            The server does not know an id; no point is meant.
+            The server does not know an id; no point is meant; a setting has no meaning for a point, or nothing says
+            whether its energy counts up or comes in amounts.
+        UnitError
+            A unit of `units` that a column does not convert to; an `agg` without a meaning in a unit.
         CallError, NetworkError, AuthError, CodecError
             The server refused, or gave no usable answer. Nothing partial is returned.
 
@@ -409,14 +459,76 @@ class Session:
         ZoneWarning
             The points are in several zones and share one index, which is UTC then.
         """
-        trend_frame([], header=header, shape=shape, tz=tz)  # refuses a wrong setting before anything is read
-        histories = self.run(self._histories, points, span, week_start)
-        return trend_frame(histories, header=header, shape=shape, tz=tz)
+        # A wrong setting is refused before anything is read.
+        trend_frame(
+            [], header=header, shape=shape, tz=tz, units="native" if isinstance(units, Mapping) else units, na=na
+        )
+        shaping = None
+        if interval is not None:
+            if na != "nan":
+                raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
+            parse_step(interval)
+            shaping = Shaping(interval, agg, max_gap, min_coverage, rollover)
+        elif (agg, max_gap, min_coverage, rollover) != (None,) * 4:
+            raise MetadataError(
+                "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
+                "in interval='15min'"
+            )
+        histories = self.run(self._histories, points, span, week_start, shaping, header)
+        return trend_frame(histories, header=header, shape=shape, tz=tz, units=units, na=na)
 
-    async def _histories(self, client: Client, points: Any, span: SpanLike, week_start: str) -> list[History]:
+    async def _histories(
+        self, client: Client, points: Any, span: SpanLike, week_start: str, shaping: Shaping | None, header: Header
+    ) -> list[History]:
         targets = await find_targets(client, points)
         self._remember(target.point for target in targets)
-        return await read_histories(client, targets, span, week_start=week_start, max_concurrency=self._max_concurrency)
+        how: dict[str, Any] = {"week_start": week_start, "max_concurrency": self._max_concurrency}
+        if shaping is None:
+            return await read_histories(client, targets, span, **how)
+        return await read_intervals(client, targets, span, shaping, header=header, **how)
+
+    def latest(
+        self,
+        points: Any,
+        *,
+        units: Units = "native",
+        tz: str | tzinfo = "point",
+        max_age: str | timedelta = "400D",
+    ) -> pd.DataFrame:
+        """The latest value of some points: the last sample up to now, or else the present value of the record.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            As for :meth:`his_read`; of the records that a filter finds, all points, with a history or not.
+        units : {"native", "si", "ip"} or mapping
+            As for :meth:`his_read`.
+        tz : str or tzinfo
+            The zone of column ``ts``; ``"point"`` is that of the points.
+        max_age : str or timedelta
+            How far back the last sample is looked for.
+
+        Returns
+        -------
+        DataFrame
+            A row a point, also where nothing is known: ``id``, ``dis``, ``ts``, ``value``, ``unit``, ``source``
+            (``"his"`` or ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean.
+
+        Raises
+        ------
+        SpanError
+            `max_age` is no length of time. Else as :meth:`his_read`.
+
+        Warns
+        -----
+        ZoneWarning
+            The points are in several zones, and ``ts`` is in UTC.
+        """
+        reach_us = duration_us(max_age, "max_age")
+        read = functools.partial(read_latest, max_concurrency=self._max_concurrency)
+        rows = self.run(read, points, reach_us)
+        self._remember(row.point for row in rows)
+        return latest_frame(rows, units=units, tz=tz)
 
     def his_write(
         self,

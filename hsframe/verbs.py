@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "about", "call", "close", "defs", "eval", "export", "filetypes", "formats", "frame_to_his_grids", "his_read",
-    "his_write", "invoke_action", "libs", "nav", "ops", "point_write", "point_write_array", "read", "read_by_ids",
-    "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+    "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array", "read",
+    "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -58,6 +58,7 @@ read = _verb(Session.read)
 read_by_ids = _verb(Session.read_by_ids)
 nav = _verb(Session.nav)
 his_write = _verb(Session.his_write)
+latest = _verb(Session.latest)
 export = _verb(Session.export)
 point_write = _verb(Session.point_write)
 point_write_array = _verb(Session.point_write_array)

@@ -85,7 +85,7 @@ from hsframe.frame.regular import duration_us
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
-__all__ = ["Aggregation", "Nature", "Rule", "per_point", "rules_of"]
+__all__ = ["Aggregation", "Length", "Nature", "Rule", "per_point", "rules_of"]
 
 Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
 Length = str | timedelta

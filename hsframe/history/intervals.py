@@ -9,28 +9,96 @@ in the nearer ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hsframe.frame.histories import History
-from hsframe.frame.regular import Intervals, Step, intervals
-from hsframe.frame.resample import Rule
+from hsframe.frame.regular import Intervals, Step, intervals, parse_step
+from hsframe.frame.resample import Aggregation, Length, Nature, Rule, rules_of
+from hsframe.frame.rollup import interval_histories
+from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
 from hsframe.history.read import read_histories, with_zones
 from hsframe.history.windows import Target
+from hsframe.kinds import Number
 from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
 
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["last_samples", "read_around"]
+__all__ = ["Shaping", "last_samples", "read_around", "read_intervals"]
 
 _DAY_US: Final = 86_400_000_000
 # How far back each search for a last sample reaches; after the last of them as far as is allowed.
 _DEPTHS_US: Final = (_DAY_US, 8 * _DAY_US, 40 * _DAY_US, 400 * _DAY_US)
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """What a caller says of the intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
+
+    interval: str | timedelta
+    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    max_gap: Length | Mapping[str, Length] | None = None
+    min_coverage: float | None = None
+    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+
+
+async def read_intervals(
+    client: Client,
+    targets: Sequence[Target],
+    span: SpanLike,
+    shaping: Shaping,
+    *,
+    header: Header = "dis",
+    now: datetime | None = None,
+    week_start: str = "monday",
+    max_concurrency: int = 6,
+) -> list[History]:
+    """The histories of some points, a value an interval (:mod:`hsframe.frame.resample` says which).
+
+    Parameters
+    ----------
+    client, targets, span, now, week_start, max_concurrency
+        As for :func:`read_around`.
+    shaping : Shaping
+    header : {"dis", "id"} or callable
+        How the columns will be called: the mappings in `shaping` may name them so.
+
+    Returns
+    -------
+    list of History
+        A point each, in the order of `targets`.
+
+    Raises
+    ------
+    MetadataError, UnitError
+        What is asked for has no meaning for a point, or nothing says what is meant; before anything is read as far as
+        the records tell.
+    SpanError
+        The interval is none, or none starts in the span. Else as :func:`hsframe.history.read.read_histories`.
+    """
+    now = now or datetime.now(UTC)
+    step = parse_step(shaping.interval)
+    points = [target.point for target in targets]
+    rules = rules_of(
+        points,
+        [Nature.from_record(target.record) for target in targets],
+        labels_of(points, header),
+        agg=shaping.agg,
+        max_gap=shaping.max_gap,
+        min_coverage=shaping.min_coverage,
+        rollover=shaping.rollover,
+    )
+    by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
+    histories, grids = await read_around(
+        client, targets, span, step, by_id, now=now, week_start=week_start, max_concurrency=max_concurrency
+    )
+    return interval_histories(histories, grids, by_id, now_us=epoch_us(now))
 
 
 async def read_around(
