@@ -9,7 +9,7 @@ in the nearer ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -158,7 +158,7 @@ async def read_around(
             after_us = max(after_us, rule.gap_us)  # samples of the future hold until the next one, too
         before_us = rule.before_us
         if rule.holds and before_us:
-            before_us = 0
+            before_us = min(before_us, _DEPTHS_US[0])
             searches.setdefault(rule.gap_us, []).append(target)
         windows.setdefault((grid.start_us - before_us, grid.end_us + after_us), []).append(target)
     found: dict[str, list[History]] = {target.point.id: [] for target in zoned}
@@ -167,11 +167,12 @@ async def read_around(
             client, group, _span(start_us, end_us), now=now, max_concurrency=max_concurrency
         ):
             found[history.point.id].append(history)
+    starts_us = {tz: grid.start_us for tz, grid in grids.items()}
     for gap_us, group in searches.items():
-        # Who has a sample at the very start needs none before it.
-        missing = [one for one in group if not _has_sample(found[one.point.id], grids[one.tz].start_us)]
-        ends_us = {tz: grid.start_us for tz, grid in grids.items()}
-        for history in await last_samples(client, missing, ends_us, gap_us, now=now, max_concurrency=max_concurrency):
+        missing = [one for one in group if not _has_sample(found[one.point.id], starts_us[one.tz])]
+        for history in await last_samples(
+            client, missing, starts_us, gap_us, done_us=_DEPTHS_US[0], now=now, max_concurrency=max_concurrency
+        ):
             found[history.point.id].insert(0, history)
     return [history for target in zoned for history in found[target.point.id]], grids
 
@@ -180,8 +181,8 @@ def _span(start_us: int, end_us: int) -> Span:
     return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
 
 
-def _has_sample(histories: Sequence[History], at_us: int) -> bool:
-    return any(bool(((one.ts_us == at_us) & ~null_mask(one.values)).any()) for one in histories)
+def _has_sample(histories: Sequence[History], until_us: int) -> bool:
+    return any(bool(((one.ts_us <= until_us) & ~null_mask(one.values)).any()) for one in histories)
 
 
 async def last_samples(
@@ -191,6 +192,7 @@ async def last_samples(
     reach_us: int,
     *,
     now: datetime,
+    done_us: int = 0,
     max_concurrency: int = 6,
 ) -> list[History]:
     """The last sample of each point before an instant.
@@ -206,6 +208,8 @@ async def last_samples(
         How long before it a sample may be.
     now : datetime
         The present, for the planner.
+    done_us : int
+        How long before it was looked at already, and nothing found.
     max_concurrency : int
 
     Returns
@@ -219,11 +223,13 @@ async def last_samples(
         As :func:`hsframe.history.read.read_histories`.
     """
     found: list[History] = []
-    missing, done_us = list(targets), 0
+    missing = list(targets)
     for depth_us in sorted({*(depth for depth in _DEPTHS_US if depth < reach_us), reach_us}):
+        if depth_us <= done_us or not missing:
+            continue
         windows: dict[int, list[Target]] = {}
         for target in missing:
-            windows.setdefault(ends_us[target.tz], []).append(target)
+            windows.setdefault(ends_us[target.tz], []).append(_sparse(target) if done_us else target)
         seen: dict[str, History] = {}
         for end_us, group in windows.items():
             span = _span(end_us - depth_us, end_us - done_us)
@@ -236,9 +242,12 @@ async def last_samples(
         found += seen.values()
         missing = [target for target in missing if target.point.id not in seen]
         done_us = depth_us
-        if not missing:
-            break
     return found
+
+
+def _sparse(target: Target) -> Target:
+    """A point of which a whole day was empty: few samples are expected, and so it goes well with others in a batch."""
+    return replace(target, irregular=False, rows_a_day=max(1.0, target.rows_a_day / 10))
 
 
 def _last(history: History) -> History | None:

@@ -264,3 +264,35 @@ def test_a_last_sample_that_is_na_is_said(s: hsframe.Session) -> None:
 def test_an_unknown_point_is_no_row_that_is_left_out(s: hsframe.Session) -> None:
     with pytest.raises(hsframe.UnknownRecError, match="@nope"):
         s.latest(["@kw", "@nope"])
+
+
+# Any server -----------------------------------------------------------------------------------------------------------
+
+ALL = ["@kw", "@kwh", "@sp", "@fan", "@mode", "@oat"]
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [["rowcap=100"], ["first-id-only"], ["start-exclusive"], ["extra-samples", "reversed-rows"], ["ignore-range"]],
+)
+def test_every_server_gives_the_same_intervals(s: hsframe.Session, quirks: list[str]) -> None:
+    wanted = s.his_read(ALL, ("2026-10-31", "2026-11-02"), interval="20min")
+    latest = s.latest(ALL)
+    with (
+        running_server(building(), quirks=quirks) as server,
+        hsframe.connect(server.uri, server.user, server.password) as other,
+    ):
+        pd.testing.assert_frame_equal(other.his_read(ALL, ("2026-10-31", "2026-11-02"), interval="20min"), wanted)
+        pd.testing.assert_frame_equal(other.latest(ALL), latest)
+
+
+def test_what_is_looked_for_further_back_is_asked_for_together(
+    s: hsframe.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="hsframe"):
+        df = s.his_read(["@sp", "@fan", "@mode", "@old"], "2026-10-30", interval="1h")
+    reads = [record for record in caplog.records if record.name == "hsframe" and "hisRead" in record.getMessage()]
+    # The day and the one before it: two points of change of value by themselves, two together; then in batches 8, 40
+    # and 400 days back, for ever fewer of them.
+    assert len(reads) == 3 + 3
+    assert df.notna().all().tolist() == [True, True, True, False]
