@@ -13,7 +13,7 @@ from hsframe.kinds import Number, Ref
 from hsframe.lifecycle import Answer, ClientLifecycle
 from hsframe.protocol import ops as requests
 from hsframe.protocol.answers import by_ids, check_batch
-from hsframe.protocol.ops import OPS, Id, Range, as_ref, op_of
+from hsframe.protocol.ops import OPS, Id, Range, as_ref, ids_of, op_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 from hsframe.streams import record_batches
 
@@ -448,4 +448,5 @@ class Client(ClientLifecycle):
             The request; empty by default.
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
-        return await self._calls.call(op_of(op), request)
+        ids = ids_of(request)
+        return await self._calls.call(op_of(op), request, ids=ids, points=len(ids))

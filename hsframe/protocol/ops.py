@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,6 +25,7 @@ __all__ = [
     "his_read_batch_request",
     "his_read_id0_request",
     "his_read_request",
+    "ids_of",
     "invoke_action_request",
     "nav_request",
     "op_of",
@@ -38,6 +40,8 @@ __all__ = [
     "watch_sub_request",
     "watch_unsub_request",
 ]
+
+_ID_NAME: Final = re.compile(r"id\d*")
 
 Id: TypeAlias = Ref | str
 Range: TypeAlias = str | date | tuple[date, date]
@@ -320,6 +324,23 @@ def invoke_action_request(of: Id, action: str, args: Mapping[str, Any] | Grid | 
 def eval_request(expr: str) -> Grid:
     """An Axon expression (SkySpark, Haxall)."""
     return _one_row({"expr": expr})
+
+
+def ids_of(request: Grid) -> list[Ref]:
+    """The records that a request grid is about, wherever the op has their ids.
+
+    In the column ``id``, in those called ``id0``, ``id1``, ..., in the columns' meta (a batch hisWrite), or in the
+    grid's meta.
+
+    Examples
+    --------
+    >>> ids_of(his_read_batch_request(["a", "b"], "today"))
+    [Ref('a'), Ref('b')]
+    """
+    found = [cell for name in request.col_names if _ID_NAME.fullmatch(name) for cell in request.column(name)]
+    found += [col.meta.get("id") for col in request.cols]
+    found += [value for name, value in request.meta.items() if _ID_NAME.fullmatch(name)]
+    return list(dict.fromkeys(value for value in found if isinstance(value, Ref)))
 
 
 def query_of(request: Grid) -> dict[str, Any] | None:

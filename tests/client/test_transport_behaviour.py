@@ -24,6 +24,7 @@ from hsframe.errors import (
     MetadataError,
     NetworkError,
     RequestTimeoutError,
+    UnknownRecError,
 )
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
@@ -776,6 +777,22 @@ def test_one_log_line_a_request(serve: Any, fake: Any, caplog: pytest.LogCapture
     assert PASSWORD not in text
     assert "tok-" not in text
     assert "BEARER" not in text
+
+
+def test_any_op_by_name_counts_its_points_and_names_the_unknown(
+    serve: Any, fake: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = b'ver:"3.0" err dis:"UnknownRecErr" errType:"haystack::UnknownRecErr"\nempty\n'
+
+    async def main() -> None:
+        async with serve(fake(answers={"hisWrite": unknown})) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(UnknownRecError) as caught:
+                await client.call("hisWrite", Grid({"id": Ref("a")}, ["ts", "val"], [[], []]))
+            assert caught.value.ids == ("a",)
+
+    with caplog.at_level(logging.INFO, logger="hsframe"):
+        asyncio.run(main())
+    assert [text for text in caplog.messages if text.startswith("hisWrite points=1 ")]
 
 
 def test_incomplete_answers(serve: Any, fake: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hsframe.codecs import decode, encode
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.grid import Grid
+from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol import ops
 from hsframe.protocol.dialects import Dialect
@@ -149,6 +149,23 @@ def test_what_is_no_op(bad: str) -> None:
 def test_own_ops_and_dotted_ops() -> None:
     assert ops.op_of("myOp") == ops.Op("myOp", "myOp")
     assert ops.op_of("sys.api.ping").get is False
+
+
+@pytest.mark.parametrize(
+    ("request_grid", "ids"),
+    [
+        (ops.read_by_ids_request(["a", "b"]), "ab"),
+        (ops.his_read_batch_request(["a", "b"], "today"), "ab"),
+        (ops.his_read_id0_request(["a", "b"], "today"), "ab"),
+        (ops.watch_unsub_request("w", ["c"]), "c"),
+        (Grid({"id": Ref("a")}, ["ts", "val"], [[], []]), "a"),
+        (Grid({}, ["ts", Col("v0", {"id": Ref("a")}), Col("v1", {"id": Ref("b")})], [[], [], []]), "ab"),
+        (ops.eval_request("readById(@a)"), ""),
+        (ops.nav_request(Ref("a")), ""),
+    ],
+)
+def test_ids_of_a_request(request_grid: Grid, ids: str) -> None:
+    assert [ref.val for ref in ops.ids_of(request_grid)] == list(ids)
 
 
 def test_a_query_holds_one_row_without_meta() -> None:
