@@ -189,6 +189,8 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
     # Items -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            return self._share(self._data[item])
         if is_integer(item):
             value = float(self._data[item])
             return UnitFloat(value, self.unit) if value == value else math.nan

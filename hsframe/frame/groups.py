@@ -103,12 +103,14 @@ def reduce_runs(values: Floats, how: str, ids: Codes, ngroups: int, min_count: i
     assert runs.lengths is not None
     if runs.order is not None:
         values = values[runs.order]
-    missing = np.isnan(values)
     counts = runs.lengths
-    if missing.any():
-        counts = counts - np.add.reduceat(missing, runs.starts, dtype=np.intp)
+    missing = np.flatnonzero(np.isnan(values))
+    if len(missing):
+        run_of = np.searchsorted(runs.starts, missing, side="right") - 1
+        counts = counts - np.bincount(run_of, minlength=len(counts))
         if how in ("sum", "mean"):
-            values = np.where(missing, 0.0, values)
+            values = values.copy() if runs.order is None else values
+            values[missing] = 0.0
     with np.errstate(all="ignore"):
         if how in ("min", "max"):
             found = (np.fmin if how == "min" else np.fmax).reduceat(values, runs.starts)

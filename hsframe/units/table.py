@@ -202,6 +202,7 @@ def _nearest(symbol: str) -> str:
     return f"; did you mean {' or '.join(repr(name) for name in near)}?"
 
 
+@functools.lru_cache(maxsize=1024)
 def delta(symbol: str) -> str:
     """The unit of a difference: Δ°F of °F; every other unit is its own.
 
