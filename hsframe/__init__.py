@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         call,
         close,
         defs,
+        doctor,
         eval,
         export,
         filetypes,
@@ -90,7 +91,7 @@ _LAZY: Final = {
     "write_parquet": "hsframe.frame.arrow",
     **dict.fromkeys(
         (
-            "about", "call", "close", "defs", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
+            "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
             "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write",
             "point_write_array", "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
         ),
@@ -104,9 +105,9 @@ __all__ = [
     "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
     "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
     "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
-    "call", "close", "concat", "connect", "decode", "defs", "encode", "eval", "export", "filetypes", "formats",
-    "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
-    "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
+    "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "export", "filetypes",
+    "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs",
+    "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
     "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 

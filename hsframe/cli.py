@@ -75,13 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_address(demo)
     demo.add_argument("--once", action="store_true", help="serve, read, print, write a Parquet file and a plot, end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
+    _add_quirk(demo)
     demo.set_defaults(run=_demo)
 
-    serve = commands.add_parser("serve", help="serve the demo building to users of your own")
+    serve = commands.add_parser("serve", help="serve a folder of Parquet files, or the demo building")
+    serve.add_argument("folder", nargs="?", type=Path, help="with *.parquet files; the demo building without it")
     _add_address(serve)
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody in without a login")
-    serve.add_argument("--quirk", action="append", default=[], help="behave like another server, as haxall or niagara")
+    _add_quirk(serve)
     serve.set_defaults(run=_serve)
 
     server = _connection()
@@ -103,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_history(export)
     export.add_argument("path", type=Path, help="the file to write")
     export.set_defaults(run=_export)
+
+    doctor = commands.add_parser("doctor", parents=[server], help="what a server can do, with advice; writes nothing")
+    doctor.add_argument("address", nargs="?", metavar="URI", help="the same as --uri")
+    doctor.add_argument("--point", metavar="ID", help="a point with a history to try things with")
+    doctor.add_argument("--csv", action="store_true", help="write CSV")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -116,6 +124,17 @@ def _version() -> str:
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, default=8080, help="the port to listen on, 0 for a free one")
+
+
+def _add_quirk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="behave like another server: niagara, skyspark3, widesky, haystack-py, haxall, shaystack; or do one thing "
+        "otherwise: rowcap=1000, slow=0.5, ...; may be given several times",
+    )
 
 
 def _connection() -> argparse.ArgumentParser:
@@ -168,7 +187,7 @@ def _demo(args: argparse.Namespace) -> int:
         return demo_once(args.out)
     from hsframe.server.run import serve
 
-    serve(args.host, args.port)
+    serve(args.host, args.port, quirks=args.quirk)
     return 0
 
 
@@ -180,7 +199,12 @@ def _serve(args: argparse.Namespace) -> int:
         users = {}
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
-    serve(args.host, args.port, users=users, quirks=args.quirk)
+    database = None
+    if args.folder is not None:
+        from hsframe.server.folder import parquet_folder
+
+        database = parquet_folder(args.folder)
+    serve(args.host, args.port, database, users=users, quirks=args.quirk)
     return 0
 
 
@@ -210,6 +234,21 @@ def _export(args: argparse.Namespace) -> int:
         path = session.export(_points(args), args.span, args.path, header=args.header, tz=args.tz)
     print(path)
     return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from hsframe.diagnosis.doctor import findings_text
+
+    if args.address is not None:
+        args.uri = args.address
+    with _connect(args) as session:
+        df = session.doctor(args.point)
+    if args.csv:
+        df.to_csv(sys.stdout, index=False)
+    else:
+        width = shutil.get_terminal_size((100, 24)).columns
+        print(findings_text(df, min(max(width, 80), 160)))
+    return 0 if len(df) > 2 else 1
 
 
 def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:

@@ -79,6 +79,10 @@ class Connection:
             self._at_collection.atexit = False  # _close_all is there for that
             return client
 
+    def another_client(self) -> Client:
+        """A client of its own with the same settings, not open yet."""
+        return self._make_client()
+
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
         """Run ``await fn(*args)`` on the client's loop and wait for its result."""
         return self._runner.run(fn, *args, timeout_s=timeout_s)

@@ -78,7 +78,7 @@ class ClientLifecycle:
             proxy=proxy,
             headers=headers,
         )
-        verified = base.startswith("https:") and (tls is None or tls.verify)
+        self._verified = verified = base.startswith("https:") and (tls is None or tls.verify)
         self._calls = Calls(
             self._transport,
             base,
@@ -106,6 +106,21 @@ class ClientLifecycle:
     def dialect(self) -> Dialect:
         """What is known of this server."""
         return self._calls.dialect
+
+    @property
+    def calls(self) -> Calls:
+        """What the ops stand on."""
+        return self._calls
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the line is https and the server's certificate is checked."""
+        return self._verified
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        return _is_loopback(self._base)
 
     @property
     def pythonic(self) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -39,6 +39,7 @@ from hsframe.history.windows import Target
 from hsframe.history.write import report_frame, write_histories, written_of
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.login import AuthScheme
+from hsframe.protocol.ops import as_ref
 from hsframe.protocol.secret import HiddenStr, Secret
 from hsframe.runners import runner_named
 from hsframe.spans import SpanLike
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from hsframe.tls import TLSConfig
 
-__all__ = ["Session", "connect", "default_session"]
+__all__ = ["Session", "connect", "default_kept", "default_session"]
 
 T = TypeVar("T")
 
@@ -176,6 +177,17 @@ def default_session() -> Session:
 
 
 _default: Session | None = None
+
+
+@contextmanager
+def default_kept() -> Iterator[None]:
+    """What is connected inside the block does not become the default session."""
+    global _default
+    kept = _default
+    try:
+        yield
+    finally:
+        _default = kept
 
 
 class Session:
@@ -624,6 +636,36 @@ class Session:
         """
         target = checked_path(path)
         return write_archive(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)
+
+    # -- the server itself ---------------------------------------------------------------------------------------
+
+    def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
+        """What the server can do, asked question by question, with advice.
+
+        Nothing is written to the server. It logs in once more, to see how that goes, and closes that session at the
+        end. What is found out is remembered for all sessions of this process with the same uri; nothing is kept on
+        disk. How reads come out right does not depend on it, only how many requests they need.
+
+        Parameters
+        ----------
+        point : Ref or str, optional
+            The id of a point with a history to try things with; one is looked for otherwise.
+
+        Returns
+        -------
+        DataFrame
+            A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
+            be reached, or refuses the login, is an answer too.
+        """
+        from hsframe.diagnosis.doctor import examine, findings_frame
+
+        ident = None if point is None else as_ref(point).val
+
+        async def visit(_: Client) -> pd.DataFrame:
+            async with self._connection.another_client() as client:
+                return findings_frame(await examine(client, ident))
+
+        return self.run(visit)
 
     # -- everything else -----------------------------------------------------------------------------------------
 

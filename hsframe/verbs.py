@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_to_his_grids as _frame_to_his_grids
-from hsframe.session import Session, default_session
+from hsframe.protocol.secret import HiddenStr
+from hsframe.session import Session, connect, default_kept, default_session
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hsframe.frame.points import Point
     from hsframe.grid import Grid
+    from hsframe.kinds import Ref
 
 __all__ = [
-    "about", "call", "close", "defs", "eval", "export", "filetypes", "formats", "frame_to_his_grids", "his_read",
-    "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array", "read",
+    "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
+    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array", "read",
     "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
 ]  # fmt: skip
 
@@ -74,6 +76,62 @@ if TYPE_CHECKING:
     his_read = default_session().his_read
 else:
     his_read = _verb(Session.his_read)
+
+
+def doctor(
+    uri: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    *,
+    token: str | None = None,
+    point: Ref | str | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """What a server can do, asked question by question, with advice; nothing is written to the server.
+
+    Parameters
+    ----------
+    uri, user, password, token
+        As for :func:`hsframe.connect`. Without any of them the server of the default session is looked at; without a
+        session too, that of the environment.
+    point : Ref or str, optional
+        The id of a point with a history to try things with; one is looked for otherwise.
+    **settings
+        The other settings of :func:`hsframe.connect`. The default session stays what it is.
+
+    Returns
+    -------
+    DataFrame
+        A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot be
+        reached, or refuses the login, is an answer too.
+
+    Raises
+    ------
+    MetadataError
+        There is no uri, or a setting is none of those that exist.
+
+    Examples
+    --------
+    >>> from hsframe.server.database import Database
+    >>> from hsframe.testing.server import running_server
+    >>> with running_server(Database()) as server:
+    ...     table = doctor(server.uri, server.user, server.password)
+    >>> table.set_index("question")["answer"]["formats"]
+    'Zinc: yes; JSON v4: yes; JSON v3: yes'
+    """
+    # What follows may raise, and a traceback can show local variables.
+    password = None if password is None else HiddenStr(password)
+    token = None if token is None else HiddenStr(token)
+    session: Session | None = None
+    if uri is None and user is None and password is None and token is None and not settings:
+        with suppress(MetadataError):
+            session = default_session()
+    if session is not None:
+        return session.doctor(point)
+    with default_kept():
+        session = connect(uri, user, password, token=token, **settings)
+    with session:
+        return session.doctor(point)
 
 
 def close() -> None:

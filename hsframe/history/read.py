@@ -319,6 +319,11 @@ def _halvings_after(error: HsFrameError) -> int:
     return 0
 
 
+def may_be_too_large(error: HsFrameError) -> bool:
+    """Whether an error may come from the size of what was asked for."""
+    return _halvings_after(error) > 0
+
+
 def _naming(error: CallError, request: Request) -> CallError:
     """The error with the point in its message."""
     point = request.targets[0].point

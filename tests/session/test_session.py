@@ -33,7 +33,8 @@ from hsframe.testing.server import RunningServer, running_server
 
 from .conftest import FIRST_US, MINUTE_US, small_building
 
-VERBS = [name for name in verbs.__all__ if name not in ("close", "frame_to_his_grids")]
+# doctor takes another server too.
+VERBS = [name for name in verbs.__all__ if name not in ("close", "doctor", "frame_to_his_grids")]
 
 
 # Connecting -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,125 @@
+"""The examination as a whole: the questions in order, and their answers as a table."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from hsframe.diagnosis import histories, line, records
+from hsframe.diagnosis.examination import Examination, Finding, brief
+from hsframe.errors import HsFrameError
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+__all__ = ["examine", "findings_frame", "findings_text"]
+
+Question = tuple[str, Callable[[Examination], Awaitable[tuple[str, str]]]]
+
+# In this order: a question may build on what an earlier one has seen.
+_QUESTIONS: Final[Sequence[Question]] = (
+    ("line", line.protection),
+    ("login", line.login),
+    ("product", line.product),
+    ("zone of the server", line.zone_of_server),
+    ("clock", line.clock),
+    ("ops", line.ops),
+    ("formats", line.formats),
+    ("methods", line.methods),
+    ("read of nothing", line.empty_read),
+    ("points", records.points),
+    ("zones of points", records.zones),
+    ("units of points", records.unit_names),
+    ("kinds of points", records.kinds),
+    ("names of points", records.names),
+    ("hisRead of a point", histories.one_point),
+    ("values", histories.values_by_format),
+    ("rows outside a range", histories.outside),
+    ("ends of a range", histories.ends),
+    ("zone of a range", histories.zone_of_range),
+    ("hisRead of a batch", histories.batch),
+    ("rows at once", histories.rows_at_once),
+    ("gzip", line.gzip),
+    ("request body", line.request_body),
+    ("lost session", line.lost_session),
+)
+
+
+async def examine(client: Client, point: str | None = None) -> list[Finding]:
+    """Ask a server what it can do, read-only, and remember it for all clients of its uri.
+
+    Parameters
+    ----------
+    client : Client
+        Open, and of no other use: its session is closed at the end, to see how the server says so.
+    point : str, optional
+        The id of a point with a history to ask with; one is looked for otherwise.
+
+    Returns
+    -------
+    list of Finding
+        In a fixed order. A server that cannot be reached, or refuses the login, has two findings at most.
+    """
+    x = Examination(client, point)
+    try:
+        reached = await line.reach(x)
+    except HsFrameError as error:
+        return line.not_reached(error)
+    findings = [Finding("reachable", *reached)]
+    for question, ask in _QUESTIONS:
+        try:
+            answer, advice = await ask(x)
+        except HsFrameError as error:
+            answer, advice = f"not found out: {brief(error)}", ""
+        findings.append(Finding(question, answer, advice))
+    return findings
+
+
+def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+    """The findings as a table.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``question``, ``answer``, ``advice`` (str), a row a question; ``advice`` is empty where all is well.
+    """
+    return pd.DataFrame(
+        {
+            name: pd.array([getattr(finding, name) for finding in findings], dtype="str")
+            for name in ("question", "answer", "advice")
+        }
+    )
+
+
+def findings_text(df: pd.DataFrame, width: int = 100) -> str:
+    """The table in plain text, aligned, long cells over several lines.
+
+    Parameters
+    ----------
+    df : DataFrame
+        From :func:`findings_frame`.
+    width : int
+        The most characters in a line.
+
+    Examples
+    --------
+    >>> print(findings_text(findings_frame([Finding("clock", "90 s ahead of this machine's", "set both by NTP")]), 50))
+    question  answer               advice
+    --------  -------------------  -------------------
+    clock     90 s ahead of this   set both by NTP
+              machine's
+    """
+    first = max([len("question"), *map(len, df["question"])])
+    rest = (width - first - 4) // 2
+    widths = (first, rest, rest)
+    lines: list[Sequence[str]] = [list(df.columns), ["-" * size for size in widths]]
+    for row in df.itertuples(index=False):
+        cells = [textwrap.wrap(str(cell), size) or [""] for cell, size in zip(tuple(row), widths, strict=True)]
+        height = max(map(len, cells))
+        lines += zip(*(cell + [""] * (height - len(cell)) for cell in cells), strict=True)
+    return "\n".join(
+        "  ".join(f"{cell:{size}}" for cell, size in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
