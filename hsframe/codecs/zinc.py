@@ -35,14 +35,13 @@ _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
 # A cell up to its comma, where a cell holds no list, dict or grid: strings, uris and parentheses keep their commas.
-_PIECE = re.compile(
-    r"""((?:[^,"`(\[{<\r\n]++
+_PIECE_TEXT = r"""(?:[^,"`(\[{<\r\n]++
     |"(?:[^"\\\r\n]|\\[^\r\n])*+"
     |`(?:[^`\\\r\n]|\\[^\r\n])*+`
     |\((?:[^"()\r\n]|"(?:[^"\\\r\n]|\\[^\r\n])*+")*+\)
-    )*+),""",
-    re.VERBOSE,
-)
+    )*+"""
+_PIECE = re.compile(rf"({_PIECE_TEXT}),", re.VERBOSE)
+_PIECES = re.compile(rf"(?:{_PIECE_TEXT},)*+", re.VERBOSE)
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 
@@ -223,7 +222,8 @@ class _Reader:
             line = (text[self.pos :] if end < 0 else text[self.pos : end]).removesuffix("\r")
             pieces = line.split(",")
             if len(pieces) != width:
-                pieces = _PIECE.findall(line + ",")
+                # Where not all of the line is pieces, findall() would search from every place to the end of it.
+                pieces = _PIECE.findall(line + ",") if _PIECES.fullmatch(line + ",") else []
                 whole = len(pieces) == width and ",".join(pieces) == line
             else:
                 whole = width > 1 or line.strip(" \t") != ""
