@@ -33,6 +33,7 @@ __all__ = [
     "AuthError",
     "CallError",
     "CodecError",
+    "GapWarning",
     "HTTPStatusError",
     "HsFrameError",
     "IncompleteError",
@@ -224,3 +225,7 @@ class MetadataError(HsFrameError):
 
 class ZoneWarning(UserWarning):
     """Points of several zones share one index; the message lists the zones and the ways out."""
+
+
+class GapWarning(UserWarning):
+    """Samples that are all further apart than the gap that may be bridged, so that no interval has a value."""

@@ -470,6 +470,8 @@ class Session:
         -----
         ZoneWarning
             The points are in several zones and share one index, which is UTC then.
+        GapWarning
+            Points whose samples are all further apart than `max_gap`, so that no interval has a value.
         """
         # A wrong setting is refused before anything is read.
         trend_frame(

@@ -61,10 +61,10 @@ For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``c
 of the large one that they tile (as far as they are known).
 
 **Meters.** ``delta`` takes a reading below half of the one before it for a meter that was set back to 0, and counts
-what it shows since; a smaller drop is a correction and counts as negative growth. With `rollover` as a number (or the
-record's ``hisRollover``) the register counts up to it: a drop by more than half of it is a roll-over. With
-``rollover=False`` every drop is negative growth: right for a meter that runs backwards. Temperatures and other units
-with an offset are never set back.
+what it shows since (a false reading of 0 is taken so too); a smaller drop is a correction, and negative growth. With
+`rollover` as a number (or the record's ``hisRollover``) the register counts up to it: a drop by more than half of it is
+a roll-over. With ``rollover=False`` every drop is negative growth: right for a meter that runs backwards. Temperatures
+and other units with an offset are never set back.
 
 **Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
 ``delta`` of Bool; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was

@@ -8,6 +8,7 @@ in the nearer ones.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hsframe.frame.histories import History
+from hsframe.columns import NumberColumn
+from hsframe.errors import GapWarning
+from hsframe.frame.histories import History, Instants
 from hsframe.frame.regular import Intervals, Step, intervals, parse_step
 from hsframe.frame.resample import Aggregation, Length, Nature, Rule, rules_of
 from hsframe.frame.rollup import interval_histories
@@ -81,6 +84,11 @@ async def read_intervals(
         the records tell.
     SpanError
         The interval is none, or none starts in the span. Else as :func:`hsframe.history.read.read_histories`.
+
+    Warns
+    -----
+    GapWarning
+        Points that have samples and no value, because their samples are further apart than `max_gap`.
     """
     now = now or datetime.now(UTC)
     step = parse_step(shaping.interval)
@@ -98,7 +106,39 @@ async def read_intervals(
     histories, grids = await read_around(
         client, targets, span, step, by_id, now=now, week_start=week_start, max_concurrency=max_concurrency
     )
-    return interval_histories(histories, grids, by_id, now_us=epoch_us(now))
+    results = interval_histories(histories, grids, by_id, now_us=epoch_us(now))
+    _warn_of_gaps(histories, results, by_id)
+    return results
+
+
+def _warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
+    """Say which points have samples and yet no value, because no two of them are near enough to one another."""
+    empty = {
+        result.point.id: result.point
+        for result in results
+        if rules[result.point.id].after_us
+        and isinstance(result.values, NumberColumn)
+        and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
+    }
+    instants: dict[str, list[Instants]] = {ident: [] for ident in empty}
+    for history in histories:
+        if history.point.id in empty:
+            instants[history.point.id].append(history.ts_us[~null_mask(history.values)])
+    apart = []
+    for ident, parts in instants.items():
+        steps = np.diff(np.unique(np.concatenate(parts)))
+        if len(steps) and int(steps.min()) > rules[ident].gap_us:
+            apart.append((empty[ident], timedelta(microseconds=int(np.median(steps)))))
+    if apart:
+        point, usual = apart[0]
+        warnings.warn(
+            f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
+            f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
+            f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer time, as in "
+            f"max_gap={{'@{point.id}': '7D'}}",
+            GapWarning,
+            stacklevel=2,
+        )
 
 
 async def read_around(

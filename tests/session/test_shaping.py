@@ -296,3 +296,20 @@ def test_what_is_looked_for_further_back_is_asked_for_together(
     # and 400 days back, for ever fewer of them.
     assert len(reads) == 3 + 3
     assert df.notna().all().tolist() == [True, True, True, False]
+
+
+def test_samples_that_are_too_far_apart_are_said() -> None:
+    database = Database([], tz="UTC")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kWh", "tz": "UTC", "hisTotalized": MARKER}
+    database.add({**tags, "id": Ref("daily")})
+    database.set_history(Ref("daily"), FIRST + np.arange(10) * DAY, np.arange(10.0) * 24)
+    database.add({**tags, "id": Ref("none")})
+    with (
+        running_server(database) as server,
+        hsframe.connect(server.uri, server.user, server.password) as s,
+    ):
+        with pytest.warns(hsframe.GapWarning, match=r"1 of 2 points .* @daily are 1 day, 0:00:00 apart"):
+            df = s.his_read(["@daily", "@none"], ("2026-11-01", "2026-11-03"), interval="1D")
+        assert df.isna().all(axis=None)
+        df = s.his_read(["@daily", "@none"], ("2026-11-01", "2026-11-03"), interval="1D", max_gap={"@daily": "25h"})
+    assert floats(df["daily"]) == [24, 24, 24]
