@@ -134,7 +134,7 @@ def _warn_of_gaps(histories: Sequence[History], results: Sequence[History], rule
         warnings.warn(
             f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
             f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
-            f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer time, as in "
+            f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer one, as in "
             f"max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
             stacklevel=2,
