@@ -425,7 +425,7 @@ class Session:
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points.
         week_start : str
-            The day on which the weeks of `span` start: ``"monday"``, ``"sunday"``, ...
+            The day on which the weeks of `span` and `interval` start: ``"monday"``, ``"sunday"``, ...
         units : {"native", "si", "ip"} or mapping
             The units of the columns: the points' own; metric; inch-pound; or ``{"°F": "°C", "@id": "MW"}``, whose
             keys are ids, labels or units.
@@ -481,7 +481,7 @@ class Session:
         if interval is not None:
             if na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
-            parse_step(interval)
+            parse_step(interval, week_start)
             shaping = Shaping(interval, agg, max_gap, min_coverage, rollover)
         elif (agg, max_gap, min_coverage, rollover) != (None,) * 4:
             raise MetadataError(

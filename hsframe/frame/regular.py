@@ -9,8 +9,9 @@ Two sorts of interval:
   the last interval of the day is the rest of it.
 - Days and longer (``"1D"``, ``"1W"``, ``"1M"``, ``"1Q"``, ``"1Y"``): the local calendar. A day lasts from midnight to
   midnight, 23 or 25 hours where a clock changes, and starts at the first instant that carries its date where there is
-  no midnight. Several days or weeks at a time are counted from Monday, 1970-01-05, so that all points and all spans
-  agree; months, quarters and years start at the first of January.
+  no midnight. Several days or weeks at a time are counted from Monday, 1970-01-05 (weeks that start on another day:
+  from that day of the same week), so that all points and all spans agree; months, quarters and years start at the first
+  of January.
 
 ``"24h"`` is refused: in a day of 25 hours it would leave a day of one hour.
 
@@ -42,6 +43,7 @@ Instants = npt.NDArray[np.int64]
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * _SECOND_US
 _MONDAY: Final = date(1970, 1, 5).toordinal()
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _TEXT = re.compile(r"(\d{0,6}) ?([A-Za-z]+)")
 _ELAPSED: Final = {
@@ -71,14 +73,17 @@ class Step:
         Microseconds, less than a day.
     days, months : int
         Of the local calendar.
+    weekday : int
+        The day that weeks start on, 0 for Monday.
     """
 
     elapsed_us: int = 0
     days: int = 0
     months: int = 0
+    weekday: int = 0
 
 
-def parse_step(interval: str | timedelta) -> Step:
+def parse_step(interval: str | timedelta, week_start: str = "monday") -> Step:
     """The step that a person wrote.
 
     Parameters
@@ -86,19 +91,23 @@ def parse_step(interval: str | timedelta) -> Step:
     interval : str or timedelta
         ``"15min"``, ``"h"``, ``"1D"``, ``"1W"``, ``"1M"`` (``"1mo"``), ``"1Q"``, ``"1Y"``. A timedelta of whole days
         means local days.
+    week_start : str
+        The day that weeks start on.
 
     Raises
     ------
     SpanError
-        It is none of these, or does not divide a day.
+        It is none of these, or does not divide a day; no day is called so.
 
     Examples
     --------
     >>> parse_step("15min")
-    Step(elapsed_us=900000000, days=0, months=0)
-    >>> parse_step("1W")
-    Step(elapsed_us=0, days=7, months=0)
+    Step(elapsed_us=900000000, days=0, months=0, weekday=0)
+    >>> parse_step("1W", "sunday")
+    Step(elapsed_us=0, days=7, months=0, weekday=6)
     """
+    if week_start.lower() not in _WEEKDAYS:
+        raise SpanError(f"no day is called {week_start!r}; week_start is one of {', '.join(_WEEKDAYS)}")
     if isinstance(interval, timedelta) and interval == interval:  # NaT is a timedelta to isinstance
         whole = interval // timedelta(microseconds=1)
         return (
@@ -115,7 +124,8 @@ def parse_step(interval: str | timedelta) -> Step:
     if name in _ELAPSED:
         return _elapsed(count * _ELAPSED[name], interval)
     if name in _DAYS:
-        return Step(days=_checked(count * _DAYS[name], interval))
+        weekday = _WEEKDAYS.index(week_start.lower()) if _DAYS[name] > 1 else 0
+        return Step(days=_checked(count * _DAYS[name], interval), weekday=weekday)
     if name in _MONTHS:
         months = _checked(count * _MONTHS[name], interval)
         if 12 % months and months % 12:
@@ -275,8 +285,9 @@ def _sub_daily(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants
 def _calendar(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
     first, last = _local_date(start_us, tz), _local_date(end_us, tz)
     if step.days:
-        number, stop = (first - _MONDAY) // step.days, (last - _MONDAY) // step.days + 3
-        days = range(_MONDAY + number * step.days, _MONDAY + stop * step.days, step.days)
+        origin = _MONDAY + step.weekday
+        number, stop = (first - origin) // step.days, (last - origin) // step.days + 3
+        days = range(origin + number * step.days, origin + stop * step.days, step.days)
         return np.array([_midnight_us(day, tz) for day in days], dtype=np.int64)
     number = _month(first) // step.months
     stop = _month(last) // step.months + 3

@@ -91,7 +91,7 @@ async def read_intervals(
         Points that have samples and no value, because their samples are further apart than `max_gap`.
     """
     now = now or datetime.now(UTC)
-    step = parse_step(shaping.interval)
+    step = parse_step(shaping.interval, week_start)
     points = [target.point for target in targets]
     rules = rules_of(
         points,
@@ -166,7 +166,7 @@ async def read_around(
     now : datetime, optional
         Aware; the present by default.
     week_start : str
-        The day on which the weeks of `span` start; intervals of weeks start on Monday.
+        The day on which the weeks of `span` start; those of `step` have their own.
     max_concurrency : int
         How many requests run at once.
 

@@ -181,6 +181,21 @@ def test_weeks_start_on_monday_and_months_on_the_first():
     assert lengths_in_hours("2026-03", "1M", "London") == [31 * 24 - 1]
 
 
+def test_weeks_start_on_the_day_that_is_asked_for():
+    window = resolve("2026-03", "London")
+    found = intervals(window.start_us, window.end_us, parse_step("1W", "Sunday"), zone("London"))
+    assert [from_epoch_us(int(us), zone("London")).strftime("%a %d") for us in found.labels_us] == [
+        "Sun 01",
+        "Sun 08",
+        "Sun 15",
+        "Sun 22",
+        "Sun 29",
+    ]
+    assert parse_step("7D", "sunday") == parse_step("7D")
+    with pytest.raises(SpanError, match="no day is called 'funday'"):
+        parse_step("1W", "funday")
+
+
 def test_several_days_are_counted_from_the_same_day_whatever_the_span():
     one, other = grid(("2026-01-01", "2026-02-10"), "3D", "London"), grid(("2026-01-05", "2026-02-10"), "3D", "London")
     assert set(other.labels_us.tolist()) < set(one.labels_us.tolist())
