@@ -121,7 +121,7 @@ class TestUnitArray(base.ExtensionTests):
         return pointwise_result if unit is None else pointwise_result.astype(UnitDtype(unit))
 
     @pytest.mark.parametrize("skipna", [True, False])
-    def test_reduce_frame(self, data, all_numeric_reductions, skipna, request):
+    def test_reduce_frame(self, data, all_numeric_reductions, skipna, request):  # noqa: F811 - a fixture, imported above
         if all_numeric_reductions in ("prod", "var", "skew", "kurt"):
             # They have no unit (no table has kW², and a skewness has none at all), so the row of results is plain
             # float64, and this check takes extension arrays only.
