@@ -59,7 +59,8 @@ def test_plain_numbers_are_always_read(texts: list[str]) -> None:
     values, ok = read_numbers(block, starts, ends)
     assert ok.all()
     assert values.tolist() == [float(text) for text in texts]
-    assert number_ends(block, starts).tolist() == ends.tolist()
+    assert number_ends(block, starts, None).tolist() == ends.tolist()
+    assert number_ends(block, starts, ord("k")).tolist() == ends.tolist()
 
 
 @pytest.mark.parametrize("text", ["1.5e3", "2E-7", "5e-324", "0.1234567890123456789012345", "1" * 40])
@@ -87,7 +88,9 @@ stamps = st.builds(
 def test_stamps_are_what_fromisoformat_makes_of_them(texts: list[str], gap: bytes) -> None:
     block, starts, _ = placed([text.encode() for text in texts], gap)
     times, ok, lengths = StampReader().read(block, starts)
-    for text, us, good, length in zip(texts, times.tolist(), ok.tolist(), lengths.tolist(), strict=True):
+    for text, us, good, length in zip(
+        texts, times.tolist(), ok.tolist(), np.broadcast_to(lengths, len(texts)).tolist(), strict=True
+    ):
         if good:
             when = datetime.fromisoformat(text)
             assert (when - datetime.fromisoformat("1970-01-01T00:00:00Z")).total_seconds() == pytest.approx(us / 1e6)
@@ -119,6 +122,16 @@ def test_stamps_that_are_none_are_not_read(text: str) -> None:
     block, starts, _ = placed([text.encode(), b"2021-01-01T00:00:00Z"], b" UTC,")
     _, ok, _ = StampReader().read(block, starts)
     assert ok.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("stamp", ["2021-01-01T00:00:00-05:00", "2021-01-01T00:00:00Z", "2021-01-01T00:00:00.5+01:00"])
+@pytest.mark.parametrize("at", range(10))
+def test_every_byte_behind_a_stamp_counts(stamp: str, at: int) -> None:
+    wrong = bytearray(b" New_York,")
+    wrong[at] ^= 1
+    block, starts, _ = placed([stamp.encode() + b" New_York,", stamp.encode() + bytes(wrong)], b"1\n")
+    _, ok, _ = StampReader().read(block, starts, b" New_York,")
+    assert ok.tolist() == [True, False]
 
 
 @given(st.lists(st.integers(0, 99_999_999), min_size=1))

@@ -162,18 +162,54 @@ class JsonRows(HistoryRows):
     def _walk(self, block: Block, starts: Positions, nexts: Positions) -> _Walk:
         walk = _Walk(starts, nexts, self.width)
         for key in self._keys:
+            rows = self._read_usual(block, key, walk)
+            if len(rows) == 0:
+                continue
             place = self._places[key.name]
-            has_key = equal_bytes(block, walk.here, key.lead)
+            here = walk.here[rows]
+            has_key = equal_bytes(block, here, key.lead)
             if place is None:
-                walk.ok &= has_key
-            elif not has_key.all():
-                walk.cells[~has_key, place] = boxed(ABSENT)
-            rows = np.flatnonzero(has_key)
+                walk.ok[rows] &= has_key
+            rows = rows[has_key]
             walk.here[rows] += len(key.lead)
             self._read_values(block, key, walk, rows)
-        walk.ok &= equal_bytes(block, walk.here, self._close)
         walk.ok &= walk.here + len(self._close) == nexts
+        walk.ok &= equal_bytes(block, walk.here, self._close)
         return walk
+
+    def _read_usual(self, block: Block, key: Key, walk: _Walk) -> Positions:
+        """Read one key's values by its first pattern in all rows at once; gives the rows that do not fit."""
+        pattern = key.patterns[0] if key.patterns else None
+        if pattern is None or pattern.kind == "constant":
+            return np.arange(len(walk.here))
+        place = self._places[key.name]
+        before = key.lead + pattern.before
+        fits = equal_bytes(block, walk.here, before)
+        begins = walk.here + len(before)
+        read: Ints | Floats
+        ends: Positions
+        if place is None:
+            read, is_read, lengths = self._stamps.read(block, begins, pattern.behind)
+            ends = begins + lengths
+            target: Ints | Floats = walk.times
+        else:
+            if key is self._keys[-1]:
+                ends = walk.nexts - (len(self._close) + len(pattern.behind))
+            else:
+                ends = number_ends(block, begins, pattern.behind[0] if pattern.behind else None)
+            read, is_read = read_numbers(block, begins, ends)
+            target = walk.cells[:, place]
+            if pattern.behind:
+                fits &= equal_bytes(block, ends, pattern.behind)
+        fits &= is_read
+        ends += len(pattern.behind)
+        if fits.all():
+            target[:] = read
+            walk.here = ends
+            return np.zeros(0, np.int64)
+        target[fits] = read[fits]
+        walk.here = np.where(fits, ends, walk.here)
+        return np.flatnonzero(~fits)
 
     def _read_values(self, block: Block, key: Key, walk: _Walk, rows: Positions) -> None:
         """Read one key's values in the given rows, and learn what is new about them."""
@@ -195,21 +231,20 @@ class JsonRows(HistoryRows):
         self, block: Block, pattern: Pattern, place: int | None, walk: _Walk, rows: Positions
     ) -> Positions:
         """Read the values that fit a pattern; gives back the rows that do not."""
-        whole = len(rows) == len(walk.here)
-        begins = walk.here if whole else walk.here[rows]
+        begins = walk.here[rows]
         fits = equal_bytes(block, begins, pattern.before)
         begins = begins + len(pattern.before)
         read: Ints | Floats | float = pattern.boxed
         ends = begins
         if pattern.kind == "stamp":
-            read, is_read, lengths = self._stamps.read(block, begins)
+            read, is_read, lengths = self._stamps.read(block, begins, pattern.behind)
             ends = begins + lengths
             fits &= is_read
         elif pattern.kind == "number":
-            ends = number_ends(block, begins)
+            ends = number_ends(block, begins, pattern.behind[0] if pattern.behind else None)
             read, is_read = read_numbers(block, begins, ends)
             fits &= is_read
-        if pattern.behind:
+        if pattern.behind and pattern.kind != "stamp":
             fits &= equal_bytes(block, ends, pattern.behind)
         ends = ends + len(pattern.behind)
         target = walk.times if place is None else walk.cells[:, place]

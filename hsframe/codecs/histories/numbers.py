@@ -35,12 +35,12 @@ __all__ = ["number_ends", "read_numbers"]
 _GRAMMAR: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CHECKED: Final = 24
 _LONGEST: Final = 48
-_MINUS: Final = 0x1D  # "-" xor "0"
 _DOT: Final = 0x1E
 _TOP_BIT: Final = np.uint64(1 << 63)  # the high bit of the last byte
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-# By 8 * the index of the dot's byte in a word whose last byte is the last digit.
-_SCALES: Final = np.array([10.0 ** (7 - bit // 8) for bit in range(64)])
+# The power of ten by the upper bits of the float 256.0 ** i, i the byte in which the dot stands; none is 1.
+_SCALES: Final = np.ones(256)
+_SCALES[127:135] = [10.0 ** (7 - byte) for byte in range(8)]
 
 
 def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Bools]:
@@ -62,12 +62,18 @@ def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floa
     values, ok = _short(block, ends, lengths)
     if ok.all():
         return values, ok
-    rest = np.flatnonzero(~ok & (lengths >= 3))  # what is shorter and not ok is no number
+    rest = np.flatnonzero(~ok & (lengths >= 2))  # what is shorter and not ok is no number
     if len(rest):
-        first = block.octets[starts[rest]]
-        first = np.where(first == ord("-"), block.octets[starts[rest] + 1], first)
+        negative = block.octets[starts[rest]] == ord("-")
+        below = rest[negative & (lengths[rest] <= 9)]
+        if len(below):
+            numbers, ok[below] = _short(block, ends[below], lengths[below] - 1)
+            values[below] = -numbers
+            rest = rest[~ok[rest]]
+            negative = block.octets[starts[rest]] == ord("-")
+        first = np.where(negative, block.octets[starts[rest] + 1], block.octets[starts[rest]])
         last = block.octets[ends[rest] - 1]
-        rest = rest[_is_digit(first) & _is_digit(last) & (lengths[rest] <= _LONGEST)]
+        rest = rest[_is_digit(first) & _is_digit(last) & (lengths[rest] >= 3) & (lengths[rest] <= _LONGEST)]
     if len(rest):
         values[rest], ok[rest] = _long(block, starts[rest], ends[rest])
     return values, ok
@@ -79,46 +85,41 @@ def _is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
 
 
 def _short(block: Block, ends: Positions, lengths: Positions) -> tuple[Floats, Bools]:
-    """Numbers of one to eight characters, out of the word that ends where they end."""
-    fits = (lengths >= 1) & (lengths <= 8)
-    shift = (np.uint64(64) - (np.where(fits, lengths, 8).view(np.uint64) << np.uint64(3))).astype(np.uint64)
-    digits = (block.words[ends - 8] ^ ZEROS) & (_ALL << shift)
-    negative = ((digits >> shift) & np.uint64(0xFF)) == _MINUS
-    if negative.any():
-        minus = negative.astype(np.uint64)
-        digits ^= (minus * np.uint64(_MINUS)) << shift
-        # The first digit stands one byte further on; a lone minus shifts out of the word, and is refused below.
-        fits &= ~(negative & (lengths == 1))
-        shift = np.minimum(shift + (minus << np.uint64(3)), np.uint64(56))
+    """Numbers of one to eight characters without a sign, out of the word that ends where they end."""
+    shift = ((8 - lengths) << 3).view(np.uint64)
+    all_fit = len(lengths) and int(lengths.min()) >= 1 and int(lengths.max()) <= 8
+    fits: Bools | None = None
+    if not all_fit:
+        fits = (lengths >= 1) & (lengths <= 8)
+        shift = np.where(fits, shift, 0).astype(np.uint64)
+    digits = block.words[ends - 8]
+    digits ^= ZEROS
+    digits &= _ALL << shift
     dot = zero_bytes(digits ^ DOTS)
-    has_dot = dot != 0
     dot_one = dot >> np.uint64(7)
     digits ^= dot_one * np.uint64(_DOT)
-    # One dot at most, not at the end, not where the first digit should be, and nothing but digits beside it.
-    ok = fits & (not_digits(digits) == 0) & ((dot & (dot - np.uint64(1))) == 0) & (dot < _TOP_BIT)
-    ok &= ((dot >> shift) & np.uint64(0x80)) == 0
-    # A zero that another digit follows; behind the last digit there is none, and behind a dot it is no leading zero.
-    ok &= _no_leading_zero(digits, dot, shift)
-    below = dot_one - np.uint64(1)
-    if has_dot.all():
-        joined = ((digits & below) << np.uint64(8)) | (digits & ~below)
-        scale = _SCALES[byte_index(np.where(ok, dot, _TOP_BIT)) << 3]
-    elif not has_dot.any():
-        return np.where(negative, -1.0, 1.0) * eight_digits(digits).astype(np.float64), ok
-    else:
-        joined = np.where(has_dot, ((digits & below) << np.uint64(8)) | (digits & ~below), digits)
-        scale = _SCALES[byte_index(np.where(has_dot & ok, dot, _TOP_BIT)) << 3]
-    values = eight_digits(joined).astype(np.float64) / scale
-    if negative.any():
-        values = np.where(negative, -values, values)
-    return values, ok
-
-
-def _no_leading_zero(digits: Words, dot: Words, shift: Words) -> Bools:
+    # Nothing but digits beside the dot; one dot at most, and not at the end.
+    ok = not_digits(digits) == 0
+    ok &= (dot & (dot - np.uint64(1))) == 0
+    ok &= dot < _TOP_BIT
+    if fits is not None:
+        ok &= fits
+    # A dot was made a zero: this finds one where the first digit should be, too.
     first_is_zero = ((digits >> shift) & np.uint64(0xFF)) == 0
+    if first_is_zero.any():
+        ok &= ~first_is_zero | _is_zero_before_dot(dot, shift)
+    # The digits in front of the dot move up by one byte, over the dot: as if they were added 255 times more.
+    digits += (digits & (dot_one - np.minimum(dot_one, np.uint64(1)))) * np.uint64(0xFF)
+    scale = _SCALES[dot_one.astype(np.float64).view(np.int64) >> 55]
+    return eight_digits(digits).astype(np.float64) / scale, ok
+
+
+def _is_zero_before_dot(dot: Words, shift: Words) -> Bools:
+    """Whether a first zero is the only digit, or stands in front of the dot."""
     single = shift == np.uint64(56)
+    first_is_dot = ((dot >> shift) & np.uint64(0x80)) != 0
     second_is_dot = ((dot >> np.minimum(shift + np.uint64(8), np.uint64(56))) & np.uint64(0x80)) != 0
-    result: Bools = ~first_is_zero | single | second_is_dot
+    result: Bools = (single | second_is_dot) & ~first_is_dot
     return result
 
 
@@ -175,18 +176,27 @@ def _convert(block: Block, starts: Positions, ends: Positions) -> Floats | None:
     return result
 
 
-def number_ends(block: Block, starts: Positions) -> Positions:
-    """Where the characters of a number (digits, dot, minus) stop, looking at most 48 bytes ahead."""
+def number_ends(block: Block, starts: Positions, stop: int | None) -> Positions:
+    """Where the characters of a number stop, looking at most 48 bytes ahead.
+
+    Parameters
+    ----------
+    block : Block
+    starts : int64 ndarray
+        Where the numbers begin.
+    stop : int or None
+        The octet that is expected behind the numbers; None for any that is no digit, dot or minus.
+    """
     ends = starts.copy()
     going: Positions | None = None
     for _ in range(0, 48, 8):
         here = ends if going is None else ends[going]
-        digits = block.words[here] ^ ZEROS
-        stop = not_digits(digits) & ~zero_bytes(digits ^ DOTS) & ~zero_bytes(digits ^ np.uint64(0x1D1D1D1D1D1D1D1D))
-        found = stop != 0
+        flags = _stops(block.words[here], stop)
+        found = flags != 0
         if going is None and found.all():
-            return ends + byte_index(stop)
-        step = np.where(found, byte_index(stop), 8)
+            ends += byte_index(flags)
+            return ends
+        step = np.where(found, byte_index(flags), 8)
         if going is None:
             ends += step
             going = np.flatnonzero(~found)
@@ -196,3 +206,10 @@ def number_ends(block: Block, starts: Positions) -> Positions:
         if len(going) == 0:
             break
     return ends
+
+
+def _stops(words: Words, stop: int | None) -> Words:
+    if stop is not None:
+        return zero_bytes(words ^ np.uint64(stop * 0x0101010101010101))
+    digits = words ^ ZEROS
+    return not_digits(digits) & ~zero_bytes(digits ^ DOTS) & ~zero_bytes(digits ^ np.uint64(0x1D1D1D1D1D1D1D1D))

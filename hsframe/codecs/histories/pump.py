@@ -13,6 +13,10 @@ __all__ = ["BLOCK_BYTES", "Pump"]
 
 #: Large enough that the few hundred calls a block do not count, small enough that its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 20
+# Calls cost the same for few rows as for many: rows of many points are read in larger blocks.
+_FEW_ROWS: Final = 2_000
+_WIDE_BLOCKS: Final = 6
+_KEPT_BYTES: Final = 16 << 20
 
 
 class Pump:
@@ -33,15 +37,16 @@ class Pump:
 
     def __init__(self, rows: HistoryRows, size: int = BLOCK_BYTES) -> None:
         self._rows = rows
+        _settle_allocator()
         self._block = Block(size)
         self._held = 0
         self.taken = 0
 
     def push(self, data: memoryview) -> bool:
         """Take more of the body; False where only the exact parser can read it."""
-        block, size = self._block, self._block.size
         at = 0
         while at < len(data):
+            block, size = self._block, self._block.size
             count = min(len(data) - at, size - self._held)
             begin = PAD + self._held
             block.octets[begin : begin + count] = np.frombuffer(data[at : at + count], np.uint8)
@@ -57,10 +62,19 @@ class Pump:
             return False
         octets = self._block.octets
         left = self._held - taken
-        octets[PAD : PAD + left] = octets[PAD + taken : PAD + self._held].copy()
+        rest = octets[PAD + taken : PAD + self._held].copy()
+        if self._is_narrow(taken):
+            self._block = Block(_WIDE_BLOCKS * self._block.size)
+            octets = self._block.octets
+        octets[PAD : PAD + left] = rest
         self._held = left
         self.taken += taken
         return True
+
+    def _is_narrow(self, taken: int) -> bool:
+        """Whether the rows are so long that a block holds only a few: once, after the first block."""
+        rows = self._rows.sink.length
+        return self.taken == 0 and self._held == self._block.size and 0 < rows < _FEW_ROWS and taken > 0
 
     def flush(self) -> bool:
         """Read what is held, as far as it is whole rows."""
@@ -70,3 +84,13 @@ class Pump:
     def held(self) -> bytes:
         """What was not read yet."""
         return self._block.text(PAD, PAD + self._held)
+
+
+def _settle_allocator() -> None:
+    """Have the C library keep the memory of temporary arrays from one operation to the next.
+
+    The kernels make many arrays of a few hundred kilobytes that live for one operation. glibc gives such memory back
+    to the system at once, which clears it again, until it has seen a larger block come and go; then it keeps twice as
+    much. The array here is never touched, so it costs one system call; elsewhere it does nothing.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)

@@ -22,6 +22,7 @@ from hsframe.codecs.histories.words import (
     Words,
     byte_index,
     eight_digits,
+    equal_bytes,
     not_digits,
 )
 
@@ -51,7 +52,7 @@ class StampReader:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int], int] = {}
 
-    def read(self, block: Block, starts: Positions) -> tuple[Ints, Bools, Ints]:
+    def read(self, block: Block, starts: Positions, behind: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
         """The instants at the given places.
 
         Parameters
@@ -59,20 +60,33 @@ class StampReader:
         block : Block
         starts : int64 ndarray
             Where the timestamps begin.
+        behind : bytes
+            What must follow each timestamp: the zone's name, or what stands around it.
 
         Returns
         -------
         us : int64 ndarray
             Epoch microseconds, where ok.
         ok : bool ndarray
-        lengths : int64 ndarray
+        lengths : int64 ndarray or int
             Bytes of each timestamp with its offset, without a zone name, where ok.
         """
-        mark = block.octets[starts + 19]  # what stands behind the seconds
+        looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
+        if ((looks == ord("+")) | (looks == ord("-"))).all():
+            # All rows are likely of one form; what is not has no offset there, and is not ok.
+            us, ok = self._of_form(block, starts, 0, offset=True, behind=behind)
+            if ok.all():
+                return us, ok, 25
+            lengths = np.full(len(starts), 25)
+            rest = np.flatnonzero(~ok)
+            us[rest], ok[rest], lengths[rest] = self._by_form(block, starts[rest], behind)
+            return us, ok, lengths
+        return self._by_form(block, starts, behind)
+
+    def _by_form(self, block: Block, starts: Positions, behind: bytes) -> tuple[Ints, Bools, Ints]:
+        """Timestamps of several forms: what stands behind the seconds tells them apart."""
+        mark = block.octets[starts + 19]
         is_offset = (mark == ord("+")) | (mark == ord("-"))
-        if is_offset.all():
-            us, ok = self._of_form(block, starts, 0, offset=True)
-            return us, ok, np.full(len(starts), 25)
         us = np.zeros(len(starts), np.int64)
         ok = np.zeros(len(starts), bool)
         lengths = np.zeros(len(starts), np.int64)
@@ -86,7 +100,7 @@ class StampReader:
             forms += self._fractional_forms(block, starts, fractional)
         for rows, digits, offset in forms:
             if len(rows):
-                us[rows], ok[rows] = self._of_form(block, starts[rows], digits, offset=offset)
+                us[rows], ok[rows] = self._of_form(block, starts[rows], digits, offset=offset, behind=behind)
                 lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
         return us, ok, lengths
 
@@ -108,20 +122,32 @@ class StampReader:
                 forms.append((rows[here & (mark == ord("Z"))], count, False))
         return forms
 
-    def _of_form(self, block: Block, starts: Positions, digits: int, *, offset: bool) -> tuple[Ints, Bools]:
+    def _of_form(
+        self, block: Block, starts: Positions, digits: int, *, offset: bool, behind: bytes
+    ) -> tuple[Ints, Bools]:
         """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
-        clock = block.words[starts + 11] ^ _CLOCK
+        clock = block.words[11:][starts]
+        clock ^= _CLOCK
         bad = ((clock + _CLOCK_LIMIT) | clock) & _HIGH_BITS
         # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
         parts = (clock * np.uint64(10) + (clock >> np.uint64(8))) & np.uint64(0x00FF0000FF0000FF)
         seconds = ((parts * np.uint64((3600 << 24) | 60)) >> np.uint64(24)) & np.uint64(0xFFFFFF)
         seconds += parts >> np.uint64(48)
         ok = (bad == 0) & (seconds < 86_400)
-        us = self._midnights(block, starts, 20 + digits if digits else 19, offset=offset)
+        mark_at = 20 + digits if digits else 19
+        if offset and len(behind) >= 2:
+            # The word of the offset reaches over two bytes more; who reads the offset compares them.
+            us = self._midnights(block, starts, mark_at, offset=True, more=behind[:2])
+            behind_at, behind = mark_at + 8, behind[2:]
+        else:
+            us = self._midnights(block, starts, mark_at, offset=offset, more=b"")
+            behind_at = mark_at + (6 if offset else 1)
         ok &= us != _INVALID
+        if behind:
+            ok &= equal_bytes(block, starts + behind_at, behind)
         us += seconds.view(np.int64) * 1_000_000
         if digits:
-            fraction = block.words[starts + 20] ^ ZEROS
+            fraction = block.words[20:][starts] ^ ZEROS
             if digits < 8:
                 fraction &= np.uint64((1 << 8 * digits) - 1)
             ok &= not_digits(fraction) == 0
@@ -129,14 +155,16 @@ class StampReader:
             us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
         return us, ok
 
-    def _midnights(self, block: Block, starts: Positions, offset_at: int, *, offset: bool) -> Ints:
+    def _midnights(self, block: Block, starts: Positions, offset_at: int, *, offset: bool, more: bytes) -> Ints:
         """The instant of each row's midnight in its own offset, run by run of equal dates and offsets."""
         head = block.words[starts]  # YYYY-MM-
-        tail = block.words[starts + 3]  # Y-MM-DDT
+        tail = block.words[3:][starts]  # Y-MM-DDT
         changed = (head[1:] != head[:-1]) | (tail[1:] != tail[:-1])
         offsets: Words | None = None
         if offset:
-            offsets = block.words[starts + offset_at] & _SIX_BYTES
+            offsets = block.words[offset_at:][starts]
+            if not more:
+                offsets &= _SIX_BYTES
             changed |= offsets[1:] != offsets[:-1]
         firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
         keys = zip(
@@ -145,15 +173,20 @@ class StampReader:
             [0] * len(firsts) if offsets is None else offsets[firsts].tolist(),
             strict=True,
         )
-        known = self._known
-        midnights = np.array([known[key] if key in known else self._midnight(key) for key in keys], np.int64)
+        tail_word = int.from_bytes(more, "little") << 48
+        midnights = np.array([self._midnight(head, tail, offset, tail_word) for head, tail, offset in keys], np.int64)
         if len(firsts) == 1:
             return np.full(len(starts), midnights[0])
         return np.repeat(midnights, np.diff(firsts, append=len(starts)))
 
-    def _midnight(self, key: tuple[int, int, int]) -> int:
-        result = self._known[key] = _midnight_us(*key)
-        return result
+    def _midnight(self, head: int, tail: int, offset: int, more: int) -> int:
+        if offset >> 48 != more >> 48:
+            return _INVALID
+        key = (head, tail, offset & 0xFFFFFFFFFFFF)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _midnight_us(*key)
+        return known
 
 
 def _midnight_us(head: int, tail: int, offset: int) -> int:

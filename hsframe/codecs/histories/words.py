@@ -93,7 +93,7 @@ def equal_bytes(block: Block, positions: Positions, text: bytes) -> Bools:
     """Where a text stands at each position; a position must have the text's length and a word before the end."""
     result: Bools | None = None
     for offset, word, mask in literal_words(text):
-        here = block.words[positions + offset if offset else positions]
+        here = block.words[offset:][positions]
         same = here == word if mask == 0xFFFFFFFFFFFFFFFF else (here & mask) == word
         result = same if result is None else result & same
     return np.ones(len(positions), bool) if result is None else result
@@ -117,8 +117,8 @@ def byte_index(flags: Words) -> Ints:
     """Which byte has its high bit set as the first one (as text stands, 0 to 7), for words of high bits; not for 0."""
     lowest = flags & (~flags + np.uint64(1))
     # A power of two is exact as a float, whose exponent counts the bits below.
-    exponent: Ints = (lowest.astype(np.float64).view(np.int64) >> 52) - 1023
-    return exponent >> 3
+    index: Ints = (lowest.astype(np.float64).view(np.int64) >> 55) - 128
+    return index
 
 
 def eight_digits(values: Words) -> Words:

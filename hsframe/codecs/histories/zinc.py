@@ -19,7 +19,7 @@ from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.rows import HistoryRows
-from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, Words, equal_bytes
+from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, Words
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -54,6 +54,16 @@ class _Sample:
     place: int | None
 
 
+@dataclass(slots=True)
+class _Lines:
+    """Lines that have a cell for each column: their numbers (None: all), begins, and their cells' places."""
+
+    shaped: Positions | None
+    begins: Positions
+    starts: Positions
+    ends: Positions
+
+
 class ZincRows(HistoryRows):
     """Reads the rows of one body into a sink.
 
@@ -77,50 +87,63 @@ class ZincRows(HistoryRows):
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read whole lines; blank lines at the end are left, for they may be the end of the grid."""
         octets = block.octets[start:end]
-        separators = np.flatnonzero((octets == _LINE_END) | (octets == _COMMA)) + start
-        line_ends = np.flatnonzero(block.octets[separators] == _LINE_END)
-        while len(line_ends) and _is_blank_line(block, separators, line_ends, start):
-            line_ends = line_ends[:-1]
-        if len(line_ends) == 0:
-            return 0
-        separators = separators[: line_ends[-1] + 1]
+        ends = octets == _LINE_END
+        if self.width == 1:
+            # All that follows the timestamp is the one cell, whatever commas it holds.
+            separators = np.flatnonzero(ends)
+            line_ends = np.arange(len(separators))
+        else:
+            ends |= octets == _COMMA
+            separators = np.flatnonzero(ends)
+            line_ends = np.flatnonzero(octets[separators] == _LINE_END)
+        separators += start
         stops = separators[line_ends]
+        count = _without_blank_lines(block, start, stops)
+        if count == 0:
+            return 0
+        stops = stops[:count]
         begins = np.concatenate(([start], stops[:-1] + 1))
-        if not self._read_lines(block, separators, line_ends, begins, stops):
+        lines = self._shaped(separators, line_ends[:count], begins, stops)
+        if lines is None or not self._read_lines(block, lines, begins, stops):
             return None
         return int(stops[-1]) + 1 - start
 
-    def _read_lines(
-        self, block: Block, separators: Positions, line_ends: Positions, begins: Positions, stops: Positions
-    ) -> bool:
-        count, width = len(begins), self.width + 1
-        shaped: Positions | None = None
-        if len(separators) == count * width and bool((line_ends[:-1] == np.arange(1, count) * width - 1).all()):
-            corners = separators.reshape(count, width)
-        else:
-            shaped = np.flatnonzero(np.diff(line_ends, prepend=-1) == width)
-            if len(shaped) == 0:
-                return False
-            corners = separators[line_ends[shaped][:, None] + np.arange(1 - width, 1)]
-        row_begins = begins if shaped is None else begins[shaped]
-        if self._zone is None and not self._learn_zone(block, row_begins, corners[:, 0]):
+    def _shaped(
+        self, separators: Positions, line_ends: Positions, begins: Positions, stops: Positions
+    ) -> _Lines | None:
+        """The lines with one comma a column; None where there is none."""
+        if self.width == 1:
+            return _Lines(None, begins, begins[:, None], stops[:, None])
+        count, width = len(stops), self.width + 1
+        if bool((line_ends == np.arange(1, count + 1) * width - 1).all()):
+            corners = separators[: count * width].reshape(count, width)
+            return _Lines(None, begins, corners[:, :-1] + 1, corners[:, 1:])
+        shaped = np.flatnonzero(np.diff(line_ends, prepend=-1) == width)
+        if len(shaped) == 0:
+            return None
+        corners = separators[line_ends[shaped][:, None] + np.arange(1 - width, 1)]
+        return _Lines(shaped, begins[shaped], corners[:, :-1] + 1, corners[:, 1:])
+
+    def _read_lines(self, block: Block, lines: _Lines, begins: Positions, stops: Positions) -> bool:
+        if self._zone is None and not self._learn_zone(block, lines):
             return False
         assert self._zone is not None
-        times, ok, lengths = self._stamps.read(block, row_begins)
-        behind = row_begins + lengths
-        if self._zone:
-            ok &= equal_bytes(block, behind, self._zone)
-        ok &= behind + len(self._zone) == corners[:, 0]
-        learned = self._learn(block, corners, ok)
+        times, ok, lengths = self._stamps.read(block, lines.begins, self._zone + b",")
+        behind = lines.begins + lengths + (len(self._zone) + 1)
+        if self.width == 1:
+            lines.starts = behind[:, None]
+        else:
+            ok &= behind == lines.starts[:, 0]
+        learned = self._learn(block, lines, ok)
         for row, place in learned:
-            line = row if shaped is None else int(shaped[row])
+            line = row if lines.shaped is None else int(lines.shaped[row])
             text = block.text(int(begins[line]), int(stops[line]))
             self._samples.append(_Sample(text, self.sink.length + line, place))
-        cells = self._read_cells(block, corners, ok)
-        if shaped is None and ok.all():
+        cells = self._read_cells(block, lines, ok)
+        if lines.shaped is None and ok.all():
             self.sink.append(times, cells)
         else:
-            rows = np.flatnonzero(ok) if shaped is None else shaped[ok]
+            rows = np.flatnonzero(ok) if lines.shaped is None else lines.shaped[ok]
             self._append_some(block, rows, times[ok], cells[ok], begins, stops)
         return not self._is_unusual
 
@@ -141,20 +164,22 @@ class ZincRows(HistoryRows):
 
     # ---- cells
 
-    def _places(self, block: Block, corners: Positions) -> tuple[Positions, Positions]:
-        """Where the cells begin and end, without the blank in front and the carriage return behind."""
-        returns = block.octets[corners[:, -1] - 1] == _RETURN
-        starts, ends = corners[:, :-1] + 1, corners[:, 1:]
-        if returns.any():
+    def _places(self, block: Block, lines: _Lines) -> tuple[Positions, Positions]:
+        """Where the cells begin and end, without the blank in front and the carriage return behind.
+
+        A body whose lines end in both ways is read all the same: a cell with a carriage return is no plain number.
+        """
+        starts, ends = lines.starts, lines.ends
+        if block.octets[ends[0, -1] - 1] == _RETURN:
             ends = ends.copy()
-            ends[:, -1] -= returns
+            ends[:, -1] -= block.octets[ends[:, -1] - 1] == _RETURN
         if self._spaced:
-            starts += (block.octets[starts] == _BLANK) & (starts < ends)
+            starts = starts + ((block.octets[starts] == _BLANK) & (starts < ends))
         return starts, ends
 
-    def _read_cells(self, block: Block, corners: Positions, ok: Bools) -> Floats:
+    def _read_cells(self, block: Block, lines: _Lines, ok: Bools) -> Floats:
         """The cells of lines with the right number of commas, as doubles and boxed numbers of the table."""
-        starts, ends = self._places(block, corners)
+        starts, ends = self._places(block, lines)
         places = [place for place, unit in enumerate(self._unit_texts) if unit is not None]
         if len(places) == self.width:
             cells, is_number = self._read_numbers(block, starts, ends)
@@ -189,9 +214,9 @@ class ZincRows(HistoryRows):
 
     # ---- what the first rows teach
 
-    def _learn_zone(self, block: Block, begins: Positions, ends: Positions) -> bool:
-        for row in range(min(len(begins), _TRIES)):
-            text = block.text(int(begins[row]), int(ends[row]))
+    def _learn_zone(self, block: Block, lines: _Lines) -> bool:
+        for row in range(min(len(lines.begins), _TRIES)):
+            text = block.text(int(lines.begins[row]), int(lines.ends[row, -1])).split(b",", 1)[0]
             stamp = _STAMP.match(text)
             name = _ZONE.fullmatch(text, stamp.end()) if stamp else None
             if stamp and name:
@@ -200,7 +225,7 @@ class ZincRows(HistoryRows):
                 return True
         return False
 
-    def _learn(self, block: Block, corners: Positions, ok: Bools) -> list[tuple[int, int | None]]:
+    def _learn(self, block: Block, lines: _Lines, ok: Bools) -> list[tuple[int, int | None]]:
         """Find a number in each column in which none was seen; its unit is the column's.
 
         Returns the rows that taught something, each with the column whose unit it shows.
@@ -209,11 +234,11 @@ class ZincRows(HistoryRows):
         if not self._started and ok.any():
             self._started = True
             first = int(ok.argmax())
-            self._spaced = bool((block.octets[corners[first, :-1] + 1] == _BLANK).any())
+            self._spaced = bool((block.octets[lines.starts[first]] == _BLANK).any())
             learned.append((first, None))
         if None not in self._unit_texts:
             return learned
-        starts, ends = self._places(block, corners)
+        starts, ends = self._places(block, lines)
         for place in range(self.width):
             if self._unit_texts[place] is not None:
                 continue
@@ -287,12 +312,15 @@ class ZincRows(HistoryRows):
         return True
 
 
-def _is_blank_line(block: Block, separators: Positions, line_ends: Positions, start: int) -> bool:
-    last = int(line_ends[-1])
-    begin = start if last == 0 else int(separators[last - 1]) + 1
-    if last and block.octets[begin - 1] != _LINE_END:
-        return False
-    return not block.text(begin, int(separators[last])).strip(b"\r")
+def _without_blank_lines(block: Block, start: int, stops: Positions) -> int:
+    """How many lines there are in front of the blank ones at the end."""
+    count = len(stops)
+    while count:
+        begin = int(stops[count - 2]) + 1 if count > 1 else start
+        if block.text(begin, int(stops[count - 1])).strip(b"\r"):
+            break
+        count -= 1
+    return count
 
 
 def _suffix_words(texts: Sequence[bytes]) -> list[tuple[int, Words, Words]]:
