@@ -22,7 +22,7 @@ A message says what happened, where, what was expected and what to do. No messag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,15 @@ __all__ = [
 
 
 class HsFrameError(Exception):
-    """The root of all errors of this package."""
+    """The root of all errors of this package.
+
+    Attributes
+    ----------
+    report : DataFrame or None
+        Of an error that broke off a write: what was stored, a row a point (:meth:`hsframe.Session.his_write`).
+    """
+
+    report: Any = None
 
 
 class AuthError(HsFrameError):

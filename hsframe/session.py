@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -18,13 +18,11 @@ import pandas as pd
 
 from hsframe.client import Client
 from hsframe.connection import Connection
-from hsframe.errors import MetadataError, UnitError
+from hsframe.errors import MetadataError
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
-from hsframe.frame.match import match_columns
 from hsframe.frame.points import Point
 from hsframe.frame.regular import duration_us, parse_step
 from hsframe.frame.resample import Aggregation
@@ -33,16 +31,15 @@ from hsframe.grid import Grid
 from hsframe.history.archive import checked_path, write_archive
 from hsframe.history.intervals import Shaping, read_intervals
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.points import find_targets, targets_by_id
+from hsframe.history.points import find_targets
 from hsframe.history.read import read_histories
-from hsframe.history.windows import Target
-from hsframe.history.write import report_frame, write_histories, written_of
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.login import AuthScheme
 from hsframe.protocol.ops import as_ref
 from hsframe.protocol.secret import HiddenStr, Secret
 from hsframe.runners import runner_named
 from hsframe.spans import SpanLike
+from hsframe.writing import write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -550,6 +547,7 @@ class Session:
         *,
         points: Any = None,
         dry_run: bool = False,
+        verify: bool = False,
         inf: Literal["refuse", "send"] = "refuse",
         convert: bool = False,
     ) -> pd.DataFrame:
@@ -566,7 +564,11 @@ class Session:
         points : mapping of label to id, list of points, or DataFrame, optional
             Which point a column belongs to.
         dry_run : bool
-            Check everything and send nothing.
+            Check everything, compare it with what the server has, and send nothing.
+        verify : bool
+            Read back what was written and compare. A server may store later than it answers: a look that finds too
+            little is repeated for some seconds. Single precision, six significant digits and whole seconds, as some
+            servers keep them, are no difference.
         inf : {"refuse", "send"}
             What to do with infinite values.
         convert : bool
@@ -575,7 +577,13 @@ class Session:
         Returns
         -------
         DataFrame
-            A row a point with samples: ``id``, ``dis``, ``unit``, ``tz``, ``rows``, ``first``, ``last``, ``status``.
+            A row a point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``, ``last``
+            (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
+            ``"verified"`` or ``"differs"``.
+
+            With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
+            ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
+            instant), ``on_server`` and ``in_frame`` (its values).
 
         Raises
         ------
@@ -585,27 +593,26 @@ class Session:
             The server does not know a point.
         CallError, NetworkError, AuthError
             The server refused, or gave no usable answer. The same write again does no harm.
+
+        Notes
+        -----
+        A write that breaks off, by an error or by Ctrl-C, is looked after: what was under way is read back, and the
+        exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``, ``unknown``
+        (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``, ``"not
+        written"``, ``"unknown"``) and ``reason``.
         """
-        frame = df.to_frame() if isinstance(df, pd.Series) else df
-        # A first look, before the server is asked: naive times, doubles, columns without a point. About units the
-        # records have the last word.
-        with suppress(UnitError):
-            frame_to_his_grids(frame, points, inf="send", convert=True, known=self.known_points)
-        labels = match_columns(frame, points, self.known_points)
-        targets: dict[str, Target] = {}
-        if labels:
-            read = self.run(targets_by_id, [point.id for point in labels.values()])
-            targets = {target.point.id: target for target in read}
-        records = {ident: target.point for ident, target in targets.items()}
-        self._remember(records.values())
-        grids = frame_to_his_grids(
-            frame, {label: records[point.id] for label, point in labels.items()}, inf=inf, convert=convert
+        return write_frame(
+            self.run,
+            df,
+            points=points,
+            known=self.known_points,
+            remember=self._remember,
+            dry_run=dry_run,
+            verified=verify,
+            inf=inf,
+            convert=convert,
+            max_concurrency=self._max_concurrency,
         )
-        entries = written_of(grids, records, "dry run" if dry_run else "written")
-        if grids and not dry_run:
-            send = functools.partial(write_histories, max_concurrency=self._max_concurrency)
-            self.run(send, grids, targets)
-        return report_frame(entries)
 
     def export(
         self,

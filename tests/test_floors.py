@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tls", "transport", "tally", "offload", "logins", "calls", "streams", "lifecycle", "client"),
     ("history", "server", "testing"),
     ("diagnosis",),
-    ("runners", "connection", "session", "verbs"),
+    ("runners", "connection", "writing", "session", "verbs"),
     ("cli", "demo_run"),
     ("__init__", "__main__"),
 )
@@ -39,7 +39,7 @@ STRANGERS = ((("client", "lifecycle", "streams", "calls", "logins", "transport",
 # Who may name a package at all, also inside a function. A package that is not listed is the standard library's, or
 # one that everybody may use (numpy).
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "pandas": ("frame", "history", "diagnosis", "spans", "server", "testing", "session", "cli", "__init__"),
+    "pandas": ("frame", "history", "diagnosis", "spans", "server", "testing", "writing", "session", "cli", "__init__"),
     "pyarrow": ("codecs.histories", "frame", "history", "server", "testing", "session", "cli"),
     "aiohttp": ("transport", "server", "testing"),
     "cryptography": ("protocol", "tls", "server"),

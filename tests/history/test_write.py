@@ -20,7 +20,9 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.windows import Target
-from hsframe.history.write import _holds, _pieces, write_histories
+from hsframe.history.compare import MISSING, compare
+from hsframe.history.ledger import Ledger
+from hsframe.history.write import _pieces, write_histories
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -233,16 +235,16 @@ def series(values: list[Any], *, seconds: float = 0.5) -> History:
 )
 def test_what_counts_as_there(found: History, holds: bool) -> None:
     sent = series([0.94, 2.0, 3.0])
-    assert _holds([found], sent) is holds
+    assert compare([found], sent).all_same is holds
     # In two windows, the later of which wins.
     old = replace(found, ts_us=found.ts_us[:1], values=[Number(7.0)])
-    assert _holds([old, found], sent) is holds
-    assert _holds([], sent) is False
+    assert compare([old, found], sent).all_same is holds
+    assert compare([], sent).count(MISSING) == 3
 
 
 def test_texts_that_count_as_there() -> None:
-    assert _holds([series(["a", "b"])], series(["a", "b"]))
-    assert not _holds([series(["a", "c"])], series(["a", "b"]))
+    assert compare([series(["a", "b"])], series(["a", "b"])).all_same
+    assert not compare([series(["a", "c"])], series(["a", "b"])).all_same
 
 
 # Servers that refuse -----------------------------------------------------------------------------------------------
@@ -271,7 +273,7 @@ class Refusing:
         return Grid()
 
 
-def write(client: Refusing, names: str, rows: int = 20) -> None:
+def write(client: Refusing, names: str, rows: int = 20) -> Ledger:
     points = {name: Point(name, f"Point {name}", "kW", "New_York", "Number") for name in names}
     df = pd.DataFrame(
         {name: np.arange(rows, dtype=np.float64) for name in names},
@@ -279,7 +281,9 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
     )
     grids = hsframe.frame_to_his_grids(df, points)
     targets = {name: Target(point) for name, point in points.items()}
-    asyncio.run(write_histories(client, grids, targets))  # type: ignore[arg-type]
+    ledger = Ledger.of(grids, points)
+    asyncio.run(write_histories(client, grids, targets, ledger))  # type: ignore[arg-type]
+    return ledger
 
 
 def test_a_refused_point_is_named_and_what_was_written_too() -> None:

@@ -1,0 +1,191 @@
+"""What a server has of a history against what was meant to be there, sample by sample.
+
+Servers do not keep all of a sample. Haxall keeps single precision and whole seconds, haystack-py writes six significant
+digits, others write ten. A value that came back as one of these would have made of it is the same value; one that
+differs by more is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
+from hsframe.frame.histories import History, Instants
+from hsframe.frame.values import same_unit
+from hsframe.kinds import Number
+
+__all__ = ["DIFFERENT", "MISSING", "SAME", "Comparison", "compare"]
+
+Bools = npt.NDArray[np.bool_]
+
+MISSING: Final = 0
+SAME: Final = 1
+DIFFERENT: Final = 2
+
+_SECOND_US: Final = 1_000_000
+# Two spellings of one double, and of one float in ten digits.
+_ONE_DOUBLE: Final = 1e-12
+_ONE_FLOAT: Final = 1e-9
+# No server is coarser than six significant digits: they are off by 5e-6 at most.
+_SIX_DIGITS: Final = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The samples of one point, each the same on the server, different there, or missing.
+
+    Parameters
+    ----------
+    state : int8 ndarray
+        For each sample that was meant to be there `SAME`, `DIFFERENT` or `MISSING`.
+    first : int or None
+        The place of the first sample that is different.
+    there, meant : Any
+        The values of that sample on the server and as it was meant to be.
+    """
+
+    state: npt.NDArray[np.int8]
+    first: int | None = None
+    there: Any = None
+    meant: Any = None
+
+    def count(self, state: int) -> int:
+        """How many samples are in a state."""
+        return int(np.count_nonzero(self.state == state))
+
+    @property
+    def all_same(self) -> bool:
+        """Whether each sample is on the server as it was meant to be."""
+        return bool(np.all(self.state == SAME))
+
+
+def compare(found: Sequence[History], meant: History) -> Comparison:
+    """Compare what a server answered with what was meant to be there.
+
+    Parameters
+    ----------
+    found : sequence of History
+        What was read of the point, window by window; of equal instants the later one counts, and a null is no sample.
+    meant : History
+        Samples without nulls, each instant once. Its values are in the point's unit.
+
+    Returns
+    -------
+    Comparison
+    """
+    ts_us, cells, unit = _joined(found)
+    place = np.searchsorted(ts_us, meant.ts_us)
+    hit = _at(ts_us, place, meant.ts_us)
+    if len(ts_us) and not hit.all() and not np.any(ts_us % _SECOND_US):
+        # A server of whole seconds has the sample a little before its instant.
+        floored = meant.ts_us // _SECOND_US * _SECOND_US
+        place = np.where(hit, place, np.searchsorted(ts_us, floored))
+        hit |= _at(ts_us, place, floored)
+    state = np.zeros(len(meant.ts_us), dtype=np.int8)
+    rows = np.flatnonzero(hit)
+    stored = cells[place[rows]]
+    same = _same(meant.values, rows, stored)
+    state[rows] = np.where(same, SAME, DIFFERENT)
+    if same.all():
+        return Comparison(state)
+    at = int(np.argmin(same))
+    row = int(rows[at])
+    there = stored[at]
+    if isinstance(there, int | float) and not isinstance(there, bool):
+        there = Number(there if isinstance(there, int) else float(there), unit or meant.point.unit)
+    return Comparison(state, row, there, meant.values[row])
+
+
+def _at(ts_us: Instants, place: npt.NDArray[np.intp], wanted: Instants) -> Bools:
+    """Whether the instant that was looked for is there at its place."""
+    inside = place < len(ts_us)
+    hit = np.zeros(len(place), dtype=np.bool_)
+    hit[inside] = ts_us[place[inside]] == wanted[inside]
+    return hit
+
+
+def _joined(found: Sequence[History]) -> tuple[Instants, npt.NDArray[Any], str | None]:
+    """All samples in order of time, each instant once: doubles, or objects where they are no Numbers of one unit."""
+    parts = [_cells(history) for history in found]
+    plain = all(cells.dtype == np.float64 for _, cells in parts)
+    ts_us = np.concatenate([np.empty(0, dtype=np.int64), *(ts for ts, _ in parts)])
+    empty = np.empty(0, dtype=np.float64 if plain else object)
+    cells = np.concatenate([empty, *(part if plain else part.astype(object) for _, part in parts)])
+    order = np.argsort(ts_us, kind="stable")
+    ts_us, cells = ts_us[order], cells[order]
+    last = np.ones(len(ts_us), dtype=np.bool_)
+    last[:-1] = ts_us[1:] != ts_us[:-1]
+    units = {history.values.unit for history in found if isinstance(history.values, NumberColumn)}
+    return ts_us[last], cells[last], units.pop() if len(units) == 1 else None
+
+
+def _cells(history: History) -> tuple[Instants, npt.NDArray[Any]]:
+    """The samples that are there: doubles in the point's unit, or plain values, NA and Numbers of other units."""
+    column, own = history.values, history.point.unit
+    if isinstance(column, NumberColumn) and column.na is None and _is_own(column.unit, own):
+        array = _whole(column.values)
+        valid = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+        return history.ts_us[valid], np.asarray(array.to_numpy(zero_copy_only=False), np.float64)[valid]
+    items = [cell.val if isinstance(cell, Number) and _is_own(cell.unit, own) else cell for cell in column]
+    cells = np.empty(len(items), dtype=object)
+    cells[:] = items
+    valid = np.fromiter((item is not None for item in items), dtype=np.bool_, count=len(items))
+    return history.ts_us[valid], cells[valid]
+
+
+def _is_own(unit: str | None, own: str | None) -> bool:
+    # Without a unit on either side there is nothing that could be told apart.
+    return unit is None or own is None or same_unit(unit, own)
+
+
+def _whole(values: Any) -> Any:
+    return pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
+
+
+def _same(meant: Sequence[Any], rows: npt.NDArray[np.intp], stored: npt.NDArray[Any]) -> Bools:
+    assert isinstance(meant, ArrowColumn)
+    array = _whole(meant.values)
+    if not isinstance(meant, NumberColumn):
+        wanted = array.to_pylist()
+        kind = bool if isinstance(meant, BoolColumn) else str
+        pairs = zip(rows.tolist(), stored.tolist(), strict=True)
+        return np.array([isinstance(cell, kind) and cell == wanted[row] for row, cell in pairs], dtype=np.bool_)
+    wanted = np.asarray(array.to_numpy(zero_copy_only=False), np.float64)[rows]
+    if stored.dtype == np.float64:
+        return _same_numbers(wanted, stored)
+    numeric = np.array([isinstance(cell, int | float) and not isinstance(cell, bool) for cell in stored], np.bool_)
+    floats = np.full(len(stored), np.nan)
+    floats[numeric] = stored[numeric].astype(np.float64)
+    return _same_numbers(wanted, floats)
+
+
+def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64]) -> Bools:
+    with np.errstate(invalid="ignore", over="ignore"):
+        single = meant.astype(np.float32).astype(np.float64)
+        same = np.isclose(stored, meant, rtol=_ONE_DOUBLE, atol=0.0)
+        same |= np.isclose(stored, single, rtol=_ONE_FLOAT, atol=0.0)
+        # What single precision cannot hold is no longer the same.
+        same &= np.isfinite(stored) == np.isfinite(meant)
+        near = ~same & np.isclose(stored, meant, rtol=_SIX_DIGITS, atol=0.0)
+    for row in np.flatnonzero(near).tolist():
+        value = float(stored[row])
+        digits = max(_digits(value), 6)
+        same[row] = any(float(f"{number:.{digits}g}") == value for number in (float(meant[row]), float(single[row])))
+    return same
+
+
+def _digits(value: float) -> int:
+    """The significant digits that a number is written with.
+
+    Examples
+    --------
+    >>> _digits(0.9399999976), _digits(1500.0), _digits(-2.5e-7)
+    (10, 2, 2)
+    """
+    return len(repr(abs(value)).split("e")[0].replace(".", "").strip("0"))

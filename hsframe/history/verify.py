@@ -1,0 +1,101 @@
+"""Reading back what a write was to store.
+
+A server may answer a hisWrite before it has stored anything (Haxall), so a look that finds too little is repeated, a
+few times, with growing pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hsframe.frame.histories import History, Instants
+from hsframe.history.compare import compare
+from hsframe.history.ledger import Entry
+from hsframe.history.read import read_histories
+from hsframe.history.windows import STEP_US, Target
+from hsframe.spans import Span, from_epoch_us
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+__all__ = ["look", "look_for"]
+
+# The pauses before each look: 5.5 s in all.
+_LOOKS_AFTER_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
+# Samples that lie further apart are looked for in windows of their own: what lies between them is no one's business.
+_GAP_US: Final = 7 * 86_400 * 1_000_000
+_MOST_WINDOWS: Final = 40
+
+
+async def look(
+    client: Client, entries: Sequence[Entry], targets: Mapping[str, Target], *, max_concurrency: int = 6
+) -> None:
+    """Compare the samples of some points with what the server has, and note it in their entries.
+
+    Parameters
+    ----------
+    client : Client
+    entries : sequence of Entry
+    targets : mapping of id to Target
+        The records of their points.
+    max_concurrency : int
+        How many requests run at once.
+
+    Raises
+    ------
+    CallError, NetworkError, CodecError, AuthError
+        A point could not be read.
+    """
+    found: dict[str, list[History]] = {entry.id: [] for entry in entries}
+    for first_us, last_us in _windows([entry.history.ts_us for entry in entries]):
+        there = [entry for entry in entries if _has(entry.history.ts_us, first_us, last_us)]
+        # A server that keeps whole seconds has the first sample a little before its instant.
+        start = from_epoch_us(first_us // STEP_US * STEP_US, UTC)
+        span = Span(start, from_epoch_us((last_us // STEP_US + 1) * STEP_US, UTC))
+        wanted = [targets[entry.id] for entry in there]
+        for history in await read_histories(client, wanted, span, max_concurrency=max_concurrency):
+            found[history.point.id].append(history)
+    for entry in entries:
+        entry.compared(compare(found[entry.id], entry.history))
+
+
+async def look_for(
+    client: Client, entries: Sequence[Entry], targets: Mapping[str, Target], *, max_concurrency: int = 6
+) -> list[Entry]:
+    """Look until everything that was written is there, or patience ends.
+
+    Returns
+    -------
+    list of Entry
+        Those that have samples that the server has not, or not as they were sent.
+    """
+    left = list(entries)
+    for pause_s in _LOOKS_AFTER_S:
+        if not left:
+            break
+        await asyncio.sleep(pause_s)
+        await look(client, left, targets, max_concurrency=max_concurrency)
+        left = [entry for entry in left if entry.comparison is None or not entry.comparison.all_same]
+    return left
+
+
+def _windows(times: Sequence[Instants]) -> list[tuple[int, int]]:
+    """First and last instants of windows that hold all samples and no long gaps."""
+    if not times:
+        return []
+    ts_us = times[0] if len(times) == 1 else np.unique(np.concatenate(times))
+    gaps = np.diff(ts_us)
+    cuts = np.flatnonzero(gaps > _GAP_US)
+    if len(cuts) >= _MOST_WINDOWS:
+        cuts = np.sort(np.argsort(gaps, kind="stable")[-(_MOST_WINDOWS - 1) :])
+    firsts, lasts = [0, *(cuts + 1).tolist()], [*cuts.tolist(), len(ts_us) - 1]
+    return [(int(ts_us[first]), int(ts_us[last])) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _has(ts_us: Instants, first_us: int, last_us: int) -> bool:
+    return bool(np.searchsorted(ts_us, first_us) < np.searchsorted(ts_us, last_us, side="right"))
