@@ -37,12 +37,12 @@ def test_batches_come_while_the_body_arrives() -> None:
     batches = stream.feed(HEAD.encode())
     assert stream.header is not None
     assert stream.header.meta["id"].val == "a"
-    for minute in range(200):
+    for minute in range(1000):
         batches += stream.feed(line(minute, f"{minute}kW").encode())
     assert len(batches) > 5
-    assert sum(batch.num_rows for batch in batches) > 150
+    assert sum(batch.num_rows for batch in batches) > 800
     batches += stream.finish()
-    assert [value for batch in batches for value in batch["val"].to_pylist()] == list(range(200))
+    assert [value for batch in batches for value in batch["val"].to_pylist()] == list(range(1000))
     assert stream.finish() == []
 
 
