@@ -219,7 +219,8 @@ class Transport:
                 params=params,
                 # To an http server the proxy reads the request itself; to an https server only the CONNECT before it.
                 headers={**(headers or {}), **({} if url.startswith("https:") else self._proxy_headers)},
-                data=body,
+                # A file is sent in pieces; aiohttp 3.14 warns that large bytes, sent at once, hold up the loop.
+                data=None if body is None else BytesIO(body),
                 timeout=timeout,
                 ssl=self._tls,
                 proxy=self._proxy,
