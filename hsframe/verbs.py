@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
-    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array", "read",
-    "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array",
+    "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
 ]  # fmt: skip
 
 P = ParamSpec("P")
