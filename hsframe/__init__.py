@@ -107,9 +107,9 @@ __all__ = [
     "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
     "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
     "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "export", "filetypes",
-    "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs",
-    "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans",
-    "units", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav",
+    "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
+    "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 
