@@ -22,10 +22,12 @@ from hsframe.offload import in_thread
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
+    URI_HINT,
     HttpAnswer,
     LineCutError,
     http_failure,
     is_html,
+    is_other_json,
     is_page_or_json,
     looks_like_grid,
     retry_after_s,
@@ -47,6 +49,7 @@ _CLOSE_TIMEOUT_S: Final = 5.0
 _THREAD_BYTES: Final = 1 << 20
 # A streamed answer is looked at before the first bytes go out: an error grid or a page shows here.
 _PEEK_BYTES: Final = 1 << 12
+_SHOWN_BYTES: Final = 60
 
 
 class Calls:
@@ -84,6 +87,7 @@ class Calls:
         self.base = base
         self.mime = mime_of(format)
         self._transport = transport
+        self._decoding = asyncio.Lock()
         self._logins = Logins(
             transport, base, credentials, self.dialect, auth=auth, cleartext_allowed=cleartext_allowed, accept=self.mime
         )
@@ -316,26 +320,32 @@ class Calls:
         grid: Grid | None = None
         try:
             if len(answer.body) > _THREAD_BYTES:
-                grid = await in_thread(decode, answer.body, self._format_of(answer))
+                # One after the other: it is the interpreter's work, and takes several times the body's memory.
+                async with self._decoding:
+                    grid = await in_thread(decode, answer.body, self._format_of(answer))
             else:
                 grid = decode(answer.body, self._format_of(answer))
         except CodecError as error:
             problem = error
         if failure is not None and (grid is None or not grid.is_error):
             raise failure
+        if problem is None and is_other_json(answer, op.name):
+            start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+            problem = CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
         if problem is not None:
             raise self.placed(problem, op)
         assert grid is not None
         return grid
 
     def placed(self, problem: CodecError, op: Op) -> CodecError:
-        """The same error, saying which answer it was found in."""
+        """The same error, saying which answer it was found in; where none was a grid yet, what a uri looks like."""
+        hint = "" if self.dialect.answered else f"; {URI_HINT}"
         return CodecError(
             problem.problem,
             line=problem.line,
             column=problem.column,
             snippet=problem.snippet,
-            expected=problem.expected,
+            expected=f"{problem.expected}{hint}",
             source=f"{op.name} at {self.url(op.name)}: {problem.source}",
         )
 

@@ -61,8 +61,9 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
     except (ValueError, AttributeError):
         host_and_port = (None, None)
     if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
+        shown = "" if not isinstance(uri, str) or "@" in uri else f" {str(uri)!r}"
         del uri, parts  # they may hold a password
-        raise MetadataError(f"{what} is no http or https uri; {URI_HINT}")
+        raise MetadataError(f"{what}{shown} is no http or https uri; {URI_HINT}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
 

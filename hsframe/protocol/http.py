@@ -23,6 +23,7 @@ __all__ = [
     "TruncatedBodyError",
     "http_failure",
     "is_html",
+    "is_other_json",
     "is_page_or_json",
     "is_redirect",
     "json_error",
@@ -35,6 +36,7 @@ URI_HINT: Final = (
     "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
 )
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
 _SHOWN_CHARS: Final = 300
 
 
@@ -101,6 +103,17 @@ def is_page_or_json(answer: HttpAnswer) -> bool:
     return is_html(answer) or bool(json_error(answer))
 
 
+def is_other_json(answer: HttpAnswer, op: str) -> bool:
+    """Whether the body is a JSON object that is no grid: what some other web API says there.
+
+    nHaystack answers ``about`` with a bare dict; what an action or an expression gives is the server's own.
+    """
+    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start.startswith(b"{") or looks_like_grid(answer) or op in ("invokeAction", "eval"):
+        return False
+    return op != "about" or _OF_ABOUT.search(answer.body) is None
+
+
 def is_redirect(answer: HttpAnswer) -> bool:
     """Whether the server sends the client elsewhere."""
     return answer.status in _REDIRECTS
@@ -126,10 +139,10 @@ def _page_text(body: bytes) -> str:
     """The title and the text of an HTML page, in one line."""
     page = body[:20_000].decode("utf-8", "replace")
     title = re.search(r"<title[^>]*>(.*?)</title>", page, re.DOTALL | re.IGNORECASE)
-    page = re.sub(r"<(script|style|head)\b.*?</\1>", " ", page, flags=re.DOTALL | re.IGNORECASE)
+    page = re.sub(r"<(script|style|head|title)\b.*?</\1>", " ", page, flags=re.DOTALL | re.IGNORECASE)
     text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
     name = " ".join(html.unescape(title.group(1)).split()) if title else ""
-    return ": ".join(part for part in (name, text) if part)
+    return text if text.startswith(name) else ": ".join(part for part in (name, text) if part)
 
 
 def server_text(answer: HttpAnswer) -> str:
@@ -139,7 +152,7 @@ def server_text(answer: HttpAnswer) -> str:
         text = _page_text(answer.body)
     elif not text and answer.media_type.startswith("text/") and not looks_like_grid(answer):
         text = " ".join(answer.body[:2000].decode("utf-8", "replace").split())
-    if answer.reason and answer.reason.lower() not in text.lower():
+    if answer.reason and answer.status != 200 and answer.reason.lower() not in text.lower():
         text = f"{answer.reason}: {text}" if text else answer.reason
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 import struct
 import time
@@ -612,11 +613,47 @@ def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"status":"ok","version":"1.2"}', 'a JSON object that is no grid, near \'{"status":"ok"'),
+        (b"[1,2]", "no object"),
+        (b"OK", "no Zinc grid begins here"),
+        (b"\x89PNG\r\n", "not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("op", ["about", "read"])
+def test_another_web_api_is_no_haystack_server(serve: Any, fake: Any, op: str, body: bytes, shown: str) -> None:
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={op: body})) as server, Client(server.uri) as client:
+            with pytest.raises(CodecError) as caught:
+                await (client.about() if op == "about" else client.read("site"))
+            assert shown in str(caught.value)
+            assert "http://host:port/api/demo/" in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_has_answered_needs_no_advice_about_its_uri(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        answers = {"read": [SITES, b"hello"]}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri) as client:
+            await client.read("site")
+            with pytest.raises(CodecError, match="no Zinc grid") as caught:
+                await client.read("site")
+            assert "api/demo/" not in str(caught.value).replace(server.uri, "")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
     "uri", ["", "host", "ftp://host/api", "http://", "http://host:99999/x", "//host/api", "api/demo"]
 )
 def test_what_is_no_uri(uri: str) -> None:
-    with pytest.raises(MetadataError, match=r"base_url is no http or https uri.*api/demo/"):
+    with pytest.raises(MetadataError, match=rf"base_url '{re.escape(uri)}' is no http or https uri.*api/demo/"):
         Client(uri)
+    with pytest.raises(MetadataError, match="base_url is no http or https uri") as caught:
+        Client("ftp://ann:" + PASSWORD + "@host/api")
+    assert PASSWORD not in str(caught.value)
 
 
 def test_settings_that_are_none() -> None:

@@ -119,6 +119,9 @@ def test_text_of_the_server_is_one_short_line() -> None:
     ) == ("Internal: line 1 line 2")
     assert len(server_text(HttpAnswer(500, body=b"<html>" + b"x" * 9999, headers=HTML))) < 400
     assert server_text(HttpAnswer(404, "Not Found", HTML, HAXALL_404)) == "404 Not Found: Not Found Proj not found"
+    twice = b"<html><title>404 Not Found</title><h1>404 Not Found</h1></html>"
+    assert server_text(HttpAnswer(404, "Not Found", HTML, twice)) == "404 Not Found"
+    assert server_text(HttpAnswer(200, "OK", HTML, b"<html>Welcome</html>")) == "Welcome"
     assert "alert" not in server_text(HttpAnswer(500, body=b"<html><script>alert(1)</script>Broken</html>"))
 
 
