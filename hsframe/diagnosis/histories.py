@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -153,10 +153,11 @@ async def outside(x: Examination) -> Answer:
     found = _instants(await _ask(x, x.sample.point, start_us, end_us), x.sample.point)
     more = int(((found < start_us) | (found >= end_us)).sum())
     x.dialect.clips = not more
+    x.dialect.ignores_range = len(found) >= len(x.sample.ts_us)
     if not more:
         return "none", ""
     clipped = "hsframe clips, so reads are right"
-    if len(found) >= len(x.sample.ts_us):
+    if x.dialect.ignores_range:
         return (
             f"all: the range is ignored ({len(found):,} rows for a range of 2)",
             f"{clipped}; but each request costs the whole history: ask for long spans at once, and keep them (export)",
@@ -235,14 +236,11 @@ def _numbers(history: History) -> dict[int, float]:
     return {us: value for us, value in found.items() if np.isfinite(value)}
 
 
-def _is_single(values: Any) -> bool:
-    """Whether all numbers fit single precision, among them some that nobody would write so short."""
-    numbers = list(values)
-    if not all(float(np.float32(value)) == value for value in numbers):
-        return False
-    return any(
-        len(repr(value).replace(".", "").lstrip("-0")) > 9 and not (value * 1024).is_integer() for value in numbers
-    )
+def _is_single(values: Iterable[float]) -> bool:
+    """Whether all numbers fit single precision, although most of them look as if nobody had written them so."""
+    broken = [value for value in values if not value.is_integer()]
+    long = [value for value in broken if len(repr(value).replace(".", "").strip("-0")) > 9]
+    return len(long) > len(broken) / 2 and all(float(np.float32(value)) == value for value in broken)
 
 
 # -- several points ----------------------------------------------------------------------------------------------------
