@@ -98,7 +98,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """All points of a write, in the order of the frame's columns.
+    """All points of a write that have samples, in the order of the frame's columns.
 
     Attributes
     ----------
@@ -109,14 +109,14 @@ class Ledger:
 
     @classmethod
     def of(cls, grids: Iterable[Grid], points: Mapping[str, Point]) -> Ledger:
-        """The samples of some batch grids, all of them open."""
-        ledger = cls()
+        """The samples of some batch grids, all of them open, in the order of the points."""
+        found: dict[str, Entry] = {}
         for grid in grids:
             for history in grid_histories(grid, points):
                 samples = _without_nulls(history)
                 if len(samples.ts_us):
-                    ledger.entries[samples.point.id] = Entry(samples, np.zeros(len(samples.ts_us), dtype=np.int8))
-        return ledger
+                    found[samples.point.id] = Entry(samples, np.zeros(len(samples.ts_us), dtype=np.int8))
+        return cls({ident: found[ident] for ident in points if ident in found})
 
     def __iter__(self) -> Any:
         return iter(self.entries.values())

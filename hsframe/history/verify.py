@@ -7,7 +7,7 @@ few times, with growing pauses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["look", "look_for"]
 
 # The pauses before each look: 5.5 s in all.
-_LOOKS_AFTER_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
+_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
 # Samples that lie further apart are looked for in windows of their own: what lies between them is no one's business.
 _GAP_US: Final = 7 * 86_400 * 1_000_000
 _MOST_WINDOWS: Final = 40
@@ -65,22 +65,37 @@ async def look(
 
 
 async def look_for(
-    client: Client, entries: Sequence[Entry], targets: Mapping[str, Target], *, max_concurrency: int = 6
+    client: Client,
+    entries: Sequence[Entry],
+    targets: Mapping[str, Target],
+    *,
+    max_concurrency: int = 6,
+    there: Callable[[Entry], bool] = lambda entry: entry.is_stored,
+    pauses_s: Sequence[float] = _PAUSES_S,
 ) -> list[Entry]:
     """Look until everything that was written is there, or patience ends.
+
+    Parameters
+    ----------
+    client, entries, targets, max_concurrency
+        As :func:`look`.
+    there : callable
+        Whether enough of a point is there.
+    pauses_s : sequence of float
+        How long to wait before each look.
 
     Returns
     -------
     list of Entry
-        Those that have samples that the server has not, or not as they were sent.
+        Those of which not enough is there.
     """
     left = list(entries)
-    for pause_s in _LOOKS_AFTER_S:
+    for pause_s in pauses_s:
         if not left:
             break
         await asyncio.sleep(pause_s)
         await look(client, left, targets, max_concurrency=max_concurrency)
-        left = [entry for entry in left if entry.comparison is None or not entry.comparison.all_same]
+        left = [entry for entry in left if not there(entry)]
     return left
 
 

@@ -11,6 +11,7 @@ What became of each sample stands in a :class:`~hsframe.history.ledger.Ledger`, 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,10 @@ _CELL_BYTES: Final = 80
 _BATCH_FROM: Final = 3
 # A write that is too slow is halved so often: a server that is stuck must not be asked for ever.
 _HALVINGS_WHEN_SLOW: Final = 3
+# How long the samples of a batch may take to show; then they are written point by point, which harms nothing.
+_BATCH_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5)
+# After a failure someone waits for the answer: what an asynchronous server has not stored by then counts as not there.
+_SETTLE_PAUSES_S: Final = (0.0, 0.25, 0.75)
 # The op did not run: the status is decided before.
 _NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 501))
 # Statuses that say nothing of the one point: the next one would meet the same.
@@ -100,15 +105,42 @@ async def write_histories(
 
 async def verify(client: Client, targets: Mapping[str, Target], ledger: Ledger, *, max_concurrency: int = 6) -> None:
     """Read back what was written and not read back yet; what is not there after some patience is noted so."""
-    left = [entry for entry in ledger if entry.comparison is None or not entry.comparison.all_same]
-    await look_for(client, left, targets, max_concurrency=max_concurrency)
+    left = [entry for entry in ledger if not _is_verified(entry)]
+    await look_for(client, left, targets, max_concurrency=max_concurrency, there=_is_verified)
 
 
 async def settle(client: Client, targets: Mapping[str, Target], ledger: Ledger, *, max_concurrency: int = 6) -> None:
-    """After a write that broke off: find out of each sample that was under way whether the server has it."""
+    """After a write that broke off: find out of each sample that was under way whether the server has it.
+
+    A point that was refused, and cannot be read either, was not written.
+
+    Raises
+    ------
+    NetworkError, AuthError
+        The server could not be asked; of those points it is not known.
+    """
+    find = functools.partial(look_for, client, targets=targets, there=_is_settled, pauses_s=_SETTLE_PAUSES_S)
     unsettled = ledger.unsettled()
-    await look_for(client, unsettled, targets, max_concurrency=max_concurrency)
-    ledger.settle(unsettled)
+    try:
+        await find(unsettled, max_concurrency=max_concurrency)
+    except (CallError, CodecError):
+        for entry in unsettled:
+            try:
+                await find([entry])
+            except (CallError, CodecError):
+                if not isinstance(entry.error, CallError):
+                    continue
+            ledger.settle([entry])
+    else:
+        ledger.settle(unsettled)
+
+
+def _is_verified(entry: Entry) -> bool:
+    return entry.comparison is not None and entry.comparison.all_same
+
+
+def _is_settled(entry: Entry) -> bool:
+    return not entry.count(SENT)
 
 
 class _Writer:
@@ -157,13 +189,15 @@ class _Writer:
             self.stopped = error
             return entries
         try:
-            left = await look_for(self.client, entries, self.targets, max_concurrency=self.max_concurrency)
+            at_once = self.max_concurrency
+            left = await look_for(self.client, entries, self.targets, max_concurrency=at_once, pauses_s=_BATCH_PAUSES_S)
         except (CallError, HTTPStatusError, CodecError) as error:
             _log.info("a batch hisWrite could not be read back: %s; writing point by point", error)
             return entries
         if any(not entry.count(STORED) for entry in left):
             _log.info("a batch hisWrite was answered and its samples are not there: writing point by point")
-            self.dialect.his_write_batch = False
+            if self.dialect.his_write_batch is None:  # one that has worked was slow this time
+                self.dialect.his_write_batch = False
         elif not left:
             self.dialect.his_write_batch = True
         return left

@@ -1,0 +1,302 @@
+"""A write is accounted for: before it, after it, and where it breaks off."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.errors import CallError, NetworkError, RequestTimeoutError
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.app import STATE
+from hsframe.server.database import Database
+from hsframe.server.refusal import HttpRefusal, OpRefusal
+from hsframe.testing.server import RunningServer, running_server
+from tests.history.bad_line import Fault, bad_line
+
+FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
+STEP_US = 15 * 60_000_000
+NAMES = ("a", "b", "c", "lon", "fan", "mode")
+IDS = {name: "@" + name for name in NAMES}
+ROWS = 100
+
+
+def empty_building() -> Database:
+    database = Database(tz="New_York")
+    common = {"point": MARKER, "his": MARKER, "tz": "New_York"}
+    for name, tz in (("a", "New_York"), ("b", "New_York"), ("c", "New_York"), ("lon", "London")):
+        tags = {"id": Ref(name), "dis": f"Point {name}", "kind": "Number", "unit": "kW"}
+        database.add({**common, **tags, "tz": tz})
+    database.add({**common, "id": Ref("fan"), "dis": "Fan", "kind": "Bool"})
+    database.add({**common, "id": Ref("mode"), "dis": "Mode", "kind": "Str"})
+    return database
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with running_server(empty_building()) as running:
+        yield running
+
+
+def frame(rows: int = ROWS, names: tuple[str, ...] = NAMES) -> pd.DataFrame:
+    index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
+    numbers = pd.array(np.arange(rows, dtype=np.float64) / 7, dtype="unit[kW]")
+    columns: dict[str, Any] = dict.fromkeys(("a", "b", "c", "lon"), numbers)
+    columns["fan"] = pd.array(np.arange(rows) % 2 == 0, dtype="boolean")
+    columns["mode"] = pd.Categorical(["auto" if n % 2 else "off" for n in range(rows)])
+    return pd.DataFrame({name: columns[name] for name in names}, index=index)
+
+
+def ids_of(df: pd.DataFrame) -> dict[str, str]:
+    return {str(label): IDS[str(label)] for label in df.columns}
+
+
+# Before ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_tells_new_from_same_from_different(server: RunningServer) -> None:
+    df = frame()
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        s.his_write(df.iloc[:60], points=IDS)
+        changed = df.copy()
+        changed.iloc[10, 0] = 99.0
+        changed.iloc[12, 0] = 98.0
+        changed.iloc[20, 4] = not changed.iloc[20, 4]
+        changed.iloc[30, 5] = "auto" if changed.iloc[30, 5] == "off" else "off"
+        report = s.his_write(changed, points=IDS, dry_run=True).set_index("id")
+    assert report["rows"].tolist() == [ROWS] * 6
+    assert report["new"].tolist() == [40] * 6
+    assert report["same"].tolist() == [58, 60, 60, 60, 59, 59]
+    assert report["different"].tolist() == [2, 0, 0, 0, 1, 1]
+    assert set(report["status"]) == {"dry run"}
+    assert report.loc["a", "first_difference"] == df.index[10]
+    assert report.loc["a", "on_server"] == Number(10 / 7, "kW")
+    assert report.loc["a", "in_frame"] == Number(99, "kW")
+    assert pd.isna(report.loc["b", "first_difference"])
+    assert report.loc["b", "on_server"] is None
+    assert (report.loc["fan", "on_server"], report.loc["fan", "in_frame"]) == (True, False)
+    assert (report.loc["mode", "on_server"], report.loc["mode", "in_frame"]) == ("off", "auto")
+    assert report["first_difference"].dtype == "datetime64[us, UTC]"
+    assert [len(server.database.history(name)) for name in NAMES] == [60] * 6
+
+
+def test_a_dry_run_over_years_reads_where_the_samples_are(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = pd.DatetimeIndex(["2012-01-01", "2026-01-01"], tz="UTC", name="ts")
+    df = pd.DataFrame({"a": [1.0, 2.0]}, index=index)
+    middle_us = np.arange(1_500_000_000, 1_500_050_000) * 1_000_000
+    server.database.set_history("a", middle_us, np.zeros(len(middle_us)))
+    with hsframe.connect(server.uri, "demo", "demo") as s, caplog.at_level("INFO", "hsframe"):
+        report = s.his_write(df, points=ids_of(df), dry_run=True)
+    assert report["new"].tolist() == [2]
+    lengths = [int(text.split("bytes=")[1].split()[0]) for text in caplog.messages if text.startswith("hisRead")]
+    assert lengths
+    assert max(lengths) < 2_000
+
+
+def test_an_na_on_the_server_is_different(server: RunningServer) -> None:
+    df = frame(2, ("a",))
+    na = np.array([True, False])
+    server.database.set_history("a", df.index.as_unit("us").asi8, np.array([0.0, 1 / 7]), na)
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        report = s.his_write(df, points=ids_of(df), dry_run=True)
+    assert report[["new", "same", "different"]].to_numpy().tolist() == [[0, 1, 1]]
+
+
+# After -------------------------------------------------------------------------------------------------------------
+
+SERVERS = [(), ("haxall",), ("haystack-py",), ("niagara",), ("shaystack",), ("late-write=0.6",), ("body-limit=3000",)]
+
+
+@pytest.mark.parametrize("quirks", SERVERS, ids=str)
+@pytest.mark.parametrize("format", ["zinc", "json"])
+def test_what_was_written_is_verified(quirks: tuple[str, ...], format: str) -> None:
+    df = frame()
+    df.index += pd.Timedelta("250ms")  # for servers that keep whole seconds
+    with (
+        running_server(empty_building(), quirks=quirks) as server,
+        hsframe.connect(server.uri, "demo", "demo", format=format) as s,
+    ):
+        report = s.his_write(df, points=IDS, verify=True)
+        again = s.his_write(df, points=IDS, dry_run=True)
+        assert report["status"].tolist() == ["verified"] * 6
+        assert report["same"].tolist() == report["rows"].tolist() == [ROWS] * 6
+        assert report["missing"].tolist() == report["different"].tolist() == [0] * 6
+        assert again["same"].tolist() == [ROWS] * 6
+        assert [len(server.database.history(name)) for name in NAMES] == [ROWS] * 6
+
+
+def test_what_a_server_does_not_keep_is_found_out(server: RunningServer) -> None:
+    df = frame(10, ("a", "b"))
+    store = server.app[STATE].later
+
+    def forgetting(delay_s: float, do: Callable[[], None]) -> None:
+        store(delay_s, do)
+        samples = server.database.history("b")
+        if len(samples):
+            server.database.set_history("b", samples.ts_us[:7], np.full(7, 5.0))
+
+    server.app[STATE].later = forgetting  # type: ignore[method-assign]
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        report = s.his_write(df, points=ids_of(df), verify=True).set_index("id")
+    assert report["status"].tolist() == ["verified", "differs"]
+    assert report.loc["b", ["missing", "same", "different"]].tolist() == [3, 0, 7]
+    assert report.loc["b", "on_server"] == Number(5, "kW")
+
+
+def test_a_frame_of_another_unit_and_zone_is_verified_in_the_points_own(server: RunningServer) -> None:
+    df = frame(20, ("a", "lon")).hs.to("W").tz_convert("Asia/Kathmandu")
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        report = s.his_write(df, points=ids_of(df), convert=True, verify=True)
+        assert report["status"].tolist() == ["verified", "verified"]
+        assert s.his_read("a", "2026-11-01").hs.units == {"Point a": "kW"}
+    assert server.database.history("a").values.tolist() == pytest.approx((np.arange(20) / 7).tolist())
+
+
+def test_only_what_is_missing_is_sent_again(server: RunningServer) -> None:
+    """A batch of which some rows got lost: these rows are written point by point, and no others."""
+    df = frame(10, ("a", "b", "c"))
+    store, sent = server.app[STATE].later, []
+
+    def losing(delay_s: float, do: Callable[[], None]) -> None:
+        before = {name: len(server.database.history(name)) for name in "abc"}
+        store(delay_s, do)
+        sent.append({name: len(server.database.history(name)) - before[name] for name in "abc"})
+        if len(sent) == 1:
+            samples = server.database.history("b")
+            server.database.set_history("b", samples.ts_us[:6], samples.values[:6])
+
+    server.app[STATE].later = losing  # type: ignore[method-assign]
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        assert set(s.his_write(df, points=ids_of(df))["status"]) == {"written"}
+    assert sent == [{"a": 10, "b": 10, "c": 10}, {"a": 0, "b": 4, "c": 0}]
+    assert [len(server.database.history(name)) for name in "abc"] == [10, 10, 10]
+
+
+# Where it breaks off -----------------------------------------------------------------------------------------------
+
+
+def check(report: pd.DataFrame, server: RunningServer) -> None:
+    """What is said to be stored is; and nothing else, but for what is said to be unknown."""
+    assert set(report["status"]) <= {"written", "partly written", "not written", "unknown"}
+    for row in report.to_dict("records"):
+        there = len(server.database.history(row["id"]))
+        assert row["written"] <= there <= row["written"] + row["unknown"], row
+        assert (row["status"] == "written") == (row["written"] == row["rows"])
+
+
+def small_bodies(s: hsframe.Session) -> None:
+    s.client.dialect.body_limit = 4_000
+
+
+@pytest.mark.parametrize("fault", ["cut", "swallow"])
+@pytest.mark.parametrize("good", [0, 1, 5, 9])
+@pytest.mark.parametrize("names", [("a", "b"), NAMES], ids=["single", "batch"])
+def test_a_line_that_breaks(server: RunningServer, fault: Fault, good: int, names: tuple[str, ...]) -> None:
+    df = frame(ROWS, names)
+    with bad_line(server.uri, good, fault) as line, hsframe.connect(line.uri, "demo", "demo") as s:
+        small_bodies(s)
+        with pytest.raises(NetworkError) as caught:
+            s.his_write(df, points=ids_of(df))
+    report = caught.value.report
+    check(report, server)
+    assert report["unknown"].sum() == 0  # reading still works, so all of it is known
+    assert report["written"].tolist() == [len(server.database.history(name)) for name in report["id"]]
+    assert "same write again is harmless" in caught.value.__notes__[0]
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        assert set(s.his_write(df, points=ids_of(df), verify=True)["status"]) == {"verified"}
+    assert [len(server.database.history(name)) for name in names] == [ROWS] * len(names)
+
+
+def test_a_server_that_is_gone(server: RunningServer) -> None:
+    df = frame(ROWS, ("a", "b"))
+    with bad_line(server.uri, 3, "gone") as line, hsframe.connect(line.uri, "demo", "demo") as s:
+        small_bodies(s)
+        with pytest.raises(NetworkError) as caught:
+            s.his_write(df, points=ids_of(df))
+    check(caught.value.report, server)
+    assert caught.value.report["unknown"].sum() > 0
+    assert "unknown" in caught.value.__notes__[0]
+
+
+def test_a_server_that_does_not_answer(server: RunningServer) -> None:
+    df = frame(ROWS, ("a", "b"))
+    with bad_line(server.uri, 3, "hang") as line, hsframe.connect(line.uri, "demo", "demo", timeout=0.4) as s:
+        small_bodies(s)
+        with pytest.raises(RequestTimeoutError) as caught:
+            s.his_write(df, points=ids_of(df))
+    check(caught.value.report, server)
+    assert caught.value.report["unknown"].sum() == 0
+    assert 0 < caught.value.report["written"].sum() < 2 * ROWS
+
+
+@pytest.mark.parametrize("status", [None, 500, 503])
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_server_that_fails_in_the_middle(server: RunningServer, status: int | None, stored: bool) -> None:
+    df = frame()
+    store, calls = server.app[STATE].later, []
+
+    def failing(delay_s: float, do: Callable[[], None]) -> None:
+        calls.append(do)
+        if len(calls) < 4 or stored:
+            store(delay_s, do)
+        if len(calls) >= 4:
+            raise OpRefusal("the disk is full", "IOErr") if status is None else HttpRefusal(status, "the disk is full")
+
+    server.app[STATE].later = failing  # type: ignore[method-assign]
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        small_bodies(s)
+        s.client.dialect.his_write_batch = False
+        with pytest.raises((CallError, NetworkError), match="the disk is full") as caught:
+            s.his_write(df, points=IDS)
+    report = caught.value.report
+    check(report, server)
+    assert report["unknown"].sum() == 0
+    assert report["written"].sum() == sum(len(server.database.history(name)) for name in NAMES)
+    assert any("the disk is full" in reason for reason in report["reason"])
+
+
+def test_a_refused_point_does_not_keep_others_of_any_zone_from_being_written(server: RunningServer) -> None:
+    df = frame()
+    server.database.update("a", {"his": None})
+    with hsframe.connect(server.uri, "demo", "demo") as s, pytest.raises(CallError, match=r"@a \(Point a\)") as caught:
+        s.his_write(df, points=IDS)
+    report = caught.value.report.set_index("id")
+    assert report["status"].tolist() == ["not written"] + ["written"] * 5
+    assert report["reason"].tolist()[1:] == [""] * 5
+    assert "Point a" in report.loc["a", "reason"]
+    assert [len(server.database.history(name)) for name in NAMES[1:]] == [ROWS] * 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to oneself on Windows")
+@pytest.mark.parametrize("runner", ["thread", "nested"])
+@pytest.mark.parametrize("good", [0, 4])
+def test_ctrl_c_in_the_middle(server: RunningServer, runner: Any, good: int) -> None:
+    df = frame(ROWS, ("a", "b", "c"))
+
+    def press() -> None:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with (
+        bad_line(server.uri, good, "hang", press) as line,
+        hsframe.connect(line.uri, "demo", "demo", runner=runner) as s,
+    ):
+        small_bodies(s)
+        s.client.dialect.his_write_batch = False
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            s.his_write(df, points=ids_of(df))
+        assert time.monotonic() - started < 8
+        check(caught.value.report, server)
+        assert caught.value.report["written"].tolist() == [len(server.database.history(name)) for name in "abc"]
+        assert "not written" in caught.value.__notes__[0] or "partly written" in caught.value.__notes__[0]
+        assert len(s.about()) == 1  # the session goes on
