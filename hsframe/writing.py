@@ -11,7 +11,7 @@ import pandas as pd
 
 from hsframe.errors import HsFrameError, UnitError
 from hsframe.frame.his_grids import frame_to_his_grids
-from hsframe.frame.match import match_columns
+from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.history.ledger import Ledger
@@ -55,7 +55,7 @@ def write_frame(
     max_concurrency : int
         How many requests run at once.
     """
-    frame = df.to_frame() if isinstance(df, pd.Series) else df
+    frame = frame_of(df)
     # A first look, before the server is asked: naive times, doubles, columns without a point. About units the
     # records have the last word.
     with suppress(UnitError):

@@ -18,7 +18,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.array import UnitArray
-from hsframe.frame.match import match_columns
+from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point
 from hsframe.frame.scalars import unit_of
 from hsframe.frame.values import same_unit
@@ -88,7 +88,7 @@ def frame_to_his_grids(
     """
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
-    frame = df.to_frame() if isinstance(df, pd.Series) else df
+    frame = frame_of(df)
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known)
     columns: dict[Hashable, ArrowColumn] = {}
@@ -134,17 +134,19 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, npt.NDArray[np.intp] 
             f"the index of the frame with the columns {columns} is a {type(index).__name__} of {index.dtype}, "
             "expected a zone-aware DatetimeIndex; put the time there with df.set_index('ts')"
         )
-    name = repr(index.name) if index.name is not None else "(the index)"
+    name = "the index" if index.name is None else f"the index {index.name!r}"
     if index.tz is None:
         first = f", first {index[0]} in row 0" if len(index) else ""
         raise ZoneError(
-            f"the times of the columns {columns} are naive (column {name}{first}): without a zone they are no "
+            f"the times of the columns {columns} are naive ({name}{first}): without a zone they are no "
             "instants; say which zone they are in with df.tz_localize('America/New_York', ambiguous=..., "
             "nonexistent=...); nothing was sent"
         )
     if index.hasnans:
         row = int(np.argmax(index.isna()))
-        raise MetadataError(f"column {name}, row {row}: NaT is no instant; drop that row; nothing was sent")
+        raise MetadataError(
+            f"{name} of the columns {columns}, row {row}: NaT is no instant; drop that row; nothing was sent"
+        )
     ts_us: Instants = index.as_unit("us").asi8
     steps = np.diff(ts_us)
     order = None
@@ -156,7 +158,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, npt.NDArray[np.intp] 
             pair = same[np.argmin(order[same + 1])]
             first_row, second_row = int(order[pair]), int(order[pair + 1])
             raise MetadataError(
-                f"column {name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
+                f"{name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
                 f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was sent"
             )
     return ts_us, order

@@ -17,13 +17,30 @@ from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, as_points, merged, points_of
 from hsframe.kinds import Ref
 
-__all__ = ["match_columns"]
+__all__ = ["frame_of", "match_columns"]
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
 _MARKED_ID = re.compile(r"(?:.* )?@([A-Za-z0-9_:\-.~]+)\Z", re.DOTALL)
 # Any word could be an id. Without the @ only those forms count that are no one's display name: 'p:demo:r:2a', and
 # the two groups of eight hexadecimal digits that Folio makes.
 _BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0-9a-f]{8})\Z")
+
+
+def frame_of(df: Any) -> pd.DataFrame:
+    """A frame as it is, a Series as a frame of one column.
+
+    Raises
+    ------
+    MetadataError
+        It is neither.
+    """
+    if isinstance(df, pd.Series):
+        return df.to_frame()
+    if not isinstance(df, pd.DataFrame):
+        raise MetadataError(
+            f"a {type(df).__name__} cannot be written; expected a DataFrame or Series with times in its index"
+        )
+    return df
 
 
 def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] = ()) -> dict[Hashable, Point]:

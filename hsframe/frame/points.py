@@ -167,8 +167,9 @@ def as_points(points: Any) -> list[Point]:
     Parameters
     ----------
     points : Point, Ref, str, mapping, DataFrame, or an iterable of these
-        A str is an id, with or without ``@``. A mapping is a record. A frame is one of entities (a column ``id``)
-        or a trend frame (its catalog). An id that comes twice is kept once.
+        A str is an id, with or without ``@``. A mapping is a record, and so is a row of the frame that ``read`` gave.
+        A frame is one of entities (a column ``id``) or a trend frame (its catalog). An id that comes twice is kept
+        once.
 
     Returns
     -------
@@ -198,6 +199,8 @@ def _each_point(points: Any) -> Iterable[Point]:
         return _points_of_frame(points)
     if isinstance(points, Mapping):
         return [Point.from_record(points)]
+    if isinstance(points, pd.Series) and "id" in points.index:
+        return [Point.from_record({str(tag): cell for tag, cell in points.items()})]
     if isinstance(points, Iterable):
         return [point for item in points for point in _each_point(item)]
     raise MetadataError(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from numbers import Real
 from typing import Any, Final, TypeAlias
 
 from hsframe.errors import MetadataError, ZoneError
@@ -278,12 +279,19 @@ def point_write_request(
     of: Id, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
 ) -> Grid:
     """A value at a level of the priority array; None takes the level's value away."""
-    row: dict[str, Any] = {"id": as_ref(of), "level": Number(int(level)), "val": as_kind(val)}
+    row: dict[str, Any] = {"id": as_ref(of), "level": Number(_level(level)), "val": as_kind(val)}
     if who:
         row["who"] = who
     if duration is not None:
         row["duration"] = as_kind(duration)
     return _one_row(row)
+
+
+def _level(level: float) -> int:
+    # Tables of levels have them as float64.
+    if not isinstance(level, Real) or not float(level).is_integer():
+        raise MetadataError(f"level={level!r} is none; expected a whole number from 1 (strongest) to 17")
+    return int(level)
 
 
 def watch_sub_request(

@@ -198,7 +198,14 @@ def test_what_was_read_can_be_written_as_it_is():
 
 def test_naive_times_are_refused():
     text = refused(ZoneError, pd.DataFrame({"Meter": [1.0] * 3}, index=INDEX.tz_localize(None)))
-    for part in ("'Meter'", "'ts'", "naive", "2024-05-01 12:00:00 in row 0", "tz_localize", "nothing was sent"):
+    for part in (
+        "'Meter'",
+        "the index 'ts'",
+        "naive",
+        "2024-05-01 12:00:00 in row 0",
+        "tz_localize",
+        "nothing was sent",
+    ):
         assert part in text
 
 
@@ -221,7 +228,14 @@ def test_of_several_instants_that_come_twice_the_first_in_the_frame_is_named():
 
 def test_an_instant_that_is_none_is_refused():
     index = pd.DatetimeIndex([INDEX[0], pd.NaT], name="ts")
-    assert "row 1: NaT" in refused(MetadataError, pd.DataFrame({"Meter": [1.0, 2.0]}, index=index))
+    text = refused(MetadataError, pd.DataFrame({"Meter": [1.0, 2.0]}, index=index))
+    assert "the index 'ts' of the columns 'Meter', row 1: NaT" in text
+
+
+@pytest.mark.parametrize("given", [[1.0], {"Meter": [1.0]}, None, INDEX])
+def test_what_is_no_frame_is_refused(given):
+    with pytest.raises(MetadataError, match=f"a {type(given).__name__} cannot be written; expected a DataFrame"):
+        frame_to_his_grids(given, [METER])
 
 
 def test_an_unknown_column_is_refused():

@@ -102,6 +102,8 @@ def test_the_frame_of_read_gives_its_points():
     frame = entity_frame(Grid.from_rows({}, ["id", "unit", "tz", "kind"], rows))
     assert as_points(frame) == [METER, FAN]
     assert as_points(frame.iloc[:0]) == []
+    assert as_points(frame.iloc[0]) == [METER]
+    assert as_points([row for _, row in frame.iloc[[2, 0]].iterrows()]) == [FAN, METER]
 
 
 def test_a_trend_frame_gives_its_points():

@@ -75,6 +75,16 @@ def test_json4_requests_say_that_they_are_grids() -> None:
     assert b'"_kind":"grid"' in encode(ops.read_request("site"), "json4").replace(b" ", b"")
 
 
+@pytest.mark.parametrize("level", ["16", 16.5, float("nan"), None])
+def test_a_level_that_is_no_whole_number_is_refused(level: Any) -> None:
+    with pytest.raises(MetadataError, match=r"from 1 .* to 17"):
+        ops.point_write_request("a", level, 1)
+
+
+def test_a_level_out_of_a_table_is_a_float() -> None:
+    assert ops.point_write_request("a", np.float64(8), 1)[0]["level"] == Number(8)
+
+
 def test_an_auto_point_write_has_a_null_value() -> None:
     assert list(ops.point_write_request("a", 8, None)[0]) == ["id", "level"]
     assert "val" in ops.point_write_request("a", 8, None).col_names
