@@ -287,7 +287,7 @@ def point_write_request(
     return _one_row(row)
 
 
-def _level(level: float) -> int:
+def _level(level: Any) -> int:
     # Tables of levels have them as float64.
     if not isinstance(level, Real) or not float(level).is_integer():
         raise MetadataError(f"level={level!r} is none; expected a whole number from 1 (strongest) to 17")
