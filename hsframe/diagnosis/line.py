@@ -27,6 +27,7 @@ _CLOCK_S: Final = 5.0
 _SLOW_S: Final = 0.5
 _MIB: Final = 2**20
 _BODY_SIZES: Final = (2 * _MIB, _MIB, _MIB // 4, _MIB // 16)
+_PIECE: Final = _MIB // 32
 _BODY_TIMEOUT_S: Final = 30.0
 _MIN_ZIPPED: Final = 2048
 _NOTHING: Final = "hsframeDoctorAsksForWhatIsNot"
@@ -206,12 +207,14 @@ async def empty_read(x: Examination) -> Answer:
 
 
 async def request_body(x: Examination) -> Answer:
-    """How long a request may be: a read with a long tag that means nothing."""
+    """How long a request may be: a read with tags that mean nothing."""
     failure: HsFrameError | None = None
     refused = 0
     for size in _BODY_SIZES:
         padded = read_request("point", 1)
-        padded = Grid({"hsframePadding": "x" * size}, padded.cols, padded.columns)
+        # Many tags, because haystack-py reads no text that is longer than a mebibyte.
+        tags = {f"hsframePadding{number}": "x" * _PIECE for number in range(size // _PIECE)}
+        padded = Grid(tags, padded.cols, padded.columns)
         seen = await x.ask("read", padded, timeout_s=_BODY_TIMEOUT_S)
         if seen.error is None or (seen.status == 404 and failure is None):
             if failure is None:

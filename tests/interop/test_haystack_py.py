@@ -162,3 +162,16 @@ def test_parquet_keeps_what_was_read(loaded: str, tmp_path: Path, meters: dict[s
     back = hsframe.read_parquet(tmp_path / "uk.parquet")
     pd.testing.assert_frame_equal(back, frame)
     assert dict(back.hs.units) == {meters["uk-kwh"].dis: "kWh", meters["uk-temp"].dis: "°C"}
+
+
+def test_the_doctor_sees_what_this_server_does(loaded: str) -> None:
+    answers = hsframe.doctor(loaded, USER, PASSWORD, point="@il-kwh").set_index("question")["answer"]
+    assert answers["login"] == "SCRAM SHA-256, 600,000 iterations"
+    assert answers["formats"] == "Zinc: yes; JSON v4: yes; JSON v3: yes"
+    assert answers["methods"] == "about by GET; ops by GET; read by GET and POST"
+    assert answers["zones of points"] == "Chicago (2), London (2)"
+    assert answers["hisRead of a point"].startswith("yes: 19,417 rows of @il-kwh")
+    assert answers["rows outside a range"].startswith("all: the range is ignored")
+    assert answers["hisRead of a batch"] == "none: answered for some points only, without an error"
+    assert answers["rows at once"] == "no limit seen: 19,417 rows came whole"
+    assert answers["request body"] == "2 MiB are taken, and no more are ever sent"
