@@ -291,7 +291,7 @@ def _level(level: Any) -> int:
     # Tables of levels have them as float64.
     if not isinstance(level, Real) or not float(level).is_integer():
         raise MetadataError(f"level={level!r} is none; expected a whole number from 1 (strongest) to 17")
-    return int(level)
+    return int(float(level))
 
 
 def watch_sub_request(
