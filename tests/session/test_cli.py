@@ -156,7 +156,7 @@ def test_the_program_and_its_version() -> None:
     done = hs("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("hsframe ")
-    for command in ("demo", "serve", "about", "read", "his-read", "export"):
+    for command in ("demo", "serve", "about", "read", "his-read", "export", "doctor"):
         assert command in hs("--help").stdout
         assert "usage" in hs(command, "--help").stdout
 
