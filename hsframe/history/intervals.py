@@ -25,7 +25,7 @@ from hsframe.frame.rollup import interval_histories
 from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
 from hsframe.history.read import read_histories, with_zones
-from hsframe.history.windows import Target
+from hsframe.history.windows import GUESSED_ROWS_A_DAY, Target
 from hsframe.kinds import Number
 from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
@@ -287,7 +287,7 @@ async def last_samples(
 
 def _sparse(target: Target) -> Target:
     """A point of which a whole day was empty: few samples are expected, and so it goes well with others in a batch."""
-    return replace(target, irregular=False, rows_a_day=max(1.0, target.rows_a_day / 10))
+    return replace(target, irregular=False, rows_a_day=max(1.0, (target.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
 
 
 def _last(history: History) -> History | None:

@@ -1,12 +1,15 @@
 """Reading histories: the plan carried out on any server, so that every row comes once.
 
-A server may refuse a batch, answer only a part of it, cap its rows, time out, or leave out an end of the window. What
-comes back is therefore checked and not believed:
+A server may refuse a batch, answer only a part of it, cap its rows, time out, answer more than it was asked for, or
+leave out an end of the window. What comes back is therefore checked and not believed:
 
+- where a read takes more than one request and little is known, a small one goes first: it tells how dense the
+  histories are, whether batches are answered, and whether the range is looked at;
 - a batch answer must have a column for each point that was asked for; else its points are read one by one;
 - what smells of a limit (a time-out, 413, 5xx, ``incomplete``, a broken body, an error that speaks of a limit) halves
-  the window, and at last the points;
+  the window, and then the points;
 - any other error of a batch is tried again point by point, so that the one bad id is named;
+- a server that answers everything, whatever the range is, is asked once a batch;
 - answers are clipped to the exact half-open window, and of equal instants the later row wins.
 """
 
@@ -14,48 +17,68 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
-from hsframe.errors import (
-    CallError,
-    CodecError,
-    HsFrameError,
-    HTTPStatusError,
-    IncompleteError,
-    MetadataError,
-    RequestTimeoutError,
-    UnknownRecError,
-)
-from hsframe.frame.histories import History, grid_histories
-from hsframe.frame.points import Point
+from hsframe.errors import AuthError, HsFrameError, IncompleteError, MetadataError
+from hsframe.frame.histories import History
 from hsframe.grid import Grid
-from hsframe.history.windows import Limits, Request, Target, plan
+from hsframe.history.answers import Part, answered, clipped, ignores_range, joined
+from hsframe.history.progress import Progress
+from hsframe.history.verdicts import (
+    halvings_after,
+    may_be_a_points,
+    may_be_too_large,
+    named,
+    of_several,
+    speaks_of_points,
+)
+from hsframe.history.windows import DAY_US, Family, Group, Lane, Limits, Request, Target, groups_of, over
 from hsframe.kinds import Ref
-from hsframe.protocol.http import LineCutError, TruncatedBodyError
 from hsframe.spans import SpanLike, epoch_us, resolve
 
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["read_histories", "with_zones"]
+__all__ = ["HowToRead", "may_be_too_large", "read_histories", "with_zones"]
 
 _log = logging.getLogger("hsframe.history")
 
-_LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
-# How often a window is halved before the error is the answer. A limit is found soon or never; a server that is down
-# must not be asked a thousand times.
-_HALVINGS: Final = 24
-_HALVINGS_WITHOUT_A_WORD: Final = 5
+_T = TypeVar("_T")
+
+# A batch is halved so often in time; then in points, until each is alone; then in time again.
+_TIME_FIRST: Final = 3
+# Points are said to share no instants where a batch of them has so many times the rows of the densest.
+_APART: Final = 2.0
+# Fewer rows say nothing about how dense a history is.
+_ROWS_THAT_TELL: Final = 100
 
 
-def _listed(ids: Sequence[str]) -> str:
-    return ", ".join("@" + ident for ident in ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+class HowToRead(TypedDict, total=False):
+    """The settings of a read that change no row of it.
+
+    Parameters
+    ----------
+    limits : Limits
+        How large one request may be.
+    max_concurrency : int
+        How many requests run at once; 6 by default.
+    failures : dict of str to HsFrameError
+        Where the errors of points that could not be read are put, by id. Such points have no history in what is
+        returned, not even a part of one. Without it the first error is raised.
+    progress : Progress
+        Is told how far the read is.
+    """
+
+    limits: Limits
+    max_concurrency: int
+    failures: dict[str, HsFrameError]
+    progress: Progress
 
 
 async def read_histories(
@@ -65,8 +88,7 @@ async def read_histories(
     *,
     now: datetime | None = None,
     week_start: str = "monday",
-    limits: Limits | None = None,
-    max_concurrency: int = 6,
+    **how: Unpack[HowToRead],
 ) -> list[History]:
     """The histories of some points over a span, each sample once.
 
@@ -81,10 +103,8 @@ async def read_histories(
         Aware; the present by default.
     week_start : str
         The day on which weeks start.
-    limits : Limits, optional
-        How large one request may be.
-    max_concurrency : int
-        How many requests run at once.
+    **how
+        See :class:`HowToRead`.
 
     Returns
     -------
@@ -95,32 +115,30 @@ async def read_histories(
     ------
     CallError
         The server refused to read a point; the message names it.
-    NetworkError, CodecError, AuthError
+    NetworkError, CodecError
         No usable answer came.
+    AuthError
+        The login is refused: also with `failures`.
     SpanError, ZoneError
         The span or the zone of a point cannot be understood.
     """
+    max_concurrency = how.get("max_concurrency", 6)
     if max_concurrency < 1:
         raise MetadataError(f"max_concurrency is {max_concurrency}; at least one request must run at a time")
     now = now or datetime.now(UTC)
     zoned = await with_zones(client, targets)
-    requests = plan(
-        zoned,
-        lambda tz: resolve(span, tz, now, week_start=week_start),
-        now_us=epoch_us(now),
-        batch=client.dialect.his_read_batch is not False,
-        limits=_within(limits or Limits(), client.dialect.row_cap),
-    )
-    reader = _Reader(client, epoch_us(now), max_concurrency)
-    by_id: dict[str, list[tuple[int, History]]] = {target.point.id: [] for target in zoned}
-    for start_us, history in await reader.read_all(requests):
-        by_id[history.point.id].append((start_us, history))
+    groups = groups_of(zoned, lambda tz: resolve(span, tz, now, week_start=week_start))
+    reader = _Reader(client, epoch_us(now), max_concurrency, how)
+    by_id: dict[str, list[History]] = {target.point.id: [] for target in zoned}
+    for history in await reader.read_all(groups):
+        by_id[history.point.id].append(history)
     empty = np.empty(0, dtype=np.int64)
-    ordered: list[History] = []
-    for target in zoned:
-        parts = sorted(by_id[target.point.id], key=lambda part: part[0])
-        ordered += [history for _, history in parts] or [History(target.point, empty, ())]
-    return ordered
+    return [
+        history
+        for target in zoned
+        if target.point.id not in reader.failed
+        for history in by_id[target.point.id] or [History(target.point, empty, ())]
+    ]
 
 
 async def with_zones(client: Client, targets: Sequence[Target]) -> list[Target]:
@@ -145,196 +163,270 @@ def _within(limits: Limits, row_cap: int | None) -> Limits:
     return replace(limits, rows=max(min(limits.rows, row_cap - 2), 1))  # a step more is asked for at both ends
 
 
-Part = tuple[int, History]
-"""A history with the start of the window that it was read for."""
-
-
 class _Reader:
     """Carries requests out, a bounded number at once."""
 
-    def __init__(self, client: Client, now_us: int, max_concurrency: int) -> None:
+    def __init__(self, client: Client, now_us: int, max_concurrency: int, how: HowToRead) -> None:
         self.client = client
         self.dialect = client.dialect
         self.now_us = now_us
         self.slots = asyncio.Semaphore(max_concurrency)
-        # The smallest request, by group, that was too large: what is as large is cut before it is sent.
-        self.too_large: dict[tuple[str, float], int] = {}
+        self.limits = _within(how.get("limits") or Limits(), client.dialect.row_cap)
+        self.cells = self.limits.cells_of(0)
+        self.progress = how.get("progress") or Progress()
+        self.collecting = how.get("failures") is not None
+        self.failed: dict[str, HsFrameError] = how.get("failures") or {}
+        if self.collecting:
+            self.failed = how["failures"]
+        # What was found out: it spares requests that would fail.
+        self.answers = 0
+        self.most_points = self.limits.points
+        self.too_large: dict[Family, int] = {}  # the size of the smallest request that was
+        self.seen: dict[Family, tuple[int, float]] = {}  # rows a point, in so many days
+        self.hopeless: HsFrameError | None = None
 
-    async def read_all(self, requests: Sequence[Request]) -> list[Part]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self.read(request)) for request in requests]
-        except BaseExceptionGroup as errors:
-            # The first failure cancelled the others; more than one is a coincidence of timing.
-            raise _first(errors) from None
-        return [part for task in tasks for part in task.result()]
+    # -- from groups to requests ---------------------------------------------------------------------------------
 
-    async def read(self, request: Request, halvings: int = 0) -> list[Part]:
-        """The histories of a request, however often it has to be cut."""
+    async def read_all(self, groups: Sequence[Group]) -> list[History]:
+        self.cells = self.limits.cells_of(sum(group.cells(self.now_us) for group in groups))
+        return _flat(await _all(self.group(group) for group in groups))
+
+    async def group(self, group: Group) -> list[History]:
+        lanes = self.lanes(group)
+        if self.little_is_known(group) and self.takes_several(group, lanes):
+            group = await self.look(group)
+            if self.limits.cells is None:
+                self.cells = max(self.cells, self.limits.cells_of(group.cells(self.now_us)))
+            lanes = self.lanes(group)
+        self.progress.expect(sum(self.size(lane) for lane in lanes))
+        return _flat(await _all(self.lane(lane) for lane in lanes))
+
+    def little_is_known(self, group: Group) -> bool:
+        dialect = self.dialect
+        batches = len(group.targets) == 1 or dialect.his_read_batch is not None
+        return group.rows_a_day is None or dialect.ignores_range is None or not batches
+
+    def lanes(self, group: Group) -> list[Lane]:
+        batch = self.dialect.his_read_batch is not False
+        return group.lanes(self.limits, self.cells, self.now_us, batch=batch)
+
+    def takes_several(self, group: Group, lanes: Sequence[Lane]) -> bool:
+        return group.cells(self.now_us) > self.cells or len(self.requests(lanes[0])) > 1
+
+    def requests(self, lane: Lane) -> list[Request]:
+        if self.dialect.ignores_range:
+            return [Request(lane.targets, lane.window)]
+        return lane.requests(self.limits, self.cells, self.now_us)
+
+    def size(self, lane: Lane) -> int:
+        return Request(lane.targets, lane.window).size(self.now_us)
+
+    async def look(self, group: Group) -> Group:
+        """The group with what a small request tells; its samples are read again with the others."""
+        scout = group.scout(self.now_us)
+        if self.dialect.his_read_batch is False:
+            scout = scout.narrow()[0]
+        async with self.slots:
+            try:
+                histories = await self.send(scout)
+            except HsFrameError as error:
+                _log.info("a first look at %d points over %s: %s", len(scout.targets), scout.asked, error)
+                return group
+        if histories is None:  # no batches here
+            if len(scout.targets) == 1:
+                return group
+            one = await self.look(replace(group, targets=group.targets[:1]))
+            return group.with_density(one.rows_a_day)
+        days = scout.window.length_us(self.now_us) / DAY_US
+        rows = [_samples(history) for history in histories]
+        if group.irregular or not max(rows) or days <= 0:
+            return group
+        union = len(histories[0].ts_us)
+        irregular = len(histories) > 1 and union > _APART * max(rows)
+        return group.with_density(max(rows) / days, irregular=irregular)
+
+    async def lane(self, lane: Lane) -> list[History]:
+        """All windows of some points, put together."""
+        requests = self.requests(lane)
+        partial = len(requests) > 1
+        found = await _all(self.read(request, partial=partial) for request in requests)
+        if any(parts is None for parts in found):  # meanwhile it showed that the server answers everything each time
+            found = [await self.read(Request(lane.targets, lane.window))]
+        return joined(part for parts in found for part in parts or () if part[1].point.id not in self.failed)
+
+    # -- one request ---------------------------------------------------------------------------------------------
+
+    async def read(self, request: Request, halvings: int = 0, *, partial: bool = False) -> list[Part] | None:
+        """The histories of a request, however often it has to be cut.
+
+        None: it is a part of a lane, which is better read as a whole.
+        """
         failure: HsFrameError | None = None
-        many = len(request.targets) > 1
+        one_by_one = False
+        smaller: list[Request] = []
         async with self.slots:
             # Looked at when its turn comes: what was found out meanwhile spares requests that would fail.
-            one_by_one = many and self.dialect.his_read_batch is False
-            halves = None if one_by_one else self.halves_of_too_large(request)
-            if halves is None and not one_by_one:
+            if partial and self.dialect.ignores_range:
+                return None
+            alive = tuple(target for target in request.targets if target.point.id not in self.failed)
+            if not alive:
+                return []
+            request = replace(request, targets=alive)
+            if self.hopeless is not None:
+                return self.fail(self.hopeless, request)
+            if len(alive) > 1 and self.dialect.his_read_batch is False:
+                one_by_one = True
+            else:
+                smaller = self.smaller(request)
+            if not (one_by_one or smaller):
                 try:
-                    histories = await (self.batch(request) if many else self.single(request))
+                    histories = await self.send(request)
                 except HsFrameError as error:
                     failure = error
                 else:
                     if histories is not None:
-                        return [(request.window.start_us, history) for history in histories]
-                    one_by_one, failure = True, None
+                        return self.took(request, histories)
+                    one_by_one = True
         if one_by_one:
             return await self.one_by_one(request)
-        if halves is not None:
-            return [part for half in halves for part in await self.read(half, halvings)]
+        if smaller:
+            return await self.one_after_another(smaller, halvings)
         assert failure is not None
         return await self.after(failure, request, halvings)
 
-    def halves_of_too_large(self, request: Request) -> tuple[Request, Request] | None:
-        """The halves of a request that is as large as one that failed for its size; else None."""
-        size = request.size(self.now_us)
-        if size < self.too_large.get(self.group(request), size + 1):
-            return None
-        return request.in_time(self.now_us) or request.in_points()
+    async def send(self, request: Request) -> list[History] | None:
+        """The histories inside the window; None where a batch is not answered for all of its points."""
+        refs = [Ref(target.point.id) for target in request.targets]
+        if len(refs) == 1:
+            grid = await self.client.his_read(refs[0], request.asked, raw=True)
+        else:
+            try:
+                grid = await self.client.his_read_batch(refs, request.asked, raw=True)
+            except IncompleteError as error:
+                # Cut short by the server: a smaller request helps. Points left out: reading them one by one does.
+                if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
+                    raise
+                _log.info("%s; reading point by point", error)
+                return None
+        assert isinstance(grid, Grid)
+        histories = answered(grid, request)
+        self.answers += 1
+        if ignores_range(histories, request):
+            self.dialect.ignores_range = True
+        elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
+            self.dialect.ignores_range = False
+        return clipped(histories, request)
 
-    async def after(self, error: HsFrameError, request: Request, halvings: int) -> list[Part]:
+    def took(self, request: Request, histories: Sequence[History]) -> list[Part]:
+        """Take an answer: tell of it, learn how dense the histories are, and keep it."""
+        size = request.size(self.now_us)
+        rows = max(len(history.ts_us) for history in histories)
+        days = request.window.length_us(self.now_us) / DAY_US
+        seen_rows, seen_days = self.seen.get(request.family, (0, 0.0))
+        a_point = rows // len(histories) if request.targets[0].irregular else rows
+        self.seen[request.family] = (seen_rows + a_point, seen_days + days)
+        self.progress.advance(size, sum(_samples(history) for history in histories))
+        return [(request.window.start_us, history) for history in histories]
+
+    def smaller(self, request: Request) -> list[Request]:
+        """What to send in place of a request that would be too large; nothing where it would not."""
+        if len(request.targets) > self.most_points:
+            return request.narrow(self.most_points)
+        size = request.size(self.now_us)
+        if size >= self.too_large.get(request.family, size + 1):
+            return list(request.in_time(self.now_us) or request.in_points() or ())
+        width = len(request.targets)
+        seen_rows, seen_days = self.seen.get(request.family, (0, 0.0))
+        if seen_rows < _ROWS_THAT_TELL or not seen_days:
+            return []
+        a_day = seen_rows / seen_days * (width if request.targets[0].irregular else 1)
+        rows = a_day * request.window.length_us(self.now_us) / DAY_US
+        times = over(rows, request.targets, self.limits, self.cells)
+        if times <= 2 or self.dialect.ignores_range:
+            return []
+        parts = request.windows(math.ceil(times), self.now_us)
+        return parts if len(parts) > 1 else []
+
+    async def after(self, error: HsFrameError, request: Request, halvings: int) -> list[Part] | None:
         """What to do about an error: halve, go point by point, or give up."""
-        halves = request.in_time(self.now_us) or request.in_points()
-        if halves is not None and halvings < _halvings_after(error):
+        many = len(request.targets) > 1
+        worth = halvings_after(error)
+        in_points = many and (speaks_of_points(error) or (halvings >= _TIME_FIRST and self.answers > 0))
+        halves = request.in_points() if in_points else request.in_time(self.now_us) or request.in_points()
+        if many and self.answers > 0:
+            worth += math.ceil(math.log2(len(request.targets))) if worth else 0
+        if halves is not None and halvings < worth:
             _log.info("hisRead of %d points over %s: %s; halved", len(request.targets), request.asked, error)
-            group = self.group(request)
-            size = request.size(self.now_us)
-            self.too_large[group] = min(size, self.too_large.get(group, size))
-            # One after the other: where the first half fails for good, the second is not asked for.
-            return [part for half in halves for part in await self.read(half, halvings + 1)]
-        if len(request.targets) > 1 and isinstance(error, CallError | HTTPStatusError | CodecError):
+            if speaks_of_points(error):
+                self.most_points = min(self.most_points, len(request.targets) - 1)
+            elif not in_points:
+                size = request.size(self.now_us)
+                self.too_large[request.family] = min(size, self.too_large.get(request.family, size))
+            return await self.one_after_another(halves, halvings + 1)
+        if many and may_be_a_points(error):
             parts = await self.one_by_one(request)
             if self.dialect.his_read_batch is None:  # no batch has worked yet, and each of its points does
                 self.dialect.his_read_batch = False
             return parts
-        if len(request.targets) == 1 and isinstance(error, CallError):
-            raise _naming(error, request) from error
-        raise error
+        return self.fail(error, request)
+
+    async def one_after_another(self, requests: Iterable[Request], halvings: int) -> list[Part]:
+        """Several in place of one: where the first fails for good, the next is not asked for."""
+        return [part for request in requests for part in await self.read(request, halvings) or ()]
 
     async def one_by_one(self, request: Request) -> list[Part]:
         """The points of a batch in a request each; those that fail are named together."""
-        results = await asyncio.gather(*(self.read(single) for single in request.singles()), return_exceptions=True)
+        singles = request.narrow()
+        results = await asyncio.gather(*(self.read(single) for single in singles), return_exceptions=True)
         bad = [
-            (target.point.id, result)
-            for target, result in zip(request.targets, results, strict=True)
+            (single.targets[0].point.id, result)
+            for single, result in zip(singles, results, strict=True)
             if isinstance(result, BaseException)
         ]
-        if len(bad) > 1 and all(isinstance(error, CallError) for _, error in bad):
-            ids = [ident for ident, _ in bad]
-            raise CallError(
-                f"the server refused to read {len(bad)} of {len(results)} points: {_listed(ids)}; of the first it "
-                f"says: {bad[0][1]}",
-                getattr(bad[0][1], "grid", None),
-            ) from bad[0][1]
+        if len(bad) > 1:
+            raise of_several(bad, len(results)) from bad[0][1]
         if bad:
             raise bad[0][1]
-        return [part for result in results if not isinstance(result, BaseException) for part in result]
+        return [part for result in results if not isinstance(result, BaseException) for part in result or ()]
 
-    async def single(self, request: Request) -> list[History]:
-        (target,) = request.targets
-        point = target.point
-        grid = await self.client.his_read(Ref(point.id), request.asked, raw=True)
-        histories = grid_histories(grid, ids=[point.id])
-        if len(histories) > 1:
-            raise CodecError(
-                f"the history of @{point.id} came with {len(histories)} columns of values",
-                expected="one column, val",
-                source="hisRead",
-            )
-        return _clipped([replace(history, point=point) for history in histories], request)
-
-    async def batch(self, request: Request) -> list[History] | None:
-        """The histories of a batch, None where the answer does not have them all."""
-        points = [target.point for target in request.targets]
-        refs = [Ref(point.id) for point in points]
-        try:
-            grid = await self.client.his_read_batch(refs, request.asked, raw=True)
-        except IncompleteError as error:
-            # Cut short by the server: a smaller request helps. Points left out: reading them one by one does.
-            if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
-                raise
-            _log.info("%s; reading point by point", error)
-            return None
-        histories = _matched(grid, points)
-        pairs = zip(histories, points, strict=True)
-        return _clipped([replace(history, point=point) for history, point in pairs], request)
-
-    @staticmethod
-    def group(request: Request) -> tuple[str, float]:
-        target = request.targets[0]
-        return target.tz, target.rows_a_day
+    def fail(self, error: HsFrameError, request: Request) -> list[Part]:
+        """Give up a request: raise, or keep the error with its points."""
+        error = named(error, request)
+        if not self.collecting or isinstance(error, AuthError):
+            raise error
+        if not self.answers and may_be_too_large(error):
+            self.hopeless = error  # the server has answered nothing at all
+        for target in request.targets:
+            self.failed.setdefault(target.point.id, error)
+        return []
 
 
-def _clipped(histories: Sequence[History], request: Request) -> list[History]:
-    """The samples inside the exact window; columns that share their instants still do."""
-    window = request.window
-    shared: dict[int, History] = {}
-    clipped = []
-    for history in histories:
-        inside = history.clip(window.start_us, window.end_us)
-        first = shared.setdefault(id(history.ts_us), inside)
-        clipped.append(replace(inside, ts_us=first.ts_us))
-    return clipped
+def _samples(history: History) -> int:
+    """How many samples there are; in a batch a null is none."""
+    if not history.sparse:
+        return len(history.ts_us)
+    values: Any = getattr(history.values, "values", None)
+    if values is None:
+        return sum(value is not None for value in history.values)
+    na: Any = getattr(history.values, "na", None)
+    return int(len(values) - values.null_count + (0 if na is None else na.true_count))
 
 
-def _matched(grid: Grid, points: Sequence[Point]) -> list[History]:
-    """The histories of a batch answer in the order of the points.
-
-    The client has made sure that they are all there. An id may come back in another form (absolute for relative), or
-    not at all; then the order tells.
-    """
-    histories = grid_histories(grid)
-    by_id = {history.point.id: history for history in histories if history.point.id}
-    if not all(point.id in by_id for point in points):
-        if len(histories) == len(points):
-            return histories
-        by_id |= {point.id: h for point in points for ident, h in by_id.items() if _one_record(ident, point.id)}
-    return [by_id[point.id] for point in points]
-
-
-def _one_record(one: str, other: str) -> bool:
-    return one.endswith(":" + other) or other.endswith(":" + one)
-
-
-def _halvings_after(error: HsFrameError) -> int:
-    """How many halvings an error is worth: none where a smaller request would fail in the same way."""
-    if isinstance(error, UnknownRecError):
-        return 0
-    if isinstance(error, IncompleteError):
-        return _HALVINGS
-    if isinstance(error, CallError):
-        return _HALVINGS if _LIMIT_WORDS.search(f"{error.err_type} {error.dis}") else 0
-    if isinstance(error, HTTPStatusError):
-        return _HALVINGS if error.status == 413 else _HALVINGS_WITHOUT_A_WORD if error.status >= 500 else 0
-    if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | LineCutError):
-        return _HALVINGS_WITHOUT_A_WORD
-    return 0
-
-
-def may_be_too_large(error: HsFrameError) -> bool:
-    """Whether an error may come from the size of what was asked for."""
-    return _halvings_after(error) > 0
-
-
-def _naming(error: CallError, request: Request) -> CallError:
-    """The error with the point in its message."""
-    point = request.targets[0].point
-    if f"@{point.id}" in str(error):
-        return error
-    text = f"hisRead of @{point.id} ({point.dis}) over {request.asked}: {error}"
-    if isinstance(error, UnknownRecError):
-        return UnknownRecError(text, ids=error.ids, grid=error.grid)
-    return type(error)(text, error.grid)
+async def _all(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """What they give; the first failure cancels the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as errors:
+        # The first failure cancelled the others; more than one is a coincidence of timing.
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _flat(parts: Iterable[Sequence[_T]]) -> list[_T]:
+    return [item for some in parts for item in some]

@@ -34,6 +34,8 @@ class Dialect:
         (415 taught it; nHaystack).
     answered : bool
         Whether an op was answered with a grid: the uri is right, and what is missing is not the server.
+    ignores_range : bool or None
+        Whether a hisRead was answered with far more than its range (haystack-py): then it is asked for all at once.
     his_read_batch : bool or None
         Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
     batch_form : {"standard", "id0"}
@@ -62,6 +64,7 @@ class Dialect:
     methods: dict[str, Method] = field(default_factory=dict)
     zinc_requests: bool = False
     answered: bool = False
+    ignores_range: bool | None = None
     his_read_batch: bool | None = None
     batch_form: BatchForm = "standard"
     his_write_batch: bool | None = None

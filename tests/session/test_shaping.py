@@ -292,9 +292,9 @@ def test_what_is_looked_for_further_back_is_asked_for_together(
     with caplog.at_level("INFO", logger="hsframe"):
         df = s.his_read(["@sp", "@fan", "@mode", "@old"], "2026-10-30", interval="1h")
     reads = [record for record in caplog.records if record.name == "hsframe" and "hisRead" in record.getMessage()]
-    # The day and the one before it: two points of change of value by themselves, two together; then in batches 8, 40
+    # The day and the one before it: two points of change of value together, and the two others; then in batches 8, 40
     # and 400 days back, for ever fewer of them.
-    assert len(reads) == 3 + 3
+    assert len(reads) == 2 + 3
     assert df.notna().all().tolist() == [True, True, True, False]
 
 

@@ -1,0 +1,150 @@
+"""The answer of a hisRead as what was asked for: the points in order, the exact window, windows put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, NumberColumn
+from hsframe.errors import CodecError
+from hsframe.frame.histories import History, Instants, grid_histories
+from hsframe.frame.points import Point
+from hsframe.grid import Grid
+from hsframe.history.windows import DAY_US, Request
+
+__all__ = ["Part", "answered", "clipped", "ignores_range", "joined"]
+
+Part = tuple[int, History]
+"""A history with the start of the window that it was read for."""
+
+_STEPS_US: Final = 2_000_000  # a request reaches a second further, and one that is not whole
+
+
+def answered(grid: Grid, request: Request) -> list[History]:
+    """The histories of an answer in the order of the request's points, not clipped yet.
+
+    The client has made sure that a batch has them all. An id may come back in another form (absolute for relative), or
+    not at all; then the order tells.
+
+    Raises
+    ------
+    CodecError
+        Several columns of values for one point.
+    """
+    points = [target.point for target in request.targets]
+    if len(points) == 1:
+        histories = grid_histories(grid, ids=[points[0].id])
+        if len(histories) > 1:
+            raise CodecError(
+                f"the history of @{points[0].id} came with {len(histories)} columns of values",
+                expected="one column, val",
+                source="hisRead",
+            )
+    else:
+        histories = _matched(grid_histories(grid), points)
+    return [replace(history, point=point) for history, point in zip(histories, points, strict=True)]
+
+
+def _matched(histories: list[History], points: Sequence[Point]) -> list[History]:
+    by_id = {history.point.id: history for history in histories if history.point.id}
+    if not all(point.id in by_id for point in points):
+        if len(histories) == len(points):
+            return histories
+        by_id |= {point.id: h for point in points for ident, h in by_id.items() if _one_record(ident, point.id)}
+    return [by_id[point.id] for point in points]
+
+
+def _one_record(one: str, other: str) -> bool:
+    return one.endswith(":" + other) or other.endswith(":" + one)
+
+
+def ignores_range(histories: Sequence[History], request: Request) -> bool:
+    """Whether an answer is far wider than what was asked for: a server that answers all it has (haystack-py).
+
+    Some give a sample more of each point on either side (SkySpark), which may be long ago; some give whole days.
+    """
+    window = request.window
+    if window.end_us is None or not histories:
+        return False
+    ts_us = histories[0].ts_us
+    outside = (ts_us < window.start_us - _STEPS_US) | (ts_us > window.end_us + _STEPS_US)
+    if np.count_nonzero(outside) <= 2 * len(histories):
+        return False
+    far_us = max(2 * DAY_US, window.end_us - window.start_us)
+    return bool(ts_us.min() < window.start_us - far_us or ts_us.max() > window.end_us + far_us)
+
+
+def clipped(histories: Iterable[History], request: Request) -> list[History]:
+    """The samples inside the exact window; columns that share their instants still do."""
+    window = request.window
+    shared: dict[int, History] = {}
+    inside_all = []
+    for history in histories:
+        inside = history.clip(window.start_us, window.end_us)
+        if 2 * len(inside.ts_us) < len(history.ts_us):
+            inside = _compact(inside)
+        first = shared.setdefault(id(history.ts_us), inside)
+        inside_all.append(replace(inside, ts_us=first.ts_us))
+    return inside_all
+
+
+def _compact(history: History) -> History:
+    """The same history in memory of its own: a slice keeps all that it was cut from."""
+    values = history.values
+    if isinstance(values, ArrowColumn):
+        na = None if values.na is None else _one_array([values.na])
+        values = values._sliced(_one_array([values.values]), na)
+    return replace(history, ts_us=history.ts_us.copy(), values=values)
+
+
+def joined(parts: Iterable[Part]) -> list[History]:
+    """The histories of one read, the windows of each point in order of time and, where they are alike, one array.
+
+    So the answers' own memory is let go as soon as all windows of a batch are there.
+    """
+    by_id: dict[str, list[Part]] = {}
+    for part in parts:
+        by_id.setdefault(part[1].point.id, []).append(part)
+    times: dict[tuple[int, ...], Instants] = {}
+    histories: list[History] = []
+    for own in by_id.values():
+        windows = [history for _, history in sorted(own, key=lambda part: part[0])]
+        full = [history for history in windows if len(history.ts_us)] or windows[:1]
+        values = full[0].values if len(full) == 1 else _concatenated([history.values for history in full])
+        if values is None or len({history.sparse for history in full}) > 1:
+            histories += full
+            continue
+        key = tuple(id(history.ts_us) for history in full)
+        if key not in times:
+            times[key] = full[0].ts_us if len(full) == 1 else np.concatenate([history.ts_us for history in full])
+        histories.append(History(full[0].point, times[key], values, full[0].sparse))
+    return histories
+
+
+def _concatenated(columns: Sequence[Sequence[Any]]) -> ArrowColumn | None:
+    """The cells of some columns in one; None where they are not alike."""
+    first = columns[0]
+    if not isinstance(first, ArrowColumn) or pa.types.is_dictionary(first.values.type):
+        return None
+    alike: list[ArrowColumn] = []
+    for column in columns:
+        if type(column) is not type(first) or column.values.type != first.values.type:
+            return None
+        if isinstance(column, NumberColumn) and isinstance(first, NumberColumn) and column.unit != first.unit:
+            return None
+        alike.append(column)
+    na = None
+    if any(column.na is not None for column in alike):
+        flags = (pa.array(np.zeros(len(column), dtype=bool)) if column.na is None else column.na for column in alike)
+        na = _one_array(flags)
+    return first._sliced(_one_array(column.values for column in alike), na)
+
+
+def _one_array(arrays: Iterable[Any]) -> Any:
+    chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
+    # Kept for as long as the frame: not among the short-lived arrays of Arrow's own pool, which would never shrink.
+    return pa.concat_arrays(chunks, memory_pool=pa.system_memory_pool())

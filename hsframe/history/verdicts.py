@@ -1,0 +1,89 @@
+"""What an error of a read says about the request: too large, a bad point in it, or nothing that could be helped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from hsframe.errors import (
+    CallError,
+    CodecError,
+    HsFrameError,
+    HTTPStatusError,
+    IncompleteError,
+    RequestTimeoutError,
+    UnknownRecError,
+)
+from hsframe.history.windows import Request
+from hsframe.protocol.http import LineCutError, TruncatedBodyError
+
+__all__ = ["halvings_after", "may_be_a_points", "may_be_too_large", "named", "of_several", "speaks_of_points"]
+
+_LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
+_POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
+_ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)
+# How often a request is halved before the error is the answer. A limit is found soon or never; a server that is down
+# must not be asked a thousand times.
+_HALVINGS: Final = 24
+_HALVINGS_WITHOUT_A_WORD: Final = 5
+
+
+def halvings_after(error: HsFrameError) -> int:
+    """How many halvings an error is worth: none where a smaller request would fail in the same way."""
+    if isinstance(error, UnknownRecError):
+        return 0
+    if isinstance(error, IncompleteError):
+        return _HALVINGS
+    if isinstance(error, CallError):
+        return _HALVINGS if _LIMIT_WORDS.search(_words(error)) else 0
+    if isinstance(error, HTTPStatusError):
+        if error.status == 413 or (error.status in (200, 400) and _LIMIT_WORDS.search(error.reason)):
+            return _HALVINGS  # a JSON error body may speak of a limit, too
+        return _HALVINGS_WITHOUT_A_WORD if error.status >= 500 else 0
+    if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | LineCutError):
+        return _HALVINGS_WITHOUT_A_WORD
+    return 0
+
+
+def may_be_too_large(error: HsFrameError) -> bool:
+    """Whether an error may come from the size of what was asked for."""
+    return halvings_after(error) > 0
+
+
+def speaks_of_points(error: HsFrameError) -> bool:
+    """Whether an error speaks of a limit of points, and not of rows."""
+    words = _words(error) if isinstance(error, CallError) and not isinstance(error, IncompleteError) else ""
+    return bool(_LIMIT_WORDS.search(words) and _POINT_WORDS.search(words) and not _ROW_WORDS.search(words))
+
+
+def may_be_a_points(error: HsFrameError) -> bool:
+    """Whether a batch that failed so may have failed for one of its points."""
+    return isinstance(error, CallError | HTTPStatusError | CodecError)
+
+
+def _words(error: CallError) -> str:
+    return f"{error.err_type} {error.dis}"
+
+
+def named(error: HsFrameError, request: Request) -> HsFrameError:
+    """The error with the point in its message, where the server refused one."""
+    point = request.targets[0].point
+    if len(request.targets) > 1 or not isinstance(error, CallError) or f"@{point.id}" in str(error):
+        return error
+    text = f"hisRead of @{point.id} ({point.dis}) over {request.asked}: {error}"
+    if isinstance(error, UnknownRecError):
+        return UnknownRecError(text, ids=error.ids, grid=error.grid)
+    return type(error)(text, error.grid)
+
+
+def of_several(bad: Sequence[tuple[str, BaseException]], total: int) -> BaseException:
+    """One error for those of several points, by id: all are named if the server refused them."""
+    first = bad[0][1]
+    if len(bad) == 1 or not all(isinstance(error, CallError) for _, error in bad):
+        return first
+    ids = ", ".join("@" + ident for ident, _ in bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+    return CallError(
+        f"the server refused to read {len(bad)} of {total} points: {ids}; of the first it says: {first}",
+        getattr(first, "grid", None),
+    )
