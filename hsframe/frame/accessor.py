@@ -30,6 +30,10 @@ Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 class _Windows(Generic[Object]):
     _obj: Object
 
+    if TYPE_CHECKING:
+
+        def magnitude(self) -> Object: ...
+
     def __init__(self, obj: Object) -> None:
         self._obj = obj
 
@@ -48,7 +52,7 @@ class _Windows(Generic[Object]):
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
         from hsframe.frame.windows import UnitWindow
 
-        return UnitWindow(getattr(self._obj, name)(*args, **kwargs), self._obj)
+        return UnitWindow(getattr(self.magnitude(), name)(*args, **kwargs), self._obj)
 
 
 @pd.api.extensions.register_dataframe_accessor("hs")

@@ -48,9 +48,6 @@ from hsframe.frame.scalars import UnitFloat, as_float, conversion
 from hsframe.kinds import Number
 from hsframe.units import convertible, delta, divide, multiply, power
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["UnitArithmetic", "difference_unit", "squared_unit"]
 
 Floats = npt.NDArray[np.float64]

@@ -17,11 +17,22 @@ class UnitWindow:
     It has every method of the window (``mean``, ``std``, ``sum``, ``quantile``, ``agg``, ...). Results of ``std`` are
     differences (Δ°F of °F); those of ``count``, ``skew``, ``corr`` and their like are plain; those of ``apply`` and
     ``agg`` with functions of one's own have no unit that anyone knows.
+
+    Parameters
+    ----------
+    window : pandas window
+        Of plain numbers: ``df.hs.magnitude().rolling(...)``.
+    like : DataFrame or Series
+        The frame with its units.
     """
 
     def __init__(self, window: Any, like: Any) -> None:
         self._window = window
         self._like = like
+
+    def __getitem__(self, labels: Any) -> UnitWindow:
+        """The same window over some of the columns."""
+        return UnitWindow(self._window[labels], self._like[labels])
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._window, name)
@@ -29,7 +40,7 @@ class UnitWindow:
             return found
 
         def statistic(*args: Any, **kwargs: Any) -> Any:
-            result = found(*args, **kwargs)
+            result = found(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
             if not isinstance(result, pd.DataFrame | pd.Series):
                 return result
             how: str | None = name
@@ -49,3 +60,8 @@ class UnitWindow:
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(type(self)), *dir(self._window)})
+
+
+def _plain(argument: Any) -> Any:
+    """A second frame or column, as of ``corr``, in plain numbers too."""
+    return argument.hs.magnitude() if isinstance(argument, pd.DataFrame | pd.Series) else argument

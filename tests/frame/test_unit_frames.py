@@ -248,6 +248,13 @@ def test_windows_keep_units(numbers):
     assert list(several.dtypes) == [F, UnitDtype("Δ°F"), np.float64]
     assert numbers["Zone"].hs.rolling(2).mean().dtype == F
     assert list(numbers.hs.rolling(2).apply(len, raw=True).dtypes) == [np.float64, np.float64]
+    assert numbers.hs.rolling(2)["Zone"].mean().dtype == F
+    assert list(numbers.hs.rolling(2)[["Meter"]].sum().dtypes) == [KW]
+    plain = numbers.hs.magnitude()
+    pd.testing.assert_frame_equal(numbers.hs.rolling(3).corr(), plain.rolling(3).corr())
+    pd.testing.assert_series_equal(
+        numbers["Zone"].hs.rolling(3).cov(numbers["Meter"]), plain["Zone"].rolling(3).cov(plain["Meter"])
+    )
     assert "Rolling" in repr(numbers.hs.rolling(2))
     pd.testing.assert_frame_equal(numbers.hs.rolling(2).mean().hs.magnitude(), numbers.rolling(2).mean())
 
