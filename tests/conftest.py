@@ -19,6 +19,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# A shell that starts this run in the background (`... &`, nohup, some CI runners) has it ignore Ctrl-C, and every child
+# would inherit that: programs that a test stops by Ctrl-C would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Threads that nobody leaves behind: they end with something that is still wanted.
 _LASTING_THREADS = (
