@@ -27,6 +27,7 @@ from hsframe.errors import (
     IncompleteError,
     MetadataError,
     NetworkError,
+    ReadWarning,
     RequestTimeoutError,
     SpanError,
     UnitError,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         point_write_array,
         read,
         read_by_ids,
+        watch,
         watch_close,
         watch_poll,
         watch_sub,
@@ -94,7 +96,8 @@ _LAZY: Final = {
         (
             "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
             "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write",
-            "point_write_array", "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+            "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll", "watch_sub",
+            "watch_unsub",
         ),
         "hsframe.verbs",
     ),
@@ -104,12 +107,12 @@ _LAZY_MODULES: Final = ("options", "spans", "units")
 __all__ = [
     "MARKER", "NA", "REMOVE", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord", "GapWarning",
     "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
-    "NetworkError", "Number", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
+    "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
     "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
     "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "export", "filetypes",
     "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav",
     "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
-    "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from hsframe.protocol.answers import by_ids, check_batch
 from hsframe.protocol.ops import OPS, Id, Range, as_ref, ids_of, op_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 from hsframe.streams import record_batches
+from hsframe.watching import Duration, watch_grids
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -424,6 +425,63 @@ class Client(ClientLifecycle):
     async def watch_close(self, watch_id: str, *, raw: bool = False) -> Answer:
         """End a watch."""
         return await self._op("watchUnsub", requests.watch_close_request(watch_id), raw=raw)
+
+    async def watch(
+        self,
+        points: Id | Iterable[Id],
+        poll: Duration = "5s",
+        *,
+        dis: str = "hsframe",
+        lease: Duration | None = None,
+        checked: bool = True,
+        empty: bool = False,
+        patience: Duration = "1min",
+        raw: bool = False,
+    ) -> AsyncGenerator[Answer, None]:
+        """Watch records: first all of them as they are, then each time those that changed.
+
+        A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
+        opened anew, and what changed meanwhile comes once. The watch is closed when the loop ends; leave it early
+        with ``contextlib.aclosing``, so that this happens at once.
+
+        Parameters
+        ----------
+        points : str, Ref or iterable of them
+            Ids, or one text that is a filter, for the records that it finds now.
+        poll : str, number, timedelta or Number
+            How long to wait between polls: ``"5s"``, ``"1min"``, seconds as a number.
+        dis : str
+            What the server's list of watches calls it.
+        lease : same, optional
+            How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
+            polled more often.
+        checked : bool
+            False: an unknown id gives a record of nothing but that id.
+        empty : bool
+            Whether a poll without changes is given too, as no rows.
+        patience : same as `poll`
+            How long the server may be out of reach.
+
+        Yields
+        ------
+        list of dict, or Grid
+            Whole records, under the ids that the server gives them.
+
+        Raises
+        ------
+        UnknownRecError
+            `checked`, and the server does not know some of the ids.
+        CallError, NetworkError
+            The watch cannot be opened, or the server was out of reach for longer than `patience`.
+        MetadataError
+            A duration that is none; a filter that finds nothing.
+        """
+        grids = watch_grids(
+            self, points, poll=poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
+        )
+        async with aclosing(grids):
+            async for grid in grids:
+                yield self._give(grid, raw)
 
     # -- the rest ------------------------------------------------------------------------------------------------
 

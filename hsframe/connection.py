@@ -8,9 +8,9 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from hsframe.client import Client
 from hsframe.errors import HsFrameError, MetadataError
@@ -20,6 +20,8 @@ from hsframe.runners import Runner
 __all__ = ["Connection"]
 
 T = TypeVar("T")
+
+_CLOSE_S: Final = 10.0
 
 
 class Connection:
@@ -38,6 +40,7 @@ class Connection:
         self._runner = runner
         self._lock = threading.RLock()
         self._closed = False
+        self._feeds: set[AsyncGenerator[Any, None]] = set()
         self._unopened: Client | None = make_client()
         self.uri = self._unopened.base_url
         self._open: tuple[Client, asyncio.AbstractEventLoop, int] | None = None
@@ -93,6 +96,22 @@ class Connection:
         assert isinstance(grid, Grid)
         return grid
 
+    def each(self, make: Callable[[Client], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
+        """What an asynchronous generator of the client gives, one by one, each waited for.
+
+        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed.
+        """
+        client = self.client
+        items = make(client)
+        self._feeds.add(items)
+        try:
+            while self.client is client and (item := self.run(_next_of, items)) is not None:
+                yield item[0]
+        finally:
+            with suppress(HsFrameError, RuntimeError):  # closed already, or collected in the loop's own thread
+                self.run(_close_of, items, timeout_s=_CLOSE_S)
+            self._feeds.discard(items)
+
     def close(self) -> None:
         """Send the op ``close`` to the server and close every connection; a second time does nothing."""
         with self._lock:
@@ -105,6 +124,9 @@ class Connection:
                 return
             self._forget()
         try:
+            for items in list(self._feeds):  # while there is a line to say good-bye on
+                with suppress(HsFrameError, RuntimeError):
+                    self._runner.run(_close_of, items, timeout_s=_CLOSE_S)
             self._runner.run(client.close)
         finally:
             self._runner.release()
@@ -119,6 +141,16 @@ class Connection:
         self._open = None
         if self._at_collection is not None:
             self._at_collection.detach()
+
+
+async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
+    async for item in items:
+        return (item,)
+    return None
+
+
+async def _close_of(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
 
 
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -23,7 +23,7 @@ from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
-from hsframe.frame.points import Point
+from hsframe.frame.points import Point, as_points
 from hsframe.frame.regular import duration_us, parse_step
 from hsframe.frame.resample import Aggregation
 from hsframe.frame.trend import Header, Missing, Shape, trend_frame
@@ -39,6 +39,7 @@ from hsframe.protocol.ops import as_ref
 from hsframe.protocol.secret import HiddenStr, Secret
 from hsframe.runners import runner_named
 from hsframe.spans import SpanLike
+from hsframe.watching import Duration
 from hsframe.writing import write_frame
 
 if TYPE_CHECKING:
@@ -728,6 +729,66 @@ class Session:
     def watch_close(self, watch_id: str) -> None:
         """Close a watch."""
         self._ask("watch_close", watch_id)
+
+    def watch(
+        self,
+        points: Any,
+        poll: Duration = "5s",
+        *,
+        dis: str = "hsframe",
+        lease: Duration | None = None,
+        checked: bool = True,
+        empty: bool = False,
+        patience: Duration = "1min",
+    ) -> Iterator[pd.DataFrame]:
+        """Watch records: a frame of all of them as they are, then each time one of those that changed.
+
+        ``for frame in session.watch("point and cur"): ...`` waits between the frames. A watch that is lost (an error
+        grid, a lease that ran out, a lost session, a server that was restarted) is opened anew, and what changed
+        meanwhile comes once. Leaving the loop, by ``break``, an exception or Ctrl-C, closes the watch.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            A filter, for the records that it finds now; ids; or the frame that :meth:`read` gave.
+        poll : str, number or timedelta
+            How long to wait between polls: ``"5s"``, ``"1min"``, seconds as a number.
+        dis : str
+            What the server's list of watches calls it.
+        lease : same as `poll`, optional
+            How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
+            polled more often.
+        checked : bool
+            False: an unknown id gives a record of nothing but that id.
+        empty : bool
+            Whether a poll without changes gives a frame too, without rows.
+        patience : same as `poll`
+            How long the server may be out of reach.
+
+        Yields
+        ------
+        DataFrame
+            A row a record, as :meth:`read` gives it, under the id that the server gives it; ``curVal`` is in its unit
+            where all rows have one, else of ``Number``.
+
+        Raises
+        ------
+        UnknownRecError
+            `checked`, and the server does not know some of the ids.
+        CallError, NetworkError
+            The watch cannot be opened, or the server was out of reach for longer than `patience`.
+        MetadataError
+            A duration that is none; a filter that finds nothing.
+        """
+        wanted = points if isinstance(points, str) else [Ref(point.id) for point in as_points(points)]
+        grids = self._connection.each(
+            lambda client: client.watch(
+                wanted, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience, raw=True
+            )
+        )
+        with closing(grids):
+            for grid in grids:
+                yield self._watched(grid)
 
     def _watched(self, grid: Grid) -> pd.DataFrame:
         df = entity_frame(grid)

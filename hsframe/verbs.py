@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
     "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array",
-    "read", "read_by_ids", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+    "read", "read_by_ids", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -64,6 +64,7 @@ latest = _verb(Session.latest)
 export = _verb(Session.export)
 point_write = _verb(Session.point_write)
 point_write_array = _verb(Session.point_write_array)
+watch = _verb(Session.watch)
 watch_sub = _verb(Session.watch_sub)
 watch_poll = _verb(Session.watch_poll)
 watch_unsub = _verb(Session.watch_unsub)

@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("codecs",),
     ("protocol",),
     ("frame",),
-    ("tls", "transport", "tally", "offload", "logins", "calls", "streams", "lifecycle", "client"),
+    ("tls", "transport", "tally", "offload", "logins", "calls", "streams", "lifecycle", "watching", "client"),
     ("history", "server", "testing"),
     ("diagnosis",),
     ("runners", "connection", "writing", "session", "verbs"),
@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 
 # Neighbours that must not know each other, in either direction; they meet in history and session.
-STRANGERS = ((("client", "lifecycle", "streams", "calls", "logins", "transport", "tls"), ("frame",)),)
+STRANGERS = ((("client", "watching", "lifecycle", "streams", "calls", "logins", "transport", "tls"), ("frame",)),)
 
 # Who may name a package at all, also inside a function. A package that is not listed is the standard library's, or
 # one that everybody may use (numpy).
