@@ -39,6 +39,7 @@ __all__ = [
     "IncompleteError",
     "MetadataError",
     "NetworkError",
+    "ReadWarning",
     "RequestTimeoutError",
     "SpanError",
     "UnitError",
@@ -237,3 +238,7 @@ class ZoneWarning(UserWarning):
 
 class GapWarning(UserWarning):
     """Samples that are all further apart than the gap that may be bridged, so that no interval has a value."""
+
+
+class ReadWarning(UserWarning):
+    """Points that could not be read and have no column; ``df.hs.catalog`` has the reason of each."""

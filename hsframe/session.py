@@ -19,9 +19,7 @@ import pandas as pd
 from hsframe.client import Client
 from hsframe.connection import Connection
 from hsframe.errors import MetadataError
-from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.points import Point, as_points
 from hsframe.frame.regular import duration_us, parse_step
@@ -29,14 +27,14 @@ from hsframe.frame.resample import Aggregation
 from hsframe.frame.trend import Header, Missing, Shape, trend_frame
 from hsframe.grid import Grid
 from hsframe.history.archive import checked_path, write_archive
-from hsframe.history.intervals import Shaping, read_intervals
+from hsframe.history.intervals import Shaping
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.points import find_targets
-from hsframe.history.read import read_histories
+from hsframe.history.read import HowToRead
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.login import AuthScheme
 from hsframe.protocol.ops import as_ref
 from hsframe.protocol.secret import HiddenStr, Secret
+from hsframe.reading import OnError, Reading, limits_of, read_frame
 from hsframe.runners import runner_named
 from hsframe.spans import SpanLike
 from hsframe.watching import Duration
@@ -368,6 +366,11 @@ class Session:
         max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
         min_coverage: float | None = ...,
         rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
+        on_error: OnError = ...,
+        limit_rows: int | None = ...,
+        chunk: str | timedelta | None = ...,
+        max_concurrency: int | None = ...,
+        progress: bool | None = ...,
     ) -> pd.DataFrame: ...
     @overload
     def his_read(
@@ -386,6 +389,11 @@ class Session:
         max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
         min_coverage: float | None = ...,
         rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
+        on_error: OnError = ...,
+        limit_rows: int | None = ...,
+        chunk: str | timedelta | None = ...,
+        max_concurrency: int | None = ...,
+        progress: bool | None = ...,
     ) -> dict[str, pd.DataFrame]: ...
     def his_read(
         self,
@@ -403,6 +411,11 @@ class Session:
         max_gap: str | timedelta | Mapping[str, str | timedelta] | None = None,
         min_coverage: float | None = None,
         rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
+        on_error: OnError = "raise",
+        limit_rows: int | None = None,
+        chunk: str | timedelta | None = None,
+        max_concurrency: int | None = None,
+        progress: bool | None = None,
     ) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The histories of some points as a frame: every sample once, at its instant, in its unit.
 
@@ -445,12 +458,27 @@ class Session:
             The share of an interval that must be known for its mean or integral.
         rollover : float, Number, bool or mapping, optional
             The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
+        on_error : {"raise", "warn", "catalog"}
+            What to do about a point that cannot be read: raise its error; or leave it out, as a whole, and say so
+            with a warning or only in ``df.hs.catalog``. That a login is refused is raised in any case.
+        limit_rows : int, optional
+            The most rows that one request may be expected to be answered with; a server that gives fewer is found
+            out, and remembered.
+        chunk : str or timedelta, optional
+            The longest time that one request may reach over, as ``"7D"``.
+        max_concurrency : int, optional
+            How many requests run at once; by default as :func:`connect` was told.
+        progress : bool, optional
+            Whether to draw a bar after two seconds (with tqdm). By default in a notebook and in a terminal.
 
         Returns
         -------
         DataFrame or dict of str to DataFrame
             Index ``ts``, ``datetime64[us, zone]``, strictly increasing. Number columns with a unit are
             ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``.
+            ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
+            read has no column; with ``shape="dict"`` it has a frame without one. The table is in ``df.attrs``, which
+            operations of pandas may drop: take it from this frame.
 
         Raises
         ------
@@ -470,6 +498,8 @@ class Session:
             The points are in several zones and share one index, which is UTC then.
         GapWarning
             Points whose samples are all further apart than `max_gap`, so that no interval has a value.
+        ReadWarning
+            With ``on_error="warn"``: points that could not be read.
         """
         # A wrong setting is refused before anything is read.
         trend_frame(
@@ -486,18 +516,21 @@ class Session:
                 "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
                 "in interval='15min'"
             )
-        histories = self.run(self._histories, points, span, week_start, shaping, header)
-        return trend_frame(histories, header=header, shape=shape, tz=tz, units=units, na=na)
-
-    async def _histories(
-        self, client: Client, points: Any, span: SpanLike, week_start: str, shaping: Shaping | None, header: Header
-    ) -> list[History]:
-        targets = await find_targets(client, points)
-        self._remember(target.point for target in targets)
-        how: dict[str, Any] = {"week_start": week_start, "max_concurrency": self._max_concurrency}
-        if shaping is None:
-            return await read_histories(client, targets, span, **how)
-        return await read_intervals(client, targets, span, shaping, header=header, **how)
+        how: HowToRead = {
+            "limits": limits_of(limit_rows, chunk),
+            "max_concurrency": self._max_concurrency if max_concurrency is None else max_concurrency,
+        }
+        return read_frame(
+            self.run,
+            Reading(points, span, week_start, header, shaping, how),
+            remember=self._remember,
+            shape=shape,
+            tz=tz,
+            units=units,
+            na=na,
+            on_error=on_error,
+            progress=progress,
+        )
 
     def latest(
         self,
@@ -797,7 +830,7 @@ class Session:
 
     def invoke_action(self, id: Ref | str, action: str, args: Mapping[str, Any] | Grid | None = None) -> pd.DataFrame:
         """Call an action of a record; the answer is whatever the server makes of it."""
-        return _frame(self._ask("invoke_action", id, action, args))
+        return self._frame(self._ask("invoke_action", id, action, args))
 
     def eval(self, expr: str) -> pd.DataFrame:
         """Evaluate an Axon expression (SkySpark, Haxall).
@@ -805,9 +838,46 @@ class Session:
         Returns
         -------
         DataFrame
-            A trend frame where the answer is shaped like a history, else a row a record.
+            A trend frame where the answer is shaped like a history (``hisRead``, ``hisRollup``), in the units that
+            the answer names, or else those of points that this session has read; else a row a record. A lone value
+            is the one cell of a column ``val``.
+
+        Raises
+        ------
+        CallError
+            The expression failed; ``error.trace`` has the server's stack trace.
+        IncompleteError
+            The server says that its answer is not whole.
+        HTTPStatusError
+            404: the server has no Axon.
         """
-        return _frame(self._ask("eval", expr))
+        return self._frame(self._ask("eval", expr))
+
+    def eval_all(self, exprs: Iterable[str]) -> list[pd.DataFrame]:
+        """Evaluate several Axon expressions in one request (SkySpark); on Haxall one after the other.
+
+        Parameters
+        ----------
+        exprs : iterable of str
+
+        Returns
+        -------
+        list of DataFrame
+            In the order of the expressions, each as :meth:`eval` gives it.
+
+        Raises
+        ------
+        CallError
+            An expression failed; the message says which.
+        """
+        grids = self._connection.run(functools.partial(self.client.eval_all, exprs, raw=True))
+        return [self._frame(grid) for grid in grids]
+
+    def _frame(self, grid: Grid) -> pd.DataFrame:
+        """The frame of any answer; of a history with what is known of its points."""
+        if is_history(grid):
+            return trend_frame(grid_histories(grid, self._known))
+        return entity_frame(grid)
 
     def call(self, op: str, grid: Grid | None = None) -> Grid:
         """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
@@ -818,9 +888,3 @@ class Session:
             The server answered with an error grid.
         """
         return self._connection.run(self.client.call, op, grid if grid is not None else Grid())
-
-
-def _frame(grid: Grid) -> pd.DataFrame:
-    df = grid_to_frame(grid)
-    assert isinstance(df, pd.DataFrame)
-    return df

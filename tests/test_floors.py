@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "hsframe"
 # From the ground up. A name stands for the module or for everything in the package of that name; the longest name
 # that fits a module counts. A module may import its own floor and those above it in this list (below it in the house).
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "zones", "kinds", "units", "filters", "spans", "options"),
+    ("errors", "zones", "kinds", "units", "filters", "spans", "options", "cautions"),
     ("grid", "columns"),
     ("codecs",),
     ("protocol",),
@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tls", "transport", "tally", "offload", "logins", "calls", "streams", "lifecycle", "watching", "client"),
     ("history", "server", "testing"),
     ("diagnosis",),
-    ("runners", "connection", "writing", "session", "verbs"),
+    ("runners", "connection", "progress", "reading", "writing", "session", "verbs"),
     ("cli", "demo_run"),
     ("__init__", "__main__"),
 )
@@ -39,7 +39,10 @@ STRANGERS = ((("client", "watching", "lifecycle", "streams", "calls", "logins", 
 # Who may name a package at all, also inside a function. A package that is not listed is the standard library's, or
 # one that everybody may use (numpy).
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "pandas": ("frame", "history", "diagnosis", "spans", "server", "testing", "writing", "session", "cli", "__init__"),
+    "pandas": (
+        *("frame", "history", "diagnosis", "spans", "server", "testing"),
+        *("reading", "writing", "session", "cli", "__init__"),
+    ),
     "pyarrow": ("codecs.histories", "frame", "history", "server", "testing", "session", "cli"),
     "aiohttp": ("transport", "server", "testing"),
     "cryptography": ("protocol", "tls", "server"),
@@ -48,6 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "hypothesis": ("testing",),
     "matplotlib": ("frame", "demo_run"),
     "pint": ("frame",),
+    "tqdm": ("progress",),
     "pint_pandas": ("frame",),
     # All cryptography goes through the package cryptography.
     "hashlib": (),
@@ -55,7 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 # Imported only inside functions: optional, or patching, or slow to load for those who do not use it.
-ONLY_IN_FUNCTIONS = ("nest_asyncio", "nest_asyncio2", "matplotlib", "pint", "pint_pandas")
+ONLY_IN_FUNCTIONS = ("nest_asyncio", "nest_asyncio2", "matplotlib", "pint", "pint_pandas", "tqdm")
 
 # What `import hsframe` must not load (PEP 562 loads it on first use).
 NOT_LOADED_BY_IMPORT = (

@@ -227,6 +227,13 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
         return frame_to_grid(self._obj)
 
+    @property
+    def catalog(self) -> pd.DataFrame:
+        """What became of each point of the read, see :func:`hsframe.frame.outcomes.outcomes_table`."""
+        from hsframe.frame.outcomes import outcomes_table
+
+        return outcomes_table(self._obj)
+
     def to_arrow(self) -> pa.Table:
         """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame.arrow.frame_to_arrow`."""
         from hsframe.frame.arrow import frame_to_arrow

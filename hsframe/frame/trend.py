@@ -6,7 +6,6 @@ clock repeats and the hour that it skips cannot go wrong. What is already in ord
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hsframe.cautions import caution
 from hsframe.errors import MetadataError, ZoneWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants, grid_histories, is_history
@@ -158,7 +158,7 @@ def trend_frame(
             for label, track in zip(labels, tracks, strict=True)
         }
     index_zone = index_zone_of(points, tz)
-    return _wide(tracks, labels, index_zone) if shape == "wide" else _long(tracks, index_zone)
+    return _wide(tracks, labels, index_zone) if shape == "wide" else _long(tracks, labels, index_zone)
 
 
 def labels_of(points: Sequence[Point], header: Header) -> list[str]:
@@ -273,12 +273,11 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     names = sorted({point.tz for point in points if point.tz is not None})
     keys = {zone_key(name) for name in names}
     if len(keys) > 1:
-        warnings.warn(
+        caution(
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so the index of their one frame is UTC; "
             "choose a zone with tz='New_York' (say), or take one frame a point, each in its own zone, with "
             "shape='dict'",
             ZoneWarning,
-            stacklevel=4,
         )
         return zone("UTC")
     return zone(keys.pop() if keys else "UTC")
@@ -347,7 +346,7 @@ def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
     return pd.api.extensions.take(array, places, allow_fill=True)
 
 
-def _long(tracks: Sequence[Track], index_zone: ZoneInfo) -> pd.DataFrame:
+def _long(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
     counts = [len(track.ts_us) for track in tracks]
     owner = np.repeat(np.arange(len(tracks)), counts)
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for track in tracks)])
@@ -361,7 +360,11 @@ def _long(tracks: Sequence[Track], index_zone: ZoneInfo) -> pd.DataFrame:
     if tracks and all(track.flags is not None for track in tracks):
         columns["na"] = _stacked([track.flags for track in tracks])
     df = pd.DataFrame(columns)
-    attach(df, {})
+    attach(
+        df,
+        {},
+        differing={label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing},
+    )
     return df
 
 

@@ -8,14 +8,14 @@ in the nearer ones.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import numpy as np
 
+from hsframe.cautions import caution
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning
 from hsframe.frame.histories import History, Instants
@@ -24,7 +24,7 @@ from hsframe.frame.resample import Aggregation, Length, Nature, Rule, rules_of
 from hsframe.frame.rollup import interval_histories
 from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
-from hsframe.history.read import read_histories, with_zones
+from hsframe.history.read import HowToRead, read_histories, with_zones
 from hsframe.history.windows import GUESSED_ROWS_A_DAY, Target
 from hsframe.kinds import Number
 from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
@@ -60,13 +60,13 @@ async def read_intervals(
     header: Header = "dis",
     now: datetime | None = None,
     week_start: str = "monday",
-    max_concurrency: int = 6,
+    **how: Unpack[HowToRead],
 ) -> list[History]:
     """The histories of some points, a value an interval (:mod:`hsframe.frame.resample` says which).
 
     Parameters
     ----------
-    client, targets, span, now, week_start, max_concurrency
+    client, targets, span, now, week_start, **how
         As for :func:`read_around`.
     shaping : Shaping
     header : {"dis", "id"} or callable
@@ -103,9 +103,7 @@ async def read_intervals(
         rollover=shaping.rollover,
     )
     by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
-    histories, grids = await read_around(
-        client, targets, span, step, by_id, now=now, week_start=week_start, max_concurrency=max_concurrency
-    )
+    histories, grids = await read_around(client, targets, span, step, by_id, now=now, week_start=week_start, **how)
     results = interval_histories(histories, grids, by_id, now_us=epoch_us(now))
     _warn_of_gaps(histories, results, by_id)
     return results
@@ -131,13 +129,12 @@ def _warn_of_gaps(histories: Sequence[History], results: Sequence[History], rule
             apart.append((empty[ident], timedelta(microseconds=int(np.median(steps)))))
     if apart:
         point, usual = apart[0]
-        warnings.warn(
+        caution(
             f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
             f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
             f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer one, as in "
             f"max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
-            stacklevel=2,
         )
 
 
@@ -150,7 +147,7 @@ async def read_around(
     *,
     now: datetime | None = None,
     week_start: str = "monday",
-    max_concurrency: int = 6,
+    **how: Unpack[HowToRead],
 ) -> tuple[list[History], dict[str, Intervals]]:
     """The histories of some points over the intervals of a span, and as far around them as their rules reach.
 
@@ -167,8 +164,8 @@ async def read_around(
         Aware; the present by default.
     week_start : str
         The day on which the weeks of `span` start; those of `step` have their own.
-    max_concurrency : int
-        How many requests run at once.
+    **how
+        See :class:`hsframe.history.read.HowToRead`.
 
     Returns
     -------
@@ -203,16 +200,12 @@ async def read_around(
         windows.setdefault((grid.start_us - before_us, grid.end_us + after_us), []).append(target)
     found: dict[str, list[History]] = {target.point.id: [] for target in zoned}
     for (start_us, end_us), group in windows.items():
-        for history in await read_histories(
-            client, group, _span(start_us, end_us), now=now, max_concurrency=max_concurrency
-        ):
+        for history in await read_histories(client, group, _span(start_us, end_us), now=now, **how):
             found[history.point.id].append(history)
     starts_us = {tz: grid.start_us for tz, grid in grids.items()}
     for gap_us, group in searches.items():
         missing = [one for one in group if not _has_sample(found[one.point.id], starts_us[one.tz])]
-        for history in await last_samples(
-            client, missing, starts_us, gap_us, done_us=_DEPTHS_US[0], now=now, max_concurrency=max_concurrency
-        ):
+        for history in await last_samples(client, missing, starts_us, gap_us, done_us=_DEPTHS_US[0], now=now, **how):
             found[history.point.id].insert(0, history)
     return [history for target in zoned for history in found[target.point.id]], grids
 
@@ -233,7 +226,7 @@ async def last_samples(
     *,
     now: datetime,
     done_us: int = 0,
-    max_concurrency: int = 6,
+    **how: Unpack[HowToRead],
 ) -> list[History]:
     """The last sample of each point before an instant.
 
@@ -250,7 +243,8 @@ async def last_samples(
         The present, for the planner.
     done_us : int
         How long before it was looked at already, and nothing found.
-    max_concurrency : int
+    **how
+        See :class:`hsframe.history.read.HowToRead`.
 
     Returns
     -------
@@ -273,7 +267,7 @@ async def last_samples(
         seen: dict[str, History] = {}
         for end_us, group in windows.items():
             span = _span(end_us - depth_us, end_us - done_us)
-            for history in await read_histories(client, group, span, now=now, max_concurrency=max_concurrency):
+            for history in await read_histories(client, group, span, now=now, **how):
                 last = _last(history)
                 if last is not None and (
                     history.point.id not in seen or last.ts_us[0] >= seen[history.point.id].ts_us[0]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.errors import CodecError, MetadataError, UnknownRecError
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnknownRecError
 from hsframe.filters import parse
 from hsframe.frame.points import Point, as_points
 from hsframe.history.windows import Target
@@ -21,7 +21,13 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IDS_A_READ: Final = 500
 
 
-async def find_targets(client: Client, points: Any, *, tags: Sequence[str] = ("his", "point")) -> list[Target]:
+async def find_targets(
+    client: Client,
+    points: Any,
+    *,
+    tags: Sequence[str] = ("his", "point"),
+    failures: dict[str, HsFrameError] | None = None,
+) -> list[Target]:
     """The records of some points: zone, unit, kind, name, density.
 
     Parameters
@@ -33,6 +39,8 @@ async def find_targets(client: Client, points: Any, *, tags: Sequence[str] = ("h
         history (tag ``his``) are taken; where the server marks none so, its points.
     tags : sequence of str
         Of the records that a filter finds, those with the first of these tags that any of them has.
+    failures : dict of str to HsFrameError, optional
+        Where the errors of unknown ids are put; without it they are raised.
 
     Returns
     -------
@@ -51,7 +59,7 @@ async def find_targets(client: Client, points: Any, *, tags: Sequence[str] = ("h
     wanted = as_points(points.strip() if isinstance(points, str) else points)
     if not wanted:
         raise MetadataError("there are no points to read: what was given is empty; look some up with read('point')")
-    return await targets_by_id(client, [point.id for point in wanted])
+    return await targets_by_id(client, [point.id for point in wanted], failures)
 
 
 def _is_filter(text: str) -> bool:
@@ -83,8 +91,17 @@ async def _by_filter(client: Client, text: str, tags: Sequence[str]) -> list[Tar
     raise MetadataError(f"the filter {text!r} finds {found}; expected points, as in 'point and his and temp'")
 
 
-async def targets_by_id(client: Client, ids: Sequence[str]) -> list[Target]:
+async def targets_by_id(
+    client: Client, ids: Sequence[str], failures: dict[str, HsFrameError] | None = None
+) -> list[Target]:
     """The records of some ids, in their order.
+
+    Parameters
+    ----------
+    client : Client
+    ids : sequence of str
+    failures : dict of str to HsFrameError, optional
+        Where the errors of unknown ids are put; without it they are raised.
 
     Raises
     ------
@@ -93,24 +110,31 @@ async def targets_by_id(client: Client, ids: Sequence[str]) -> list[Target]:
     """
     records: list[Mapping[str, Any]] = []
     unknown: list[str] = []
-    for place in range(0, len(ids), _IDS_A_READ):
-        some = ids[place : place + _IDS_A_READ]
+    waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
+    while waiting:
+        some = waiting.pop(0)
         try:
-            grid = await client.read_by_ids([Ref(ident) for ident in some], raw=True)
+            grid = await client.read_by_ids([Ref(ident) for ident in some], checked=False, raw=True)
         except UnknownRecError as error:
-            if not error.ids:
+            # A server that refuses them all for one of them: the others are asked for again, if they are wanted.
+            lost = [ident for ident in some if ident in error.ids]
+            if not lost:
                 raise
-            unknown += error.ids
+            unknown += lost
+            if failures is not None and len(lost) < len(some):
+                waiting.insert(0, [ident for ident in some if ident not in error.ids])
             continue
         # In the order asked; an unknown id is an empty row.
         unknown += [ident for ident, row in zip(some, grid, strict=True) if not row]
         records += [_asked(ident, row) for ident, row in zip(some, grid, strict=True) if row]
-    if unknown:
+    if unknown and failures is None:
         names = ", ".join("@" + ident for ident in unknown[:10])
         more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
         raise UnknownRecError(
             f"the server knows no record of {names}{more}; look points up with read('point and his')", ids=unknown
         )
+    if failures is not None:
+        failures.update((ident, UnknownRecError(f"the server knows no record of @{ident}")) for ident in unknown)
     return targets_of(records)
 
 

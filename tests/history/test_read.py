@@ -73,8 +73,9 @@ class OddServer:
         assert raw
         return Grid.from_rows({}, ["tz"], [{"tz": "Kathmandu"}])
 
-    async def read_by_ids(self, ids: Sequence[Ref], *, raw: bool) -> Grid:
+    async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: bool) -> Grid:
         assert raw
+        assert not checked
         rows: list[dict[str, Any]] = []
         for ref in ids:
             known = ref.val in self.zones
@@ -430,7 +431,7 @@ def test_a_filter_that_finds_no_points(building: OddServer) -> None:
 
 def test_records_are_known_by_the_id_that_was_asked_for() -> None:
     class LongIds(OddServer):
-        async def read_by_ids(self, ids: Sequence[Ref], *, raw: bool) -> Grid:
+        async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: bool) -> Grid:
             rows = [{"id": Ref(f"p:x:{ref.val}", "Meter"), "tz": "London"} for ref in ids]
             return Grid.from_rows({}, ["id", "tz"], rows)
 

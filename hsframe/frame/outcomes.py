@@ -1,0 +1,98 @@
+"""What became of each point of a read, as a table that comes with the frame: ``df.hs.catalog``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import MetadataError
+from hsframe.frame.histories import History
+from hsframe.frame.points import ATTRS_KEY, PointCatalog
+from hsframe.frame.values import null_mask
+
+__all__ = ["note_outcomes", "outcomes_of", "outcomes_table"]
+
+_KEY = "read"
+
+
+def outcomes_of(
+    labels: Mapping[str, str],
+    histories: Iterable[History],
+    failures: Mapping[str, str],
+    differing: Mapping[str, int],
+) -> dict[str, dict[str, Any]]:
+    """What became of each point.
+
+    Parameters
+    ----------
+    labels : mapping of id to label
+        In order.
+    histories : iterable of History
+        Those that were read.
+    failures : mapping of id to str
+        Why a point could not be read.
+    differing : mapping of label to int
+        How many samples at a repeated instant had another value than the one kept.
+    """
+    parts: dict[str, list[History]] = {}
+    for history in histories:
+        parts.setdefault(history.point.id, []).append(history)
+    rows = {ident: _rows(own) for ident, own in parts.items() if ident not in failures}
+    return {
+        label: {
+            "id": ident,
+            "rows": rows.get(ident, 0),
+            "status": "failed" if ident in failures else "ok" if rows.get(ident) else "empty",
+            "reason": failures.get(ident),
+            "differing": differing.get(label, 0),
+        }
+        for ident, label in labels.items()
+    }
+
+
+def _rows(parts: Sequence[History]) -> int:
+    """The instants of a point at which there is a sample, NA being one."""
+    times = [part.ts_us[~null_mask(part.values)] if part.sparse else part.ts_us for part in parts]
+    ts_us = times[0] if len(times) == 1 else np.concatenate(times)
+    return len(ts_us) if bool(np.all(ts_us[1:] > ts_us[:-1])) else len(np.unique(ts_us))
+
+
+def note_outcomes(df: pd.DataFrame, outcomes: Mapping[str, Any]) -> None:
+    """Put the outcomes of a read into a frame's catalog; only its attrs change."""
+    df.attrs[ATTRS_KEY] = PointCatalog({**df.attrs.get(ATTRS_KEY, PointCatalog.of({})), _KEY: dict(outcomes)})
+
+
+def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
+    """What became of each point of the read that a frame is from.
+
+    Returns
+    -------
+    DataFrame
+        A row a point that was asked for, also those that have no column. Index ``point``: the label of its column.
+        ``id`` (str); ``rows`` (int64): its samples in the frame; ``status`` (str): ``"ok"``, ``"empty"`` or
+        ``"failed"``; ``reason`` (str): why it failed, else missing; ``differing`` (int64): how many samples at a
+        repeated instant had another value than the one that was kept.
+
+    Raises
+    ------
+    MetadataError
+        The frame has none.
+    """
+    catalog = df.attrs.get(ATTRS_KEY)
+    outcomes = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
+    if not isinstance(outcomes, Mapping):
+        raise MetadataError(
+            "the frame does not know how it was read: it is not from his_read, or an operation of pandas dropped its "
+            "attrs; take df.hs.catalog from the frame that his_read gave"
+        )
+    rows = list(outcomes.values())
+    columns: dict[str, Any] = {}
+    for name in ("id", "rows", "status", "reason", "differing"):
+        cells = [row[name] for row in rows]
+        columns[name] = (
+            np.array(cells, dtype=np.int64) if name in ("rows", "differing") else pd.array(cells, dtype="str")
+        )
+    return pd.DataFrame(columns, index=pd.Index(list(outcomes), name="point", dtype="str"))

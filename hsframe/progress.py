@@ -1,0 +1,122 @@
+"""A bar for reads that take longer than two seconds, in a terminal and in a notebook, drawn by tqdm."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from hsframe.errors import MetadataError
+from hsframe.history.progress import Progress
+
+__all__ = ["progress_of", "ticking"]
+
+_DELAY_S: Final = 2.0
+_EVERY_S: Final = 0.2
+_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+
+
+@contextmanager
+def progress_of(progress: bool | None, what: str) -> Iterator[Progress]:
+    """What a read tells how far it is.
+
+    Parameters
+    ----------
+    progress : bool or None
+        True: with a bar; False: without; None: with one if someone is looking and tqdm is there.
+    what : str
+        What stands before the bar.
+
+    Raises
+    ------
+    MetadataError
+        A bar is asked for, and tqdm is not installed.
+    """
+    if progress is None:
+        progress = _is_watched() and _is_there("tqdm")
+    if not progress:
+        yield Progress()
+        return
+    if not _is_there("tqdm"):
+        raise MetadataError("progress=True draws a bar with tqdm, which is not here: pip install 'hsframe[progress]'")
+    bar = _Bar(what)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+@asynccontextmanager
+async def ticking(progress: Progress) -> AsyncIterator[None]:
+    """Let a bar's clock go on in the block while no answer comes."""
+    if not isinstance(progress, _Bar):
+        yield
+        return
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            progress.changed()
+
+    task = asyncio.get_running_loop().create_task(tick())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class _Bar(Progress):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+        self._started_s = self._shown_s = time.monotonic()
+        self._bar: Any = None
+
+    def changed(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._started_s < _DELAY_S or now_s - self._shown_s < _EVERY_S:
+            return
+        self._shown_s = now_s
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._bar is None:
+            self._bar = _bar_class()(total=self.total or None, desc=self._what, bar_format=_FORMAT, leave=False)
+            self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count
+        self._bar.total, self._bar.n = self.total or None, self.done
+        self._bar.set_postfix_str(f"{self.samples:,} samples", refresh=False)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar_class() -> Any:
+    if _is_notebook() and _is_there("ipywidgets"):
+        from tqdm.notebook import tqdm
+    else:
+        from tqdm import tqdm  # text, which a notebook shows too
+
+    # tqdm would start a thread that looks after slow bars, and that stays; this one is drawn by the clock.
+    return type("Bar", (tqdm,), {"monitor_interval": 0})
+
+
+def _is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _is_watched() -> bool:
+    """Whether someone sees what is drawn: a notebook, or a terminal."""
+    return _is_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
+
+
+def _is_notebook() -> bool:
+    interactive = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(interactive, "kernel", None) is not None
