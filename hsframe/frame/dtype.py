@@ -40,6 +40,16 @@ class UnitDtype(ExtensionDtype):
     UnitError
         The unit is no text or an empty one.
 
+    Notes
+    -----
+    What happens when units meet, in arithmetic, comparisons, NumPy functions and reductions, is said in one place:
+    :mod:`hsframe.frame.arithmetic`. Different units where pandas wants one dtype (``df.iloc[0]``, ``df.mean()``,
+    ``pd.concat`` of kW above W) are an object column of :class:`~hsframe.Number`, each with its unit;
+    :func:`hsframe.concat` converts instead. Plain float64 comes from ``df.hs.magnitude()`` or
+    ``df.to_numpy(dtype=float)``. What pandas computes on plain numbers gets its units back by ``df.hs.rolling``,
+    ``df.hs.describe`` and :func:`hsframe.with_units`. ``df.to_parquet`` works, and pandas reads its file after
+    ``import hsframe`` only; everybody reads that of :func:`hsframe.write_parquet`.
+
     Examples
     --------
     >>> import pandas as pd
