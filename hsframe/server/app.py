@@ -135,7 +135,7 @@ async def _login_page(_: web.Request) -> web.Response:
 async def _handle(request: web.Request) -> web.StreamResponse:
     started = time.perf_counter()
     name = request.match_info["op"]
-    rows = -1
+    rows: int | None = None
     try:
         answer = await _answer(request, name)
         if isinstance(answer, web.Response):
@@ -150,7 +150,8 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
     took_ms = (time.perf_counter() - started) * 1e3
-    _log.info("%s %s: %d, %d rows, %d bytes, %.1f ms", request.method, name, response.status, rows, size, took_ms)
+    found = "no grid" if rows is None else f"{rows} rows"
+    _log.info("%s %s: %d, %s, %d bytes, %.1f ms", request.method, name, response.status, found, size, took_ms)
     return response
 
 
@@ -235,10 +236,8 @@ async def _request_grid(request: web.Request, quirks: Quirks) -> Grid:
     content_type = request.headers.get("Content-Type")
     short = request_format(content_type)
     if short is None or (quirks.zinc_requests_only and short != "zinc"):
-        raise HttpRefusal(
-            415,
-            f"a request of 'Content-Type: {content_type}' is not read here; the formats: text/zinc, text/trio, JSON",
-        )
+        what = "without a Content-Type" if content_type is None else f"of 'Content-Type: {content_type}'"
+        raise HttpRefusal(415, f"a request {what} is not read here; the formats: text/zinc, text/trio, JSON")
     body = await request.read()
     try:
         return decode(body, short)

@@ -53,7 +53,9 @@ def test_415_a_request_in_another_format(raw: Any, content_type: str) -> None:
 
 
 def test_415_a_request_in_no_format(raw: Any) -> None:
-    assert raw.send("POST", "about", EMPTY).status == 415
+    answer = raw.send("POST", "about", EMPTY)
+    assert answer.status == 415
+    assert "a request without a Content-Type is not read here" in answer.text
 
 
 @pytest.mark.parametrize("body", ["", "this is { no grid", 'ver:"3.0"\nid\n@a,@b\n', 'ver:"3.0"\nid\n"never closed'])
