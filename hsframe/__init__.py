@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         defs,
         doctor,
         eval,
+        eval_all,
         export,
         filetypes,
         formats,
@@ -94,10 +95,10 @@ _LAZY: Final = {
     "write_parquet": "hsframe.frame.arrow",
     **dict.fromkeys(
         (
-            "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
-            "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write",
-            "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll", "watch_sub",
-            "watch_unsub",
+            "about", "call", "close", "defs", "doctor", "eval", "eval_all", "export", "filetypes", "formats",
+            "frame_to_his_grids", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
+            "point_write", "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll",
+            "watch_sub", "watch_unsub",
         ),
         "hsframe.verbs",
     ),
@@ -107,12 +108,12 @@ _LAZY_MODULES: Final = ("options", "spans", "units")
 __all__ = [
     "MARKER", "NA", "REMOVE", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord", "GapWarning",
     "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
-    "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol",
-    "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about",
-    "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "export", "filetypes",
-    "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav",
-    "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units",
-    "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError",
+    "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning",
+    "about", "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "eval_all", "export",
+    "filetypes", "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest",
+    "libs", "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet",
+    "spans", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Number, Ref
 from hsframe.lifecycle import Answer, ClientLifecycle
 from hsframe.protocol import ops as requests
-from hsframe.protocol.answers import by_ids, check_batch
+from hsframe.protocol.answers import by_ids, check_batch, check_evaluated
 from hsframe.protocol.ops import OPS, Id, Range, as_ref, ids_of, op_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 from hsframe.streams import record_batches
@@ -494,6 +494,40 @@ class Client(ClientLifecycle):
     async def eval(self, expr: str, *, raw: bool = False) -> Answer:
         """What an Axon expression gives (SkySpark, Haxall)."""
         return await self._op("eval", requests.eval_request(expr), raw=raw)
+
+    async def eval_all(self, exprs: Iterable[str], *, raw: bool = False) -> list[Answer]:
+        """What several Axon expressions give, in their order, in one request (SkySpark).
+
+        Where the server has no ``evalAll``, as Haxall, they go one after the other, up to the first that fails.
+
+        Parameters
+        ----------
+        exprs : iterable of str
+
+        Raises
+        ------
+        CallError
+            An expression failed; the message says which. With ``evalAll`` all of them were evaluated nevertheless.
+        IncompleteError
+            The server did not answer each of them.
+        """
+        request = requests.eval_all_request(exprs)
+        texts: Sequence[str] = request.column("expr")
+        url = self._calls.url("evalAll")
+        try:
+            grids = await self._calls.call_all(OPS["evalAll"], request)
+        except HTTPStatusError as error:
+            if error.status not in (404, 501):
+                raise
+            url = self._calls.url("eval")
+            answers = []
+            for number, text in enumerate(texts):
+                grid = await self._calls.call_all(OPS["eval"], requests.eval_request(text))
+                check_evaluated(grid, [text], url, first=number)
+                answers.append(self._give(grid[0], raw))
+            return answers
+        check_evaluated(grids, texts, url)
+        return [self._give(grid, raw) for grid in grids]
 
     async def call(self, op: str, grid: Grid | GridBuilder | None = None) -> Grid:
         """Any op by its wire name, grid in and grid out: ``commit``, or what a server adds.

@@ -20,6 +20,7 @@ from hsframe.client import Client
 from hsframe.connection import Connection
 from hsframe.errors import MetadataError
 from hsframe.frame.entities import entity_frame
+from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.in_units import Units
 from hsframe.frame.points import Point, as_points
 from hsframe.frame.regular import duration_us, parse_step

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from hsframe.kinds import Ref
 
 __all__ = [
-    "about", "call", "close", "defs", "doctor", "eval", "export", "filetypes", "formats", "frame_to_his_grids",
-    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write", "point_write_array",
-    "read", "read_by_ids", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+    "about", "call", "close", "defs", "doctor", "eval", "eval_all", "export", "filetypes", "formats",
+    "frame_to_his_grids", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "point_write",
+    "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -71,6 +71,7 @@ watch_unsub = _verb(Session.watch_unsub)
 watch_close = _verb(Session.watch_close)
 invoke_action = _verb(Session.invoke_action)
 eval = _verb(Session.eval)
+eval_all = _verb(Session.eval_all)
 call = _verb(Session.call)
 if TYPE_CHECKING:
     # Its result depends on shape=: a ParamSpec knows no overloads, the method of an instance does.

@@ -10,11 +10,12 @@ from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
 
-__all__ = ["by_ids", "check_answer", "check_batch", "history_ids", "python_rows", "python_value"]
+__all__ = ["by_ids", "check_answer", "check_batch", "check_evaluated", "history_ids", "python_rows", "python_value"]
 
 _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
 )
+_SHOWN_CHARS: Final = 120
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
 
 
@@ -157,6 +158,38 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
         "server may not know batches",
         grid,
     )
+
+
+def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, first: int = 0) -> None:
+    """Raise unless each of some Axon expressions has its answer.
+
+    Parameters
+    ----------
+    grids : sequence of Grid
+        The answers.
+    exprs : sequence of str
+        What was evaluated.
+    url : str
+        Without credentials.
+    first : int
+        The place of the first expression among all that were given, counted from 0.
+
+    Raises
+    ------
+    CallError, IncompleteError
+        An answer is an error grid or not whole; the message names the expression. Or there are too few.
+    """
+    if len(grids) == 1 and len(exprs) > 1 and grids[0].is_error:
+        raise _call_error(grids[0], f"evalAll at {url}", [])
+    if len(grids) != len(exprs):
+        raise IncompleteError(
+            f"evalAll at {url}: {len(exprs)} expressions were sent and {len(grids)} grids came back; nothing is "
+            "returned. Evaluate them one by one",
+            grids[0] if grids else None,
+        )
+    for number, (grid, expr) in enumerate(zip(grids, exprs, strict=True), first):
+        shown = expr if len(expr) <= _SHOWN_CHARS else expr[:_SHOWN_CHARS] + "..."
+        check_answer(grid, f"eval of expression {number}, {shown!r},", url)
 
 
 def python_value(value: Any) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "as_kind",
     "as_ref",
     "defs_request",
+    "eval_all_request",
     "eval_request",
     "his_read_batch_request",
     "his_read_id0_request",
@@ -92,6 +93,7 @@ OPS: Final[Mapping[str, Op]] = {
         Op("watchUnsub", "watch_unsub", repeatable=True),
         Op("invokeAction", "invoke_action"),
         Op("eval", "eval"),
+        Op("evalAll", "eval_all"),
         Op("commit", "commit"),
         Op("close", "close"),
     )
@@ -332,6 +334,23 @@ def invoke_action_request(of: Id, action: str, args: Mapping[str, Any] | Grid | 
 def eval_request(expr: str) -> Grid:
     """An Axon expression (SkySpark, Haxall)."""
     return _one_row({"expr": expr})
+
+
+def eval_all_request(exprs: Iterable[str]) -> Grid:
+    """Several Axon expressions, a row each (SkySpark).
+
+    Raises
+    ------
+    MetadataError
+        There are none, or something is no text.
+    """
+    texts = [exprs] if isinstance(exprs, str) else list(exprs)
+    if not texts:
+        raise MetadataError("evalAll: no expressions were given")
+    for text in texts:
+        if not isinstance(text, str):
+            raise MetadataError(f"evalAll: {text!r} is no Axon expression; expected a text")
+    return Grid({}, ["expr"], [texts])
 
 
 def ids_of(request: Grid) -> list[Ref]:
