@@ -123,7 +123,13 @@ def _version() -> str:
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
-    parser.add_argument("--port", type=int, default=8080, help="the port to listen on, 0 for a free one")
+    parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a number from 0 to 65535")
+    return int(text)
 
 
 def _add_quirk(parser: argparse.ArgumentParser) -> None:

@@ -205,7 +205,11 @@ def number_text(val: float) -> str:
             val = float(val)
         except OverflowError:
             return "INF" if val > 0 else "-INF"
-    if not math.isfinite(val):
+    try:
+        finite = math.isfinite(val)
+    except TypeError:
+        raise CodecError(f"a Number of {val!r} cannot be written", expected="an int or a float in it") from None
+    if not finite:
         return "NaN" if math.isnan(val) else "INF" if val > 0 else "-INF"
     if val.is_integer() and abs(val) < _EXACT_INT and (val or math.copysign(1, val) > 0):
         return str(int(val))
@@ -256,7 +260,12 @@ def datetime_text(when: datetime, separator: str, source: str) -> str:
     The offset is in whole minutes, as the standard has it. Where a zone's is not (local mean time, before about
     1900), the text is the same instant at the offset cut to minutes: the offset decides the instant.
     """
-    offset = when.utcoffset()
+    try:
+        offset = when.utcoffset()
+    except ValueError:  # NaT of pandas is a datetime that knows no clock
+        raise CodecError(
+            f"the datetime {when!r} is no instant", expected="an aware datetime, or None", source=source
+        ) from None
     if offset is None or when.tzinfo is None:
         raise CodecError(
             f"the datetime {when.isoformat()} has no time zone",

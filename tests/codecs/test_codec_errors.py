@@ -6,6 +6,7 @@ import pickle
 from datetime import datetime, time
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -285,7 +286,9 @@ def test_a_hostile_depth_is_an_error_in_trio() -> None:
 
 UNWRITABLE: list[tuple[Any, tuple[str, ...]]] = [
     (datetime(2021, 1, 1), ("zinc", "json4", "json3", "trio", "csv")),
+    (pd.NaT, ("zinc", "json4", "json3", "trio", "csv")),
     (object(), ("zinc", "json4", "json3", "trio", "csv")),
+    (Number("12"), ("zinc", "json4", "json3", "trio", "csv")),  # type: ignore[arg-type]
     (b"x", ("zinc", "json4", "json3", "trio", "csv")),
     (1j, ("zinc", "json4", "json3", "trio", "csv")),
     ("\ud800", ("zinc", "json4", "json3", "trio", "csv")),

@@ -183,3 +183,10 @@ def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
         out, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (0, "")
         assert "s3cret" not in out
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_is_none(port: str) -> None:
+    done = hs("demo", f"--port={port}")
+    assert done.returncode == 2
+    assert f"{port!r} is no port; expected a number from 0 to 65535" in done.stderr
