@@ -19,7 +19,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
 
@@ -30,6 +30,7 @@ from hsframe.frame.histories import History
 from hsframe.grid import Grid
 from hsframe.history.answers import Part, answered, clipped, ignores_range, joined
 from hsframe.history.progress import Progress
+from hsframe.history.slots import Slots
 from hsframe.history.verdicts import (
     halvings_after,
     may_be_a_points,
@@ -163,6 +164,21 @@ def _within(limits: Limits, row_cap: int | None) -> Limits:
     return replace(limits, rows=max(min(limits.rows, row_cap - 2), 1))  # a step more is asked for at both ends
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How a request came about: how often one was halved in time, of which request that failed it is a half."""
+
+    halvings: int = 0
+    depth: int = 0
+    of: Request | None = None
+
+    def deeper(self, halvings: int = 0, of: Request | None = None) -> _Cut:
+        return _Cut(self.halvings + halvings, self.depth + 1, of)
+
+
+_WHOLE: Final = _Cut()
+
+
 class _Reader:
     """Carries requests out, a bounded number at once."""
 
@@ -170,14 +186,13 @@ class _Reader:
         self.client = client
         self.dialect = client.dialect
         self.now_us = now_us
-        self.slots = asyncio.Semaphore(max_concurrency)
+        self.slots = Slots(max_concurrency)
         self.limits = _within(how.get("limits") or Limits(), client.dialect.row_cap)
         self.cells = self.limits.cells_of(0)
         self.progress = how.get("progress") or Progress()
-        self.collecting = how.get("failures") is not None
-        self.failed: dict[str, HsFrameError] = how.get("failures") or {}
-        if self.collecting:
-            self.failed = how["failures"]
+        failures = how.get("failures")
+        self.collecting = failures is not None
+        self.failed: dict[str, HsFrameError] = {} if failures is None else failures
         # What was found out: it spares requests that would fail.
         self.answers = 0
         self.most_points = self.limits.points
@@ -226,7 +241,7 @@ class _Reader:
         scout = group.scout(self.now_us)
         if self.dialect.his_read_batch is False:
             scout = scout.narrow()[0]
-        async with self.slots:
+        async with self.slots.turn(0):
             try:
                 histories = await self.send(scout)
             except HsFrameError as error:
@@ -256,7 +271,7 @@ class _Reader:
 
     # -- one request ---------------------------------------------------------------------------------------------
 
-    async def read(self, request: Request, halvings: int = 0, *, partial: bool = False) -> list[Part] | None:
+    async def read(self, request: Request, cut: _Cut = _WHOLE, *, partial: bool = False) -> list[Part] | None:
         """The histories of a request, however often it has to be cut.
 
         None: it is a part of a lane, which is better read as a whole.
@@ -264,7 +279,7 @@ class _Reader:
         failure: HsFrameError | None = None
         one_by_one = False
         smaller: list[Request] = []
-        async with self.slots:
+        async with self.slots.turn(cut.depth):
             # Looked at when its turn comes: what was found out meanwhile spares requests that would fail.
             if partial and self.dialect.ignores_range:
                 return None
@@ -285,14 +300,17 @@ class _Reader:
                     failure = error
                 else:
                     if histories is not None:
+                        if cut.of is not None and cut.of.targets == request.targets:
+                            size = cut.of.size(self.now_us)  # it was the size that made it fail
+                            self.too_large[request.family] = min(size, self.too_large.get(request.family, size))
                         return self.took(request, histories)
                     one_by_one = True
         if one_by_one:
-            return await self.one_by_one(request)
+            return await self.one_by_one(request, cut)
         if smaller:
-            return await self.one_after_another(smaller, halvings)
+            return await self.one_after_another(smaller, cut.deeper())
         assert failure is not None
-        return await self.after(failure, request, halvings)
+        return await self.after(failure, request, cut)
 
     async def send(self, request: Request) -> list[History] | None:
         """The histories inside the window; None where a batch is not answered for all of its points."""
@@ -347,37 +365,38 @@ class _Reader:
         parts = request.windows(math.ceil(times), self.now_us)
         return parts if len(parts) > 1 else []
 
-    async def after(self, error: HsFrameError, request: Request, halvings: int) -> list[Part] | None:
+    async def after(self, error: HsFrameError, request: Request, cut: _Cut) -> list[Part] | None:
         """What to do about an error: halve, go point by point, or give up."""
         many = len(request.targets) > 1
         worth = halvings_after(error)
-        in_points = many and (speaks_of_points(error) or (halvings >= _TIME_FIRST and self.answers > 0))
+        of_points = speaks_of_points(error)
+        # Points are halved at most until each is alone; that is not counted.
+        in_points = many and worth > 0 and (of_points or (cut.halvings >= _TIME_FIRST and self.answers > 0))
         halves = request.in_points() if in_points else request.in_time(self.now_us) or request.in_points()
-        if many and self.answers > 0:
-            worth += math.ceil(math.log2(len(request.targets))) if worth else 0
-        if halves is not None and halvings < worth:
+        if halves is not None and (in_points or cut.halvings < worth):
             _log.info("hisRead of %d points over %s: %s; halved", len(request.targets), request.asked, error)
-            if speaks_of_points(error):
-                self.most_points = min(self.most_points, len(request.targets) - 1)
-            elif not in_points:
-                size = request.size(self.now_us)
-                self.too_large[request.family] = min(size, self.too_large.get(request.family, size))
-            return await self.one_after_another(halves, halvings + 1)
+            if of_points:
+                self.most_points = min(self.most_points, len(request.targets) // 2)
+            if in_points:
+                return await self.one_after_another(halves, cut.deeper())
+            return await self.one_after_another(halves, cut.deeper(1, request))
         if many and may_be_a_points(error):
-            parts = await self.one_by_one(request)
+            parts = await self.one_by_one(request, cut)
             if self.dialect.his_read_batch is None:  # no batch has worked yet, and each of its points does
                 self.dialect.his_read_batch = False
             return parts
         return self.fail(error, request)
 
-    async def one_after_another(self, requests: Iterable[Request], halvings: int) -> list[Part]:
+    async def one_after_another(self, requests: Iterable[Request], cut: _Cut) -> list[Part]:
         """Several in place of one: where the first fails for good, the next is not asked for."""
-        return [part for request in requests for part in await self.read(request, halvings) or ()]
+        return [part for request in requests for part in await self.read(request, cut) or ()]
 
-    async def one_by_one(self, request: Request) -> list[Part]:
+    async def one_by_one(self, request: Request, cut: _Cut) -> list[Part]:
         """The points of a batch in a request each; those that fail are named together."""
         singles = request.narrow()
-        results = await asyncio.gather(*(self.read(single) for single in singles), return_exceptions=True)
+        results = await asyncio.gather(
+            *(self.read(single, _Cut(depth=cut.depth + 1)) for single in singles), return_exceptions=True
+        )
         bad = [
             (single.targets[0].point.id, result)
             for single, result in zip(singles, results, strict=True)

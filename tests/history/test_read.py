@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from hsframe.errors import (
     AuthError,
     CallError,
     CodecError,
+    HsFrameError,
     HTTPStatusError,
     IncompleteError,
     MetadataError,
@@ -37,7 +38,7 @@ from hsframe.history.windows import Limits, Target
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.dialects import Dialect
-from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
+from hsframe.spans import Span, epoch_us, from_epoch_us, range_text, resolve
 from hsframe.zones import zone
 
 S = 1_000_000
@@ -59,6 +60,9 @@ class OddServer:
     extra: bool = False
     reverse: bool = False
     twice: bool = False
+    floor: bool = False
+    id_cap: int | None = None
+    poison: str = ""
     row_cap: int | None = None
     cap_error: str = "error"
     batch: str = "standard"
@@ -120,6 +124,10 @@ class OddServer:
             self.running -= 1
 
     def grid(self, ids: list[str], text: str, *, single: bool) -> Grid:
+        if self.id_cap is not None and len(ids) > self.id_cap:
+            raise CallError("no", error_grid("LimitErr", f"too many points: the limit is {self.id_cap}"))
+        if self.poison in ids:
+            raise RequestTimeoutError("late")
         if not single and self.batch == "refused":
             raise CallError("no batches", error_grid("sys::UnknownNameException", "range"))
         bad = [ident for ident in ids if ident in self.bad_ids]
@@ -161,6 +169,8 @@ class OddServer:
 
     def rows(self, ident: str, text: str) -> list[tuple[int, float]]:
         samples = self.samples[ident]
+        if self.floor:
+            samples = [(us // S * S, value) for us, value in samples]
         asked = resolve(text, "UTC", NOW)
         all_us = [us for us, _ in samples]
         start = (bisect_right if self.start_exclusive else bisect_left)(all_us, asked.start_us)
@@ -183,12 +193,12 @@ def error_grid(kind: str, dis: str) -> Grid:
 
 def truth(server: OddServer, span: Span) -> Samples:
     end_us = span.end_us
+    step = S if server.floor else 1
+    kept = {ident: [(us // step * step, value) for us, value in samples] for ident, samples in server.samples.items()}
     return {
-        ident: [
-            (us, value) for us, value in samples if span.start_us <= us and (end_us is None or us < end_us)
-        ]
-        for ident, samples in server.samples.items()
-    }  # fmt: skip
+        ident: [(us, value) for us, value in samples if span.start_us <= us and (end_us is None or us < end_us)]
+        for ident, samples in kept.items()
+    }
 
 
 def rows_of(histories: list[History]) -> Samples:
@@ -223,21 +233,26 @@ def odd_servers(draw: st.DrawFn) -> OddServer:
             | st.lists(st.integers(1, 7200), max_size=60)
         )
         us, own = BASE_S, []
+        fractions = draw(st.sampled_from([0, 250_000, 999_999]))
         for number, step in enumerate(steps):
             us += step
-            own.append((us * S, float(number + 1)))
+            own.append((us * S + fractions, float(number + 1)))
         samples[name] = own
+    ignore_range = draw(st.booleans())
     return OddServer(
         samples=samples,
         zones={name: draw(tz) for name in names},
         start_exclusive=draw(st.booleans()),
         end_inclusive=draw(st.booleans()),
-        ignore_range=False,
+        ignore_range=ignore_range,
         extra=draw(st.booleans()),
         reverse=draw(st.booleans()),
         twice=draw(st.booleans()),
+        floor=draw(st.booleans()),
+        id_cap=draw(st.none() | st.integers(1, 3)),
         # With a sample more at each end and everything twice, eight rows are the least that two seconds may hold.
-        row_cap=draw(st.none() | st.integers(40, 200)),
+        # Who answers everything and no more than a cap can be read by nobody.
+        row_cap=None if ignore_range else draw(st.none() | st.integers(40, 200)),
         cap_error=draw(st.sampled_from(["error", "incomplete", "timeout", "413", "504", "broken"])),
         batch=draw(st.sampled_from(["standard", "first", "refused", "no-ids", "long-ids"])),
     )
@@ -253,15 +268,133 @@ def cases(draw: st.DrawFn) -> tuple[OddServer, Span]:
     return server, Span(from_epoch_us(start_us, UTC), draw(st.sampled_from([from_epoch_us(end_us, UTC), None])))
 
 
-@given(cases(), st.builds(Limits, st.integers(20, 500), st.integers(20, 500), st.integers(1, 5)), st.integers(1, 7))
+def unplanned(server: OddServer, span: Span) -> Samples:
+    """One request a point over all of the span, cut by hand."""
+    plain = replace(server, row_cap=None, batch="standard", asked=[])
+    end = None if span.end is None else span.end + timedelta(seconds=2)
+    found = {}
+    for ident in plain.zones:
+        text = range_text(span.start_us - 2 * S, None if end is None else epoch_us(end), "UTC")
+        grid = asyncio.run(plain.his_read(Ref(ident), text, raw=True))
+        rows = dict(zip(map(epoch_us, grid.column("ts")), (number.val for number in grid.column("val")), strict=True))
+        end_us = span.end_us
+        kept = (us for us in sorted(rows) if span.start_us <= us and (end_us is None or us < end_us))
+        found[ident] = [(us, float(rows[us])) for us in kept]
+    return found
+
+
+some_limits = st.builds(
+    Limits,
+    st.none() | st.integers(20, 500),
+    st.integers(20, 500),
+    st.integers(1, 5),
+    st.none() | st.integers(1800 * S, 10**11),
+)
+
+
+@given(cases(), some_limits, st.integers(1, 7))
 def test_any_server_and_any_splitting_give_the_true_rows(
     case: tuple[OddServer, Span], limits: Limits, concurrency: int
 ) -> None:
     server, span = case
     histories = read(server, span, limits=limits, max_concurrency=concurrency)
-    assert rows_of(histories) == truth(server, span)
+    assert rows_of(histories) == truth(server, span) == unplanned(server, span)
     assert list(dict.fromkeys(history.point.id for history in histories)) == list(server.zones)
     assert server.most_running <= concurrency
+
+
+@given(cases(), some_limits, st.sets(st.sampled_from("abcd")))
+def test_points_that_cannot_be_read_spoil_no_other(case: tuple[OddServer, Span], limits: Limits, bad: set[str]) -> None:
+    server, span = case
+    server.bad_ids = frozenset(bad)
+    failures: dict[str, HsFrameError] = {}
+    histories = read(server, span, limits=limits, failures=failures)
+    good = {ident: rows for ident, rows in truth(server, span).items() if ident not in bad}
+    assert rows_of(histories) == good
+    assert set(failures) == bad & set(server.zones)
+    assert all(f"@{ident}" in str(error) for ident, error in failures.items())
+
+
+def test_a_point_that_makes_batches_time_out_is_isolated() -> None:
+    names = [f"p{number}" for number in range(40)]
+    server = OddServer({name: spread("a", 40, 900)["a"] for name in names}, dict.fromkeys(names, "UTC"), poison="p33")
+    server.dialect.his_read_batch = True
+    span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 40 * 900) * S, UTC))
+    failures: dict[str, HsFrameError] = {}
+    histories = read(server, span, failures=failures, limits=Limits(points=20))
+    assert set(failures) == {"p33"}
+    assert isinstance(failures["p33"], RequestTimeoutError)
+    assert rows_of(histories) == {name: rows for name, rows in truth(server, span).items() if name != "p33"}
+    assert len(server.asked) < 80
+
+
+def test_a_server_that_does_not_answer_is_not_asked_for_each_point() -> None:
+    names = [f"p{number}" for number in range(200)]
+    server = OddServer({}, dict.fromkeys(names, "UTC"), down=RequestTimeoutError("late"))
+    failures: dict[str, HsFrameError] = {}
+    assert read(server, "2026", failures=failures) == []
+    assert set(failures) == set(names)
+    assert len(server.asked) < 60
+
+
+def test_a_refused_login_is_raised_all_the_same() -> None:
+    server = OddServer(spread("ab", 10, 900), dict.fromkeys("ab", "UTC"), down=AuthError("refused"))
+    with pytest.raises(AuthError):
+        read(server, "2026", failures={})
+
+
+def test_a_limit_of_points_is_learned() -> None:
+    names = [f"p{number}" for number in range(100)]
+    server = OddServer({name: spread("a", 400, 900)["a"] for name in names}, dict.fromkeys(names, "UTC"), id_cap=20)
+    span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 400 * 900) * S, UTC))
+    assert rows_of(read(server, span)) == truth(server, span)
+    answered = [ids for ids, _ in server.asked if len(ids) <= 20]
+    assert len(server.asked) - len(answered) <= 4  # 100, 50, 25
+    assert len(answered) <= 11  # batches stay whole in time
+
+
+@pytest.mark.parametrize("batch", ["standard", "first"])
+def test_a_server_that_answers_everything_is_not_asked_again_and_again(batch: str) -> None:
+    names = [f"p{number}" for number in range(10)]
+    rows = spread("a", 3000, 900)["a"]
+    server = OddServer(dict.fromkeys(names, rows), dict.fromkeys(names, "UTC"), ignore_range=True, batch=batch)
+    span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 3000 * 900) * S, UTC))
+    limits = Limits(cells=1000, rows=100, points=5)
+    assert rows_of(read(server, span, limits=limits)) == truth(server, span)
+    assert server.dialect.ignores_range is True
+    once = 2 if batch == "standard" else 10
+    assert len(server.asked) <= once + 2  # and the first looks
+    server.asked.clear()
+    assert rows_of(read(server, span, limits=limits)) == truth(server, span)
+    assert len(server.asked) <= once + 1
+
+
+def test_who_gives_a_sample_more_at_both_ends_is_no_such_server() -> None:
+    week_s = 7 * 86_400
+    server = OddServer(spread("a", 50, week_s, BASE_S - 40 * week_s), {"a": "UTC"}, extra=True)
+    span = Span(from_epoch_us((BASE_S - 10 * week_s) * S, UTC), from_epoch_us((BASE_S - 4 * week_s) * S, UTC))
+    assert rows_of(read(server, span)) == truth(server, span)
+    assert server.dialect.ignores_range is False
+
+
+def test_a_first_look_tells_how_dense_a_history_is() -> None:
+    # A sample in ten seconds: ninety times what is guessed.
+    server = OddServer(spread("ab", 30_000, 10), dict.fromkeys("ab", "UTC"))
+    span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 300_000) * S, UTC))
+    seen: list[int] = []
+    grid = server.grid
+
+    def noting(ids: list[str], text: str, *, single: bool) -> Grid:
+        answer = grid(ids, text, single=single)
+        seen.append(len(answer))
+        return answer
+
+    server.grid = noting  # type: ignore[method-assign]
+    assert rows_of(read(server, span, limits=Limits(cells=4000, rows=300))) == truth(server, span)
+    assert max(seen[1:]) <= 310
+    # Without a first look, as one request is enough by the guess, the first answer tells.
+    seen.clear()
+    assert rows_of(read(server, span, limits=Limits(rows=1000), max_concurrency=1)) == truth(server, span)
 
 
 def test_a_server_that_ignores_the_range() -> None:
