@@ -1,0 +1,141 @@
+"""What counts as the same sample, whatever a server makes of it, and what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
+from hsframe.history.ledger import OPEN, SENT, STORED, Entry
+from hsframe.history.verify import _windows
+from hsframe.kinds import NA, Number
+
+POINT = Point("a", "A", "kW", "New_York", "Number")
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+
+
+def history(values: Any, ts_us: Any = None, unit: str | None = "kW") -> History:
+    times = np.arange(len(values)) * SECOND_US if ts_us is None else np.asarray(ts_us, dtype=np.int64)
+    if isinstance(values, list) and any(isinstance(value, Number | type(NA)) for value in values):
+        return History(POINT, times, values)
+    return History(POINT, times, NumberColumn(pa.array(values, pa.float64()), unit))
+
+
+def states(found: list[History], meant: History) -> list[int]:
+    return compare(found, meant).state.tolist()
+
+
+reals = st.floats(min_value=-1e30, max_value=1e30, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-30)
+
+
+@given(st.lists(reals, min_size=1, max_size=20), st.integers(6, 17))
+def test_what_digits_and_single_precision_make_of_a_number_is_the_same(numbers: list[float], digits: int) -> None:
+    meant = history(numbers)
+    single = [float(np.float32(number)) for number in numbers]
+    for stored in (
+        numbers,
+        [float(f"{number:.{digits}g}") for number in numbers],
+        single,
+        [float(f"{number:.10g}") for number in single],
+        [float(str(np.float32(number))) for number in numbers],
+    ):
+        assert compare([history(stored)], meant).all_same
+
+
+@given(st.lists(reals.filter(bool), min_size=1, max_size=20), st.sampled_from([1.00001, 1.001, 2.0, -1.0, 0.0]))
+def test_what_differs_by_more_is_different(numbers: list[float], factor: float) -> None:
+    stored = [number * factor for number in numbers]
+    assert states([history(stored)], history(numbers)) == [DIFFERENT] * len(numbers)
+
+
+def test_a_double_that_is_kept_whole_shows_small_changes() -> None:
+    stored = [0.1234567890123, 1 / 3]
+    assert states([history(stored)], history([0.1234567890999, 1 / 3 + 1e-9])) == [DIFFERENT, DIFFERENT]
+
+
+@pytest.mark.parametrize(
+    ("stored", "meant", "state"),
+    [
+        (np.inf, np.inf, SAME),
+        (-np.inf, np.inf, DIFFERENT),
+        (np.inf, 1e300, DIFFERENT),  # single precision cannot hold it
+        (0.0, 0.0, SAME),
+        (0.0, 1e-3, DIFFERENT),
+        (np.nan, 1.0, DIFFERENT),
+    ],
+)
+def test_ends_of_the_numbers(stored: float, meant: float, state: int) -> None:
+    assert states([history([stored])], history([meant])) == [state]
+
+
+def test_nothing_na_and_numbers_of_other_units() -> None:
+    meant = history([1.0, 2.0, 3.0, 4.0])
+    found = history([None, NA, Number(3, "kW"), Number(4, "W")])
+    seen = compare([found], meant)
+    assert seen.state.tolist() == [MISSING, DIFFERENT, SAME, DIFFERENT]
+    assert (seen.first, seen.there, seen.meant) == (1, NA, Number(2, "kW"))
+    assert states([history([1.0], unit="W")], history([1.0])) == [DIFFERENT]
+    assert states([history([1.0], unit="kilowatt")], history([1.0])) == [SAME]  # another spelling
+    assert states([history([1.0], unit=None)], history([1.0])) == [SAME]
+
+
+def test_whole_seconds_only_where_the_server_keeps_no_others() -> None:
+    meant = history([1.0, 2.0], [500_000, 1_500_000])
+    assert states([history([1.0, 2.0], [0, SECOND_US])], meant) == [SAME, SAME]
+    assert states([history([1.0, 2.0, 5.0], [0, SECOND_US, 7_250_000])], meant) == [MISSING, MISSING]
+    # Both fell into one second, and the last one wins there.
+    assert states([history([2.0], [0])], history([1.0, 2.0], [250_000, 500_000])) == [DIFFERENT, SAME]
+
+
+def test_rows_in_any_order_and_windows_that_overlap() -> None:
+    old, new = history([9.0, 2.0], [SECOND_US, 0]), history([3.0], [SECOND_US])
+    assert states([old, new], history([2.0, 3.0])) == [SAME, SAME]
+    assert states([new, old], history([2.0, 3.0])) == [SAME, DIFFERENT]
+
+
+def test_truth_values_and_texts() -> None:
+    times = np.arange(3) * SECOND_US
+    truths = History(POINT, times, BoolColumn(pa.array([True, False, True])))
+    texts = History(POINT, times, StrColumn(pa.array(["a", "b", "c"])))
+    assert compare([History(POINT, times, [True, True, 1])], truths).state.tolist() == [SAME, DIFFERENT, DIFFERENT]
+    seen = compare([History(POINT, times, ["a", "x", None])], texts)
+    assert seen.state.tolist() == [SAME, DIFFERENT, MISSING]
+    assert (seen.there, seen.meant) == ("x", "b")
+    assert compare([texts], truths).count(DIFFERENT) == 3
+
+
+@given(st.lists(st.integers(0, 400 * DAY_US), min_size=1, max_size=120, unique=True))
+def test_windows_hold_every_sample_and_no_long_gap(times: list[int]) -> None:
+    ts_us = np.array(sorted(times), dtype=np.int64)
+    windows = _windows([ts_us[::2], ts_us[1::2]] if len(ts_us) > 1 else [ts_us])
+    assert len(windows) <= 40
+    inside = [us for first, last in windows for us in ts_us.tolist() if first <= us <= last]
+    assert inside == ts_us.tolist()
+    if len(windows) < 40:
+        for first, last in windows:
+            within = ts_us[(ts_us >= first) & (ts_us <= last)]
+            assert not len(within) or np.all(np.diff(within) <= 7 * DAY_US)
+
+
+@given(st.lists(st.tuples(st.sets(st.integers(0, 11)), st.sampled_from([OPEN, SENT, STORED])), max_size=8))
+def test_the_fate_of_samples(marks: list[tuple[set[int], int]]) -> None:
+    """Against a dict; what is stored stays stored; instants of other points do not count."""
+    entry = Entry(history(np.arange(10.0)), np.zeros(10, dtype=np.int8))
+    fates = dict.fromkeys(range(10), OPEN)
+    for places, fate in marks:
+        entry.mark(np.array(sorted(places), dtype=np.int64) * SECOND_US, fate)
+        fates |= {place: fate for place in places if place < 10 and fates[place] != STORED}
+    assert entry.fate.tolist() == list(fates.values())
+    rest = entry.rest()
+    assert (rest.ts_us // SECOND_US).tolist() == [place for place, fate in fates.items() if fate != STORED]
+    assert list(rest.values) == [Number(place, "kW") for place, fate in fates.items() if fate != STORED]
+    assert entry.is_stored == (set(fates.values()) == {STORED})
