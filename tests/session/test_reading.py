@@ -1,0 +1,248 @@
+"""How his_read is told to read: what to do about errors, how large requests are, and who sees how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.frame.points import ATTRS_KEY
+from hsframe.history.progress import Progress
+from hsframe.kinds import Number
+from hsframe.progress import progress_of
+from hsframe.testing.server import RunningServer
+
+SPAN = "2026-11-01"  # 25 hours in New York
+
+
+@pytest.fixture
+def broken(server: RunningServer) -> RunningServer:
+    """One point of the building has samples of a unit that the server cannot write: reading it fails."""
+    database = server.database
+    samples = database.history
+
+    def history(ident: Any) -> Any:
+        if str(getattr(ident, "val", ident)) == "oat":
+            raise RuntimeError("the disk is broken")
+        return samples(ident)
+
+    database.history = history  # type: ignore[method-assign]
+    return server
+
+
+# Errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_is_raised_by_default(broken: RunningServer, session: hsframe.Session) -> None:
+    with pytest.raises(hsframe.CallError, match=r"@oat \(Outside\).*the disk is broken"):
+        session.his_read(["@kw", "@oat", "@fan"], SPAN)
+    with pytest.raises(hsframe.UnknownRecError, match="@nope"):
+        session.his_read(["@kw", "@nope"], SPAN)
+
+
+def test_the_frame_comes_with_a_table(broken: RunningServer, session: hsframe.Session) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        df = session.his_read(["@kw", "@oat", "@nope", "@fan"], SPAN, on_error="catalog")
+    assert list(df.columns) == ["Power", "Fan"]
+    assert len(df) == 100
+    catalog = df.hs.catalog
+    assert catalog.index.tolist() == ["Power", "Outside", "Fan", "nope"]
+    assert catalog.index.name == "point"
+    assert catalog["id"].tolist() == ["kw", "oat", "fan", "nope"]
+    assert catalog["rows"].tolist() == [100, 0, 100, 0]
+    assert catalog["status"].tolist() == ["ok", "failed", "ok", "failed"]
+    assert "the disk is broken" in catalog.loc["Outside", "reason"]
+    assert "knows no record of @nope" in catalog.loc["nope", "reason"]
+    assert catalog["reason"].isna().tolist() == [True, False, True, False]
+    assert catalog["rows"].dtype == catalog["differing"].dtype == "int64"
+    # The good columns are those of a read of the good points, and so are the labels of two that are called the same.
+    alone = session.his_read(["@kw", "@fan"], SPAN)
+    pd.testing.assert_frame_equal(df, alone)
+    assert alone.hs.catalog["status"].tolist() == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("shape", ["wide", "long"])
+def test_nothing_could_be_read(session: hsframe.Session, shape: Any) -> None:
+    df = session.his_read("@nope", SPAN, on_error="catalog", shape=shape)
+    assert len(df) == 0
+    assert df.hs.catalog["status"].tolist() == ["failed"]
+
+
+def test_a_frame_a_point_has_the_failed_ones_without_a_column(broken: RunningServer, session: hsframe.Session) -> None:
+    frames = session.his_read(["@oat", "@kw"], SPAN, on_error="catalog", shape="dict")
+    assert list(frames) == ["Outside", "Power"]
+    assert frames["Outside"].shape == (0, 0)
+    assert frames["Power"].shape == (100, 1)
+    for df in frames.values():
+        assert df.hs.catalog["status"].tolist() == ["failed", "ok"]
+
+
+def test_a_warning_names_them_at_the_users_line(broken: RunningServer, session: hsframe.Session) -> None:
+    with pytest.warns(hsframe.ReadWarning, match=r"2 of 3 points could not be read.*@nope, @oat.*df\.hs\.catalog") as w:
+        df = session.his_read(["@kw", "@oat", "@nope"], SPAN, on_error="warn")
+    assert list(df.columns) == ["Power"]
+    assert w[0].filename == __file__
+
+
+def test_an_empty_history_is_no_failure(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@oat"], "2020-01-01", on_error="catalog")
+    assert list(df.columns) == ["Power", "Outside"]
+    assert df.hs.catalog["status"].tolist() == ["empty", "empty"]
+
+
+def test_intervals_of_points_some_of_which_fail(broken: RunningServer, session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@oat", "@nope"], SPAN, on_error="catalog", interval="1h")
+    assert df.shape == (25, 1)
+    assert df.hs.catalog["status"].tolist() == ["ok", "failed", "failed"]
+    assert df.hs.catalog["rows"].tolist() == [25, 0, 0]
+
+
+def test_samples_that_differ_at_one_instant_are_counted(server: RunningServer, session: hsframe.Session) -> None:
+    read = session.client.his_read
+
+    async def twice(*args: Any, **kwargs: Any) -> Any:
+        grid = await read(*args, **kwargs)
+        times, values = list(grid.column("ts")), list(grid.column("val"))
+        values[5] = Number(values[5].val + 1, values[5].unit)
+        return hsframe.Grid(dict(grid.meta), grid.cols, [[*grid.column("ts"), *times], [*grid.column("val"), *values]])
+
+    session.client.his_read = twice  # type: ignore[method-assign]
+    for shape in ("wide", "long"):
+        df = session.his_read("@kw", SPAN, shape=shape)
+        assert df.hs.catalog.loc["Power", ["rows", "differing"]].tolist() == [100, 1]
+
+
+def test_a_frame_that_was_not_read_has_no_table(session: hsframe.Session) -> None:
+    with pytest.raises(hsframe.MetadataError, match=r"his_read.*dropped its attrs"):
+        pd.DataFrame({"a": [1.0]}).hs.catalog  # noqa: B018
+    df = session.his_read("@kw", SPAN)
+    assert df.copy().head(3).hs.catalog["rows"].tolist() == [100]
+    assert hash(str(df.attrs[ATTRS_KEY])) is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"on_error": "ignore"}, "on_error='ignore' is unknown"),
+        ({"limit_rows": 0}, "limit_rows is 0"),
+        ({"chunk": "0.5s"}, "chunk"),
+        ({"max_concurrency": 0}, "max_concurrency is 0"),
+    ],
+)
+def test_settings_that_are_none(session: hsframe.Session, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(hsframe.HsFrameError, match=words):
+        session.his_read("@kw", SPAN, **wrong)
+
+
+# Requests ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "least"),
+    [({}, 1), ({"chunk": "1D"}, 10), ({"limit_rows": 96}, 10), ({"chunk": "1D", "max_concurrency": 1}, 10)],
+)
+def test_requests_are_as_large_as_is_said(
+    session: hsframe.Session, caplog: pytest.LogCaptureFixture, how: dict[str, Any], least: int
+) -> None:
+    whole = session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08")
+    caplog.clear()
+    with caplog.at_level("INFO", logger="hsframe"):
+        df = session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", **how)
+    reads = [record for record in caplog.records if record.name == "hsframe" and "hisRead" in record.getMessage()]
+    assert least <= len(reads) <= least + 2
+    pd.testing.assert_frame_equal(df, whole)
+
+
+# Where warnings point ---------------------------------------------------------------------------------------------
+
+
+def test_warnings_point_at_the_users_line(session: hsframe.Session) -> None:
+    for read in (session.his_read, hsframe.his_read):
+        with pytest.warns(hsframe.ZoneWarning) as caught:
+            read(["@kw", "@lon"], SPAN)
+        line = Path(caught[0].filename).read_text("utf-8").splitlines()[caught[0].lineno - 1]
+        assert (caught[0].filename, line.strip()) == (__file__, 'read(["@kw", "@lon"], SPAN)')
+    with pytest.warns(hsframe.GapWarning) as caught:
+        session.his_read("@kw", SPAN, interval="1min", max_gap="1min")
+    assert caught[0].filename == __file__
+
+
+# The bar ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the bar takes for the time."""
+    now = [100.0]
+    monkeypatch.setattr("hsframe.progress.time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
+    return now
+
+
+def test_a_bar_is_drawn_after_two_seconds(
+    clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with progress_of(True, "his_read") as progress:
+        progress.expect(200.0)
+        clock[0] += 1.9
+        progress.advance(50.0, 1000)
+        assert capsys.readouterr().err == ""
+        clock[0] += 0.2
+        progress.advance(50.0, 1000)
+        drawn = capsys.readouterr().err
+        assert "his_read" in drawn
+        assert "50%" in drawn
+        assert "2,000 samples" in drawn
+        clock[0] += 0.1
+        progress.advance(50.0, 1000)
+        assert capsys.readouterr().err == ""  # not more often than one can see
+    assert "75%" not in capsys.readouterr().err
+
+
+def test_no_bar_where_nobody_looks(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted in (None, False):
+        with progress_of(wanted, "his_read") as progress:
+            assert type(progress) is Progress
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_of(None, "his_read") as progress:
+        assert type(progress) is not Progress
+    with progress_of(False, "his_read") as progress:
+        assert type(progress) is Progress
+    monkeypatch.setattr("hsframe.progress._is_there", lambda package: False)
+    with progress_of(None, "his_read") as progress:
+        assert type(progress) is Progress
+    with pytest.raises(hsframe.MetadataError, match=r"pip install 'hsframe\[progress\]'"), progress_of(True, "x"):
+        pass
+
+
+def test_a_slow_read_draws_a_bar_and_leaves_nothing(
+    server: RunningServer, session: hsframe.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hsframe.progress._DELAY_S", 0.0)
+    monkeypatch.setattr("hsframe.progress._EVERY_S", 0.01)
+    read = session.client.his_read_batch
+
+    async def slow(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await read(*args, **kwargs)
+
+    session.client.his_read_batch = slow  # type: ignore[method-assign]
+    started = time.monotonic()
+    df = session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", chunk="1D", progress=True)
+    assert time.monotonic() - started < 30
+    assert len(df) == 960
+    drawn = capsys.readouterr().err
+    assert "his_read" in drawn
+    assert "samples" in drawn
+    session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", chunk="1D")
+    assert capsys.readouterr().err == ""
