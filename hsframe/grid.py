@@ -18,6 +18,7 @@ __all__ = ["Col", "Grid", "GridBuilder", "Row"]
 
 _NO_META: Mapping[str, Any] = MappingProxyType({})
 _HTML_ROWS = 20
+_REPR_ROWS = 10
 
 
 def _frozen(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -100,6 +101,39 @@ class Row(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Row({dict(self)!r})"
+
+
+class _Rows(Sequence[Row]):
+    """The rows of a grid as a list has them, made when they are asked for; equal to a list of the same mappings."""
+
+    __slots__ = ("_grid",)
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+
+    def __len__(self) -> int:
+        return len(self._grid)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._grid)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self._grid[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, list | tuple | _Rows):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by content
+
+    def __repr__(self) -> str:
+        more = ", ..." if len(self) > _REPR_ROWS else ""
+        return f"[{', '.join(map(repr, self[:_REPR_ROWS]))}{more}]"
 
 
 class Grid(Sequence[Row]):
@@ -202,8 +236,8 @@ class Grid(Sequence[Row]):
 
     @property
     def rows(self) -> Sequence[Row]:
-        """The rows: the grid itself, as a sequence."""
-        return self
+        """The rows, as views."""
+        return _Rows(self)
 
     @property
     def col_names(self) -> list[str]:

@@ -48,6 +48,16 @@ class _Singleton:
     def __repr__(self) -> str:
         return self._name
 
+    # A column of markers can be sorted: each is as great as the other.
+    def __lt__(self, other: object) -> bool:
+        return False if self is other else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        return True if self is other else NotImplemented
+
+    __gt__ = __lt__
+    __ge__ = __le__
+
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), ())
 

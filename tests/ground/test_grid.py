@@ -49,6 +49,18 @@ def test_rows_by_index_and_slice() -> None:
             grid[index]
 
 
+def test_rows_are_equal_to_a_list_of_the_same_mappings() -> None:
+    grid = Grid.from_rows({}, ["a", "b"], [{"a": 1, "b": MARKER}, {"a": 2}])
+    assert grid.rows == [{"a": 1, "b": MARKER}, {"a": 2}]
+    assert grid.rows == Grid({"x": 1}, grid.cols, grid.columns).rows
+    assert grid.rows != [{"a": 1, "b": MARKER}]
+    assert grid.rows != [{"a": 1, "b": MARKER}, {"a": 3}]
+    assert grid.rows[0]["a"] == 1
+    assert grid.rows[1:] == [{"a": 2}]
+    assert repr(grid.rows) == "[Row({'a': 1, 'b': MARKER}), Row({'a': 2})]"
+    assert repr(Grid({}, ["a"], [range(1000)]).rows).endswith("Row({'a': 9}), ...]")
+
+
 def test_columns_by_name() -> None:
     grid = sample()
     assert grid.col_names == ["id", "area", "site"]

@@ -36,6 +36,17 @@ def test_singletons_are_one_object(one: Any, kind: type, text: str) -> None:
 def test_singletons_differ() -> None:
     assert len({MARKER, NA, REMOVE}) == 3
     assert MARKER != NA
+    with pytest.raises(TypeError):
+        _ = MARKER < NA
+
+
+@pytest.mark.parametrize("one", [MARKER, NA, REMOVE])
+def test_singletons_can_be_sorted(one: Any) -> None:
+    assert sorted([one, one]) == [one, one]
+    assert one <= one
+    assert one >= one
+    assert not one < one
+    assert not one > one
 
 
 @given(value=strategies.scalars())
