@@ -61,6 +61,12 @@ QUIRKS = [
     *((name,) for name in BUNDLES),
     ("rowcap=150",),
     ("rowcap-incomplete=150",),
+    ("rowcap-413=400",),
+    ("rowcap-500=400",),
+    ("rowcap-cut=400",),
+    ("idcap=1",),
+    ("idcap=1", "rowcap=300", "floor-1s"),
+    ("id0-batch", "rowcap=300"),
     ("ignore-range", "reversed-rows"),
     ("start-exclusive", "extra-samples", "rowcap=300"),
     ("no-batch", "rowcap-incomplete=97"),
@@ -84,6 +90,19 @@ def test_every_server_gives_the_true_rows(quirks: tuple[str, ...], format: str) 
         found = df[name].astype("float64").to_numpy() if name != "e" else df[name].to_numpy(dtype=float)
         np.testing.assert_allclose(found, expected.to_numpy(), rtol=1e-6, err_msg=name)
         assert str(df[name].dtype) == ("boolean" if name == "e" else "unit[kW]")
+
+
+def test_a_server_that_hangs_is_asked_for_less() -> None:
+    database = building()
+    with running_server(database, quirks=["rowcap-hang=600"]) as server, hsframe.connect(
+        server.uri, "demo", "demo", timeout=1.0, max_concurrency=2
+    ) as s:  # fmt: skip
+        df = s.his_read(["a", "b"], SPAN, header="id")
+    for name in ("a", "b"):
+        expected = truth(database, name)
+        assert (
+            df[name].dropna().index.as_unit("us").asi8.tolist() == expected.dropna().index.as_unit("us").asi8.tolist()
+        )
 
 
 def test_a_wide_frame_is_the_same_however_it_was_read() -> None:
