@@ -526,7 +526,7 @@ def test_import_registers_with_pandas_and_loads_no_network() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in hsframe.__all__ if not hasattr(hsframe, name)] == []
-    assert set(hsframe.__all__) <= set(dir(hsframe))
+    assert {name for name in dir(hsframe) if not name.startswith("__")} == set(hsframe.__all__)
     assert len(set(hsframe.__all__)) == len(hsframe.__all__)
     with pytest.raises(AttributeError, match="no attribute 'his_raed'"):
         _ = hsframe.his_raed
