@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from hsframe.codecs import decode_exact
+from hsframe.codecs.histories.beats import Beat, Beats, beat_of
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.json_patterns import Key, Pattern, constant_pattern, pattern_of, shape_of
@@ -79,6 +80,7 @@ class JsonRows(HistoryRows):
         self._shapes = 0
         self._lessons: list[_Lesson] = []
         self._has_unit = [False] * len(names)
+        self._beats = Beats(self._stamps)
 
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read the rows behind which another row begins."""
@@ -89,20 +91,52 @@ class JsonRows(HistoryRows):
             return 0
         if starts[0] != start:
             return None
-        nexts = starts[1:]
-        starts = starts[:-1]
+        by_beat = self._read_beat(block, starts)
+        if by_beat is not None and by_beat[2].all():
+            self.sink.append(by_beat[0], by_beat[1][:, None])
+            return int(starts[-1]) - start
+        numbers = None if by_beat is None else np.flatnonzero(~by_beat[2])
+        walk = self._walked(block, starts, numbers)
+        if by_beat is None:
+            times, cells = walk.times, walk.cells
+        else:
+            times, cells = by_beat[0], by_beat[1][:, None]
+            times[numbers], cells[numbers] = walk.times, walk.cells
+        self.sink.append(times, cells)
+        return None if self._is_unusual else int(starts[-1]) - start
+
+    def _walked(self, block: Block, bounds: Positions, numbers: Positions | None) -> _Walk:
+        """Rows (None: all) read by walking; those that cannot be read wait for the exact parser."""
+        if numbers is None:
+            numbers = np.arange(len(bounds) - 1)
+        starts, nexts = bounds[numbers], bounds[numbers + 1]
         while True:
-            walk = self._walk(block, starts, nexts)
+            walk = self._walk(block, starts, nexts, numbers)
             ok = walk.ok
             if ok.all() or not self._learn_keys(block, starts, nexts, ok):
                 break
         for row in np.flatnonzero(~ok).tolist():
-            self._odd.append((self.sink.length + row, block.text(int(starts[row]), int(nexts[row]))))
+            self._odd.append((self.sink.length + int(numbers[row]), block.text(int(starts[row]), int(nexts[row]))))
         if not ok.all():
             self._odd_count += int((~ok).sum())
             walk.cells[~ok] = boxed(ABSENT)
-        self.sink.append(walk.times, walk.cells)
-        return None if self._is_unusual else int(nexts[-1]) - start
+        return walk
+
+    def _read_beat(self, block: Block, starts: Positions) -> tuple[Ints, Floats, Bools] | None:
+        """The rows by a beat: a timestamp, then one number, both of a pattern that was learned."""
+        if len(self._keys) != 2 or self._places[self._keys[0].name] is not None:
+            return None
+        when, what = self._keys
+        number = next((pattern for pattern in what.patterns if pattern.kind == "number"), None)
+        if not when.patterns or number is None:
+            return None
+
+        def beat() -> Beat | None:
+            stamp = when.patterns[0]
+            lead, middle = when.lead + stamp.before, stamp.behind + what.lead + number.before
+            return beat_of(block, int(starts[-2]), lead, middle, number.behind + self._close)
+
+        return self._beats.read(block, starts, beat)
 
     # ---- where rows begin, and which keys they have
 
@@ -159,8 +193,8 @@ class JsonRows(HistoryRows):
 
     # ---- the walk
 
-    def _walk(self, block: Block, starts: Positions, nexts: Positions) -> _Walk:
-        walk = _Walk(starts, nexts, self.width)
+    def _walk(self, block: Block, starts: Positions, nexts: Positions, numbers: Positions) -> _Walk:
+        walk = _Walk(starts, nexts, numbers, self.width)
         for key in self._keys:
             rows = self._read_usual(block, key, walk)
             if len(rows) == 0:
@@ -277,7 +311,7 @@ class JsonRows(HistoryRows):
             pattern = constant_pattern(constant, self.table.number(constant))
         key.patterns.append(pattern)
         line = block.text(int(walk.starts[row]), int(walk.nexts[row]))
-        self._lessons.append(_Lesson(line, self.sink.length + row, place, pattern))
+        self._lessons.append(_Lesson(line, self.sink.length + int(walk.numbers[row]), place, pattern))
         return True
 
     # ---- the exact parser's word
@@ -357,9 +391,10 @@ class JsonRows(HistoryRows):
 class _Walk:
     """Where each row stands, and what was read."""
 
-    __slots__ = ("cells", "here", "nexts", "ok", "starts", "times")
+    __slots__ = ("cells", "here", "nexts", "numbers", "ok", "starts", "times")
 
-    def __init__(self, starts: Positions, nexts: Positions, width: int) -> None:
+    def __init__(self, starts: Positions, nexts: Positions, numbers: Positions, width: int) -> None:
+        self.numbers = numbers
         self.starts = starts
         self.nexts = nexts
         self.here = starts.copy()

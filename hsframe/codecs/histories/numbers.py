@@ -43,7 +43,7 @@ _SCALES: Final = np.ones(256)
 _SCALES[127:135] = [10.0 ** (7 - byte) for byte in range(8)]
 
 
-def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Bools]:
+def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words | None = None) -> tuple[Floats, Bools]:
     """The numbers between the given places.
 
     Parameters
@@ -51,6 +51,8 @@ def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floa
     block : Block
     starts, ends : int64 ndarrays
         Half-open places; a cell may be empty, or end before it starts.
+    last : uint64 ndarray, optional
+        The eight bytes in front of each end, where they are at hand.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floa
     ok : bool ndarray
     """
     lengths = ends - starts
-    values, ok = _short(block, ends, lengths)
+    values, ok = _short(block.words[ends - 8] if last is None else last, lengths)
     if ok.all():
         return values, ok
     rest = np.flatnonzero(~ok & (lengths >= 2))  # what is shorter and not ok is no number
@@ -67,13 +69,13 @@ def read_numbers(block: Block, starts: Positions, ends: Positions) -> tuple[Floa
         negative = block.octets[starts[rest]] == ord("-")
         below = rest[negative & (lengths[rest] <= 9)]
         if len(below):
-            numbers, ok[below] = _short(block, ends[below], lengths[below] - 1)
+            numbers, ok[below] = _short(block.words[ends[below] - 8], lengths[below] - 1)
             values[below] = -numbers
             rest = rest[~ok[rest]]
             negative = block.octets[starts[rest]] == ord("-")
         first = np.where(negative, block.octets[starts[rest] + 1], block.octets[starts[rest]])
-        last = block.octets[ends[rest] - 1]
-        rest = rest[_is_digit(first) & _is_digit(last) & (lengths[rest] >= 3) & (lengths[rest] <= _LONGEST)]
+        final = block.octets[ends[rest] - 1]
+        rest = rest[_is_digit(first) & _is_digit(final) & (lengths[rest] >= 3) & (lengths[rest] <= _LONGEST)]
     if len(rest):
         values[rest], ok[rest] = _long(block, starts[rest], ends[rest])
     return values, ok
@@ -84,16 +86,15 @@ def _is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
     return result
 
 
-def _short(block: Block, ends: Positions, lengths: Positions) -> tuple[Floats, Bools]:
-    """Numbers of one to eight characters without a sign, out of the word that ends where they end."""
+def _short(last: Words, lengths: Positions) -> tuple[Floats, Bools]:
+    """Numbers of one to eight characters without a sign, out of the words that end where they end."""
     shift = ((8 - lengths) << 3).view(np.uint64)
     all_fit = len(lengths) and int(lengths.min()) >= 1 and int(lengths.max()) <= 8
     fits: Bools | None = None
     if not all_fit:
         fits = (lengths >= 1) & (lengths <= 8)
         shift = np.where(fits, shift, 0).astype(np.uint64)
-    digits = block.words[ends - 8]
-    digits ^= ZEROS
+    digits = last ^ ZEROS
     digits &= _ALL << shift
     dot = zero_bytes(digits ^ DOTS)
     dot_one = dot >> np.uint64(7)

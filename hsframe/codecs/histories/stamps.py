@@ -26,7 +26,7 @@ from hsframe.codecs.histories.words import (
     not_digits,
 )
 
-__all__ = ["StampReader"]
+__all__ = ["StampReader", "clock_seconds"]
 
 _DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
@@ -44,6 +44,22 @@ _HIGH_BITS: Final = np.uint64(0x8080808080808080)
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
 _BYTE: Final = np.uint64(0xFF)
 _LONGEST_FRACTION: Final = 9
+
+
+def clock_seconds(clock: Words) -> tuple[Words, Bools]:
+    """The seconds of the day of words ``hh:mm:ss``, and whether they are such words."""
+    clock = clock ^ _CLOCK
+    ok = (((clock + _CLOCK_LIMIT) | clock) & _HIGH_BITS) == 0
+    # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
+    parts = clock * np.uint64(10)
+    parts += clock >> np.uint64(8)
+    parts &= np.uint64(0x00FF0000FF0000FF)
+    seconds = parts * np.uint64((3600 << 24) | 60)
+    seconds >>= np.uint64(24)
+    seconds &= np.uint64(0xFFFFFF)
+    seconds += parts >> np.uint64(48)
+    ok &= seconds < 86_400
+    return seconds, ok
 
 
 class StampReader:
@@ -126,14 +142,7 @@ class StampReader:
         self, block: Block, starts: Positions, digits: int, *, offset: bool, behind: bytes
     ) -> tuple[Ints, Bools]:
         """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
-        clock = block.words[11:][starts]
-        clock ^= _CLOCK
-        bad = ((clock + _CLOCK_LIMIT) | clock) & _HIGH_BITS
-        # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
-        parts = (clock * np.uint64(10) + (clock >> np.uint64(8))) & np.uint64(0x00FF0000FF0000FF)
-        seconds = ((parts * np.uint64((3600 << 24) | 60)) >> np.uint64(24)) & np.uint64(0xFFFFFF)
-        seconds += parts >> np.uint64(48)
-        ok = (bad == 0) & (seconds < 86_400)
+        seconds, ok = clock_seconds(block.words[11:][starts])
         mark_at = 20 + digits if digits else 19
         if offset and len(behind) >= 2:
             # The word of the offset reaches over two bytes more; who reads the offset compares them.
@@ -167,17 +176,36 @@ class StampReader:
                 offsets &= _SIX_BYTES
             changed |= offsets[1:] != offsets[:-1]
         firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
-        keys = zip(
-            head[firsts].tolist(),
-            tail[firsts].tolist(),
-            [0] * len(firsts) if offsets is None else offsets[firsts].tolist(),
-            strict=True,
-        )
         tail_word = int.from_bytes(more, "little") << 48
-        midnights = np.array([self._midnight(head, tail, offset, tail_word) for head, tail, offset in keys], np.int64)
+        words = np.zeros(len(firsts), np.uint64) if offsets is None else offsets[firsts]
+        midnights = self._of_words(head[firsts], tail[firsts], words, tail_word)
         if len(firsts) == 1:
             return np.full(len(starts), midnights[0])
         return np.repeat(midnights, np.diff(firsts, append=len(starts)))
+
+    def _of_words(self, heads: Words, tails: Words, offsets: Words, more: int) -> Ints:
+        keys = zip(heads.tolist(), tails.tolist(), offsets.tolist(), strict=True)
+        return np.array([self._midnight(head, tail, offset, more) for head, tail, offset in keys], np.int64)
+
+    def midnights(self, heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
+        """The instants of midnight of some dates in their offsets.
+
+        Parameters
+        ----------
+        heads, tails, offsets : uint64 ndarrays
+            The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
+
+        Returns
+        -------
+        us : int64 ndarray
+            Epoch microseconds, where ok.
+        ok : bool ndarray
+        """
+        changed = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1]) | (offsets[1:] != offsets[:-1])
+        firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
+        us = self._of_words(heads[firsts], tails[firsts], offsets[firsts], 0)
+        us = np.repeat(us, np.diff(firsts, append=len(heads)))
+        return us, us != _INVALID
 
     def _midnight(self, head: int, tail: int, offset: int, more: int) -> int:
         if offset >> 48 != more >> 48:

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from hsframe.codecs.histories.beats import Beat, Beats, beat_of
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.numbers import read_numbers
@@ -83,6 +84,7 @@ class ZincRows(HistoryRows):
         self._spaced = False
         self._started = False
         self._samples: list[_Sample] = []
+        self._beats = Beats(self._stamps)
 
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read whole lines; blank lines at the end are left, for they may be the end of the grid."""
@@ -127,6 +129,44 @@ class ZincRows(HistoryRows):
     def _read_lines(self, block: Block, lines: _Lines, begins: Positions, stops: Positions) -> bool:
         if self._zone is None and not self._learn_zone(block, lines):
             return False
+        by_beat = None if self.width > 1 else self._read_beat(block, begins, stops)
+        if by_beat is not None:
+            times, values, ok = by_beat
+            rest = np.flatnonzero(~ok)
+            if len(rest) == 0:
+                self.sink.append(times, values[:, None])
+                return True
+            lines = _Lines(rest, begins[rest], begins[rest, None], stops[rest, None])
+            times[rest], cells, ok[rest] = self._read_some(block, lines, begins, stops)
+            values[rest] = cells[:, 0]
+            cells = values[:, None]
+            lines = _Lines(None, begins, lines.starts, lines.ends)
+        else:
+            times, cells, ok = self._read_some(block, lines, begins, stops)
+        if lines.shaped is None and ok.all():
+            self.sink.append(times, cells)
+        else:
+            rows = np.flatnonzero(ok) if lines.shaped is None else lines.shaped[ok]
+            self._append_some(block, rows, times[ok], cells[ok], begins, stops)
+        return not self._is_unusual
+
+    def _read_beat(self, block: Block, begins: Positions, stops: Positions) -> tuple[Ints, Floats, Bools] | None:
+        """The lines as rows of a beat, once the zone and the unit are known."""
+        unit = self._unit_texts[0]
+        if unit is None or self._zone is None or self._spaced:
+            return None
+
+        def beat() -> Beat | None:
+            assert self._zone is not None
+            line_end = b"\r\n" if block.octets[stops[-1] - 1] == _RETURN else b"\n"
+            return beat_of(block, int(begins[-1]), b"", self._zone + b",", unit + line_end)
+
+        return self._beats.read(block, np.append(begins, stops[-1] + 1), beat)
+
+    def _read_some(
+        self, block: Block, lines: _Lines, begins: Positions, stops: Positions
+    ) -> tuple[Ints, Floats, Bools]:
+        """Lines by the kernels of timestamps and numbers: instants, cells, and whether a line was read."""
         assert self._zone is not None
         times, ok, lengths = self._stamps.read(block, lines.begins, self._zone + b",")
         behind = lines.begins + lengths + (len(self._zone) + 1)
@@ -139,13 +179,7 @@ class ZincRows(HistoryRows):
             line = row if lines.shaped is None else int(lines.shaped[row])
             text = block.text(int(begins[line]), int(stops[line]))
             self._samples.append(_Sample(text, self.sink.length + line, place))
-        cells = self._read_cells(block, lines, ok)
-        if lines.shaped is None and ok.all():
-            self.sink.append(times, cells)
-        else:
-            rows = np.flatnonzero(ok) if lines.shaped is None else lines.shaped[ok]
-            self._append_some(block, rows, times[ok], cells[ok], begins, stops)
-        return not self._is_unusual
+        return times, self._read_cells(block, lines, ok), ok
 
     def _append_some(
         self, block: Block, rows: Positions, times: Ints, cells: Floats, begins: Positions, stops: Positions

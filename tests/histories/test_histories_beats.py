@@ -1,0 +1,136 @@
+"""Rows that repeat but for the clock and the number: every byte of them counts, and most of them are read so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from hsframe.codecs import decode_exact
+from hsframe.codecs.histories import decode as decode_module
+from hsframe.codecs.histories.beats import Beat, beat_of
+from hsframe.codecs.histories.decode import try_decode
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+
+HEADS = {
+    "zinc": 'ver:"3.0" id:@a\nts,val\n',
+    "json4": '{"_kind":"grid","meta":{"ver":"3.0"},"cols":[{"name":"ts"},{"name":"val"}],"rows":[\n',
+    "json3": '{"meta":{"ver":"3.0"},"cols":[{"name":"ts"},{"name":"val"}],"rows":[\n',
+}
+ROWS = {
+    "zinc": "{at} {tz},{val}{unit}",
+    "json4": '{{"ts":{{"_kind":"dateTime","val":"{at}","tz":"{tz}"}},'
+    '"val":{{"_kind":"number","val":{val},"unit":"{unit}"}}}}',
+    "json3": '{{"ts":"t:{at} {tz}","val":"n:{val} {unit}"}}',
+}
+
+
+def rows_of(short: str, count: int, tz: str = "New_York", unit: str = "°F", hours: float = 0.25) -> list[str]:
+    zone = ZoneInfo({"New_York": "America/New_York", "London": "Europe/London"}.get(tz, tz))
+    rows = []
+    for row in range(count):
+        at = (datetime(2021, 3, 27, 20, tzinfo=UTC) + timedelta(hours=hours * row)).astimezone(zone).isoformat()
+        rows.append(
+            ROWS[short].format(at=at.replace("+00:00", "Z"), tz=tz, val=f"{50 + row * 0.37:.2f}", unit=unit).strip()
+        )
+    return rows
+
+
+def body_of(short: str, rows: list[str]) -> bytes:
+    if short == "zinc":
+        return (HEADS[short] + "\n".join(rows) + "\n").encode()
+    return (HEADS[short] + ",\n".join(rows) + "\n]}\n").encode()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each block gave by a beat, in small blocks."""
+    counts: list[int] = []
+    plain = Beat.read
+
+    def spied(self: Beat, *arguments: object) -> object:
+        result = plain(self, *arguments)  # type: ignore[arg-type]
+        counts.append(int(np.count_nonzero(result[2])))
+        return result
+
+    monkeypatch.setattr(Beat, "read", spied)
+    monkeypatch.setattr(decode_module, "BLOCK_BYTES", 900)
+    return counts
+
+
+def exactly(body: bytes, short: str) -> Grid | None:
+    try:
+        return decode_exact(body, short)
+    except CodecError:
+        return None
+
+
+@pytest.mark.parametrize("short", HEADS)
+@pytest.mark.parametrize("unit", ["°F", "kWh/ft²", "%"])
+def test_most_rows_are_read_by_a_beat(short: str, unit: str, read: list[int]) -> None:
+    body = body_of(short, rows_of(short, 200, unit=unit))
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert sum(read) > 150
+
+
+def test_numbers_without_a_unit_are_read_by_a_beat(read: list[int]) -> None:
+    body = body_of("zinc", rows_of("zinc", 200, unit=""))
+    assert try_decode(body, "zinc") == decode_exact(body, "zinc")
+    assert sum(read) > 150
+
+
+@pytest.mark.parametrize("short", HEADS)
+def test_a_zone_that_changes_its_form_gets_another_beat(short: str, read: list[int]) -> None:
+    body = body_of(short, rows_of(short, 200, tz="London"))
+    assert b"Z" in body
+    assert b"+01:00" in body
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert sum(read) > 120
+
+
+@pytest.mark.parametrize("short", HEADS)
+@pytest.mark.parametrize("tz", ["New_York", "London"])
+def test_every_byte_of_a_row_counts(short: str, tz: str, read: list[int]) -> None:
+    rows = rows_of(short, 40, tz=tz, unit="kW", hours=0.05)
+    body = body_of(short, rows)
+    begin = body.index(rows[30].encode())
+    for at in range(begin - 2, begin + len(rows[30]) + 2):
+        for octet in (body[at] ^ 1, ord("9"), ord(",")):
+            wrong = body[:at] + bytes([octet]) + body[at + 1 :]
+            fast = try_decode(wrong, short)
+            if fast is not None:
+                assert fast == exactly(wrong, short)
+    assert sum(read) > 1000
+
+
+@pytest.mark.parametrize("short", HEADS)
+def test_odd_rows_among_those_of_a_beat(short: str, read: list[int]) -> None:
+    odd = {"zinc": ["NA", "", "-3.5kW", "123456789.25kW", "1e3kW", "INF"], "json4": ["null"], "json3": ["null", '"z:"']}
+    rows = rows_of(short, 200, unit="kW")
+    for number, row in enumerate(range(20, 200, 9)):
+        cell = odd[short][number % len(odd[short])]
+        head, mark, _ = rows[row].partition("," if short == "zinc" else '"val":' if short == "json3" else '},"val":')
+        rows[row] = head + mark + cell + ("" if short == "zinc" else "}")
+    body = body_of(short, rows)
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert sum(read) > 100
+
+
+def test_rows_that_miss_every_beat_stop_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of("zinc", 3000)
+    rows = [row if number % 4 == 1 else row.replace(":00-", ":00.5-") for number, row in enumerate(rows)]
+    made: list[Beat | None] = []
+
+    def spied(*arguments: Any) -> Beat | None:
+        made.append(beat_of(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("hsframe.codecs.histories.zinc.beat_of", spied)
+    monkeypatch.setattr(decode_module, "BLOCK_BYTES", 900)
+    body = body_of("zinc", rows)
+    assert try_decode(body, "zinc") == decode_exact(body, "zinc")
+    assert 1 < len(made) < 20
