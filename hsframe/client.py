@@ -103,15 +103,39 @@ class Client(ClientLifecycle):
         return await self._op("formats", Grid(), raw=raw)
 
     async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
-        """The definitions in use, all or those that a filter finds."""
+        """The definitions in use, all or those that a filter finds.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return await self._op("defs", requests.defs_request(filter, limit), raw=raw, limit=limit)
 
     async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
-        """The libraries of definitions in use."""
+        """The libraries of definitions in use.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return await self._op("libs", requests.defs_request(filter, limit), raw=raw, limit=limit)
 
     async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
-        """The file types that the server reads and writes."""
+        """The file types that the server reads and writes.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return await self._op("filetypes", requests.defs_request(filter, limit), raw=raw, limit=limit)
 
     # -- records -------------------------------------------------------------------------------------------------
@@ -410,6 +434,13 @@ class Client(ClientLifecycle):
     async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> Answer:
         """The points of a watch that changed since the last poll; with `refresh` all of them.
 
+        Parameters
+        ----------
+        watch_id : str
+            As :meth:`watch_sub` with ``raw=True`` gave it, in meta ``watchId``.
+        refresh : bool
+            All points, changed or not.
+
         Raises
         ------
         CallError
@@ -418,7 +449,14 @@ class Client(ClientLifecycle):
         return await self._op("watchPoll", requests.watch_poll_request(watch_id, refresh), raw=raw)
 
     async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> Answer:
-        """Take points out of a watch."""
+        """Take points out of a watch.
+
+        Parameters
+        ----------
+        watch_id : str
+        ids : iterable of Ref or str
+            As the rows of :meth:`watch_sub` have them.
+        """
         request = requests.watch_unsub_request(watch_id, ids)
         return await self._op("watchUnsub", request, raw=raw, points=len(request))
 
@@ -488,7 +526,17 @@ class Client(ClientLifecycle):
     async def invoke_action(
         self, id: Id, action: str, args: Mapping[str, Any] | Grid | None = None, *, raw: bool = False
     ) -> Answer:
-        """Call an action that a record defines, with its arguments by name."""
+        """Call an action that a record defines.
+
+        Parameters
+        ----------
+        id : Ref or str
+            The record.
+        action : str
+            The name of the action.
+        args : mapping or Grid, optional
+            Its arguments by name.
+        """
         return await self._op("invokeAction", requests.invoke_action_request(id, action, args), raw=raw, points=1)
 
     async def eval(self, expr: str, *, raw: bool = False) -> Answer:

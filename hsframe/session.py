@@ -282,15 +282,39 @@ class Session:
         return entity_frame(self._ask("formats"))
 
     def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The server's definitions, a row each."""
+        """The server's definitions, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return entity_frame(self._ask("defs", filter, limit))
 
     def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The server's libraries of definitions, a row each."""
+        """The server's libraries of definitions, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return entity_frame(self._ask("libs", filter, limit))
 
     def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The file types that the server knows, a row each."""
+        """The file types that the server knows, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
         return entity_frame(self._ask("filetypes", filter, limit))
 
     def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
@@ -745,6 +769,14 @@ class Session:
     ) -> pd.DataFrame:
         """Open a watch on some records.
 
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        watch_dis : str
+            What the server's list of watches calls it.
+        lease : Number or timedelta, optional
+            How long the watch is to live between polls; the server may give another time.
+
         Returns
         -------
         DataFrame
@@ -753,11 +785,26 @@ class Session:
         return self._watched(self._ask("watch_sub", list(ids), watch_dis, lease))
 
     def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
-        """The records of a watch that changed since the last poll, or all of them with `refresh`."""
+        """The records of a watch that changed since the last poll.
+
+        Parameters
+        ----------
+        watch_id : str
+            ``df.attrs["watchId"]`` of what :meth:`watch_sub` gave.
+        refresh : bool
+            All records, changed or not.
+        """
         return self._watched(self._ask("watch_poll", watch_id, refresh))
 
     def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
-        """Take some records out of a watch."""
+        """Take some records out of a watch.
+
+        Parameters
+        ----------
+        watch_id : str
+        ids : iterable of Ref or str
+            As the frame of :meth:`watch_sub` has them.
+        """
         self._ask("watch_unsub", watch_id, list(ids))
 
     def watch_close(self, watch_id: str) -> None:
