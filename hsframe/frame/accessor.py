@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.dtype import UnitDtype, unit_of_dtype
 from hsframe.frame.points import points_table
 from hsframe.units import converter, convertible, to_system
 from hsframe.units.systems import System
@@ -74,7 +74,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
     @property
     def units(self) -> dict[Hashable, str | None]:
         """The unit of each column by label, None where there is none."""
-        return {label: getattr(dtype, "unit", None) for label, dtype in self._obj.dtypes.items()}
+        return {label: unit_of_dtype(dtype) for label, dtype in self._obj.dtypes.items()}
 
     @property
     def points(self) -> pd.DataFrame:
@@ -201,7 +201,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return result
 
     def _unit_list(self) -> list[str | None]:
-        return [getattr(dtype, "unit", None) for dtype in self._obj.dtypes]
+        return [unit_of_dtype(dtype) for dtype in self._obj.dtypes]
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.frame.report.describe`."""
@@ -248,7 +248,7 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
     @property
     def unit(self) -> str | None:
         """The unit, None where there is none."""
-        return getattr(self._obj.dtype, "unit", None)
+        return unit_of_dtype(self._obj.dtype)
 
     def to(self, target: System | str) -> pd.Series[Any]:
         """The column in another unit, or in the unit of a system.

@@ -36,7 +36,7 @@ import pyarrow as pa
 
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.dtype import UnitDtype, unit_of_dtype
 from hsframe.frame.interchange import from_arrow
 from hsframe.frame.points import Point, attach, differing_of, points_of
 from hsframe.zones import zone_key
@@ -89,7 +89,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
             "df.hs.to(...), and make texts of the others"
         ) from error
     points = {str(label): point for label, point in points_of(df).items()}
-    units = {str(label): getattr(dtype, "unit", None) for label, dtype in df.dtypes.items()}
+    units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
     fields = [
         field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
     ]

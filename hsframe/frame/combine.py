@@ -11,7 +11,7 @@ import pandas as pd
 from hsframe.errors import UnitError
 from hsframe.frame.arithmetic import difference_unit, squared_unit
 from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.dtype import UnitDtype, unit_of_dtype
 from hsframe.frame.points import Point, attach, points_of
 from hsframe.units import convertible
 
@@ -63,7 +63,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     for number, frame in enumerate(parts):
         changed = {}
         for label, dtype in frame.dtypes.items():
-            unit = getattr(dtype, "unit", None)
+            unit = unit_of_dtype(dtype)
             first, wanted = units.setdefault(label, (number, unit))
             if unit == wanted:
                 continue
@@ -146,18 +146,18 @@ def unit_after(how: str | None, unit: str) -> str | None:
 
 def _unit_like(like: pd.DataFrame | pd.Series[Any], label: Hashable) -> str | None:
     if isinstance(like, pd.Series):
-        return getattr(like.dtype, "unit", None)
+        return unit_of_dtype(like.dtype)
     try:
         found = like.columns.get_loc(label)
     except (KeyError, TypeError, pd.errors.InvalidIndexError):
         return None
-    return getattr(like.dtypes.iloc[found], "unit", None) if isinstance(found, int) else None
+    return unit_of_dtype(like.dtypes.iloc[found]) if isinstance(found, int) else None
 
 
 def _series_with(series: pd.Series[Any], unit: str | None) -> pd.Series[Any]:
     if unit is None or not pd.api.types.is_numeric_dtype(series.dtype) or series.dtype == bool:
         return series
-    own = getattr(series.dtype, "unit", None)
+    own = unit_of_dtype(series.dtype)
     if own == unit:
         return series
     if own is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hsframe.frame.array import UnitArray
 
-__all__ = ["UnitDtype"]
+__all__ = ["UnitDtype", "unit_of_dtype"]
 
 _NAME = re.compile(r"unit\[(.+)\]")
 
@@ -140,3 +140,11 @@ class UnitDtype(ExtensionDtype):
         from hsframe.frame.interchange import from_arrow
 
         return from_arrow(array, self)
+
+
+def unit_of_dtype(dtype: object) -> str | None:
+    """The unit of a column's dtype, None where it has none.
+
+    A zone-aware datetime dtype has an attribute of that name too, which says how fine its times are.
+    """
+    return dtype.unit if isinstance(dtype, UnitDtype) else None

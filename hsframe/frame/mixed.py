@@ -70,7 +70,8 @@ class MixedUnitsDtype(ExtensionDtype):
     @classmethod
     def of(cls, dtypes: Sequence[Any]) -> MixedUnitsDtype:
         """The common dtype of `dtypes`, at least one of which has a unit."""
-        names = [getattr(dtype, "unit", None) or str(dtype) for dtype in dtypes if not isinstance(dtype, cls)]
+        names = [str(dtype) for dtype in dtypes if not isinstance(dtype, cls)]
+        names = [name.removeprefix("unit[").removesuffix("]") if name.startswith("unit[") else name for name in names]
         return cls(tuple(dict.fromkeys(names)))
 
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
+from hsframe.frame.dtype import unit_of_dtype
 
 __all__ = ["plot"]
 
@@ -79,5 +80,5 @@ def _groups(df: pd.DataFrame) -> dict[str, list[int]]:
         if pd.api.types.is_bool_dtype(dtype):
             groups.setdefault(_BOOL, []).append(place)
         elif pd.api.types.is_numeric_dtype(dtype):
-            groups.setdefault(getattr(dtype, "unit", None) or "", []).append(place)
+            groups.setdefault(unit_of_dtype(dtype) or "", []).append(place)
     return groups

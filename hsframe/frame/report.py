@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.frame.array import UnitArray
+from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.points import differing_of, points_of
 
 __all__ = ["describe", "report"]
@@ -77,7 +78,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         point = points.get(label) if isinstance(label, str) else None
         row: dict[str, Any] = {
             "id": None if point is None else point.id,
-            "unit": getattr(series.dtype, "unit", None),
+            "unit": unit_of_dtype(series.dtype),
             "kind": None if point is None else point.kind,
         }
         rows.append(

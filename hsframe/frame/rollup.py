@@ -15,6 +15,7 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.array import UnitArray
 from hsframe.frame.cuts import Cut, Floats, Places, increments
+from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.frame.regular import Intervals
@@ -85,7 +86,7 @@ def _rolled(track: Track, cut: Cut, grid: Intervals, rule: Rule, now_us: int) ->
             f"@{point.id} ({point.dis}) has samples of several kinds, or of a kind that makes no row an interval; read "
             "it without interval="
         )
-    unit: str | None = getattr(array.dtype, "unit", None)
+    unit: str | None = unit_of_dtype(array.dtype)
     agg = rule.agg_for(point, kind, unit)
     if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
         column, unit, kind = _numeric(array, cut, rule, agg, point, unit, kind, now_us)

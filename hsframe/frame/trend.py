@@ -18,6 +18,7 @@ import pandas as pd
 
 from hsframe.cautions import caution
 from hsframe.errors import MetadataError, ZoneWarning
+from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants, grid_histories, is_history
 from hsframe.frame.in_units import Units, in_units, targets_in_units
@@ -238,7 +239,7 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if point.kind is None:
         # No record was seen: what the values say is all that is known.
         kind = kind_of(array)
-        point = replace(point, kind=kind, unit=point.unit or getattr(array.dtype, "unit", None))
+        point = replace(point, kind=kind, unit=point.unit or unit_of_dtype(array.dtype))
     why = None
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
@@ -386,7 +387,7 @@ def _stacked(arrays: Sequence[Any]) -> Any:
 
 
 def _as_kinds(array: Any) -> list[Any]:
-    unit = getattr(array.dtype, "unit", None)
+    unit = unit_of_dtype(array.dtype)
     if unit is not None or array.dtype == np.float64:
         return [Number(value, unit) for value in np.asarray(array, dtype=np.float64).tolist()]
     return [None if is_na else cell for cell, is_na in zip(array.tolist(), pd.isna(array).tolist(), strict=True)]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
@@ -141,7 +142,7 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         array = value_array([[row.cell]], row.point.unit, row.point.kind)
         if target is not None:
             array = in_units(array, target, row.point.dis or row.point.id)
-        symbol = getattr(array.dtype, "unit", None)
+        symbol = unit_of_dtype(array.dtype)
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)

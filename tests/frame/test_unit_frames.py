@@ -363,3 +363,18 @@ def test_importing_hsframe_registers_all():
     assert pd.api.types.pandas_dtype("unit[°F]") == hsframe.UnitDtype("°F")
     assert hasattr(pd.DataFrame, "hs")
     assert hasattr(pd.Series, "hs")
+
+
+def test_the_resolution_of_times_is_no_unit(numbers, tmp_path):
+    times = pd.date_range("2024-01-01", periods=len(numbers), freq="h", tz="America/New_York", unit="us")
+    frame = numbers.reset_index(drop=True).assign(when=times)
+    assert frame.hs.units == {"Zone": "°F", "Meter": "kW", "when": None}
+    assert frame["when"].hs.unit is None
+    assert frame.hs.with_unit_header().columns.tolist()[-1] == ("when", "")
+    assert frame.hs.report()["unit"].notna().tolist() == [True, True, False]
+    assert with_units(frame, like=frame)["when"].dtype == frame["when"].dtype
+    assert hsframe.concat([frame, frame])["when"].dtype == frame["when"].dtype
+    hsframe.write_parquet(frame, tmp_path / "x.parquet")
+    pd.testing.assert_frame_equal(hsframe.read_parquet(tmp_path / "x.parquet"), frame)
+    with pytest.raises(UnitError, match=r"columns of kW and datetime64\[us, America/New_York\] cannot"):
+        frame[["Meter", "when"]].sum(axis=1)
