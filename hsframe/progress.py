@@ -17,7 +17,7 @@ __all__ = ["progress_of", "ticking"]
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
-_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ class _Bar(Progress):
             self._bar = _bar_class()(total=self.total or None, desc=self._what, bar_format=_FORMAT, leave=False)
             self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count
         self._bar.total, self._bar.n = self.total or None, self.done
-        self._bar.set_postfix_str(f"{self.samples:,} samples", refresh=False)
+        self._bar.set_description_str(f"{self._what}, {self.samples:,} samples", refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:
