@@ -1,21 +1,32 @@
-"""Columns of a grid that hold a history as Arrow arrays.
+"""Columns of a grid that hold a history as Arrow arrays, and columns of records that share their values.
 
-A column is a sequence whose items are kinds (:mod:`hsframe.kinds`); these make an item only when it is asked for.
-They hold ``pyarrow`` arrays, chunked or not, that someone else made: this module does not import pyarrow.
+A column is a sequence whose items are kinds (:mod:`hsframe.kinds`). Those of a history make an item only when it is
+asked for; those of records make all their items when the first one is asked for, because who looks at one record
+looks at many. They hold ``pyarrow`` and ``numpy`` arrays that someone else made: this module imports neither.
 
 Three things are kept apart, as the wire keeps them: null (no sample: an Arrow null), NA (set in `na`) and NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
-from hsframe.kinds import NA, Number
+from hsframe.kinds import NA, Number, Ref
 from hsframe.zones import zone
 
-__all__ = ["ArrowColumn", "BoolColumn", "NumberColumn", "StrColumn", "TimeColumn"]
+__all__ = [
+    "ArrowColumn",
+    "BoolColumn",
+    "CodedColumn",
+    "LazyColumn",
+    "NumberColumn",
+    "RefColumn",
+    "StrColumn",
+    "TagColumn",
+    "TimeColumn",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT_INT = 2.0**53
@@ -158,3 +169,152 @@ class StrColumn(ArrowColumn):
     """Texts as an Arrow string or dictionary array."""
 
     __slots__ = ()
+
+
+class TagColumn(Sequence[Any]):
+    """The base of a column of records: its cells are made, all of them, when one is asked for."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: list[Any] | None = None
+
+    def _make(self) -> list[Any]:
+        raise NotImplementedError
+
+    @property
+    def _cells(self) -> list[Any]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return (self._made or self._cells)[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cells)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Sequence) and not isinstance(other, str):
+            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by content
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} cells>"
+
+
+class LazyColumn(TagColumn):
+    """The cells of another column, which makes each of them anew.
+
+    Parameters
+    ----------
+    column : ArrowColumn
+        Instants or numbers.
+    """
+
+    __slots__ = ("column",)
+
+    def __init__(self, column: ArrowColumn) -> None:
+        super().__init__()
+        self.column = column
+
+    def _make(self) -> list[Any]:
+        return list(self.column)
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (LazyColumn, (self.column,))
+
+
+class CodedColumn(TagColumn):
+    """Cells that repeat themselves.
+
+    Parameters
+    ----------
+    codes : numpy int32 array
+        For each row the place of its value, -1 for a null.
+    values : sequence
+        The different values. Rows share the immutable ones; each gets a list or a dict of its own.
+    """
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: Any, values: Sequence[Any]) -> None:
+        super().__init__()
+        self.codes = codes
+        self.values = values
+
+    @property
+    def shares_all(self) -> bool:
+        """Whether all values are immutable."""
+        return not any(isinstance(value, list | dict) for value in self.values)
+
+    def _make(self) -> list[Any]:
+        values = [*self.values, None]
+        if self.shares_all:
+            return [values[code] for code in self.codes.tolist()]
+        makers = [_maker(value) for value in values]
+        return [makers[code]() for code in self.codes.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (CodedColumn, (self.codes, self.values))
+
+
+class RefColumn(TagColumn):
+    """Refs.
+
+    Parameters
+    ----------
+    values : pyarrow string array
+        The ids without ``@``, null for a null.
+    names : pyarrow string array or None
+        The display names, null where there is none.
+    """
+
+    __slots__ = ("names", "values")
+
+    def __init__(self, values: Any, names: Any = None) -> None:
+        super().__init__()
+        self.values = values
+        self.names = names
+
+    def _make(self) -> list[Any]:
+        ids = self.values.to_pylist()
+        names = [None] * len(ids) if self.names is None else self.names.to_pylist()
+        return [None if val is None else Ref(val, dis) for val, dis in zip(ids, names, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (RefColumn, (self.values, self.names))
+
+
+def _maker(value: Any) -> Callable[[], Any]:
+    """What gives the value, again and again, its lists and dicts copied."""
+    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    if any(isinstance(item, list | dict) for item in inner):
+        return lambda: _own(value)
+    return value.copy if isinstance(value, list | dict) else lambda: value
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_own(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _own(item) for name, item in value.items()}
+    return value

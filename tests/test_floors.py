@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("frame", "history", "diagnosis", "spans", "server", "testing"),
         *("reading", "writing", "session", "cli", "__init__"),
     ),
-    "pyarrow": ("codecs.histories", "frame", "history", "server", "testing", "session", "cli"),
+    "pyarrow": ("codecs.histories", "codecs.entities", "frame", "history", "server", "testing", "session", "cli"),
     "aiohttp": ("transport", "server", "testing"),
     "cryptography": ("protocol", "tls", "server"),
     "nest_asyncio": ("runners",),

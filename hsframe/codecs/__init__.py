@@ -34,6 +34,10 @@ _OTHER_MIMES: Final = {
 # A history shorter than this is read before pyarrow has loaded.
 _WORTH_COLUMNS: Final = 4096
 
+# Fewer records than these are read before their columns are set up. Formats whose records are read so:
+_WORTH_RECORDS: Final = 200_000
+_RECORDS_IN: Final = ("json4",)
+
 # A history's first column is ts.
 _ZINC_HISTORY: Final = re.compile(rb"[^\n]*\n[ \t]*ts[ \t,]")
 _JSON_HISTORY: Final = re.compile(rb'"name"\s*:\s*"ts"')
@@ -129,6 +133,12 @@ def decode(body: bytes | str, mime: str) -> Grid:
         from hsframe.codecs.histories import try_decode
 
         grid = try_decode(body, short)
+        if grid is not None:
+            return grid
+    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
+        from hsframe.codecs.entities import try_records
+
+        grid = try_records(body, short)
         if grid is not None:
             return grid
     return decode_exact(body, mime)

@@ -18,7 +18,7 @@ from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
-__all__ = ["decode_json4", "encode_json4", "grid_from_json4", "value_from_json4", "value_to_json4"]
+__all__ = ["cells_from_json4", "decode_json4", "encode_json4", "grid_from_json4", "value_from_json4", "value_to_json4"]
 
 _SOURCE: Final = "json v4"
 _EXACT_INT: Final = 2**53
@@ -84,6 +84,43 @@ def value_from_json4(value: Any) -> Any:
         return _read(value, 0)
     except Misfit as misfit:
         raise misfit.error(_SOURCE) from None
+
+
+def cells_from_json4(joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
+    r"""The values of cells, column by column.
+
+    Parameters
+    ----------
+    joined : sequence of bytes
+        For each column the texts of its cells, in UTF-8, a comma and a line end between two of them. No text may hold
+        two values beside each other.
+    counts : sequence of int
+        For each column how many texts there are.
+
+    Raises
+    ------
+    CodecError
+        A text is not one whole value.
+
+    Examples
+    --------
+    >>> cells_from_json4([b'72,\n{"_kind":"marker"}', b'true'], [2, 1])
+    [[Number(72), MARKER], [True]]
+    """
+    # A string cannot reach over a line end, so none reaches from text to text; and as many values as texts are one
+    # value each.
+    values = load(b"[" + b",\n".join(joined) + b"\n]", _SOURCE, leaf_of=_Leaves())
+    if len(values) != sum(counts):
+        raise CodecError("a text is not one whole value", expected="a value of JSON", source=_SOURCE)
+    columns = []
+    at = 0
+    try:
+        for count in counts:
+            columns.append(_read_cells(values[at : at + count], "", 0))
+            at += count
+    except Misfit as misfit:
+        raise misfit.error(_SOURCE) from None
+    return columns
 
 
 class _Leaves:

@@ -28,6 +28,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from hsframe.columns import CodedColumn, LazyColumn, NumberColumn, RefColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.frame.points import DIS_SUFFIX
 from hsframe.frame.trend import time_index
@@ -40,7 +41,7 @@ __all__ = ["entity_frame"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NULL = {type(None)}
+_NAT = int(np.iinfo(np.int64).min)
 _MISSING = {type(None), Na}
 _TEXTS = frozenset({Uri, Symbol})
 
@@ -70,20 +71,44 @@ def entity_frame(grid: Grid) -> pd.DataFrame:
     """
     columns: dict[str, Any] = {}
     for col, cells in zip(grid.cols, grid.columns, strict=True):
-        cells = cells if isinstance(cells, tuple | list) else list(cells)
-        types = set(map(type, cells))
-        columns[col.name] = _column(cells, types)
-        if Ref in types and types <= {Ref, *_MISSING}:
-            names = [cell.dis if type(cell) is Ref else None for cell in cells]
-            if any(names) and not (col.name == "id" and _says_the_same(names, grid)):
-                columns[col.name + DIS_SUFFIX] = _texts(names)
+        array, names = _array_and_names(cells)
+        columns[col.name] = array
+        if names is not None and not (col.name == "id" and _says_the_same(names, grid)):
+            columns[col.name + DIS_SUFFIX] = (
+                names if isinstance(names, pd.api.extensions.ExtensionArray) else _texts(names)
+            )
     return pd.DataFrame(columns, index=pd.RangeIndex(len(grid)), columns=pd.Index(list(columns), dtype="str"))
 
 
-def _says_the_same(names: Sequence[str | None], grid: Grid) -> bool:
+def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
+    """A column's array, and the display names of its Refs; None where no Ref has one."""
+    if isinstance(cells, CodedColumn) and cells.shares_all:
+        # What the column becomes, its different values tell; where they come from is the last place, a null.
+        array, names = _array_and_names([*cells.values, None])
+        return array.take(cells.codes), None if names is None else _texts(names).take(cells.codes)
+    if isinstance(cells, RefColumn):
+        names = None if cells.names is None else _arrow_texts(cells.names)
+        return _arrow_texts(cells.values), names if names is not None and (names.fillna("") != "").any() else None
+    if isinstance(cells, LazyColumn) and isinstance(cells.column, NumberColumn):
+        return value_array([cells.column]), None
+    if isinstance(cells, LazyColumn) and isinstance(cells.column, TimeColumn):
+        values = cells.column.values
+        ts_us = values.fill_null(_NAT).to_numpy(zero_copy_only=False)
+        return time_index(ts_us, _zone_of({zone(cells.column.tz)}), name=None), None
+    cells = cells if isinstance(cells, tuple | list) else list(cells)
+    types = set(map(type, cells))
+    if Ref in types and types <= {Ref, *_MISSING}:
+        names = [cell.dis if type(cell) is Ref else None for cell in cells]
+        return _column(cells, types), names if any(names) else None
+    return _column(cells, types), None
+
+
+def _says_the_same(names: Any, grid: Grid) -> bool:
     if not grid.has_col("dis"):
         return False
-    return all(name is None or name == dis for name, dis in zip(names, grid.column("dis"), strict=True))
+    names = names if isinstance(names, list) else names.tolist()
+    dis = list(grid.column("dis"))
+    return names == dis or all(type(name) is not str or name == text for name, text in zip(names, dis, strict=True))
 
 
 def _column(cells: Sequence[Any], types: set[type]) -> Any:
@@ -109,6 +134,11 @@ def _texts(texts: Sequence[str | None]) -> Any:
     return pd.array(texts, dtype="str")
 
 
+def _arrow_texts(texts: Any) -> Any:
+    text_type: Any = pd.StringDtype(na_value=np.nan)  # __from_arrow__ is in the interface of dtypes, not in the stubs
+    return text_type.__from_arrow__(texts)
+
+
 def _objects(cells: Sequence[Any]) -> Any:
     array = np.empty(len(cells), dtype=object)
     array[:] = cells
@@ -119,9 +149,8 @@ def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
     zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
     if None in zones:
         return None  # not a Haystack DateTime; kept as it is
-    nat = np.iinfo(np.int64).min
     ts_us = np.array(
-        [(cell - _EPOCH) // _MICROSECOND if type(cell) is datetime else nat for cell in cells], dtype=np.int64
+        [(cell - _EPOCH) // _MICROSECOND if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64
     )
     return time_index(ts_us, _zone_of(zones), name=None)
 

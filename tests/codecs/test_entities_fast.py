@@ -1,0 +1,365 @@
+"""Records read by columns: what the exact parser gives, and nothing where it raises."""
+
+import json
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hsframe.codecs import decode, decode_exact, encode, encode_exact
+from hsframe.codecs.entities import try_records
+from hsframe.codecs.entities.marks import Marks, block_of, escaped_places
+from hsframe.codecs.entities.names import Names
+from hsframe.codecs.histories.words import PAD
+from hsframe.codecs.json4 import value_to_json4
+from hsframe.columns import CodedColumn, LazyColumn, RefColumn, TagColumn
+from hsframe.errors import CodecError
+from hsframe.frame.entities import entity_frame
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, NA, Number, Ref
+from hsframe.testing import strategies
+from tests.benchmarks.entity_bodies import ENTITY_BODIES, entity_grid
+
+FORMS = ("json4",)
+GRID = entity_grid(300, seed=3)
+WOUNDED = {form: encode_exact(entity_grid(70, seed=1), form) for form in FORMS}
+
+
+def spaced(grid: Grid) -> bytes:
+    """A row a line and blanks behind commas, as Haxall writes it."""
+    return ENTITY_BODIES["json4, spaced"](grid)
+
+
+def law_of(body: bytes, short: str) -> Grid | CodecError:
+    try:
+        return decode_exact(body, short)
+    except CodecError as error:
+        return error
+
+
+def assert_agrees(body: bytes, short: str) -> Grid | None:
+    """The quick way gives what the exact one gives, as a grid and as a frame, or it declines."""
+    fast = try_records(body, short)
+    if fast is not None:
+        law = decode_exact(body, short)
+        assert fast == law
+        assert encode_exact(fast, "zinc") == encode_exact(law, "zinc")
+        pd.testing.assert_frame_equal(entity_frame(fast), entity_frame(law))
+    return fast
+
+
+@pytest.mark.parametrize("name", [name for name in ENTITY_BODIES if name.split(",")[0] in FORMS])
+def test_realistic_records_are_read_by_columns(name: str) -> None:
+    body = ENTITY_BODIES[name](GRID)
+    grid = assert_agrees(body, name.split(",")[0])
+    assert grid is not None
+    assert grid == GRID
+    kinds = set(map(type, grid.columns))
+    assert {CodedColumn, RefColumn, LazyColumn} <= kinds
+
+
+@pytest.mark.parametrize("name", [name for name in ENTITY_BODIES if name.split(",")[0] in FORMS])
+def test_decode_takes_the_quick_way_for_large_answers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = name.split(",")[0]
+    monkeypatch.setattr("hsframe.codecs._WORTH_RECORDS", 1000)
+    monkeypatch.setattr("hsframe.codecs.decode_exact", lambda *_: pytest.fail("the exact way was taken"))
+    grid = decode(ENTITY_BODIES[name](GRID), short)
+    assert isinstance(grid.column("id"), RefColumn)
+    assert grid == GRID
+
+
+def test_columns_behave_like_lists() -> None:
+    grid = try_records(encode_exact(GRID, "json4"), "json4")
+    assert grid is not None
+    for fast, law in zip(grid.columns, GRID.columns, strict=True):
+        assert len(fast) == len(law)
+        assert list(fast) == list(law)
+        assert fast[-1] == law[-1]
+        assert list(fast[10:20]) == list(law[10:20])
+        if isinstance(fast, TagColumn):
+            assert fast == law
+            assert fast != law[1:]
+            assert str(len(law)) in repr(fast)
+    assert pickle.loads(pickle.dumps(grid)) == GRID
+    assert dict(grid[7]) == dict(GRID[7])
+    assert encode(grid, "zinc") == encode_exact(GRID, "zinc")
+
+
+def test_rows_do_not_share_what_can_change() -> None:
+    grid = try_records(encode_exact(GRID, "json4"), "json4")
+    assert grid is not None
+    column = grid.column("tags")
+    lists = [cell for cell in column if isinstance(cell, list)]
+    assert len({id(cell) for cell in lists}) == len(lists)
+    nested = {"a": [Number(1)], "b": {"c": [MARKER]}}
+    grid = try_records(encode_exact(Grid({}, ["x"], [[nested] * 200]), "json4"), "json4")
+    assert grid is not None
+    first, second = grid.column("x")[:2]
+    first["a"].append(1)
+    first["b"]["c"].append(2)
+    assert second == nested
+    assert first is grid.column("x")[0]
+
+
+# What servers write, and what they should not; whatever comes, the exact parser is the law.
+CELLS = st.sampled_from(
+    [
+        '{"_kind":"marker"}',
+        '{"_kind": "marker"}',
+        '{"_kind":"marker","x":{"y":"}"}}',
+        '{"val":"a","_kind":"ref"}',
+        '{"_kind":"ref","val":"a","dis":"A, \\"b\\" {c}"}',
+        '{"_kind":"ref","val":"@a"}',
+        '{"_kind":"ref","val":"b","dis":null}',
+        '{"_kind":"ref","val":"b","dis":"x","dis":"y"}',
+        '{"_kind":"ref","val":7}',
+        '{"_kind":"ref","val":"\\ud83d\\ude00","dis":"\\ud83d"}',
+        '{"_kind":"number","val":1.5,"unit":"kW"}',
+        '{"_kind":"number","val":2,"unit":"°F"}',
+        '{"_kind":"number","val":"INF"}',
+        '{"_kind":"number","val":"INF","unit":"kW"}',
+        '{"_kind":"number","val":1e400,"unit":"kW"}',
+        '{"_kind":"number","val":12345678901234567890,"unit":"kW"}',
+        '{"_kind":"number","val":NaN,"unit":"kW"}',
+        '{"_kind":"number","val":1,"unit":""}',
+        '{"_kind":"number","val":[1],"unit":"kW"}',
+        '{"_kind":"dateTime","val":"2024-03-01T00:00:00-05:00","tz":"New_York"}',
+        '{"_kind":"dateTime","val":"2024-03-01T00:00:00.125Z","tz":"New_York"}',
+        '{"_kind":"dateTime","val":"2024-11-03T01:30:00-05:00 New_York"}',
+        '{"_kind":"dateTime","val":"2024-03-01T00:00:00Z"}',
+        '{"_kind":"dateTime","val":"2024-02-30T00:00:00Z","tz":"UTC"}',
+        '{"_kind":"dateTime","val":"2024-03-01T24:00:00Z","tz":"UTC"}',
+        '{"_kind":"dateTime","val":"2024-03-01T00:00:00Z","tz":"Atlantis"}',
+        '{"_kind":"date","val":"2024-03-01"}',
+        '{"_kind":"dict","a":{"_kind":"marker"}}',
+        '{"_kind":"grid","meta":{"ver":"3.0"},"cols":[{"name":"a"}],"rows":[{"a":1},{"a":2}]}',
+        '{"_kind":"xyz"}',
+        '{"_kind":"na"}',
+        '{"a":1,"id":"}","b":{"c":[]}}',
+        '{"_kind":null}',
+        "{}",
+        "[]",
+        '[{"id":1},{"id":2}]',
+        '[{"a":1}, {"b":"],["}]',
+        '["a]",[1,["x"]],{"a":"}"}]',
+        '[["a"],"id":1]',
+        '"text"',
+        '"te\\"xt, \\\\"',
+        '"\\u00e4"',
+        '"ä, }{"',
+        '"a\tb"',
+        '"\\x"',
+        '"a},{\\"id\\":1"',
+        "1",
+        "-0",
+        "1.50",
+        "1e3",
+        "01",
+        "1.",
+        "-",
+        "123456789012345678901234567890",
+        "true",
+        "false",
+        "null",
+        "nul",
+        "",
+        "NaN",
+        "1 ",
+        '"a" ',
+        "[1,2] ",
+    ]
+)
+GAPS = st.sampled_from(["", " ", "\n", "  "])
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Bodies of version 4 of cells that are mostly alike, some of them wrong."""
+    names = draw(st.lists(st.sampled_from(["id", "dis", "a", "val", "siteRef", "b"]), min_size=1, unique=True))
+    usual = {name: draw(CELLS) for name in names}
+    colon, comma = ":" + draw(GAPS), "," + draw(GAPS)
+    rows = []
+    for _ in range(draw(st.integers(1, 12))):
+        cells = {name: usual[name] for name in names if draw(st.integers(0, 4))}
+        if not draw(st.integers(0, 6)):
+            cells[draw(st.sampled_from([*names, "stray", "_kind"]))] = draw(CELLS)
+        parts = [f'"{name}"{colon}{cell}' for name, cell in cells.items()]
+        if not draw(st.integers(0, 12)):
+            parts = draw(st.permutations(parts))
+        if parts and not draw(st.integers(0, 30)):
+            parts.append(parts[0])
+        rows.append("{" + comma.join(parts) + "}")
+    cols = ",".join(f'{{"name":"{name}"}}' for name in names)
+    between = "," + draw(GAPS)
+    tail = draw(st.sampled_from(["]}", "\n]\n}\n", "] }", "],}", '],"rows":[]}', "]}{}", "]"]))
+    return f'{{"_kind":"grid","meta":{{"ver":"3.0"}},"cols":[{cols}],"rows":[{between.join(rows)}{tail}'.encode()
+
+
+@given(body=bodies(), data=st.data())
+def test_the_quick_way_is_the_exact_way(body: bytes, data: st.DataObject) -> None:
+    for _ in range(data.draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        place = data.draw(st.integers(0, len(body)))
+        piece = data.draw(
+            st.sampled_from([b'"', b"\\", b",", b"}", b"{", b"]", b"[", b" ", b"\n", b"\xff", b"1", b":"])
+        )
+        body = body[:place] + piece + body[place + data.draw(st.integers(0, 2)) :]
+    assert_agrees(body, "json4")
+
+
+@given(grid=strategies.grids(max_rows=12, max_cols=6), form=st.sampled_from(FORMS))
+def test_generated_grids(grid: Grid, form: str) -> None:
+    assert_agrees(encode_exact(grid, form), form)
+    assert_agrees(spaced(grid), "json4") if not grid.meta else None
+
+
+@given(
+    cells=st.lists(st.none() | strategies.kinds(), min_size=1, max_size=8),
+    picks=st.lists(st.integers(0, 7), min_size=100, max_size=140),
+)
+def test_repeated_cells_of_any_kind(cells: list[Any], picks: list[int]) -> None:
+    column = [cells[pick % len(cells)] for pick in picks]
+    for form in FORMS:
+        assert_agrees(encode_exact(Grid({}, ["id", "x"], [[Ref("a")] * len(column), column]), form), form)
+
+
+RICH = {
+    "refs": strategies.refs(),
+    "instants": strategies.datetimes(),
+    "instants of a zone": strategies.datetimes(strategies.zones().filter(lambda zone: "York" in zone.key)),
+    "numbers": strategies.numbers(),
+    "numbers of a unit": strategies.numbers(st.just("kW")),
+    "numbers without": strategies.numbers(st.none()),
+    "texts": strategies.texts(),
+}
+
+
+@pytest.mark.parametrize("what", RICH)
+@given(data=st.data())
+def test_columns_that_differ_from_row_to_row(what: str, data: st.DataObject) -> None:
+    usual = data.draw(st.lists(RICH[what], min_size=90, max_size=110))
+    others = data.draw(st.lists(st.tuples(st.integers(0, 80), strategies.kinds() | st.none()), max_size=3))
+    for place, other in others:
+        usual[place] = other
+    for form in FORMS:
+        assert_agrees(encode_exact(Grid({}, ["x"], [usual]), form), form)
+
+
+@given(data=st.data(), form=st.sampled_from(FORMS))
+def test_wounded_bodies(data: st.DataObject, form: str) -> None:
+    """Whatever is done to a body, the quick way declines or agrees; the error is then the exact parser's own."""
+    body = bytearray(WOUNDED[form])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        match data.draw(st.integers(0, 3)):
+            case 0:
+                body[place] ^= 1 << data.draw(st.integers(0, 7))
+            case 1:
+                del body[place : place + data.draw(st.integers(1, 40))]
+            case 2:
+                body[place:place] = data.draw(st.sampled_from([b'"', b"}", b"\\", b"},{", b"\xc3", b"null", b"\n"]))
+            case _:
+                other = data.draw(st.integers(0, len(body) - 1))
+                body[place:place] = body[other : other + 30]
+    law = law_of(bytes(body), form)
+    fast = assert_agrees(bytes(body), form)
+    if isinstance(law, CodecError):
+        assert fast is None
+        with pytest.raises(CodecError) as error:
+            decode(bytes(body), form)
+        assert str(error.value) == str(law)
+
+
+def test_a_wrong_cell_is_the_exact_parsers_error() -> None:
+    body = encode_exact(entity_grid(500), "json4").replace(b"2023-", b"2023-13-", 1)
+    assert len(body) > 200_000
+    assert try_records(body, "json4") is None
+    with pytest.raises(CodecError, match=r"rows\[") as error:
+        decode(body, "json4")
+    assert str(error.value) == str(law_of(body, "json4"))
+
+
+def test_values_that_hide_marks_are_cut_right() -> None:
+    """Nested values, and texts full of marks, are found one by one; not so many that it takes long."""
+    column = [{"a": {"b": [Number(n), "]},{"]}, "c": "}"} for n in range(100)]
+    grid = Grid({}, ["id", "x"], [[Ref(f"r{n}") for n in range(100)], column])
+    for body in (encode_exact(grid, "json4"), spaced(grid)):
+        fast = assert_agrees(body, "json4")
+        assert fast is not None
+        assert fast == grid
+
+
+def test_lists_of_dicts_are_no_rows() -> None:
+    column = [[{"id": Ref("inner")}, {"id": Ref("inner2"), "x": MARKER}, {}] for _ in range(100)]
+    grid = Grid({}, ["id", "x"], [[Ref(f"r{n}", "R") for n in range(100)], column])
+    assert assert_agrees(encode_exact(grid, "json4"), "json4") == grid
+
+
+def test_rows_without_cells_and_columns_without_cells() -> None:
+    grid = Grid.from_rows({}, ["id", "none", "a"], [{}, {"id": Ref("x")}, {}, {"a": NA}] * 30)
+    assert assert_agrees(encode_exact(grid, "json4"), "json4") == grid
+    assert assert_agrees(spaced(grid), "json4") == grid
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 50, 63, 64, 65, 1000, 70_000])
+def test_long_texts(length: int) -> None:
+    text = "x" * length
+    rows = [{"dis": text, "b": Number(1)}, {"dis": text + "y"}, {"b": Number(2)}]
+    grid = Grid.from_rows({}, ["dis", "b"], rows)
+    assert assert_agrees(encode_exact(grid, "json4"), "json4") == grid
+
+
+def test_many_rows_are_cut_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hsframe.codecs.entities.json_cuts._ROWS_AT_ONCE", 7)
+    assert assert_agrees(encode_exact(GRID, "json4"), "json4") == GRID
+
+
+@given(text=st.text('"\\ab\n', max_size=200))
+def test_marks(text: str) -> None:
+    """The next quote that no backslash escapes, counted from the first backslash of a run."""
+    body = text.encode()
+    block = block_of(body)
+    escaped, awkward = escaped_places(block)
+    marks = Marks(block, (b"b", b'"'), escaped)
+    is_escaped = False
+    quotes = []
+    for place, char in enumerate(body):
+        if char == ord('"') and not is_escaped:
+            quotes.append(place)
+        is_escaped = char == ord("\\") and not is_escaped
+    places = np.arange(len(body)) + PAD
+    found = (marks.next(places + marks.stride) - marks.stride - PAD).tolist()
+    for place, mark in enumerate(found):
+        expected = next((quote for quote in quotes if quote >= place), None)
+        assert mark == expected if expected is not None else mark >= len(body)
+    ends = np.minimum(places + 3, len(body) + PAD)
+    within = marks.within(places + marks.stride, ends + marks.stride).tolist()
+    assert within == [any(place <= quote < min(place + 3, len(body)) for quote in quotes) for place in range(len(body))]
+    assert (awkward - PAD).tolist() == [place for place, char in enumerate(body) if char in b"\\\n"]
+
+
+@given(names=st.lists(strategies.tag_names(), min_size=1, unique=True), others=st.lists(strategies.tag_names()))
+@example(names=["a" * 20 + "x" + "a" * 9, "a" * 20 + "y" + "a" * 9], others=["a" * 20 + "z" + "a" * 9])
+@example(names=["abcdefgh"], others=["abcdefghi", "abcdefg"])
+def test_names_are_found(names: list[str], others: list[str]) -> None:
+    try:
+        table = Names(names)
+    except ValueError:
+        assert len({name[:16] for name in names}) < len(names)
+        return
+    asked = [*names, *others]
+    block = block_of(b"".join(b'"' + name.encode() for name in asked) + b'"')
+    lengths = np.array([len(name) for name in asked])
+    starts = PAD + 1 + np.concatenate(([0], np.cumsum(lengths + 1)[:-1]))
+    expected = [names.index(name) if name in names else -1 for name in asked]
+    assert table.find(block, starts, lengths).tolist() == expected
+
+
+def test_names_of_another_kind_go_the_exact_way() -> None:
+    rows = ",".join(json.dumps({"a b": value_to_json4(Number(n))}) for n in range(50))
+    body = f'{{"_kind":"grid","cols":[{{"name":"a b"}}],"rows":[{rows}]}}'.encode()
+    assert try_records(body, "json4") is None
+    assert len(decode(body, "json4")) == 50
