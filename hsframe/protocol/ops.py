@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from numbers import Real
 from typing import Any, Final, TypeAlias
 
-from hsframe.errors import MetadataError, ZoneError
+from hsframe.errors import MetadataError, SpanError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.zones import haystack_name
@@ -210,6 +210,8 @@ def range_text(span: Range) -> str:
     ------
     ZoneError
         A naive datetime.
+    SpanError
+        None of these.
 
     Examples
     --------
@@ -220,8 +222,12 @@ def range_text(span: Range) -> str:
         return span
     if isinstance(span, date):
         return _moment_text(span)
-    start, end = span
-    return f"{_moment_text(start)},{_moment_text(end)}"
+    if not isinstance(span, tuple | list) or len(span) != 2 or not all(isinstance(end, date) for end in span):
+        raise SpanError(
+            f"{span!r} is no range of hisRead; expected 'today', 'yesterday', '2026-01-01', '2026-01-01,2026-01-31', a "
+            "date, an aware datetime, or a pair of either"
+        )
+    return ",".join(map(_moment_text, span))
 
 
 def read_request(filter: str, limit: int | None = None) -> Grid:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hsframe.codecs import decode, encode
-from hsframe.errors import MetadataError, ZoneError
+from hsframe.errors import MetadataError, SpanError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol import ops
@@ -113,6 +113,12 @@ def test_ranges(span: Any, text: str) -> None:
 def test_a_naive_range_is_refused() -> None:
     with pytest.raises(ZoneError, match="no time zone"):
         ops.range_text(datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize("span", [None, 5, (), (date(2026, 1, 1), None), (date(2026, 1, 1),) * 3, ("a", "b")])
+def test_what_is_no_range_is_refused(span: Any) -> None:
+    with pytest.raises(SpanError, match="is no range of hisRead; expected 'today'"):
+        ops.range_text(span)
 
 
 @pytest.mark.parametrize("bad", ["", "@", None, 3, b"a"])
