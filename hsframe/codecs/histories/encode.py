@@ -10,13 +10,17 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.histories.stamp_texts import stamp_texts
-from hsframe.codecs.histories.words import Ints
+from hsframe.codecs.histories.allocator import settle_allocator
+from hsframe.codecs.histories.digits import number_texts
+from hsframe.codecs.histories.joined import joined_rows
+from hsframe.codecs.histories.stamp_texts import stamp_forms, stamp_texts
+from hsframe.codecs.histories.words import Floats, Ints
 from hsframe.codecs.json4 import encode_json4, value_to_json4
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
@@ -27,6 +31,9 @@ from hsframe.zones import haystack_name, zone
 __all__ = ["RowTexts", "row_texts"]
 
 _BLOCK_CELLS: Final = 1 << 16
+# Calls cost the same for few rows as for many.
+_LEAST_ROWS: Final = 1 << 12
+_MOST_CELLS: Final = 1 << 19
 # The years that a date has in every zone, in epoch microseconds; beyond them the exact writer says what is wrong.
 _FIRST_US: Final = (2 - 1970) * 31_556_952_000_000
 _LAST_US: Final = (9998 - 1970) * 31_556_952_000_000
@@ -74,15 +81,54 @@ def row_texts(grid: Grid, short: str, *, nan_as_null: bool = False) -> RowTexts 
 
 
 def _blocks(grid: Grid, times: TimeColumn, writer: _Writer) -> Iterator[pa.Array]:
-    rows = max(_BLOCK_CELLS // len(grid.cols), 1)
+    rows = max(_BLOCK_CELLS // len(grid.cols), min(_LEAST_ROWS, _MOST_CELLS // len(grid.cols)), 1)
+    settle_allocator()
     name = haystack_name(times.tz) if "/" in times.tz else times.tz
     for begin in range(0, len(grid), rows):
         us = np.asarray(times.values[begin : begin + rows].to_numpy(zero_copy_only=False), np.int64)
-        parts: list[Any] = [writer.stamps(us, times.tz, name, grid.cols[0].name)]
-        for col, column in zip(grid.cols[1:], grid.columns[1:], strict=True):
-            parts += writer.cells(column[begin : begin + rows], col.name)
+        columns = [column[begin : begin + rows] for column in grid.columns[1:]]
+        around = writer.around_stamp(name, grid.cols[0].name)
+        plain = _plain_rows(us, zone(times.tz), around, grid, columns, writer)
+        if plain is not None:
+            yield plain
+            continue
+        parts: list[Any] = [stamp_texts(us, zone(times.tz), *around)]
+        for col, column in zip(grid.cols[1:], columns, strict=True):
+            parts += writer.cells(column, col.name)
         parts.append(writer.row_end)
         yield pc.binary_join_element_wise(*_merged(parts), b"")
+
+
+def _plain_rows(
+    us: Ints,
+    label: ZoneInfo,
+    around: tuple[bytes, bytes],
+    grid: Grid,
+    columns: Sequence[Sequence[Any]],
+    writer: _Writer,
+) -> pa.Array | None:
+    """Rows that have a finite number in each cell; None where a cell is anything else."""
+    numbers = []
+    gaps = [around[1]]
+    for col, column in zip(grid.cols[1:], columns, strict=True):
+        doubles = _finite(column)
+        if doubles is None:
+            return None
+        assert isinstance(column, NumberColumn)
+        before, behind = writer.around_number(column.unit)
+        gaps[-1] += writer.lead(col.name) + before
+        gaps.append(behind)
+        numbers.append(number_texts(doubles))
+    close = gaps.pop() + writer.row_end
+    return joined_rows(stamp_forms(us, label, close + around[0], gaps[0]), numbers, gaps[1:], close)
+
+
+def _finite(column: Sequence[Any]) -> Floats | None:
+    """The doubles of a column of nothing but finite numbers."""
+    if not isinstance(column, NumberColumn) or column.na is not None or column.values.null_count:
+        return None
+    doubles: Floats = np.asarray(_plain(column.values).to_numpy(zero_copy_only=False), np.float64)
+    return doubles if np.isfinite(doubles).all() else None
 
 
 def _merged(parts: Sequence[Any]) -> list[Any]:
@@ -104,7 +150,8 @@ class _Writer:
     def __init__(self, nan_as_null: bool) -> None:
         self._nan_as_null = nan_as_null
 
-    def stamps(self, us: Ints, tz: str, name: str, column: str) -> pa.Array:
+    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
+        """What stands around a timestamp, from the row's beginning to the first cell, for the zone's name."""
         raise NotImplementedError
 
     def lead(self, column: str) -> bytes:
@@ -173,8 +220,8 @@ def _plain(values: Any) -> pa.Array:
 
 
 class _ZincWriter(_Writer):
-    def stamps(self, us: Ints, tz: str, name: str, column: str) -> pa.Array:
-        return stamp_texts(us, zone(tz), b"\n", b" " + name.encode())
+    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
+        return b"\n", b" " + name.encode()
 
     def lead(self, column: str) -> bytes:
         return b","
@@ -192,9 +239,9 @@ class _ZincWriter(_Writer):
 class _Json4Writer(_Writer):
     row_end = b"}"
 
-    def stamps(self, us: Ints, tz: str, name: str, column: str) -> pa.Array:
+    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
         before = f',{{{json.dumps(column, ensure_ascii=False)}:{{"_kind":"dateTime","val":"'
-        return stamp_texts(us, zone(tz), before.encode(), f'","tz":"{name}"}}'.encode())
+        return before.encode(), f'","tz":"{name}"}}'.encode()
 
     def lead(self, column: str) -> bytes:
         return f",{json.dumps(column, ensure_ascii=False)}:".encode()

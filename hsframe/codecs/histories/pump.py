@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from hsframe.codecs.histories.allocator import settle_allocator
 from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.words import PAD, Block
 
@@ -16,7 +17,6 @@ BLOCK_BYTES: Final = 1 << 20
 # Calls cost the same for few rows as for many: rows of many points are read in larger blocks.
 _FEW_ROWS: Final = 2_000
 _WIDE_BLOCKS: Final = 6
-_KEPT_BYTES: Final = 16 << 20
 
 
 class Pump:
@@ -37,7 +37,7 @@ class Pump:
 
     def __init__(self, rows: HistoryRows, size: int = BLOCK_BYTES) -> None:
         self._rows = rows
-        _settle_allocator()
+        settle_allocator()
         self._block = Block(size)
         self._held = 0
         self.taken = 0
@@ -84,13 +84,3 @@ class Pump:
     def held(self) -> bytes:
         """What was not read yet."""
         return self._block.text(PAD, PAD + self._held)
-
-
-def _settle_allocator() -> None:
-    """Have the C library keep the memory of temporary arrays from one operation to the next.
-
-    The kernels make many arrays of a few hundred kilobytes that live for one operation. glibc gives such memory back
-    to the system at once, which clears it again, until it has seen a larger block come and go; then it keeps twice as
-    much. The array here is never touched, so it costs one system call; elsewhere it does nothing.
-    """
-    np.empty(_KEPT_BYTES, np.uint8)

@@ -1,12 +1,13 @@
 """Epoch microseconds to timestamps in a zone, as Arrow texts, without an object a row.
 
-A text is put together from tables: one entry a day, one a second of the day, one an offset. Rows of one form (no
-fraction, three digits, six; an offset or Z) have one length, so a form is an array of records.
+A text is made for each run of one day and offset, the clock comes from a table of the seconds of a day. Rows of one
+form (no fraction, three digits, six; an offset or Z) have one length, so a form is an array of records.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -15,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hsframe.codecs.histories.words import Ints
+from hsframe.codecs.histories.words import Ints, Words
 
-__all__ = ["offset_minutes", "stamp_texts"]
+__all__ = ["Form", "offset_minutes", "stamp_forms", "stamp_texts"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_DAY_US: Final = 86_400_000_000
+_DAY_S: Final = 86_400
+_DATE: Final = 11  # YYYY-MM-DDT
+_CLOCK: Final = 8
 _MINUTE_US: Final = 60_000_000
 # Zones change their offset at most once between two looks that agree.
 _LOOK_US: Final = 6 * 3_600_000_000
@@ -61,9 +64,16 @@ def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
 
 
 def _offset_at(us: int, zone: ZoneInfo) -> int:
-    offset = (_EPOCH + timedelta(microseconds=us)).astimezone(zone).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds() / 60)
+    utc = _EPOCH.replace(tzinfo=zone) + timedelta(microseconds=us)
+    return int((zone.fromutc(utc) - utc).total_seconds() / 60)  # of one zone: wall clock less wall clock
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Timestamps of one length: the rows that they belong to (None: all), and a record each."""
+
+    rows: Ints | None
+    records: npt.NDArray[np.void]
 
 
 def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Array:
@@ -81,54 +91,67 @@ def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Ar
     -------
     pyarrow binary array
     """
-    offsets = offset_minutes(us, zone)
-    local = us + offsets * _MINUTE_US
-    fractions = local % 1_000_000
-    if not offsets.any() or offsets.all():
-        has_zero = not offsets.any()
-        if not fractions.any():
-            return _of_form(local, offsets, 0, has_zero, before, behind)
-    digits = np.where(fractions == 0, 0, np.where(fractions % 1000 == 0, 3, 6))
-    forms = digits * 2 + (offsets == 0)
-    order = np.argsort(forms, kind="stable")
-    pieces = []
-    for form in np.unique(forms).tolist():
-        rows = np.flatnonzero(forms == form)
-        pieces.append(_of_form(local[rows], offsets[rows], form // 2, bool(form % 2), before, behind))
+    forms = stamp_forms(us, zone, before, behind)
+    pieces = [_binary(form.records) for form in forms]
+    if len(pieces) == 1:
+        return pieces[0]
+    order = np.concatenate([form.rows for form in forms if form.rows is not None])
     back = np.empty(len(us), np.int64)
     back[order] = np.arange(len(us))
     return pa.concat_arrays(pieces).take(pa.array(back))
 
 
-def _of_form(local: Ints, offsets: Ints, digits: int, is_utc: bool, before: bytes, behind: bytes) -> pa.Array:
-    """Rows whose texts have one length."""
-    days = local // _DAY_US
-    in_day = local - days * _DAY_US
-    parts: list[tuple[str, npt.NDArray[Any]]] = [
-        ("day", _by_table(days, _day_text, before)),
-        ("clock", _clock_texts()[in_day // 1_000_000]),
-    ]
+def stamp_forms(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> list[Form]:
+    """The texts of :func:`stamp_texts` as records, rows of one length together."""
+    offsets = offset_minutes(us, zone)
+    local = us + offsets * _MINUTE_US
+    seconds = local // 1_000_000
+    fractions = local - seconds * 1_000_000
+    has_zero = not offsets.any()
+    if (has_zero or offsets.all()) and not fractions.any():
+        return [Form(None, _records(seconds, fractions, offsets, 0, has_zero, before, behind))]
+    digits = np.where(fractions == 0, 0, np.where(fractions % 1000 == 0, 3, 6))
+    kinds = digits * 2 + (offsets == 0)
+    forms = []
+    for kind in np.unique(kinds).tolist():
+        rows = np.flatnonzero(kinds == kind)
+        parts = (seconds[rows], fractions[rows], offsets[rows])
+        forms.append(Form(rows, _records(*parts, kind // 2, bool(kind % 2), before, behind)))
+    return forms
+
+
+def _records(
+    seconds: Ints, fractions: Ints, offsets: Ints, digits: int, is_utc: bool, before: bytes, behind: bytes
+) -> npt.NDArray[np.void]:
+    """Rows whose texts have one length: a whole text for each run of days and offsets, then clocks and fractions."""
+    days = seconds // _DAY_S
+    changed = (days[1:] != days[:-1]) | (offsets[1:] != offsets[:-1])
+    firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
+    room = bytes(_CLOCK + (digits and digits + 1))
+    known: dict[tuple[int, int], bytes] = {}
+    for key in zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True):
+        if key not in known:
+            known[key] = _day_text(key[0]) + room + (b"Z" if is_utc else _offset_text(key[1]))
+    keys = zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True)
+    text = b"".join([before + known[key] + behind for key in keys])
+    size = len(text) // len(firsts)
+    records = np.repeat(np.frombuffer(text, f"V{size}"), np.diff(firsts, append=len(seconds)))
+    at = len(before) + _DATE
+    octets = records.view(np.uint8)
+
+    def part(at: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        return np.ndarray((len(records),), dtype, octets, offset=at, strides=(size,))
+
+    part(at, "<u8")[:] = _clock_words()[seconds - days * _DAY_S]
     if digits:
-        scaled = in_day % 1_000_000 // (1000 if digits == 3 else 1)
-        parts.append(("fraction", _fraction_texts(digits)[scaled]))
-    if is_utc:
-        parts.append(("offset", np.full(len(local), b"Z" + behind)))
-    else:
-        parts.append(("offset", _by_table(offsets, _offset_text, b"", behind)))
-    records = np.empty(len(local), np.dtype([(name, texts.dtype) for name, texts in parts]))
-    for name, texts in parts:
-        records[name] = texts
-    size = records.dtype.itemsize
-    ends = np.arange(0, (len(local) + 1) * size, size, dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(records)]
-    return pa.Array.from_buffers(pa.binary(), len(local), buffers)
+        part(at + _CLOCK, f"S{digits + 1}")[:] = _fraction_texts(digits)[fractions // (1000 if digits == 3 else 1)]
+    return records
 
 
-def _by_table(values: Ints, text_of: Any, before: bytes, behind: bytes = b"") -> npt.NDArray[Any]:
-    """The text of each value, made once for each run of equal values."""
-    firsts = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1))
-    texts = np.array([before + text_of(value) + behind for value in values[firsts].tolist()])
-    return np.repeat(texts, np.diff(firsts, append=len(values)))
+def _binary(records: npt.NDArray[np.void]) -> pa.Array:
+    size = records.itemsize
+    ends = np.arange(0, (len(records) + 1) * size, size, dtype=np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(records), [None, pa.py_buffer(ends), pa.py_buffer(records)])
 
 
 def _day_text(day: int) -> bytes:
@@ -141,9 +164,9 @@ def _offset_text(minutes: int) -> bytes:
 
 
 @cache
-def _clock_texts() -> npt.NDArray[Any]:
-    seconds = range(86_400)
-    return np.array([b"%02d:%02d:%02d" % (s // 3600, s // 60 % 60, s % 60) for s in seconds])
+def _clock_words() -> Words:
+    texts = b"".join(b"%02d:%02d:%02d" % (s // 3600, s // 60 % 60, s % 60) for s in range(_DAY_S))
+    return np.frombuffer(texts, np.uint64)
 
 
 @cache
