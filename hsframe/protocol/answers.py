@@ -10,7 +10,16 @@ from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
 
-__all__ = ["by_ids", "check_answer", "check_batch", "check_evaluated", "history_ids", "python_rows", "python_value"]
+__all__ = [
+    "answered_of",
+    "by_ids",
+    "check_answer",
+    "check_batch",
+    "check_evaluated",
+    "history_ids",
+    "python_rows",
+    "python_value",
+]
 
 _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
@@ -88,6 +97,33 @@ def _fits(answered: Ref, asked: Ref) -> bool:
     return answered == asked or answered.val.endswith(":" + asked.val) or asked.val.endswith(":" + answered.val)
 
 
+def answered_of(grid: Grid, asked: Sequence[Ref]) -> tuple[list[Ref], bool]:
+    """Which ids a read by id has answered, and whether that is all there is to say.
+
+    Returns
+    -------
+    answered : list of Ref
+        Those of `asked` that have a row.
+    final : bool
+        False where rows were left out, or are those of other ids: haystack-py keeps the last answer of a read by id
+        and gives it to the next one too, whatever that asks for. A row of nulls in the place of an id is the
+        standard's word for an unknown one.
+
+    Examples
+    --------
+    >>> answered_of(Grid({}, ["id"], [[Ref("a")]]), [Ref("a"), Ref("b")])
+    ([Ref('a')], False)
+    >>> answered_of(Grid({}, ["id"], [[Ref("a"), None]]), [Ref("a"), Ref("b")])
+    ([Ref('a')], True)
+    """
+    rows: list[Ref | None] = list(grid.column("id")) if grid.has_col("id") else [None] * len(grid)
+    there = {of for of in rows if of is not None}
+    if len(rows) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(rows, asked, strict=True)):
+        return [want for of, want in zip(rows, asked, strict=True) if of is not None], True
+    answered = [want for want in asked if want in there or any(_fits(of, want) for of in there)]
+    return answered, len(answered) == len(asked)
+
+
 def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid:
     """The rows of a read by id in the order asked, each unknown id a row of nulls.
 
@@ -101,7 +137,8 @@ def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid
     """
     answered: list[Ref | None] = list(grid.column("id")) if grid.has_col("id") else [None] * len(grid)
     place: dict[Ref, int] = {of: row for row, of in enumerate(answered) if of is not None}
-    if len(answered) == len(asked) and not set(place) <= set(asked):
+    pairs = zip(answered, asked, strict=False)
+    if len(answered) == len(asked) and all(of is None or _fits(of, want) for of, want in pairs):
         order: list[int | None] = [None if of is None else row for row, of in enumerate(answered)]
     else:
         order = [

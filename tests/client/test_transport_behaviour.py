@@ -832,6 +832,29 @@ def test_any_op_by_name_counts_its_points_and_names_the_unknown(
     assert [text for text in caplog.messages if text.startswith("hisWrite points=1 ")]
 
 
+def test_a_server_that_repeats_its_last_read_by_id(serve: Any, fake: Any) -> None:
+    """haystack-py 0.1.10 keeps the answer of a read by id, and gives it to the next one whatever that asks for."""
+    stale = b'ver:"3.0"\nid,unit\n@a,"kW"\n'
+
+    def answer(seen: Any) -> Any:
+        if b"filter" not in seen.body:
+            return web.Response(body=stale, content_type="text/zinc")
+        assert b"id == @b" in seen.body
+        assert b"id == @a" not in seen.body
+        return web.Response(text='ver:"3.0"\nid,dis\n@b,"B"\n', content_type="text/zinc")
+
+    async def main() -> None:
+        async with serve(fake(answers={"read": answer})) as server, Client(server.uri, USER, PASSWORD) as client:
+            assert await client.read_by_ids(["b"]) == [{"id": Ref("b"), "dis": "B"}]
+            a, b = await client.read_by_ids(["a", "b"])
+            assert (a, b) == ({"id": Ref("a"), "unit": "kW"}, {"id": Ref("b"), "dis": "B"})
+            with pytest.raises(UnknownRecError) as caught:
+                await client.read_by_ids(["a", "b", "c"])
+            assert caught.value.ids == ("c",)
+
+    asyncio.run(main())
+
+
 def test_incomplete_answers(serve: Any, fake: Any) -> None:
     async def main() -> None:
         answers = {

@@ -3,7 +3,8 @@
 What it does that others do not, and what every test here must get past: a new handshake token at each step of the
 login and 600,000 iterations; ``about``, ``ops``, ``formats`` and ``close`` by GET only; hisRead ignores its range; a
 batch hisRead is answered for the first id only, without an error; a batch hisWrite is answered 200 and dropped; Zinc
-and JSON v3 answers have six significant digits (Python's "%g"), JSON v4 has them all.
+and JSON v3 answers have six significant digits (Python's "%g"), JSON v4 has them all; the answer of a read by id is kept
+and given to the next one, whatever that asks for, until something is written.
 """
 
 from __future__ import annotations
@@ -175,3 +176,22 @@ def test_the_doctor_sees_what_this_server_does(loaded: str) -> None:
     assert answers["hisRead of a batch"] == "none: answered for some points only, without an error"
     assert answers["rows at once"] == "no limit seen: 19,417 rows came whole"
     assert answers["request body"] == "2 MiB are taken, and no more are ever sent"
+
+
+@pytest.mark.parametrize("format_", ["zinc", "json"])
+def test_a_write_is_verified_although_zinc_answers_have_six_digits(
+    loaded: str, format_: str, meters: dict[str, Any]
+) -> None:
+    # The last test here: a write changes the order of the records that this server answers with.
+    key = "uk-temp"
+    series = meters[key].series.iloc[:200]
+    with hsframe.connect(loaded, USER, PASSWORD, format=format_) as session:
+        (told,) = session.his_write(series, points={series.name: key}, dry_run=True).to_dict("records")
+        assert (told["new"], told["same"], told["different"]) == (0, 200, 0)
+        changed = series.copy()
+        changed.iloc[7] = 99.5
+        (told,) = session.his_write(changed, points={series.name: key}, dry_run=True).to_dict("records")
+        assert (told["same"], told["different"]) == (199, 1)
+        assert told["first_difference"] == series.index[7]
+        (report,) = session.his_write(series, points={series.name: key}, verify=True).to_dict("records")
+    assert (report["status"], report["same"]) == ("verified", 200)

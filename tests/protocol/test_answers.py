@@ -10,7 +10,7 @@ import pytest
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri, XStr
-from hsframe.protocol.answers import by_ids, check_answer, check_batch, history_ids, python_rows
+from hsframe.protocol.answers import answered_of, by_ids, check_answer, check_batch, history_ids, python_rows
 
 URL = "http://host/api/demo/hisRead"
 A, B, C = Ref("a"), Ref("b"), Ref("c")
@@ -135,6 +135,30 @@ def test_rows_by_id(answered: list[Ref | None], unknown: list[str]) -> None:
         else:
             assert row["id"].val.endswith(want.val)
             assert row["dis"].endswith(want.val.upper())
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "answered", "final"),
+    [
+        ([A, B], [A, B], [A, B], True),
+        ([B, A], [A, B], [A, B], True),
+        ([A, None], [A, B], [A], True),
+        ([Ref("p:demo:r:a")], [A], [A], True),
+        ([B], [A], [], False),  # another one's record, in the place of the one that was asked for
+        ([A], [A, B], [A], False),
+        ([C, B], [A, B], [B], False),
+        ([], [A], [], False),
+    ],
+)
+def test_what_a_read_by_id_has_answered(rows: list[Ref | None], asked: list[Ref], answered: Any, final: bool) -> None:
+    assert answered_of(Grid({}, ["id"], [rows]), asked) == (answered, final)
+
+
+def test_a_record_that_was_not_asked_for_is_no_answer() -> None:
+    with pytest.raises(UnknownRecError) as caught:
+        by_ids(rows_of([B]), [A], URL, checked=True)
+    assert list(caught.value.ids) == ["a"]
+    assert not by_ids(rows_of([C, B]), [A, B], URL, checked=False)[0]
 
 
 def test_one_unknown_id_of_an_empty_grid() -> None:
