@@ -3,8 +3,8 @@
 What it does that others do not, and what every test here must get past: a new handshake token at each step of the
 login and 600,000 iterations; ``about``, ``ops``, ``formats`` and ``close`` by GET only; hisRead ignores its range; a
 batch hisRead is answered for the first id only, without an error; a batch hisWrite is answered 200 and dropped; Zinc
-and JSON v3 answers have six significant digits (Python's "%g"), JSON v4 has them all; the answer of a read by id is kept
-and given to the next one, whatever that asks for, until something is written.
+and JSON v3 answers have six significant digits (Python's "%g"), JSON v4 has them all; the answer of a read by id is
+kept and given to the next one, whatever that asks for, until something is written.
 """
 
 from __future__ import annotations
