@@ -51,6 +51,7 @@ def test_definitions_take_filter_and_limit(raw: Any, op: str) -> None:
     rows = raw.call(op)
     assert all(isinstance(row["def"], Symbol) for row in rows)
     assert len(raw.call(op, 'ver:"3.0"\nfilter,limit\n"def",1\n')) == 1
+    assert raw.call(op, 'ver:"3.0"\nlimit\n1e30\n') == raw.call(op, 'ver:"3.0"\nempty\n')
     wanted = rows[-1]["def"]
     assert [row["def"] for row in raw.call(op, f'ver:"3.0"\nfilter\n"def == ^{wanted}"\n')] == [wanted]
     assert "FilterErr" in raw.refused(op, 'ver:"3.0"\nfilter\n"def =="\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def limit_of(asked: Mapping[str, Any]) -> int | None:
         return None
     if not isinstance(limit, Number) or not math.isfinite(limit.val) or limit.val < 0 or limit.val % 1:
         raise OpRefusal(f"the limit is {limit!r}; expected a whole Number from 0 up", "ArgErr")
-    return int(limit.val)
+    return min(int(limit.val), sys.maxsize)  # more rows than that fit no machine
 
 
 def read(call: Call) -> Grid:
