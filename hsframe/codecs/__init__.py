@@ -36,7 +36,7 @@ _WORTH_COLUMNS: Final = 4096
 
 # Fewer records than these are read before their columns are set up. Formats whose records are read so:
 _WORTH_RECORDS: Final = 200_000
-_RECORDS_IN: Final = ("json4",)
+_RECORDS_IN: Final = ("zinc", "json4", "json3")
 
 # A history's first column is ts.
 _ZINC_HISTORY: Final = re.compile(rb"[^\n]*\n[ \t]*ts[ \t,]")

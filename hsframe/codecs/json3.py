@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_each, read_grid, read_list, read_tags
+from hsframe.codecs.json_text import Misfit, dump, load, load_cells, one_row, read_each, read_grid, read_list, read_tags
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
 from hsframe.codecs.zinc_write import as_number, coord_texts, datetime_text, grid_tags, number_text, time_text
@@ -18,7 +18,7 @@ from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
-__all__ = ["decode_json3", "encode_json3", "grid_from_json3", "value_from_json3", "value_to_json3"]
+__all__ = ["cells_from_json3", "decode_json3", "encode_json3", "grid_from_json3", "value_from_json3", "value_to_json3"]
 
 _SOURCE: Final = "json v3"
 _EXACT_INT: Final = 2**53
@@ -81,6 +81,26 @@ def value_from_json3(value: Any) -> Any:
     """
     try:
         return _Reader().read(value, 0)
+    except Misfit as misfit:
+        raise misfit.error(_SOURCE) from None
+
+
+def cells_from_json3(joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
+    r"""The values of cells, column by column; see :func:`hsframe.codecs.json4.cells_from_json4`.
+
+    Raises
+    ------
+    CodecError
+        A text is not one whole value.
+
+    Examples
+    --------
+    >>> cells_from_json3([b'"n:72",\n"m:"', b'true'], [2, 1])
+    [[Number(72), MARKER], [True]]
+    """
+    reader = _Reader()
+    try:
+        return [reader.cells(values, "", 0) for values in load_cells(joined, counts, _SOURCE)]
     except Misfit as misfit:
         raise misfit.error(_SOURCE) from None
 

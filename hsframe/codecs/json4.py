@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any, Final, TypeVar
 
-from hsframe.codecs.json_text import Misfit, dump, load, one_row, read_each, read_grid, read_list, read_tags
+from hsframe.codecs.json_text import Misfit, dump, load, load_cells, one_row, read_each, read_grid, read_list, read_tags
 from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.places import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
@@ -107,20 +107,11 @@ def cells_from_json4(joined: Sequence[bytes], counts: Sequence[int]) -> list[lis
     >>> cells_from_json4([b'72,\n{"_kind":"marker"}', b'true'], [2, 1])
     [[Number(72), MARKER], [True]]
     """
-    # A string cannot reach over a line end, so none reaches from text to text; and as many values as texts are one
-    # value each.
-    values = load(b"[" + b",\n".join(joined) + b"\n]", _SOURCE, leaf_of=_Leaves())
-    if len(values) != sum(counts):
-        raise CodecError("a text is not one whole value", expected="a value of JSON", source=_SOURCE)
-    columns = []
-    at = 0
+    columns = load_cells(joined, counts, _SOURCE, leaf_of=_Leaves())
     try:
-        for count in counts:
-            columns.append(_read_cells(values[at : at + count], "", 0))
-            at += count
+        return [_read_cells(values, "", 0) for values in columns]
     except Misfit as misfit:
         raise misfit.error(_SOURCE) from None
-    return columns
 
 
 class _Leaves:

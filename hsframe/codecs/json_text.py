@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from hsframe.codecs.places import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
@@ -17,6 +18,7 @@ __all__ = [
     "dump",
     "has_kinds",
     "load",
+    "load_cells",
     "one_row",
     "read_each",
     "read_grid",
@@ -101,6 +103,39 @@ def load(
     except RecursionError:
         raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
     return _joined(value, 0, source) if escaped else value
+
+
+def load_cells(
+    joined: Sequence[bytes],
+    counts: Sequence[int],
+    source: str,
+    *,
+    leaf_of: Callable[[dict[str, Any]], Any] | None = None,
+) -> list[list[Any]]:
+    """The lists and dicts of many texts of one cell each, column by column.
+
+    Parameters
+    ----------
+    joined : sequence of bytes
+        For each column the texts of its cells, a comma and a line end between two of them. No text may hold two
+        values beside each other.
+    counts : sequence of int
+        For each column how many texts there are.
+    source, leaf_of
+        See :func:`load`.
+
+    Raises
+    ------
+    CodecError
+        A text is not one whole value of JSON.
+    """
+    # A string cannot reach over a line end, so none reaches from text to text; and as many values as texts are one
+    # value each.
+    values = load(b"[" + b",\n".join(joined) + b"\n]", source, leaf_of=leaf_of)
+    if len(values) != sum(counts):
+        raise CodecError("a text is not one whole value", expected="a value of JSON", source=source)
+    ends = itertools.accumulate(counts)
+    return [values[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
 class _NoConstantError(ValueError):

@@ -13,6 +13,7 @@ rows are walked, and so every error is the walk's.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hsframe.codecs.places import MAX_DEPTH, error_at, text_of, too_deep
@@ -22,7 +23,7 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER
 
-__all__ = ["decode_zinc", "encode_zinc", "parse_value", "write_value"]
+__all__ = ["cells_from_zinc", "decode_zinc", "encode_zinc", "parse_value", "value_length", "write_value"]
 
 _SOURCE: Final = "zinc"
 
@@ -42,6 +43,7 @@ _PIECE_TEXT = r"""(?:[^,"`(\[{<\r\n]++
     )*+"""
 _PIECE = re.compile(rf"({_PIECE_TEXT}),", re.VERBOSE)
 _PIECES = re.compile(rf"(?:{_PIECE_TEXT},)*+", re.VERBOSE)
+_OPENS: Final = ("[", "{")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 
@@ -105,6 +107,44 @@ def parse_value(text: str) -> Any:
     value = None if reader.at_end() else reader.value(0)
     reader.end("the end of the value")
     return value
+
+
+def cells_from_zinc(joined: Sequence[bytes]) -> list[list[Any]]:
+    r"""The values of cells of version 3.0, column by column.
+
+    Parameters
+    ----------
+    joined : sequence of bytes
+        For each column the texts of its cells, in UTF-8, a line end between two of them.
+
+    Raises
+    ------
+    CodecError
+        A text is not one whole value.
+
+    Examples
+    --------
+    >>> cells_from_zinc([b"72\nM", b"[T]"])
+    [[Number(72), MARKER], [[True]]]
+    """
+    known = Cells()
+    return [
+        [parse_value(text) if text[:1] in _OPENS else known[text] for text in texts.decode().split("\n")]
+        for texts in joined
+    ]
+
+
+def value_length(text: bytes) -> int:
+    """The length of the value that a text in UTF-8 begins with.
+
+    Raises
+    ------
+    CodecError
+        No value begins here.
+    """
+    reader = _Reader(text.decode())
+    reader.value(0)
+    return len(reader.text[: reader.pos].encode())
 
 
 class _Reader:

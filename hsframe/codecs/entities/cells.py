@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from hsframe.codecs.entities.marks import Marks
 from hsframe.codecs.histories.words import Block, Ints, Positions
 
-__all__ = ["Cells", "ColumnCells", "Small", "Step"]
+__all__ = ["Cells", "ColumnCells", "Small", "Step", "by_column"]
 
 #: There are many cells, and their bodies are below 2 GiB.
 Small: TypeAlias = npt.NDArray[np.int32]
@@ -43,34 +42,41 @@ class Cells:
         Places of control characters and backslashes, in order.
     length : int
         The number of rows.
-    rows, columns, starts, ends : int32 ndarrays
-        Of each cell.
+    columns : list of ColumnCells
+        The cells of each column.
     """
 
     block: Block
     marks: Marks
     awkward: Positions
     length: int
-    rows: Small
-    columns: Small
-    starts: Small
-    ends: Small
+    columns: list[ColumnCells]
 
-    def by_column(self, width: int) -> Iterator[ColumnCells] | None:
-        """The cells of each column; None where a row has two cells of one column."""
-        order = np.argsort(self.columns.astype(np.int16), kind="stable")
-        counts = np.bincount(self.columns, minlength=width)
-        rows, starts, ends = self.rows[order], self.starts[order], self.ends[order]
-        found = []
-        at = 0
-        for count in counts.tolist():
-            here = slice(at, at + count)
-            at += count
-            place = np.zeros(self.length, np.int32)
-            place[rows[here]] = np.arange(1, count + 1, dtype=np.int32)
-            present = np.flatnonzero(place)
-            if len(present) != count:
-                return None
-            inner = place[present] - 1
-            found.append(ColumnCells(present, starts[here][inner].astype(np.int64), ends[here][inner].astype(np.int64)))
-        return iter(found)
+
+def by_column(step: Step, length: int, width: int) -> list[ColumnCells] | None:
+    """The cells of each column; None where a row has two cells of one column.
+
+    Parameters
+    ----------
+    step : Step
+        All cells, in any order.
+    length, width : int
+        The numbers of rows and columns.
+    """
+    all_rows, all_columns, all_starts, all_ends = step
+    order = np.argsort(all_columns.astype(np.int16), kind="stable")
+    counts = np.bincount(all_columns, minlength=width)
+    all_rows, all_starts, all_ends = all_rows[order], all_starts[order], all_ends[order]
+    found = []
+    at = 0
+    for count in counts.tolist():
+        rows, starts, ends = (part[at : at + count] for part in (all_rows, all_starts, all_ends))
+        at += count
+        place = np.zeros(length, np.int32)
+        place[rows] = np.arange(1, count + 1, dtype=np.int32)
+        present = np.flatnonzero(place)
+        if len(present) != count:
+            return None
+        inner = place[present] - 1
+        found.append(ColumnCells(present, starts[inner].astype(np.int64), ends[inner].astype(np.int64)))
+    return found

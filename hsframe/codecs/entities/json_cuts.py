@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs.entities.cells import Cells, Step
+from hsframe.codecs.entities.cells import Cells, Step, by_column
 from hsframe.codecs.entities.marks import Marks, block_of, escaped_places
 from hsframe.codecs.entities.names import Names
 from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
@@ -79,6 +79,7 @@ class _Cutter:
         self.body = body
         self.begin = begin
         self.names = names
+        self.width = len(names)
         self.colon = b":" + colon
         self.gap = b"," + gap
         self.block = block = block_of(body)
@@ -102,18 +103,16 @@ class _Cutter:
         true = self.true_rows(starts, ends, between)
         if true is None:
             return None
-        all_rows, all_columns, all_begins, all_ends = (
-            (np.concatenate(part) for part in zip(*steps, strict=True)) if steps else (np.empty(0, np.int32),) * 4
-        )
+        cells: Step = (np.empty(0, np.int32),) * 4
+        if steps:
+            cells = tuple(np.concatenate(part) for part in zip(*steps, strict=True))
         if len(true) != len(starts):
-            number = np.full(len(starts), -1)
+            number = np.full(len(starts), -1, np.int32)
             number[true] = np.arange(len(true))
-            all_rows = number[all_rows]
-            kept = all_rows >= 0
-            all_rows, all_columns, all_begins, all_ends = (
-                part[kept] for part in (all_rows, all_columns, all_begins, all_ends)
-            )
-        return Cells(self.block, self.marks, self.awkward, len(true), all_rows, all_columns, all_begins, all_ends)
+            rows = number[cells[0]]
+            cells = (rows[rows >= 0], *(part[rows >= 0] for part in cells[1:]))
+        columns = by_column(cells, len(true), self.width)
+        return None if columns is None else Cells(self.block, self.marks, self.awkward, len(true), columns)
 
     def walk(self, rows: Ints, starts: Positions, ends: Positions, steps: list[Step]) -> bool:
         """Find the cells of some rows, and where the rows end, 0 where that is no row; False where they do not end."""

@@ -66,7 +66,8 @@ class Marks:
             for row, chars in zip(bits, sets, strict=True):
                 here = escaped[np.isin(what, np.frombuffer(chars, np.uint8))]
                 np.bitwise_and.at(row, here >> 3, ~np.left_shift(1, here & 7).astype(np.uint8))
-        bits[:, -8:] = 0xFF  # there is always a next one
+        # Behind the body there are nothing but marks: there is always a next one, and it is in the room there.
+        bits[:, (PAD + block.size) // 8 + 1 :] = 0xFF
         self.stride = room * 8
         self._bits = bits
         self._all: dict[int, Positions] = {}

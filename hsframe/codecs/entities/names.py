@@ -59,6 +59,9 @@ class Names:
                 return
         raise ValueError("names too much alike")
 
+    def __len__(self) -> int:
+        return len(self._lengths)
+
     def _slots(self, first: Words, second: Words, lengths: Ints) -> Ints:
         one, two, three = self._factors
         slots: Ints = ((((first * one) ^ (second * two)) + lengths.view(np.uint64)) * three >> self._shift).view(
