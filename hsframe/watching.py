@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from hsframe.errors import (
     AuthError,
     CallError,
-    CodecError,
     HsFrameError,
     HTTPStatusError,
     MetadataError,
     UnknownRecError,
 )
-from hsframe.filters import parse
+from hsframe.filters import means_filter
 from hsframe.grid import Grid
 from hsframe.kinds import Number, Ref, same
 from hsframe.protocol.ops import Id, as_ref
@@ -120,7 +119,7 @@ async def watch_grids(
 
 async def _refs_of(client: Client, points: str | Ref | Iterable[Id]) -> list[Ref]:
     """The ids to watch; a text that is a filter stands for the records that it finds now."""
-    if isinstance(points, str) and _is_filter(points):
+    if isinstance(points, str) and means_filter(points):
         found = await client.read(points, raw=True)
         refs = [row["id"] for row in found if isinstance(row.get("id"), Ref)]
         if refs or not _WORD.fullmatch(points.strip()):
@@ -131,16 +130,6 @@ async def _refs_of(client: Client, points: str | Ref | Iterable[Id]) -> list[Ref
     if not refs:
         raise MetadataError("there is nothing to watch: no ids were given")
     return list(dict.fromkeys(Ref(ref.val) for ref in refs))
-
-
-def _is_filter(text: str) -> bool:
-    if text.strip().startswith("@"):
-        return False
-    try:
-        parse(text)
-    except CodecError:
-        return False
-    return True
 
 
 class _Watch:

@@ -13,7 +13,7 @@ from hsframe.filters.tree import ESCAPES, And, Compare, Filter, Has, Missing, Or
 from hsframe.kinds import Number, Ref, Symbol, Uri
 from hsframe.zones import zone
 
-__all__ = ["MAX_DEPTH", "parse"]
+__all__ = ["MAX_DEPTH", "means_filter", "parse"]
 
 _T = TypeVar("_T")
 
@@ -285,3 +285,31 @@ expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
     if parser.at < len(text):
         parser.fail(f"found {parser.found()} after the filter", "'and', 'or' or the end")
     return result
+
+
+def means_filter(text: str) -> bool:
+    """Whether a text that may be a filter or an id is to be tried as a filter first.
+
+    Parameters
+    ----------
+    text : str
+        What a person wrote where points are asked for.
+
+    Returns
+    -------
+    bool
+        False for ``@id`` and for what is no filter. A lone word is a filter; that it finds nothing, only a server
+        can tell.
+
+    Examples
+    --------
+    >>> means_filter("point and temp"), means_filter("@p:demo:r:1"), means_filter("p:demo:r:1")
+    (True, False, False)
+    """
+    if text.strip().startswith("@"):
+        return False
+    try:
+        parse(text)
+    except CodecError:
+        return False
+    return True

@@ -68,7 +68,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     Raises
     ------
     MetadataError
-        Two columns of one name, or a column of objects, as one of several units is.
+        Not a frame, two columns of one name, or a column of objects, as one of several units is.
 
     Examples
     --------
@@ -77,6 +77,8 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     >>> table.schema.field("Zone").type, table.schema.field("Zone").metadata
     (DataType(double), {b'hsframe:unit': b'\xc2\xb0F'})
     """
+    if not isinstance(df, pd.DataFrame):
+        raise MetadataError(f"a {type(df).__name__} is no frame; a Series becomes one with .to_frame()")
     if not df.columns.is_unique:
         twice = df.columns[df.columns.duplicated()].unique()
         raise MetadataError(f"a table needs different column names; twice: {', '.join(map(str, twice))}")

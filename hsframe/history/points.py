@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.errors import CodecError, HsFrameError, MetadataError, UnknownRecError
-from hsframe.filters import parse
+from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
+from hsframe.filters import means_filter
 from hsframe.frame.points import Point, as_points
 from hsframe.history.windows import Target
 from hsframe.kinds import Ref
@@ -54,22 +54,12 @@ async def find_targets(
     MetadataError
         Nothing that could be a point, or a filter that finds no point with a history.
     """
-    if isinstance(points, str) and _is_filter(points):
+    if isinstance(points, str) and means_filter(points):
         return await _by_filter(client, points.strip(), tags)
     wanted = as_points(points.strip() if isinstance(points, str) else points)
     if not wanted:
         raise MetadataError("there are no points to read: what was given is empty; look some up with read('point')")
     return await targets_by_id(client, [point.id for point in wanted], failures)
-
-
-def _is_filter(text: str) -> bool:
-    if text.strip().startswith("@"):
-        return False
-    try:
-        parse(text)
-    except CodecError:
-        return False
-    return True
 
 
 async def _by_filter(client: Client, text: str, tags: Sequence[str]) -> list[Target]:

@@ -253,3 +253,9 @@ def test_what_is_no_parquet_file_says_so(tmp_path):
         read_parquet(file)
     with pytest.raises(FileNotFoundError):
         read_parquet(tmp_path / "none.parquet")
+
+
+def test_a_series_is_no_frame(tmp_path: Path) -> None:
+    with pytest.raises(MetadataError, match=r"a Series is no frame; .*to_frame"):
+        write_parquet(trend()["COP"], tmp_path / "x.parquet")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
