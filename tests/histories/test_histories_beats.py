@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from hsframe.codecs import decode_exact
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.beats import Beat, beat_of
 from hsframe.codecs.histories.decode import try_decode
+from hsframe.codecs.histories.wide_beats import WideBeat, WideRows
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -134,3 +136,89 @@ def test_rows_that_miss_every_beat_stop_the_search(monkeypatch: pytest.MonkeyPat
     body = body_of("zinc", rows)
     assert try_decode(body, "zinc") == decode_exact(body, "zinc")
     assert 1 < len(made) < 20
+
+
+WIDE_HEADS = {
+    "json4": '{"_kind":"grid","meta":{"ver":"3.0"},"cols":[{"name":"ts"},{"name":"v0"},{"name":"v1"},{"name":"v2"}],'
+    '"rows":[\n',
+    "json3": '{"meta":{"ver":"3.0"},"cols":[{"name":"ts"},{"name":"v0"},{"name":"v1"},{"name":"v2"}],"rows":[\n',
+}
+WIDE_ROWS = {
+    "json4": '{{"ts":{{"_kind":"dateTime","val":"{at}","tz":"New_York"}},'
+    '"v{0}":{{"_kind":"number","val":{a},"unit":"kW"}},"v{1}":{{"_kind":"number","val":{b},"unit":"°F"}},"v{2}":{{"_kind":"number","val":{c},"unit":"kW"}}}}',
+    "json3": '{{"ts":"t:{at} New_York","v{0}":"n:{a} kW","v{1}":"n:{b} °F","v{2}":"n:{c} kW"}}',
+}
+
+
+def wide_rows(short: str, count: int, order: str = "012") -> list[str]:
+    zone = ZoneInfo("America/New_York")
+    rows = []
+    for row in range(count):
+        at = (datetime(2021, 3, 27, 20, tzinfo=UTC) + timedelta(minutes=15 * row)).astimezone(zone).isoformat()
+        cells = {"a": f"{50 + row * 0.37:.2f}", "b": str(row - 20), "c": repr(row / 7)}
+        rows.append(WIDE_ROWS[short].format(*order, at=at, **cells))
+    return rows
+
+
+def wide_body(short: str, rows: list[str]) -> bytes:
+    return (WIDE_HEADS[short] + ",\n".join(rows) + "\n]}\n").encode()
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each block gave by a beat of several numbers, in small blocks and pieces."""
+    counts: list[int] = []
+    plain = WideBeat.read
+
+    def spied(self: WideBeat, *arguments: Any) -> WideRows | None:
+        result = plain(self, *arguments)
+        counts.append(0 if result is None else sum(len(times) for times, _ in result.rows))
+        return result
+
+    monkeypatch.setattr(WideBeat, "read", spied)
+    monkeypatch.setattr(decode_module, "BLOCK_BYTES", 2000)
+    monkeypatch.setattr("hsframe.codecs.histories.wide_beats._CELLS", 12)
+    monkeypatch.setattr("hsframe.codecs.histories.pump._WIDE_BLOCKS", 1)
+    return counts
+
+
+@pytest.mark.parametrize("short", WIDE_HEADS)
+@pytest.mark.parametrize("order", ["012", "201"])
+def test_most_rows_of_many_points_are_read_by_a_beat(short: str, order: str, wide: list[int]) -> None:
+    body = wide_body(short, wide_rows(short, 200, order))
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert sum(wide) > 150
+
+
+@pytest.mark.parametrize("short", WIDE_HEADS)
+def test_a_column_that_no_row_has_stays_empty(short: str, wide: list[int]) -> None:
+    rows = [re.sub(r',"v1":("[^"]*"|\{[^}]*\})', "", row) for row in wide_rows(short, 200)]
+    body = wide_body(short, rows)
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert sum(wide) > 150
+
+
+@pytest.mark.parametrize("short", WIDE_HEADS)
+def test_every_byte_of_a_row_of_many_points_counts(short: str, wide: list[int]) -> None:
+    rows = wide_rows(short, 50)
+    body = wide_body(short, rows)
+    begin = body.index(rows[35].encode())
+    for at in range(begin - 2, begin + len(rows[35].encode()) + 2):
+        for octet in (body[at] ^ 1, ord("9"), ord("}")):
+            wrong = body[:at] + bytes([octet]) + body[at + 1 :]
+            fast = try_decode(wrong, short)
+            if fast is not None:
+                assert fast == exactly(wrong, short)
+    assert sum(wide) > 1000
+
+
+@pytest.mark.parametrize("short", WIDE_HEADS)
+def test_a_block_with_an_odd_row_of_many_points_is_walked(short: str, wide: list[int]) -> None:
+    rows = wide_rows(short, 300)
+    rows[100] = re.sub(r'"v1":("[^"]*"|\{[^}]*\})', '"v1":null', rows[100])
+    rows[150] = re.sub(r',"v1":("[^"]*"|\{[^}]*\})', "", rows[150])
+    rows[200] = rows[200].replace(":", ": ", 1)
+    body = wide_body(short, rows)
+    assert try_decode(body, short) == decode_exact(body, short)
+    assert wide.count(0) == 3
+    assert sum(wide) > 200

@@ -39,13 +39,18 @@ class Beat:
         The texts of a row in front of the timestamp, between it and the number, and behind the number.
     offset : bool
         Whether timestamps end in an offset; else they end in ``Z``.
+
+    Attributes
+    ----------
+    head_length, close_length : int
+        The bytes of a row in front of the number and behind it.
     """
 
     def __init__(self, lead: bytes, middle: bytes, close: bytes, *, offset: bool) -> None:
         self.offset = offset
         behind_clock = middle if offset else b"Z" + middle
-        self._head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(behind_clock)
-        self._close_length = len(close)
+        self.head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(behind_clock)
+        self.close_length = len(close)
         # The clock shall be a word of the record; the number's eight bytes begin `shift` bytes behind its start.
         before_clock = _WORD + len(close) + len(lead) + _DATE
         self._shift = -before_clock % _WORD
@@ -91,40 +96,51 @@ class Beat:
         ok : bool ndarray
             Whether every byte of the row was compared, or read by a kernel.
         """
+        us, last, ok = self.read_around(block, bounds, stamps)
+        ends = bounds[1:] - self.close_length
+        values, is_number = read_numbers(block, bounds[:-1] + self.head_length, ends, last)
+        ok &= is_number
+        return us, values, ok
+
+    def read_around(self, block: Block, bounds: Positions, stamps: StampReader) -> tuple[Ints, Words, Bools]:
+        """What :meth:`read` says but for the number: its place is the eight bytes in front of each row's close.
+
+        Returns
+        -------
+        us : int64 ndarray
+            Epoch microseconds, where ok.
+        last : uint64 ndarray
+            The eight bytes in front of each row's close.
+        ok : bool ndarray
+            Whether all bytes up to the end of the middle, and the close, are what they should be.
+        """
         records = self._records(block, bounds)
-        numbers = records[1:, 0]
+        last = records[1:, 0]
         if self._shift:
-            numbers = (numbers >> np.uint64(8 * self._shift)) | (records[1:, 1] << np.uint64(64 - 8 * self._shift))
+            last = (last >> np.uint64(8 * self._shift)) | (records[1:, 1] << np.uint64(64 - 8 * self._shift))
         seconds, ok = clock_seconds(records[:-1, self._clock])
-        firsts, lengths, runs = self._runs(records)
+        lengths, runs = self._runs(records)
         head_fits = (((runs ^ self._text) & self._in_head) == 0).all(axis=1)
         close_fits = (((runs ^ self._text) & self._in_close) == 0).all(axis=1)
         midnights, is_date = self._midnights(runs, stamps)
         head_fits &= is_date
-        if len(firsts) == 1:
-            us = seconds.view(np.int64) * 1_000_000 + midnights[0]
-            ok &= head_fits[0] & close_fits[0]
-        else:
-            us = np.repeat(midnights, lengths)[:-1]
-            us += seconds.view(np.int64) * 1_000_000
-            # The last record has no row behind it, the first one none in front.
-            if not (head_fits[:-1].all() and close_fits.all() and (head_fits[-1] or lengths[-1] == 1)):
-                ok &= np.repeat(head_fits, lengths)[:-1]
-                ok &= np.repeat(close_fits, lengths)[1:]
-        ends = bounds[1:] - self._close_length
-        values, is_number = read_numbers(block, bounds[:-1] + self._head_length, ends, numbers)
-        ok &= is_number
-        return us, values, ok
+        us = np.repeat(midnights, lengths)[:-1]
+        us += seconds.view(np.int64) * 1_000_000
+        # The last record has no row behind it, the first one none in front.
+        if not (head_fits.all() and close_fits.all()):
+            ok &= np.repeat(head_fits, lengths)[:-1]
+            ok &= np.repeat(close_fits, lengths)[1:]
+        return us, last, ok
 
     def _records(self, block: Block, bounds: Positions) -> Words:
         size = self._width * _WORD
         # NumPy copies items of any size as fast as single words; overlapping ones it does not copy beforehand.
         items = np.ndarray((len(block.octets) - size,), f"V{size}", block.octets, strides=(1,))
-        copied = items[bounds - (self._close_length + _WORD + self._shift)]
+        copied = items[bounds - (self.close_length + _WORD + self._shift)]
         return copied.view(np.uint64).reshape(len(bounds), self._width)
 
-    def _runs(self, records: Words) -> tuple[Positions, Positions, Words]:
-        """Runs of records that differ in the clock and the number only: first records, lengths, and the words."""
+    def _runs(self, records: Words) -> tuple[Positions, Words]:
+        """Runs of records that differ in the clock and the number only: their lengths, and the first record of each."""
         count, width = records.shape
         for at, mask in self._partial:
             records[:, at] &= mask
@@ -137,7 +153,7 @@ class Beat:
         if len(at):
             at = at[np.concatenate(([True], at[1:] != at[:-1]))]
         firsts = np.concatenate(([0], at))
-        return firsts, np.diff(firsts, append=count), records[firsts]
+        return np.diff(firsts, append=count), records[firsts]
 
     def _midnights(self, runs: Words, stamps: StampReader) -> tuple[Ints, Bools]:
         """The instant of midnight of each run, and whether it has one."""

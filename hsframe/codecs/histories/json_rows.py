@@ -13,17 +13,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from hsframe.codecs import decode_exact
-from hsframe.codecs.histories.beats import Beat, Beats, beat_of
+from hsframe.codecs.histories.beats import Beats
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.instants import instant_us
+from hsframe.codecs.histories.json_beats import narrow_beat, wide_beat
 from hsframe.codecs.histories.json_patterns import Key, Pattern, constant_pattern, pattern_of, shape_of
 from hsframe.codecs.histories.numbers import number_ends, read_numbers
 from hsframe.codecs.histories.rows import HistoryRows
+from hsframe.codecs.histories.wide_beats import WideBeats
 from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, equal_bytes
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -81,11 +84,15 @@ class JsonRows(HistoryRows):
         self._lessons: list[_Lesson] = []
         self._has_unit = [False] * len(names)
         self._beats = Beats(self._stamps)
+        self._wide_beats = WideBeats(self._stamps)
 
     def take(self, block: Block, start: int, end: int) -> int | None:
         """Read the rows behind which another row begins."""
         if not self._keys and not self._learn_first(block, start, end):
             return 0
+        wide = self._read_wide(block, start, end) if self.width > 1 else None
+        if wide is not None:
+            return wide
         starts = self._row_starts(block, start, end)
         if len(starts) < 2:
             return 0
@@ -123,20 +130,25 @@ class JsonRows(HistoryRows):
         return walk
 
     def _read_beat(self, block: Block, starts: Positions) -> tuple[Ints, Floats, Bools] | None:
-        """The rows by a beat: a timestamp, then one number, both of a pattern that was learned."""
-        if len(self._keys) != 2 or self._places[self._keys[0].name] is not None:
+        """Rows of a timestamp and a number by a beat, once both are known."""
+        if self.width > 1:
             return None
-        when, what = self._keys
-        number = next((pattern for pattern in what.patterns if pattern.kind == "number"), None)
-        if not when.patterns or number is None:
+        make = partial(narrow_beat, block, int(starts[-2]), self._keys, self._close)
+        return self._beats.read(block, starts, make)
+
+    def _read_wide(self, block: Block, start: int, end: int) -> int | None:
+        """Rows of a timestamp and several numbers by a beat; the bytes read, None where the rows are others."""
+        read = self._wide_beats.read(block, start, end, partial(wide_beat, block, start, self._keys, self._close))
+        if read is None:
             return None
-
-        def beat() -> Beat | None:
-            stamp = when.patterns[0]
-            lead, middle = when.lead + stamp.before, stamp.behind + what.lead + number.before
-            return beat_of(block, int(starts[-2]), lead, middle, number.behind + self._close)
-
-        return self._beats.read(block, starts, beat)
+        # None is the timestamp, which a beat has in front.
+        places = [place for key in self._keys if (place := self._places[key.name]) is not None]
+        for times, cells in read.rows:
+            if places != list(range(self.width)):
+                found, cells = cells, np.full((len(times), self.width), boxed(ABSENT))
+                cells[:, places] = found
+            self.sink.append(times, cells)
+        return read.taken
 
     # ---- where rows begin, and which keys they have
 
