@@ -47,6 +47,9 @@ Shape = Literal["wide", "long", "dict"]
 Missing = Literal["nan", "flag"]
 
 
+_COMPARED_ROWS = 1 << 18
+
+
 @dataclass(slots=True)
 class Track:
     """The whole history of one point: instants strictly increasing, and the values as pandas has them."""
@@ -253,14 +256,29 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
         increasing = increasing or _increasing(ts_us)
     if increasing:
         return Track(point, ts_us, array, 0, why)
+    if _increasing(ts_us[::-1]):
+        # Newest first, as some servers write: turned round, not sorted.
+        order = np.arange(len(ts_us) - 1, -1, -1)
+        return Track(point, ts_us[order], array.take(order), 0, None if why is None else why.take(order))
     order = np.argsort(ts_us, kind="stable")
-    ordered = ts_us[order]
-    last = np.append(ordered[1:] != ordered[:-1], True)  # of a run of equal instants
-    winner = np.flatnonzero(last)[np.cumsum(last) - last]  # the place of the last of each run, for each of its rows
-    lost = ~last
-    differing = count_differing(array, order[lost], order[winner[lost]]) if lost.any() else 0
-    kept = order[last]
-    return Track(point, ordered[last], array.take(kept), differing, None if why is None else why.take(kept))
+    ts_us = ts_us[order]
+    last = np.append(ts_us[1:] != ts_us[:-1], True)  # of a run of equal instants
+    differing = 0
+    if not last.all():
+        differing = _count_lost(array, order, last)
+        order, ts_us = order[last], ts_us[last]
+    return Track(point, ts_us, array.take(order), differing, None if why is None else why.take(order))
+
+
+def _count_lost(array: Any, order: npt.NDArray[np.intp], last: npt.NDArray[np.bool_]) -> int:
+    """How many rows that are not the last of their instant have another value than that last one."""
+    kept, lost = np.flatnonzero(last), np.flatnonzero(~last)
+    differing = 0
+    for begin in range(0, len(lost), _COMPARED_ROWS):  # few at a time, for they are copied
+        here = lost[begin : begin + _COMPARED_ROWS]
+        winner = kept[np.searchsorted(kept, here)]
+        differing += count_differing(array, order[here], order[winner])
+    return differing
 
 
 def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:

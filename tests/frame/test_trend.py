@@ -226,6 +226,24 @@ def test_rows_are_sorted_and_of_equal_instants_the_last_wins_and_differences_are
     assert differing_of(df) == {"a": 2}
 
 
+def test_lost_rows_are_counted_a_few_at_a_time(monkeypatch):
+    rng = np.random.default_rng(3)
+    us, values = rng.integers(0, 20, 200), rng.integers(0, 3, 200).astype(float)
+    winners = dict(zip(us.tolist(), values.tolist(), strict=True))
+    lost = sum(winners[at] != value for at, value in zip(us.tolist(), values.tolist(), strict=True))
+    monkeypatch.setattr("hsframe.frame.trend._COMPARED_ROWS", 7)
+    df = trend_frame([history("a", us, values)])
+    assert dict(zip(df.index.asi8.tolist(), df["a"].tolist(), strict=True)) == dict(sorted(winners.items()))
+    assert differing_of(df) == {"a": lost}
+
+
+def test_the_newest_first_is_turned_round():
+    df = trend_frame([history("a", [4, 3, 1], np.array([1.0, 2, 3]), unit="kW")])
+    assert df.index.asi8.tolist() == [1, 3, 4]
+    assert np.asarray(df["a"], dtype=float).tolist() == [3, 2, 1]
+    assert differing_of(df) == {}
+
+
 @pytest.mark.parametrize(
     ("values", "count"),
     [
