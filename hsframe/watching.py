@@ -29,7 +29,7 @@ from hsframe.kinds import Number, Ref, same
 from hsframe.protocol.ops import Id, as_ref
 
 if TYPE_CHECKING:
-    from hsframe.client import Client
+    from hsframe.client.points import PointOps
 
 __all__ = ["Duration", "duration_s", "watch_grids"]
 
@@ -92,7 +92,7 @@ def duration_s(value: Duration, what: str) -> float:
 
 
 async def watch_grids(
-    client: Client,
+    client: PointOps,
     points: str | Ref | Iterable[Id],
     *,
     poll: Duration = "5s",
@@ -117,7 +117,7 @@ async def watch_grids(
         await watch.close()
 
 
-async def _refs_of(client: Client, points: str | Ref | Iterable[Id]) -> list[Ref]:
+async def _refs_of(client: PointOps, points: str | Ref | Iterable[Id]) -> list[Ref]:
     """The ids to watch; a text that is a filter stands for the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
         found = await client.read(points, raw=True)
@@ -134,7 +134,7 @@ async def _refs_of(client: Client, points: str | Ref | Iterable[Id]) -> list[Ref
 
 class _Watch:
     def __init__(
-        self, client: Client, refs: list[Ref], poll_s: float, lease_s: float, patience_s: float, dis: str
+        self, client: PointOps, refs: list[Ref], poll_s: float, lease_s: float, patience_s: float, dis: str
     ) -> None:
         self.client = client
         self.refs = refs

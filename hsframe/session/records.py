@@ -1,0 +1,126 @@
+"""The verbs of a session that give what a server is and the records that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.points import Point
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+from hsframe.session.base import SessionBase
+
+__all__ = ["RecordVerbs"]
+
+
+class RecordVerbs(SessionBase):
+    """About the server, and reads of records."""
+
+    def about(self) -> pd.DataFrame:
+        """What the server says of itself.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
+        """
+        return entity_frame(self._ask("about"))
+
+    def ops(self) -> pd.DataFrame:
+        """The operations that the server knows, a row each."""
+        return entity_frame(self._ask("ops"))
+
+    def formats(self) -> pd.DataFrame:
+        """The formats that the server takes and gives, a row each: ``mime``, ``receive``, ``send``."""
+        return entity_frame(self._ask("formats"))
+
+    def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's definitions, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return entity_frame(self._ask("defs", filter, limit))
+
+    def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's libraries of definitions, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return entity_frame(self._ask("libs", filter, limit))
+
+    def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The file types that the server knows, a row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return entity_frame(self._ask("filetypes", filter, limit))
+
+    def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
+        """Records by filter.
+
+        Parameters
+        ----------
+        filter : str
+            As ``'point and temp and siteRef->dis == "HQ"'``.
+        limit : int, optional
+            At most so many.
+
+        Returns
+        -------
+        DataFrame
+            A row a record, a column a tag (:func:`hsframe.frame.entities.entity_frame`); it can be given to
+            :meth:`his_read` as it is.
+
+        Raises
+        ------
+        CallError
+            The server refused; a filter that it cannot understand, for one.
+        IncompleteError
+            The server says that there is more, and no `limit` was given.
+        """
+        return self._records(self._ask("read", filter, limit))
+
+    def read_by_ids(self, ids: Iterable[Ref | str]) -> pd.DataFrame:
+        """Records by id, in the order of the ids.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+
+        Returns
+        -------
+        DataFrame
+            A row a record, as :meth:`read` gives it.
+
+        Raises
+        ------
+        UnknownRecError
+            Ids that the server does not know; the message names them.
+        """
+        return self._records(self._ask("read_by_ids", [ids] if isinstance(ids, Ref | str) else list(ids)))
+
+    def nav(self, nav_id: Any = None) -> pd.DataFrame:
+        """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""
+        return self._records(self._ask("nav", nav_id))
+
+    def _records(self, grid: Grid) -> pd.DataFrame:
+        self._remember(Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row))
+        return entity_frame(grid)
