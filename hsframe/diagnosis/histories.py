@@ -20,7 +20,7 @@ from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.points import targets_by_id
-from hsframe.history.read import may_be_too_large
+from hsframe.history.verdicts import may_be_too_large
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.ops import his_read_batch_request, his_read_id0_request, his_read_request
