@@ -27,8 +27,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
-from hsframe.columns import CodedColumn, LazyColumn, NumberColumn, RefColumn, TimeColumn
+from hsframe.columns import CodedColumn, LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.frame.points import DIS_SUFFIX
 from hsframe.frame.trend import time_index
@@ -88,9 +89,11 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
         return array.take(cells.codes), None if names is None else _texts(names).take(cells.codes)
     if isinstance(cells, RefColumn):
         names = None if cells.names is None else _arrow_texts(cells.names)
-        return _arrow_texts(cells.values), names if names is not None and (names.fillna("") != "").any() else None
+        return _arrow_texts(cells.values), names if names is not None and _has_text(cells.names) else None
     if isinstance(cells, LazyColumn) and isinstance(cells.column, NumberColumn):
         return value_array([cells.column]), None
+    if isinstance(cells, LazyColumn) and isinstance(cells.column, StrColumn):
+        return _arrow_texts(cells.column.values), None
     if isinstance(cells, LazyColumn) and isinstance(cells.column, TimeColumn):
         values = cells.column.values
         ts_us = values.fill_null(_NAT).to_numpy(zero_copy_only=False)
@@ -106,9 +109,11 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
 def _says_the_same(names: Any, grid: Grid) -> bool:
     if not grid.has_col("dis"):
         return False
-    names = names if isinstance(names, list) else names.tolist()
-    dis = list(grid.column("dis"))
-    return names == dis or all(type(name) is not str or name == text for name, text in zip(names, dis, strict=True))
+    texts = _array_and_names(grid.column("dis"))[0]
+    if isinstance(names, list) or not isinstance(texts.dtype, pd.StringDtype):
+        dis = list(grid.column("dis"))
+        return all(type(name) is not str or name == text for name, text in zip(names, dis, strict=True))
+    return bool(((names == texts) | names.isna()).all())
 
 
 def _column(cells: Sequence[Any], types: set[type]) -> Any:
@@ -137,6 +142,10 @@ def _texts(texts: Sequence[str | None]) -> Any:
 def _arrow_texts(texts: Any) -> Any:
     text_type: Any = pd.StringDtype(na_value=np.nan)  # __from_arrow__ is in the interface of dtypes, not in the stubs
     return text_type.__from_arrow__(texts)
+
+
+def _has_text(texts: Any) -> bool:
+    return bool((pc.max(pc.binary_length(texts)).as_py() or 0) > 0)
 
 
 def _objects(cells: Sequence[Any]) -> Any:

@@ -416,8 +416,10 @@ def test_long_texts(length: int) -> None:
 
 
 def test_many_rows_are_cut_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hsframe.codecs.entities.json_cuts._ROWS_AT_ONCE", 7)
-    assert assert_agrees(encode_exact(GRID, "json4"), "json4") == GRID
+    monkeypatch.setattr("hsframe.codecs.entities.cells.Table.rows_at_once", 7)
+    inner = [[{"id": Ref("inner")}, {"id": Ref("inner2")}] for _ in range(100)]
+    for grid in (GRID, Grid({}, ["id", "x"], [[Ref(f"r{n}", "R") for n in range(100)], inner])):
+        assert assert_agrees(encode_exact(grid, "json4"), "json4") == grid
 
 
 @given(text=st.text('"\\ab\n', max_size=200))

@@ -24,7 +24,7 @@ from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_by
 from hsframe.codecs.json4 import cells_from_json4
 from hsframe.codecs.json_text import load
 from hsframe.codecs.makers import make_number
-from hsframe.columns import LazyColumn, NumberColumn, RefColumn, TimeColumn
+from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import Ref
 from hsframe.zones import zone
@@ -62,6 +62,8 @@ class Json4Reader(Reader):
     def read_rich(self, part: ColumnCells) -> Sequence[Any] | None:
         """A column of Refs, of instants in one zone, or of numbers."""
         first = self.texts(part, np.zeros(1, np.int64))[0]
+        if first.startswith(b'"'):
+            return self.strings_column(part)
         if match := _REF.fullmatch(first):
             return self.refs(part, match[1], match[2])
         if match := _STAMP.fullmatch(first):
@@ -72,6 +74,22 @@ class Json4Reader(Reader):
             bare = self.plain_numbers(part.starts, part.ends)
             return None if bare is None else self.number_column(bare, None, part.rows)
         return None
+
+    def strings_column(self, part: ColumnCells) -> Sequence[Any] | None:
+        """Strings, those with escapes read exactly."""
+        octets = self.cells.block.octets
+        # What begins with a quote was cut behind the next one that no backslash escapes.
+        ok = octets[part.starts] == ord('"')
+        ok &= ~holds(self.cells.awkward, part.starts, part.ends)
+        odd = np.flatnonzero(~ok)
+        if 2 * len(odd) > len(ok):
+            return None
+        others = self.read_some(part, odd)
+        if not all(type(value) is str for value in others):
+            return None
+        fit = np.flatnonzero(ok)
+        rows = np.concatenate((part.rows[fit], part.rows[odd]))
+        return LazyColumn(StrColumn(self.strings(part.starts[fit] + 1, part.ends[fit] - 1, others, rows)))
 
     def refs(self, part: ColumnCells, before: bytes, between: bytes | None) -> Sequence[Any] | None:
         """Refs of a pattern: `before` the id, and `between` it and the name; None without a name."""

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs.entities.cells import Cells, Step, by_column
+from hsframe.codecs.entities.cells import Cells, Table
 from hsframe.codecs.entities.marks import Marks, block_of, escaped_places
 from hsframe.codecs.entities.names import Names
 from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
@@ -36,8 +36,6 @@ _SETS: Final = (b",}", b'"', b"}", b"]", b"{", b"[")
 _MOST_ODD_SHARE: Final = 20
 _ALWAYS_ODD: Final = 200
 _SHORT: Final = 3
-# More rows than this are cut in turns, which bounds the memory of what is between two steps.
-_ROWS_AT_ONCE: Final = 20_000
 _MOST_BETWEEN: Final = 60
 _MOST_STEPS: Final = 2_000
 
@@ -79,7 +77,7 @@ class _Cutter:
         self.body = body
         self.begin = begin
         self.names = names
-        self.width = len(names)
+        self.table = Table(len(names))
         self.colon = b":" + colon
         self.gap = b"," + gap
         self.block = block = block_of(body)
@@ -96,25 +94,22 @@ class _Cutter:
     def cut(self) -> Cells | None:
         starts, between = self.row_starts()
         ends = np.zeros(len(starts), np.int64)
-        steps: list[Step] = []
-        for first in range(0, len(starts), _ROWS_AT_ONCE):
-            if not self.walk(np.arange(first, min(first + _ROWS_AT_ONCE, len(starts))), starts, ends, steps):
+        at_once = self.table.rows_at_once
+        for first in range(0, len(starts), at_once):
+            rows = np.arange(first, min(first + at_once, len(starts)))
+            self.table.open(first, len(rows))
+            if not self.walk(rows, starts, ends) or not self.table.close():
                 return None
         true = self.true_rows(starts, ends, between)
         if true is None:
             return None
-        cells: Step = (np.empty(0, np.int32),) * 4
-        if steps:
-            cells = tuple(np.concatenate(part) for part in zip(*steps, strict=True))
+        number = None
         if len(true) != len(starts):
-            number = np.full(len(starts), -1, np.int32)
+            number = np.full(len(starts), -1)
             number[true] = np.arange(len(true))
-            rows = number[cells[0]]
-            cells = (rows[rows >= 0], *(part[rows >= 0] for part in cells[1:]))
-        columns = by_column(cells, len(true), self.width)
-        return None if columns is None else Cells(self.block, self.marks, self.awkward, len(true), columns)
+        return Cells(self.block, self.marks, self.awkward, len(true), self.table.columns(number))
 
-    def walk(self, rows: Ints, starts: Positions, ends: Positions, steps: list[Step]) -> bool:
+    def walk(self, rows: Ints, starts: Positions, ends: Positions) -> bool:
         """Find the cells of some rows, and where the rows end, 0 where that is no row; False where they do not end."""
         octets = self.block.octets
         places = starts[rows] + 1
@@ -128,7 +123,7 @@ class _Cutter:
             if not ok.all():
                 # No row at all, but an object in a list of one; or the body is wrong. The chain of rows will tell.
                 rows, columns, begins, behinds = rows[ok], columns[ok], begins[ok], behinds[ok]
-            steps.append(tuple(part.astype(np.int32) for part in (rows, columns, begins, behinds)))
+            self.table.put(rows, columns, begins, behinds)
             more = octets[behinds] == _COMMA
             if not more.all():
                 done = ~more

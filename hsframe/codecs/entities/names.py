@@ -42,9 +42,10 @@ class Names:
         if not all(_NAME.fullmatch(text) and len(text) <= _LONGEST for text in texts):
             raise ValueError("a name that is no plain word")
         count = max(2, -(-max(map(len, texts)) // 8))
-        self._words: Words = np.array(
-            [[int.from_bytes(text[8 * at : 8 * at + 8], "little") for at in range(count)] for text in texts], np.uint64
-        )
+        self._words: list[Words] = [
+            np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
+            for at in range(count)
+        ]
         self._lengths: Ints = np.array([len(text) for text in texts], np.int64)
         self._shift, self._table = 0, np.empty(0, np.int64)
         rng = np.random.default_rng()
@@ -52,7 +53,7 @@ class Names:
             bits = min(len(texts).bit_length() + 4 + attempt // 4, 22)
             self._shift = 64 - bits
             self._factors: Words = rng.integers(0, 2**63, 3, np.uint64) * np.uint64(2) + np.uint64(1)
-            slots = self._slots(self._words[:, 0], self._words[:, 1], self._lengths)
+            slots = self._slots(self._words[0], self._words[1], self._lengths)
             if len(np.unique(slots)) == len(texts):
                 self._table = np.zeros(1 << bits, np.int64)
                 self._table[slots] = np.arange(len(texts))
@@ -72,14 +73,18 @@ class Names:
     def find(self, block: Block, starts: Positions, lengths: Ints) -> Ints:
         """The number of each name, -1 for one that is not in the table."""
         capped = np.minimum(lengths, _LONGEST)
-        first = block.words[starts] & _FIRST_MASKS[capped]
-        second = block.words[8:][starts] & _SECOND_MASKS[capped]
-        numbers = self._table[self._slots(first, second, lengths)]
-        known = (self._words[numbers, 0] == first) & (self._words[numbers, 1] == second)
-        known &= self._lengths[numbers] == lengths
-        for at in range(2, self._words.shape[1]):
+        first = block.words[starts]
+        first &= _FIRST_MASKS.take(capped)
+        second = block.words[8:][starts]
+        second &= _SECOND_MASKS.take(capped)
+        numbers = self._table.take(self._slots(first, second, lengths))
+        known = self._words[0].take(numbers) == first
+        known &= self._words[1].take(numbers) == second
+        known &= self._lengths.take(numbers) == lengths
+        for at, words in enumerate(self._words[2:], 2):
             long = np.flatnonzero(known & (lengths > 8 * at))
             if len(long):
                 rest = block.words[starts[long] + 8 * at] & _MASKS[np.minimum(lengths[long] - 8 * at, 8)]
-                known[long] = self._words[numbers[long], at] == rest
-        return np.where(known, numbers, -1)
+                known[long] = words[numbers[long]] == rest
+        numbers[~known] = -1
+        return numbers

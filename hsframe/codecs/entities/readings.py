@@ -148,7 +148,7 @@ def _codes(length: int, rows: Ints, codes: Any) -> npt.NDArray[np.int32]:
 def _repeats(reader: Reader, part: ColumnCells, seen: set[bytes], asked: int) -> bool:
     """Whether so many texts stand twice among a few that all of them may be twice as many as the different ones."""
     count = len(part.rows)
-    if count < _FEW_ROWS or 2 * len(seen) < asked:
+    if count < _FEW_ROWS or 10 * len(seen) < 9 * asked:
         return True
     scattered = np.unique(np.random.default_rng(count).integers(0, count, _LARGE_SAMPLE))
     return len(scattered) - len(set(reader.texts(part, scattered))) >= _LARGE_SAMPLE**2 // (2 * count)
