@@ -14,7 +14,9 @@ from hsframe.codecs import decode_exact
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.beats import Beat, beat_of
 from hsframe.codecs.histories.decode import try_decode
+from hsframe.codecs.histories.stamps import StampReader
 from hsframe.codecs.histories.wide_beats import WideBeat, WideRows
+from hsframe.codecs.histories.words import PAD, Block
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -136,6 +138,19 @@ def test_rows_that_miss_every_beat_stop_the_search(monkeypatch: pytest.MonkeyPat
     body = body_of("zinc", rows)
     assert try_decode(body, "zinc") == decode_exact(body, "zinc")
     assert 1 < len(made) < 20
+
+
+def test_rows_of_another_form_are_not_looked_up_as_dates() -> None:
+    lines = [f"2021-01-01T00:00:00.{row:03d}-05:00 New_York,1kW\n".encode() for row in range(100)]
+    body = b"".join(lines)
+    block = Block(len(body))
+    block.octets[PAD : PAD + len(body)] = np.frombuffer(body, np.uint8)
+    bounds = PAD + len(lines[0]) * np.arange(101)
+    beat = Beat(b"", b" New_York,", b"kW\n", offset=True)
+    stamps = StampReader()
+    assert not beat.is_likely(block, bounds)
+    assert not beat.read(block, bounds, stamps)[2].any()
+    assert stamps._known == {}
 
 
 WIDE_HEADS = {

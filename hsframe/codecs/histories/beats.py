@@ -26,6 +26,7 @@ _OFFSET: Final = 6  # -05:00
 _LONGEST: Final = 480
 # A beat that most rows miss is made anew by a later row, so often at most: a zone changes its form twice a year.
 _MOST_MISSES: Final = 12
+_LOOKS: Final = 64
 _LOW_40: Final = np.uint64((1 << 40) - 1)
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
 
@@ -51,6 +52,7 @@ class Beat:
         behind_clock = middle if offset else b"Z" + middle
         self.head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(behind_clock)
         self.close_length = len(close)
+        self._mark = len(lead) + _DATE + _WORD
         # The clock shall be a word of the record; the number's eight bytes begin `shift` bytes behind its start.
         before_clock = _WORD + len(close) + len(lead) + _DATE
         self._shift = -before_clock % _WORD
@@ -75,6 +77,12 @@ class Beat:
 
     def _words(self, text: bytes) -> Words:
         return np.frombuffer(text.ljust(self._width * _WORD, b"\0"), np.uint64)
+
+    def is_likely(self, block: Block, bounds: Positions) -> bool:
+        """Whether most of a few rows have a timestamp of this form: reading rows of another one is wasted."""
+        marks = block.octets[bounds[: -1 : max(len(bounds) // _LOOKS, 1)] + self._mark]
+        fits = (marks == ord("+")) | (marks == ord("-")) if self.offset else marks == ord("Z")
+        return bool(2 * np.count_nonzero(fits) > len(marks))
 
     def read(self, block: Block, bounds: Positions, stamps: StampReader) -> tuple[Ints, Floats, Bools]:
         """The rows between the given bounds.
@@ -122,8 +130,10 @@ class Beat:
         lengths, runs = self._runs(records)
         head_fits = (((runs ^ self._text) & self._in_head) == 0).all(axis=1)
         close_fits = (((runs ^ self._text) & self._in_close) == 0).all(axis=1)
-        midnights, is_date = self._midnights(runs, stamps)
-        head_fits &= is_date
+        # Rows of another form have anything where the offset should be: nothing of it is worth a look.
+        fitting = np.flatnonzero(head_fits)
+        midnights = np.zeros(len(runs), np.int64)
+        midnights[fitting], head_fits[fitting] = self._midnights(runs[fitting], stamps)
         us = np.repeat(midnights, lengths)[:-1]
         us += seconds.view(np.int64) * 1_000_000
         # The last record has no row behind it, the first one none in front.
@@ -202,8 +212,9 @@ class Beats:
             return None
         if self._beat is None:
             self._beat = make()
-        if self._beat is None:
+        if self._beat is None or not self._beat.is_likely(block, bounds):
             self._misses += 1
+            self._beat = None
             return None
         read = self._beat.read(block, bounds, self._stamps)
         if 2 * np.count_nonzero(read[2]) < len(bounds):

@@ -201,6 +201,8 @@ class StampReader:
             Epoch microseconds, where ok.
         ok : bool ndarray
         """
+        if len(heads) == 0:
+            return np.zeros(0, np.int64), np.zeros(0, bool)
         changed = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1]) | (offsets[1:] != offsets[:-1])
         firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
         us = self._of_words(heads[firsts], tails[firsts], offsets[firsts], 0)
