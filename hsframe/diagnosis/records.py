@@ -22,7 +22,9 @@ _SHOWN: Final = 6
 
 
 def _listed(found: Counter[str]) -> str:
-    shown = ", ".join(f"{name} ({count})" for name, count in found.most_common(_SHOWN))
+    # By name where counts are equal: servers give records in any order, and two runs should read the same.
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name} ({count})" for name, count in ranked[:_SHOWN])
     return shown + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 
 
