@@ -258,7 +258,7 @@ class CodedColumn(TagColumn):
     @property
     def shares_all(self) -> bool:
         """Whether all values are immutable."""
-        return not any(isinstance(value, list | dict) for value in self.values)
+        return {list, dict}.isdisjoint(map(type, self.values))
 
     def _make(self) -> list[Any]:
         values = [*self.values, None]

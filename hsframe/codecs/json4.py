@@ -146,6 +146,15 @@ class _Leaves:
                     return self.instants[val, tz]
                 except KeyError:
                     return self.instant(value, val, tz)
+        elif kind == "uri":
+            val = value.get("val")
+            if val.__class__ is str:
+                return Uri(val)
+        elif kind == "date":
+            try:
+                return _read_date(value, 0)
+            except Misfit:
+                return value
         return value
 
     def instant(self, value: dict[str, Any], val: str, tz: str) -> Any:
@@ -272,10 +281,10 @@ _BY_JSON_TYPE: Final[dict[type, Callable[[Any, int], Any]]] = {
     list: lambda value, depth: read_list(value, _read, depth + 1),
     dict: _read_object,
     # What :class:`_Leaves` has made.
-    **dict.fromkeys((Marker, Ref, Number, datetime), lambda value, depth: value),
+    **dict.fromkeys((Marker, Ref, Number, datetime, Uri, date), lambda value, depth: value),
 }
 #: Types of cells that are values already.
-_READY: Final = frozenset({str, type(None), bool, Marker, Ref, Number, datetime})
+_READY: Final = frozenset({str, type(None), bool, Marker, Ref, Number, datetime, Uri, date})
 _BY_KIND: Final[dict[str, Callable[[dict[str, Any], int], Any]]] = {
     "marker": lambda value, depth: MARKER,
     "number": _read_number,

@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.columns import CodedColumn, LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
@@ -84,9 +85,17 @@ def entity_frame(grid: Grid) -> pd.DataFrame:
 def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
     """A column's array, and the display names of its Refs; None where no Ref has one."""
     if isinstance(cells, CodedColumn) and cells.shares_all:
-        # What the column becomes, its different values tell; where they come from is the last place, a null.
-        array, names = _array_and_names([*cells.values, None])
-        return array.take(cells.codes), None if names is None else _texts(names).take(cells.codes)
+        # What the column becomes, its different values tell.
+        values = cells.values
+        kinds = set(map(type, values)) - _MISSING
+        if kinds == {str}:
+            return _coded_texts([value if type(value) is str else None for value in values], cells.codes), None
+        if kinds == {Ref}:
+            ids = _coded_texts([value.val if type(value) is Ref else None for value in values], cells.codes)
+            dis = [value.dis if type(value) is Ref else None for value in values]
+            return ids, _coded_texts(dis, cells.codes) if any(dis) else None
+        # A null is behind them, where the code of a null, -1, takes it from.
+        return _array_and_names([*values, None])[0].take(cells.codes), None
     if isinstance(cells, RefColumn):
         names = None if cells.names is None else _arrow_texts(cells.names)
         return _arrow_texts(cells.values), names if names is not None and _has_text(cells.names) else None
@@ -137,6 +146,10 @@ def _column(cells: Sequence[Any], types: set[type]) -> Any:
 
 def _texts(texts: Sequence[str | None]) -> Any:
     return pd.array(texts, dtype="str")
+
+
+def _coded_texts(texts: Sequence[str | None], codes: Any) -> Any:
+    return _arrow_texts(pa.array(texts, pa.large_string()).take(pa.array(codes, mask=codes < 0)))
 
 
 def _arrow_texts(texts: Any) -> Any:

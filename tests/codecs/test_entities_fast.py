@@ -460,7 +460,8 @@ def test_names_are_found(names: list[str], others: list[str]) -> None:
     lengths = np.array([len(name) for name in asked])
     starts = PAD + 1 + np.concatenate(([0], np.cumsum(lengths + 1)[:-1]))
     expected = [names.index(name) if name in names else -1 for name in asked]
-    assert table.find(block, starts, lengths).tolist() == expected
+    assert table.find(block, starts).tolist() == expected
+    assert table.lengths.tolist() == [len(name) for name in names]
 
 
 def test_names_of_another_kind_go_the_exact_way() -> None:

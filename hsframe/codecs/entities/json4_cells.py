@@ -16,7 +16,7 @@ import pyarrow as pa
 from hsframe.codecs.entities.cells import ColumnCells
 from hsframe.codecs.entities.json_cuts import QUOTES
 from hsframe.codecs.entities.marks import holds
-from hsframe.codecs.entities.readings import Reader, compact, full
+from hsframe.codecs.entities.readings import Reader, compact
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.codecs.histories.table import texts_of
@@ -47,6 +47,7 @@ _NUMBER: Final = re.compile(
 )
 _BARE: Final = re.compile(rb"-?[0-9][0-9.eE+-]*")
 _MOST_UNITS: Final = 12
+_LOOKS: Final = 16
 _EXACT_INT: Final = 2**53
 
 
@@ -61,19 +62,20 @@ class Json4Reader(Reader):
 
     def read_rich(self, part: ColumnCells) -> Sequence[Any] | None:
         """A column of Refs, of instants in one zone, or of numbers."""
-        first = self.texts(part, np.zeros(1, np.int64))[0]
+        texts = self.texts(part, np.arange(min(_LOOKS, len(part.rows))))
+        first = texts[0]
+        column: Sequence[Any] | None = None
         if first.startswith(b'"'):
-            return self.strings_column(part)
-        if match := _REF.fullmatch(first):
-            return self.refs(part, match[1], match[2])
-        if match := _STAMP.fullmatch(first):
-            return self.instants(part, match[1], match[2], (match[3] or b"UTC").decode())
-        if _NUMBER.fullmatch(first):
-            return self.numbers(part)
-        if _BARE.fullmatch(first):
-            bare = self.plain_numbers(part.starts, part.ends)
-            return None if bare is None else self.number_column(bare, None, part.rows)
-        return None
+            column = self.strings_column(part)
+        elif match := _REF.fullmatch(first):
+            column = self.refs(part, match[1], match[2])
+        elif match := _STAMP.fullmatch(first):
+            column = self.instants(part, match[1], match[2], (match[3] or b"UTC").decode())
+        elif _BARE.fullmatch(first) and (bare := self.plain_numbers(part.starts, part.ends)):
+            column = self.number_column(bare, None, part.rows)
+        if column is None and any(map(_NUMBER.fullmatch, texts)):
+            column = self.numbers(part)
+        return column
 
     def strings_column(self, part: ColumnCells) -> Sequence[Any] | None:
         """Strings, those with escapes read exactly."""
@@ -173,13 +175,16 @@ class Json4Reader(Reader):
     def numbers(self, part: ColumnCells) -> Sequence[Any] | None:
         """Numbers with units; what is none of the usual ones is read exactly."""
         block = self.cells.block
-        left = np.arange(len(part.rows))
+        is_object = block.octets[part.starts] == ord("{")
+        left, others = np.flatnonzero(is_object), np.flatnonzero(~is_object)
         found: list[tuple[Ints, list[Any], str]] = []
         for _ in range(_MOST_UNITS):
-            match = _NUMBER.fullmatch(self.texts(part, left[:1])[0]) if len(left) else None
-            if match is None:
-                # Another number may stand behind it, but then the column is a mixture anyway.
+            if not len(left):
                 break
+            match = _NUMBER.fullmatch(self.texts(part, left[:1])[0])
+            if match is None:
+                others, left = np.append(others, left[0]), left[1:]
+                continue
             before, behind = match[1], match[2]
             starts, ends = part.starts[left], part.ends[left]
             fits = (ends - starts > len(before) + len(behind)) & equal_bytes(block, starts, before)
@@ -190,17 +195,18 @@ class Json4Reader(Reader):
                 break
             found.append((here, values, match[3].decode()))
             left = left[~fits]
-        if not found or 2 * len(left) > len(part.rows):
+        others = np.concatenate((others, left))
+        if not found or 2 * len(others) > len(part.rows):
             return None
-        if len(found) == 1 and not len(left):
-            return self.number_column(found[0][1], found[0][2], part.rows)
-        result: list[Any] = [None] * len(part.rows)
+        if len(found) == 1 and not len(others):
+            return self.number_column(found[0][1], found[0][2], part.rows[found[0][0]])
+        column = np.empty(self.cells.length, object)
         for here, values, unit in found:
-            for index, value in zip(here.tolist(), values, strict=True):
-                result[index] = make_number(value, unit)
-        for index, other in zip(left.tolist(), self.read_some(part, left), strict=True):
-            result[index] = other
-        return full(self.cells.length, part.rows, result)
+            column[part.rows[here]] = [make_number(value, unit) for value in values]
+        result: list[Any] = column.tolist()
+        for row, other in zip(part.rows[others].tolist(), self.read_some(part, others), strict=True):
+            result[row] = other
+        return result
 
     def number_column(self, values: list[Any], unit: str | None, rows: Ints) -> Sequence[Any]:
         """The column of numbers that are below 2**53."""

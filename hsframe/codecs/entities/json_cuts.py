@@ -160,11 +160,10 @@ class _Cutter:
         """The columns and values of the keys at these places, and where there are such."""
         octets, marks = self.block.octets, self.marks
         names = places + 1
-        shift = QUOTES * marks.stride
-        closes = marks.next(names + shift) - shift
-        columns = self.names.find(self.block, names, closes - names)
+        columns = self.names.find(self.block, names)
         ok = columns >= 0
         ok &= octets[places] == _QUOTE
+        closes = names + self.names.lengths.take(columns)
         ok &= self.stands(closes + 1, self.colon)
         begins = closes + 1 + len(self.colon)
         first = octets[begins]

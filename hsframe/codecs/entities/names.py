@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.words import Block, Ints, Positions, Words
+from hsframe.codecs.histories.words import Block, Ints, Positions, Words, zero_bytes
 
 __all__ = ["Names"]
 
@@ -16,9 +16,8 @@ _NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST: Final = 64
 _MOST: Final = 5_000
 _TRIES: Final = 64
-_MASKS: Final = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
-_FIRST_MASKS: Final = _MASKS[np.minimum(np.arange(_LONGEST + 1), 8)]
-_SECOND_MASKS: Final = _MASKS[np.clip(np.arange(_LONGEST + 1) - 8, 0, 8)]
+_ONE: Final = np.uint64(1)
+_QUOTES: Final = np.uint64(0x2222222222222222)
 
 
 class Names:
@@ -41,19 +40,20 @@ class Names:
             raise ValueError("columns of equal names, or too many")
         if not all(_NAME.fullmatch(text) and len(text) <= _LONGEST for text in texts):
             raise ValueError("a name that is no plain word")
+        #: The bytes of each name.
+        self.lengths: Ints = np.array([len(text) for text in texts], np.int64)
+        # With the quote behind it no name is the beginning of another one.
+        texts = [text + b'"' for text in texts]
         count = max(2, -(-max(map(len, texts)) // 8))
-        self._words: list[Words] = [
-            np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
-            for at in range(count)
-        ]
-        self._lengths: Ints = np.array([len(text) for text in texts], np.int64)
+        self._words = [_word_of(texts, at) for at in range(count)]
+        self._masks = [_word_of([b"\xff" * len(text) for text in texts], at) for at in range(count)]
         self._shift, self._table = 0, np.empty(0, np.int64)
         rng = np.random.default_rng()
         for attempt in range(_TRIES):
             bits = min(len(texts).bit_length() + 4 + attempt // 4, 22)
             self._shift = 64 - bits
             self._factors: Words = rng.integers(0, 2**63, 3, np.uint64) * np.uint64(2) + np.uint64(1)
-            slots = self._slots(self._words[0], self._words[1], self._lengths)
+            slots = self._slots(self._words[0], self._words[1])
             if len(np.unique(slots)) == len(texts):
                 self._table = np.zeros(1 << bits, np.int64)
                 self._table[slots] = np.arange(len(texts))
@@ -61,30 +61,42 @@ class Names:
         raise ValueError("names too much alike")
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self.lengths)
 
-    def _slots(self, first: Words, second: Words, lengths: Ints) -> Ints:
-        one, two, three = self._factors
-        slots: Ints = ((((first * one) ^ (second * two)) + lengths.view(np.uint64)) * three >> self._shift).view(
-            np.int64
-        )
-        return slots
+    def _slots(self, first: Words, second: Words) -> Ints:
+        slots = first * self._factors[0]
+        slots ^= second * self._factors[1]
+        slots *= self._factors[2]
+        slots >>= np.uint64(self._shift)
+        result: Ints = slots.view(np.int64)
+        return result
 
-    def find(self, block: Block, starts: Positions, lengths: Ints) -> Ints:
-        """The number of each name, -1 for one that is not in the table."""
-        capped = np.minimum(lengths, _LONGEST)
+    def find(self, block: Block, starts: Positions) -> Ints:
+        """The number of the name that begins at each place and ends at a quote, -1 for one that is not in the table."""
         first = block.words[starts]
-        first &= _FIRST_MASKS.take(capped)
+        lowest = _lowest(zero_bytes(first ^ _QUOTES))
+        goes_on = lowest == 0
+        # Up to the quote, whose byte has no high bit; all of a word without one.
+        first &= lowest - _ONE
         second = block.words[8:][starts]
-        second &= _SECOND_MASKS.take(capped)
-        numbers = self._table.take(self._slots(first, second, lengths))
+        second &= _lowest(zero_bytes(second ^ _QUOTES)) - _ONE
+        second *= goes_on
+        numbers = self._table.take(self._slots(first, second))
         known = self._words[0].take(numbers) == first
         known &= self._words[1].take(numbers) == second
-        known &= self._lengths.take(numbers) == lengths
-        for at, words in enumerate(self._words[2:], 2):
-            long = np.flatnonzero(known & (lengths > 8 * at))
+        for at in range(2, len(self._words)):
+            long = np.flatnonzero(known & (self.lengths.take(numbers) >= 8 * at))
             if len(long):
-                rest = block.words[starts[long] + 8 * at] & _MASKS[np.minimum(lengths[long] - 8 * at, 8)]
-                known[long] = words[numbers[long]] == rest
+                these = numbers[long]
+                rest = block.words[starts[long] + 8 * at] & self._masks[at].take(these)
+                known[long] = self._words[at].take(these) == rest
         numbers[~known] = -1
         return numbers
+
+
+def _word_of(texts: Sequence[bytes], at: int) -> Words:
+    return np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
+
+
+def _lowest(flags: Words) -> Words:
+    return flags & (~flags + _ONE)
