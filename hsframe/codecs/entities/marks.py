@@ -6,7 +6,7 @@ behind here?", is answered for all rows at once by a shift and a few more operat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,8 @@ _PIECE: Final = 1 << 18
 # A place from which this many words hold no mark is in a long text; looking on word by word would take long.
 _MOST_WORDS: Final = 16
 _ONE: Final = np.uint64(1)
+# In NumPy from version 2.0 on.
+_bits_of: Final[Callable[[Words], npt.NDArray[np.uint8]] | None] = getattr(np, "bitwise_count", None)
 _BACKSLASH: Final = ord("\\")
 
 
@@ -130,6 +132,9 @@ class Marks:
 
 
 def _lowest_bit(values: Words) -> Positions:
+    """The number of the lowest bit that is set; anything for 0."""
+    if _bits_of is not None:
+        return _bits_of(values ^ (values - _ONE)).astype(np.int64) - 1
     lowest = values & (~values + _ONE)
     # A power of two is exact as a float, whose exponent counts the bits below.
     index: Positions = (lowest.astype(np.float64).view(np.int64) >> 52) - 1023

@@ -75,12 +75,13 @@ class Names:
         """The number of the name that begins at each place and ends at a quote, -1 for one that is not in the table."""
         first = block.words[starts]
         lowest = _lowest(zero_bytes(first ^ _QUOTES))
-        goes_on = lowest == 0
         # Up to the quote, whose byte has no high bit; all of a word without one.
         first &= lowest - _ONE
-        second = block.words[8:][starts]
-        second &= _lowest(zero_bytes(second ^ _QUOTES)) - _ONE
-        second *= goes_on
+        second = np.zeros(len(starts), np.uint64)
+        long = np.flatnonzero(lowest == 0)
+        if len(long):
+            rest = block.words[starts[long] + 8]
+            second[long] = rest & (_lowest(zero_bytes(rest ^ _QUOTES)) - _ONE)
         numbers = self._table.take(self._slots(first, second))
         known = self._words[0].take(numbers) == first
         known &= self._words[1].take(numbers) == second
