@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--peer", type=Path, help="an interpreter with haystack-py; an environment is made without")
     options = parser.parse_args(arguments)
     peer = next(peer for peer in PEERS if peer.name == "haystack-py")
-    python, reason = (options.peer, "") if options.peer else python_of(peer)
+    python, reason = (options.peer.absolute(), "") if options.peer else python_of(peer)
     if python is None:
         print(f"haystack-py: {reason}", file=sys.stderr)
         return 1
