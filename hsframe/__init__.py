@@ -35,20 +35,20 @@ from hsframe.errors import (
     ZoneError,
     ZoneWarning,
 )
-from hsframe.frame.dtype import UnitDtype
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.unit_array.dtype import UnitDtype
 
 if TYPE_CHECKING:
     from hsframe import options, spans, units
     from hsframe.client import Client
+    from hsframe.client.tls import TLSConfig
     from hsframe.codecs import decode, encode
     from hsframe.frame.arrow import read_parquet, write_parquet
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
     from hsframe.session import Session, connect
-    from hsframe.tls import TLSConfig
-    from hsframe.verbs import (
+    from hsframe.session.verbs import (
         about,
         call,
         close,
@@ -84,7 +84,7 @@ __version__ = "0.1.0"
 _LAZY: Final = {
     "Client": "hsframe.client",
     "Session": "hsframe.session",
-    "TLSConfig": "hsframe.tls",
+    "TLSConfig": "hsframe.client.tls",
     "concat": "hsframe.frame.combine",
     "connect": "hsframe.session",
     "decode": "hsframe.codecs",
@@ -100,7 +100,7 @@ _LAZY: Final = {
             "point_write", "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll",
             "watch_sub", "watch_unsub",
         ),
-        "hsframe.verbs",
+        "hsframe.session.verbs",
     ),
 }  # fmt: skip
 _LAZY_MODULES: Final = ("options", "spans", "units")

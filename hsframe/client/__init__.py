@@ -1,5 +1,5 @@
 """The asynchronous client: every op of the standard as a method, rows or grids out."""
 
-from hsframe.client.face import Client
+from hsframe.client.client import Client
 
 __all__ = ["Client"]

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.codecs.json_text import Misfit, dump, load, load_cells, one_row, read_each, read_grid, read_list, read_tags
-from hsframe.codecs.places import MAX_DEPTH, too_deep
+from hsframe.codecs.positions import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
 from hsframe.codecs.zinc_write import as_number, coord_texts, datetime_text, grid_tags, number_text, time_text
 from hsframe.errors import CodecError, ZoneError

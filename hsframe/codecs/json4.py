@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from hsframe.codecs.json_text import Misfit, dump, load, load_cells, one_row, read_each, read_grid, read_list, read_tags
 from hsframe.codecs.makers import make_number, make_ref
-from hsframe.codecs.places import MAX_DEPTH, too_deep
+from hsframe.codecs.positions import MAX_DEPTH, too_deep
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.codecs.zinc_write import as_number, coord_floats, datetime_text, grid_tags, number_text, time_text
 from hsframe.errors import CodecError, ZoneError

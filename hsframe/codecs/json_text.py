@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from hsframe.codecs.places import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
+from hsframe.codecs.positions import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 

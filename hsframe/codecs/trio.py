@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hsframe.codecs.places import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, to_bytes, write_value
 from hsframe.errors import CodecError

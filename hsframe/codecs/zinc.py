@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hsframe.codecs.places import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError, MetadataError

@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.codecs.makers import make_number, make_ref
-from hsframe.codecs.places import error_at, without_lone_surrogates
+from hsframe.codecs.positions import error_at, without_lone_surrogates
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import zone

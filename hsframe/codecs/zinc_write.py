@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final
 
-from hsframe.codecs.places import MAX_DEPTH, too_deep
+from hsframe.codecs.positions import MAX_DEPTH, too_deep
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr

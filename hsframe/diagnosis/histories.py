@@ -19,11 +19,11 @@ from hsframe.diagnosis.examination import Examination, Sample, Seen, brief
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
-from hsframe.history.points import targets_by_id
-from hsframe.history.verdicts import may_be_too_large
+from hsframe.history.failures import may_be_too_large
+from hsframe.history.targets import targets_by_id
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch
-from hsframe.protocol.ops import his_read_batch_request, his_read_id0_request, his_read_request
+from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
 from hsframe.spans import epoch_us, range_text
 
 __all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_format", "zone_of_range"]

@@ -13,7 +13,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
 from hsframe.protocol.http import LineCutError
-from hsframe.protocol.ops import read_request
+from hsframe.protocol.request_grids import read_request
 
 __all__ = [
     "clock", "empty_read", "formats", "gzip", "login", "lost_session", "methods", "not_reached", "ops", "product",

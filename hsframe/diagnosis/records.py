@@ -9,7 +9,7 @@ from hsframe import units
 from hsframe.diagnosis.examination import Examination
 from hsframe.errors import UnitError, ZoneError
 from hsframe.frame.points import Point
-from hsframe.protocol.ops import read_request
+from hsframe.protocol.request_grids import read_request
 from hsframe.zones import zone
 
 __all__ = ["kinds", "names", "points", "unit_names", "zones"]

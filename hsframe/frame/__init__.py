@@ -9,14 +9,13 @@ A short tour, from the bottom:
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
 - ``match``: which point a column belongs to; ``his_grids``: a frame to the grids that ``hisWrite`` takes
-- ``dtype``, ``array``: ``UnitDtype``, the column of numbers that knows its unit
 - ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
 """
 
 from __future__ import annotations
 
 from hsframe.frame import accessor
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
 
 __all__ = ["UnitArray", "UnitDtype", "accessor"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype, unit_of_dtype
 from hsframe.frame.points import points_table
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import converter, convertible, to_system
 from hsframe.units.systems import System
 

@@ -35,10 +35,10 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.errors import CodecError, MetadataError
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype, unit_of_dtype
-from hsframe.frame.interchange import from_arrow
 from hsframe.frame.points import Point, attach, differing_of, points_of
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
+from hsframe.unit_array.interchange import from_arrow
 from hsframe.zones import zone_key
 
 __all__ = ["VERSION", "arrow_to_frame", "frame_to_arrow", "read_parquet", "write_parquet"]

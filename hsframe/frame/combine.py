@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import UnitError
-from hsframe.frame.arithmetic import difference_unit, squared_unit
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype, unit_of_dtype
 from hsframe.frame.points import Point, attach, points_of
+from hsframe.unit_array.arithmetic import difference_unit, squared_unit
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
 
 __all__ = ["concat", "unit_after", "with_units"]

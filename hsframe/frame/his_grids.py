@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
-from hsframe.frame.array import UnitArray
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point
-from hsframe.frame.scalars import unit_of
 from hsframe.frame.values import same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, Number, Ref
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.scalars import unit_of
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 

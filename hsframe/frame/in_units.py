@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
+from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point
-from hsframe.frame.resample import per_point
 from hsframe.kinds import Number
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import convert, convertible, to_system
 
 __all__ = ["Units", "in_units", "targets_in_units"]

@@ -15,7 +15,7 @@ from hsframe.errors import MetadataError, UnitError
 from hsframe.units import find, unit
 
 if TYPE_CHECKING:
-    from hsframe.frame.array import UnitArray
+    from hsframe.unit_array.array import UnitArray
 
 __all__ = ["pint_array", "pint_unit"]
 

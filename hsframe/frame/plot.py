@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.dtype import unit_of_dtype
+from hsframe.unit_array.dtype import unit_of_dtype
 
 __all__ = ["plot"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.points import differing_of, points_of
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import unit_of_dtype
 
 __all__ = ["describe", "report"]
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.frame.array import UnitArray
 from hsframe.frame.points import DIS_SUFFIX, points_of
-from hsframe.frame.scalars import UnitFloat
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Number, Ref
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.scalars import UnitFloat
 from hsframe.zones import haystack_name
 
 __all__ = ["frame_to_grid"]

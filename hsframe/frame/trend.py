@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.cautions import caution
+from hsframe.caller_warnings import caution
 from hsframe.errors import MetadataError, ZoneWarning
-from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants, grid_histories, is_history
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.values import count_differing, kind_of, null_mask, object_array, value_array
 from hsframe.kinds import Number
+from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone, zone_key
 
 __all__ = [

@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
 from hsframe.kinds import NA, Na, Number, same
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import find
 
 __all__ = ["count_differing", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]

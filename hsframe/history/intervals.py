@@ -1,7 +1,7 @@
 """Reading what regular intervals need: the samples in them, and those around them that decide about their edges.
 
-How far around depends on the rule of each point (:mod:`hsframe.frame.resample`). For a line between samples it is the
-longest gap that may be bridged. A value that holds until it changes may have been written long ago: the last sample
+How far around depends on the rule of each point (:mod:`hsframe.intervals.resample`). For a line between samples it is
+the longest gap that may be bridged. A value that holds until it changes may have been written long ago: the last sample
 before the intervals is looked for in windows that reach further and further back, for those points only that had none
 in the nearer ones.
 """
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import numpy as np
 
-from hsframe.cautions import caution
+from hsframe.caller_warnings import caution
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning
 from hsframe.frame.histories import History, Instants
-from hsframe.frame.regular import Intervals, Step, intervals, parse_step
-from hsframe.frame.resample import Aggregation, Length, Nature, Rule, rules_of
-from hsframe.frame.rollup import interval_histories
 from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
 from hsframe.history.read import HowToRead, read_histories, with_zones
 from hsframe.history.windows import GUESSED_ROWS_A_DAY, Target
+from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
+from hsframe.intervals.resample import Aggregation, Length, Nature, Rule, rules_of
+from hsframe.intervals.rollup import interval_histories
 from hsframe.kinds import Number
 from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
@@ -62,7 +62,7 @@ async def read_intervals(
     week_start: str = "monday",
     **how: Unpack[HowToRead],
 ) -> list[History]:
-    """The histories of some points, a value an interval (:mod:`hsframe.frame.resample` says which).
+    """The histories of some points, a value an interval (:mod:`hsframe.intervals.resample` says which).
 
     Parameters
     ----------

@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hsframe.frame.dtype import unit_of_dtype
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
 from hsframe.history.intervals import last_samples
-from hsframe.history.points import find_targets
 from hsframe.history.read import with_zones
+from hsframe.history.targets import find_targets
 from hsframe.history.windows import Target
 from hsframe.kinds import NA, Number
 from hsframe.spans import epoch_us
+from hsframe.unit_array.dtype import unit_of_dtype
 
 if TYPE_CHECKING:
     from hsframe.client import Client
@@ -61,7 +61,7 @@ async def read_latest(
     ----------
     client : Client
     points : str, Ref, DataFrame, or an iterable of ids
-        See :func:`hsframe.history.points.find_targets`; of what a filter finds, all points, with a history or not.
+        See :func:`hsframe.history.targets.find_targets`; of what a filter finds, all points, with a history or not.
     reach_us : int
         How far back a last sample is looked for, in microseconds.
     now : datetime, optional

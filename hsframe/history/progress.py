@@ -1,4 +1,4 @@
-"""How far a read is: told by the planner, shown by whoever wants to (:mod:`hsframe.progress`)."""
+"""How far a read is: told by the planner, shown by whoever wants to (:mod:`hsframe.session.progress`)."""
 
 from __future__ import annotations
 

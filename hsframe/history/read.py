@@ -62,7 +62,7 @@ async def read_histories(
     ----------
     client : Client
     targets : sequence of Target
-        From :func:`hsframe.history.points.find_targets`.
+        From :func:`hsframe.history.targets.find_targets`.
     span : str, date, datetime, (start, end) or Span
         Half-open, in each point's own zone (:mod:`hsframe.spans`).
     now : datetime, optional

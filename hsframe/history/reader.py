@@ -26,9 +26,8 @@ from hsframe.errors import AuthError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
 from hsframe.history.answers import Part, answered, clipped, ignores_range, joined
-from hsframe.history.progress import Progress
-from hsframe.history.slots import Slots
-from hsframe.history.verdicts import (
+from hsframe.history.concurrency import Slots
+from hsframe.history.failures import (
     halvings_after,
     may_be_a_points,
     may_be_too_large,
@@ -36,6 +35,7 @@ from hsframe.history.verdicts import (
     of_several,
     speaks_of_points,
 )
+from hsframe.history.progress import Progress
 from hsframe.history.windows import DAY_US, Family, Group, Lane, Limits, Request, over
 from hsframe.kinds import Ref
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
-from hsframe.history.ledger import Entry
 from hsframe.history.read import read_histories
 from hsframe.history.windows import STEP_US, Target
+from hsframe.history.write_report import Entry
 from hsframe.spans import Span, from_epoch_us
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ before anything is sent. Several points of one zone go as a batch; but a server 
 it (haystack-py), so a batch is believed only when it has been read back, and what was not found is written point by
 point. The same samples again change nothing, so repeating is safe.
 
-What became of each sample stands in a :class:`~hsframe.history.ledger.Ledger`, which outlives a write that breaks off.
+What became of each sample stands in a :class:`~hsframe.history.write_report.Ledger`, which outlives a write that
+breaks off.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from hsframe.errors import (
 )
 from hsframe.frame.histories import Instants
 from hsframe.grid import Grid
-from hsframe.history.ledger import OPEN, SENT, STORED, Entry, Ledger
 from hsframe.history.verify import look_for
 from hsframe.history.windows import Target
+from hsframe.history.write_report import OPEN, SENT, STORED, Entry, Ledger
 from hsframe.kinds import Ref
 
 if TYPE_CHECKING:

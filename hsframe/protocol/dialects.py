@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from hsframe.protocol.ops import Op
+from hsframe.protocol.request_grids import Op
 
 __all__ = ["BatchForm", "Dialect", "Method", "forget", "remembered"]
 

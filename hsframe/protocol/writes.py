@@ -15,7 +15,7 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import history_ids
-from hsframe.protocol.ops import as_kind
+from hsframe.protocol.request_grids import as_kind
 from hsframe.zones import zone
 
 __all__ = ["his_write_batch_requests", "his_write_request", "points_of_batch", "samples_of"]

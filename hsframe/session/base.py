@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Self, TypeVar
 
 from hsframe.client import Client
-from hsframe.connection import Connection
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
+from hsframe.session.connection import Connection
 from hsframe.session.default import forget_default
 
 __all__ = ["SessionBase"]

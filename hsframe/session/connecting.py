@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from hsframe.client import Client
-from hsframe.connection import Connection
 from hsframe.errors import MetadataError
 from hsframe.protocol.login import AuthScheme
 from hsframe.protocol.secret import HiddenStr, Secret
-from hsframe.runners import runner_named
+from hsframe.session.connection import Connection
 from hsframe.session.default import become_default
-from hsframe.session.face import Session
+from hsframe.session.runners import runner_named
+from hsframe.session.session import Session
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from hsframe.tls import TLSConfig
+    from hsframe.client.tls import TLSConfig
 
 __all__ = ["connect"]
 
@@ -68,7 +68,7 @@ def connect(
     headers : mapping, optional
         Extra headers for every request.
     runner : {"thread", "nested"}
-        How the asynchronous core is run, see :mod:`hsframe.runners`.
+        How the asynchronous core is run, see :mod:`hsframe.session.runners`.
     max_concurrency : int
         How many requests of one read or write run at once.
 

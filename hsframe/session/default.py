@@ -10,7 +10,7 @@ from hsframe.errors import MetadataError
 
 if TYPE_CHECKING:
     from hsframe.session.base import SessionBase
-    from hsframe.session.face import Session
+    from hsframe.session.session import Session
 
 __all__ = ["become_default", "default_kept", "default_session", "forget_default"]
 

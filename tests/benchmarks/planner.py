@@ -112,7 +112,7 @@ def planned(uri: str, points: int, span: str) -> dict[str, float]:
 def by_hand(uri: str, points: int, span: str, size: int, at_once: int, decode: bool) -> dict[str, float]:
     """The same samples by a request a batch: grids, or bodies only."""
     from hsframe.client import Client
-    from hsframe.protocol.ops import OPS, his_read_batch_request, his_read_request
+    from hsframe.protocol.request_grids import OPS, his_read_batch_request, his_read_request
     from hsframe.spans import resolve
 
     window = resolve(span, "New_York")

@@ -26,9 +26,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hsframe.frame.array import UnitArray
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.points import Point, attach
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
 
 ROWS = 1_000_000
 WIDE = (35_040, 500)

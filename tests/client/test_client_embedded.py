@@ -15,7 +15,7 @@ from hsframe.client import Client
 from hsframe.errors import AuthError, CallError, IncompleteError, UnknownRecError, ZoneError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import MARKER, NA, Number, Ref
-from hsframe.protocol.ops import OPS
+from hsframe.protocol.request_grids import OPS
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
 

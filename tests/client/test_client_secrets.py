@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 
 from hsframe.client import Client
+from hsframe.client.tls import TLSConfig
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.protocol.scram import b64url_encode
-from hsframe.tls import TLSConfig
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD = "g1ven-t0ken", "ap1-k3y", "pr0xy-pw", "k3y-pw"

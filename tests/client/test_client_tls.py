@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hsframe.client import Client
+from hsframe.client.tls import TLSConfig
 from hsframe.errors import AuthError, MetadataError, NetworkError
-from hsframe.tls import TLSConfig
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 

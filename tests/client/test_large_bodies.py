@@ -9,7 +9,7 @@ import pytest
 from hsframe.client import Client
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Ref
-from hsframe.protocol.ops import read_request
+from hsframe.protocol.request_grids import read_request
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 

@@ -691,7 +691,7 @@ def test_enter_and_close_by_hand(serve: Any, fake: Any) -> None:
 def test_closing_never_hides_the_error_of_the_block(
     serve: Any, fake: Any, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hsframe.calls._CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("hsframe.client.calls._CLOSE_TIMEOUT_S", 0.1)
 
     async def close(seen: Any) -> web.StreamResponse:
         if how == "slow":

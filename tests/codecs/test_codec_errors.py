@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hsframe.codecs import SHORT_NAMES, decode, decode_exact, encode, mime_of, short_of
 from hsframe.codecs.json3 import value_from_json3
 from hsframe.codecs.json4 import value_from_json4
-from hsframe.codecs.places import MAX_DEPTH
+from hsframe.codecs.positions import MAX_DEPTH
 from hsframe.codecs.zinc import parse_value, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Col, Grid

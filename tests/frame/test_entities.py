@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import as_points
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.zones import zone
 
 NY, LONDON = zone("New_York"), zone("London")

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label, split_flags
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_units, targets_in_units
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.trend import trend_frame
 from hsframe.kinds import NA, Number
+from hsframe.unit_array.dtype import UnitDtype
 
 STEP = 900_000_000
 NAN = float("nan")

@@ -11,13 +11,13 @@ import pytest
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, UnitError, ZoneError
-from hsframe.frame.array import UnitArray
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.points import Point
 from hsframe.grid import Col
 from hsframe.kinds import NA, Number, Ref
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.zones import zone
 
 NY = zone("New_York")

@@ -14,8 +14,8 @@ import pytest
 
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.points import Point, attach, differing_of
+from hsframe.unit_array.dtype import UnitDtype
 
 VERSION_1 = Path(__file__).parent.parent / "data" / "parquet" / "version-1.parquet"
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hsframe.codecs import decode, encode
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.points import Point, differing_of
 from hsframe.frame.trend import History, trend_frame
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, Number, Ref
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.zones import zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,11 +12,11 @@ import hsframe
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.combine import concat, with_units
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import Point, attach
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
+from hsframe.unit_array.dtype import UnitDtype
 
 F, KW = UnitDtype("°F"), UnitDtype("kW")
 

@@ -14,8 +14,8 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
-from hsframe.history.ledger import OPEN, SENT, STORED, Entry
 from hsframe.history.verify import _windows
+from hsframe.history.write_report import OPEN, SENT, STORED, Entry
 from hsframe.kinds import NA, Number
 
 POINT = Point("a", "A", "kW", "New_York", "Number")

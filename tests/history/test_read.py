@@ -32,8 +32,8 @@ from hsframe.errors import (
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
-from hsframe.history.points import find_targets, targets_by_id
 from hsframe.history.read import read_histories
+from hsframe.history.targets import find_targets, targets_by_id
 from hsframe.history.windows import Limits, Target
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.answers import check_batch

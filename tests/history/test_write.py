@@ -20,9 +20,9 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.compare import MISSING, compare
-from hsframe.history.ledger import Ledger
 from hsframe.history.windows import Target
 from hsframe.history.write import _pieces, write_histories
+from hsframe.history.write_report import Ledger
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server

@@ -18,7 +18,7 @@ from aiohttp import web
 
 import hsframe
 from hsframe.codecs import decode, encode
-from hsframe.codecs.several import decode_all
+from hsframe.codecs.eval_all import decode_all
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
-from hsframe.runners import BackgroundRunner, NestedRunner, runner_named
+from hsframe.session.runners import BackgroundRunner, NestedRunner, runner_named
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_names() -> None:
 
 CTRL_C = """
     import asyncio, os, signal, sys, threading
-    from hsframe.runners import BackgroundRunner, NestedRunner
+    from hsframe.session.runners import BackgroundRunner, NestedRunner
 
     async def slow():
         # Said by a timer, when the task waits: a signal inside the task's own code would end it at once.
@@ -233,7 +233,7 @@ def test_a_forked_child_gets_a_loop_of_its_own() -> None:
     done = run_script(
         """
         import asyncio, os, sys
-        from hsframe.runners import BackgroundRunner
+        from hsframe.session.runners import BackgroundRunner
 
         async def answer():
             return threading_name()
@@ -261,7 +261,7 @@ def test_at_exit_nothing_complains() -> None:
     done = run_script(
         """
         import asyncio
-        from hsframe.runners import BackgroundRunner
+        from hsframe.session.runners import BackgroundRunner
 
         async def forever():
             await asyncio.sleep(60)
@@ -285,7 +285,7 @@ def test_nested_runs_on_the_callers_loop() -> None:
     done = run_script(
         """
         import asyncio, sys
-        from hsframe.runners import NestedRunner
+        from hsframe.session.runners import NestedRunner
 
         assert not any(name.startswith("nest_asyncio") for name in sys.modules)
         runner = NestedRunner()
@@ -318,7 +318,7 @@ def test_nested_keeps_to_the_package_that_patched_first(first: str) -> None:
         f"""
         import asyncio, sys
         import {first}
-        from hsframe.runners import NestedRunner
+        from hsframe.session.runners import NestedRunner
 
         async def five():
             await asyncio.sleep(0)
@@ -338,7 +338,7 @@ def test_nested_without_a_running_loop_patches_nothing() -> None:
     done = run_script(
         """
         import asyncio, sys
-        from hsframe.runners import NestedRunner
+        from hsframe.session.runners import NestedRunner
 
         async def five():
             await asyncio.sleep(0)
@@ -358,7 +358,7 @@ def test_nested_timeout_cancels() -> None:
         """
         import asyncio
         from hsframe.errors import RequestTimeoutError
-        from hsframe.runners import NestedRunner
+        from hsframe.session.runners import NestedRunner
 
         async def slow():
             try:
@@ -383,7 +383,7 @@ def test_nested_refuses_a_loop_that_is_not_asyncios_own() -> None:
     class OtherLoop:
         """Stands for uvloop.Loop: a loop that does not derive from asyncio.BaseEventLoop."""
 
-    from hsframe.runners import _make_reentrant
+    from hsframe.session.runners import _make_reentrant
 
     with pytest.raises(HsFrameError, match=r"OtherLoop.*runner='thread'"):
         _make_reentrant(OtherLoop())  # type: ignore[arg-type]

@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import hsframe
-from hsframe import verbs
 from hsframe.client import Client
+from hsframe.session import verbs
 from hsframe.testing.server import RunningServer, running_server
 
 from .conftest import FIRST_US, MINUTE_US, small_building

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import hsframe
-from hsframe.frame.dtype import UnitDtype
 from hsframe.frame.flags import split_flags
 from hsframe.frame.points import points_of
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
+from hsframe.unit_array.dtype import UnitDtype
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

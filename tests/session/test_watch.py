@@ -18,6 +18,7 @@ from aiohttp import web
 
 import hsframe
 from hsframe.client import Client
+from hsframe.client.watching import duration_s
 from hsframe.errors import AuthError, CallError, MetadataError, NetworkError, UnknownRecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
@@ -25,7 +26,6 @@ from hsframe.server.app import STATE
 from hsframe.server.clock import ManualClock
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
-from hsframe.watching import duration_s
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

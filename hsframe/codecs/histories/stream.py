@@ -13,8 +13,8 @@ from typing import Any, Final
 from hsframe.codecs import decode_exact
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.decode import columns_of, head_length_of, open_rows
+from hsframe.codecs.histories.error_position import Removed
 from hsframe.codecs.histories.pump import BLOCK_BYTES, Pump
-from hsframe.codecs.histories.removed import Removed
 from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.errors import CodecError
 from hsframe.grid import Grid

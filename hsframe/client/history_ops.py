@@ -1,0 +1,215 @@
+"""The ops that read and write histories."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from hsframe.client.lifecycle import Answer
+from hsframe.client.record_ops import RecordOps
+from hsframe.client.streams import record_batches
+from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
+from hsframe.grid import Grid, GridBuilder
+from hsframe.kinds import Ref
+from hsframe.protocol import request_grids
+from hsframe.protocol.answers import check_batch
+from hsframe.protocol.request_grids import OPS, Id, Range, as_ref
+from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["HistoryOps"]
+
+
+class HistoryOps(RecordOps):
+    """Histories as a server gives and takes them; zones of points come from their records."""
+
+    async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> Answer:
+        """The history of one point, rows of ``ts`` and ``val``, as the server gives it.
+
+        Servers differ in what they give at the ends of a range: :func:`hsframe.his_read` gives the exact window.
+
+        Parameters
+        ----------
+        id : Ref or str
+        range : str, date, datetime or a pair
+            ``"today"``, ``"yesterday"``, ``"2026-01-01"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime
+            (from there on) or two of either. Days are the point's own; start inclusive, end exclusive.
+
+        Raises
+        ------
+        UnknownRecError
+            The server does not know the point.
+        IncompleteError
+            The server says that this is not all.
+        """
+        request = request_grids.his_read_request(id, range)
+        grid = await self._calls.call(OPS["hisRead"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def his_read_batch(
+        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: bool = False
+    ) -> Answer:
+        """The histories of several points, joined on ``ts``: columns ``v0``, ``v1``, ... in the order asked.
+
+        The column's meta ``id`` (with ``raw=True``) says whose it is. A missing key or null is no sample at that time.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+            Points of one zone, unless `tz` says in which zone to answer.
+        range
+            As :meth:`his_read`.
+        tz : str, optional
+            A Haystack zone name, as ``"New_York"``.
+
+        Raises
+        ------
+        IncompleteError
+            The answer has no column for some of the ids (this server does not know batches), or the server says that
+            it is not whole.
+        UnknownRecError
+            The server does not know some of the points.
+        """
+        request = request_grids.his_read_batch_request(ids, range, tz)
+        refs: Sequence[Ref] = request.column("id")
+        if tz is None and self.dialect.batch_form == "id0":
+            request = request_grids.his_read_id0_request(refs, range)
+        try:
+            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+        except (UnknownRecError, IncompleteError):
+            raise
+        except CallError as refused:
+            if tz is not None or len(refs) < 2 or self.dialect.his_read_batch is not None:
+                raise
+            grid = await self._his_read_id0(refs, range, refused)
+        try:
+            check_batch(grid, refs, self._calls.url("hisRead"))
+        except IncompleteError:
+            self.dialect.his_read_batch = False
+            raise
+        if len(refs) > 1:
+            self.dialect.his_read_batch = True
+        return self._give(grid, raw)
+
+    async def _his_read_id0(self, refs: Sequence[Ref], range: Range, refused: CallError) -> Grid:
+        """A batch in the older form, where no batch has worked yet: what comes, else the refusal of the standard's."""
+        request = request_grids.his_read_id0_request(refs, range)
+        try:
+            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+            check_batch(grid, refs, self._calls.url("hisRead"))
+        except (CallError, HTTPStatusError, CodecError):
+            raise refused from None
+        self.dialect.batch_form = "id0"
+        return grid
+
+    async def his_stream(
+        self, ids: Id | Iterable[Id], range: Range, *, na_columns: bool = False
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        """Histories as Arrow record batches, while the answer arrives.
+
+        Memory stays at a few pieces, however long the history is. The batches are the whole only if the loop ends
+        without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
+
+        Parameters
+        ----------
+        ids : Ref, str or iterable of them
+            One point, or several in one batch.
+        range
+            As :meth:`his_read`.
+        na_columns : bool
+            Whether each value column is followed by a boolean column ``<name>.na``, true where the value is NA.
+            Otherwise NA is null, as no value is.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            ``ts`` as ``timestamp[us, tz=<IANA zone>]``, then ``val``, or ``v0``, ``v1``, ...: double, bool or string,
+            with ``hsframe:unit``, ``hsframe:id``, ``hsframe:kind`` in the fields' metadata. All of one schema, rows
+            as the server wrote them.
+
+        Raises
+        ------
+        CodecError
+            The body is malformed, or a column holds several units, which no Arrow column can.
+        """
+        if isinstance(ids, str | Ref):
+            request = request_grids.his_read_request(ids, range)
+        else:
+            request = request_grids.his_read_batch_request(ids, range)
+        async with aclosing(record_batches(self._calls, request, na_columns=na_columns)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def his_write(
+        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, Any]], *, raw: bool = False
+    ) -> Answer:
+        """Write samples of one point.
+
+        Parameters
+        ----------
+        id : Ref or str
+        items : iterable of mappings, or Grid
+            ``ts`` an aware datetime of any zone, ``val`` the value with the point's unit (or without one). The same
+            instants are sent in the point's own zone, which is read once and remembered. Samples whose value is None
+            are left out.
+
+        Raises
+        ------
+        ZoneError
+            A time without a zone; the message names the row. Nothing is sent.
+        UnknownRecError
+            The server does not know the point. Nothing is written.
+        CallError
+            The server refuses the samples: another kind or unit than the point's.
+        """
+        of = as_ref(id)
+        times, values = samples_of(of, items.to_grid() if isinstance(items, GridBuilder) else items)
+        zones = await self._zones_of([of])
+        request = his_write_request(of, times, values, zones[of])
+        return self._give(await self._calls.call(OPS["hisWrite"], request, ids=[of], points=1), raw)
+
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: bool = False) -> Answer:
+        """Write samples of several points that share their times.
+
+        Parameters
+        ----------
+        grid : Grid
+            Columns ``ts``, ``v0``, ``v1``, ...; a null is no sample. The ids stand in each column's meta ``id``, or in
+            the grid's meta ``id``, ``id1``, ``id2``, ... Points of several zones are sent in one request a zone.
+
+        Raises
+        ------
+        MetadataError
+            A column has no id.
+        ZoneError, UnknownRecError, CallError
+            As :meth:`his_write`. Where several requests are needed, a note on the error says which points were
+            written before it.
+        """
+        grid = grid.to_grid() if isinstance(grid, GridBuilder) else grid
+        points = points_of_batch(grid)
+        batches = his_write_batch_requests(grid, points, await self._zones_of(points))
+        answer = Grid()
+        written: list[str] = []
+        for batch in batches:
+            refs = [col.meta["id"] for col in batch.cols[1:]]
+            try:
+                answer = await self._calls.call(OPS["hisWrite"], batch, ids=refs, points=len(refs))
+            except Exception as error:
+                if written:
+                    error.add_note(f"written before this: {', '.join(written)}")
+                raise
+            written += map(str, refs)
+        return self._give(answer, raw)
+
+    async def _zones_of(self, points: Sequence[Ref]) -> Mapping[Ref, str | None]:
+        """The points' ``tz``; None where the record has none."""
+        missing = [of for of in points if of not in self._zones]
+        if missing:
+            records = await self.read_by_ids(missing, raw=True)
+            for of, record in zip(missing, records, strict=True):
+                tz = record.get("tz")
+                self._zones[of] = tz if isinstance(tz, str) and tz else None
+        return {of: self._zones[of] for of in points}

@@ -1,0 +1,146 @@
+"""The session of a client: one login for all who need one, a new one when the server has forgotten it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from hsframe.client.in_thread import in_thread
+from hsframe.client.request_log import Tally
+from hsframe.client.transport import Transport
+from hsframe.errors import HsFrameError
+from hsframe.protocol.dialects import Dialect
+from hsframe.protocol.http import HttpAnswer, is_html, is_redirect, looks_like_grid
+from hsframe.protocol.login import Ask, AuthScheme, Credentials, Session, login
+from hsframe.protocol.secret import Secret
+
+__all__ = ["Logins"]
+
+
+class Logins:
+    """Logs in when a session is needed, once for all calls that wait for it.
+
+    Parameters
+    ----------
+    transport : Transport
+    base : str
+        The API's uri.
+    credentials : Credentials
+        Kept, because a lost session logs in again.
+    dialect : Dialect
+        Is told which scheme the server took.
+    auth, cleartext_allowed
+        As :func:`hsframe.protocol.login.login`.
+    accept : str
+        The MIME type that a server may answer in where it wants no login.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        credentials: Credentials,
+        dialect: Dialect,
+        *,
+        auth: AuthScheme,
+        cleartext_allowed: bool,
+        accept: str,
+    ) -> None:
+        self._transport = transport
+        self._base = base
+        self._credentials = credentials
+        self._dialect = dialect
+        self._auth: AuthScheme = auth
+        self._cleartext_allowed = cleartext_allowed
+        self._accept = accept
+        self._session: Session | None = None
+        self._lock = asyncio.Lock()
+        self._tried = 0
+        self._failure: HsFrameError | None = None
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether requests carry credentials."""
+        return self._session is not None and self._session.scheme != "none"
+
+    def forget(self) -> Session | None:
+        """The session, for the last time."""
+        session, self._session = self._session, None
+        return session
+
+    async def now(self) -> Session:
+        """The session; logs in if there is none.
+
+        Raises
+        ------
+        AuthError, NetworkError
+            As :func:`hsframe.protocol.login.login`. All who wait for one login get its one failure; a later call
+            tries again.
+        """
+        return self._session or await self.after(None)
+
+    async def after(self, lost: Session | None) -> Session:
+        """A session that is not `lost`: another call's newer one, or a new login's."""
+        tried = self._tried
+        async with self._lock:
+            if self._session is not None and self._session is not lost:
+                return self._session
+            if self._failure is not None and self._tried != tried:
+                raise self._failure
+            self._session = None
+            self._failure = None
+            if lost is not None and lost.scheme == "bearer":
+                self._credentials = replace(self._credentials, token=Secret(""))
+            session = await self._logged_in()
+            self._session = session
+            self._dialect.login = session.scheme
+            self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
+            return session
+
+    async def _logged_in(self) -> Session:
+        tally = Tally("login")
+        outcome = "cancelled"
+        try:
+            session = await self._drive()
+            outcome = session.scheme
+            return session
+        except HsFrameError as error:
+            outcome = type(error).__name__
+            self._failure = error
+            raise
+        finally:
+            # A cancelled login is nobody's failure: the next who waits does it again.
+            self._tried += outcome != "cancelled"
+            if outcome not in ("none", "bearer"):
+                tally.log(outcome)
+
+    async def _drive(self) -> Session:
+        """Run the generator: its requests go out as GET about, its derivations run in a thread."""
+        steps = login(self._credentials, uri=self._base, auth=self._auth, cleartext_allowed=self._cleartext_allowed)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Ask):
+                    headers = {**step.headers, "Accept": self._accept}
+                    url = f"{self._base}/about"
+                    step = steps.send(await self._transport.fetch("GET", url, op="login", headers=headers))
+                else:
+                    step = steps.send(await in_thread(step.run))
+        except StopIteration as done:
+            session: Session = done.value
+            return session
+
+    def lost(self, answer: HttpAnswer, session: Session) -> bool:
+        """Whether the server has forgotten the session, and a login may help.
+
+        Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
+        """
+        if not self._credentials.username or self._auth == "none" or session.scheme == "basic":
+            return False
+        if answer.status in (401, 403):
+            lost = not looks_like_grid(answer)
+        else:
+            lost = is_redirect(answer) or (answer.status == 200 and is_html(answer))
+        if lost and session.on_server:
+            self._dialect.lost_status = answer.status
+        return lost

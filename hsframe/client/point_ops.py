@@ -1,0 +1,172 @@
+"""The ops about points as they are now: priority arrays and watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+from hsframe.client.lifecycle import Answer
+from hsframe.client.record_ops import RecordOps
+from hsframe.client.watching import Duration, watch_grids
+from hsframe.kinds import Number
+from hsframe.protocol import request_grids
+from hsframe.protocol.request_grids import OPS, Id
+
+__all__ = ["PointOps"]
+
+
+class PointOps(RecordOps):
+    """Values written to points, and records watched."""
+
+    async def point_write(
+        self,
+        id: Id,
+        level: int,
+        val: Any,
+        who: str = "",
+        duration: Number | timedelta | None = None,
+        *,
+        raw: bool = False,
+    ) -> Answer:
+        """Write a value at a level of a point's priority array.
+
+        Parameters
+        ----------
+        id : Ref or str
+        level : int
+            1 (strongest) to 17 (the default); 16 is the usual one for a program.
+        val : any kind
+            With the point's unit; None takes the level's value away.
+        who : str
+            Shown beside the value; servers take the logged-in user where it is empty.
+        duration : Number or timedelta, optional
+            How long the value holds; servers take it for level 8 only.
+        """
+        request = request_grids.point_write_request(id, level, val, who, duration)
+        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def point_write_array(self, id: Id, *, raw: bool = False) -> Answer:
+        """The priority array of a point: 17 rows of ``level``, ``levelDis``, ``val``, ``who``."""
+        request = request_grids.point_write_array_request(id)
+        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
+        return self._give(grid, raw)
+
+    async def watch_sub(
+        self,
+        ids: Iterable[Id],
+        watch_dis: str,
+        lease: Number | timedelta | None = None,
+        *,
+        watch_id: str | None = None,
+        raw: bool = False,
+    ) -> Answer:
+        """Watch points: a new watch, or more points for the watch `watch_id`.
+
+        ``raw=True`` gives the grid, whose meta ``watchId`` names the watch and ``lease`` says how long it lives
+        between polls. The rows are the points as they are now, an empty one for an unknown id. Polls use the ids of
+        these rows, which may be longer than those that were asked for.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        watch_dis : str
+            What the server's list of watches calls it.
+        lease : Number or timedelta, optional
+            The lease to ask for; the server may give another one.
+        watch_id : str, optional
+        """
+        request = request_grids.watch_sub_request(ids, watch_dis, lease, watch_id)
+        return await self._op("watchSub", request, raw=raw, points=len(request))
+
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> Answer:
+        """The points of a watch that changed since the last poll; with `refresh` all of them.
+
+        Parameters
+        ----------
+        watch_id : str
+            As :meth:`watch_sub` with ``raw=True`` gave it, in meta ``watchId``.
+        refresh : bool
+            All points, changed or not.
+
+        Raises
+        ------
+        CallError
+            The watch is not there any more; open a new one.
+        """
+        return await self._op("watchPoll", request_grids.watch_poll_request(watch_id, refresh), raw=raw)
+
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> Answer:
+        """Take points out of a watch.
+
+        Parameters
+        ----------
+        watch_id : str
+        ids : iterable of Ref or str
+            As the rows of :meth:`watch_sub` have them.
+        """
+        request = request_grids.watch_unsub_request(watch_id, ids)
+        return await self._op("watchUnsub", request, raw=raw, points=len(request))
+
+    async def watch_close(self, watch_id: str, *, raw: bool = False) -> Answer:
+        """End a watch."""
+        return await self._op("watchUnsub", request_grids.watch_close_request(watch_id), raw=raw)
+
+    async def watch(
+        self,
+        points: Id | Iterable[Id],
+        poll: Duration = "5s",
+        *,
+        dis: str = "hsframe",
+        lease: Duration | None = None,
+        checked: bool = True,
+        empty: bool = False,
+        patience: Duration = "1min",
+        raw: bool = False,
+    ) -> AsyncGenerator[Answer, None]:
+        """Watch records: first all of them as they are, then each time those that changed.
+
+        A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
+        opened anew, and what changed meanwhile comes once. The watch is closed when the loop ends; leave it early
+        with ``contextlib.aclosing``, so that this happens at once.
+
+        Parameters
+        ----------
+        points : str, Ref or iterable of them
+            Ids, or one text that is a filter, for the records that it finds now.
+        poll : str, number, timedelta or Number
+            How long to wait between polls: ``"5s"``, ``"1min"``, seconds as a number.
+        dis : str
+            What the server's list of watches calls it.
+        lease : same, optional
+            How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
+            polled more often.
+        checked : bool
+            False: an unknown id gives a record of nothing but that id.
+        empty : bool
+            Whether a poll without changes is given too, as no rows.
+        patience : same as `poll`
+            How long the server may be out of reach.
+
+        Yields
+        ------
+        list of dict, or Grid
+            Whole records, under the ids that the server gives them.
+
+        Raises
+        ------
+        UnknownRecError
+            `checked`, and the server does not know some of the ids.
+        CallError, NetworkError
+            The watch cannot be opened, or the server was out of reach for longer than `patience`.
+        MetadataError
+            A duration that is none; a filter that finds nothing.
+        """
+        grids = watch_grids(
+            self, points, poll=poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
+        )
+        async with aclosing(grids):
+            async for grid in grids:
+                yield self._give(grid, raw)

@@ -1,0 +1,129 @@
+"""The ops that give what a server is and the records that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from hsframe.client.lifecycle import Answer, ClientLifecycle
+from hsframe.errors import CallError
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+from hsframe.protocol import request_grids
+from hsframe.protocol.answers import answered_of, by_ids
+from hsframe.protocol.request_grids import OPS, Id
+
+__all__ = ["RecordOps"]
+
+# A filter stands in one line of a request; servers parse it by recursion.
+_IDS_A_FILTER: Final = 100
+
+
+class RecordOps(ClientLifecycle):
+    """About the server, and reads of records."""
+
+    # -- about the server ----------------------------------------------------------------------------------------
+
+    async def about(self, *, raw: bool = False) -> Answer:
+        """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
+        return await self._op("about", Grid(), raw=raw)
+
+    async def ops(self, *, raw: bool = False) -> Answer:
+        """The ops that the server has, a row each."""
+        return await self._op("ops", Grid(), raw=raw)
+
+    async def formats(self, *, raw: bool = False) -> Answer:
+        """The MIME types that the server reads and writes (Haystack 3)."""
+        return await self._op("formats", Grid(), raw=raw)
+
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The definitions in use, all or those that a filter finds.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return await self._op("defs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The libraries of definitions in use.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return await self._op("libs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+
+    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The file types that the server reads and writes.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return await self._op("filetypes", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    async def read(self, filter: str, limit: int | None = None, *, raw: bool = False) -> Answer:
+        """The records that a filter finds.
+
+        Parameters
+        ----------
+        filter : str
+            As ``'point and sensor and siteRef->geoCity == "London"'`` (standard: chapter Filters).
+        limit : int, optional
+            The most rows to give.
+        """
+        return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
+
+    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: bool = False) -> Answer:
+        """The records of these ids, in their order.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        checked : bool
+            False: an unknown id gives an empty row in its place.
+
+        Raises
+        ------
+        UnknownRecError
+            Some ids are unknown; ``error.ids`` has all of them.
+        """
+        request = request_grids.read_by_ids_request(ids)
+        refs: Sequence[Ref] = request.column("id")
+        grid = await self._calls.call(OPS["read"], request, ids=refs, points=len(refs))
+        answered, final = answered_of(grid, refs)
+        if not final:
+            grid = await self._with_missing(grid, [of for of in refs if of not in set(answered)])
+        return self._give(by_ids(grid, refs, self._calls.url("read"), checked=checked), raw)
+
+    async def _with_missing(self, grid: Grid, missing: Sequence[Ref]) -> Grid:
+        """The answer of a read by id, with the records that it left out where a filter finds them."""
+        rows = [row for row in grid if isinstance(row.get("id"), Ref)]
+        for start in range(0, len(missing), _IDS_A_FILTER):
+            filter = " or ".join(f"id == @{of.val}" for of in missing[start : start + _IDS_A_FILTER])
+            try:
+                found = await self._calls.call(OPS["read"], request_grids.read_request(filter))
+            except CallError:  # a server that cannot compare ids; its first word stands
+                break
+            rows += [row for row in found if isinstance(row.get("id"), Ref)]
+        names = dict.fromkeys(["id", *(name for row in rows for name in row)])
+        return Grid.from_rows(dict(grid.meta), names, rows)
+
+    async def nav(self, nav_id: Any = None, *, raw: bool = False) -> Answer:
+        """The children of a node of the navigation tree, of its root without `nav_id`.
+
+        A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf.
+        """
+        return await self._op("nav", request_grids.nav_request(nav_id), raw=raw)

@@ -1,0 +1,59 @@
+"""A setting that may differ from point to point: one value for all, or a mapping by id, label or unit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hsframe.errors import MetadataError
+from hsframe.frame.points import Point
+
+__all__ = ["per_point"]
+
+
+def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name: str) -> list[Any]:
+    """A setting for each point.
+
+    Parameters
+    ----------
+    setting : any
+        One for all; or a mapping whose keys are ids (with ``@`` or without), labels of columns, display names or
+        units, looked up in this order.
+    points, labels : sequences
+        Of one length.
+    name : str
+        What it is called, for errors.
+
+    Returns
+    -------
+    list
+        None for a point that a mapping does not name.
+
+    Raises
+    ------
+    MetadataError
+        A key that names no point.
+
+    Examples
+    --------
+    >>> points = [Point("a", "Fan", "kW"), Point("b", "Meter", "kWh")]
+    >>> per_point({"kWh": "delta", "@a": "max"}, points, ["Fan", "Meter"], "agg")
+    ['max', 'delta']
+    """
+    if not isinstance(setting, Mapping):
+        return [setting] * len(points)
+    found, used = [], set()
+    for point, label in zip(points, labels, strict=True):
+        keys = ("@" + point.id, point.id, label, point.dis, point.unit)
+        named = [key for key in keys if key is not None and key in setting]
+        used.update(named)
+        found.append(setting[named[0]] if named else None)
+    if stray := [key for key in setting if key not in used]:
+        known = list(dict.fromkeys([*labels, *(p.unit for p in points if p.unit), *("@" + p.id for p in points)]))
+        near = difflib.get_close_matches(str(stray[0]), known, n=3) or known[:5]
+        raise MetadataError(
+            f"{name}= names {stray[0]!r}, which is no id, label or unit of these points; did you mean "
+            f"{' or '.join(map(repr, near))}?"
+        )
+    return found

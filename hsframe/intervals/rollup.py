@@ -1,0 +1,226 @@
+"""Histories carried over to regular intervals by the rules of :mod:`hsframe.intervals.resample`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.frame.trend import Track, tracks_of
+from hsframe.frame.values import kind_of
+from hsframe.intervals.regular import Intervals
+from hsframe.intervals.resample import Aggregation, Rule
+from hsframe.intervals.samples import Cut, Floats, Places, increments
+from hsframe.kinds import Number
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convert, convertible, delta
+
+__all__ = ["interval_histories"]
+
+_EXTREMES = {"min": np.fmin, "max": np.fmax}
+
+
+def interval_histories(
+    histories: Iterable[History],
+    grids: Mapping[str, Intervals],
+    rules: Mapping[str, Rule],
+    *,
+    now_us: int,
+) -> list[History]:
+    """The histories of points as one value an interval.
+
+    Parameters
+    ----------
+    histories : iterable of History
+        With the samples around the intervals, as far as the rules reach (:attr:`Rule.before_us`,
+        :attr:`Rule.after_us`). A null cell is no sample, whatever the form of the answer.
+    grids : mapping of str to Intervals
+        By the Haystack name of the points' zones.
+    rules : mapping of id to Rule
+    now_us : int
+        The present: the last sample of a step function holds up to there.
+
+    Returns
+    -------
+    list of History
+        A point each, in the order of the first history of each. ``ts_us`` are the starts of the intervals; the unit
+        and kind of the point are those of the result.
+
+    Raises
+    ------
+    MetadataError, UnitError
+        Values of which the rule cannot be computed; the point is named.
+    """
+    tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
+    # Points that were read together share their instants, and then the cut; one cut at a time, they are large.
+    alike: dict[tuple[int, int], list[int]] = {}
+    for place, track in enumerate(tracks):
+        alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
+    results: dict[int, History] = {}
+    for places in alike.values():
+        first = tracks[places[0]]
+        grid = grids[first.point.tz or "UTC"]
+        cut = Cut(first.ts_us, grid.edges_us)
+        results |= {place: _rolled(tracks[place], cut, grid, rules[tracks[place].point.id], now_us) for place in places}
+    return [results[place] for place in range(len(tracks))]
+
+
+def _rolled(track: Track, cut: Cut, grid: Intervals, rule: Rule, now_us: int) -> History:
+    point = track.point
+    array = _of_one_unit(track)
+    kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
+    if kind not in ("Number", "Bool", "Str"):
+        kind = "Number" if array.dtype.kind == "f" else None
+    if kind is None:
+        raise MetadataError(
+            f"@{point.id} ({point.dis}) has samples of several kinds, or of a kind that makes no row an interval; read "
+            "it without interval="
+        )
+    unit: str | None = unit_of_dtype(array.dtype)
+    agg = rule.agg_for(point, kind, unit)
+    if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
+        column, unit, kind = _numeric(array, cut, rule, agg, point, unit, kind, now_us)
+    else:
+        column = _picked(array, _places(cut, ~pd.isna(array), rule, agg, now_us), kind)
+    return History(replace(point, unit=unit, kind=kind), grid.labels_us, column)
+
+
+def _of_one_unit(track: Track) -> Any:
+    """The values; numbers of several units that convert to one another in the record's unit, or the first."""
+    array, point = track.array, track.point
+    if not isinstance(array, np.ndarray) or array.dtype != object:
+        return array
+    numbers = [cell for cell in array if isinstance(cell, Number)]
+    if len(numbers) + sum(cell != cell for cell in array) < len(array) or not numbers:
+        return array
+    units = {cell.unit for cell in numbers if np.isfinite(cell.val)}
+    wanted = point.unit or next((cell.unit for cell in numbers if cell.unit), None)
+    if wanted is None or any(unit is None or not convertible(unit, wanted) for unit in units):
+        raise UnitError(
+            f"@{point.id} ({point.dis}) has samples in {', '.join(sorted(str(unit) for unit in units))}, which do not "
+            "convert to one unit; read it without interval="
+        )
+    values = [
+        convert(float(cell.val), cell.unit or wanted, wanted) if isinstance(cell, Number) else np.nan for cell in array
+    ]
+    return UnitArray(np.array(values, dtype=np.float64), wanted)
+
+
+def _floats(array: Any) -> Floats:
+    if isinstance(array, UnitArray):
+        return array._data
+    if isinstance(array, np.ndarray):
+        return array
+    floats: Floats = array.to_numpy(dtype=np.float64, na_value=np.nan)
+    return floats
+
+
+def _numeric(
+    array: Any, cut: Cut, rule: Rule, agg: Aggregation, point: Point, unit: str | None, kind: str, now_us: int
+) -> tuple[Any, str | None, str]:
+    """The column, its unit and kind, of what is computed with numbers; a Bool counts as 0 and 1."""
+    if agg == "count":
+        counts = cut.sample_counts(~np.asarray(pd.isna(array), dtype=bool))
+        return _number_column(counts.astype(np.float64), None), None, "Number"
+    values = _floats(array)
+    if agg in ("mean", "integral"):
+        area, covered = (
+            cut.step_area(values, rule.gap_us, now_us) if rule.is_step else cut.linear_area(values, rule.gap_us)
+        )
+        share = rule.min_coverage if rule.min_coverage is not None else 0.5 if agg == "mean" else 1.0
+        enough = (covered > 0) & (covered >= share * np.diff(cut.edges_us))
+        if agg == "mean":
+            result = np.divide(area, covered, out=np.full(cut.count, np.nan), where=enough)
+            return _number_column(result, None if kind == "Bool" else unit), None if kind == "Bool" else unit, "Number"
+        product, time_us = rule.integral_unit(point, unit)
+        return _number_column(np.where(enough, area / time_us, np.nan), product), product, "Number"
+    if agg == "delta":
+        grown = _deltas(values, cut, rule, point, unit, now_us)
+        of_growth = None if unit is None else delta(unit)
+        return _number_column(grown, of_growth), of_growth, "Number"
+    if agg in ("min", "max"):
+        found = cut.reduced(_EXTREMES[agg], values)
+        if rule.is_step:
+            held = _taken(values, cut.step_places(rule.gap_us, now_us)[:-1])
+            found = _EXTREMES[agg](found, held)
+        if kind == "Bool":
+            return BoolColumn(pa.array(found == 1, mask=np.isnan(found))), None, "Bool"
+    elif agg == "sum":
+        valid = ~np.isnan(values)
+        found = np.where(cut.sample_counts(valid) > 0, cut.reduced(np.add, np.where(valid, values, 0.0)), np.nan)
+    elif agg == "linear":
+        found = cut.linear_at(values, rule.gap_us)[:-1]
+    else:
+        found = _taken(values, _places(cut, ~np.isnan(values), rule, agg, now_us))
+    return _number_column(found, unit), unit, "Number"
+
+
+def _deltas(values: Floats, cut: Cut, rule: Rule, point: Point, unit: str | None, now_us: int) -> Floats:
+    valid = np.isfinite(values)
+    readings, whole = values, cut
+    joined = np.ones(max(len(values) - 1, 0), dtype=bool)
+    if not valid.all():
+        kept = np.flatnonzero(valid)
+        readings, joined = values[kept], np.diff(kept) == 1
+        cut = Cut(cut.ts_us[kept], cut.edges_us)
+    grown = increments(readings, _register_in(rule.rollover, readings, point, unit))
+    if not rule.is_step:
+        return cut.linear_deltas(grown, joined, rule.gap_us)
+    places = whole.step_places(rule.gap_us, now_us)
+    return cut.step_deltas(grown, (places >= 0) & np.isfinite(_taken(values, places)))
+
+
+def _register_in(rollover: float | Number | bool, readings: Floats, point: Point, unit: str | None) -> float | bool:
+    """The size of the register in the unit of the readings."""
+    if unit is not None and delta(unit) != unit:
+        return False  # 70 °F, then 30 °F: no meter was set back
+    if isinstance(rollover, bool):
+        return rollover
+    size = float(rollover)
+    if isinstance(rollover, Number) and rollover.unit is not None and rollover.unit != unit:
+        if unit is None or not convertible(rollover.unit, unit):
+            raise UnitError(
+                f"the rollover of @{point.id} ({point.dis}) is {rollover}, and its samples are in {unit or 'no unit'}"
+            )
+        size = convert(size, rollover.unit, unit)
+    if len(readings) and float(readings.max()) > size:
+        raise MetadataError(
+            f"@{point.id} ({point.dis}) has a reading of {float(readings.max())}, more than its rollover of {size}; "
+            "expected the size of the register, which no reading exceeds"
+        )
+    return size
+
+
+def _places(cut: Cut, valid: npt.NDArray[np.bool_], rule: Rule, agg: Aggregation, now_us: int) -> Places:
+    """Which sample each interval has as its value, -1 for none."""
+    if agg == "step":
+        return cut.step_places(rule.gap_us, now_us)[:-1]
+    return cut.first_or_last(np.asarray(valid, dtype=bool), last=agg == "last")
+
+
+def _taken(values: Floats, places: Places) -> Floats:
+    if not len(values):
+        return np.full(len(places), np.nan)
+    return np.where(places >= 0, values[places], np.nan)
+
+
+def _picked(array: Any, places: Places, kind: str) -> Any:
+    taken = array.take(places, allow_fill=True)
+    if kind == "Bool":
+        missing = np.asarray(pd.isna(taken), dtype=bool)
+        return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
+    return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))
+
+
+def _number_column(values: Floats, unit: str | None) -> NumberColumn:
+    return NumberColumn(pa.array(values), unit)

@@ -1,0 +1,366 @@
+"""The verbs of a session that read and write histories."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pandas as pd
+
+from hsframe.errors import MetadataError
+from hsframe.frame.in_units import Units
+from hsframe.frame.trend import Header, Missing, Shape, trend_frame
+from hsframe.history.archive import checked_path, write_archive
+from hsframe.history.intervals import Shaping
+from hsframe.history.latest import latest_frame, read_latest
+from hsframe.history.read import HowToRead
+from hsframe.intervals.regular import duration_us, parse_step
+from hsframe.intervals.resample import Aggregation
+from hsframe.kinds import Number
+from hsframe.session.base import SessionBase
+from hsframe.session.reading import OnError, Reading, limits_of, read_frame
+from hsframe.session.writing import write_frame
+from hsframe.spans import SpanLike
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["HistoryVerbs"]
+
+
+class HistoryVerbs(SessionBase):
+    """Histories to frames, and frames to histories."""
+
+    @overload
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = ...,
+        shape: Literal["wide", "long"] = ...,
+        tz: str | tzinfo = ...,
+        week_start: str = ...,
+        units: Units = ...,
+        na: Missing = ...,
+        interval: str | timedelta | None = ...,
+        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
+        min_coverage: float | None = ...,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
+        on_error: OnError = ...,
+        limit_rows: int | None = ...,
+        chunk: str | timedelta | None = ...,
+        max_concurrency: int | None = ...,
+        progress: bool | None = ...,
+    ) -> pd.DataFrame: ...
+    @overload
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = ...,
+        shape: Literal["dict"],
+        tz: str | tzinfo = ...,
+        week_start: str = ...,
+        units: Units = ...,
+        na: Missing = ...,
+        interval: str | timedelta | None = ...,
+        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
+        min_coverage: float | None = ...,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
+        on_error: OnError = ...,
+        limit_rows: int | None = ...,
+        chunk: str | timedelta | None = ...,
+        max_concurrency: int | None = ...,
+        progress: bool | None = ...,
+    ) -> dict[str, pd.DataFrame]: ...
+    def his_read(
+        self,
+        points: Any,
+        span: SpanLike,
+        *,
+        header: Header = "dis",
+        shape: Shape = "wide",
+        tz: str | tzinfo = "point",
+        week_start: str = "monday",
+        units: Units = "native",
+        na: Missing = "nan",
+        interval: str | timedelta | None = None,
+        agg: Aggregation | Mapping[str, Aggregation] | None = None,
+        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = None,
+        min_coverage: float | None = None,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
+        on_error: OnError = "raise",
+        limit_rows: int | None = None,
+        chunk: str | timedelta | None = None,
+        max_concurrency: int | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """The histories of some points as a frame: every sample once, at its instant, in its unit.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
+            a filter finds, those with a history are read.
+        span : str, date, datetime, or (start, end)
+            Half-open, in each point's own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``,
+            ``"2026-01"``, ``"2026-01-01,2026-01-31"``, ``("2026-01-01T08:00", "2026-01-01T12:00")``;
+            :mod:`hsframe.spans` has all forms.
+        header : {"dis", "id"} or callable
+            Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
+            of the point gives.
+        shape : {"wide", "long", "dict"}
+            A column a point; a row a sample; or a frame a point.
+        tz : str or tzinfo
+            The zone of the index; ``"point"`` is that of the points.
+        week_start : str
+            The day on which the weeks of `span` and `interval` start: ``"monday"``, ``"sunday"``, ...
+        units : {"native", "si", "ip"} or mapping
+            The units of the columns: the points' own; metric; inch-pound; or ``{"°F": "°C", "@id": "MW"}``, whose
+            keys are ids, labels or units.
+        na : {"nan", "flag"}
+            ``"flag"``: a second column behind each point's tells NA, NaN and null apart, see
+            :mod:`hsframe.frame.flags`. Not together with `interval`.
+        interval : str or timedelta, optional
+            A row an interval instead of a row an instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
+            local midnight of each point, days of 23 and 25 hours included. The rows are the whole intervals that
+            start in `span`, see :mod:`hsframe.intervals.regular`.
+        agg : str or mapping, optional
+            What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"integral"``, ``"delta"``, ``"sum"``,
+            ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``; for all points, or by id, label or unit. By
+            default what is right for the kind of point: the value that held for Bool, Str and change of value, the
+            growth of a meter's running total, else the mean over time. :mod:`hsframe.intervals.resample` says it all.
+        max_gap : str, timedelta or mapping, optional
+            The longest time between samples that is bridged, or for which a value holds.
+        min_coverage : float, optional
+            The share of an interval that must be known for its mean or integral.
+        rollover : float, Number, bool or mapping, optional
+            The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
+        on_error : {"raise", "warn", "catalog"}
+            What to do about a point that cannot be read: raise its error; or leave it out, as a whole, and say so
+            with a warning or only in ``df.hs.catalog``. That a login is refused is raised in any case.
+        limit_rows : int, optional
+            The most rows that one request may be expected to be answered with; a server that gives fewer is found
+            out, and remembered.
+        chunk : str or timedelta, optional
+            The longest time that one request may reach over, as ``"7D"``.
+        max_concurrency : int, optional
+            How many requests run at once; by default as :func:`connect` was told.
+        progress : bool, optional
+            Whether to draw a bar after two seconds (with tqdm). By default in a notebook and in a terminal.
+
+        Returns
+        -------
+        DataFrame or dict of str to DataFrame
+            Index ``ts``, ``datetime64[us, zone]``, strictly increasing. Number columns with a unit are
+            ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``.
+            ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
+            read has no column; with ``shape="dict"`` it has a frame without one. The table is in ``df.attrs``, which
+            operations of pandas may drop: take it from this frame.
+
+        Raises
+        ------
+        SpanError
+            The span or the interval cannot be understood.
+        UnknownRecError, MetadataError
+            The server does not know an id; no point is meant; a setting has no meaning for a point, or nothing says
+            whether its energy counts up or comes in amounts.
+        UnitError
+            A unit of `units` that a column does not convert to; an `agg` without a meaning in a unit.
+        CallError, NetworkError, AuthError, CodecError
+            The server refused, or gave no usable answer. Nothing partial is returned.
+
+        Warns
+        -----
+        ZoneWarning
+            The points are in several zones and share one index, which is UTC then.
+        GapWarning
+            Points whose samples are all further apart than `max_gap`, so that no interval has a value.
+        ReadWarning
+            With ``on_error="warn"``: points that could not be read.
+        """
+        # A wrong setting is refused before anything is read.
+        trend_frame(
+            [], header=header, shape=shape, tz=tz, units="native" if isinstance(units, Mapping) else units, na=na
+        )
+        shaping = None
+        if interval is not None:
+            if na != "nan":
+                raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
+            parse_step(interval, week_start)
+            shaping = Shaping(interval, agg, max_gap, min_coverage, rollover)
+        elif (agg, max_gap, min_coverage, rollover) != (None,) * 4:
+            raise MetadataError(
+                "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
+                "in interval='15min'"
+            )
+        how: HowToRead = {
+            "limits": limits_of(limit_rows, chunk),
+            "max_concurrency": self._max_concurrency if max_concurrency is None else max_concurrency,
+        }
+        return read_frame(
+            self.run,
+            Reading(points, span, week_start, header, shaping, how),
+            remember=self._remember,
+            shape=shape,
+            tz=tz,
+            units=units,
+            na=na,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    def latest(
+        self,
+        points: Any,
+        *,
+        units: Units = "native",
+        tz: str | tzinfo = "point",
+        max_age: str | timedelta = "400D",
+    ) -> pd.DataFrame:
+        """The latest value of some points: the last sample up to now, or else the present value of the record.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            As for :meth:`his_read`; of the records that a filter finds, all points, with a history or not.
+        units : {"native", "si", "ip"} or mapping
+            As for :meth:`his_read`.
+        tz : str or tzinfo
+            The zone of column ``ts``; ``"point"`` is that of the points.
+        max_age : str or timedelta
+            How far back the last sample is looked for.
+
+        Returns
+        -------
+        DataFrame
+            A row a point, also where nothing is known: ``id``, ``dis``, ``ts``, ``value``, ``unit``, ``source``
+            (``"his"`` or ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean.
+
+        Raises
+        ------
+        SpanError
+            `max_age` is no length of time. Else as :meth:`his_read`.
+
+        Warns
+        -----
+        ZoneWarning
+            The points are in several zones, and ``ts`` is in UTC.
+        """
+        reach_us = duration_us(max_age, "max_age")
+        read = functools.partial(read_latest, max_concurrency=self._max_concurrency)
+        rows = self.run(read, points, reach_us)
+        self._remember(row.point for row in rows)
+        return latest_frame(rows, units=units, tz=tz)
+
+    def his_write(
+        self,
+        df: pd.DataFrame | pd.Series[Any],
+        *,
+        points: Any = None,
+        dry_run: bool = False,
+        verify: bool = False,
+        inf: Literal["refuse", "send"] = "refuse",
+        convert: bool = False,
+    ) -> pd.DataFrame:
+        """Write a frame's samples to the histories of its points.
+
+        Everything is checked first: what cannot be written right is refused, and then nothing is sent. Missing
+        values are no samples. Instants are those of the index; the zone that is written is the point's own.
+
+        Parameters
+        ----------
+        df : DataFrame or Series
+            Index: zone-aware times. A column finds its point by `points`, by what :meth:`his_read` noted in the
+            frame, by a label that is an id, or by a display name that is unique among the points read in this session.
+        points : mapping of label to id, list of points, or DataFrame, optional
+            Which point a column belongs to.
+        dry_run : bool
+            Check everything, compare it with what the server has, and send nothing.
+        verify : bool
+            Read back what was written and compare. A server may store later than it answers: a look that finds too
+            little is repeated for some seconds. Single precision, six significant digits and whole seconds, as some
+            servers keep them, are no difference.
+        inf : {"refuse", "send"}
+            What to do with infinite values.
+        convert : bool
+            Whether a column in another unit is converted to its point's; else it is refused.
+
+        Returns
+        -------
+        DataFrame
+            A row a point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``, ``last``
+            (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
+            ``"verified"`` or ``"differs"``.
+
+            With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
+            ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
+            instant), ``on_server`` and ``in_frame`` (its values).
+
+        Raises
+        ------
+        ZoneError, UnitError, MetadataError
+            Naive times, another unit, an instant that comes twice, a column without a point; column and place named.
+        UnknownRecError
+            The server does not know a point.
+        CallError, NetworkError, AuthError
+            The server refused, or gave no usable answer. The same write again does no harm.
+
+        Notes
+        -----
+        A write that breaks off, by an error or by Ctrl-C, is looked after: what was under way is read back, and the
+        exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``, ``unknown``
+        (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``, ``"not
+        written"``, ``"unknown"``) and ``reason``.
+        """
+        return write_frame(
+            self.run,
+            df,
+            points=points,
+            known=self.known_points,
+            remember=self._remember,
+            dry_run=dry_run,
+            verified=verify,
+            inf=inf,
+            convert=convert,
+            max_concurrency=self._max_concurrency,
+        )
+
+    def export(
+        self,
+        points: Any,
+        span: SpanLike,
+        path: str | os.PathLike[str],
+        *,
+        header: Header = "dis",
+        tz: str | tzinfo = "point",
+        week_start: str = "monday",
+    ) -> Path:
+        """Read histories into a Parquet file, with units, zones and ids in its metadata.
+
+        Parameters
+        ----------
+        points, span, header, tz, week_start
+            As for :meth:`his_read`.
+        path : path
+            The file; it is there whole or not at all. :func:`hsframe.read_parquet` gives the frame back, and other
+            tools read plain doubles.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        MetadataError
+            There is no such folder. Else as :meth:`his_read`.
+        """
+        target = checked_path(path)
+        return write_archive(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)

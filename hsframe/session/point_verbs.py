@@ -1,0 +1,162 @@
+"""The verbs of a session that are about points as they are now: priority arrays and watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from hsframe.client.watching import Duration
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.points import as_points
+from hsframe.grid import Grid
+from hsframe.kinds import Number, Ref
+from hsframe.session.base import SessionBase
+
+__all__ = ["PointVerbs"]
+
+
+class PointVerbs(SessionBase):
+    """Values written to points, and records watched."""
+
+    def point_write(
+        self, id: Ref | str, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Write a value at a level of a point's priority array; None takes the level's value away.
+
+        Parameters
+        ----------
+        id : Ref or str
+        level : int
+            1 (highest) to 17 (the default value).
+        val : Number, bool, str or None
+        who : str
+            Who writes; the user by default.
+        duration : Number or timedelta, optional
+            How long it holds, at level 8.
+
+        Returns
+        -------
+        DataFrame
+            The server's answer, mostly empty.
+        """
+        return entity_frame(self._ask("point_write", id, level, val, who, duration))
+
+    def point_write_array(self, id: Ref | str) -> pd.DataFrame:
+        """The priority array of a point: a row a level, with ``level``, ``levelDis``, ``val``, ``who``."""
+        return entity_frame(self._ask("point_write_array", id))
+
+    def watch_sub(
+        self, ids: Iterable[Ref | str], watch_dis: str, lease: Number | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Open a watch on some records.
+
+        Parameters
+        ----------
+        ids : iterable of Ref or str
+        watch_dis : str
+            What the server's list of watches calls it.
+        lease : Number or timedelta, optional
+            How long the watch is to live between polls; the server may give another time.
+
+        Returns
+        -------
+        DataFrame
+            The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` wants.
+        """
+        return self._watched(self._ask("watch_sub", list(ids), watch_dis, lease))
+
+    def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
+        """The records of a watch that changed since the last poll.
+
+        Parameters
+        ----------
+        watch_id : str
+            ``df.attrs["watchId"]`` of what :meth:`watch_sub` gave.
+        refresh : bool
+            All records, changed or not.
+        """
+        return self._watched(self._ask("watch_poll", watch_id, refresh))
+
+    def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
+        """Take some records out of a watch.
+
+        Parameters
+        ----------
+        watch_id : str
+        ids : iterable of Ref or str
+            As the frame of :meth:`watch_sub` has them.
+        """
+        self._ask("watch_unsub", watch_id, list(ids))
+
+    def watch_close(self, watch_id: str) -> None:
+        """Close a watch."""
+        self._ask("watch_close", watch_id)
+
+    def watch(
+        self,
+        points: Any,
+        poll: Duration = "5s",
+        *,
+        dis: str = "hsframe",
+        lease: Duration | None = None,
+        checked: bool = True,
+        empty: bool = False,
+        patience: Duration = "1min",
+    ) -> Iterator[pd.DataFrame]:
+        """Watch records: a frame of all of them as they are, then each time one of those that changed.
+
+        ``for frame in session.watch("point and cur"): ...`` waits between the frames. A watch that is lost (an error
+        grid, a lease that ran out, a lost session, a server that was restarted) is opened anew, and what changed
+        meanwhile comes once. Leaving the loop, by ``break``, an exception or Ctrl-C, closes the watch.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame
+            A filter, for the records that it finds now; ids; or the frame that :meth:`read` gave.
+        poll : str, number or timedelta
+            How long to wait between polls: ``"5s"``, ``"1min"``, seconds as a number.
+        dis : str
+            What the server's list of watches calls it.
+        lease : same as `poll`, optional
+            How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
+            polled more often.
+        checked : bool
+            False: an unknown id gives a record of nothing but that id.
+        empty : bool
+            Whether a poll without changes gives a frame too, without rows.
+        patience : same as `poll`
+            How long the server may be out of reach.
+
+        Yields
+        ------
+        DataFrame
+            A row a record, as :meth:`read` gives it, under the id that the server gives it; ``curVal`` is in its unit
+            where all rows have one, else of ``Number``.
+
+        Raises
+        ------
+        UnknownRecError
+            `checked`, and the server does not know some of the ids.
+        CallError, NetworkError
+            The watch cannot be opened, or the server was out of reach for longer than `patience`.
+        MetadataError
+            A duration that is none; a filter that finds nothing.
+        """
+        wanted = points if isinstance(points, str) else [Ref(point.id) for point in as_points(points)]
+        grids = self._connection.each(
+            lambda client: client.watch(
+                wanted, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience, raw=True
+            )
+        )
+        with closing(grids):
+            for grid in grids:
+                yield self._watched(grid)
+
+    def _watched(self, grid: Grid) -> pd.DataFrame:
+        df = entity_frame(grid)
+        df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
+        return df

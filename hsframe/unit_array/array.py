@@ -1,0 +1,402 @@
+"""UnitArray: doubles with one unit, as an array that pandas takes for its own."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.extensions import ExtensionArray, no_default
+from pandas.api.indexers import check_array_indexer
+from pandas.api.types import is_integer, pandas_dtype
+
+from hsframe.kinds import Number
+from hsframe.unit_array.arithmetic import UnitArithmetic
+from hsframe.unit_array.dtype import UnitDtype
+from hsframe.unit_array.internals import algorithms, format_array, missing
+from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
+from hsframe.unit_array.order import UnitOrder
+from hsframe.unit_array.reductions import UnitReductions
+from hsframe.unit_array.scalars import UnitFloat, as_float, conversion, unit_of
+from hsframe.unit_array.ufuncs import apply_ufunc
+from hsframe.units import convert
+
+__all__ = ["UnitArray"]
+
+Floats = npt.NDArray[np.float64]
+
+# Types that NumPy makes doubles of without a look at each value. UnitFloat and Number are looked at.
+_PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int64, np.int32})
+_DISPLAY_ROWS = 10_000
+
+
+class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
+    """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
+
+    What the operators do with units is said in :mod:`hsframe.unit_array.arithmetic`.
+
+    Parameters
+    ----------
+    values : float64 ndarray, one-dimensional
+        The magnitudes; NaN is missing. Not copied.
+    dtype : UnitDtype or str
+        The unit's dtype, or the unit's symbol.
+    copy : bool, default False
+        Whether to copy `values`.
+
+    Raises
+    ------
+    TypeError
+        `values` is no one-dimensional float64 array; ``pandas.array(values, dtype=UnitDtype(...))`` takes anything.
+
+    Examples
+    --------
+    >>> power = UnitArray(np.array([1.5, 2.5]), "kW")
+    >>> power * UnitArray(np.array([2.0, 2.0]), "h")
+    <UnitArray>
+    [3.0, 5.0]
+    Length: 2, dtype: unit[kWh]
+    """
+
+    _data: Floats
+    _dtype: UnitDtype
+    _readonly: bool = False
+
+    def __init__(self, values: Floats, dtype: UnitDtype | str, copy: bool = False) -> None:
+        if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
+            raise TypeError(
+                "a UnitArray is made of a one-dimensional float64 array; for anything else use "
+                "pandas.array(values, dtype=UnitDtype(...))"
+            )
+        self._data = values.copy() if copy else values
+        self._dtype = dtype if isinstance(dtype, UnitDtype) else UnitDtype(dtype)
+
+    @classmethod
+    def _simple(cls, values: Floats, dtype: UnitDtype) -> Self:
+        self = cls.__new__(cls)
+        self._data = values
+        self._dtype = dtype
+        return self
+
+    def _like(self, values: Any, unit: str | None) -> Any:
+        """The result of an operation: an array with its unit, or plain values where there is none."""
+        if unit is None or not isinstance(values, np.ndarray) or values.dtype != np.float64:
+            return values
+        return self._simple(values, self._dtype if unit == self._dtype.unit else UnitDtype(unit))
+
+    # Construction ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> Self:
+        if isinstance(scalars, pd.Series | pd.Index):
+            scalars = scalars.array
+        if dtype is None:
+            dtype = _common_unit(scalars)
+        dtype = pandas_dtype(dtype)
+        if not isinstance(dtype, UnitDtype):
+            raise TypeError(f"a UnitArray has a UnitDtype, not {dtype!r}")
+        values = _magnitudes(scalars, dtype.unit)
+        return cls._simple(values.copy() if copy and values is _buffer(scalars) else values, dtype)
+
+    @classmethod
+    def _from_sequence_of_strings(cls, strings: Any, *, dtype: Any, copy: bool = False) -> Self:
+        texts = pd.Series(strings, dtype="str")
+        return cls._from_sequence(pd.to_numeric(texts).to_numpy(dtype=np.float64, na_value=np.nan), dtype=dtype)
+
+    @classmethod
+    def _from_scalars(cls, scalars: Any, *, dtype: Any) -> Self:
+        # The result of a function that was called value by value: its unit is known only where each value has it.
+        if any(unit_of(item) != dtype.unit for item in scalars if not _is_missing(item)):
+            raise TypeError(f"not all values are in {dtype.unit}")
+        return cls._from_sequence(scalars, dtype=dtype)
+
+    @classmethod
+    def _from_factorized(cls, values: Floats, original: Self) -> Self:
+        return cls._simple(values, original._dtype)
+
+    @classmethod
+    def _concat_same_type(cls, to_concat: Sequence[Self]) -> Self:
+        first = to_concat[0]
+        return cls._simple(
+            np.concatenate([part._data_in(first.unit, "concatenate") for part in to_concat]), first._dtype
+        )
+
+    def _data_in(self, unit: str, what: str) -> Floats:
+        change = conversion(self.unit, unit, f"{what} {self.unit} and {unit}")
+        return self._data if change is None else change(self._data)
+
+    # What it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> UnitDtype:
+        """The dtype."""
+        return self._dtype
+
+    @property
+    def unit(self) -> str:
+        """The symbol of the unit."""
+        return self._dtype.unit
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the values."""
+        return self._data.nbytes
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def isna(self) -> npt.NDArray[np.bool_]:
+        """Where values are missing."""
+        return np.isnan(self._data)
+
+    def copy(self) -> Self:
+        """A copy."""
+        return self._simple(self._data.copy(), self._dtype)
+
+    def view(self, dtype: Any = None) -> Any:
+        """The same values in a new array object; of another dtype, as NumPy views them."""
+        if dtype is not None:
+            return self._data.view(dtype)
+        return self._share(self._data)
+
+    def _share(self, values: Floats) -> Self:
+        view = self._simple(values, self._dtype)
+        view._readonly = self._readonly
+        return view
+
+    def __iter__(self) -> Iterator[float]:
+        unit = self.unit
+        return (UnitFloat(value, unit) if value == value else math.nan for value in self._data.tolist())
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, float) and item != item:
+            return bool(np.isnan(self._data).any())
+        return not _is_missing(item) and bool(np.any(self == item))
+
+    def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
+        if not boxed:
+            return str
+        if len(self._data) > _DISPLAY_ROWS:
+            return "{:g}".format
+        # pandas formats the values as objects one by one: each looks up what it is among its neighbours as float64.
+        texts = dict(zip(self._data.tolist(), format_array(self._data, None), strict=True))
+        return lambda value: texts.get(float(value), str(value)).strip()
+
+    # Items -----------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            return self._share(self._data[item])
+        if is_integer(item):
+            value = float(self._data[item])
+            return UnitFloat(value, self.unit) if value == value else math.nan
+        if isinstance(item, tuple):
+            item = _without_ellipsis(item)
+        if isinstance(item, slice):
+            return self._share(self._data[item])
+        return self._simple(self._data[check_array_indexer(self, item)], self._dtype)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._readonly:
+            raise ValueError("Cannot modify read-only array")
+        key = check_array_indexer(self, key)
+        if not self._data.flags.writeable:
+            self._data = self._data.copy()  # the memory is Arrow's, taken without a copy when the frame was made
+        self._data[key] = self._value_to_set(value)
+
+    def _value_to_set(self, value: Any) -> Any:
+        if pd.api.types.is_list_like(value):
+            return _magnitudes(value.array if isinstance(value, pd.Series | pd.Index) else value, self.unit)
+        return as_float(value, self.unit, f"put {value!r} into a column of {self.unit}")
+
+    def take(  # type: ignore[override]  # the stubs name the first argument as no version of pandas does
+        self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None, **kwargs: Any
+    ) -> Self:
+        """Values at positions; with `allow_fill`, -1 is `fill_value`, or missing."""
+        if allow_fill:
+            fill_value = as_float(fill_value, self.unit, f"fill a column of {self.unit}")
+        values = pd.api.extensions.take(self._data, indices, allow_fill=allow_fill, fill_value=fill_value)
+        return self._simple(np.asarray(values), self._dtype)
+
+    def fillna(self, value: Any, limit: int | None = None, copy: bool = True) -> Self:
+        """Missing values replaced by a value of this or of a convertible unit."""
+        if limit is not None or pd.api.types.is_list_like(value):
+            filled: Self = super().fillna(value, limit=limit, copy=copy)
+            return filled
+        fill = as_float(value, self.unit, f"fill a column of {self.unit} with {value!r}")
+        mask = np.isnan(self._data)
+        if copy:
+            return self._simple(np.where(mask, fill, self._data), self._dtype)
+        if mask.any():
+            self[mask] = fill
+        return self._share(self._data)
+
+    def _pad_or_backfill(
+        self, *, method: Any, limit: int | None = None, limit_area: Any = None, copy: bool = True
+    ) -> Self:
+        values = self._data.copy()
+        missing.pad_or_backfill_inplace(values, method=method, axis=0, limit=limit, limit_area=limit_area)
+        return self._simple(values, self._dtype)
+
+    def interpolate(self, *, copy: bool = True, **kwargs: Any) -> Self:
+        """Missing values replaced by interpolated ones, by the methods of ``Series.interpolate``."""
+        values = self._data.copy() if copy else self._data
+        # A DataFrame counts the axis of its blocks, which are two-dimensional; there is only one here.
+        missing.interpolate_2d_inplace(values, **(kwargs | {"axis": 0}))
+        return self._simple(values, self._dtype) if copy else self
+
+    def _where(self, mask: npt.NDArray[np.bool_], value: Any) -> Self:
+        return self._simple(np.where(mask, self._data, self._value_to_set(value)), self._dtype)
+
+    def _putmask(self, mask: npt.NDArray[np.bool_], value: Any) -> None:
+        if pd.api.types.is_list_like(value):
+            value = self._value_to_set(value)[mask]
+        self[mask] = value
+
+    # Casting ---------------------------------------------------------------------------------------------------
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """The values in another dtype: another unit converts, float64 takes the magnitudes, object makes Numbers.
+
+        Raises
+        ------
+        UnitError
+            The units do not convert.
+        """
+        if isinstance(dtype, MixedUnitsDtype):
+            return objects_of(self._data.tolist(), self.unit)
+        dtype = pandas_dtype(dtype)
+        if dtype == self._dtype:
+            return self.copy() if copy else self
+        if isinstance(dtype, UnitDtype):
+            return self._simple(self._data_in_asked(dtype.unit), dtype)
+        if dtype == np.dtype(object):
+            return objects_of(self._data.tolist(), self.unit)
+        if dtype == np.dtype(np.float64):
+            return self._data.copy() if copy or self._readonly else self._data
+        plain = pd.Series(self._data, copy=False).astype(dtype)
+        return plain.array if not isinstance(plain.dtype, np.dtype) else plain.to_numpy()
+
+    def _data_in_asked(self, unit: str) -> Floats:
+        values = convert(self._data, self.unit, unit)
+        return values.copy() if values is self._data else values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if dtype is not None and np.dtype(dtype) == np.dtype(object):
+            return objects_of(self._data.tolist(), self.unit)
+        if dtype is not None and np.dtype(dtype) != np.float64:
+            return self._data.astype(dtype)
+        if copy:
+            return self._data.copy()
+        # As pandas' own float64 columns do: what is inside a frame is not written through an array of it.
+        values = self._data.view()
+        values.flags.writeable = False
+        return values
+
+    def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: object = no_default) -> npt.NDArray[Any]:
+        """The magnitudes as float64; with ``dtype=object``, Numbers."""
+        values = self.__array__(dtype, copy=copy)
+        if na_value is no_default or (isinstance(na_value, float) and na_value != na_value):
+            return values
+        mask = self.isna()
+        if mask.any():
+            values = values.copy()
+            values[mask] = na_value
+        return values
+
+    def tolist(self) -> list[float]:
+        """The values as a list."""
+        return list(self)
+
+    def _values_for_json(self) -> Floats:
+        return self._data
+
+    def __arrow_array__(self, type: Any = None) -> Any:
+        from hsframe.unit_array.interchange import to_arrow
+
+        return to_arrow(self, type)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return apply_ufunc(self, ufunc, method, inputs, kwargs)
+
+    # Functions, value by value --------------------------------------------------------------------------------------
+
+    def map(self, mapper: Any, na_action: Any = None) -> Any:
+        """The results of a function or the entries of a mapping; plain, unless each result has the unit."""
+        if not callable(mapper) or isinstance(mapper, pd.Series):
+            return algorithms.map_array(self._data, mapper, na_action=na_action)
+        if na_action not in (None, "ignore"):
+            raise ValueError(f"na_action must either be 'ignore' or None, {na_action} was passed")
+        results = np.empty(len(self), dtype=object)
+        for place, value in enumerate(self):
+            results[place] = value if na_action == "ignore" and value != value else mapper(value)
+        return self._cast_pointwise_result(results)
+
+    def _cast_pointwise_result(self, values: Any) -> Any:
+        # pandas asks for two things here. What came out of a function, value by value, is an array of objects: its
+        # unit is known where each of them has one (_from_scalars). A value for a new row is put into the column as any
+        # assignment is: a list of one or a double, or it stands behind the column's own values, which are Numbers.
+        if self._is_appended(values):
+            with contextlib.suppress(TypeError):
+                return self._from_sequence(values, dtype=self._dtype)
+        return super()._cast_pointwise_result(values)  # type: ignore[misc]  # the stubs leave it out
+
+    def _is_appended(self, values: Any) -> bool:
+        if isinstance(values, list) or values.dtype.kind in "iuf":
+            return len(self) > 0 and len(values) == 1
+        mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
+        return any(mine) and all(told or _is_missing(item) for told, item in zip(mine, values, strict=False))
+
+    def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
+        return self.copy(), np.ones(len(self), dtype=np.uint64)
+
+
+def _is_missing(item: object) -> bool:
+    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item)
+
+
+def _without_ellipsis(item: tuple[Any, ...]) -> Any:
+    rest = tuple(part for part in item if part is not Ellipsis)
+    if len(rest) > 1:
+        raise IndexError("too many indices for array: a unit array has one dimension")
+    return rest[0] if rest else slice(None)
+
+
+def _common_unit(scalars: Any) -> UnitDtype:
+    """The dtype of values that tell their unit themselves."""
+    dtype = getattr(scalars, "dtype", None)
+    if isinstance(dtype, UnitDtype):
+        return dtype
+    units = {unit_of(item) for item in scalars if not _is_missing(item)}
+    if len(units) != 1 or None in units:
+        raise TypeError("a UnitArray needs a dtype: the values do not tell one unit")
+    return UnitDtype(units.pop())  # type: ignore[arg-type]  # None was refused
+
+
+def _buffer(scalars: Any) -> Any:
+    return scalars._data if isinstance(scalars, UnitArray) else scalars
+
+
+def _magnitudes(scalars: Any, unit: str) -> Floats:
+    """The doubles of values in a unit; not copied where they are that already."""
+    what = f"put values into a column of {unit}"
+    if isinstance(scalars, UnitArray):
+        return scalars._data_in(unit, f"put {scalars.unit} into a column of")
+    dtype = getattr(scalars, "dtype", None)
+    if isinstance(scalars, ExtensionArray):
+        if dtype.kind in "iuf":  # type: ignore[union-attr]  # an array has a dtype
+            return scalars.to_numpy(dtype=np.float64, na_value=np.nan)
+        scalars = np.asarray(scalars, dtype=object)
+    if isinstance(scalars, np.ndarray):
+        if scalars.dtype.kind in "iuf":
+            return scalars.astype(np.float64, copy=False)
+        if scalars.dtype != object:
+            raise TypeError(f"cannot {what}: they are {scalars.dtype}, not numbers")
+    items = scalars if isinstance(scalars, list | tuple | np.ndarray) else list(scalars)
+    if set(map(type, items)) <= _PLAIN_TYPES:
+        return np.array(items, dtype=np.float64)
+    return np.array([as_float(item, unit, what) for item in items], dtype=np.float64)

@@ -1,0 +1,112 @@
+"""Order, equality and place: what of a unit array pandas asks by value, answered from the doubles."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hsframe.errors import UnitError
+from hsframe.kinds import Number
+from hsframe.unit_array.internals import algorithms, quantile_with_mask
+from hsframe.unit_array.scalars import as_float, unit_of
+
+if TYPE_CHECKING:
+    from hsframe.unit_array.dtype import UnitDtype
+
+__all__ = ["UnitOrder"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class UnitOrder:
+    """The part of a unit array that sorts, finds, counts and moves."""
+
+    _data: Floats
+    _dtype: UnitDtype
+
+    if TYPE_CHECKING:
+
+        @property
+        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
+        def _simple(self, values: Any, dtype: UnitDtype) -> Any: ...
+        def _value_to_set(self, value: Any) -> Any: ...
+        def _data_in(self, unit: str, what: str) -> Floats: ...
+
+    def _values_for_argsort(self) -> Floats:
+        return self._data
+
+    def _values_for_factorize(self) -> tuple[Floats, float]:
+        return self._data, math.nan
+
+    def unique(self) -> Any:
+        """The different values in order of appearance."""
+        return self._simple(algorithms.unique(self._data), self._dtype)
+
+    def searchsorted(self, value: Any, side: Any = "left", sorter: Any = None) -> Any:
+        """Where values belong in a sorted array; values of a convertible unit are converted."""
+        return self._data.searchsorted(self._value_to_set(value), side=side, sorter=sorter)
+
+    def value_counts(self, dropna: bool = True) -> pd.Series:
+        """How often each value is there, with the values as a unit index."""
+        counts = algorithms.value_counts_internal(self._data, sort=False, dropna=dropna)
+        index = pd.Index(self._simple(counts.index.to_numpy(), self._dtype), name=counts.index.name)
+        return pd.Series(counts.to_numpy(), index=index, name=counts.name, copy=False)
+
+    def duplicated(self, keep: Any = "first") -> npt.NDArray[np.bool_]:
+        """Which values were there before."""
+        return np.asarray(algorithms.duplicated(self._data, keep=keep))
+
+    def isin(self, values: Any) -> npt.NDArray[np.bool_]:
+        """Which values are among `values`; those of another unit are not, unless they convert."""
+        if isinstance(values, UnitOrder):
+            try:
+                values = values._data_in(self.unit, "look up")
+            except UnitError:
+                return np.zeros(len(self._data), dtype=np.bool_)
+        elif isinstance(values, np.ndarray) and values.dtype == object:
+            values = np.array([item for item in values if unit_of(item) in (None, self.unit)], dtype=object)
+            values = np.array([float(item) for item in values if isinstance(item, int | float | Number)])
+        return np.asarray(algorithms.isin(self._data, values))
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        """Each value several times."""
+        if axis is not None:
+            raise ValueError("the 'axis' parameter is not supported: a unit array has one dimension")
+        return self._simple(self._data.repeat(repeats), self._dtype)
+
+    def shift(self, periods: int = 1, fill_value: Any = None) -> Any:
+        """The values moved along; what comes in is `fill_value`, or missing."""
+        fill = as_float(fill_value, self.unit, f"shift a column of {self.unit}")
+        result = np.full_like(self._data, fill)
+        if periods == 0:
+            result[:] = self._data
+        elif periods > 0:
+            result[periods:] = self._data[:-periods]
+        else:
+            result[:periods] = self._data[-periods:]
+        return self._simple(result, self._dtype)
+
+    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Any:
+        """The values rounded."""
+        return self._simple(self._data.round(decimals), self._dtype)
+
+    def clip(self, lower: Any = None, upper: Any = None, **kwargs: Any) -> Any:
+        """The values between two bounds of this or of a convertible unit."""
+        bounds = [None if bound is None else self._value_to_set(bound) for bound in (lower, upper)]
+        return self._simple(np.clip(self._data, *bounds), self._dtype)
+
+    def _rank(self, *, axis: Any = 0, **kwargs: Any) -> Floats:
+        return np.asarray(algorithms.rank(self._data, axis=axis, **kwargs), dtype=np.float64)
+
+    def _quantile(self, qs: Floats, interpolation: str) -> Any:
+        values = quantile_with_mask(self._data, np.isnan(self._data), np.nan, qs, interpolation)
+        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)
+
+    def _mode(self, dropna: bool = True) -> Any:
+        result = algorithms.mode(self._data, dropna=dropna)
+        values = result[0] if isinstance(result, tuple) else result
+        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)

@@ -1,0 +1,149 @@
+"""Reductions, accumulations and groups of unit arrays: pandas' own functions on the doubles, and the unit of each.
+
+Which unit a result has is said in :mod:`hsframe.unit_array.arithmetic`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hsframe.unit_array.arithmetic import difference_unit, squared_unit
+from hsframe.unit_array.groups import reduce_runs
+from hsframe.unit_array.internals import grouped, nanops
+from hsframe.unit_array.scalars import UnitFloat
+
+__all__ = ["UnitReductions"]
+
+_SAME: Final = frozenset("sum mean median min max first last nth cumsum cummin cummax quantile".split())  # noqa: SIM905
+_SPREAD: Final = frozenset({"std", "sem"})
+_REDUCERS: Final = {
+    name: getattr(nanops, f"nan{name}")
+    for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")
+}
+
+
+class UnitReductions:
+    """The part of a unit array that sums up."""
+
+    _data: npt.NDArray[np.float64]
+
+    if TYPE_CHECKING:
+
+        @property
+        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
+        def _like(self, values: Any, unit: str | None) -> Any: ...
+
+    def _unit_after(self, how: str) -> str | None:
+        if how in _SAME:
+            return self.unit
+        if how in _SPREAD:
+            return difference_unit(self.unit)
+        return squared_unit(self.unit) if how == "var" else None
+
+    def _reduce(self, name: str, *, skipna: bool = True, keepdims: bool = False, **kwargs: Any) -> Any:
+        if name == "count":
+            count = int(np.count_nonzero(~np.isnan(self._data)))
+            return np.array([count]) if keepdims else count
+        if name in ("argmin", "argmax"):
+            place = getattr(nanops, f"nan{name}")(self._data, axis=0, skipna=skipna)
+            return np.array([place]) if keepdims else place
+        reducer = _REDUCERS.get(name)
+        if reducer is None:
+            raise TypeError(f"{type(self).__name__} does not support operation {name!r}")
+        result = reducer(self._data, axis=0, skipna=skipna, **kwargs)
+        unit = self._unit_after(name)
+        if keepdims:
+            return self._like(np.array([result]), unit)
+        if unit is None or result != result:
+            return result
+        return UnitFloat(result, unit)
+
+    def _accumulate(self, name: str, *, skipna: bool = True, **kwargs: Any) -> Any:
+        function = {"cumsum": np.cumsum, "cumprod": np.cumprod}.get(name)
+        if function is None:
+            function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
+        return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), self._unit_after(name))
+
+    # As numpy and some libraries call them; pandas itself goes through _reduce.
+
+    def sum(self, *, skipna: bool = True, min_count: int = 0, **kwargs: Any) -> Any:
+        """The sum, in the same unit."""
+        return self._reduce("sum", skipna=skipna, min_count=min_count)
+
+    def mean(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The mean, in the same unit."""
+        return self._reduce("mean", skipna=skipna)
+
+    def median(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The median, in the same unit."""
+        return self._reduce("median", skipna=skipna)
+
+    def min(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The least value."""
+        return self._reduce("min", skipna=skipna)
+
+    def max(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The greatest value."""
+        return self._reduce("max", skipna=skipna)
+
+    def std(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
+        """The standard deviation: a difference, so Δ°F of °F."""
+        return self._reduce("std", skipna=skipna, ddof=ddof)
+
+    def var(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
+        """The variance, in the unit squared where the table has it."""
+        return self._reduce("var", skipna=skipna, ddof=ddof)
+
+    def sem(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
+        """The standard error of the mean."""
+        return self._reduce("sem", skipna=skipna, ddof=ddof)
+
+    def prod(self, *, skipna: bool = True, min_count: int = 0, **kwargs: Any) -> Any:
+        """The product, without a unit."""
+        return self._reduce("prod", skipna=skipna, min_count=min_count)
+
+    def skew(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The skewness, without a unit."""
+        return self._reduce("skew", skipna=skipna)
+
+    def kurt(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The kurtosis, without a unit."""
+        return self._reduce("kurt", skipna=skipna)
+
+    def any(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """Whether some value is not 0."""
+        return self._reduce("any", skipna=skipna)
+
+    def all(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """Whether no value is 0."""
+        return self._reduce("all", skipna=skipna)
+
+    def cumsum(self, *, skipna: bool = True, **kwargs: Any) -> Any:
+        """The running sum, in the same unit."""
+        return self._accumulate("cumsum", skipna=skipna)
+
+    # Groups ----------------------------------------------------------------------------------------------------
+
+    def _groupby_op(
+        self,
+        *,
+        how: str,
+        has_dropped_na: bool,
+        min_count: int,
+        ngroups: int,
+        ids: npt.NDArray[np.intp],
+        **kwargs: Any,
+    ) -> Any:
+        values = reduce_runs(self._data, how, ids, ngroups, min_count, kwargs)
+        if values is None:
+            values = grouped(
+                self._data, how, has_dropped_na, min_count=min_count, comp_ids=ids, ngroups=ngroups, **kwargs
+            )
+        # ohlc gives four columns, for which there is no unit array.
+        return self._like(values, self._unit_after(how) if values.ndim == 1 else None)
+
+    def _groupby_quantile(self, **kwargs: Any) -> Any:
+        return self._like(super()._groupby_quantile(**kwargs), self.unit)  # type: ignore[misc]  # of ExtensionArray

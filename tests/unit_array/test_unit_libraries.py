@@ -1,0 +1,157 @@
+"""Unit frames in other people's hands: matplotlib, scikit-learn, NumPy, pint."""
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hsframe import units
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.pint_units import _table, pint_unit
+from hsframe.frame.plot import plot
+from hsframe.unit_array.dtype import UnitDtype
+
+
+@pytest.fixture
+def frame():
+    index = pd.date_range("2024-11-03", periods=30, freq="h", tz=ZoneInfo("America/New_York"), unit="us", name="ts")
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "Zone": pd.array(rng.normal(70, 2, 30), dtype=UnitDtype("°F")),
+            "Supply": pd.array(rng.normal(55, 2, 30), dtype=UnitDtype("°F")),
+            "Meter": pd.array(rng.normal(30, 5, 30), dtype=UnitDtype("kW")),
+            "COP": rng.normal(3, 1, 30),
+            "Fan": pd.array([True, None, False] * 10, dtype="boolean"),
+            "Mode": pd.Categorical(["off", "heat", None] * 10),
+        },
+        index=index,
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_screen():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+def test_plot_has_an_axis_a_unit_with_its_label(frame):
+    axes = frame.hs.plot()
+    assert [axis.get_ylabel() for axis in axes] == ["°F", "kW", "", "on / off"]
+    assert [line.get_label() for line in axes[0].get_lines()] == ["Zone", "Supply"]
+    assert axes[-1].get_xlabel() == "America/New_York"
+    assert axes[0].get_lines()[0].get_ydata() == pytest.approx(frame["Zone"].to_numpy())
+    # Thirty hours of the day with 25 hours are thirty steps of one hour each: no hour is drawn twice.
+    drawn = axes[0].get_lines()[0].get_xdata()
+    assert set(np.diff(drawn).astype("timedelta64[s]").astype(int)) == {3600}
+    axes[0].figure.canvas.draw()
+    assert any(label.get_text() for label in axes[-1].get_xticklabels())
+
+
+def test_plot_of_nothing_says_so(frame):
+    with pytest.raises(MetadataError, match="no column can be drawn; the columns are Mode"):
+        plot(frame[["Mode"]])
+
+
+def test_matplotlib_and_pandas_draw_unit_columns(frame):
+    from matplotlib import pyplot
+
+    _, axis = pyplot.subplots()
+    axis.plot(frame.index, frame["Zone"])
+    axis.axhline(frame["Zone"].max())
+    axis.scatter(frame["Zone"], frame["Meter"])
+    axis.hist(frame["Zone"])
+    drawn = frame[["Zone", "Meter"]].plot()
+    assert drawn.get_lines()[1].get_ydata() == pytest.approx(frame["Meter"].to_numpy())
+
+
+def test_numpy(frame):
+    numbers = frame[["Zone", "Meter"]]
+    assert numbers.to_numpy(dtype=float).dtype == np.float64
+    assert np.asarray(numbers, dtype=float) == pytest.approx(numbers.hs.magnitude().to_numpy())
+    assert np.asarray(frame["Zone"]).dtype == np.float64
+    assert np.percentile(frame["Zone"], 50) == pytest.approx(frame["Zone"].median())
+    assert np.corrcoef(frame["Zone"], frame["Meter"]).shape == (2, 2)
+    assert np.polyfit(frame["Zone"], frame["Meter"], 1).shape == (2,)
+    assert np.where(frame["Zone"] > 70, frame["Zone"], 0.0).dtype == np.float64
+    assert numbers.corr().loc["Zone", "Meter"] == pytest.approx(np.corrcoef(frame["Zone"], frame["Meter"])[0, 1])
+
+
+def test_scikit_learn(frame):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    inputs, target = frame[["Zone", "Supply", "COP"]], frame["Meter"]
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(inputs, target)
+    plain = make_pipeline(StandardScaler(), LinearRegression()).fit(inputs.hs.magnitude(), target.hs.magnitude())
+    assert model.predict(inputs) == pytest.approx(plain.predict(inputs.hs.magnitude()))
+    assert list(model[0].feature_names_in_) == ["Zone", "Supply", "COP"]
+
+
+# Pint ----------------------------------------------------------------------------------------------------------------
+
+
+def test_to_pint(frame):
+    pytest.importorskip("pint_pandas")
+    result = frame.hs.to_pint()
+    assert [str(dtype) for dtype in result.dtypes[:3]] == [
+        "pint[degree_Fahrenheit][Float64]",
+        "pint[degree_Fahrenheit][Float64]",
+        "pint[kilowatt][Float64]",
+    ]
+    celsius = result["Zone"].pint.to("degC").pint.magnitude
+    assert celsius.to_numpy(dtype=float) == pytest.approx(frame.hs.to("si")["Zone"].to_numpy())
+    assert result["COP"].dtype == np.float64
+    hundreds = pd.DataFrame({"gas": pd.array([1.0, 2.0], dtype=UnitDtype("Ccf"))}).hs.to_pint()
+    assert hundreds["gas"].pint.to("ft**3").pint.magnitude.tolist() == [100.0, 200.0]
+
+
+def test_a_unit_that_pint_has_not_is_refused_by_name():
+    pytest.importorskip("pint_pandas")
+    for unit, why in [("pf", "power_factor"), ("EUR", "currency"), ("furlong", "does not have it"), ("COP", "cooling")]:
+        frame = pd.DataFrame({"x": pd.array([1.0], dtype=UnitDtype(unit))})
+        with pytest.raises(UnitError, match=rf"column 'x': pint has no equal for '{unit}'.*{why}"):
+            frame.hs.to_pint()
+
+
+@pytest.mark.parametrize("symbol", [one.symbol for one in units.all_units() if one.symbol in _table()])
+def test_pints_unit_is_ours(symbol):
+    pint = pytest.importorskip("pint")
+    registry = pint.get_application_registry()
+    ours = units.unit(symbol)
+    theirs = registry.Quantity(registry.parse_expression(pint_unit(symbol)))
+    if ours.offset:
+        assert registry.Quantity(40.0, theirs.units).to("kelvin").magnitude == pytest.approx(
+            float(40 * ours.scale + ours.offset)
+        )
+        return
+    if ours.quantity == "bytes":
+        assert theirs.to("byte").magnitude == pytest.approx(float(ours.scale))
+        return
+    base = theirs.to_base_units()
+    exponents = dict(
+        zip(("kilogram", "meter", "second", "kelvin", "ampere", "mole", "candela"), ours.dimension, strict=False)
+    )
+    if ours.quantity != "dimensionless":
+        angles = ("radian", "pixel")
+        found = {str(name): power for name, power in base.unit_items() if str(name) not in angles}
+        assert found == {name: power for name, power in exponents.items() if power}
+        # The table's own rounding, and its several British thermal units, are within a thousandth.
+        scale = units.MISPRINTS.get(symbol, ours.scale)
+        assert base.magnitude == pytest.approx(float(scale), rel=1e-3)
+
+
+def test_what_pint_has_not_is_known():
+    refused = {one.symbol for one in units.all_units() if one.symbol not in _table() and one.quantity != "currency"}
+    assert refused == {
+        *("%RH", "%obsc/ft", "%obsc/m", "COP", "DCIE", "PUE", "dBmV", "dBµV", "db", "fnu", "kW/ton", "ntu", "pH", "pf"),
+        *("°daysC", "°daysF", "VAR", "kVAR", "MVAR", "VARh", "kVARh", "MVARh"),
+        *("m³_gas", "ft³_gas", "Hcf_natural_gas", "Ccf_natural_gas", "Mcf_natural_gas", "MMcf_natural_gas"),
+    }
