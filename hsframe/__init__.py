@@ -38,6 +38,7 @@ from hsframe.errors import (
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 from hsframe.unit_array.dtype import UnitDtype
+from hsframe.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from hsframe import options, spans, units
@@ -77,8 +78,6 @@ if TYPE_CHECKING:
         watch_sub,
         watch_unsub,
     )
-
-__version__ = "0.1.0"
 
 # Where each name comes from that is loaded on first use (PEP 562).
 _LAZY: Final = {

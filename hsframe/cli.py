@@ -13,11 +13,11 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.errors import HsFrameError, MetadataError
+from hsframe.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def _say(message: Warning | str, *_: object, **__: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hsframe", description="Project Haystack servers to pandas.")
-    parser.add_argument("--version", action="version", version=f"hsframe {_version()}")
+    parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = commands.add_parser("demo", help="serve a demo building, or run through it once")
@@ -112,13 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--csv", action="store_true", help="write CSV")
     doctor.set_defaults(run=_doctor)
     return parser
-
-
-def _version() -> str:
-    try:
-        return metadata.version("hsframe")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:

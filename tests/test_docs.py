@@ -17,7 +17,10 @@ import hsframe
 from hsframe.testing.server import running_server
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+# A package index shows README.md without the rest of the tree, so its links name the repository.
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
+OURS = re.compile(r"https://(?:github\.com/hsframe/hsframe/blob|raw\.githubusercontent\.com/hsframe/hsframe)/main/")
 # Examples that open a socket or write a file say so with a doctest skip; everything else runs.
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
@@ -76,14 +79,24 @@ def test_the_readme_names_the_two_commands() -> None:
     assert "scripts/check" in shell
 
 
+def links(document: str) -> list[str]:
+    """What the document links to: beside the words, or in the list of links at its end."""
+    return [inline or listed for inline, listed in LINK.findall((ROOT / document).read_text("utf-8"))]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_paths_exist(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link]
+    linked = [target for target in (OURS.sub("", link) for link in links(document)) if "://" not in target]
     # `hsframe/codecs/zinc.py`, `tests/test_floors.py`: a path in backticks that starts in a folder of the project.
-    paths = re.findall(r"`((?:hsframe|tests|scripts|notebooks|docs|\.ci)/[\w./-]*)`", text)
-    missing = sorted({path for path in [*links, *paths] if not (ROOT / path).exists()})
+    paths = re.findall(r"`((?:hsframe|tests|scripts|notebooks|docs|\.ci|\.github)/[\w./-]*)`", text)
+    missing = sorted({path for path in [*linked, *paths] if not (ROOT / path).exists()})
     assert missing == []
+
+
+def test_the_links_of_the_readme_work_where_the_tree_is_not() -> None:
+    assert [link for link in links("README.md") if "://" not in link] == []
+    assert sum(OURS.match(link) is not None for link in links("README.md")) >= 5
 
 
 def test_the_tour_of_the_architecture_is_the_tree() -> None:

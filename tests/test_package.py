@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import hsframe
 
@@ -48,10 +49,40 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_version_is_written_once_and_is_the_same_everywhere(wheel: Path) -> None:
-    version = PYPROJECT["project"]["version"]
-    assert hsframe.__version__ == version
+    assert "version" not in PYPROJECT["project"]
+    version = hsframe.__version__
+    places = [path for path in (ROOT / "hsframe").rglob("*.py") if f'"{version}"' in path.read_text("utf-8")]
+    assert places == [ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]]
     assert wheel.name == f"hsframe-{version}-py3-none-any.whl"
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_source_distribution_has_what_people_look_for(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        top = {Path(name).parts[1] for name in archive.getnames()}
+    assert {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "scripts", "tests"} <= top
+    assert all(url.startswith("https://github.com/hsframe/hsframe") for url in PYPROJECT["project"]["urls"].values())
+
+
+def test_the_hooks_run_the_tools_of_the_check() -> None:
+    """What pre-commit runs is in the environment that scripts/dev makes, and scripts/check runs the same."""
+    entries = re.findall(r"entry: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    tools = {Path(entry).name for entry in entries}
+    assert tools == {"ruff", "mypy"}
+    assert all(entry.startswith(".venv/bin/") for entry in entries)
+    assert "make-venv .venv " in (ROOT / "scripts" / "dev").read_text("utf-8")
+    check = (ROOT / "scripts" / "check").read_text("utf-8")
+    assert all(f'"$main/bin/{tool}"' in check for tool in tools)
+
+
+def test_the_leg_with_a_random_seed_is_random() -> None:
+    """The profile that it names draws other examples each time, and some tests have the marker that it picks."""
+    check = (ROOT / "scripts" / "check").read_text("utf-8")
+    leg = check.split("seed=$(", 1)[1].split("\nfi\n", 1)[0]
+    (profile,) = re.findall(r"HYPOTHESIS_PROFILE=(\S+)", leg)
+    assert not settings.get_profile(profile).derandomize
+    assert settings.get_profile("ci").derandomize
+    assert '-m hypothesis --hypothesis-seed="$seed"' in leg
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:

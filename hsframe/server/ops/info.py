@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -14,6 +13,7 @@ from hsframe.kinds import MARKER, Symbol, Uri
 from hsframe.server.ops.records import grid_of, limit_of
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
+from hsframe.version import __version__
 from hsframe.zones import zone
 
 __all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
@@ -50,7 +50,6 @@ _DEFS: Final = (
 
 def about(call: Call) -> Grid:
     """One row about the server."""
-    version = _version()
     local = zone(call.database.tz)
     row = {
         "haystackVersion": "4.0",
@@ -59,20 +58,13 @@ def about(call: Call) -> Grid:
         "serverTime": call.state.clock.now().astimezone(local),
         "serverBootTime": call.state.booted.astimezone(local),
         "productName": "hsframe",
-        "productVersion": version,
+        "productVersion": __version__,
         "moduleName": "hsframe.server",
-        "moduleVersion": version,
+        "moduleVersion": __version__,
         "vendorName": "hsframe",
         "whoami": call.user,
     }
     return Grid.from_rows(None, list(row), [row])
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("hsframe")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"  # run from a source tree that was never installed
 
 
 def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
