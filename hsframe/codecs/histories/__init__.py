@@ -2,13 +2,13 @@
 
 :func:`try_decode` reads a body that is a history, or says that it is none; then the exact parser reads it.
 :class:`HistoryStream` does the same while the body arrives.
-:func:`encode_history` writes a history as a body of hisWrite, :func:`split_history` as several under a size.
+:func:`encode_history` writes a history as a body of hisWrite.
 """
 
 from __future__ import annotations
 
 from hsframe.codecs.histories.decode import try_decode
-from hsframe.codecs.histories.split import LIMIT_BYTES, encode_history, split_history
+from hsframe.codecs.histories.encode import encode_history
 from hsframe.codecs.histories.stream import HistoryStream
 
-__all__ = ["LIMIT_BYTES", "HistoryStream", "encode_history", "split_history", "try_decode"]
+__all__ = ["HistoryStream", "encode_history", "try_decode"]

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.histories.allocator import settle_allocator
-from hsframe.codecs.histories.digits import number_texts
-from hsframe.codecs.histories.joined import joined_rows
-from hsframe.codecs.histories.stamp_texts import stamp_forms, stamp_texts
-from hsframe.codecs.histories.words import Floats, Ints
+from hsframe.codecs.histories.stamp_texts import stamp_texts
 from hsframe.codecs.json4 import encode_json4, value_to_json4
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
@@ -28,107 +24,94 @@ from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
 from hsframe.zones import haystack_name, zone
 
-__all__ = ["RowTexts", "row_texts"]
+__all__ = ["encode_history"]
 
 _BLOCK_CELLS: Final = 1 << 16
 # Calls cost the same for few rows as for many.
 _LEAST_ROWS: Final = 1 << 12
 _MOST_CELLS: Final = 1 << 19
+# Numbers of 0 to 1000 in hundredths; fewer rows than this are not worth the table of their texts.
+_HUNDREDTHS: Final = 100_001
+_WORTH_TABLE: Final = 1_000
 # The years that a date has in every zone, in epoch microseconds; beyond them the exact writer says what is wrong.
 _FIRST_US: Final = (2 - 1970) * 31_556_952_000_000
 _LAST_US: Final = (9998 - 1970) * 31_556_952_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RowTexts:
-    """A body in pieces: ``head``, rows (the first without its first `skip` bytes), ``tail``."""
-
-    head: bytes
-    tail: bytes
-    skip: int
-    blocks: Iterator[pa.Array]
-
-
-def row_texts(grid: Grid, short: str, *, nan_as_null: bool = False) -> RowTexts | None:
-    """The texts of the rows of a history; None where only the exact writer can write the grid.
+def encode_history(grid: Grid, short: str) -> bytes:
+    r"""A history as a body of hisWrite.
 
     Parameters
     ----------
     grid : Grid
-        Its first column a :class:`~hsframe.columns.TimeColumn`, its others Arrow columns or sequences.
+        Columns ``ts`` and one a point; Arrow columns are written without an object a row.
     short : str
-        ``"zinc"`` or ``"json4"``.
-    nan_as_null : bool
-        Whether NaN is written as no sample.
+        ``"zinc"``, ``"json"`` or ``"json4"``, ``"json3"``.
+
+    Returns
+    -------
+    bytes
+        What decodes to the grid again. NaN and infinities are written by name, numbers by their shortest text, the
+        zone by the name that the column has.
+
+    Raises
+    ------
+    CodecError
+        A value that the format cannot write.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from hsframe.columns import NumberColumn, TimeColumn
+    >>> times = TimeColumn(pa.array([0, 60_000_000]), "UTC")
+    >>> encode_history(Grid({}, ["ts", "val"], [times, NumberColumn(pa.array([1.5, 2.0]), "kW")]), "zinc")
+    b'ver:"3.0"\nts,val\n1970-01-01T00:00:00Z UTC,1.5kW\n1970-01-01T00:01:00Z UTC,2kW\n'
     """
-    if short not in ("zinc", "json4") or len(grid.cols) < 2 or not isinstance(grid.columns[0], TimeColumn):
-        return None
-    times = grid.columns[0]
-    if times.values.null_count or len({col.name for col in grid.cols} & {"_kind"}):
-        return None
+    short = "json4" if short == "json" else short
+    times = grid.columns[0] if grid.columns else None
+    if not isinstance(times, TimeColumn) or short not in _WRITERS or not _can_write(grid, times):
+        from hsframe.codecs import encode_exact
+
+        return encode_exact(grid, short)
+    writer = _WRITERS[short]()
+    head, tail = writer.around_rows(Grid(grid.meta, grid.cols, [()] * len(grid.cols)))
+    # It grows without a copy and gives its buffer away: blocks are written where memory is warm, and the body once.
+    body = BytesIO()
+    body.write(head)
+    skipped = writer.separator_length
+    for block in _blocks(grid, times, writer):
+        body.write(_octets(block)[skipped:])
+        skipped = 0
+    body.write(tail)
+    return body.getvalue()
+
+
+def _can_write(grid: Grid, times: TimeColumn) -> bool:
+    """Whether rows can be joined: the exact writer writes the others, or says what is wrong with them."""
+    if len(grid) == 0 or len(grid.cols) < 2 or times.values.null_count or "_kind" in grid.col_names:
+        return False
     bounds = pc.min_max(times.values).as_py()
-    if len(grid) and not (bounds["min"] >= _FIRST_US and bounds["max"] <= _LAST_US):
-        return None
-    bare = Grid(grid.meta, grid.cols, [()] * len(grid.cols))
-    writer: _Writer
-    if short == "zinc":
-        head, tail, skip = encode_zinc(bare)[:-1], b"\n", 0
-        writer = _ZincWriter(nan_as_null)
-    else:
-        head, tail, skip = encode_json4(bare)[:-2], b"]}", 1
-        writer = _Json4Writer(nan_as_null)
-    return RowTexts(head, tail, skip, _blocks(grid, times, writer))
+    return bool(bounds["min"] >= _FIRST_US and bounds["max"] <= _LAST_US)
 
 
 def _blocks(grid: Grid, times: TimeColumn, writer: _Writer) -> Iterator[pa.Array]:
+    """The texts of rows, each with what separates it from the row in front."""
     rows = max(_BLOCK_CELLS // len(grid.cols), min(_LEAST_ROWS, _MOST_CELLS // len(grid.cols)), 1)
-    settle_allocator()
     name = haystack_name(times.tz) if "/" in times.tz else times.tz
+    around = writer.around_stamp(name, grid.cols[0].name)
     for begin in range(0, len(grid), rows):
         us = np.asarray(times.values[begin : begin + rows].to_numpy(zero_copy_only=False), np.int64)
-        columns = [column[begin : begin + rows] for column in grid.columns[1:]]
-        around = writer.around_stamp(name, grid.cols[0].name)
-        plain = _plain_rows(us, zone(times.tz), around, grid, columns, writer)
-        if plain is not None:
-            yield plain
-            continue
         parts: list[Any] = [stamp_texts(us, zone(times.tz), *around)]
-        for col, column in zip(grid.cols[1:], columns, strict=True):
-            parts += writer.cells(column, col.name)
+        for col, column in zip(grid.cols[1:], grid.columns[1:], strict=True):
+            parts += writer.cells(column[begin : begin + rows], col.name)
         parts.append(writer.row_end)
         yield pc.binary_join_element_wise(*_merged(parts), b"")
 
 
-def _plain_rows(
-    us: Ints,
-    label: ZoneInfo,
-    around: tuple[bytes, bytes],
-    grid: Grid,
-    columns: Sequence[Sequence[Any]],
-    writer: _Writer,
-) -> pa.Array | None:
-    """Rows that have a finite number in each cell; None where a cell is anything else."""
-    numbers = []
-    gaps = [around[1]]
-    for col, column in zip(grid.cols[1:], columns, strict=True):
-        doubles = _finite(column)
-        if doubles is None:
-            return None
-        assert isinstance(column, NumberColumn)
-        before, behind = writer.around_number(column.unit)
-        gaps[-1] += writer.lead(col.name) + before
-        gaps.append(behind)
-        numbers.append(number_texts(doubles))
-    close = gaps.pop() + writer.row_end
-    return joined_rows(stamp_forms(us, label, close + around[0], gaps[0]), numbers, gaps[1:], close)
-
-
-def _finite(column: Sequence[Any]) -> Floats | None:
-    """The doubles of a column of nothing but finite numbers."""
-    if not isinstance(column, NumberColumn) or column.na is not None or column.values.null_count:
-        return None
-    doubles: Floats = np.asarray(_plain(column.values).to_numpy(zero_copy_only=False), np.float64)
-    return doubles if np.isfinite(doubles).all() else None
+def _octets(block: Any) -> memoryview:
+    """The bytes of the texts of an Arrow binary array."""
+    ends = np.frombuffer(block.buffers()[1], np.int32)
+    return memoryview(block.buffers()[2])[int(ends[block.offset]) : int(ends[block.offset + len(block)])]
 
 
 def _merged(parts: Sequence[Any]) -> list[Any]:
@@ -145,10 +128,14 @@ def _merged(parts: Sequence[Any]) -> list[Any]:
 class _Writer:
     """How one format writes a row: parts are constants or binary arrays without nulls."""
 
+    #: What ends a row.
     row_end = b""
+    #: The bytes in front of a row that separate it from the one before.
+    separator_length = 0
 
-    def __init__(self, nan_as_null: bool) -> None:
-        self._nan_as_null = nan_as_null
+    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
+        """What stands in front of the rows of a grid and behind them, for the grid without rows."""
+        raise NotImplementedError
 
     def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
         """What stands around a timestamp, from the row's beginning to the first cell, for the zone's name."""
@@ -191,11 +178,9 @@ class _Writer:
         values = _plain(column.values)
         before, behind = self.around_number(column.unit)
         before = self.lead(name) + before
-        if self._nan_as_null:
-            values = pc.if_else(pc.is_nan(values), None, values)
         odd = pc.invert(pc.is_finite(values))
         if values.null_count == 0 and not pc.any(odd).as_py() and column.na is None:
-            return [before, pc.cast(pc.cast(values, pa.string()), pa.binary()), behind]
+            return [before, _number_texts(values), behind]
         texts = pc.cast(pc.cast(pc.if_else(odd, None, values), pa.string()), pa.binary())
         texts = pc.binary_join_element_wise(before, texts, behind, b"")
         if pc.any(odd).as_py():
@@ -212,6 +197,26 @@ class _Writer:
         return pc.fill_null(texts, self.null(name)) if texts.null_count else texts
 
 
+def _number_texts(values: pa.Array) -> pa.Array:
+    """The shortest text of each finite number that reads back as the number.
+
+    Arrow writes them one by one. Most measured values are hundredths, and a table of what Arrow writes for each
+    takes a tenth of the time: where the quotient is the double itself, its text is the double's.
+    """
+    doubles = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    if len(doubles) >= _WORTH_TABLE:
+        with np.errstate(over="ignore"):
+            scaled = np.rint(doubles * 100)
+        if ((scaled / 100 == doubles) & (scaled < _HUNDREDTHS) & ~np.signbit(doubles)).all():
+            return _hundredths().take(pa.array(scaled.astype(np.int32)))
+    return pc.cast(pc.cast(values, pa.string()), pa.binary())
+
+
+@cache
+def _hundredths() -> pa.Array:
+    return pc.cast(pc.cast(pa.array(np.arange(_HUNDREDTHS) / 100), pa.string()), pa.binary())
+
+
 def _plain(values: Any) -> pa.Array:
     """One array of what may be chunked."""
     if isinstance(values, pa.ChunkedArray):
@@ -220,6 +225,9 @@ def _plain(values: Any) -> pa.Array:
 
 
 class _ZincWriter(_Writer):
+    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
+        return encode_zinc(bare)[:-1], b"\n"
+
     def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
         return b"\n", b" " + name.encode()
 
@@ -238,6 +246,10 @@ class _ZincWriter(_Writer):
 
 class _Json4Writer(_Writer):
     row_end = b"}"
+    separator_length = 1
+
+    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
+        return encode_json4(bare)[:-2], b"]}"
 
     def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
         before = f',{{{json.dumps(column, ensure_ascii=False)}:{{"_kind":"dateTime","val":"'
@@ -257,3 +269,6 @@ class _Json4Writer(_Writer):
 
     def null(self, column: str) -> bytes:
         return b""
+
+
+_WRITERS: Final = {"zinc": _ZincWriter, "json4": _Json4Writer}

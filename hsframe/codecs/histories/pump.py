@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.allocator import settle_allocator
 from hsframe.codecs.histories.rows import HistoryRows
 from hsframe.codecs.histories.words import PAD, Block
 
@@ -37,7 +36,6 @@ class Pump:
 
     def __init__(self, rows: HistoryRows, size: int = BLOCK_BYTES) -> None:
         self._rows = rows
-        settle_allocator()
         self._block = Block(size)
         self._held = 0
         self.taken = 0

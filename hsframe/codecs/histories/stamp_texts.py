@@ -6,7 +6,6 @@ form (no fraction, three digits, six; an offset or Z) have one length, so a form
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -18,7 +17,7 @@ import pyarrow as pa
 
 from hsframe.codecs.histories.words import Ints, Words
 
-__all__ = ["Form", "offset_minutes", "stamp_forms", "stamp_texts"]
+__all__ = ["offset_minutes", "stamp_texts"]
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -68,14 +67,6 @@ def _offset_at(us: int, zone: ZoneInfo) -> int:
     return int((zone.fromutc(utc) - utc).total_seconds() / 60)  # of one zone: wall clock less wall clock
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Timestamps of one length: the rows that they belong to (None: all), and a record each."""
-
-    rows: Ints | None
-    records: npt.NDArray[np.void]
-
-
 def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Array:
     """The texts ``before + 2021-01-01T00:00:00-05:00 + behind`` of instants.
 
@@ -91,33 +82,24 @@ def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Ar
     -------
     pyarrow binary array
     """
-    forms = stamp_forms(us, zone, before, behind)
-    pieces = [_binary(form.records) for form in forms]
-    if len(pieces) == 1:
-        return pieces[0]
-    order = np.concatenate([form.rows for form in forms if form.rows is not None])
-    back = np.empty(len(us), np.int64)
-    back[order] = np.arange(len(us))
-    return pa.concat_arrays(pieces).take(pa.array(back))
-
-
-def stamp_forms(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> list[Form]:
-    """The texts of :func:`stamp_texts` as records, rows of one length together."""
     offsets = offset_minutes(us, zone)
     local = us + offsets * _MINUTE_US
     seconds = local // 1_000_000
     fractions = local - seconds * 1_000_000
     has_zero = not offsets.any()
     if (has_zero or offsets.all()) and not fractions.any():
-        return [Form(None, _records(seconds, fractions, offsets, 0, has_zero, before, behind))]
+        return _binary(_records(seconds, fractions, offsets, 0, has_zero, before, behind))
     digits = np.where(fractions == 0, 0, np.where(fractions % 1000 == 0, 3, 6))
-    kinds = digits * 2 + (offsets == 0)
-    forms = []
-    for kind in np.unique(kinds).tolist():
-        rows = np.flatnonzero(kinds == kind)
+    forms = digits * 2 + (offsets == 0)
+    pieces, order = [], []
+    for form in np.unique(forms).tolist():
+        rows = np.flatnonzero(forms == form)
         parts = (seconds[rows], fractions[rows], offsets[rows])
-        forms.append(Form(rows, _records(*parts, kind // 2, bool(kind % 2), before, behind)))
-    return forms
+        pieces.append(_binary(_records(*parts, form // 2, bool(form % 2), before, behind)))
+        order.append(rows)
+    back = np.empty(len(us), np.int64)
+    back[np.concatenate(order)] = np.arange(len(us))
+    return pa.concat_arrays(pieces).take(pa.array(back))
 
 
 def _records(

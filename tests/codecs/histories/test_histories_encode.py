@@ -1,4 +1,4 @@
-"""Bodies of hisWrite: what is written reads back as the grid, and keeps under the limit."""
+"""Bodies of hisWrite: what is written reads back as the grid."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode_exact, encode, encode_exact
-from hsframe.codecs.histories import encode_history, split_history
+from hsframe.codecs.histories import encode_history
 from hsframe.codecs.histories.decode import try_decode
 from hsframe.codecs.histories.stamp_texts import offset_minutes
+from hsframe.codecs.zinc_write import write_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Col, Grid
-from hsframe.kinds import Ref
+from hsframe.kinds import Number, Ref
 from hsframe.testing import strategies as hs
 
 ZONES = ["New_York", "London", "UTC", "Kolkata", "Lord_Howe", "St_Johns", "GMT+5", "Casablanca"]
@@ -77,54 +78,15 @@ def test_columns_that_were_read_are_written_again(grid: Grid, short: str) -> Non
         assert decode_exact(encode_history(by_columns, short), short) == decode_exact(body, short)
 
 
-@given(histories(), st.sampled_from(["zinc", "json4", "json3"]), st.integers(300, 900))
-def test_split_bodies_keep_the_limit_and_every_row_once(grid: Grid, short: str, limit: int) -> None:
-    longest = max((len(encode_history(_one_row(grid, row), short)) for row in range(len(grid))), default=0)
-    if longest > limit:
-        with pytest.raises(CodecError, match="more than the limit"):
-            split_history(grid, short, limit)
-        return
-    bodies = split_history(grid, short, limit)
-    assert max(map(len, bodies)) <= limit
-    parts = [decode_exact(body, short) for body in bodies]
-    for part in parts:
-        assert part.meta == grid.meta
-        assert part.cols == grid.cols
-    whole = decode_exact(encode_history(grid, short), short)
-    assert [dict(row) for part in parts for row in part] == [dict(row) for row in whole]
-
-
-def _one_row(grid: Grid, row: int) -> Grid:
-    return Grid(grid.meta, grid.cols, [column[row : row + 1] for column in grid.columns])
-
-
 def small_history(values: list[float], unit: str | None = "kW") -> Grid:
     times = TimeColumn(pa.array([i * 60_000_000 for i in range(len(values))]), "UTC")
     return Grid({"id": Ref("a")}, ["ts", "val"], [times, NumberColumn(pa.array(values), unit)])
 
 
-def test_infinities_by_name_and_nan_as_asked() -> None:
+def test_infinities_and_nan_by_name() -> None:
     grid = small_history([1.5, float("inf"), float("-inf"), float("nan")])
     lines = encode_history(grid, "zinc").decode().splitlines()[2:]
     assert [line.split(",")[1] for line in lines] == ["1.5kW", "INF", "-INF", "NaN"]
-    lines = encode_history(grid, "zinc", nan_as_null=True).decode().splitlines()[2:]
-    assert [line.split(",")[1] for line in lines] == ["1.5kW", "INF", "-INF", ""]
-    assert b"NaN" not in encode_history(grid, "json4", nan_as_null=True)
-    assert b"NaN" not in encode_history(grid, "json3", nan_as_null=True)
-
-
-def test_a_body_is_filled_to_the_limit() -> None:
-    grid = small_history([float(i % 100) for i in range(20_000)])
-    for short in ("zinc", "json4"):
-        bodies = split_history(grid, short, 100_000)
-        longest_row = 120
-        assert all(100_000 - longest_row < len(body) <= 100_000 for body in bodies[:-1])
-        assert sum(len(decode_exact(body, short)) for body in bodies) == 20_000
-
-
-def test_a_row_that_is_too_long_is_refused() -> None:
-    with pytest.raises(CodecError, match="one row with its header is"):
-        split_history(small_history([1.0, 2.0]), "zinc", 30)
 
 
 def test_a_unit_that_cannot_be_written_is_refused() -> None:
@@ -151,3 +113,63 @@ def test_offsets_are_those_of_zoneinfo(us: list[int], name: str) -> None:
         assert offset is not None
         expected.append(int(offset.total_seconds() / 60))
     assert offset_minutes(np.array(us, np.int64), label).tolist() == expected
+
+
+# ---- rows of nothing but numbers
+
+decimals = st.builds(lambda digits, places: digits / 10**places, st.integers(-(10**9), 10**9), st.integers(0, 6))
+short_decimals = st.builds(lambda digits: digits / 100, st.integers(-10, 100_010))
+finite = st.floats(allow_nan=False, allow_infinity=False)
+of_seconds = st.integers(1_500_000_000, 1_700_000_000).map(lambda s: s * 1_000_000)
+fractional = of_seconds.map(lambda us: us + 1_000) | of_seconds.map(lambda us: us + 1)
+
+
+@st.composite
+def plain_histories(draw: st.DrawFn) -> Grid:
+    length, width = draw(st.integers(1, 20)), draw(st.integers(1, 4))
+    clock = draw(st.sampled_from([of_seconds, of_seconds | fractional]))
+    times = draw(st.lists(clock, min_size=length, max_size=length))
+    columns: list[Any] = [TimeColumn(pa.array(times), draw(st.sampled_from(["New_York", "London", "UTC", "Kolkata"])))]
+    for _ in range(width):
+        numbers = draw(st.sampled_from([short_decimals, decimals, finite]))
+        cells = draw(st.lists(numbers, min_size=length, max_size=length))
+        unit = draw(st.sampled_from([None, "kW", "°F", "gal/min_per_square_foot_of_roof"]))
+        columns.append(NumberColumn(pa.array(cells, pa.float64()), unit))
+    return Grid({}, [Col("ts"), *(Col(f"v{place}") for place in range(width))], columns)
+
+
+@given(plain_histories(), st.sampled_from(["zinc", "json4"]))
+def test_plain_rows_read_back_exactly(grid: Grid, form: str) -> None:
+    assert decode_exact(encode_history(grid, form), form) == grid
+
+
+@given(plain_histories(), st.sampled_from([1, 3]), st.sampled_from([0, 1000]))
+def test_plain_rows_are_the_texts_one_by_one(grid: Grid, rows: int, worth_table: int) -> None:
+    tz = grid.columns[0].tz  # type: ignore[attr-defined]
+    lines = []
+    for row, when in enumerate(grid.column("ts")):
+        cells = (write_number(column.values[row].as_py(), column.unit) for column in grid.columns[1:])  # type: ignore[attr-defined]
+        lines.append(f"{stamp_of(when)} {tz}," + ",".join(cells))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_BLOCK_CELLS", "_MOST_CELLS"):
+            patch.setattr(f"hsframe.codecs.histories.encode.{name}", rows * len(grid.cols))
+        patch.setattr("hsframe.codecs.histories.encode._WORTH_TABLE", worth_table)
+        body = encode_history(grid, "zinc").decode()
+    assert body.splitlines()[2:] == lines
+
+
+def stamp_of(when: datetime) -> str:
+    text = when.isoformat(timespec="milliseconds" if when.microsecond % 1000 == 0 else "microseconds")
+    text = text.replace(".000", "") if when.microsecond == 0 else text
+    return text.replace("+00:00", "Z")
+
+
+def write_number(double: float, unit: str | None) -> str:
+    text: str = pa.array([double]).cast(pa.string())[0].as_py()
+    return text + write_value(Number(1, unit))[1:]
+
+
+@pytest.mark.parametrize("double", [0.0, -0.0, 0.01, 999.99, 1000.0, 1000.01, -0.01, 0.005, 1e308, 5e-324])
+def test_numbers_have_their_shortest_text(double: float) -> None:
+    body = encode_history(small_history([double] * 2_000), "zinc").decode()
+    assert {line.split(",")[1] for line in body.splitlines()[2:]} == {write_number(double, "kW")}
