@@ -6,14 +6,13 @@ A format is named by its MIME type or by a short name. The modules of the format
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["SHORT_NAMES", "decode", "decode_exact", "encode", "encode_exact", "mime_of", "short_of"]
+__all__ = ["SHORT_NAMES", "NeedsExact", "decode", "decode_exact", "encode", "encode_exact", "mime_of", "short_of"]
 
 _MIMES: Final = {
     "zinc": "text/zinc",
@@ -45,6 +44,10 @@ _LOOK_BYTES: Final = 65_536
 
 #: The short names of the formats; ``json`` is another name of ``json4``.
 SHORT_NAMES: Final = tuple(_MIMES)
+
+
+class NeedsExact(Exception):
+    """Only the exact parser can read this body: it is unusual, or wrong, and then the error is the exact parser's."""
 
 
 def mime_of(short: str) -> str:
@@ -129,19 +132,19 @@ def decode(body: bytes | str, mime: str) -> Grid:
     Ref('a')
     """
     short = _short(mime)
-    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
-        from hsframe.codecs.histories import try_decode
+    grid = None
+    try:
+        if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
+            from hsframe.codecs.histories import try_decode
 
-        grid = try_decode(body, short)
-        if grid is not None:
-            return grid
-    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
-        from hsframe.codecs.entities import try_records
+            grid = try_decode(body, short)
+        elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
+            from hsframe.codecs.entities import try_records
 
-        grid = try_records(body, short)
-        if grid is not None:
-            return grid
-    return decode_exact(body, mime)
+            grid = try_records(body, short)
+    except NeedsExact:
+        pass
+    return decode_exact(body, short) if grid is None else grid
 
 
 def _may_be_history(body: bytes, short: str) -> bool:
@@ -161,31 +164,26 @@ def decode_exact(body: bytes | str, mime: str) -> Grid:
         from hsframe.codecs.zinc import decode_zinc
 
         return decode_zinc(body)
-    if short in ("json4", "json3"):
-        return _decode_json(body, short)
     if short == "trio":
         from hsframe.codecs.trio import decode_trio
 
         return decode_trio(body)
-    raise CodecError(
-        "CSV is write-only: it does not keep the kinds of its values", expected="Zinc, JSON or Trio", source="csv"
-    )
+    if short == "csv":
+        raise CodecError(
+            "CSV is write-only: it does not keep the kinds of its values", expected="Zinc, JSON or Trio", source="csv"
+        )
+    from hsframe.codecs.json3 import Json3
+    from hsframe.codecs.json4 import Json4
+    from hsframe.codecs.json_common import has_kinds
 
-
-def _decode_json(body: bytes | str, short: str) -> Grid:
-    """By version 4 where the body says so anywhere; a grid that does not is of version 3, whatever was asked.
-
-    A version 4 grid says ``"_kind": "grid"``. A bare dict may say nothing, and is then what was asked.
-    """
-    from hsframe.codecs.json3 import grid_from_json3
-    from hsframe.codecs.json4 import decode_json4, grid_from_json4
-    from hsframe.codecs.json_text import has_kinds, load
-
+    # A grid of version 4 says "_kind", so what does not is of version 3, whatever was asked. A bare dict may say
+    # nothing, and is then what was asked.
     if has_kinds(body):
-        return decode_json4(body)
-    value = load(body, "json v4" if short == "json4" else "json v3")
+        return Json4().decode(body)
+    codec = Json4() if short == "json4" else Json3()
+    value = codec.load(body)
     bare = isinstance(value, dict) and "cols" not in value
-    return grid_from_json4(value) if bare and short == "json4" else grid_from_json3(value)
+    return (codec if bare else Json3()).grid_from(value)
 
 
 def encode(grid: Grid, mime: str) -> bytes:
@@ -225,26 +223,19 @@ def encode_exact(grid: Grid, mime: str) -> bytes:
 
     Where :func:`encode` takes a quicker way, its body decodes to the same grid as this one's.
     """
-    return _encoder(_short(mime))(grid)
-
-
-def _encoder(short: str) -> Callable[[Grid], bytes]:
+    short = _short(mime)
     if short == "zinc":
-        from hsframe.codecs.zinc_write import encode_zinc
+        from hsframe.codecs.zinc_write import encode_zinc as write
+    elif short == "json4":
+        from hsframe.codecs.json4 import Json4
 
-        return encode_zinc
-    if short == "json4":
-        from hsframe.codecs.json4 import encode_json4
+        write = Json4().encode
+    elif short == "json3":
+        from hsframe.codecs.json3 import Json3
 
-        return encode_json4
-    if short == "json3":
-        from hsframe.codecs.json3 import encode_json3
-
-        return encode_json3
-    if short == "trio":
-        from hsframe.codecs.trio import encode_trio
-
-        return encode_trio
-    from hsframe.codecs.csv import encode_csv
-
-    return encode_csv
+        write = Json3().encode
+    elif short == "trio":
+        from hsframe.codecs.trio import encode_trio as write
+    else:
+        from hsframe.codecs.csv import encode_csv as write
+    return write(grid)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from hsframe.codecs.zinc_write import to_bytes, write_value
+from hsframe.codecs.writing import to_bytes
+from hsframe.codecs.zinc_write import write_value
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Bin, Marker, Ref, Symbol, Uri
 

@@ -6,13 +6,12 @@ import re
 from typing import Final
 
 from hsframe.codecs import decode, short_of
-from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
 __all__ = ["decode_all"]
 
 # Texts and uris may hold anything; grids within grids begin with a version line of their own.
-_MARKS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
+_TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
 
 
 def decode_all(body: bytes, mime: str) -> list[Grid]:
@@ -44,33 +43,30 @@ def decode_all(body: bytes, mime: str) -> list[Grid]:
     if short == "zinc":
         return [decode(piece, mime) for piece in _zinc_pieces(body)]
     if short in ("json4", "json3") and body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        return _json_grids(body, short)
+        return _json_grids(body)
     return [decode(body, mime)]
 
 
 def _zinc_pieces(body: bytes) -> list[bytes]:
     starts: list[int] = []
     depth = 0
-    for mark in _MARKS.finditer(body):
-        text = mark[0]
+    for token in _TOKENS.finditer(body):
+        text = token[0]
         if text == b"<<":
             depth += 1
         elif text == b">>":
             depth -= 1
         elif text == b"ver:" and depth == 0:
-            starts.append(mark.start())
+            starts.append(token.start())
     if len(starts) < 2:
         return [body]
     return [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
 
 
-def _json_grids(body: bytes, short: str) -> list[Grid]:
-    from hsframe.codecs.json3 import grid_from_json3
-    from hsframe.codecs.json4 import grid_from_json4
-    from hsframe.codecs.json_text import has_kinds, load
+def _json_grids(body: bytes) -> list[Grid]:
+    from hsframe.codecs.json3 import Json3
+    from hsframe.codecs.json4 import Json4
+    from hsframe.codecs.json_common import has_kinds
 
-    items = load(body, "json v4" if short == "json4" else "json v3")
-    if not isinstance(items, list):
-        raise CodecError("the body is no list", expected="a list of grids", source="json")
-    read = grid_from_json4 if has_kinds(body) else grid_from_json3
-    return [read(item) for item in items]
+    codec = Json4() if has_kinds(body) else Json3()
+    return [codec.grid_from(item) for item in codec.load(body)]

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.writing import to_bytes
 from hsframe.codecs.zinc import decode_zinc, parse_value
-from hsframe.codecs.zinc_write import encode_zinc, to_bytes, write_value
+from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Marker

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.makers import make_number, make_ref
 from hsframe.codecs.positions import error_at, without_lone_surrogates
+from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import zone
@@ -171,10 +171,10 @@ def number_of(decimal: str, unit: str | None = None) -> Number:
         try:
             whole = int(decimal)  # which takes the underscores, too
         except ValueError:  # it has an exponent
-            return make_number(float(decimal), unit)
+            return unchecked_number(float(decimal), unit)
         if -_EXACT_INT < whole < _EXACT_INT:
-            return make_number(whole, unit)
-    return make_number(float(decimal.replace("_", "")), unit)
+            return unchecked_number(whole, unit)
+    return unchecked_number(float(decimal.replace("_", "")), unit)
 
 
 def decimal_of(text: str) -> float | None:
@@ -245,12 +245,12 @@ def _scan_ref(text: str, pos: int) -> tuple[Ref, int]:
         raise _error(text, pos, "this ref has no id", "@ and letters, digits or _:-.~")
     val, dis = match.groups()
     if dis is not None:
-        return make_ref(val, dis), match.end()
+        return unchecked_ref(val, dis), match.end()
     end = match.end()
     if text[end - 1] != " ":
-        return make_ref(val, None), end
+        return unchecked_ref(val, None), end
     dis, end = scan_str(text, end)
-    return make_ref(val, dis), end
+    return unchecked_ref(val, dis), end
 
 
 def _scan_symbol(text: str, pos: int) -> tuple[Symbol, int]:

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hsframe.codecs import encode_exact
-from hsframe.codecs.json4 import value_to_json4
+from hsframe.codecs.json4 import Json4
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref, Uri
 
@@ -120,7 +120,7 @@ def spaced_json4(grid: Grid) -> bytes:
 
     cols = ",\n".join(json.dumps({"name": name}, separators=(", ", ":")) for name in grid.col_names)
     rows = ",\n".join(
-        json.dumps(value_to_json4(dict(row)), ensure_ascii=False, separators=(", ", ":")) for row in grid.rows
+        json.dumps(Json4().write(dict(row)), ensure_ascii=False, separators=(", ", ":")) for row in grid.rows
     )
     return f'{{\n"_kind": "grid",\n"meta": {{"ver":"3.0"}},\n"cols": [\n{cols}\n],\n"rows":[\n{rows}\n]\n}}\n'.encode()
 

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hsframe.codecs import SHORT_NAMES, decode, decode_exact, encode, mime_of, short_of
-from hsframe.codecs.json3 import value_from_json3
-from hsframe.codecs.json4 import value_from_json4
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
 from hsframe.codecs.positions import MAX_DEPTH
 from hsframe.codecs.zinc import parse_value, write_value
 from hsframe.errors import CodecError
@@ -164,7 +164,7 @@ def test_json4_errors_say_the_path(cell: Any, path: str, words: str) -> None:
     assert caught.value.problem.startswith(path + ": "), str(caught.value)
     assert words in str(caught.value)
     with pytest.raises(CodecError):
-        value_from_json4(cell)
+        Json4().value_from(cell)
 
 
 @pytest.mark.parametrize(("cell", "path", "words"), JSON3_ERRORS, ids=[str(row[0]) for row in JSON3_ERRORS])
@@ -175,7 +175,7 @@ def test_json3_errors_say_the_path(cell: Any, path: str, words: str) -> None:
     assert caught.value.problem.startswith(path + ": "), str(caught.value)
     assert words in str(caught.value)
     with pytest.raises(CodecError):
-        value_from_json3(cell)
+        Json3().value_from(cell)
 
 
 STRUCTURES: list[tuple[Any, str]] = [

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode, zinc
-from hsframe.codecs.json3 import value_from_json3, value_to_json3
-from hsframe.codecs.json4 import value_from_json4, value_to_json4
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import parse_value, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -33,8 +33,8 @@ def test_what_is_written_reads_back(form: str, grid: Grid) -> None:
 @given(value=strategies.kinds())
 def test_values_read_back(value: Any) -> None:
     assert same(parse_value(write_value(value)), value)
-    assert same(value_from_json4(value_to_json4(value)), value)
-    assert same(value_from_json3(value_to_json3(value)), value)
+    assert same(Json4().value_from(Json4().write(value)), value)
+    assert same(Json3().value_from(Json3().write(value)), value)
 
 
 @given(grid=GRIDS, path=st.permutations(LOSSLESS))

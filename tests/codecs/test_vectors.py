@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from hsframe.codecs import decode_exact, encode
-from hsframe.codecs.json3 import value_from_json3, value_to_json3
-from hsframe.codecs.json4 import value_from_json4, value_to_json4
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import parse_value, write_value
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr, same
@@ -115,10 +115,10 @@ DATETIMES: list[tuple[datetime, str, str]] = [
 def test_kinds_both_ways(value: Any, zinc: str, json4: Any, json3: Any) -> None:
     assert write_value(value) == zinc
     assert same(parse_value(zinc), value)
-    assert json.dumps(value_to_json4(value)) == json.dumps(json4)
-    assert same(value_from_json4(json4), value)
-    assert json.dumps(value_to_json3(value)) == json.dumps(json3)
-    assert same(value_from_json3(json3), value)
+    assert json.dumps(Json4().write(value)) == json.dumps(json4)
+    assert same(Json4().value_from(json4), value)
+    assert json.dumps(Json3().write(value)) == json.dumps(json3)
+    assert same(Json3().value_from(json3), value)
     grid = Grid({"tag": value}, [Col("v", {"tag": value}), "w"], [[value, None], [None, value]])
     for form in ("zinc", "json4", "json3"):
         assert decode_exact(encode(grid, form), form) == grid
@@ -128,9 +128,9 @@ def test_kinds_both_ways(value: Any, zinc: str, json4: Any, json3: Any) -> None:
 def test_datetimes_both_ways(value: datetime, text: str, name: str) -> None:
     json4 = {"_kind": "dateTime", "val": text, "tz": name}
     assert write_value(value) == f"{text} {name}"
-    assert value_to_json4(value) == json4
-    assert value_to_json3(value) == f"t:{text} {name}"
-    for read in (parse_value(f"{text} {name}"), value_from_json4(json4), value_from_json3(f"t:{text} {name}")):
+    assert Json4().write(value) == json4
+    assert Json3().write(value) == f"t:{text} {name}"
+    for read in (parse_value(f"{text} {name}"), Json4().value_from(json4), Json3().value_from(f"t:{text} {name}")):
         assert same(read, value)
         assert read.fold == value.fold
         assert read.utcoffset() == value.utcoffset()
@@ -219,7 +219,7 @@ JSON3_READ: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("raw", "value"), JSON4_READ, ids=[str(row[0])[:30] for row in JSON4_READ])
 def test_json4_that_is_read(raw: Any, value: Any) -> None:
-    assert same(value_from_json4(raw), value)
+    assert same(Json4().value_from(raw), value)
     # Through the text, leaves are made while the JSON is read.
     body = json.dumps({"_kind": "grid", "meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": raw}]})
     assert same(decode_exact(body, "json4")[0]["v"], value)
@@ -227,7 +227,7 @@ def test_json4_that_is_read(raw: Any, value: Any) -> None:
 
 @pytest.mark.parametrize(("raw", "value"), JSON3_READ, ids=[str(row[0])[:30] for row in JSON3_READ])
 def test_json3_that_is_read(raw: Any, value: Any) -> None:
-    assert same(value_from_json3(raw), value)
+    assert same(Json3().value_from(raw), value)
     body = json.dumps({"meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": raw}]})
     assert same(decode_exact(body, "json3")[0]["v"], value)
 
@@ -236,8 +236,8 @@ def test_numbers_of_python_and_numpy_are_written() -> None:
     values = [3, 2.5, np.float64(2.5), np.int64(3), np.float32(0.5)]
     assert [write_value(value) for value in values] == ["3", "2.5", "2.5", "3", "0.5"]
     assert write_value(Number(np.float64(2.5), "kW")) == "2.5kW"
-    assert value_to_json4(np.int64(3)) == 3
-    assert value_to_json3(2.5) == "n:2.5"
+    assert Json4().write(np.int64(3)) == 3
+    assert Json3().write(2.5) == "n:2.5"
     assert write_value((1, "a")) == '[1,"a"]'
 
 

@@ -16,9 +16,9 @@ from hsframe.codecs.entities.json_cuts import cut_rows
 from hsframe.codecs.entities.readings import Reader, read_columns
 from hsframe.codecs.entities.zinc_cells import ZincReader
 from hsframe.codecs.entities.zinc_cuts import cut_lines
-from hsframe.codecs.json3 import decode_json3
-from hsframe.codecs.json4 import decode_json4
-from hsframe.codecs.json_text import has_kinds
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
+from hsframe.codecs.json_common import has_kinds
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -56,7 +56,7 @@ def _json(body: bytes) -> Grid | None:
     if match is None:
         return None
     has_version_4 = has_kinds(body)
-    head = _empty_grid(body[: match.end()] + b"]}", decode_json4 if has_version_4 else decode_json3)
+    head = _empty_grid(body[: match.end()] + b"]}", (Json4() if has_version_4 else Json3()).decode)
     cells = None if head is None else cut_rows(body, match.end(), head.col_names)
     if head is None or cells is None:
         return None

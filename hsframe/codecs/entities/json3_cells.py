@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hsframe.codecs.entities.readings import Reader
-from hsframe.codecs.json3 import cells_from_json3
+from hsframe.codecs.json3 import Json3
 
 __all__ = ["Json3Reader"]
 
@@ -22,4 +22,4 @@ class Json3Reader(Reader):
 
     def read(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of texts."""
-        return cells_from_json3(joined, counts)
+        return Json3().cells_from(joined, counts)

@@ -21,9 +21,9 @@ from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.codecs.histories.table import texts_of
 from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
-from hsframe.codecs.json4 import cells_from_json4
-from hsframe.codecs.json_text import load
-from hsframe.codecs.makers import make_number
+from hsframe.codecs.json4 import Json4
+from hsframe.codecs.json_common import load_json
+from hsframe.codecs.unchecked import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import Ref
@@ -58,7 +58,7 @@ class Json4Reader(Reader):
 
     def read(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of texts."""
-        return cells_from_json4(joined, counts)
+        return Json4().cells_from(joined, counts)
 
     def read_rich(self, part: ColumnCells) -> Sequence[Any] | None:
         """A column of Refs, of instants in one zone, or of numbers."""
@@ -202,7 +202,7 @@ class Json4Reader(Reader):
             return self.number_column(found[0][1], found[0][2], part.rows[found[0][0]])
         column = np.empty(self.cells.length, object)
         for here, values, unit in found:
-            column[part.rows[here]] = [make_number(value, unit) for value in values]
+            column[part.rows[here]] = [unchecked_number(value, unit) for value in values]
         result: list[Any] = column.tolist()
         for row, other in zip(part.rows[others].tolist(), self.read_some(part, others), strict=True):
             result[row] = other
@@ -216,7 +216,7 @@ class Json4Reader(Reader):
         """Numbers as JSON writes them; None where one is something else, or too large to be kept as it is."""
         text = b"[" + self.joined(compact(texts_of(self.cells.block, starts, ends))) + b"]"
         try:
-            values = load(text, "json v4")
+            values = load_json(text, "json v4")
         except CodecError:
             return None
         if len(values) != len(starts) or not {int, float}.issuperset(map(type, values)):

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.codecs.histories.stamp_texts import stamp_texts
-from hsframe.codecs.json4 import encode_json4, value_to_json4
+from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.grid import Grid
@@ -249,7 +249,7 @@ class _Json4Writer(_Writer):
     separator_length = 1
 
     def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
-        return encode_json4(bare)[:-2], b"]}"
+        return Json4().encode(bare)[:-2], b"]}"
 
     def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
         before = f',{{{json.dumps(column, ensure_ascii=False)}:{{"_kind":"dateTime","val":"'
@@ -259,7 +259,7 @@ class _Json4Writer(_Writer):
         return f",{json.dumps(column, ensure_ascii=False)}:".encode()
 
     def value(self, value: Any) -> bytes:
-        return json.dumps(value_to_json4(value), ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(Json4().write(value), ensure_ascii=False, separators=(",", ":")).encode()
 
     def around_number(self, unit: str | None) -> tuple[bytes, bytes]:
         if unit is None:

@@ -15,7 +15,7 @@ from hsframe.codecs.entities import try_records
 from hsframe.codecs.entities.marks import Marks, block_of, escaped_places
 from hsframe.codecs.entities.names import Names
 from hsframe.codecs.histories.words import PAD
-from hsframe.codecs.json4 import value_to_json4
+from hsframe.codecs.json4 import Json4
 from hsframe.columns import CodedColumn, LazyColumn, RefColumn, TagColumn
 from hsframe.errors import CodecError
 from hsframe.frame.entities import entity_frame
@@ -469,7 +469,7 @@ def test_names_are_found(names: list[str], others: list[str]) -> None:
 
 
 def test_names_of_another_kind_go_the_exact_way() -> None:
-    rows = ",".join(json.dumps({"a b": value_to_json4(Number(n))}) for n in range(50))
+    rows = ",".join(json.dumps({"a b": Json4().write(Number(n))}) for n in range(50))
     body = f'{{"_kind":"grid","cols":[{{"name":"a b"}}],"rows":[{rows}]}}'.encode()
     assert try_records(body, "json4") is None
     assert len(decode(body, "json4")) == 50

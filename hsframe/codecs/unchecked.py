@@ -10,7 +10,7 @@ from typing import Final
 
 from hsframe.kinds import Number, Ref
 
-__all__ = ["make_number", "make_ref"]
+__all__ = ["unchecked_number", "unchecked_ref"]
 
 _new: Final = object.__new__
 # The slots' own descriptors set what the frozen class refuses to set.
@@ -20,7 +20,7 @@ _set_ref_val: Final = Ref.__dict__["val"].__set__
 _set_ref_dis: Final = Ref.__dict__["dis"].__set__
 
 
-def make_number(val: float, unit: str | None) -> Number:
+def unchecked_number(val: float, unit: str | None) -> Number:
     """``Number(val, unit)`` for a unit that is no empty text."""
     if unit is not None and not math.isfinite(val):
         return Number(val)
@@ -30,7 +30,7 @@ def make_number(val: float, unit: str | None) -> Number:
     return number
 
 
-def make_ref(val: str, dis: str | None) -> Ref:
+def unchecked_ref(val: str, dis: str | None) -> Ref:
     """``Ref(val, dis)`` for a val without ``@`` in front."""
     ref = _new(Ref)
     _set_ref_val(ref, val)

@@ -1,0 +1,395 @@
+"""What versions 3 and 4 of JSON share: text, lists, dicts, grids, the path to what is wrong; both ways.
+
+A version (:mod:`~hsframe.codecs.json3`, :mod:`~hsframe.codecs.json4`) says how its scalars look, and by what an object
+is told to be a grid.
+"""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
+
+from hsframe.codecs.positions import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
+from hsframe.codecs.writing import ValueWriter, grid_tags, to_bytes
+from hsframe.errors import CodecError, MetadataError, ZoneError
+from hsframe.grid import Col, Grid
+from hsframe.kinds import Number
+
+__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "has_kinds", "load_json", "whole_number"]
+
+#: Beyond this many different texts remembering them would only cost memory.
+REMEMBERED: Final = 100_000
+
+# json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_EXACT_INT: Final = 2**53
+_NO_VALUE: Final = object()
+_T = TypeVar("_T")
+
+
+class Misfit(Exception):
+    """A value of JSON that is none of Haystack; the path to it grows while the exception passes the containers."""
+
+    def __init__(self, problem: str, expected: str, value: Any = _NO_VALUE) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.expected = expected
+        # A list or an object may be as long as the body.
+        is_short = value is not _NO_VALUE and not isinstance(value, list | dict)
+        self.snippet = json.dumps(value, default=repr)[:60] if is_short else ""
+        self.parts: list[str] = []
+
+    def at(self, part: str) -> Misfit:
+        """The same, one container further out."""
+        self.parts.append(part)
+        return self
+
+    def error(self, source: str) -> CodecError:
+        """The error for the reader of the message, with the whole path."""
+        path = "".join(reversed(self.parts)).lstrip(".")
+        problem = f"{path}: {self.problem}" if path else self.problem
+        return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source)
+
+
+class JsonCodec(ValueWriter[Any]):
+    """Reads and writes JSON of one version.
+
+    It remembers the scalars that it read, because columns repeat themselves: make one for each text.
+    """
+
+    #: Types of what is a value already.
+    ready: ClassVar[frozenset[type]] = frozenset({bool})
+    #: What a body looks like, for the message of an error.
+    example: ClassVar[str]
+    #: What a written grid has besides meta, cols and rows.
+    grid_mark: ClassVar[Mapping[str, Any]] = {}
+
+    # ---- what a version says
+
+    @abc.abstractmethod
+    def read_text(self, text: str) -> Any:
+        """The value of a text."""
+
+    @abc.abstractmethod
+    def read_object(self, value: dict[str, Any], depth: int) -> Any:
+        """The value of an object at a depth."""
+
+    @abc.abstractmethod
+    def read_body(self, value: dict[str, Any]) -> Grid:
+        """The grid of a whole body; a bare dict is a grid of one row."""
+
+    @abc.abstractmethod
+    def read_cells(self, cells: list[Any]) -> list[Any] | None:
+        """The values of a column's cells, None among them; None where they must be read one by one."""
+
+    @abc.abstractmethod
+    def col_tags(self, col: Mapping[str, Any]) -> Any:
+        """The tags, still as JSON, of a column's object."""
+
+    @abc.abstractmethod
+    def write_col(self, col: Col, depth: int) -> dict[str, Any]:
+        """The object of a column."""
+
+    # ---- bytes to values
+
+    def decode(self, body: bytes | str) -> Grid:
+        """The grid of a text: of a grid object, or of a bare dict, which is a grid of one row.
+
+        Raises
+        ------
+        CodecError
+            The text is not JSON (with line and column), or not a grid (with the path to what is wrong).
+        """
+        return self.grid_from(self.load(body))
+
+    def load(self, body: bytes | str) -> Any:
+        """What ``json.loads`` gives, for :meth:`grid_from`."""
+        return load_json(body, self.source)
+
+    def grid_from(self, value: Any) -> Grid:
+        """The grid of what ``json.loads`` gives; see :meth:`decode`."""
+        try:
+            if not isinstance(value, dict):
+                raise Misfit("the body is no object", self.example, value)
+            return self.read_body(value)
+        except Misfit as misfit:
+            raise misfit.error(self.source) from None
+
+    def value_from(self, value: Any) -> Any:
+        """The value of what ``json.loads`` gives.
+
+        Raises
+        ------
+        CodecError
+            It is none; the error says the path to what is wrong.
+        """
+        try:
+            return self.read(value, 0)
+        except Misfit as misfit:
+            raise misfit.error(self.source) from None
+
+    def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
+        """The values of many texts of one cell each, column by column.
+
+        Parameters
+        ----------
+        joined : sequence of bytes
+            For each column the texts of its cells, in UTF-8, a comma and a line end between two of them. No text may
+            hold two values beside each other.
+        counts : sequence of int
+            For each column how many texts there are.
+
+        Raises
+        ------
+        CodecError
+            A text is not one whole value.
+        """
+        # A string cannot reach over a line end, so none reaches from text to text; and as many values as texts are
+        # one value each.
+        values = self.load(b"[" + b",\n".join(joined) + b"\n]")
+        if len(values) != sum(counts):
+            raise CodecError("a text is not one whole value", expected="a value of JSON", source=self.source)
+        ends = itertools.accumulate(counts)
+        try:
+            return [self._cells(values[end - count : end], "", 0) for end, count in zip(ends, counts, strict=True)]
+        except Misfit as misfit:
+            raise misfit.error(self.source) from None
+
+    def read(self, value: Any, depth: int) -> Any:
+        """The value of JSON that stands at a depth; what does not fit raises :class:`Misfit`."""
+        kind = value.__class__
+        if kind is str:
+            return self.read_text(value)
+        if value is None or kind in self.ready:
+            return value
+        if kind is dict:
+            return self.read_object(value, depth)
+        if kind is list:
+            return self._items(value, depth + 1)
+        if kind is int:
+            return Number(whole_number(value))
+        if kind is float:
+            return Number(value)
+        raise Misfit(f"{kind.__name__} is no type of JSON", "what json.loads gives")
+
+    def _items(self, values: list[Any], depth: int) -> list[Any]:
+        _check_depth(depth)
+        items: list[Any] = []
+        try:
+            for value in values:
+                items.append(self.read(value, depth))  # noqa: PERF401 - the length says which item was wrong
+        except Misfit as misfit:
+            raise misfit.at(f"[{len(items)}]") from None
+        return items
+
+    def read_tags(self, tags: Mapping[str, Any], depth: int, but: str = "") -> dict[str, Any]:
+        """The tags of an object, without the one called `but`."""
+        _check_depth(depth)
+        values = {}
+        for name, value in tags.items():
+            if name != but:
+                try:
+                    values[name] = self.read(value, depth)
+                except Misfit as misfit:
+                    raise misfit.at(f".{name}") from None
+        return values
+
+    def read_row(self, tags: Mapping[str, Any], but: str = "") -> Grid:
+        """A bare dict as a grid of one row: so nHaystack answers ``about``."""
+        values = self.read_tags(tags, 0, but)
+        return Grid({}, list(values), [[value] for value in values.values()])
+
+    def read_grid(self, value: Mapping[str, Any], depth: int) -> Grid:
+        """The grid of an object with ``cols`` and ``rows``."""
+        _check_depth(depth)
+        raw_meta, raw_cols, rows = value.get("meta", {}), value.get("cols"), value.get("rows", [])
+        if not isinstance(raw_cols, list):
+            raise Misfit("a grid without a list of columns", '"cols": [{"name": ...}]', raw_cols).at(".cols")
+        if not isinstance(rows, list):
+            raise Misfit("the rows are no list", '"rows": [{...}]', rows).at(".rows")
+        if not isinstance(raw_meta, dict):
+            raise Misfit("the meta is no object", '"meta": {"ver": "3.0"}', raw_meta).at(".meta")
+        try:
+            meta = self.read_tags(raw_meta, depth, but="ver")
+        except Misfit as misfit:
+            raise misfit.at(".meta") from None
+        cols: list[Col] = []
+        try:
+            for raw_col in raw_cols:
+                cols.append(self._read_col(raw_col, depth))  # noqa: PERF401 - the length says which column was wrong
+        except Misfit as misfit:
+            raise misfit.at(f".cols[{len(cols)}]") from None
+        names = {col.name for col in cols}
+        for index, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise Misfit("a row that is no object", '{"id": ...}', row).at(f".rows[{index}]")
+            if not names.issuperset(row):
+                stray = next(name for name in row if name not in names)
+                # Version 4 lets an object say that it is a dict.
+                if row.keys() - names != {"_kind"} or row["_kind"] != "dict":
+                    raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
+        columns = [self._cells([row.get(col.name) for row in rows], col.name, depth) for col in cols]
+        try:
+            return Grid(meta, cols, columns)
+        except MetadataError as error:
+            raise Misfit(str(error), "columns of different names").at(".cols") from None
+
+    def _read_col(self, col: Any, depth: int) -> Col:
+        if not isinstance(col, dict) or not isinstance(col.get("name"), str):
+            raise Misfit("a column without a name", '{"name": "..."}', col)
+        meta = self.col_tags(col)
+        if not isinstance(meta, dict):
+            raise Misfit("the meta is no object", '"meta": {"unit": ...}', meta).at(".meta")
+        return Col(col["name"], self.read_tags(meta, depth))
+
+    def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
+        """The cells of the column of a name."""
+        read = self.read_cells(cells)
+        if read is not None:
+            return read
+        values: list[Any] = []
+        try:
+            for cell in cells:
+                values.append(self.read(cell, depth))  # noqa: PERF401 - the length says which row was wrong
+        except Misfit as misfit:
+            raise misfit.at(f".{name}").at(f".rows[{len(values)}]") from None
+        return values
+
+    # ---- values to bytes
+
+    def encode(self, grid: Grid) -> bytes:
+        """The grid as a text in UTF-8; plain ints and floats are written as numbers without unit.
+
+        Raises
+        ------
+        CodecError
+            A value that the format cannot write: a naive datetime, an object of another type.
+        """
+        text = json.dumps(self.grid_of(grid, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return to_bytes(text, self.source)
+
+    def grid_of(self, grid: Grid, depth: int) -> dict[str, Any]:
+        """A grid as objects and lists."""
+        names = grid.col_names
+        columns = [[self.write(cell, depth) for cell in column] for column in grid.columns]
+        return {
+            **self.grid_mark,
+            "meta": {"ver": "3.0", **self.tags_of(grid_tags(grid), depth)},
+            "cols": [self.write_col(col, depth) for col in grid.cols] or [{"name": "empty"}],
+            "rows": [
+                {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}
+                for row in zip(*columns, strict=True)
+            ],
+        }
+
+    def tags_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """Tags as an object."""
+        return {name: self.write(value, depth) for name, value in tags.items()}
+
+    def dict_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """A dict as an object."""
+        return self.tags_of(tags, depth)
+
+    def list_of(self, items: list[Any]) -> list[Any]:
+        """A list as a list."""
+        return items
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Misfit(too_deep(), f"at most {MAX_DEPTH}")
+
+
+def whole_number(value: int) -> float:
+    """An int where it is below 2**53, else the double, which may be infinite."""
+    if -_EXACT_INT < value < _EXACT_INT:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text_at: str = "", zone_at: str = "") -> _T:
+    """The date or time of a text; `text_at` and `zone_at` say where the text and the name of its zone stand."""
+    try:
+        value = of(text)
+    except ZoneError as error:
+        raise Misfit(str(error), "the name of a zone").at(zone_at) from None
+    except (ValueError, OverflowError) as error:
+        raise Misfit(f"not in the calendar ({error})", f"a text like {example}", text).at(text_at) from None
+    if value is None:
+        raise Misfit("no date or time", f"a text like {example}", text).at(text_at)
+    return value
+
+
+def has_kinds(body: bytes | str) -> bool:
+    """Whether a JSON text has a key ``_kind``, which only version 4 has; every grid of version 4 has it.
+
+    A quote within a string is escaped, so this is no part of a text.
+    """
+    return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
+
+
+def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The lists and dicts of a JSON text.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The text.
+    source : str
+        The format, for the message of an error.
+    leaf_of : callable, optional
+        Called with each object as soon as it is read; what it gives stands in the object's place. It saves keeping
+        a million objects that are one value each. Not called where the text has escaped surrogates, which must be
+        joined first: whoever reads the result must understand objects and leaves.
+
+    Raises
+    ------
+    CodecError
+        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are no JSON.
+    """
+    text = text_of(body, source)
+    escaped = _SURROGATE_ESCAPE.search(text) is not None
+    try:
+        try:
+            value = json.loads(text, parse_constant=_no_constant, object_hook=None if escaped else leaf_of)
+        except ValueError as error:
+            if isinstance(error, json.JSONDecodeError | _NoConstantError):
+                raise
+            # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
+            value = json.loads(text, parse_constant=_no_constant, parse_int=float)
+    except json.JSONDecodeError as error:
+        problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"no JSON: {error.msg}"
+        raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
+    except _NoConstantError as error:
+        raise CodecError(f"{error} is no JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
+    except RecursionError:
+        raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
+    return _joined(value, 0, source) if escaped else value
+
+
+class _NoConstantError(ValueError):
+    pass
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _NoConstantError(name)
+
+
+def _joined(value: Any, depth: int, source: str) -> Any:
+    """The value with no lone surrogate in any of its texts."""
+    if isinstance(value, str):
+        return without_lone_surrogates(value)
+    if depth > 2 * MAX_DEPTH + 8:  # a grid is three levels of JSON; readers of the values count exactly
+        raise CodecError(too_deep(), expected=f"at most {MAX_DEPTH}", source=source)
+    if isinstance(value, list):
+        return [_joined(item, depth + 1, source) for item in value]
+    if isinstance(value, dict):
+        return {without_lone_surrogates(key): _joined(item, depth + 1, source) for key, item in value.items()}
+    return value
