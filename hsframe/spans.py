@@ -15,7 +15,7 @@ span                                       window
 ``"thisWeek"``, ``"thisMonth"``, ...       the whole local week, month, quarter, year that holds now
 ``"lastWeek"``, ``"lastMonth"``, ...       the whole one before it
 ``"pastWeek"``, ``"pastMonth"``, ...       from the same date one week, month, ... ago up to the end of today
-``"-7d"``, ``"last24hr"``, ``"-90min"``    from so long ago up to now; units s, min, h, d, w, mo, y
+``"-7d"``, ``"last24hr"``, ``"-90min"``    from so long ago up to now; see :mod:`hsframe.durations`
 ``(start, end)``                           any two of these, a ``date``, a ``datetime``, a ``Timestamp``; end None: open
 =========================================  ===================================================================
 
@@ -31,10 +31,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final, NamedTuple
 
+from hsframe.durations import LENGTHS_US, MONTHS, amount_of
 from hsframe.errors import SpanError, ZoneError
 from hsframe.zones import zone
 
-__all__ = ["Span", "SpanLike", "epoch_us", "from_epoch_us", "local_instant_us", "range_text", "resolve"]
+__all__ = ["Span", "SpanLike", "epoch_us", "from_epoch_us", "local_instant_us", "range_text", "resolve", "weekday_of"]
 
 SpanLike = Any
 """What :func:`resolve` takes: str, date, datetime, a pair of them, or a Span."""
@@ -50,27 +51,14 @@ _EXAMPLES: Final = (
     "dates or datetimes"
 )
 
+_AMOUNTS: Final = "s, min, h, d, w, mo, q or y, as in '-90min' or '-7d'"
+
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _DATE_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?(?: ([A-Za-z][A-Za-z0-9_+/-]*))?"
 )
-_AGO = re.compile(r"(?:-|last|past) ?(\d{1,9}) ?([a-z]+)", re.IGNORECASE)
+_AGO = re.compile(r"(?:-|last|past) ?(\d+(?:\.\d+)? ?[a-zµ]+)", re.IGNORECASE)
 _NAMED = re.compile(r"(this|last|past) ?(week|month|quarter|year)", re.IGNORECASE)
-
-_UNITS: Final = {
-    name: unit
-    for unit, names in {
-        "s": "s sec secs second seconds",
-        "min": "min mins minute minutes",
-        "h": "h hr hrs hour hours",
-        "d": "d day days",
-        "w": "w wk wks week weeks",
-        "mo": "mo mon month months",
-        "y": "y yr yrs year years",
-    }.items()
-    for name in names.split()
-}
-_FIXED: Final = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
 def epoch_us(when: datetime) -> int:
@@ -267,14 +255,25 @@ def resolve(
         now = datetime.now(UTC)
     elif now.tzinfo is None:
         raise SpanError(f"now must be an aware datetime, and {now.isoformat()} is naive; give it a tzinfo")
-    if week_start.lower() not in _WEEKDAYS:
-        raise SpanError(f"no day is called {week_start!r}; week_start is one of {', '.join(_WEEKDAYS)}")
-    reader = _Reader(place, now, _WEEKDAYS.index(week_start.lower()))
+    reader = _Reader(place, now, weekday_of(week_start))
     try:
         start_us, end_us = reader.window(span)
         return Span(from_epoch_us(start_us, place), None if end_us is None else from_epoch_us(end_us, place))
     except OverflowError as error:
         raise SpanError(f"the span {span!r} reaches beyond the years 1 to 9999") from error
+
+
+def weekday_of(name: str) -> int:
+    """The number of a day of the week, 0 for Monday.
+
+    Raises
+    ------
+    SpanError
+        No day is called so.
+    """
+    if name.lower() not in _WEEKDAYS:
+        raise SpanError(f"no day is called {name!r}; week_start is one of {', '.join(_WEEKDAYS)}")
+    return _WEEKDAYS.index(name.lower())
 
 
 class _Piece(NamedTuple):
@@ -345,7 +344,7 @@ class _Reader:
         if match := _NAMED.fullmatch(text):
             return self.named(match[1].lower(), match[2].lower())
         if match := _AGO.fullmatch(text):
-            return self.ago(int(match[1]), match[2].lower(), text)
+            return self.ago(match[1], text)
         return None
 
     def days(self, first: date, after: date) -> _Piece:
@@ -389,34 +388,32 @@ class _Reader:
     def named(self, which: str, unit: str) -> _Piece:
         today = self.today
         if which == "past":
-            first = today - 7 * _DAY if unit == "week" else _add_months(today, -_MONTHS[unit])
+            first = today - 7 * _DAY if unit == "week" else _add_months(today, -_PERIODS[unit])
             return self.days(first, today + _DAY)
         if unit == "week":
             first = today - _DAY * ((today.weekday() - self.week_start) % 7)
             first -= 7 * _DAY if which == "last" else timedelta(0)
             return self.days(first, first + 7 * _DAY)
-        months = _MONTHS[unit]
+        months = _PERIODS[unit]
         first = date(today.year, (today.month - 1) // months * months + 1, 1)
         first = _add_months(first, -months) if which == "last" else first
         return self.days(first, _add_months(first, months))
 
-    def ago(self, count: int, name: str, text: str) -> _Piece:
-        unit = _UNITS.get(name)
-        if unit is None:
-            hint = "'m' could be minutes or months" if name == "m" else f"{name!r} is no unit of time"
-            raise SpanError(f"{text!r}: {hint}; write s, min, h, d, w, mo or y, as in '-90min' or '-7d'")
-        if unit in _FIXED:
-            return _Piece(self.now_us - count * _FIXED[unit] // _US, None, to_now=True)
+    def ago(self, amount: str, text: str) -> _Piece:
+        count, unit = amount_of(amount, f"the span {text!r}: amount", _AMOUNTS)
+        if unit not in ("d", "w") and unit not in MONTHS:
+            return _Piece(self.now_us - round(count * LENGTHS_US[unit]), None, to_now=True)
         # Days and longer go by the calendar: the same time of day, so many days ago.
-        if unit in ("d", "w"):
-            wall = self.local_now - count * (7 if unit == "w" else 1) * _DAY
+        if not isinstance(count, int):
+            raise SpanError(f"the span {text!r}: days, weeks, months and years must be whole, as in '-36h' or '-7d'")
+        if unit in MONTHS:
+            wall = datetime.combine(_add_months(self.today, -count * MONTHS[unit]), self.local_now.time())
         else:
-            day = _add_months(self.today, -count * (12 if unit == "y" else 1))
-            wall = datetime.combine(day, self.local_now.time())
+            wall = self.local_now - count * (7 if unit == "w" else 1) * _DAY
         return _Piece(local_instant_us(wall, self.tz), None, to_now=True)
 
 
-_MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+_PERIODS: Final = {"month": 1, "quarter": 3, "year": 12}
 
 
 def _add_months(day: date, months: int) -> date:

@@ -9,7 +9,8 @@ from typing import Any
 
 from hsframe.client.lifecycle import Answer
 from hsframe.client.record_ops import RecordOps
-from hsframe.client.watching import Duration, watch_grids
+from hsframe.client.watching import watch_grids
+from hsframe.durations import Duration
 from hsframe.kinds import Number
 from hsframe.protocol import request_grids
 from hsframe.protocol.request_grids import OPS, Id
@@ -117,13 +118,13 @@ class PointOps(RecordOps):
     async def watch(
         self,
         points: Id | Iterable[Id],
-        poll: Duration = "5s",
+        poll: Duration | float = "5s",
         *,
         dis: str = "hsframe",
-        lease: Duration | None = None,
+        lease: Duration | float | None = None,
         checked: bool = True,
         empty: bool = False,
-        patience: Duration = "1min",
+        patience: Duration | float = "1min",
         raw: bool = False,
     ) -> AsyncGenerator[Answer, None]:
         """Watch records: first all of them as they are, then each time those that changed.
@@ -162,7 +163,9 @@ class PointOps(RecordOps):
         CallError, NetworkError
             The watch cannot be opened, or the server was out of reach for longer than `patience`.
         MetadataError
-            A duration that is none; a filter that finds nothing.
+            A filter that finds nothing.
+        SpanError
+            `poll`, `lease` or `patience` is not a length of time.
         """
         grids = watch_grids(
             self, points, poll=poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience

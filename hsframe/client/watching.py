@@ -9,18 +9,20 @@ differs from it goes out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
+from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import (
     AuthError,
     CallError,
     HsFrameError,
     HTTPStatusError,
     MetadataError,
+    SpanError,
     UnknownRecError,
 )
 from hsframe.filters import means_filter
@@ -31,21 +33,10 @@ from hsframe.protocol.request_grids import Id, as_ref
 if TYPE_CHECKING:
     from hsframe.client.point_ops import PointOps
 
-__all__ = ["Duration", "duration_s", "watch_grids"]
-
-Duration: TypeAlias = str | float | timedelta | Number
-"""``"5s"``, ``"2min"``, ``"1.5h"``, seconds as a number, a timedelta, or a Number with a unit of time."""
+__all__ = ["watch_grids"]
 
 _log = logging.getLogger("hsframe.watch")
 
-_SECONDS: Final = {
-    **dict.fromkeys(("ms", "millisecond"), 0.001),
-    **dict.fromkeys(("", "s", "sec", "second"), 1.0),
-    **dict.fromkeys(("min", "minute"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour"), 3600.0),
-    **dict.fromkeys(("d", "day"), 86_400.0),
-}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A lease that outlives some polls that fail.
 _LEAST_LEASE_S: Final = 120.0
@@ -55,57 +46,21 @@ _LONGEST_RETRY_S: Final = 10.0
 _CLOSE_S: Final = 5.0
 
 
-def duration_s(value: Duration, what: str) -> float:
-    """The seconds of a duration.
-
-    Parameters
-    ----------
-    value : str, number, timedelta or Number
-        ``"5s"``, ``"500ms"``, ``"2min"``, ``"1.5 hours"``; a number without a unit is seconds.
-    what : str
-        What it is for: it is named in the error.
-
-    Raises
-    ------
-    MetadataError
-        It is no duration, or not positive.
-
-    Examples
-    --------
-    >>> duration_s("500ms", "poll"), duration_s("2 min", "poll"), duration_s(Number(1, "h"), "lease")
-    (0.5, 120.0, 3600.0)
-    """
-    seconds: float | None = None
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-    elif isinstance(value, Number) and (value.unit or "") in _SECONDS:
-        seconds = value.val * _SECONDS[value.unit or ""]
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        unit = match[2].lower()
-        factor = _SECONDS.get(unit, _SECONDS.get(unit.removesuffix("s")))
-        seconds = None if factor is None else float(match[1]) * factor
-    if seconds is None or not 0 < seconds < float("inf"):
-        raise MetadataError(f"{what}={value!r} is no duration; expected a positive one such as '5s', '2min' or 10")
-    return seconds
-
-
 async def watch_grids(
     client: PointOps,
     points: str | Ref | Iterable[Id],
     *,
-    poll: Duration = "5s",
+    poll: Duration | float = "5s",
     dis: str = "hsframe",
-    lease: Duration | None = None,
+    lease: Duration | float | None = None,
     checked: bool = True,
     empty: bool = False,
-    patience: Duration = "1min",
+    patience: Duration | float = "1min",
 ) -> AsyncGenerator[Grid, None]:
     """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`."""
-    poll_s = duration_s(poll, "poll")
-    lease_s = max(_LEAST_LEASE_S, _POLLS_A_LEASE * poll_s) if lease is None else duration_s(lease, "lease")
-    patience_s = duration_s(patience, "patience")
+    poll_s = _seconds(poll, "poll")
+    lease_s = max(_LEAST_LEASE_S, _POLLS_A_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
+    patience_s = _seconds(patience, "patience")
     watch = _Watch(client, await _refs_of(client, points), poll_s, lease_s, patience_s, dis)
     try:
         yield await watch.opened(checked=checked)
@@ -115,6 +70,10 @@ async def watch_grids(
                 yield changes
     finally:
         await watch.close()
+
+
+def _seconds(duration: Duration | float, what: str) -> float:
+    return duration_us(duration, what, plain="s") / SECOND_US
 
 
 async def _refs_of(client: PointOps, points: str | Ref | Iterable[Id]) -> list[Ref]:
@@ -182,9 +141,10 @@ class _Watch:
             )
         self.id = watch_id
         given = grid.meta.get("lease")
-        if isinstance(given, Number) and (given.unit or "") in _SECONDS and given.val > 0:
-            # Polls are what renews a lease.
-            self.step_s = min(self.poll_s, given.val * _SECONDS[given.unit or ""] / 2)
+        if isinstance(given, Number):
+            with contextlib.suppress(SpanError):  # what is no length of time says nothing
+                # Polls are what renews a lease.
+                self.step_s = min(self.poll_s, _seconds(given, "lease") / 2)
         self.refresh = False
         return grid
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from hsframe.caller_warnings import caution
 from hsframe.columns import NumberColumn
+from hsframe.durations import DAY_US, Duration
 from hsframe.errors import GapWarning
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.trend import Header, labels_of
@@ -24,7 +25,7 @@ from hsframe.frame.values import null_mask
 from hsframe.history.read import HowToRead, read_histories, with_zones
 from hsframe.history.windows import GUESSED_ROWS_A_DAY, Target
 from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
-from hsframe.intervals.resample import Aggregation, Length, Nature, Rule, rules_of
+from hsframe.intervals.resample import Aggregation, Nature, Rule, rules_of
 from hsframe.intervals.rollup import interval_histories
 from hsframe.kinds import Number
 from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
@@ -35,18 +36,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Shaping", "last_samples", "read_around", "read_intervals"]
 
-_DAY_US: Final = 86_400_000_000
 # How far back each search for a last sample reaches; after the last of them as far as is allowed.
-_DEPTHS_US: Final = (_DAY_US, 8 * _DAY_US, 40 * _DAY_US, 400 * _DAY_US)
+_DEPTHS_US: Final = (DAY_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
     """What a caller says of the intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
 
-    interval: str | timedelta
+    interval: Duration
     agg: Aggregation | Mapping[str, Aggregation] | None = None
-    max_gap: Length | Mapping[str, Length] | None = None
+    max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
 

@@ -24,43 +24,24 @@ another, and no row tells of a part of its interval only.
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, amount_of
 from hsframe.errors import SpanError
-from hsframe.spans import from_epoch_us, local_instant_us
+from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
 
-__all__ = ["Intervals", "Step", "duration_us", "intervals", "parse_step"]
+__all__ = ["Intervals", "Step", "intervals", "parse_step"]
 
 Instants = npt.NDArray[np.int64]
 
-_SECOND_US: Final = 1_000_000
-_DAY_US: Final = 86_400 * _SECOND_US
 _MONDAY: Final = date(1970, 1, 5).toordinal()
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-_TEXT = re.compile(r"(\d{0,6}) ?([A-Za-z]+)")
-_ELAPSED: Final = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), _SECOND_US),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60 * _SECOND_US),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600 * _SECOND_US),
-}
-_DAYS: Final = {
-    **dict.fromkeys(("d", "day", "days"), 1),
-    **dict.fromkeys(("w", "wk", "week", "weeks"), 7),
-}
-_MONTHS: Final = {
-    **dict.fromkeys(("m", "me", "ms", "mo", "month", "months"), 1),
-    **dict.fromkeys(("q", "quarter", "quarters"), 3),
-    **dict.fromkeys(("y", "yr", "year", "years"), 12),
-}
-_EXAMPLES: Final = "expected '15min', '1h', '1D', '1W', '1M' (a month), '1Q' or '1Y', or a timedelta"
+_EXPECTED: Final = "'15min', '1h', '1D', '1W', '1M' (a month), '1Q' or '1Y', or a timedelta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +64,14 @@ class Step:
     weekday: int = 0
 
 
-def parse_step(interval: str | timedelta, week_start: str = "monday") -> Step:
+def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     """The step that a person wrote.
 
     Parameters
     ----------
-    interval : str or timedelta
-        ``"15min"``, ``"h"``, ``"1D"``, ``"1W"``, ``"1M"`` (``"1mo"``), ``"1Q"``, ``"1Y"``. A timedelta of whole days
-        means local days.
+    interval : str, timedelta or Number
+        ``"15min"``, ``"1.5h"``, ``"1D"``, ``"1W"``, ``"1M"`` (``"1mo"``), ``"1Q"``, ``"1Y"``, see
+        :mod:`hsframe.durations`. A timedelta of whole days means local days.
     week_start : str
         The day that weeks start on.
 
@@ -106,86 +87,38 @@ def parse_step(interval: str | timedelta, week_start: str = "monday") -> Step:
     >>> parse_step("1W", "sunday")
     Step(elapsed_us=0, days=7, months=0, weekday=6)
     """
-    if week_start.lower() not in _WEEKDAYS:
-        raise SpanError(f"no day is called {week_start!r}; week_start is one of {', '.join(_WEEKDAYS)}")
-    if isinstance(interval, timedelta) and interval == interval:  # NaT is a timedelta to isinstance
-        whole = interval // timedelta(microseconds=1)
-        return (
-            _elapsed(whole, interval)
-            if whole % _DAY_US or not whole
-            else Step(days=_checked(whole // _DAY_US, interval))
-        )
-    match = _TEXT.fullmatch(interval.strip()) if isinstance(interval, str) else None
-    if match is None:
-        raise SpanError(f"{interval!r} is no interval; {_EXAMPLES}")
-    count, name = int(match[1] or 1), match[2].lower()
-    if match[2] == "m":
-        raise SpanError(f"{interval!r}: 'm' could be minutes or months; write '15min' or '1M'")
-    if name in _ELAPSED:
-        return _elapsed(count * _ELAPSED[name], interval)
-    if name in _DAYS:
-        weekday = _WEEKDAYS.index(week_start.lower()) if _DAYS[name] > 1 else 0
-        return Step(days=_checked(count * _DAYS[name], interval), weekday=weekday)
-    if name in _MONTHS:
-        months = _checked(count * _MONTHS[name], interval)
-        if 12 % months and months % 12:
-            raise SpanError(f"the interval {interval!r} does not divide a year; expected 1, 2, 3, 4, 6 or 12 months")
-        return Step(months=months)
-    raise SpanError(f"{interval!r} is no interval: {match[2]!r} is no unit of time; {_EXAMPLES}")
-
-
-def _checked(count: int, interval: object) -> int:
-    if count < 1:
-        raise SpanError(f"the interval {interval!r} is not longer than nothing; {_EXAMPLES}")
-    return count
-
-
-def _elapsed(step_us: int, interval: object) -> Step:
-    if step_us < 1:
-        raise SpanError(f"the interval {interval!r} is not longer than nothing; {_EXAMPLES}")
-    if step_us == _DAY_US:
+    weekday = weekday_of(week_start)
+    count, unit = amount_of(interval, "interval", _EXPECTED)
+    if not 0 < count < float("inf"):
+        raise SpanError(f"interval={interval!r} must be longer than nothing; expected {_EXPECTED}")
+    if unit not in ("d", "w") and unit not in MONTHS:
+        return Step(elapsed_us=_elapsed_us(count * LENGTHS_US[unit], interval))
+    if count != int(count):
         raise SpanError(
-            f"the interval {interval!r} is 24 hours of elapsed time, and a local day may have 23 or 25; for days write "
-            "'1D'"
+            f"interval={interval!r} must be a whole number of days, weeks, months or years, which differ in "
+            "length; for half a day of elapsed time write '12h'"
         )
-    if _DAY_US % step_us:
+    if unit in ("d", "w"):
+        return Step(days=int(count) * (7 if unit == "w" else 1), weekday=weekday if unit == "w" else 0)
+    months = int(count) * MONTHS[unit]
+    if 12 % months and months % 12:
+        raise SpanError(f"interval={interval!r} does not divide a year; expected 1, 2, 3, 4, 6 or 12 months")
+    return Step(months=months)
+
+
+def _elapsed_us(length_us: float, interval: object) -> int:
+    if length_us == DAY_US:
         raise SpanError(
-            f"the interval {interval!r} does not divide a day, so its steps from midnight to midnight would not be "
+            f"interval={interval!r} is 24 hours of elapsed time, and a local day may have 23 or 25; for days write '1D'"
+        )
+    if length_us < SECOND_US:
+        raise SpanError(f"interval={interval!r} is shorter than a second; expected {_EXPECTED}")
+    if DAY_US % length_us:
+        raise SpanError(
+            f"interval={interval!r} does not divide a day, so its steps from midnight to midnight would not be "
             "even; expected 1, 2, 3, 4, 6, 8 or 12 h, or minutes or seconds that divide a day"
         )
-    return Step(elapsed_us=step_us)
-
-
-def duration_us(text: str | timedelta, name: str) -> int:
-    """A length of elapsed time in microseconds; a day is 24 hours here.
-
-    Parameters
-    ----------
-    text : str or timedelta
-        ``"90min"``, ``"3h"``, ``"31D"``.
-    name : str
-        What it is, for the error.
-
-    Raises
-    ------
-    SpanError
-        It is no length of time, or not longer than nothing.
-
-    Examples
-    --------
-    >>> duration_us("3h", "max_gap")
-    10800000000
-    """
-    found: Any = None
-    if isinstance(text, str) and (match := _TEXT.fullmatch(text.strip())):
-        unit = match[2].lower()
-        scale = _ELAPSED.get(unit) or _DAYS.get(unit, 0) * _DAY_US
-        found = int(match[1] or 1) * scale
-    elif isinstance(text, timedelta) and text == text:
-        found = text // timedelta(microseconds=1)
-    if not found or found < 0:
-        raise SpanError(f"{name}={text!r} is no length of time; expected '90min', '3h', '31D' or a timedelta")
-    return int(found)
+    return int(length_us)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

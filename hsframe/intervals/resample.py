@@ -75,35 +75,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final, Literal, get_args
 
+from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point
-from hsframe.intervals.regular import duration_us
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
-__all__ = ["Aggregation", "Length", "Nature", "Rule", "rules_of"]
+__all__ = ["Aggregation", "Nature", "Rule", "rules_of"]
 
 Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
-Length = str | timedelta
 
 _AGGREGATIONS: Final = frozenset(get_args(Aggregation))
 _OF_SAMPLES: Final = frozenset({"sum", "first", "last", "count"})
 _OF_TEXT: Final = frozenset({"step", "first", "last", "count"})
 _OF_BOOL: Final = _OF_TEXT | {"mean", "integral", "min", "max"}
 
-_HOUR_US: Final = 3_600_000_000
-_STEP_GAP_US: Final = 400 * 24 * _HOUR_US
-_LINEAR_GAP_US: Final = 3 * _HOUR_US
+_STEP_GAP_US: Final = 400 * 24 * HOUR_US
+_LINEAR_GAP_US: Final = 3 * HOUR_US
 _SAMPLES_A_GAP: Final = 3
 # An instant is an int64 of microseconds: a gap beyond this says 'without end' and cannot overflow.
-_LONGEST_US: Final = 1000 * 365 * 24 * _HOUR_US
+_LONGEST_US: Final = 1000 * 365 * 24 * HOUR_US
 
 _AMOUNTS: Final = frozenset({"energy", "apparent energy", "reactive energy", "energy by area", "volume", "mass"})
-_TIMES: Final = (("hr", 3.6e9), ("min", 6e7), ("sec", 1e6))
+_TIMES: Final = (("hr", HOUR_US), ("min", MINUTE_US), ("sec", SECOND_US))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +281,7 @@ def rules_of(
     labels: Sequence[str],
     *,
     agg: Aggregation | Mapping[str, Aggregation] | None = None,
-    max_gap: Length | Mapping[str, Length] | None = None,
+    max_gap: Duration | Mapping[str, Duration] | None = None,
     min_coverage: float | None = None,
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
 ) -> list[Rule]:
@@ -337,7 +334,7 @@ def rules_of(
     return rules
 
 
-def _gap_us(gap: Length | None, nature: Nature, agg: Aggregation | None) -> int:
+def _gap_us(gap: Duration | None, nature: Nature, agg: Aggregation | None) -> int:
     if gap is not None:
         return min(duration_us(gap, "max_gap"), _LONGEST_US)
     if nature.is_step and agg != "linear":

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
-
+from hsframe.durations import SECOND_US, duration_us
+from hsframe.errors import SpanError
 from hsframe.kinds import Number
 from hsframe.server.refusal import OpRefusal
 
 __all__ = ["duration_s"]
 
-# The symbols and names of the units of time in the standard's table.
-_SECONDS: Final = {
-    **dict.fromkeys(("ms", "millisecond"), 0.001),
-    **dict.fromkeys(("s", "sec", "second"), 1.0),
-    **dict.fromkeys(("min", "minute"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour"), 3600.0),
-    "day": 86_400.0,
-    **dict.fromkeys(("wk", "week"), 604_800.0),
-}
 
-
-def duration_s(value: Any, what: str) -> float:
+def duration_s(value: object, what: str) -> float:
     """The seconds that a Number with a unit of time means; without a unit it is taken as seconds.
 
     Parameters
@@ -33,16 +22,16 @@ def duration_s(value: Any, what: str) -> float:
     Raises
     ------
     OpRefusal
-        No Number, not positive, or a unit that is no time.
+        No Number, not positive, or a unit that is no length of time.
 
     Examples
     --------
     >>> duration_s(Number(5, "min"), "lease")
     300.0
     """
-    if not isinstance(value, Number) or not math.isfinite(value.val) or value.val <= 0:
+    if not isinstance(value, Number):
         raise OpRefusal(f"{what} is {value!r}; expected a positive Number with a unit of time, as 5min", "ArgErr")
-    factor = 1.0 if value.unit is None else _SECONDS.get(value.unit)
-    if factor is None:
-        raise OpRefusal(f"{what} has the unit {value.unit!r}; expected one of {', '.join(_SECONDS)}", "ArgErr")
-    return value.val * factor
+    try:
+        return duration_us(value, what, plain="s") / SECOND_US
+    except SpanError as error:
+        raise OpRefusal(str(error), "ArgErr") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
+from hsframe.durations import duration_us
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import Units
 from hsframe.frame.trend import Header, Missing, Shape, trend_frame
@@ -17,7 +18,7 @@ from hsframe.history.archive import checked_path, write_archive
 from hsframe.history.intervals import Shaping
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.read import HowToRead
-from hsframe.intervals.regular import duration_us, parse_step
+from hsframe.intervals.regular import parse_step
 from hsframe.intervals.resample import Aggregation
 from hsframe.kinds import Number
 from hsframe.session.base import SessionBase

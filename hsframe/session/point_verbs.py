@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hsframe.client.watching import Duration
+from hsframe.durations import Duration
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import as_points
 from hsframe.grid import Grid
@@ -99,13 +99,13 @@ class PointVerbs(SessionBase):
     def watch(
         self,
         points: Any,
-        poll: Duration = "5s",
+        poll: Duration | float = "5s",
         *,
         dis: str = "hsframe",
-        lease: Duration | None = None,
+        lease: Duration | float | None = None,
         checked: bool = True,
         empty: bool = False,
-        patience: Duration = "1min",
+        patience: Duration | float = "1min",
     ) -> Iterator[pd.DataFrame]:
         """Watch records: a frame of all of them as they are, then each time one of those that changed.
 
@@ -144,7 +144,9 @@ class PointVerbs(SessionBase):
         CallError, NetworkError
             The watch cannot be opened, or the server was out of reach for longer than `patience`.
         MetadataError
-            A duration that is none; a filter that finds nothing.
+            A filter that finds nothing.
+        SpanError
+            `poll`, `lease` or `patience` is not a length of time.
         """
         wanted = points if isinstance(points, str) else [Ref(point.id) for point in as_points(points)]
         grids = self._connection.each(

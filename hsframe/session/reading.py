@@ -11,6 +11,7 @@ import pandas as pd
 
 from hsframe.caller_warnings import Held, caution, holding
 from hsframe.client import Client
+from hsframe.durations import SECOND_US, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
@@ -22,7 +23,6 @@ from hsframe.history.progress import Progress
 from hsframe.history.read import HowToRead, read_histories
 from hsframe.history.targets import find_targets
 from hsframe.history.windows import Limits
-from hsframe.intervals.regular import duration_us
 from hsframe.session.progress import progress_of, ticking
 from hsframe.spans import SpanLike
 
@@ -42,7 +42,7 @@ def limits_of(limit_rows: int | None, chunk: str | timedelta | None) -> Limits:
     if limit_rows is not None and limit_rows < 1:
         raise MetadataError(f"limit_rows is {limit_rows}; a request must be allowed a row at least")
     window_us = None if chunk is None else duration_us(chunk, "chunk")
-    if window_us is not None and window_us < 1_000_000:
+    if window_us is not None and window_us < SECOND_US:
         raise MetadataError(f"chunk is {chunk!r}; a request reaches over a second at least")
     return Limits(window_us=window_us) if limit_rows is None else Limits(rows=limit_rows, window_us=window_us)
 

@@ -203,7 +203,7 @@ def test_bool_and_str_points(raw: Any) -> None:
         ('ver:"3.0"\nid,level,val\n@sp,8,"x"\n', "a point of kind Number"),
         ('ver:"3.0"\nid,level,val\n@sp,8,T\n', "a point of kind Number"),
         ('ver:"3.0"\nid,level,val\n@fan,8,1\n', "a point of kind Bool"),
-        ('ver:"3.0"\nid,level,val,duration\n@sp,8,1,5kW\n', "unit 'kW'"),
+        ('ver:"3.0"\nid,level,val,duration\n@sp,8,1,5kW\n', "'kW' is not a unit of time"),
     ],
 )
 def test_a_command_that_makes_no_sense(raw: Any, request_: str, words: str) -> None:
