@@ -161,5 +161,5 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
         )
     length_us = count * LENGTHS_US[unit]
     if not 0.5 < length_us <= _LONGEST_US:  # neither is NaN
-        raise SpanError(f"{what}={value!r} must be longer than nothing and at most 10,000 years; expected {expected}")
+        raise SpanError(f"{what}={value!r} must be positive and at most 10,000 years; expected {expected}")
     return round(length_us)

@@ -90,7 +90,7 @@ def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     weekday = weekday_of(week_start)
     count, unit = amount_of(interval, "interval", _EXPECTED)
     if not 0 < count < float("inf"):
-        raise SpanError(f"interval={interval!r} must be longer than nothing; expected {_EXPECTED}")
+        raise SpanError(f"interval={interval!r} must be positive; expected {_EXPECTED}")
     if unit not in ("d", "w") and unit not in MONTHS:
         return Step(elapsed_us=_elapsed_us(count * LENGTHS_US[unit], interval))
     if count != int(count):

@@ -164,7 +164,7 @@ def test_what_is_too_long_for_an_instant_is_refused() -> None:
 
 def test_a_number_alone_counts_only_where_its_unit_is_named() -> None:
     assert duration_us(1.5, "poll", plain="s") == duration_us("1.5", "poll", plain="s") == 1_500_000
-    with pytest.raises(SpanError, match=r"poll=-1 must be longer than nothing.*or a number alone, in s"):
+    with pytest.raises(SpanError, match=r"poll=-1 must be positive.*or a number alone, in s"):
         duration_us(-1, "poll", plain="s")
     with pytest.raises(SpanError, match=r"chunk=5: it has no unit of time; expected a number and a unit of time"):
         duration_us(5, "chunk")
