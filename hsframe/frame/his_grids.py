@@ -1,13 +1,15 @@
-"""A frame to the grids that ``hisWrite`` takes: one batch grid a zone, columns as Arrow arrays.
+"""A frame to the samples of its points, and to the grids that ``hisWrite`` takes.
 
-Everything is checked before the first grid is made: what cannot be written right is refused, with the column and
-the first place named. The instants are those of the index, whatever zone it shows them in; the zone name written is
-the one of the points' records.
+What cannot be written right is refused, with the column and the first place named. Columns are matched and looked at
+once (:class:`FrameColumns`, which needs no server), and checked against their points once: what is sent, compared and
+reported are the same :class:`PointSamples`. The instants are those of the index, whatever zone it shows them in; the
+zone name written is the one of the points' records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,7 @@ import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
+from hsframe.frame.histories import Instants
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point
 from hsframe.frame.values import same_unit
@@ -27,10 +30,11 @@ from hsframe.unit_array.scalars import unit_of
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["frame_to_his_grids"]
+__all__ = ["FrameColumns", "PointSamples", "batch_grid", "frame_to_his_grids"]
 
 Floats = npt.NDArray[np.float64]
-Instants = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Order = npt.NDArray[np.intp]
 
 
 def frame_to_his_grids(
@@ -86,46 +90,109 @@ def frame_to_his_grids(
     >>> grid[0]["ts"].isoformat(), grid[0]["v0"], grid.cols[1]
     ('2024-07-01T08:00:00-04:00', Number(2.5, 'kW'), Col('v0', {'id': Ref('a')}))
     """
-    if inf not in ("refuse", "send"):
-        raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
-    frame = frame_of(df)
-    ts_us, order = _checked_instants(frame)
-    matched = match_columns(frame, points, known)
-    columns: dict[Hashable, ArrowColumn] = {}
-    for label, point in matched.items():
-        cells = frame[label].array
-        cells = cells if order is None else cells.take(order)
-        columns[label] = _column(cells, _Place(label, point, frame.index, order), inf=inf, convert=convert)
-    by_zone: dict[str, list[Hashable]] = {}
-    for label, point in matched.items():
-        by_zone.setdefault(_zone_name(label, point, frame.index), []).append(label)
-    grids = (
-        _grid(ts_us, name, {matched[label].id: columns[label] for label in labels}) for name, labels in by_zone.items()
-    )
-    return [grid for grid in grids if grid is not None]
+    by_zone: dict[str, list[PointSamples]] = {}
+    for samples in FrameColumns(df, points, known, inf=inf, convert=convert).samples():
+        by_zone.setdefault(samples.tz, []).append(samples)
+    return [batch_grid(some) for some in by_zone.values() if any(len(samples.ts_us) for samples in some)]
 
 
-class _Place:
-    """A column while it is checked: its errors name it, its point and the first bad row."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PointSamples:
+    """The samples of one point that are to be written, checked.
 
-    def __init__(self, label: Hashable, point: Point, index: pd.Index[Any], order: npt.NDArray[np.intp] | None) -> None:
-        self.label = label
-        self.point = point
-        self._index = index
-        self._order = order
+    Parameters
+    ----------
+    point : Point
+    tz : str
+        The Haystack name of the zone in which its times are written.
+    ts_us : int64 ndarray
+        Epoch microseconds, increasing.
+    values : ArrowColumn
+        As many cells without nulls, of the point's kind and in its unit.
+    """
 
-    def error(
-        self, kind: type[HsFrameError], bad: npt.NDArray[np.bool_] | int, what: str, way_out: str
-    ) -> HsFrameError:
-        row = bad if isinstance(bad, int) else int(np.argmax(bad))
-        row = row if self._order is None else int(self._order[row])
-        return kind(
-            f"column {self.label!r} (point @{self.point.id}), row {row}, {self._index[row]}: {what}; {way_out}; "
-            "nothing was sent"
-        )
+    point: Point
+    tz: str
+    ts_us: Instants
+    values: ArrowColumn
+
+    def only(self, keep: Bools) -> PointSamples:
+        """Those samples that a mask names."""
+        if keep.all():
+            return self
+        values = self.values._sliced(self.values.values.filter(keep), None)
+        return PointSamples(self.point, self.tz, self.ts_us[keep], values)
 
 
-def _checked_instants(df: pd.DataFrame) -> tuple[Instants, npt.NDArray[np.intp] | None]:
+def batch_grid(batch: Sequence[PointSamples]) -> Grid:
+    """The batch hisWrite grid of some points of one zone: a row an instant at which any of them has a sample."""
+    # Columns without holes share the frame's instants, so there are few different arrays.
+    times = {id(samples.ts_us): samples.ts_us for samples in batch}.values()
+    ts_us = np.sort(np.concatenate(list(times)), kind="stable")  # they are in order: three times as fast as np.unique
+    ts_us = ts_us[np.diff(ts_us, prepend=ts_us[:1] - 1) != 0]
+    cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(samples.point.id)}) for place, samples in enumerate(batch))]
+    return Grid({}, cols, [TimeColumn(pa.array(ts_us), batch[0].tz), *(_spread(samples, ts_us) for samples in batch)])
+
+
+def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
+    """The values over more instants than they have, null at the others."""
+    if len(samples.ts_us) == len(ts_us):
+        return samples.values
+    places = np.full(len(ts_us), -1)
+    places[np.searchsorted(ts_us, samples.ts_us)] = np.arange(len(samples.ts_us))
+    column = samples.values
+    return column._sliced(column.values.take(pa.array(places, mask=places < 0)), None)
+
+
+class FrameColumns:
+    """The columns of a frame, each with its point: all that can be checked before a record is read, is.
+
+    Parameters
+    ----------
+    df, points, known, inf, convert
+        As for :func:`frame_to_his_grids`, and so are the errors.
+
+    Attributes
+    ----------
+    points : dict of label to Point
+        What is known of them, as far as the frame and the caller tell.
+    """
+
+    def __init__(
+        self,
+        df: pd.DataFrame | pd.Series[Any],
+        points: Any = None,
+        known: Iterable[Point] = (),
+        *,
+        inf: Literal["refuse", "send"] = "refuse",
+        convert: bool = False,
+    ) -> None:
+        if inf not in ("refuse", "send"):
+            raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
+        self._inf, self._convert = inf, convert
+        frame = frame_of(df)
+        self._ts_us, order = _checked_instants(frame)
+        self.points = match_columns(frame, points, known)
+        self._columns = [_Column(label, point.id, frame, order) for label, point in self.points.items()]
+
+    def samples(self, records: Mapping[str, Point] | None = None) -> list[PointSamples]:
+        """The samples of each column, in the order of the columns; a column without any is there too.
+
+        Parameters
+        ----------
+        records : mapping of id to Point, optional
+            The points as the server has them; by default :attr:`points`.
+        """
+        found = []
+        for column, matched in zip(self._columns, self.points.values(), strict=True):
+            point = matched if records is None else records[matched.id]
+            values = column.values_for(point, refuse_inf=self._inf == "refuse", convert=self._convert)
+            ts_us = self._ts_us if column.filled is None else self._ts_us[column.filled]
+            found.append(PointSamples(point, column.zone_of(point), ts_us, values))
+        return found
+
+
+def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order | None]:
     """Epoch microseconds, increasing, and the order that makes them so; None where they are in order."""
     index = df.index
     columns = ", ".join(repr(label) for label in df.columns[:5]) + (", ..." if len(df.columns) > 5 else "")
@@ -148,183 +215,153 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, npt.NDArray[np.intp] 
             f"{name} of the columns {columns}, row {row}: NaT is no instant; drop that row; nothing was sent"
         )
     ts_us: Instants = index.as_unit("us").asi8
-    steps = np.diff(ts_us)
-    order = None
-    if not bool(np.all(steps > 0)):
-        order = np.argsort(ts_us, kind="stable")
-        ts_us = ts_us[order]
-        if len(same := np.flatnonzero(ts_us[1:] == ts_us[:-1])):
-            # The first in the order of the frame, not of time: that is where a person looks.
-            pair = same[np.argmin(order[same + 1])]
-            first_row, second_row = int(order[pair]), int(order[pair + 1])
-            raise MetadataError(
-                f"{name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
-                f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was sent"
-            )
+    if bool(np.all(np.diff(ts_us) > 0)):
+        return ts_us, None
+    order = np.argsort(ts_us, kind="stable")
+    ts_us = ts_us[order]
+    if len(same := np.flatnonzero(ts_us[1:] == ts_us[:-1])):
+        # The first in the order of the frame, not of time: that is where a person looks.
+        pair = same[np.argmin(order[same + 1])]
+        first_row, second_row = int(order[pair]), int(order[pair + 1])
+        raise MetadataError(
+            f"{name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
+            f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was sent"
+        )
     return ts_us, order
 
 
-def _zone_name(label: Hashable, point: Point, index: pd.Index[Any]) -> str:
-    if point.tz is not None:
-        try:
-            zone_key(point.tz)
-        except ZoneError as error:
-            raise ZoneError(f"column {label!r} (point @{point.id}): {error}; nothing was sent") from None
-        return point.tz
-    assert isinstance(index, pd.DatetimeIndex)
-    assert index.tz is not None
-    try:
-        return haystack_name(index.tz)
-    except ZoneError as error:
-        raise ZoneError(
-            f"column {label!r} (point @{point.id}): the zone of the point is not known, and the index does not tell "
-            f"one: {error}; give the point with its tz, as in points={{{label!r}: record}}; nothing was sent"
-        ) from None
+class _Column:
+    """One column of a frame: what its samples are, whichever point they go to, and then what they are for a point.
 
+    `cells` are the samples in the order of time, `rows` their places in the frame, and `filled` says which of all
+    instants have one; None: all. `units` says which samples, if they are Numbers, are in which unit.
+    """
 
-def _grid(ts_us: Instants, tz: str, columns: Mapping[str, ArrowColumn]) -> Grid | None:
-    sampled = np.zeros(len(ts_us), dtype=bool)
-    for column in columns.values():
-        if column.values.null_count == 0:
-            sampled[:] = True
-            break
-        sampled |= column.values.is_valid().to_numpy(zero_copy_only=False)
-    if not sampled.any():
-        return None
-    whole = bool(sampled.all())
-    cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(ident)}) for place, ident in enumerate(columns))]
-    times = TimeColumn(pa.array(ts_us if whole else ts_us[sampled]), tz)
-    kept = [column if whole else _filtered(column, sampled) for column in columns.values()]
-    return Grid({}, cols, [times, *kept])
+    def __init__(self, label: Hashable, ident: str, frame: pd.DataFrame, order: Order | None) -> None:
+        self.label = label
+        self.ident = ident
+        self.index = frame.index
+        self.units: dict[str | None, slice | Bools] = {}
+        array: Any = frame[label].array
+        dtype = array.dtype
+        texts = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+        has_objects = dtype.kind not in "biuf" and not isinstance(texts, pd.StringDtype)
+        filled = ~np.asarray(pd.isna(array), dtype=bool)
+        if has_objects:
+            filled &= np.fromiter(map(_is_sample, array), dtype=bool, count=len(array))
+        order = np.arange(len(filled)) if order is None else order
+        self.filled = None if filled.all() else filled[order]
+        self.rows: Order = order if self.filled is None else order[self.filled]
+        if dtype.kind == "b":
+            self.kind, cells = "Bool", pd.Series(array).to_numpy(dtype=bool, na_value=False)
+        elif dtype.kind in "iuf":
+            self.kind, cells = "Number", pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan)
+            self.units = {dtype.unit if isinstance(array, UnitArray) else None: slice(None)}
+        else:
+            self.kind, cells = "Str", np.asarray(array, dtype=object)
+        self.cells: npt.NDArray[Any] = cells[self.rows]
+        if has_objects:
+            self._look_at_objects()
 
-
-def _filtered(column: ArrowColumn, rows: npt.NDArray[np.bool_]) -> ArrowColumn:
-    return column._sliced(column.values.filter(pa.array(rows)), None)
-
-
-def _column(cells: Any, place: _Place, *, inf: str, convert: bool) -> ArrowColumn:
-    """The cells of one column, checked against its point."""
-    dtype = cells.dtype
-    if isinstance(cells, UnitArray):
-        return _number_column(np.asarray(cells, dtype=np.float64), dtype.unit, place, inf=inf, convert=convert)
-    if dtype.kind == "b":
-        return _bool_column(pa.array(cells), place)
-    if dtype.kind in "iuf":
-        floats = pd.Series(cells).to_numpy(dtype=np.float64, na_value=np.nan)
-        return _number_column(floats, None, place, inf=inf, convert=convert)
-    if isinstance(dtype, pd.StringDtype):
-        return _str_column(cells.tolist(), pd.isna(cells), place)
-    return _object_column(cells, place, inf=inf, convert=convert)
-
-
-def _number_column(floats: Floats, unit: str | None, place: _Place, *, inf: str, convert: bool) -> NumberColumn:
-    _check_kind("Number", ~np.isnan(floats), place)
-    point = place.point
-    wanted = point.unit if point.is_known else unit
-    if unit is not None and not same_unit(unit, wanted):
-        floats = _converted(floats, unit, place, convert=convert)
-    if inf == "refuse" and (infinite := np.isinf(floats)).any():
-        raise place.error(
-            MetadataError,
-            infinite,
-            f"{floats[np.argmax(infinite)]} is no measured value",
-            "clear it, as with df.replace([np.inf, -np.inf], np.nan), or send it with inf='send'",
-        )
-    return NumberColumn(pa.array(floats, from_pandas=True), wanted)
-
-
-def _converted(floats: Floats, unit: str, place: _Place, *, convert: bool) -> Floats:
-    wanted = place.point.unit
-    filled = ~np.isnan(floats)
-    if not filled.any():
-        return floats
-    if wanted is None:
-        raise place.error(
-            UnitError,
-            filled,
-            f"the column is in {unit}, the point has no unit",
-            f"take the unit off with df[{place.label!r}].hs.magnitude() if that is meant",
-        )
-    if not convert:
-        raise place.error(
-            UnitError,
-            filled,
-            f"the column is in {unit}, the point in {wanted}",
-            f"convert it with df.hs.to({{{place.label!r}: {wanted!r}}}), or pass convert=True",
-        )
-    try:
-        return convert_values(floats, unit, wanted)
-    except UnitError as error:
-        raise place.error(UnitError, filled, str(error), "write it to a point of its own unit") from None
-
-
-def _check_kind(kind: str, filled: npt.NDArray[np.bool_], place: _Place) -> None:
-    expected = place.point.kind
-    if expected is not None and expected != kind and filled.any():
-        raise place.error(
-            MetadataError,
-            filled,
-            f"the column holds {kind} values, the point is of kind {expected}",
-            "check that the column belongs to this point",
-        )
-
-
-def _bool_column(values: Any, place: _Place) -> BoolColumn:
-    _check_kind("Bool", values.is_valid().to_numpy(zero_copy_only=False), place)
-    return BoolColumn(values.cast(pa.bool_()))
-
-
-def _str_column(texts: Sequence[Any], missing: npt.NDArray[np.bool_], place: _Place) -> StrColumn:
-    _check_kind("Str", ~missing, place)
-    return StrColumn(pa.array(texts, pa.string(), mask=missing))
-
-
-def _object_column(cells: Any, place: _Place, *, inf: str, convert: bool) -> ArrowColumn:
-    """A category, or Python objects: Numbers with a unit each, or plain values of one type."""
-    missing = np.asarray(pd.isna(cells), dtype=bool) | np.fromiter((c is NA for c in cells), bool, count=len(cells))
-    values = [None if is_missing else cell for cell, is_missing in zip(cells.tolist(), missing.tolist(), strict=True)]
-    kinds = {_kind_of(cell) for cell in values} - {None}
-    if not kinds:
-        # Nothing to send; what kind the nulls are of does not matter.
-        return NumberColumn(pa.nulls(len(values), pa.float64()), None)
-    if len(kinds) > 1 or "" in kinds:
-        stranger = "" if "" in kinds else _kind_of(next(cell for cell in reversed(values) if cell is not None))
-        raise place.error(
-            MetadataError,
-            next(row for row, cell in enumerate(values) if _kind_of(cell) == stranger),
-            f"the column holds {' and '.join(sorted({type(cell).__name__ for cell in values if cell is not None}))}",
-            "expected values of one kind in a column: Number, Bool or Str",
-        )
-    if kinds == {"Bool"}:
-        return _bool_column(pa.array([None if cell is None else bool(cell) for cell in values], pa.bool_()), place)
-    if kinds == {"Str"}:
-        return _str_column(values, missing, place)
-    numbers = [
-        cell if cell is None or isinstance(cell, Number) else Number(float(cell), unit_of(cell)) for cell in values
-    ]
-    floats = np.array([np.nan if number is None else number.val for number in numbers], dtype=np.float64)
-    units = {number.unit for number in numbers if number is not None}
-    _check_kind("Number", ~missing, place)
-    named = sorted(unit for unit in units if unit is not None)
-    wanted = place.point.unit if place.point.is_known else next(iter(named), None)
-    for unit in named:
-        if same_unit(unit, wanted):
-            continue
-        rows = np.array([number is not None and number.unit == unit for number in numbers])
-        if not place.point.is_known:
-            raise place.error(
-                UnitError,
-                rows,
-                f"the column holds values in {unit} and in {wanted}, and the unit of the point is not known",
-                "give the point with its unit, and convert=True",
+    def _look_at_objects(self) -> None:
+        """What Python objects are: Numbers with a unit each, or plain values of one kind."""
+        kinds = [_kind_of(cell) for cell in self.cells]
+        found = set(kinds)
+        if len(found) > 1 or "" in found:
+            raise self.error(
+                MetadataError,
+                kinds.index("" if "" in found else kinds[-1]),
+                f"the column holds {' and '.join(sorted({type(cell).__name__ for cell in self.cells}))}",
+                "expected values of one kind in a column: Number, Bool or Str",
             )
-        floats[rows] = _converted(np.where(rows, floats, np.nan), unit, place, convert=convert)[rows]
-    return _number_column(floats, wanted, place, inf=inf, convert=convert)
+        self.kind = kinds[0] if kinds else "Number"
+        if self.kind == "Number":
+            units = np.array([unit_of(cell) for cell in self.cells], dtype=object)
+            self.units = {unit: units == unit for unit in set(units.tolist())}
+            self.cells = np.array([float(cell) for cell in self.cells], dtype=np.float64)
+
+    def values_for(self, point: Point, *, refuse_inf: bool, convert: bool) -> ArrowColumn:
+        """The samples, checked against their point."""
+        if point.kind not in (None, self.kind) and len(self.cells):
+            raise self.error(
+                MetadataError,
+                0,
+                f"the column holds {self.kind} values, the point is of kind {point.kind}",
+                "check that the column belongs to this point",
+            )
+        if self.kind == "Bool":
+            return BoolColumn(pa.array(self.cells, pa.bool_()))
+        if self.kind == "Str":
+            return StrColumn(pa.array(self.cells, pa.string()))
+        floats: Floats = self.cells
+        named = sorted(unit for unit in self.units if unit is not None)
+        wanted = point.unit if point.is_known else next(iter(named), None)
+        for unit in named:
+            if len(self.cells) and not same_unit(unit, wanted):
+                floats = self._converted(floats, unit, point, wanted, convert=convert)
+        if refuse_inf and (infinite := np.isinf(floats)).any():
+            place = int(np.argmax(infinite))
+            raise self.error(
+                MetadataError,
+                place,
+                f"{floats[place]} is no measured value",
+                "clear it, as with df.replace([np.inf, -np.inf], np.nan), or send it with inf='send'",
+            )
+        return NumberColumn(pa.array(floats), wanted)
+
+    def _converted(self, floats: Floats, unit: str, point: Point, wanted: str | None, *, convert: bool) -> Floats:
+        """The numbers, those in one unit converted to the unit that is wanted."""
+        which = self.units[unit]
+        what = f"the column is in {unit}, the point in {wanted}"
+        if not point.is_known:
+            what = f"the column holds values in {unit} and in {wanted}, and the unit of the point is not known"
+            way_out = "give the point with its unit, and convert=True"
+        elif wanted is None:
+            what = f"the column is in {unit}, the point has no unit"
+            way_out = f"take the unit off with df[{self.label!r}].hs.magnitude() if that is meant"
+        elif not convert:
+            way_out = f"convert it with df.hs.to({{{self.label!r}: {wanted!r}}}), or pass convert=True"
+        else:
+            try:
+                converted = floats.copy()
+                converted[which] = convert_values(floats[which], unit, wanted)
+                return converted
+            except UnitError as error:
+                what, way_out = str(error), "write it to a point of its own unit"
+        raise self.error(UnitError, 0 if isinstance(which, slice) else int(np.argmax(which)), what, way_out)
+
+    def zone_of(self, point: Point) -> str:
+        """The Haystack name of the zone in which the times are written."""
+        where = f"column {self.label!r} (point @{point.id})"
+        try:
+            if point.tz is not None:
+                zone_key(point.tz)
+                return point.tz
+            assert isinstance(self.index, pd.DatetimeIndex)
+            assert self.index.tz is not None
+            return haystack_name(self.index.tz)
+        except ZoneError as error:
+            if point.tz is not None:
+                raise ZoneError(f"{where}: {error}; nothing was sent") from None
+            raise ZoneError(
+                f"{where}: the zone of the point is not known, and the index does not tell one: {error}; give the "
+                f"point with its tz, as in points={{{self.label!r}: record}}; nothing was sent"
+            ) from None
+
+    def error(self, kind: type[HsFrameError], place: int, what: str, way_out: str) -> HsFrameError:
+        """An error that names the column, its point and the row of a sample."""
+        row = int(self.rows[place])
+        return kind(
+            f"column {self.label!r} (point @{self.ident}), row {row}, {self.index[row]}: {what}; {way_out}; "
+            "nothing was sent"
+        )
 
 
-def _kind_of(cell: Any) -> str | None:
-    if cell is None:
-        return None
+def _is_sample(cell: object) -> bool:
+    return cell is not NA and not (isinstance(cell, Number) and cell.val != cell.val)
+
+
+def _kind_of(cell: object) -> str:
     if isinstance(cell, bool | np.bool_):
         return "Bool"
     if isinstance(cell, Number | int | float | np.integer | np.floating):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
+from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import same_unit
 from hsframe.kinds import Number
@@ -65,15 +66,14 @@ class Comparison:
         return bool(np.all(self.state == SAME))
 
 
-def compare(found: Sequence[History], meant: History) -> Comparison:
+def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
     """Compare what a server answered with what was meant to be there.
 
     Parameters
     ----------
     found : sequence of History
         What was read of the point, window by window; of equal instants the later one counts, and a null is no sample.
-    meant : History
-        Samples without nulls, each instant once. Its values are in the point's unit.
+    meant : PointSamples
 
     Returns
     -------
@@ -148,15 +148,12 @@ def _whole(values: Any) -> Any:
     return pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
 
 
-def _same(meant: Sequence[Any], rows: npt.NDArray[np.intp], stored: npt.NDArray[Any]) -> Bools:
-    assert isinstance(meant, ArrowColumn)
-    array = _whole(meant.values)
+def _same(meant: ArrowColumn, rows: npt.NDArray[np.intp], stored: npt.NDArray[Any]) -> Bools:
+    wanted = meant.values.to_numpy(zero_copy_only=False)[rows]
     if not isinstance(meant, NumberColumn):
-        wanted = array.to_pylist()
         kind = bool if isinstance(meant, BoolColumn) else str
-        pairs = zip(rows.tolist(), stored.tolist(), strict=True)
-        return np.array([isinstance(cell, kind) and cell == wanted[row] for row, cell in pairs], dtype=np.bool_)
-    wanted = np.asarray(array.to_numpy(zero_copy_only=False), np.float64)[rows]
+        pairs = zip(wanted.tolist(), stored.tolist(), strict=True)
+        return np.array([isinstance(cell, kind) and cell == want for want, cell in pairs], dtype=np.bool_)
     if stored.dtype == np.float64:
         return _same_numbers(wanted, stored)
     numeric = np.array([isinstance(cell, int | float) and not isinstance(cell, bool) for cell in stored], np.bool_)

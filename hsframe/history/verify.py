@@ -7,7 +7,7 @@ few times, with growing pauses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
 from hsframe.history.read import read_histories
-from hsframe.history.windows import STEP_US, Target
+from hsframe.history.windows import DAY_US, STEP_US
 from hsframe.history.write_report import Entry
 from hsframe.spans import Span, from_epoch_us
 
@@ -28,21 +28,17 @@ __all__ = ["look", "look_for"]
 # The pauses before each look: 5.5 s in all.
 _PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
 # Samples that lie further apart are looked for in windows of their own: what lies between them is no one's business.
-_GAP_US: Final = 7 * 86_400 * 1_000_000
+_GAP_US: Final = 7 * DAY_US
 _MOST_WINDOWS: Final = 40
 
 
-async def look(
-    client: Client, entries: Sequence[Entry], targets: Mapping[str, Target], *, max_concurrency: int = 6
-) -> None:
+async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int = 6) -> None:
     """Compare the samples of some points with what the server has, and note it in their entries.
 
     Parameters
     ----------
     client : Client
     entries : sequence of Entry
-    targets : mapping of id to Target
-        The records of their points.
     max_concurrency : int
         How many requests run at once.
 
@@ -51,23 +47,21 @@ async def look(
     CallError, NetworkError, CodecError, AuthError
         A point could not be read.
     """
-    found: dict[str, list[History]] = {entry.id: [] for entry in entries}
-    for first_us, last_us in _windows([entry.history.ts_us for entry in entries]):
-        there = [entry for entry in entries if _has(entry.history.ts_us, first_us, last_us)]
+    found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
+    for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
+        there = [entry.target for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server that keeps whole seconds has the first sample a little before its instant.
         start = from_epoch_us(first_us // STEP_US * STEP_US, UTC)
         span = Span(start, from_epoch_us((last_us // STEP_US + 1) * STEP_US, UTC))
-        wanted = [targets[entry.id] for entry in there]
-        for history in await read_histories(client, wanted, span, max_concurrency=max_concurrency):
+        for history in await read_histories(client, there, span, max_concurrency=max_concurrency):
             found[history.point.id].append(history)
     for entry in entries:
-        entry.compared(compare(found[entry.id], entry.history))
+        entry.compared(compare(found[entry.point.id], entry.samples))
 
 
 async def look_for(
     client: Client,
     entries: Sequence[Entry],
-    targets: Mapping[str, Target],
     *,
     max_concurrency: int = 6,
     there: Callable[[Entry], bool] = lambda entry: entry.is_stored,
@@ -77,7 +71,7 @@ async def look_for(
 
     Parameters
     ----------
-    client, entries, targets, max_concurrency
+    client, entries, max_concurrency
         As :func:`look`.
     there : callable
         Whether enough of a point is there.
@@ -94,7 +88,7 @@ async def look_for(
         if not left:
             break
         await asyncio.sleep(pause_s)
-        await look(client, left, targets, max_concurrency=max_concurrency)
+        await look(client, left, max_concurrency=max_concurrency)
         left = [entry for entry in left if not there(entry)]
     return left
 
@@ -105,11 +99,11 @@ def _windows(times: Sequence[Instants]) -> list[tuple[int, int]]:
         return []
     ts_us = times[0] if len(times) == 1 else np.unique(np.concatenate(times))
     gaps = np.diff(ts_us)
-    cuts = np.flatnonzero(gaps > _GAP_US)
-    if len(cuts) >= _MOST_WINDOWS:
-        cuts = np.sort(np.argsort(gaps, kind="stable")[-(_MOST_WINDOWS - 1) :])
-    firsts, lasts = [0, *(cuts + 1).tolist()], [*cuts.tolist(), len(ts_us) - 1]
-    return [(int(ts_us[first]), int(ts_us[last])) for first, last in zip(firsts, lasts, strict=True)]
+    ends = np.flatnonzero(gaps > _GAP_US)
+    if len(ends) >= _MOST_WINDOWS:
+        ends = np.sort(np.argsort(gaps, kind="stable")[-(_MOST_WINDOWS - 1) :])
+    firsts, lasts = ts_us[[0, *(ends + 1)]], ts_us[[*ends, -1]]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def _has(ts_us: Instants, first_us: int, last_us: int) -> bool:

@@ -1,11 +1,11 @@
 """Writing histories: what was checked is sent, and what is called written was taken by the server.
 
-The grids come from :func:`hsframe.frame.his_grids.frame_to_his_grids`, which refuses what cannot be written right
-before anything is sent. Several points of one zone go as a batch; but a server may answer a batch with 200 and forget
-it (haystack-py), so a batch is believed only when it has been read back, and what was not found is written point by
+The samples come from :class:`hsframe.frame.his_grids.FrameColumns`, which refuses what cannot be written right before
+anything is sent. Several points of one zone go as a batch; but a server may answer a batch with 200 and forget it
+(haystack-py), so a batch is believed only when it has been read back, and what was not found is written point by
 point. The same samples again change nothing, so repeating is safe.
 
-What became of each sample stands in a :class:`~hsframe.history.write_report.Ledger`, which outlives a write that
+What became of each sample stands in a :class:`~hsframe.history.write_report.WriteReport`, which outlives a write that
 breaks off.
 """
 
@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hsframe.columns import NumberColumn, TimeColumn
+from hsframe.columns import NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import (
     AuthError,
     CallError,
@@ -30,12 +30,12 @@ from hsframe.errors import (
     NetworkError,
     RequestTimeoutError,
 )
-from hsframe.frame.histories import Instants
+from hsframe.frame.his_grids import batch_grid
 from hsframe.grid import Grid
 from hsframe.history.verify import look_for
-from hsframe.history.windows import Target
-from hsframe.history.write_report import OPEN, SENT, STORED, Entry, Ledger
+from hsframe.history.write_report import OPEN, SENT, STORED, Entry, WriteReport
 from hsframe.kinds import Ref
+from hsframe.protocol.writes import his_write_request
 
 if TYPE_CHECKING:
     from hsframe.client import Client
@@ -64,15 +64,9 @@ _NEXT_FAILS_TOO: Final = frozenset((401, 403, 404, 405, 406, 415, 429, 501, 502,
 
 
 async def write_histories(
-    client: Client,
-    grids: Sequence[Grid],
-    targets: Mapping[str, Target],
-    ledger: Ledger,
-    *,
-    max_concurrency: int = 6,
-    body_bytes: int = _BODY_BYTES,
+    client: Client, report: WriteReport, *, max_concurrency: int = 6, body_bytes: int = _BODY_BYTES
 ) -> None:
-    """Write some batch grids, each of one zone.
+    """Write the samples of some points.
 
     A point that the server refuses does not keep the others from being written. After an error of the server or of
     the network as a whole nothing new is sent.
@@ -80,12 +74,8 @@ async def write_histories(
     Parameters
     ----------
     client : Client
-    grids : sequence of Grid
-        From :func:`hsframe.frame.his_grids.frame_to_his_grids`.
-    targets : mapping of id to Target
-        The records of their points.
-    ledger : Ledger
-        Of the same grids: what becomes of each sample is noted there, as it becomes known.
+    report : WriteReport
+        The samples; what becomes of each is noted there, as it becomes known.
     max_concurrency : int
         How many requests run at once.
     body_bytes : int
@@ -98,19 +88,24 @@ async def write_histories(
     NetworkError, AuthError
         No usable answer came; some of the samples may have been written. The same write again is harmless.
     """
-    writer = _Writer(client, targets, ledger, max_concurrency, body_bytes)
-    for grid in grids:
-        await writer.write(grid)
-    writer.raise_failure()
+    writer = _Writer(client, max_concurrency, body_bytes)
+    by_zone: dict[str, list[Entry]] = {}
+    for entry in report.entries:
+        by_zone.setdefault(entry.samples.tz, []).append(entry)
+    for entries in by_zone.values():
+        await writer.write(entries)
+    if writer.stopped is not None:
+        raise writer.stopped
+    _raise_refusals(report.entries)
 
 
-async def verify(client: Client, targets: Mapping[str, Target], ledger: Ledger, *, max_concurrency: int = 6) -> None:
+async def verify(client: Client, report: WriteReport, *, max_concurrency: int = 6) -> None:
     """Read back what was written and not read back yet; what is not there after some patience is noted so."""
-    left = [entry for entry in ledger if not _is_verified(entry)]
-    await look_for(client, left, targets, max_concurrency=max_concurrency, there=_is_verified)
+    left = [entry for entry in report.entries if not entry.is_verified]
+    await look_for(client, left, max_concurrency=max_concurrency, there=lambda entry: entry.is_verified)
 
 
-async def settle(client: Client, targets: Mapping[str, Target], ledger: Ledger, *, max_concurrency: int = 6) -> None:
+async def settle(client: Client, report: WriteReport, *, max_concurrency: int = 6) -> None:
     """After a write that broke off: find out of each sample that was under way whether the server has it.
 
     A point that was refused, and cannot be read either, was not written.
@@ -120,8 +115,8 @@ async def settle(client: Client, targets: Mapping[str, Target], ledger: Ledger, 
     NetworkError, AuthError
         The server could not be asked; of those points it is not known.
     """
-    find = functools.partial(look_for, client, targets=targets, there=_is_settled, pauses_s=_SETTLE_PAUSES_S)
-    unsettled = ledger.unsettled()
+    find = functools.partial(look_for, client, there=lambda entry: not entry.count(SENT), pauses_s=_SETTLE_PAUSES_S)
+    unsettled = [entry for entry in report.entries if entry.count(SENT)]
     try:
         await find(unsettled, max_concurrency=max_concurrency)
     except (CallError, CodecError):
@@ -131,54 +126,37 @@ async def settle(client: Client, targets: Mapping[str, Target], ledger: Ledger, 
             except (CallError, CodecError):
                 if not isinstance(entry.error, CallError):
                     continue
-            ledger.settle([entry])
+            entry.settle()
     else:
-        ledger.settle(unsettled)
-
-
-def _is_verified(entry: Entry) -> bool:
-    return entry.comparison is not None and entry.comparison.all_same
-
-
-def _is_settled(entry: Entry) -> bool:
-    return not entry.count(SENT)
+        for entry in unsettled:
+            entry.settle()
 
 
 class _Writer:
-    def __init__(
-        self, client: Client, targets: Mapping[str, Target], ledger: Ledger, max_concurrency: int, body_bytes: int
-    ) -> None:
+    def __init__(self, client: Client, max_concurrency: int, body_bytes: int) -> None:
         self.client = client
-        self.targets = targets
-        self.ledger = ledger
         self.dialect = client.dialect
         self.max_concurrency = max_concurrency
-        self.slots = asyncio.Semaphore(max_concurrency)
+        self.limit = asyncio.Semaphore(max_concurrency)
         self.body_bytes = body_bytes
         self.stopped: HsFrameError | None = None
         self.batch_refused = False
 
-    async def write(self, grid: Grid) -> None:
-        entries = [entry for entry in map(self.entry_of, grid.cols[1:]) if entry is not None]
+    async def write(self, entries: list[Entry]) -> None:
+        """Write the samples of some points of one zone."""
         if len(entries) >= _BATCH_FROM and self.dialect.his_write_batch is not False and self.stopped is None:
-            entries = await self.batch(grid, entries)
-        times = grid.columns[0]
-        assert isinstance(times, TimeColumn)
+            entries = await self.batch(entries)
         async with asyncio.TaskGroup() as group:
             for entry in entries:
-                group.create_task(self.single(entry, times.tz))
+                group.create_task(self.single(entry))
         if self.batch_refused and self.dialect.his_write_batch is None and all(not entry.error for entry in entries):
             self.dialect.his_write_batch = False  # no batch has worked yet, and each of its points does
 
-    def entry_of(self, col: Any) -> Entry | None:
-        return self.ledger.entries.get(col.meta["id"].val)
-
-    async def batch(self, grid: Grid, entries: list[Entry]) -> list[Entry]:
+    async def batch(self, entries: list[Entry]) -> list[Entry]:
         """Write a batch; the points of which some samples could not be read back afterwards."""
-        ids = [entry.id for entry in entries]
         try:
-            for piece in _pieces(grid, self.longest_body()):
-                await self.send(piece, ids, proves=False)
+            for piece in _pieces(batch_grid([entry.samples for entry in entries]), self.longest_body()):
+                await self.send(piece, entries, proves=False)
         except (CallError, HTTPStatusError) as error:
             if _concerns_all(error):
                 self.stopped = error
@@ -190,8 +168,7 @@ class _Writer:
             self.stopped = error
             return entries
         try:
-            at_once = self.max_concurrency
-            left = await look_for(self.client, entries, self.targets, max_concurrency=at_once, pauses_s=_BATCH_PAUSES_S)
+            left = await look_for(self.client, entries, max_concurrency=self.max_concurrency, pauses_s=_BATCH_PAUSES_S)
         except (CallError, HTTPStatusError, CodecError) as error:
             _log.info("a batch hisWrite could not be read back: %s; writing point by point", error)
             return entries
@@ -203,17 +180,18 @@ class _Writer:
             self.dialect.his_write_batch = True
         return left
 
-    async def single(self, entry: Entry, tz: str) -> None:
+    async def single(self, entry: Entry) -> None:
         """Write the samples of one point that the server does not have yet; what went wrong is noted."""
         rest = entry.rest()
-        whole = Grid({"id": Ref(entry.id)}, ["ts", "val"], [TimeColumn(pa.array(rest.ts_us), tz), rest.values])
-        async with self.slots:
+        times = TimeColumn(pa.array(rest.ts_us), rest.tz)
+        whole = his_write_request(Ref(entry.point.id), times, rest.values, rest.tz)
+        async with self.limit:
             try:
                 for piece in _pieces(whole, self.longest_body()):
                     if self.stopped is not None:
                         entry.error = self.stopped
                         return
-                    await self.send(piece, [entry.id], proves=True)
+                    await self.send(piece, [entry], proves=True)
             except HsFrameError as error:
                 entry.error = error
                 if _concerns_all(error):
@@ -224,44 +202,50 @@ class _Writer:
         limit = self.dialect.body_limit
         return self.body_bytes if limit is None else min(self.body_bytes, limit)
 
-    async def send(self, grid: Grid, ids: Sequence[str], *, proves: bool, slow: int = 0) -> None:
+    async def send(self, grid: Grid, entries: Sequence[Entry], *, proves: bool, slow: int = 0) -> None:
         """One hisWrite; one that is too large or too slow is sent in halves."""
-        ts_us = _instants(grid)
-        self.ledger.mark(ids, ts_us, SENT)
+        _mark(entries, grid, SENT)
         try:
             await self.client.call("hisWrite", grid)
         except HsFrameError as error:
             status = error.status if isinstance(error, HTTPStatusError) else None
             if status in _NOT_RUN:
-                self.ledger.mark(ids, ts_us, OPEN)
+                _mark(entries, grid, OPEN)
             is_slow = isinstance(error, RequestTimeoutError) and slow < _HALVINGS_WHEN_SLOW
             if not (status == 413 or is_slow) or len(grid) < 2:
                 raise
             middle = len(grid) // 2
-            await self.send(_rows(grid, 0, middle), ids, proves=proves, slow=slow + is_slow)
-            await self.send(_rows(grid, middle, len(grid)), ids, proves=proves, slow=slow + is_slow)
+            for half in (_rows(grid, 0, middle), _rows(grid, middle, len(grid))):
+                await self.send(half, entries, proves=proves, slow=slow + is_slow)
         else:
             if proves:
-                self.ledger.mark(ids, ts_us, STORED)
+                _mark(entries, grid, STORED)
 
-    def raise_failure(self) -> None:
-        """Raise what kept points from being written, if anything did."""
-        bad = [entry for entry in self.ledger if entry.error is not None]
-        if self.stopped is not None:
-            raise self.stopped
-        if not bad:
-            return
-        first, error = bad[0], bad[0].error
-        assert error is not None
-        others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        if not isinstance(error, CallError | HTTPStatusError):
-            raise error
-        done = ", ".join("@" + entry.id for entry in self.ledger if entry.is_stored) or "none"
-        raise CallError(
-            f"the server refused the samples of @{first.id} ({first.point.dis}){others}: {error}; written "
-            f"were {done}. The same write again is harmless",
-            getattr(error, "grid", None),
-        ) from error
+
+def _mark(entries: Sequence[Entry], grid: Grid, status: int) -> None:
+    """Note the status of the samples in a piece of what is sent: all those of its span of time."""
+    times = grid.columns[0]
+    assert isinstance(times, TimeColumn)
+    first_us, last_us = times.values[0].as_py(), times.values[-1].as_py()
+    for entry in entries:
+        entry.mark(first_us, last_us, status)
+
+
+def _raise_refusals(entries: Sequence[Entry]) -> None:
+    """Raise what kept points from being written, if anything did."""
+    bad = [(entry, entry.error) for entry in entries if entry.error is not None]
+    if not bad:
+        return
+    first, error = bad[0]
+    if not isinstance(error, CallError | HTTPStatusError):
+        raise error
+    others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    done = ", ".join("@" + entry.point.id for entry in entries if entry.is_stored) or "none"
+    raise CallError(
+        f"the server refused the samples of @{first.point.id} ({first.point.dis}){others}: {error}; written "
+        f"were {done}. The same write again is harmless",
+        getattr(error, "grid", None),
+    ) from error
 
 
 def _concerns_all(error: HsFrameError) -> bool:
@@ -271,14 +255,8 @@ def _concerns_all(error: HsFrameError) -> bool:
     return isinstance(error, NetworkError | AuthError)
 
 
-def _instants(grid: Grid) -> Instants:
-    times = grid.columns[0]
-    assert isinstance(times, TimeColumn)
-    return np.asarray(times.values.to_numpy(zero_copy_only=False), np.int64)
-
-
 def _rows(grid: Grid, start: int, stop: int) -> Grid:
-    return Grid(dict(grid.meta), grid.cols, [column[start:stop] for column in grid.columns])
+    return Grid(grid.meta, grid.cols, [column[start:stop] for column in grid.columns])
 
 
 def _pieces(grid: Grid, body_bytes: int) -> list[Grid]:
@@ -290,11 +268,10 @@ def _pieces(grid: Grid, body_bytes: int) -> list[Grid]:
     return [_rows(grid, start, min(start + rows, len(grid))) for start in range(0, len(grid), rows)]
 
 
-def _longest(column: Sequence[Any]) -> int:
-    """The bytes of the longest text in a column, or of its unit."""
+def _longest(column: Sequence[object]) -> int:
+    """The bytes of the longest text in a column, each of them escaped, or of its unit."""
     if isinstance(column, NumberColumn):
         return len((column.unit or "").encode())
-    values = getattr(column, "values", None)
-    if values is None or "string" not in str(values.type):
-        return 0
-    return max((2 * len(text.encode()) for text in set(values.to_pylist()) if text is not None), default=0)
+    if isinstance(column, StrColumn):
+        return 2 * (pc.max(pc.binary_length(column.values)).as_py() or 0)
+    return 0

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.columns import ArrowColumn
 from hsframe.errors import HsFrameError
-from hsframe.frame.histories import History, Instants, grid_histories
+from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.points import Point
 from hsframe.frame.trend import time_index
-from hsframe.grid import Grid
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
+from hsframe.history.windows import Target
 from hsframe.zones import zone
 
-__all__ = ["OPEN", "SENT", "STORED", "Entry", "Ledger"]
+__all__ = ["OPEN", "SENT", "STORED", "Entry", "WriteReport"]
 
 OPEN: Final = 0
 """Not on the server, as far as is known: not sent, or refused."""
@@ -34,13 +33,18 @@ _NAMED: Final = 5
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """The samples of one point.
+    """The samples of one point, and what became of them.
 
     Parameters
     ----------
-    history : History
-        Without nulls, in order of time, each instant once.
-    fate : int8 ndarray
+    samples : PointSamples
+        At least one.
+    target : Target
+        The record of the point.
+
+    Attributes
+    ----------
+    status : int8 ndarray
         For each sample `OPEN`, `SENT` or `STORED`.
     comparison : Comparison or None
         With what the server has, where that was read.
@@ -48,96 +52,73 @@ class Entry:
         Why the point was not written.
     """
 
-    history: History
-    fate: npt.NDArray[np.int8]
+    samples: PointSamples
+    target: Target
+    status: npt.NDArray[np.int8] = field(init=False)
     comparison: Comparison | None = None
     error: HsFrameError | None = None
+
+    def __post_init__(self) -> None:
+        self.status = np.full(len(self.samples.ts_us), OPEN, dtype=np.int8)
 
     @property
     def point(self) -> Point:
         """The point."""
-        return self.history.point
-
-    @property
-    def id(self) -> str:
-        """The point's id."""
-        return self.history.point.id
+        return self.samples.point
 
     @property
     def is_stored(self) -> bool:
         """Whether the server has every sample."""
-        return bool(np.all(self.fate == STORED))
+        return bool(np.all(self.status == STORED))
 
-    def count(self, fate: int) -> int:
-        """How many samples met a fate."""
-        return int(np.count_nonzero(self.fate == fate))
+    @property
+    def is_verified(self) -> bool:
+        """Whether every sample was read back as it was sent."""
+        return self.comparison is not None and self.comparison.all_same
 
-    def mark(self, ts_us: Instants, fate: int) -> None:
-        """Note the fate of the samples at some instants; what is stored stays so."""
-        place = np.searchsorted(self.history.ts_us, ts_us)
-        place = place[place < len(self.fate)]
-        at = np.zeros(len(self.fate), dtype=np.bool_)
-        at[place[np.isin(self.history.ts_us[place], ts_us)]] = True
-        self.fate[at & (self.fate != STORED)] = fate
+    def count(self, status: int) -> int:
+        """How many samples have a status."""
+        return int(np.count_nonzero(self.status == status))
 
-    def rest(self) -> History:
+    def mark(self, first_us: int, last_us: int, status: int) -> None:
+        """Note the status of the samples from one instant to another, both included; what is stored stays so."""
+        start, stop = np.searchsorted(self.samples.ts_us, [first_us, last_us + 1])
+        part = self.status[start:stop]
+        part[part != STORED] = status
+
+    def rest(self) -> PointSamples:
         """The samples that the server does not have yet."""
-        keep = self.fate != STORED
-        if keep.all():
-            return self.history
-        column = self.history.values
-        assert isinstance(column, ArrowColumn)
-        values = column._sliced(column.values.filter(keep), None)
-        return replace(self.history, ts_us=self.history.ts_us[keep], values=values)
+        return self.samples.only(self.status != STORED)
 
     def compared(self, comparison: Comparison) -> None:
         """Note what the server has; what it has as it was sent is stored."""
         self.comparison = comparison
-        self.fate[comparison.state == SAME] = STORED
+        self.status[comparison.state == SAME] = STORED
+
+    def settle(self) -> None:
+        """After a look at the server: what it does not have, it does not have."""
+        self.status[self.status == SENT] = OPEN
 
 
-@dataclass(slots=True, eq=False)
-class Ledger:
+class WriteReport:
     """All points of a write that have samples, in the order of the frame's columns.
+
+    Parameters
+    ----------
+    samples : iterable of PointSamples
+    targets : mapping of id to Target
+        The records of their points.
 
     Attributes
     ----------
-    entries : dict of id to Entry
+    entries : list of Entry
+        One a point that has samples.
     """
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    def __init__(self, samples: Iterable[PointSamples], targets: Mapping[str, Target]) -> None:
+        self.entries = [Entry(some, targets[some.point.id]) for some in samples if len(some.ts_us)]
 
-    @classmethod
-    def of(cls, grids: Iterable[Grid], points: Mapping[str, Point]) -> Ledger:
-        """The samples of some batch grids, all of them open, in the order of the points."""
-        found: dict[str, Entry] = {}
-        for grid in grids:
-            for history in grid_histories(grid, points):
-                samples = _without_nulls(history)
-                if len(samples.ts_us):
-                    found[samples.point.id] = Entry(samples, np.zeros(len(samples.ts_us), dtype=np.int8))
-        return cls({ident: found[ident] for ident in points if ident in found})
-
-    def __iter__(self) -> Any:
-        return iter(self.entries.values())
-
-    def mark(self, ids: Iterable[str], ts_us: Instants, fate: int) -> None:
-        """Note the fate of the samples that some points have at some instants."""
-        for ident in ids:
-            self.entries[ident].mark(ts_us, fate)
-
-    def unsettled(self) -> list[Entry]:
-        """The points with samples of which it is not known whether the server has them."""
-        return [entry for entry in self if entry.count(SENT)]
-
-    def settle(self, entries: Iterable[Entry]) -> None:
-        """After a look at the server: what it does not have, it does not have."""
-        for entry in entries:
-            entry.fate[entry.fate == SENT] = OPEN
-
-    # -- what is said -------------------------------------------------------------------------------------------
-
-    def report(self, kind: Literal["dry run", "written", "verified", "broken off"]) -> pd.DataFrame:
+    def table(self, kind: Literal["dry run", "written", "verified", "broken off"]) -> pd.DataFrame:
         """The report of a write, a row a point.
 
         Parameters
@@ -151,32 +132,35 @@ class Ledger:
         DataFrame
             The columns that :meth:`hsframe.session.Session.his_write` tells of.
         """
-        entries = list(self)
-        texts = {
-            name: _texts([getattr(entry.point, name) for entry in entries]) for name in ("id", "dis", "unit", "tz")
-        }
+        entries = self.entries
         columns: dict[str, Any] = {
-            **texts,
-            "rows": _counts([len(entry.fate) for entry in entries]),
-            "first": _times([int(entry.history.ts_us[0]) for entry in entries]),
-            "last": _times([int(entry.history.ts_us[-1]) for entry in entries]),
-            "status": _texts([_status(entry, kind) for entry in entries]),
+            name: _texts(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
+        }
+        columns |= {
+            "rows": _counts(len(entry.status) for entry in entries),
+            "first": _times(int(entry.samples.ts_us[0]) for entry in entries),
+            "last": _times(int(entry.samples.ts_us[-1]) for entry in entries),
+            "status": _texts(_status(entry, kind) for entry in entries),
         }
         if kind in ("dry run", "verified"):
             columns |= _differences(entries, "new" if kind == "dry run" else "missing")
         if kind == "broken off":
-            columns["written"] = _counts([entry.count(STORED) for entry in entries])
-            columns["unknown"] = _counts([entry.count(SENT) for entry in entries])
-            columns["reason"] = _texts(["" if entry.error is None else str(entry.error) for entry in entries])
+            columns["written"] = _counts(entry.count(STORED) for entry in entries)
+            columns["unknown"] = _counts(entry.count(SENT) for entry in entries)
+            columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
         return pd.DataFrame(columns)
 
-    def summary(self) -> str:
-        """What was stored and what was not, in a sentence or two."""
+    def attach(self, error: BaseException) -> None:
+        """Put onto whatever breaks off a write what was stored: a note, and ``report``, a row a point."""
         groups: dict[str, list[Entry]] = {}
-        for entry in self:
+        for entry in self.entries:
             groups.setdefault(_status(entry, "broken off"), []).append(entry)
         parts = [f"{status}: {_named(groups[status])}" for status in _STATUSES if status in groups]
-        return "; ".join(parts) + ". The same write again is harmless: it sends the same samples"
+        error.report = self.table("broken off")  # type: ignore[attr-defined]  # any exception takes attributes
+        error.add_note(
+            f"{'; '.join(parts)}. The same write again is harmless: it sends the same samples; the report of this "
+            "error (error.report) has a row a point"
+        )
 
 
 _STATUSES: Final = ("written", "partly written", "unknown", "not written")
@@ -187,15 +171,15 @@ def _status(entry: Entry, kind: str) -> str:
         if entry.count(SENT):
             return "unknown"
         stored = entry.count(STORED)
-        return "not written" if not stored else "written" if stored == len(entry.fate) else "partly written"
+        return "not written" if not stored else "written" if entry.is_stored else "partly written"
     if kind == "verified":
-        return "verified" if entry.comparison is not None and entry.comparison.all_same else "differs"
+        return "verified" if entry.is_verified else "differs"
     return kind
 
 
 def _named(entries: Sequence[Entry]) -> str:
     names = [
-        f"@{entry.id} ({entry.count(STORED)} of {len(entry.fate)} rows"
+        f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows"
         + (f", {entry.count(SENT)} unknown)" if entry.count(SENT) else ")")
         for entry in entries[:_NAMED]
     ]
@@ -205,46 +189,28 @@ def _named(entries: Sequence[Entry]) -> str:
 
 def _differences(entries: Sequence[Entry], not_there: str) -> dict[str, Any]:
     none = Comparison(np.empty(0, dtype=np.int8))
-    found = [entry.comparison or none for entry in entries]
-    first_us = [
-        _NO_TIME if seen.first is None else int(entry.history.ts_us[seen.first])
-        for entry, seen in zip(entries, found, strict=True)
+    seen = [entry.comparison or none for entry in entries]
+    firsts = [
+        _NO_TIME if one.first is None else int(entry.samples.ts_us[one.first])
+        for entry, one in zip(entries, seen, strict=True)
     ]
     return {
-        not_there: _counts([seen.count(MISSING) for seen in found]),
-        "same": _counts([seen.count(SAME) for seen in found]),
-        "different": _counts([seen.count(DIFFERENT) for seen in found]),
-        "first_difference": _times(first_us),
-        "on_server": _objects([seen.there for seen in found]),
-        "in_frame": _objects([seen.meant for seen in found]),
+        not_there: _counts(one.count(MISSING) for one in seen),
+        "same": _counts(one.count(SAME) for one in seen),
+        "different": _counts(one.count(DIFFERENT) for one in seen),
+        "first_difference": _times(firsts),
+        "on_server": pd.Series([one.there for one in seen], dtype=object),
+        "in_frame": pd.Series([one.meant for one in seen], dtype=object),
     }
 
 
-def _texts(texts: Sequence[str | None]) -> Any:
-    return pd.array(texts, dtype="str")
+def _texts(texts: Iterable[str | None]) -> Any:
+    return pd.array(list(texts), dtype="str")
 
 
-def _counts(counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    return np.array(counts, dtype=np.int64)
+def _counts(counts: Iterable[int]) -> npt.NDArray[np.int64]:
+    return np.fromiter(counts, dtype=np.int64)
 
 
-def _times(times_us: Sequence[int]) -> pd.DatetimeIndex:
-    return time_index(np.array(times_us, dtype=np.int64), zone("UTC"), None)
-
-
-def _objects(values: Sequence[Any]) -> npt.NDArray[Any]:
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return cells
-
-
-def _without_nulls(history: History) -> History:
-    """The samples of a column of a batch, without the nulls of the join."""
-    column = history.values
-    assert isinstance(column, ArrowColumn)
-    if column.values.null_count:
-        valid = column.values.is_valid()
-        keep = valid.to_numpy(zero_copy_only=False)
-        values = column._sliced(column.values.filter(valid), None)
-        history = replace(history, ts_us=history.ts_us[keep], values=values)
-    return replace(history, sparse=False)
+def _times(times_us: Iterable[int]) -> pd.DatetimeIndex:
+    return time_index(np.fromiter(times_us, dtype=np.int64), zone("UTC"), None)

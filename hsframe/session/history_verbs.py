@@ -321,18 +321,18 @@ class HistoryVerbs(SessionBase):
         (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``, ``"not
         written"``, ``"unknown"``) and ``reason``.
         """
-        return write_frame(
-            self.run,
-            df,
+        write = functools.partial(
+            write_frame,
             points=points,
             known=self.known_points,
             remember=self._remember,
             dry_run=dry_run,
-            verified=verify,
+            verify=verify,
             inf=inf,
             convert=convert,
             max_concurrency=self._max_concurrency,
         )
+        return self.run(write, df)
 
     def export(
         self,

@@ -94,16 +94,23 @@ class _Call:
             self.task.add_done_callback(self.finish)
 
     def finish(self, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed meanwhile")
-        else:
+        try:
             self.error = task.exception()
-            self.result = None if self.error is not None else task.result()
+        except asyncio.CancelledError as cancelled:
+            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed meanwhile")
+            _hand_on(cancelled, self.error)
+        self.result = None if self.error is not None else task.result()
         self.done.set()
 
     def cancel(self) -> None:
         if self.task is not None:
             self.task.cancel()
+
+
+def _hand_on(error: BaseException | None, to: BaseException) -> None:
+    """Give the notes and attributes of what ended a task (the report of a write) to the error that its caller sees."""
+    if error is not None:
+        vars(to).update(vars(error))
 
 
 class BackgroundRunner:
@@ -159,12 +166,15 @@ class BackgroundRunner:
             try:
                 loop.call_soon_threadsafe(call.begin, loop)
                 finished = _wait(call.done, timeout_s)
-            except BaseException:  # KeyboardInterrupt, above all
-                self._cancel(loop, call)
+                if not finished:
+                    raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
+            except BaseException as error:  # KeyboardInterrupt, above all
+                try:
+                    self._cancel(loop, call)
+                except KeyboardInterrupt:  # again: what the task does behind itself, it leaves
+                    self._cancel(loop, call)
+                _hand_on(call.error, error)
                 raise
-            if not finished:
-                self._cancel(loop, call)
-                raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
         finally:
             self.release()
         if call.error is not None:
@@ -318,12 +328,17 @@ class NestedRunner:
             return loop.run_until_complete(task)
         except BaseException as error:
             if late and isinstance(error, asyncio.CancelledError):
-                raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled") from None
-            if not task.done():  # Ctrl-C, while the loop waited
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    loop.run_until_complete(task)
-            elif not task.cancelled():
+                too_late = RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
+                _hand_on(error, too_late)
+                raise too_late from None
+            for _ in range(2):  # Ctrl-C, while the loop waited; after a second one the task leaves what it still does
+                if not task.done():
+                    task.cancel()
+                    try:
+                        loop.run_until_complete(task)
+                    except BaseException as ended:
+                        _hand_on(ended, error)
+            if task.done() and not task.cancelled():
                 task.exception()  # seen: Ctrl-C inside the task leaves the loop by another way than its result
             raise
         finally:

@@ -1,52 +1,56 @@
-"""A frame to a server's histories from synchronous code: checked, sent, and accounted for however it ends."""
+"""A frame to a server's histories: checked, sent, and accounted for however it ends."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import pandas as pd
-
-from hsframe.errors import HsFrameError, UnitError
-from hsframe.frame.his_grids import frame_to_his_grids
-from hsframe.frame.match import frame_of, match_columns
-from hsframe.frame.points import Point
-from hsframe.grid import Grid
+from hsframe.client.in_thread import in_thread
+from hsframe.errors import HsFrameError
+from hsframe.frame.his_grids import FrameColumns
 from hsframe.history.targets import targets_by_id
 from hsframe.history.verify import look
-from hsframe.history.windows import Target
-from hsframe.history.write import settle, verify, write_histories
-from hsframe.history.write_report import Ledger
+from hsframe.history.write import settle, write_histories
+from hsframe.history.write import verify as read_back
+from hsframe.history.write_report import WriteReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hsframe.client import Client
+    from hsframe.frame.points import Point
 
 __all__ = ["write_frame"]
 
-# After an error, and after Ctrl-C, when someone waits for the prompt.
+# After an error, and after a cancellation (Ctrl-C, above all), when someone waits for the prompt.
 _SETTLE_S: Final = 15.0
-_SETTLE_AFTER_CTRL_C_S: Final = 3.0
+_SETTLE_WHEN_CANCELLED_S: Final = 3.0
 
 
-def write_frame(
-    run: Callable[..., Any],
+async def write_frame(
+    client: Client,
     df: pd.DataFrame | pd.Series[Any],
     *,
     points: Any,
     known: Sequence[Point],
     remember: Callable[[Iterable[Point]], None],
     dry_run: bool,
-    verified: bool,
+    verify: bool,
     inf: Literal["refuse", "send"],
     convert: bool,
     max_concurrency: int,
 ) -> pd.DataFrame:
     """Write a frame as :meth:`hsframe.Session.his_write` tells.
 
+    A cancelled write is looked after, too: it ends some seconds later, or at once when it is cancelled again.
+
     Parameters
     ----------
-    run : callable
-        Runs a coroutine function with the session's client: :meth:`hsframe.Session.run`.
-    df, points, dry_run, verified, inf, convert
+    client : Client
+    df, points, dry_run, verify, inf, convert
         As for ``his_write``.
     known : sequence of Point
         Those that the session has read.
@@ -55,58 +59,44 @@ def write_frame(
     max_concurrency : int
         How many requests run at once.
     """
-    frame = frame_of(df)
-    # A first look, before the server is asked: naive times, doubles, columns without a point. About units the
-    # records have the last word.
-    with suppress(UnitError):
-        frame_to_his_grids(frame, points, inf="send", convert=True, known=known)
-    labels = match_columns(frame, points, known)
-    targets: dict[str, Target] = {}
-    if labels:
-        read = run(targets_by_id, [point.id for point in labels.values()])
-        targets = {target.point.id: target for target in read}
-    records = {ident: target.point for ident, target in targets.items()}
+    columns = await in_thread(functools.partial(FrameColumns, df, points, known, inf=inf, convert=convert))
+    targets = await targets_by_id(client, [point.id for point in columns.points.values()])
+    records = {target.point.id: target.point for target in targets}
     remember(records.values())
-    grids = frame_to_his_grids(
-        frame, {label: records[point.id] for label, point in labels.items()}, inf=inf, convert=convert
-    )
-    ledger = Ledger.of(grids, records)
-    at_once: dict[str, Any] = {"max_concurrency": max_concurrency}
+    samples = await in_thread(columns.samples, records)
+    report = WriteReport(samples, {target.point.id: target for target in targets})
     if dry_run:
-        if ledger.entries:
-            run(functools.partial(look, **at_once), list(ledger), targets)
-        return ledger.report("dry run")
-    if ledger.entries:
-        _send(run, grids, targets, ledger, at_once)
-        if verified:
-            with _accounted(ledger):
-                run(functools.partial(verify, **at_once), targets, ledger)
-    return ledger.report("verified" if verified else "written")
-
-
-def _send(
-    run: Callable[..., Any],
-    grids: Sequence[Grid],
-    targets: dict[str, Target],
-    ledger: Ledger,
-    at_once: dict[str, Any],
-) -> None:
-    with _accounted(ledger):
+        await look(client, report.entries, max_concurrency=max_concurrency)
+        return report.table("dry run")
+    with _accounted(report):
         try:
-            run(functools.partial(write_histories, **at_once), grids, targets, ledger)
-        except BaseException as error:  # Ctrl-C above all
-            wait_s = _SETTLE_S if isinstance(error, HsFrameError) else _SETTLE_AFTER_CTRL_C_S
-            with suppress(HsFrameError, KeyboardInterrupt):  # a second Ctrl-C: then it is not known
-                run(functools.partial(settle, **at_once), targets, ledger, timeout_s=wait_s)
+            await write_histories(client, report, max_concurrency=max_concurrency)
+            if verify:
+                await read_back(client, report, max_concurrency=max_concurrency)
+        except BaseException as error:
+            wait_s = _SETTLE_S if isinstance(error, Exception) else _SETTLE_WHEN_CANCELLED_S
+            await _settle(client, report, wait_s, max_concurrency)
             raise
+    return report.table("verified" if verify else "written")
 
 
 @contextmanager
-def _accounted(ledger: Ledger) -> Iterator[None]:
-    """Puts onto whatever breaks off a write what was stored: a note, and ``report``, a row a point."""
+def _accounted(report: WriteReport) -> Iterator[None]:
+    """Puts the report onto whatever breaks off a write: the error, its cancellation, or a second one meanwhile."""
     try:
         yield
     except BaseException as error:
-        error.report = ledger.report("broken off")  # type: ignore[attr-defined]
-        error.add_note(f"{ledger.summary()}; the report of this error (error.report) has a row a point")
+        report.attach(error)
         raise
+
+
+async def _settle(client: Client, report: WriteReport, wait_s: float, max_concurrency: int) -> None:
+    """Find out what became of the samples that were under way; what is not known in time stays unknown."""
+    # A task of its own: in one that was cancelled, the TaskGroup of Python 3.13 cancels again when a read fails.
+    task = asyncio.create_task(settle(client, report, max_concurrency=max_concurrency))
+    try:
+        await asyncio.wait((task,), timeout=wait_s)
+    finally:
+        task.cancel()
+        with suppress(HsFrameError, asyncio.CancelledError):
+            await task

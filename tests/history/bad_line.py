@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-Fault = Literal["cut", "swallow", "hang", "gone"]
+Fault = Literal["cut", "swallow", "hang", "gone", "mute"]
 
 
 @dataclass
@@ -24,7 +24,8 @@ class BadLine:
     good : int
         So many requests of hisWrite pass; what happens to the others `fault` says: the server runs it and the line
         breaks before its answer (``"cut"``); it never reaches the server (``"swallow"``); the server runs it and no
-        answer comes (``"hang"``); or the server runs it, and nobody reaches the server any more (``"gone"``).
+        answer comes (``"hang"``); the server runs it, and nobody reaches the server any more (``"gone"``); or the
+        server runs it, and nothing is answered any more, to nobody (``"mute"``).
     at_fault : callable, optional
         Called when the first request is struck.
     """
@@ -76,7 +77,7 @@ class BadLine:
     async def back(self, up: asyncio.StreamReader, writer: asyncio.StreamWriter, struck: asyncio.Event) -> None:
         with suppress(ConnectionError):
             while data := await up.read(65536):
-                if not struck.is_set():
+                if not struck.is_set() and not (self.fault == "mute" and self.seen > self.good):
                     writer.write(data)
                 elif self.fault in ("cut", "gone"):
                     writer.close()

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
+from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
 from hsframe.history.verify import _windows
+from hsframe.history.windows import Target
 from hsframe.history.write_report import OPEN, SENT, STORED, Entry
 from hsframe.kinds import NA, Number
 
@@ -30,7 +32,14 @@ def history(values: Any, ts_us: Any = None, unit: str | None = "kW") -> History:
     return History(POINT, times, NumberColumn(pa.array(values, pa.float64()), unit))
 
 
-def states(found: list[History], meant: History) -> list[int]:
+def samples(values: Any, ts_us: Any = None) -> PointSamples:
+    """What is to be written."""
+    found = history(values, ts_us)
+    assert isinstance(found.values, ArrowColumn)
+    return PointSamples(POINT, "New_York", found.ts_us, found.values)
+
+
+def states(found: list[History], meant: PointSamples) -> list[int]:
     return compare(found, meant).state.tolist()
 
 
@@ -39,7 +48,7 @@ reals = st.floats(min_value=-1e30, max_value=1e30, allow_nan=False).filter(lambd
 
 @given(st.lists(reals, min_size=1, max_size=20), st.integers(6, 17))
 def test_what_digits_and_single_precision_make_of_a_number_is_the_same(numbers: list[float], digits: int) -> None:
-    meant = history(numbers)
+    meant = samples(numbers)
     single = [float(np.float32(number)) for number in numbers]
     for stored in (
         numbers,
@@ -54,12 +63,12 @@ def test_what_digits_and_single_precision_make_of_a_number_is_the_same(numbers: 
 @given(st.lists(reals.filter(bool), min_size=1, max_size=20), st.sampled_from([1.00001, 1.001, 2.0, -1.0, 0.0]))
 def test_what_differs_by_more_is_different(numbers: list[float], factor: float) -> None:
     stored = [number * factor for number in numbers]
-    assert states([history(stored)], history(numbers)) == [DIFFERENT] * len(numbers)
+    assert states([history(stored)], samples(numbers)) == [DIFFERENT] * len(numbers)
 
 
 def test_a_double_that_is_kept_whole_shows_small_changes() -> None:
     stored = [0.1234567890123, 1 / 3]
-    assert states([history(stored)], history([0.1234567890999, 1 / 3 + 1e-9])) == [DIFFERENT, DIFFERENT]
+    assert states([history(stored)], samples([0.1234567890999, 1 / 3 + 1e-9])) == [DIFFERENT, DIFFERENT]
 
 
 @pytest.mark.parametrize(
@@ -74,43 +83,43 @@ def test_a_double_that_is_kept_whole_shows_small_changes() -> None:
     ],
 )
 def test_ends_of_the_numbers(stored: float, meant: float, state: int) -> None:
-    assert states([history([stored])], history([meant])) == [state]
+    assert states([history([stored])], samples([meant])) == [state]
 
 
 def test_nothing_na_and_numbers_of_other_units() -> None:
-    meant = history([1.0, 2.0, 3.0, 4.0])
+    meant = samples([1.0, 2.0, 3.0, 4.0])
     found = history([None, NA, Number(3, "kW"), Number(4, "W")])
     seen = compare([found], meant)
     assert seen.state.tolist() == [MISSING, DIFFERENT, SAME, DIFFERENT]
     assert (seen.first, seen.there, seen.meant) == (1, NA, Number(2, "kW"))
-    assert states([history([1.0], unit="W")], history([1.0])) == [DIFFERENT]
-    assert states([history([1.0], unit="kilowatt")], history([1.0])) == [SAME]  # another spelling
-    assert states([history([1.0], unit=None)], history([1.0])) == [SAME]
+    assert states([history([1.0], unit="W")], samples([1.0])) == [DIFFERENT]
+    assert states([history([1.0], unit="kilowatt")], samples([1.0])) == [SAME]  # another spelling
+    assert states([history([1.0], unit=None)], samples([1.0])) == [SAME]
 
 
 def test_whole_seconds_only_where_the_server_keeps_no_others() -> None:
-    meant = history([1.0, 2.0], [500_000, 1_500_000])
+    meant = samples([1.0, 2.0], [500_000, 1_500_000])
     assert states([history([1.0, 2.0], [0, SECOND_US])], meant) == [SAME, SAME]
     assert states([history([1.0, 2.0, 5.0], [0, SECOND_US, 7_250_000])], meant) == [MISSING, MISSING]
     # Both fell into one second, and the last one wins there.
-    assert states([history([2.0], [0])], history([1.0, 2.0], [250_000, 500_000])) == [DIFFERENT, SAME]
+    assert states([history([2.0], [0])], samples([1.0, 2.0], [250_000, 500_000])) == [DIFFERENT, SAME]
 
 
 def test_rows_in_any_order_and_windows_that_overlap() -> None:
     old, new = history([9.0, 2.0], [SECOND_US, 0]), history([3.0], [SECOND_US])
-    assert states([old, new], history([2.0, 3.0])) == [SAME, SAME]
-    assert states([new, old], history([2.0, 3.0])) == [SAME, DIFFERENT]
+    assert states([old, new], samples([2.0, 3.0])) == [SAME, SAME]
+    assert states([new, old], samples([2.0, 3.0])) == [SAME, DIFFERENT]
 
 
 def test_truth_values_and_texts() -> None:
     times = np.arange(3) * SECOND_US
-    truths = History(POINT, times, BoolColumn(pa.array([True, False, True])))
-    texts = History(POINT, times, StrColumn(pa.array(["a", "b", "c"])))
+    truths = PointSamples(POINT, "New_York", times, BoolColumn(pa.array([True, False, True])))
+    texts = PointSamples(POINT, "New_York", times, StrColumn(pa.array(["a", "b", "c"])))
     assert compare([History(POINT, times, [True, True, 1])], truths).state.tolist() == [SAME, DIFFERENT, DIFFERENT]
     seen = compare([History(POINT, times, ["a", "x", None])], texts)
     assert seen.state.tolist() == [SAME, DIFFERENT, MISSING]
     assert (seen.there, seen.meant) == ("x", "b")
-    assert compare([texts], truths).count(DIFFERENT) == 3
+    assert compare([History(POINT, times, texts.values)], truths).count(DIFFERENT) == 3
 
 
 @given(st.lists(st.integers(0, 400 * DAY_US), min_size=1, max_size=120, unique=True))
@@ -126,16 +135,23 @@ def test_windows_hold_every_sample_and_no_long_gap(times: list[int]) -> None:
             assert not len(within) or np.all(np.diff(within) <= 7 * DAY_US)
 
 
-@given(st.lists(st.tuples(st.sets(st.integers(0, 11)), st.sampled_from([OPEN, SENT, STORED])), max_size=8))
-def test_the_fate_of_samples(marks: list[tuple[set[int], int]]) -> None:
-    """Against a dict; what is stored stays stored; instants of other points do not count."""
-    entry = Entry(history(np.arange(10.0)), np.zeros(10, dtype=np.int8))
-    fates = dict.fromkeys(range(10), OPEN)
-    for places, fate in marks:
-        entry.mark(np.array(sorted(places), dtype=np.int64) * SECOND_US, fate)
-        fates |= {place: fate for place in places if place < 10 and fates[place] != STORED}
-    assert entry.fate.tolist() == list(fates.values())
+@given(
+    st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([OPEN, SENT, STORED])), max_size=8),
+    st.booleans(),
+)
+def test_the_status_of_samples(marks: list[tuple[int, int, int]], settled: bool) -> None:
+    """Against a dict; what is stored stays stored; instants between the samples and beyond them do not count."""
+    entry = Entry(samples(np.arange(10.0)), Target(POINT))
+    expected = dict.fromkeys(range(10), OPEN)
+    for first, last, status in marks:
+        entry.mark(first * SECOND_US - 1, last * SECOND_US, status)
+        expected |= {place: status for place in range(first, min(last, 9) + 1) if expected[place] != STORED}
+    assert entry.status.tolist() == list(expected.values())
     rest = entry.rest()
-    assert (rest.ts_us // SECOND_US).tolist() == [place for place, fate in fates.items() if fate != STORED]
-    assert list(rest.values) == [Number(place, "kW") for place, fate in fates.items() if fate != STORED]
-    assert entry.is_stored == (set(fates.values()) == {STORED})
+    assert (rest.ts_us // SECOND_US).tolist() == [place for place, status in expected.items() if status != STORED]
+    assert list(rest.values) == [Number(place, "kW") for place, status in expected.items() if status != STORED]
+    assert entry.is_stored == (set(expected.values()) == {STORED})
+    if settled:
+        entry.settle()
+        assert entry.count(SENT) == 0
+        assert entry.count(STORED) == list(expected.values()).count(STORED)

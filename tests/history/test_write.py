@@ -14,15 +14,16 @@ import pyarrow as pa
 import pytest
 
 import hsframe
-from hsframe.columns import NumberColumn, StrColumn
+from hsframe.columns import ArrowColumn, NumberColumn, StrColumn
 from hsframe.errors import CallError, HTTPStatusError, RequestTimeoutError
+from hsframe.frame.his_grids import FrameColumns, PointSamples
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.compare import MISSING, compare
 from hsframe.history.windows import Target
 from hsframe.history.write import _pieces, write_histories
-from hsframe.history.write_report import Ledger
+from hsframe.history.write_report import WriteReport
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -218,6 +219,12 @@ def series(values: list[Any], *, seconds: float = 0.5) -> History:
     return History(Point("a"), ts_us, NumberColumn(pa.array(values, pa.float64()), "kW"))
 
 
+def samples(history: History) -> PointSamples:
+    """The same as what is to be written."""
+    assert isinstance(history.values, ArrowColumn)
+    return PointSamples(history.point, "New_York", history.ts_us, history.values)
+
+
 @pytest.mark.parametrize(
     ("found", "holds"),
     [
@@ -234,7 +241,7 @@ def series(values: list[Any], *, seconds: float = 0.5) -> History:
     ],
 )
 def test_what_counts_as_there(found: History, holds: bool) -> None:
-    sent = series([0.94, 2.0, 3.0])
+    sent = samples(series([0.94, 2.0, 3.0]))
     assert compare([found], sent).all_same is holds
     # In two windows, the later of which wins.
     old = replace(found, ts_us=found.ts_us[:1], values=[Number(7.0)])
@@ -243,8 +250,8 @@ def test_what_counts_as_there(found: History, holds: bool) -> None:
 
 
 def test_texts_that_count_as_there() -> None:
-    assert compare([series(["a", "b"])], series(["a", "b"])).all_same
-    assert not compare([series(["a", "c"])], series(["a", "b"])).all_same
+    assert compare([series(["a", "b"])], samples(series(["a", "b"]))).all_same
+    assert not compare([series(["a", "c"])], samples(series(["a", "b"]))).all_same
 
 
 # Servers that refuse -----------------------------------------------------------------------------------------------
@@ -273,17 +280,14 @@ class Refusing:
         return Grid()
 
 
-def write(client: Refusing, names: str, rows: int = 20) -> Ledger:
+def write(client: Refusing, names: str, rows: int = 20) -> None:
     points = {name: Point(name, f"Point {name}", "kW", "New_York", "Number") for name in names}
     df = pd.DataFrame(
         {name: np.arange(rows, dtype=np.float64) for name in names},
         pd.DatetimeIndex(FIRST_US + np.arange(rows) * MINUTE_US, dtype="datetime64[us, UTC]"),
     )
-    grids = hsframe.frame_to_his_grids(df, points)
-    targets = {name: Target(point) for name, point in points.items()}
-    ledger = Ledger.of(grids, points)
-    asyncio.run(write_histories(client, grids, targets, ledger))  # type: ignore[arg-type]
-    return ledger
+    report = WriteReport(FrameColumns(df, points).samples(), {name: Target(point) for name, point in points.items()})
+    asyncio.run(write_histories(client, report))  # type: ignore[arg-type]
 
 
 def test_a_refused_point_is_named_and_what_was_written_too() -> None:
@@ -307,7 +311,7 @@ def test_what_is_too_large_or_too_slow_goes_in_halves(late: bool) -> None:
 def test_pieces_hold_all_rows_in_bodies_that_are_short_enough() -> None:
     text = "a text that is rather long, äöü"
     times = [pd.Timestamp(FIRST_US + n, unit="us", tz="UTC").to_pydatetime() for n in range(500)]
-    grid = Grid({"id": Ref("a")}, [Col("ts"), Col("val")], [times, [text] * 500])
+    grid = Grid({"id": Ref("a")}, [Col("ts"), Col("val")], [times, StrColumn(pa.array([text] * 500))])
     pieces = _pieces(grid, 20_000)
     assert sum(map(len, pieces)) == 500
     assert all(piece.meta["id"] == Ref("a") for piece in pieces)

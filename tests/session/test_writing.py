@@ -1,0 +1,247 @@
+"""A frame is written by a coroutine: looked at before anything is asked, and looked after however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.client import Client
+from hsframe.errors import MetadataError, NetworkError, UnitError, ZoneError
+from hsframe.frame.points import Point
+from hsframe.kinds import MARKER, Ref
+from hsframe.server.database import Database
+from hsframe.session import writing
+from hsframe.testing.server import RunningServer, running_server
+from tests.history.bad_line import Fault, bad_line
+
+FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
+ROWS = 100
+POINTS = {"a": "@a", "b": "@b"}
+SETTINGS: dict[str, Any] = {"dry_run": False, "verify": False, "inf": "refuse", "convert": False, "max_concurrency": 6}
+
+
+@pytest.fixture
+def building() -> Iterator[RunningServer]:
+    database = Database(tz="New_York")
+    for name in POINTS:
+        tags = {"point": MARKER, "his": MARKER, "tz": "New_York", "kind": "Number", "unit": "kW"}
+        database.add({"id": Ref(name), "dis": f"Point {name}", **tags})
+    with running_server(database) as running:
+        yield running
+
+
+def frame(rows: int = ROWS) -> pd.DataFrame:
+    index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * 900_000_000, dtype="datetime64[us, UTC]", name="ts")
+    return pd.DataFrame(dict.fromkeys(POINTS, pd.array(np.arange(rows, dtype=np.float64), dtype="unit[kW]")), index)
+
+
+async def write(client: Client, df: pd.DataFrame, remembered: list[Point] | None = None, **settings: Any) -> Any:
+    client.dialect.body_limit = 4_000  # some requests a point
+    remember = [] if remembered is None else remembered
+    given: dict[str, Any] = {"points": POINTS, "known": (), "remember": remember.extend, **SETTINGS, **settings}
+    return await writing.write_frame(client, df, **given)
+
+
+# Before anything is sent ---------------------------------------------------------------------------------------------
+
+
+class Mute:
+    """Stands for a client; who asks its server anything fails."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the server is asked: {name}")
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "error", "words"),
+    [
+        (lambda df: df.tz_localize(None), {}, ZoneError, "naive"),
+        (lambda df: pd.concat([df, df.iloc[:1]]), {}, MetadataError, "comes twice"),
+        (lambda df: df.assign(x=1.0), {}, MetadataError, "'x' belongs to no point"),
+        (lambda df: df.assign(b=[1, "x"] * (ROWS // 2)), {}, MetadataError, r"'b' \(point @b\), row 1.*int and str"),
+        (lambda df: df, {"inf": "drop"}, MetadataError, "inf='drop'"),
+        (lambda df: df, {"points": {"c": "@a"}}, MetadataError, "'c', which is no column"),
+    ],
+)
+def test_what_needs_no_record_is_refused_before_the_server_is_asked(
+    change: Callable[[pd.DataFrame], pd.DataFrame], settings: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    given: dict[str, Any] = {"points": POINTS, "known": (), "remember": list, **SETTINGS, **settings}
+    with pytest.raises(error, match=words):
+        asyncio.run(writing.write_frame(Mute(), change(frame()), **given))  # type: ignore[arg-type]
+
+
+def test_what_needs_the_records_is_judged_by_them_alone(building: RunningServer) -> None:
+    """Not by an older catalog, nor by the zone of the index where the record names one."""
+    old = [Point("a", "Point a", "MW", "London", "Bool"), Point("b", "Point b")]
+    df = frame().tz_convert("+05:45").set_axis(["Point a", "Point b"], axis=1)
+
+    async def run() -> tuple[Any, list[Point]]:
+        async with Client(building.uri, "demo", "demo") as client:
+            remembered: list[Point] = []
+            with pytest.raises(UnitError, match=r"'Point a' \(point @a\), row 0.*in MW, the point in kW"):
+                await write(client, df.astype("unit[MW]"), points=None, known=old)
+            return await write(client, df, remembered, points=None, known=old, verify=True), remembered
+
+    report, remembered = asyncio.run(run())
+    assert report["tz"].tolist() == ["New_York"] * 2
+    assert report["status"].tolist() == ["verified"] * 2
+    assert remembered == [Point(name, f"Point {name}", "kW", "New_York", "Number") for name in "ab"]
+
+
+def test_each_step_is_done_once(building: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    """The records are read once, the samples sent once, and read back once."""
+
+    async def run() -> None:
+        async with Client(building.uri, "demo", "demo") as client:
+            await client.about()
+            with caplog.at_level("INFO", "hsframe"):
+                await writing.write_frame(
+                    client, frame(), points=POINTS, known=(), remember=list, **{**SETTINGS, "verify": True}
+                )
+
+    asyncio.run(run())
+    ops = [record.getMessage().split()[0] for record in caplog.records if record.name == "hsframe"]
+    assert ops == ["read", "hisWrite", "hisWrite", "hisRead"]
+
+
+# Where it breaks off -------------------------------------------------------------------------------------------------
+
+
+def check(error: BaseException, server: RunningServer, *, known: bool = True) -> None:
+    """The report on an error says what the server has."""
+    report = error.report  # type: ignore[attr-defined]
+    there = [len(server.database.history(name)) for name in report["id"]]
+    if known:
+        assert report["written"].tolist() == there
+        assert report["unknown"].sum() == 0
+        assert 0 < sum(there) < 2 * ROWS
+    else:
+        assert (report["written"] <= there).all()
+        assert (there <= report["written"] + report["unknown"]).all()
+        assert report["unknown"].sum() > 0
+    assert "error.report" in error.__notes__[0]
+    assert len(error.__notes__) == 1
+
+
+def struck(server: RunningServer, fault: Fault, end: Callable[[asyncio.Task[Any]], object], **options: Any) -> Any:
+    """What a write ends with whose line is struck; `end` is called when that happens."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(30), Client(line.uri, "demo", "demo", **options) as client:
+            task = asyncio.create_task(write(client, frame()))
+            line.at_fault = lambda: loop.call_soon_threadsafe(end, task)
+            try:
+                await task
+            finally:
+                line.good = 10**9  # it answers again, so that the client can be closed
+
+    with bad_line(server.uri, 3, fault) as line, pytest.raises((asyncio.CancelledError, NetworkError)) as caught:
+        asyncio.run(run())
+    return caught.value
+
+
+def test_a_broken_line(building: RunningServer) -> None:
+    error = struck(building, "cut", lambda task: None)
+    assert isinstance(error, NetworkError)
+    check(error, building)
+
+
+def test_a_cancelled_write_is_read_back(building: RunningServer) -> None:
+    error = struck(building, "hang", lambda task: task.cancel())
+    assert isinstance(error, asyncio.CancelledError)
+    check(error, building)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
+    building: RunningServer, monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    monkeypatch.setattr(writing, "_SETTLE_S", 0.5)
+    monkeypatch.setattr(writing, "_SETTLE_WHEN_CANCELLED_S", 0.2)
+    options = {} if cancelled else {"timeout": 0.3}
+    error = struck(building, "mute", lambda task: cancelled and task.cancel(), **options)
+    assert isinstance(error, asyncio.CancelledError if cancelled else NetworkError)
+    check(error, building, known=False)
+
+
+def no_end(monkeypatch: pytest.MonkeyPatch, begun: Callable[[], Any]) -> None:
+    """Looking after a write takes as long as the server does; `begun` is called when it begins."""
+    settle = writing.settle
+
+    async def noted(*args: Any, **kwargs: Any) -> None:
+        begun()
+        await settle(*args, **kwargs)
+
+    monkeypatch.setattr(writing, "_SETTLE_WHEN_CANCELLED_S", 600.0)
+    monkeypatch.setattr(writing, "settle", noted)
+
+
+def test_a_second_cancellation_ends_it_at_once(building: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+    no_end(monkeypatch, lambda: asyncio.get_running_loop().call_later(0.1, tasks[0].cancel))
+
+    def end(task: asyncio.Task[Any]) -> None:
+        tasks.append(task)
+        task.cancel()
+
+    error = struck(building, "mute", end)
+    assert isinstance(error, asyncio.CancelledError)
+    check(error, building, known=False)
+
+
+def test_a_time_out_around_it(building: RunningServer) -> None:
+    async def run(uri: str) -> None:
+        async with Client(uri, "demo", "demo") as client, asyncio.timeout(1):
+            await write(client, frame())
+
+    with bad_line(building.uri, 3, "hang") as line, pytest.raises(TimeoutError) as caught:
+        asyncio.run(run(line.uri))
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+    check(caught.value.__cause__, building)
+
+
+def press() -> None:
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to oneself on Windows")
+@pytest.mark.parametrize("runner", ["thread", "nested"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_ctrl_c(building: RunningServer, monkeypatch: pytest.MonkeyPatch, runner: Any, twice: bool) -> None:
+    if twice:
+        no_end(monkeypatch, press)
+    with (
+        bad_line(building.uri, 3, "mute" if twice else "hang", press) as line,
+        hsframe.connect(line.uri, "demo", "demo", runner=runner, timeout=60) as session,
+    ):
+        session.client.dialect.body_limit = 4_000
+        with pytest.raises(KeyboardInterrupt) as caught:
+            session.his_write(frame(), points=POINTS)
+        check(caught.value, building, known=not twice)
+        line.good = 10**9  # it answers again, so that the session can be closed
+        with suppress(NetworkError):
+            session.about()
+
+
+@pytest.mark.parametrize("runner", ["thread", "nested"])
+def test_a_time_out_of_the_runner(building: RunningServer, runner: Any) -> None:
+    with (
+        bad_line(building.uri, 3, "hang") as line,
+        hsframe.connect(line.uri, "demo", "demo", runner=runner, timeout=60) as session,
+    ):
+        with pytest.raises(hsframe.RequestTimeoutError, match="longer than 1 s") as caught:
+            session.run(functools.partial(write, df=frame()), timeout_s=1.0)
+        check(caught.value, building)
