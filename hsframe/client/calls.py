@@ -1,41 +1,47 @@
-"""One op, from request grid to answer grid: login when needed, the method that the server takes, repeats, one log line.
+"""One op, from request grid to answer grid: login, HTTP method, repeats, decoding, one log line.
 
-What may be sent twice is decided here and nowhere else. After a lost session (401, 403, a login page) the server did
-not run the op, so any op is repeated, once, after one new login for all who wait. After a broken line nobody knows, so
-only ops that can be repeated are (:class:`hsframe.protocol.request_grids.Op`), at most twice.
+What may be sent again is decided here and nowhere else:
+
+- The session is lost (401, 403, a login page): the server did not run the op, so any op is sent again, once, after one
+  new login for all who wait.
+- The connection broke, and nobody knows whether the op ran: only ops that can be repeated are sent again
+  (:class:`hsframe.protocol.request_grids.Op`), at most twice.
+- The server is busy (429, 503) and asks for a short wait: again after it, at most twice.
+- The server takes the op by another HTTP method (405), or reads nothing but Zinc (415): again in that way.
+
+Of a streamed answer only the login is repeated. The next poll of a watch is another request, not the same one again; so
+is what an op asks when its first question was refused, as ``eval`` where there is no ``evalAll``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from hsframe.client.in_thread import in_thread
+from hsframe.client.decoding import Decoder
 from hsframe.client.logins import Logins
-from hsframe.client.request_log import Tally
+from hsframe.client.request_log import LoggedRequest, logged
 from hsframe.client.transport import Transport
-from hsframe.codecs import decode, encode, mime_of, short_of
-from hsframe.errors import AuthError, CodecError, HsFrameError
+from hsframe.codecs import encode, mime_of
+from hsframe.codecs.zinc_write import write_value
+from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid
-from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
-    URI_HINT,
     HttpAnswer,
+    HttpRequest,
     LineCutError,
     http_failure,
     is_html,
-    is_other_json,
-    is_page_or_json,
     looks_like_grid,
     retry_after_s,
 )
-from hsframe.protocol.login import AuthScheme, Credentials, Session
-from hsframe.protocol.request_grids import OPS, Op, query_of
+from hsframe.protocol.login import AuthScheme, Credentials, Login
+from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
 __all__ = ["Calls"]
 
@@ -45,11 +51,8 @@ _FIRST_PAUSE_S: Final = 0.1
 # A server that asks for a longer wait gets its answer from the caller, who sees the seconds in the error.
 _LONGEST_WAIT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 5.0
-# Above this a body is decoded in a thread, so that the event loop goes on with other requests.
-_THREAD_BYTES: Final = 1 << 20
 # A streamed answer is looked at before the first bytes go out: an error grid or a page shows here.
 _PEEK_BYTES: Final = 1 << 12
-_SHOWN_BYTES: Final = 60
 
 
 class Calls:
@@ -71,6 +74,8 @@ class Calls:
     ----------
     dialect : Dialect
         Shared with the other clients of this uri.
+    decoder : Decoder
+        Of this server's answers.
     """
 
     def __init__(
@@ -86,8 +91,8 @@ class Calls:
         self.dialect = remembered(base)
         self.base = base
         self.mime = mime_of(format)
+        self.decoder = Decoder(base, self.mime, self.dialect)
         self._transport = transport
-        self._decoding = asyncio.Lock()
         self._logins = Logins(
             transport, base, credentials, self.dialect, auth=auth, cleartext_allowed=cleartext_allowed, accept=self.mime
         )
@@ -96,42 +101,29 @@ class Calls:
         """The address of an op."""
         return f"{self.base}/{op}"
 
-    async def call(
-        self, op: Op, request: Grid, *, ids: Iterable[Ref] = (), limit: int | None = None, points: int = 0
-    ) -> Grid:
+    async def call(self, op: Op, request: Grid, *, limit: int | None = None) -> Grid:
         """Send a request grid, give the answer grid.
 
         Parameters
         ----------
         op : Op
         request : Grid
-        ids : iterable of Ref
-            What is asked for, to name what is unknown.
+            The ids in it tell what an error grid may call unknown.
         limit : int, optional
             The limit that the request has.
-        points : int
-            For the log line.
 
         Raises
         ------
         AuthError, NetworkError, CallError, CodecError
             As :class:`hsframe.Client` says.
         """
-        tally = Tally(op.name, points)
-        outcome = "cancelled"
-        try:
-            answer = await self._exchange(op, request, tally)
-            tally.bytes = len(answer.body)
-            grid = await self._grid_of(answer, op)
+        ids = ids_of(request)
+        with logged(op.name, len(ids)) as log:
+            answer = await self._exchange(op, request, log)
+            grid = await self.decoder.grid(answer, op, logged_in=self._logins.logged_in)
             self.dialect.answered = True
             check_answer(grid, op.name, self.url(op.name), ids, limit)
-            outcome = "ok"
             return grid
-        except HsFrameError as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            tally.log(outcome)
 
     async def call_all(self, op: Op, request: Grid) -> list[Grid]:
         """Send a request grid, give the grids of an answer that holds several; errors among them are not raised.
@@ -141,81 +133,56 @@ class Calls:
         AuthError, NetworkError, CodecError
             As :class:`hsframe.Client` says.
         """
-        tally = Tally(op.name)
-        outcome = "cancelled"
-        try:
-            answer = await self._exchange(op, request, tally)
-            tally.bytes = len(answer.body)
-            grids = await self._grids_of(answer, op)
+        with logged(op.name) as log:
+            answer = await self._exchange(op, request, log)
+            grids = await self.decoder.grids(answer, op, logged_in=self._logins.logged_in)
             self.dialect.answered = True
-            outcome = "ok"
             return grids
-        except HsFrameError as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            tally.log(outcome)
 
-    async def stream(
-        self, op: Op, request: Grid, *, ids: Iterable[Ref] = (), points: int = 0
-    ) -> AsyncGenerator[bytes, None]:
+    async def stream(self, op: Op, request: Grid) -> AsyncGenerator[bytes, None]:
         """Send a request grid, give the body of its answer as it arrives; error grids and pages are raised.
 
-        A line that breaks later raises too: what was given until then is not the whole. Nothing is repeated but a
-        login. The time-out counts from one piece to the next. Close the generator (``contextlib.aclosing``) to leave
-        early.
+        A connection that breaks later raises too: what was given until then is not the whole. The time-out counts from
+        one piece to the next. Close the generator (``contextlib.aclosing``) to leave early.
         """
-        tally = Tally(op.name, points)
-        outcome = "left early"
-        try:
-            session = await self._logins.now()
-            for last_try in (False, True):
-                async with aclosing(self._open(op, request, session)) as parts:
+        ids = ids_of(request)
+        with logged(op.name, len(ids), unfinished="left early") as log:
+            login = await self._logins.now()
+            for first_try in (True, False):
+                http = self._http(op.name, request, login, self._method(op, request))
+                async with aclosing(self._transport.stream(http, unbounded=True)) as parts:
                     head = await _next_head(parts)
                     start, whole = await _peek(parts)
                     answer = replace(head, body=start)
                     if whole or head.status != 200 or is_html(answer) or _may_be_error(start):
-                        answer = replace(
-                            head, body=start + b"".join([part async for part in parts if isinstance(part, bytes)])
-                        )
-                        if not last_try and self._logins.lost(answer, session):
-                            tally.retries += 1
-                            session = await self._logins.after(session)
+                        rest = b"".join([part async for part in parts if isinstance(part, bytes)])
+                        answer = replace(head, body=start + rest)
+                        if first_try and (again := await self._login_again(answer, login, log)):
+                            login = again
                             continue
-                        check_answer(await self._grid_of(answer, op), op.name, self.url(op.name), ids)
-                        start = answer.body
-                    tally.bytes = len(start)
-                    yield start
+                        grid = await self.decoder.grid(answer, op, logged_in=self._logins.logged_in)
+                        check_answer(grid, op.name, self.url(op.name), ids)
+                    log.bytes = len(answer.body)
+                    yield answer.body
                     async for part in parts:
                         assert isinstance(part, bytes)
-                        tally.bytes += len(part)
+                        log.bytes += len(part)
                         yield part
-                    outcome = "ok"
                     return
-        except HsFrameError as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            tally.log(outcome)
 
     async def end(self) -> None:
         """Send the op ``close`` if a login opened a session on the server; what goes wrong is logged only."""
-        session = self._logins.forget()
-        if session is None or not session.on_server:
+        login = self._logins.forget()
+        if login is None or not login.on_server:
             return
         op = OPS["close"]
-        tally = Tally(op.name)
-        outcome = "cancelled"
-        try:
-            answer = await self._send(op, Grid(), session, tally, timeout_s=_CLOSE_TIMEOUT_S)
-            outcome = "ok" if answer.status == 200 else f"HTTP {answer.status}"
-        except HsFrameError as error:
-            outcome = type(error).__name__
-        finally:
-            tally.log(outcome)
+        with suppress(HsFrameError), logged(op.name) as log:
+            answer = await self._send(op, Grid(), login, log, timeout_s=_CLOSE_TIMEOUT_S)
+            if answer.status != 200:
+                log.outcome = f"HTTP {answer.status}"
 
-    async def session(self) -> Session:
-        """The session that requests carry; logs in if there is none."""
+    async def login(self) -> Login:
+        """What a login gave; logs in if there was none yet."""
         return await self._logins.now()
 
     async def probe(
@@ -226,7 +193,7 @@ class Calls:
         method: Method = "POST",
         accept: str = "zinc",
         body: str = "zinc",
-        session: Session | None = None,
+        login: Login | None = None,
         timeout_s: float | None = None,
     ) -> HttpAnswer:
         """One exchange as it is, for a look at the server: no other method, no new login, no repeat, no check.
@@ -237,35 +204,36 @@ class Calls:
             By its wire name.
         accept, body : str
             Short names of the formats to answer in, and to write the request in.
-        session : Session, optional
+        login : Login, optional
             In place of the current one.
         """
-        session = session or await self._logins.now()
-        mime = mime_of(accept)
-        http: dict[str, Any] = {"headers": {**session.headers, "Accept": mime}}
-        if method == "GET":
-            http["params"] = _query_texts(query_of(request) or {})
-        else:
-            http["headers"]["Content-Type"] = mime_of(body)
-            http["body"] = encode(request, mime_of(body))
-        return await self._transport.fetch(method, self.url(op), op=op, timeout_s=timeout_s, **http)
+        login = login or await self._logins.now()
+        http = self._http(op, request, login, method, accept=mime_of(accept), body_mime=mime_of(body))
+        return await self._transport.fetch(http, timeout_s=timeout_s)
 
     # -- one request ---------------------------------------------------------------------------------------------
 
-    async def _exchange(self, op: Op, request: Grid, tally: Tally) -> HttpAnswer:
-        session = await self._logins.now()
-        answer = await self._send(op, request, session, tally)
-        if self._logins.lost(answer, session):
-            tally.retries += 1
-            session = await self._logins.after(session)
-            answer = await self._send(op, request, session, tally)
-        if answer.status == 403 and session.scheme == "bearer" and not looks_like_grid(answer):
+    async def _exchange(self, op: Op, request: Grid, log: LoggedRequest) -> HttpAnswer:
+        login = await self._logins.now()
+        answer = await self._send(op, request, login, log)
+        if again := await self._login_again(answer, login, log):
+            login = again
+            answer = await self._send(op, request, login, log)
+        if answer.status == 403 and login.scheme == "bearer" and not looks_like_grid(answer):
             failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
             raise AuthError(f"the token is not accepted: {failure}")
+        log.bytes = len(answer.body)
         return answer
 
+    async def _login_again(self, answer: HttpAnswer, login: Login, log: LoggedRequest) -> Login | None:
+        """A new login to send the same request with, if the answer says that the session is lost."""
+        if not self._logins.is_lost(login, answer):
+            return None
+        log.retries += 1
+        return await self._logins.after(login)
+
     async def _send(
-        self, op: Op, request: Grid, session: Session, tally: Tally, timeout_s: float | None = None
+        self, op: Op, request: Grid, login: Login, log: LoggedRequest, timeout_s: float | None = None
     ) -> HttpAnswer:
         """Send, and send again where that is harmless; another method after 405."""
         method = self._method(op, request)
@@ -274,9 +242,9 @@ class Calls:
         while True:
             pause_s: float | None = None
             failure: LineCutError | None = None
-            http = self._http(op, request, session, method)
+            http = self._http(op.name, request, login, method)
             try:
-                answer = await self._transport.fetch(**http, timeout_s=timeout_s)
+                answer = await self._transport.fetch(http, timeout_s=timeout_s)
             except LineCutError as error:
                 failure = error
                 if op.repeatable:
@@ -289,7 +257,7 @@ class Calls:
                     self.dialect.zinc_requests = True
                     continue
                 if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
-                    self.dialect.too_long(len(http.get("body", b"")))
+                    self.dialect.too_long(len(http.body or b""))
                 if answer.status == 429 or (answer.status == 503 and op.repeatable):
                     pause_s = retry_after_s(answer)
             if pause_s is None or pause_s > _LONGEST_WAIT_S or repeats == _REPEATS:
@@ -297,7 +265,7 @@ class Calls:
                     raise failure
                 return answer
             repeats += 1
-            tally.retries += 1
+            log.retries += 1
             await asyncio.sleep(pause_s)
 
     def _method(self, op: Op, request: Grid) -> Method:
@@ -310,102 +278,20 @@ class Calls:
         # haystack-py serves close by GET alone; an op with arguments goes by GET if the standard allows it.
         return query_of(request) is not None and (op.get or not request.cols)
 
-    def _http(self, op: Op, request: Grid, session: Session, method: Method) -> dict[str, Any]:
-        """The arguments of :meth:`Transport.fetch` for a request grid."""
-        headers = {**session.headers, "Accept": self.mime}
-        arguments: dict[str, Any] = {"method": method, "url": self.url(op.name), "op": op.name, "headers": headers}
+    def _http(
+        self, op: str, request: Grid, login: Login, method: Method, *, accept: str = "", body_mime: str = ""
+    ) -> HttpRequest:
+        headers = {**login.headers, "Accept": accept or self.mime}
         if method == "GET":
-            arguments["params"] = _query_texts(query_of(request) or {})
-        else:
-            headers["Content-Type"] = self._body_mime
-            arguments["body"] = encode(request, self._body_mime)
-        return arguments
+            cells = query_of(request) or {}
+            params = {name: write_value(value) for name, value in cells.items()}
+            return HttpRequest(method, self.url(op), op, headers, params)
+        headers["Content-Type"] = body_mime or self._body_mime
+        return HttpRequest(method, self.url(op), op, headers, body=encode(request, headers["Content-Type"]))
 
     @property
     def _body_mime(self) -> str:
         return _ZINC if self.dialect.zinc_requests else self.mime
-
-    def _open(self, op: Op, request: Grid, session: Session) -> AsyncGenerator[HttpAnswer | bytes, None]:
-        http = self._http(op, request, session, self._method(op, request))
-        return self._transport.stream(**http, unbounded=True)
-
-    async def _grid_of(self, answer: HttpAnswer, op: Op) -> Grid:
-        """Decode an answer: an error grid goes before the HTTP code, the code before what else the body is."""
-        url = self.url(op.name)
-        failure = http_failure(answer, op.name, url, logged_in=self._logins.logged_in)
-        if failure is not None and not looks_like_grid(answer):
-            if self.dialect.answered and op.name == "read" and answer.status == 404 and not is_page_or_json(answer):
-                return Grid()  # WideSky's way to say that nothing was found; a page would be a gateway's
-            raise failure
-        if answer.status == 204:
-            return Grid()
-        problem: CodecError | None = None
-        grid: Grid | None = None
-        try:
-            if len(answer.body) > _THREAD_BYTES:
-                # One after the other: it is the interpreter's work, and takes several times the body's memory.
-                async with self._decoding:
-                    grid = await in_thread(decode, answer.body, self._format_of(answer))
-            else:
-                grid = decode(answer.body, self._format_of(answer))
-        except CodecError as error:
-            problem = error
-        if failure is not None and (grid is None or not grid.is_error):
-            raise failure
-        if problem is None and is_other_json(answer, op.name):
-            start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-            problem = CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
-        if problem is not None:
-            raise self.placed(problem, op)
-        assert grid is not None
-        return grid
-
-    async def _grids_of(self, answer: HttpAnswer, op: Op) -> list[Grid]:
-        start = answer.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-        if answer.status != 200 or not start.startswith((b"ver:", b"[")):
-            return [await self._grid_of(answer, op)]
-        from hsframe.codecs.eval_all import decode_all
-
-        try:
-            return await in_thread(decode_all, answer.body, self._format_of(answer))
-        except CodecError as error:
-            raise self.placed(error, op) from None
-
-    def placed(self, problem: CodecError, op: Op) -> CodecError:
-        """The same error, saying which answer it was found in; where none was a grid yet, what a uri looks like."""
-        hint = "" if self.dialect.answered else f"; {URI_HINT}"
-        return CodecError(
-            problem.problem,
-            line=problem.line,
-            column=problem.column,
-            snippet=problem.snippet,
-            expected=f"{problem.expected}{hint}",
-            source=f"{op.name} at {self.url(op.name)}: {problem.source}",
-        )
-
-    def _format_of(self, answer: HttpAnswer) -> str:
-        return self.format_of(answer.body[:64], answer.header("Content-Type"))
-
-    def format_of(self, start: bytes, content_type: str = "") -> str:
-        """The short name of the format that a body is in, from its first bytes and from what was asked for.
-
-        Servers' Content-Types come last: some call either version of JSON ``application/json``, some call all text.
-        """
-        start = start[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-        if start.startswith(b"ver:"):
-            return "zinc"
-        if start.startswith((b"{", b"[")):
-            for mime in (self.mime, content_type):
-                if (short := short_of(mime)) in ("json3", "json4"):
-                    return short
-            return "json4"
-        return short_of(self.mime) or self.mime
-
-
-def _query_texts(cells: Mapping[str, Any]) -> dict[str, str]:
-    from hsframe.codecs.zinc_write import write_value
-
-    return {name: write_value(value) for name, value in cells.items()}
 
 
 async def _next_head(parts: AsyncIterator[HttpAnswer | bytes]) -> HttpAnswer:

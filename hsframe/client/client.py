@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Literal, cast, overload
 
+from hsframe.client.base import AnswerT
 from hsframe.client.history_ops import HistoryOps
-from hsframe.client.lifecycle import Answer
 from hsframe.client.point_ops import PointOps
 from hsframe.errors import HTTPStatusError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import check_evaluated
-from hsframe.protocol.request_grids import OPS, Id, ids_of, op_of
+from hsframe.protocol.request_grids import OPS, Id, op_of
 
 __all__ = ["Client"]
 
 
-class Client(HistoryOps, PointOps):
+class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     """A Haystack server, asynchronously: logs in by itself, one method an op.
 
     Use it as a context manager: leaving it sends the op ``close`` and closes every connection. Any number of calls
@@ -82,9 +82,17 @@ class Client(HistoryOps, PointOps):
     [{'id': Ref('hq'), 'area': Number(1000, 'm²'), 'site': True}]
     """
 
+    @overload
     async def invoke_action(
-        self, id: Id, action: str, args: Mapping[str, Any] | Grid | None = None, *, raw: bool = False
-    ) -> Answer:
+        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: Literal[True]
+    ) -> Grid: ...
+    @overload
+    async def invoke_action(
+        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: Literal[False] = False
+    ) -> AnswerT: ...
+    async def invoke_action(
+        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: bool = False
+    ) -> AnswerT | Grid:
         """Call an action that a record defines.
 
         Parameters
@@ -96,13 +104,21 @@ class Client(HistoryOps, PointOps):
         args : mapping or Grid, optional
             Its arguments by name.
         """
-        return await self._op("invokeAction", request_grids.invoke_action_request(id, action, args), raw=raw, points=1)
+        return await self._op("invokeAction", request_grids.invoke_action_request(id, action, args), raw=raw)
 
-    async def eval(self, expr: str, *, raw: bool = False) -> Answer:
+    @overload
+    async def eval(self, expr: str, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def eval(self, expr: str, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def eval(self, expr: str, *, raw: bool = False) -> AnswerT | Grid:
         """What an Axon expression gives (SkySpark, Haxall)."""
         return await self._op("eval", request_grids.eval_request(expr), raw=raw)
 
-    async def eval_all(self, exprs: Iterable[str], *, raw: bool = False) -> list[Answer]:
+    @overload
+    async def eval_all(self, exprs: Iterable[str], *, raw: Literal[True]) -> list[Grid]: ...
+    @overload
+    async def eval_all(self, exprs: Iterable[str], *, raw: Literal[False] = False) -> list[AnswerT]: ...
+    async def eval_all(self, exprs: Iterable[str], *, raw: bool = False) -> list[AnswerT] | list[Grid]:
         """What several Axon expressions give, in their order, in one request (SkySpark).
 
         Where the server has no ``evalAll``, as Haxall, they go one after the other, up to the first that fails.
@@ -119,22 +135,20 @@ class Client(HistoryOps, PointOps):
             The server did not answer each of them.
         """
         request = request_grids.eval_all_request(exprs)
-        texts: Sequence[str] = request.column("expr")
-        url = self._calls.url("evalAll")
+        texts = [str(text) for text in request.column("expr")]
         try:
             grids = await self._calls.call_all(OPS["evalAll"], request)
+            check_evaluated(grids, texts, self._calls.url("evalAll"))
         except HTTPStatusError as error:
             if error.status not in (404, 501):
                 raise
-            url = self._calls.url("eval")
-            answers = []
+            grids = []
             for number, text in enumerate(texts):
-                grid = await self._calls.call_all(OPS["eval"], request_grids.eval_request(text))
-                check_evaluated(grid, [text], url, first=number)
-                answers.append(self._give(grid[0], raw))
-            return answers
-        check_evaluated(grids, texts, url)
-        return [self._give(grid, raw) for grid in grids]
+                answer = await self._calls.call_all(OPS["eval"], request_grids.eval_request(text))
+                check_evaluated(answer, [text], self._calls.url("eval"), first=number)
+                grids += answer
+        answers = [self._answer(grid, raw=raw) for grid in grids]
+        return cast("list[AnswerT]", answers)
 
     async def call(self, op: str, grid: Grid | GridBuilder | None = None) -> Grid:
         """Any op by its wire name, grid in and grid out: ``commit``, or what a server adds.
@@ -147,5 +161,4 @@ class Client(HistoryOps, PointOps):
             The request; empty by default.
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
-        ids = ids_of(request)
-        return await self._calls.call(op_of(op), request, ids=ids, points=len(ids))
+        return await self._calls.call(op_of(op), request)

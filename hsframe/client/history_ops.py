@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Literal, overload
 
-from hsframe.client.lifecycle import Answer
+from hsframe.client.base import AnswerT
 from hsframe.client.record_ops import RecordOps
-from hsframe.client.streams import record_batches
+from hsframe.client.streams import PointFacts, record_batches
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
-from hsframe.grid import Grid, GridBuilder
+from hsframe.grid import Grid, GridBuilder, Value
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import check_batch
-from hsframe.protocol.request_grids import OPS, Id, Range, as_ref
+from hsframe.protocol.request_grids import OPS, Id, Range, as_ref, as_refs, ids_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["HistoryOps"]
 
 
-class HistoryOps(RecordOps):
+class HistoryOps(RecordOps[AnswerT]):
     """Histories as a server gives and takes them; zones of points come from their records."""
 
-    async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> Answer:
+    @overload
+    async def his_read(self, id: Id, range: Range, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def his_read(self, id: Id, range: Range, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> AnswerT | Grid:
         """The history of one point, rows of ``ts`` and ``val``, as the server gives it.
 
         Servers differ in what they give at the ends of a range: :func:`hsframe.his_read` gives the exact window.
@@ -45,13 +49,19 @@ class HistoryOps(RecordOps):
         IncompleteError
             The server says that this is not all.
         """
-        request = request_grids.his_read_request(id, range)
-        grid = await self._calls.call(OPS["hisRead"], request, ids=request.column("id"), points=1)
-        return self._give(grid, raw)
+        return await self._op("hisRead", request_grids.his_read_request(id, range), raw=raw)
 
+    @overload
+    async def his_read_batch(
+        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: Literal[True]
+    ) -> Grid: ...
+    @overload
+    async def his_read_batch(
+        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: Literal[False] = False
+    ) -> AnswerT: ...
     async def his_read_batch(
         self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: bool = False
-    ) -> Answer:
+    ) -> AnswerT | Grid:
         """The histories of several points, joined on ``ts``: columns ``v0``, ``v1``, ... in the order asked.
 
         The column's meta ``id`` (with ``raw=True``) says whose it is. A missing key or null is no sample at that time.
@@ -73,12 +83,12 @@ class HistoryOps(RecordOps):
         UnknownRecError
             The server does not know some of the points.
         """
-        request = request_grids.his_read_batch_request(ids, range, tz)
-        refs: Sequence[Ref] = request.column("id")
+        refs = as_refs(ids, "hisRead")
+        request = request_grids.his_read_batch_request(refs, range, tz)
         if tz is None and self.dialect.batch_form == "id0":
             request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+            grid = await self._calls.call(OPS["hisRead"], request)
         except (UnknownRecError, IncompleteError):
             raise
         except CallError as refused:
@@ -92,13 +102,13 @@ class HistoryOps(RecordOps):
             raise
         if len(refs) > 1:
             self.dialect.his_read_batch = True
-        return self._give(grid, raw)
+        return self._answer(grid, raw=raw)
 
     async def _his_read_id0(self, refs: Sequence[Ref], range: Range, refused: CallError) -> Grid:
         """A batch in the older form, where no batch has worked yet: what comes, else the refusal of the standard's."""
         request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._calls.call(OPS["hisRead"], request, ids=refs, points=len(refs))
+            grid = await self._calls.call(OPS["hisRead"], request)
             check_batch(grid, refs, self._calls.url("hisRead"))
         except (CallError, HTTPStatusError, CodecError):
             raise refused from None
@@ -139,13 +149,26 @@ class HistoryOps(RecordOps):
             request = request_grids.his_read_request(ids, range)
         else:
             request = request_grids.his_read_batch_request(ids, range)
-        async with aclosing(record_batches(self._calls, request, na_columns=na_columns)) as batches:
+        facts: Mapping[Ref, PointFacts] = {}
+        # They only tell what the values do not say yet: where the records cannot be read, the history may be.
+        with suppress(CallError, HTTPStatusError, CodecError):
+            facts = await self._facts_of(ids_of(request), checked=False)
+        batches = record_batches(self._calls, request, facts=facts, na_columns=na_columns)
+        async with aclosing(batches):
             async for batch in batches:
                 yield batch
 
+    @overload
     async def his_write(
-        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, Any]], *, raw: bool = False
-    ) -> Answer:
+        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: Literal[True]
+    ) -> Grid: ...
+    @overload
+    async def his_write(
+        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: Literal[False] = False
+    ) -> AnswerT: ...
+    async def his_write(
+        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: bool = False
+    ) -> AnswerT | Grid:
         """Write samples of one point.
 
         Parameters
@@ -167,11 +190,15 @@ class HistoryOps(RecordOps):
         """
         of = as_ref(id)
         times, values = samples_of(of, items.to_grid() if isinstance(items, GridBuilder) else items)
-        zones = await self._zones_of([of])
-        request = his_write_request(of, times, values, zones[of])
-        return self._give(await self._calls.call(OPS["hisWrite"], request, ids=[of], points=1), raw)
+        facts = await self._facts_of([of], checked=True)
+        request = his_write_request(of, times, values, facts[of].tz)
+        return await self._op("hisWrite", request, raw=raw)
 
-    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: bool = False) -> Answer:
+    @overload
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: bool = False) -> AnswerT | Grid:
         """Write samples of several points that share their times.
 
         Parameters
@@ -190,26 +217,31 @@ class HistoryOps(RecordOps):
         """
         grid = grid.to_grid() if isinstance(grid, GridBuilder) else grid
         points = points_of_batch(grid)
-        batches = his_write_batch_requests(grid, points, await self._zones_of(points))
+        facts = await self._facts_of(points, checked=True)
+        batches = his_write_batch_requests(grid, points, {of: fact.tz for of, fact in facts.items()})
         answer = Grid()
         written: list[str] = []
         for batch in batches:
-            refs = [col.meta["id"] for col in batch.cols[1:]]
             try:
-                answer = await self._calls.call(OPS["hisWrite"], batch, ids=refs, points=len(refs))
+                answer = await self._calls.call(OPS["hisWrite"], batch)
             except Exception as error:
                 if written:
                     error.add_note(f"written before this: {', '.join(written)}")
                 raise
-            written += map(str, refs)
-        return self._give(answer, raw)
+            written += map(str, ids_of(batch))
+        return self._answer(answer, raw=raw)
 
-    async def _zones_of(self, points: Sequence[Ref]) -> Mapping[Ref, str | None]:
-        """The points' ``tz``; None where the record has none."""
-        missing = [of for of in points if of not in self._zones]
+    async def _facts_of(self, points: Sequence[Ref], *, checked: bool) -> Mapping[Ref, PointFacts]:
+        """What the points' records say; each record is read once, an unknown one is left out unless `checked`."""
+        missing = [of for of in points if of not in self._facts]
         if missing:
-            records = await self.read_by_ids(missing, raw=True)
+            records = await self.read_by_ids(missing, checked=checked, raw=True)
             for of, record in zip(missing, records, strict=True):
-                tz = record.get("tz")
-                self._zones[of] = tz if isinstance(tz, str) and tz else None
-        return {of: self._zones[of] for of in points}
+                tz, kind, unit = (record.get(name) for name in ("tz", "kind", "unit"))
+                if record:
+                    self._facts[of] = PointFacts(_text(tz), _text(kind), _text(unit))
+        return {of: self._facts[of] for of in points if of in self._facts}
+
+
+def _text(value: Value | None) -> str | None:
+    return value if isinstance(value, str) and value else None

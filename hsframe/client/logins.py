@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 from hsframe.client.in_thread import in_thread
-from hsframe.client.request_log import Tally
+from hsframe.client.request_log import logged
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import HttpAnswer, is_html, is_redirect, looks_like_grid
-from hsframe.protocol.login import Ask, AuthScheme, Credentials, Session, login
+from hsframe.protocol.http import HttpAnswer, HttpRequest, is_html, is_redirect, looks_like_grid
+from hsframe.protocol.login import AuthScheme, Credentials, Login, LoginStep, login
 from hsframe.protocol.secret import Secret
 
 __all__ = ["Logins"]
@@ -53,7 +53,7 @@ class Logins:
         self._auth: AuthScheme = auth
         self._cleartext_allowed = cleartext_allowed
         self._accept = accept
-        self._session: Session | None = None
+        self._session: Login | None = None
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
@@ -63,12 +63,12 @@ class Logins:
         """Whether requests carry credentials."""
         return self._session is not None and self._session.scheme != "none"
 
-    def forget(self) -> Session | None:
+    def forget(self) -> Login | None:
         """The session, for the last time."""
         session, self._session = self._session, None
         return session
 
-    async def now(self) -> Session:
+    async def now(self) -> Login:
         """The session; logs in if there is none.
 
         Raises
@@ -79,7 +79,7 @@ class Logins:
         """
         return self._session or await self.after(None)
 
-    async def after(self, lost: Session | None) -> Session:
+    async def after(self, lost: Login | None) -> Login:
         """A session that is not `lost`: another call's newer one, or a new login's."""
         tried = self._tried
         async with self._lock:
@@ -97,40 +97,36 @@ class Logins:
             self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
             return session
 
-    async def _logged_in(self) -> Session:
-        tally = Tally("login")
-        outcome = "cancelled"
+    async def _logged_in(self) -> Login:
         try:
-            session = await self._drive()
-            outcome = session.scheme
-            return session
+            with logged("login") as log:
+                login = await self._drive()
+                log.outcome, log.silent = login.scheme, login.scheme in ("none", "bearer")
         except HsFrameError as error:
-            outcome = type(error).__name__
             self._failure = error
+            self._tried += 1
             raise
-        finally:
-            # A cancelled login is nobody's failure: the next who waits does it again.
-            self._tried += outcome != "cancelled"
-            if outcome not in ("none", "bearer"):
-                tally.log(outcome)
+        # A cancelled login is nobody's failure: the next who waits does it again.
+        self._tried += 1
+        return login
 
-    async def _drive(self) -> Session:
+    async def _drive(self) -> Login:
         """Run the generator: its requests go out as GET about, its derivations run in a thread."""
         steps = login(self._credentials, uri=self._base, auth=self._auth, cleartext_allowed=self._cleartext_allowed)
         try:
             step = next(steps)
             while True:
-                if isinstance(step, Ask):
+                if isinstance(step, LoginStep):
                     headers = {**step.headers, "Accept": self._accept}
-                    url = f"{self._base}/about"
-                    step = steps.send(await self._transport.fetch("GET", url, op="login", headers=headers))
+                    about = HttpRequest("GET", f"{self._base}/about", "login", headers)
+                    step = steps.send(await self._transport.fetch(about))
                 else:
                     step = steps.send(await in_thread(step.run))
         except StopIteration as done:
-            session: Session = done.value
-            return session
+            made: Login = done.value
+            return made
 
-    def lost(self, answer: HttpAnswer, session: Session) -> bool:
+    def is_lost(self, session: Login, answer: HttpAnswer) -> bool:
         """Whether the server has forgotten the session, and a login may help.
 
         Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.

@@ -5,32 +5,55 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any
+from typing import Literal, Unpack, overload
 
-from hsframe.client.lifecycle import Answer
+from hsframe.client.base import AnswerT
 from hsframe.client.record_ops import RecordOps
-from hsframe.client.watching import watch_grids
+from hsframe.client.watching import WatchOptions, watch_grids
 from hsframe.durations import Duration
+from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.protocol import request_grids
-from hsframe.protocol.request_grids import OPS, Id
+from hsframe.protocol.request_grids import Id
 
 __all__ = ["PointOps"]
 
 
-class PointOps(RecordOps):
+class PointOps(RecordOps[AnswerT]):
     """Values written to points, and records watched."""
 
+    @overload
     async def point_write(
         self,
         id: Id,
         level: int,
-        val: Any,
+        val: object,
+        who: str = "",
+        duration: Number | timedelta | None = None,
+        *,
+        raw: Literal[True],
+    ) -> Grid: ...
+    @overload
+    async def point_write(
+        self,
+        id: Id,
+        level: int,
+        val: object,
+        who: str = "",
+        duration: Number | timedelta | None = None,
+        *,
+        raw: Literal[False] = False,
+    ) -> AnswerT: ...
+    async def point_write(
+        self,
+        id: Id,
+        level: int,
+        val: object,
         who: str = "",
         duration: Number | timedelta | None = None,
         *,
         raw: bool = False,
-    ) -> Answer:
+    ) -> AnswerT | Grid:
         """Write a value at a level of a point's priority array.
 
         Parameters
@@ -46,15 +69,37 @@ class PointOps(RecordOps):
             How long the value holds; servers take it for level 8 only.
         """
         request = request_grids.point_write_request(id, level, val, who, duration)
-        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
-        return self._give(grid, raw)
+        return await self._op("pointWrite", request, raw=raw)
 
-    async def point_write_array(self, id: Id, *, raw: bool = False) -> Answer:
+    @overload
+    async def point_write_array(self, id: Id, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def point_write_array(self, id: Id, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def point_write_array(self, id: Id, *, raw: bool = False) -> AnswerT | Grid:
         """The priority array of a point: 17 rows of ``level``, ``levelDis``, ``val``, ``who``."""
         request = request_grids.point_write_array_request(id)
-        grid = await self._calls.call(OPS["pointWrite"], request, ids=request.column("id"), points=1)
-        return self._give(grid, raw)
+        return await self._op("pointWrite", request, raw=raw)
 
+    @overload
+    async def watch_sub(
+        self,
+        ids: Iterable[Id],
+        watch_dis: str,
+        lease: Number | timedelta | None = None,
+        *,
+        watch_id: str | None = None,
+        raw: Literal[True],
+    ) -> Grid: ...
+    @overload
+    async def watch_sub(
+        self,
+        ids: Iterable[Id],
+        watch_dis: str,
+        lease: Number | timedelta | None = None,
+        *,
+        watch_id: str | None = None,
+        raw: Literal[False] = False,
+    ) -> AnswerT: ...
     async def watch_sub(
         self,
         ids: Iterable[Id],
@@ -63,7 +108,7 @@ class PointOps(RecordOps):
         *,
         watch_id: str | None = None,
         raw: bool = False,
-    ) -> Answer:
+    ) -> AnswerT | Grid:
         """Watch points: a new watch, or more points for the watch `watch_id`.
 
         ``raw=True`` gives the grid, whose meta ``watchId`` names the watch and ``lease`` says how long it lives
@@ -80,9 +125,13 @@ class PointOps(RecordOps):
         watch_id : str, optional
         """
         request = request_grids.watch_sub_request(ids, watch_dis, lease, watch_id)
-        return await self._op("watchSub", request, raw=raw, points=len(request))
+        return await self._op("watchSub", request, raw=raw)
 
-    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> Answer:
+    @overload
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> AnswerT | Grid:
         """The points of a watch that changed since the last poll; with `refresh` all of them.
 
         Parameters
@@ -99,7 +148,11 @@ class PointOps(RecordOps):
         """
         return await self._op("watchPoll", request_grids.watch_poll_request(watch_id, refresh), raw=raw)
 
-    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> Answer:
+    @overload
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> AnswerT | Grid:
         """Take points out of a watch.
 
         Parameters
@@ -109,12 +162,34 @@ class PointOps(RecordOps):
             As the rows of :meth:`watch_sub` have them.
         """
         request = request_grids.watch_unsub_request(watch_id, ids)
-        return await self._op("watchUnsub", request, raw=raw, points=len(request))
+        return await self._op("watchUnsub", request, raw=raw)
 
-    async def watch_close(self, watch_id: str, *, raw: bool = False) -> Answer:
+    @overload
+    async def watch_close(self, watch_id: str, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def watch_close(self, watch_id: str, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_close(self, watch_id: str, *, raw: bool = False) -> AnswerT | Grid:
         """End a watch."""
         return await self._op("watchUnsub", request_grids.watch_close_request(watch_id), raw=raw)
 
+    @overload
+    def watch(
+        self,
+        points: Id | Iterable[Id],
+        poll: Duration | float = "5s",
+        *,
+        raw: Literal[True],
+        **more: Unpack[WatchOptions],
+    ) -> AsyncGenerator[Grid, None]: ...
+    @overload
+    def watch(
+        self,
+        points: Id | Iterable[Id],
+        poll: Duration | float = "5s",
+        *,
+        raw: Literal[False] = False,
+        **more: Unpack[WatchOptions],
+    ) -> AsyncGenerator[AnswerT, None]: ...
     async def watch(
         self,
         points: Id | Iterable[Id],
@@ -126,7 +201,7 @@ class PointOps(RecordOps):
         empty: bool = False,
         patience: Duration | float = "1min",
         raw: bool = False,
-    ) -> AsyncGenerator[Answer, None]:
+    ) -> AsyncGenerator[AnswerT | Grid, None]:
         """Watch records: first all of them as they are, then each time those that changed.
 
         A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
@@ -168,8 +243,8 @@ class PointOps(RecordOps):
             `poll`, `lease` or `patience` is not a length of time.
         """
         grids = watch_grids(
-            self, points, poll=poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
+            self._calls, points, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
         )
         async with aclosing(grids):
             async for grid in grids:
-                yield self._give(grid, raw)
+                yield self._answer(grid, raw=raw)

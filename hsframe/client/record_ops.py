@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final, Literal, overload
 
-from hsframe.client.lifecycle import Answer, ClientLifecycle
+from hsframe.client.base import AnswerT, ClientBase
 from hsframe.errors import CallError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
-from hsframe.protocol.answers import answered_of, by_ids
-from hsframe.protocol.request_grids import OPS, Id
+from hsframe.protocol.answers import by_ids, rows_of_ids
+from hsframe.protocol.request_grids import OPS, Id, as_refs
 
 __all__ = ["RecordOps"]
 
@@ -19,24 +19,42 @@ __all__ = ["RecordOps"]
 _IDS_A_FILTER: Final = 100
 
 
-class RecordOps(ClientLifecycle):
+class RecordOps(ClientBase[AnswerT]):
     """About the server, and reads of records."""
 
     # -- about the server ----------------------------------------------------------------------------------------
 
-    async def about(self, *, raw: bool = False) -> Answer:
+    @overload
+    async def about(self, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def about(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def about(self, *, raw: bool = False) -> AnswerT | Grid:
         """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
         return await self._op("about", Grid(), raw=raw)
 
-    async def ops(self, *, raw: bool = False) -> Answer:
+    @overload
+    async def ops(self, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def ops(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def ops(self, *, raw: bool = False) -> AnswerT | Grid:
         """The ops that the server has, a row each."""
         return await self._op("ops", Grid(), raw=raw)
 
-    async def formats(self, *, raw: bool = False) -> Answer:
+    @overload
+    async def formats(self, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def formats(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def formats(self, *, raw: bool = False) -> AnswerT | Grid:
         """The MIME types that the server reads and writes (Haystack 3)."""
         return await self._op("formats", Grid(), raw=raw)
 
-    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+    @overload
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def defs(
+        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
+    ) -> AnswerT: ...
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The definitions in use, all or those that a filter finds.
 
         Parameters
@@ -48,7 +66,13 @@ class RecordOps(ClientLifecycle):
         """
         return await self._op("defs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
 
-    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+    @overload
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def libs(
+        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
+    ) -> AnswerT: ...
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The libraries of definitions in use.
 
         Parameters
@@ -60,7 +84,15 @@ class RecordOps(ClientLifecycle):
         """
         return await self._op("libs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
 
-    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> Answer:
+    @overload
+    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def filetypes(
+        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
+    ) -> AnswerT: ...
+    async def filetypes(
+        self, filter: str | None = None, limit: int | None = None, *, raw: bool = False
+    ) -> AnswerT | Grid:
         """The file types that the server reads and writes.
 
         Parameters
@@ -74,7 +106,11 @@ class RecordOps(ClientLifecycle):
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    async def read(self, filter: str, limit: int | None = None, *, raw: bool = False) -> Answer:
+    @overload
+    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def read(self, filter: str, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The records that a filter finds.
 
         Parameters
@@ -86,7 +122,11 @@ class RecordOps(ClientLifecycle):
         """
         return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
-    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: bool = False) -> Answer:
+    @overload
+    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: Literal[False] = False) -> AnswerT: ...
+    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: bool = False) -> AnswerT | Grid:
         """The records of these ids, in their order.
 
         Parameters
@@ -100,13 +140,12 @@ class RecordOps(ClientLifecycle):
         UnknownRecError
             Some ids are unknown; ``error.ids`` has all of them.
         """
-        request = request_grids.read_by_ids_request(ids)
-        refs: Sequence[Ref] = request.column("id")
-        grid = await self._calls.call(OPS["read"], request, ids=refs, points=len(refs))
-        answered, final = answered_of(grid, refs)
+        refs = as_refs(ids, "read")
+        grid = await self._calls.call(OPS["read"], request_grids.read_by_ids_request(refs))
+        rows, final = rows_of_ids(grid, refs)
         if not final:
-            grid = await self._with_missing(grid, [of for of in refs if of not in set(answered)])
-        return self._give(by_ids(grid, refs, self._calls.url("read"), checked=checked), raw)
+            grid = await self._with_missing(grid, [of for of, row in zip(refs, rows, strict=True) if row is None])
+        return self._answer(by_ids(grid, refs, self._calls.url("read"), checked=checked), raw=raw)
 
     async def _with_missing(self, grid: Grid, missing: Sequence[Ref]) -> Grid:
         """The answer of a read by id, with the records that it left out where a filter finds them."""
@@ -121,7 +160,11 @@ class RecordOps(ClientLifecycle):
         names = dict.fromkeys(["id", *(name for row in rows for name in row)])
         return Grid.from_rows(dict(grid.meta), names, rows)
 
-    async def nav(self, nav_id: Any = None, *, raw: bool = False) -> Answer:
+    @overload
+    async def nav(self, nav_id: object = None, *, raw: Literal[True]) -> Grid: ...
+    @overload
+    async def nav(self, nav_id: object = None, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def nav(self, nav_id: object = None, *, raw: bool = False) -> AnswerT | Grid:
         """The children of a node of the navigation tree, of its root without `nav_id`.
 
         A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf.

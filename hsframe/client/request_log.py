@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Tally"]
+from hsframe.errors import HsFrameError
+
+__all__ = ["LoggedRequest", "logged"]
 
 _LOG: Final = logging.getLogger("hsframe")
 
 
 @dataclass
-class Tally:
-    """What is counted while a call runs, and logged when it ends, under the logger ``hsframe`` at INFO.
+class LoggedRequest:
+    """What is counted while a request runs."""
+
+    bytes: int = 0
+    retries: int = 0
+    outcome: str = "ok"
+    silent: bool = False
+
+
+@contextmanager
+def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
+    """Log one line when the block ends, under the logger ``hsframe`` at INFO.
 
     Parameters
     ----------
@@ -22,18 +36,22 @@ class Tally:
         The op's wire name, or ``"login"``.
     points : int
         How many points or records were asked for by id.
+    unfinished : str
+        The outcome of a block that neither came to its end nor failed with an error of ours.
     """
-
-    op: str
-    points: int = 0
-    bytes: int = 0
-    retries: int = 0
-    _started_s: float = field(default_factory=time.perf_counter)
-
-    def log(self, outcome: str) -> None:
-        """Write the line; `outcome` is ``"ok"`` or the name of an error's class."""
-        ms = (time.perf_counter() - self._started_s) * 1000
-        _LOG.info(
-            "%s points=%d bytes=%d ms=%.1f retries=%d %s",
-            self.op, self.points, self.bytes, ms, self.retries, outcome,
-        )  # fmt: skip
+    request = LoggedRequest()
+    started_s = time.perf_counter()
+    outcome = unfinished
+    try:
+        yield request
+        outcome = request.outcome
+    except HsFrameError as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        ms = (time.perf_counter() - started_s) * 1000
+        if not request.silent:
+            _LOG.info(
+                "%s points=%d bytes=%d ms=%.1f retries=%d %s",
+                op, points, request.bytes, ms, request.retries, outcome,
+            )  # fmt: skip

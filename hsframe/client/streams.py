@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from hsframe.client.calls import Calls
 from hsframe.errors import CodecError
@@ -14,12 +14,24 @@ from hsframe.protocol.answers import check_answer, check_batch
 from hsframe.protocol.request_grids import OPS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from hsframe.codecs.histories import HistoryStream
 
-__all__ = ["record_batches"]
+__all__ = ["PointFacts", "record_batches"]
 
 
-async def record_batches(calls: Calls, request: Grid, *, na_columns: bool) -> AsyncGenerator[Any, None]:
+class PointFacts(NamedTuple):
+    """What a point's record says of its history, as far as it does."""
+
+    tz: str | None
+    kind: str | None
+    unit: str | None
+
+
+async def record_batches(
+    calls: Calls, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool
+) -> AsyncGenerator[pa.RecordBatch, None]:
     """The record batches of one hisRead; its errors are those of :meth:`hsframe.Client.his_stream`.
 
     Parameters
@@ -27,34 +39,45 @@ async def record_batches(calls: Calls, request: Grid, *, na_columns: bool) -> As
     calls : Calls
     request : Grid
         Of hisRead, single or batch.
+    facts : mapping
+        Of the points, as far as they are known.
     na_columns : bool
         As :class:`hsframe.codecs.histories.HistoryStream` takes it.
     """
-    op = OPS["hisRead"]
-    refs: Sequence[Ref] = request.column("id")
+    op, is_batch = OPS["hisRead"], bool(request.meta)
+    refs = [of for of in request.column("id") if isinstance(of, Ref)]
     decoder: HistoryStream | None = None
     checked = False
-    async with aclosing(_with_end(calls.stream(op, request, ids=refs, points=len(refs)))) as pieces:
+    async with aclosing(_with_end(calls.stream(op, request))) as pieces:
         async for piece in pieces:
-            if decoder is None:
-                from hsframe.codecs.histories import HistoryStream
-
-                decoder = HistoryStream(calls.format_of(piece), na_columns=na_columns)
+            decoder = decoder or _decoder(calls.decoder.format_of(piece), refs, facts, is_batch, na_columns)
             problem: CodecError | None = None
-            batches: list[Any] = []
+            batches: list[pa.RecordBatch] = []
             try:
                 batches = decoder.feed(piece) if piece else decoder.finish()
             except CodecError as error:
                 problem = error
             if problem is not None:
-                raise calls.placed(problem, op)
+                raise calls.decoder.placed(problem, op)
             if decoder.header is not None and not checked:
                 checked = True
                 check_answer(decoder.header, op.name, calls.url(op.name), refs)
-                if request.meta:
+                if is_batch:
                     check_batch(decoder.header, refs, calls.url(op.name))
             for batch in batches:
                 yield batch
+
+
+def _decoder(
+    format: str, refs: list[Ref], facts: Mapping[Ref, PointFacts], is_batch: bool, na_columns: bool
+) -> HistoryStream:
+    """A decoder that knows what a column holds that begins with nothing but nulls."""
+    from hsframe.codecs.histories import HistoryStream
+
+    columns = {f"v{number}" if is_batch else "val": facts.get(of) for number, of in enumerate(refs)}
+    kinds = {name: of.kind for name, of in columns.items() if of is not None and of.kind in ("Number", "Bool", "Str")}
+    units = {name: of.unit for name, of in columns.items() if of is not None and of.kind == "Number"}
+    return HistoryStream(format, kinds=kinds, units=units, na_columns=na_columns)
 
 
 async def _with_end(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -16,7 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import aiohttp
 
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
-from hsframe.protocol.http import URI_HINT, HttpAnswer, LineCutError, TruncatedBodyError
+from hsframe.protocol.http import URI_HINT, HttpAnswer, HttpRequest, LineCutError, TruncatedBodyError
 from hsframe.protocol.secret import HiddenStr
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "split_user"]
@@ -61,9 +62,9 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
     except (ValueError, AttributeError):
         host_and_port = (None, None)
     if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = "" if not isinstance(uri, str) or "@" in uri else f" {str(uri)!r}"
+        shown = "" if not isinstance(uri, str) or "@" in uri else f"; got {str(uri)!r}"
         del uri, parts  # they may hold a password
-        raise MetadataError(f"{what}{shown} is no http or https uri; {URI_HINT}")
+        raise MetadataError(f"{what} must be an http or https uri{shown}; {URI_HINT}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
@@ -136,25 +137,12 @@ class Transport:
         if session is not None:
             await session.close()
 
-    async def fetch(
-        self,
-        method: str,
-        url: str,
-        *,
-        op: str,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float | None = None,
-    ) -> HttpAnswer:
+    async def fetch(self, request: HttpRequest, *, timeout_s: float | None = None) -> HttpAnswer:
         """Send a request and read the whole answer.
 
         Parameters
         ----------
-        method, url, params, headers, body
-            The request; `url` has no query.
-        op : str
-            For messages.
+        request : HttpRequest
         timeout_s : float, optional
             In place of the transport's own.
 
@@ -171,27 +159,16 @@ class Transport:
         """
         head: HttpAnswer | None = None
         whole = BytesIO()  # its value shares its memory: a large body is there once
-        async for part in self.stream(
-            method, url, op=op, params=params, headers=headers, body=body, timeout_s=timeout_s
-        ):
+        async for part in self.stream(request, timeout_s=timeout_s):
             if isinstance(part, HttpAnswer):
                 head = part
             else:
                 whole.write(part)
         assert head is not None
-        return HttpAnswer(head.status, head.reason, head.headers, whole.getvalue())
+        return replace(head, body=whole.getvalue())
 
     async def stream(
-        self,
-        method: str,
-        url: str,
-        *,
-        op: str,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float | None = None,
-        unbounded: bool = False,
+        self, request: HttpRequest, *, timeout_s: float | None = None, unbounded: bool = False
     ) -> AsyncGenerator[HttpAnswer | bytes, None]:
         """Send a request; gives the answer's head (without a body), then the body in chunks as it arrives.
 
@@ -202,10 +179,11 @@ class Transport:
         unbounded : bool
             The time-out counts from one piece to the next, and the whole may take as long as it takes.
         """
+        where, is_https = f"{request.op} at {request.url}", request.url.startswith("https:")
         session = self._session
         if session is None:
             raise NetworkError(
-                f"{op} at {url}: the client is not open; use it inside 'async with Client(...) as c:', or await its "
+                f"{where}: the client is not open; use it inside 'async with Client(...) as c:', or await its "
                 "__aenter__() first; a closed client stays closed"
             )
         timeout = self._timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
@@ -215,17 +193,17 @@ class Transport:
         received = 0
         try:
             async with session.request(
-                method,
-                url,
-                params=params,
+                request.method,
+                request.url,
+                params=request.params,
                 # To an http server the proxy reads the request itself; to an https server only the CONNECT before it.
-                headers={**(headers or {}), **({} if url.startswith("https:") else self._proxy_headers)},
+                headers={**request.headers, **({} if is_https else self._proxy_headers)},
                 # A file is sent in pieces; aiohttp 3.14 warns that large bytes, sent at once, hold up the loop.
-                data=None if body is None else BytesIO(body),
+                data=None if request.body is None else BytesIO(request.body),
                 timeout=timeout,
                 ssl=self._tls,
                 proxy=self._proxy,
-                proxy_headers=self._proxy_headers if url.startswith("https:") and self._proxy_headers else None,
+                proxy_headers=(self._proxy_headers or None) if is_https else None,
                 allow_redirects=False,
             ) as response:
                 yield HttpAnswer(
@@ -238,7 +216,7 @@ class Transport:
                     yield chunk
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _failure(error, f"{op} at {url}", timeout, received)
+            failure = _failure(error, where, timeout, received)
         raise failure
 
 
@@ -251,7 +229,7 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.Client
     if isinstance(timeout, aiohttp.ClientTimeout):
         return timeout
     if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
-        raise MetadataError(f"timeout={timeout!r} is none; expected seconds, or an aiohttp.ClientTimeout")
+        raise MetadataError(f"timeout must be seconds above 0, or an aiohttp.ClientTimeout; got {timeout!r}")
     return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S if timeout is None else timeout)
 
 

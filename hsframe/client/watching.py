@@ -13,8 +13,10 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
 
+from hsframe.client.calls import Calls
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import (
     AuthError,
@@ -26,14 +28,20 @@ from hsframe.errors import (
     UnknownRecError,
 )
 from hsframe.filters import means_filter
-from hsframe.grid import Grid
+from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
-from hsframe.protocol.request_grids import Id, as_ref
+from hsframe.protocol.answers import rows_of_ids
+from hsframe.protocol.request_grids import (
+    OPS,
+    Id,
+    as_refs,
+    read_request,
+    watch_close_request,
+    watch_poll_request,
+    watch_sub_request,
+)
 
-if TYPE_CHECKING:
-    from hsframe.client.point_ops import PointOps
-
-__all__ = ["watch_grids"]
+__all__ = ["WatchOptions", "watch_grids"]
 
 _log = logging.getLogger("hsframe.watch")
 
@@ -46,22 +54,31 @@ _LONGEST_RETRY_S: Final = 10.0
 _CLOSE_S: Final = 5.0
 
 
+class WatchOptions(TypedDict, total=False):
+    """What may be given by name; :meth:`hsframe.Client.watch` tells what each means."""
+
+    dis: str
+    lease: Duration | float | None
+    checked: bool
+    empty: bool
+    patience: Duration | float
+
+
 async def watch_grids(
-    client: PointOps,
-    points: str | Ref | Iterable[Id],
+    calls: Calls,
+    points: Id | Iterable[Id],
+    poll: Duration | float,
     *,
-    poll: Duration | float = "5s",
-    dis: str = "hsframe",
-    lease: Duration | float | None = None,
-    checked: bool = True,
-    empty: bool = False,
-    patience: Duration | float = "1min",
+    dis: str,
+    lease: Duration | float | None,
+    checked: bool,
+    empty: bool,
+    patience: Duration | float,
 ) -> AsyncGenerator[Grid, None]:
     """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`."""
     poll_s = _seconds(poll, "poll")
     lease_s = max(_LEAST_LEASE_S, _POLLS_A_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
-    patience_s = _seconds(patience, "patience")
-    watch = _Watch(client, await _refs_of(client, points), poll_s, lease_s, patience_s, dis)
+    watch = _Watch(calls, await _refs_of(calls, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
     try:
         yield await watch.opened(checked=checked)
         while True:
@@ -76,54 +93,44 @@ def _seconds(duration: Duration | float, what: str) -> float:
     return duration_us(duration, what, plain="s") / SECOND_US
 
 
-async def _refs_of(client: PointOps, points: str | Ref | Iterable[Id]) -> list[Ref]:
+async def _refs_of(calls: Calls, points: Id | Iterable[Id]) -> list[Ref]:
     """The ids to watch; a text that is a filter stands for the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
-        found = await client.read(points, raw=True)
-        refs = [row["id"] for row in found if isinstance(row.get("id"), Ref)]
+        found = await calls.call(OPS["read"], read_request(points))
+        refs = [of for row in found if isinstance(of := row.get("id"), Ref)]
         if refs or not _WORD.fullmatch(points.strip()):
             if not refs:
                 raise MetadataError(f"the filter {points!r} finds no record to watch")
             return refs
-    refs = [as_ref(points)] if isinstance(points, str | Ref) else [as_ref(of) for of in points]
-    if not refs:
-        raise MetadataError("there is nothing to watch: no ids were given")
-    return list(dict.fromkeys(Ref(ref.val) for ref in refs))
+    return list(dict.fromkeys(Ref(of.val) for of in as_refs(points, "watchSub")))
 
 
+@dataclass
 class _Watch:
-    def __init__(
-        self, client: PointOps, refs: list[Ref], poll_s: float, lease_s: float, patience_s: float, dis: str
-    ) -> None:
-        self.client = client
-        self.refs = refs
-        self.poll_s = poll_s
-        self.lease_s = lease_s
-        self.patience_s = patience_s
-        self.dis = dis
-        self.id: str | None = None
-        self.step_s = poll_s
-        # After a poll whose answer was lost: it took its changes with it.
-        self.refresh = False
-        self.failing_since_s: float | None = None
-        self.retry_s = _FIRST_RETRY_S
-        self.last: dict[str, Mapping[str, Any]] = {}
+    calls: Calls
+    refs: list[Ref]
+    poll_s: float
+    lease_s: float
+    patience_s: float
+    dis: str
+    id: str | None = None
+    step_s: float = 0.0
+    # After a poll whose answer was lost: it took its changes with it.
+    refresh: bool = False
+    failing_since_s: float | None = None
+    retry_s: float = _FIRST_RETRY_S
+    last: dict[str, Mapping[str, Value]] = field(default_factory=dict)
 
     async def opened(self, *, checked: bool) -> Grid:
         """All records, in the order of the ids; of an unknown one nothing but its id."""
         grid = await self.subscribe()
-        rows = [dict(row) for row in grid]
-        if len(rows) == len(self.refs):  # in the order of the request, as the standard has it
-            unknown = [ref for ref, row in zip(self.refs, rows, strict=True) if not row]
-            rows = [row or {"id": ref} for ref, row in zip(self.refs, rows, strict=True)]
-        else:
-            answered = {row["id"].val for row in rows if isinstance(row.get("id"), Ref)}
-            unknown = [ref for ref in self.refs if not _is_among(ref.val, answered)]
-            rows = [row for row in rows if row] + [{"id": ref} for ref in unknown]
+        places, _ = rows_of_ids(grid, self.refs)
+        rows = [{"id": ref} if row is None else grid[row] for ref, row in zip(self.refs, places, strict=True)]
+        unknown = [ref for ref, row in zip(self.refs, places, strict=True) if row is None]
         if unknown and checked:
             names = ", ".join(map(str, unknown[:10])) + (f" and {len(unknown) - 10} more" if unknown[10:] else "")
             raise UnknownRecError(
-                f"watchSub at {self.client.base_url}: the server does not know {names}; the watch is closed. Leave "
+                f"watchSub at {self.calls.base}: the server does not know {names}; the watch is closed. Leave "
                 "them out, or pass checked=False",
                 ids=[ref.val for ref in unknown],
                 grid=grid,
@@ -133,11 +140,11 @@ class _Watch:
     async def subscribe(self) -> Grid:
         """Open a watch on the server; its answer."""
         lease = Number(round(self.lease_s, 3), "sec")
-        grid: Grid = await self.client.watch_sub(self.refs, self.dis, lease, raw=True)
+        grid = await self.calls.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease))
         watch_id = grid.meta.get("watchId")
         if not isinstance(watch_id, str):
             raise CallError(
-                f"watchSub at {self.client.base_url}: the answer has no watchId in its meta but {watch_id!r}", grid
+                f"watchSub at {self.calls.base}: the answer has no watchId in its meta but {watch_id!r}", grid
             )
         self.id = watch_id
         given = grid.meta.get("lease")
@@ -152,7 +159,7 @@ class _Watch:
         """What has changed when the time for it has come; polled more often than that where the lease wants it."""
         clock = asyncio.get_running_loop().time
         due_s = clock() + self.poll_s
-        changed: dict[str, Mapping[str, Any]] = {}
+        changed: dict[str, Mapping[str, Value]] = {}
         while True:
             if self.failing_since_s is None:
                 pause_s = min(self.step_s, due_s - clock())
@@ -164,12 +171,13 @@ class _Watch:
             if self.failing_since_s is None and clock() >= due_s - 0.001:
                 return self.grid_of(changed)
 
-    async def poll(self) -> dict[str, Mapping[str, Any]]:
+    async def poll(self) -> dict[str, Mapping[str, Value]]:
         """The records that changed; nothing while the server cannot be reached."""
         try:
             if self.id is not None:
                 try:
-                    rows = [dict(row) for row in await self.client.watch_poll(self.id, self.refresh, raw=True)]
+                    request = watch_poll_request(self.id, self.refresh)
+                    rows = [dict(row) for row in await self.calls.call(OPS["watchPoll"], request)]
                 except (CallError, HTTPStatusError) as error:
                     if isinstance(error, HTTPStatusError) and not 400 <= error.status < 500:
                         raise
@@ -193,7 +201,7 @@ class _Watch:
         self.refresh = False
         return self.news(rows)
 
-    def news(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    def news(self, rows: Iterable[Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
         """The records that are not as they were last."""
         changed = {}
         for row in rows:
@@ -202,7 +210,7 @@ class _Watch:
                 changed[ref.val] = self.last[ref.val] = row
         return changed
 
-    def grid_of(self, changed: Mapping[str, Mapping[str, Any]]) -> Grid:
+    def grid_of(self, changed: Mapping[str, Mapping[str, Value]]) -> Grid:
         names = dict.fromkeys(name for row in changed.values() for name in row)
         return Grid.from_rows({"watchId": self.id}, names, changed.values())
 
@@ -213,11 +221,6 @@ class _Watch:
         watch_id, self.id = self.id, None
         try:
             async with asyncio.timeout(_CLOSE_S):
-                await self.client.watch_close(watch_id)
+                await self.calls.call(OPS["watchUnsub"], watch_close_request(watch_id))
         except (HsFrameError, TimeoutError) as error:
             _log.info("the watch %s was not closed: %s", watch_id, error)
-
-
-def _is_among(ident: str, answered: Iterable[str]) -> bool:
-    """Whether a record was answered, be it by a longer or a shorter form of its id."""
-    return any(have == ident or have.endswith(":" + ident) or ident.endswith(":" + have) for have in answered)

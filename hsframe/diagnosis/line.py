@@ -35,7 +35,7 @@ _NOTHING: Final = "hsframeDoctorAsksForWhatIsNot"
 
 async def reach(x: Examination) -> Answer:
     """Log in and ask ``about``; the second time with a watch in hand."""
-    await x.client.calls.session()
+    await x.client.calls.login()
     await x.client.about(raw=True)
     sent = datetime.now(UTC)
     started_s = time.perf_counter()
@@ -236,11 +236,11 @@ def _size(count: int) -> str:
 async def lost_session(x: Examination) -> Answer:
     """Close the session that this examination opened, then use it once more, as a client does after a restart."""
     calls = x.client.calls
-    session = await calls.session()
+    session = await calls.login()
     if not session.on_server:
         return "there are no sessions: each request carries the credentials" if session.headers else "no login", ""
     await calls.end()
-    answer = await calls.probe("about", Grid(), method=x.dialect.methods.get("about", "GET"), session=session)
+    answer = await calls.probe("about", Grid(), method=x.dialect.methods.get("about", "GET"), login=session)
     if answer.status == 200 and answer.body.startswith(b"ver:"):
         return (
             "the session goes on after the op close",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from datetime import date, time
+from typing import Final, TypeAlias
 
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
-from hsframe.grid import Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
+from hsframe.grid import Grid, Value
+from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 __all__ = [
-    "answered_of",
+    "PythonValue",
+    "Rows",
     "by_ids",
     "check_answer",
     "check_batch",
@@ -19,7 +21,17 @@ __all__ = [
     "history_ids",
     "python_rows",
     "python_value",
+    "rows_of_ids",
 ]
+
+PythonValue: TypeAlias = (
+    "bool | int | float | str | Number | Ref | date | time | Coord | XStr | Bin"
+    " | list[PythonValue] | dict[str, PythonValue] | None"
+)
+"""A kind as a plain Python value, see :func:`python_value`; None is NA, or null in a list."""
+
+Rows: TypeAlias = "list[dict[str, PythonValue]]"
+"""The rows of an answer; a key that is not there is null."""
 
 _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
@@ -67,7 +79,7 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
         )
 
 
-def _incomplete_words(why: Any, grid: Grid) -> str:
+def _incomplete_words(why: Value, grid: Grid) -> str:
     if isinstance(why, Mapping):
         return str(why.get("dis") or ", ".join(f"{name} {value}" for name, value in why.items()))
     limit = grid.meta.get("limit")
@@ -97,13 +109,13 @@ def _fits(answered: Ref, asked: Ref) -> bool:
     return answered == asked or answered.val.endswith(":" + asked.val) or asked.val.endswith(":" + answered.val)
 
 
-def answered_of(grid: Grid, asked: Sequence[Ref]) -> tuple[list[Ref], bool]:
-    """Which ids a read by id has answered, and whether that is all there is to say.
+def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], bool]:
+    """Which row answers each id of a read by id, and whether that is all there is to say.
 
     Returns
     -------
-    answered : list of Ref
-        Those of `asked` that have a row.
+    rows : list of int or None
+        By the order of `asked`; None for an id without a row.
     final : bool
         False where rows were left out, or are those of other ids: haystack-py keeps the last answer of a read by id
         and gives it to the next one too, whatever that asks for. A row of nulls in the place of an id is the
@@ -111,17 +123,21 @@ def answered_of(grid: Grid, asked: Sequence[Ref]) -> tuple[list[Ref], bool]:
 
     Examples
     --------
-    >>> answered_of(Grid({}, ["id"], [[Ref("a")]]), [Ref("a"), Ref("b")])
-    ([Ref('a')], False)
-    >>> answered_of(Grid({}, ["id"], [[Ref("a"), None]]), [Ref("a"), Ref("b")])
-    ([Ref('a')], True)
+    >>> rows_of_ids(Grid({}, ["id"], [[Ref("a")]]), [Ref("b"), Ref("a")])
+    ([None, 0], False)
+    >>> rows_of_ids(Grid({}, ["id"], [[None, Ref("a")]]), [Ref("b"), Ref("a")])
+    ([None, 1], True)
     """
-    rows: list[Ref | None] = list(grid.column("id")) if grid.has_col("id") else [None] * len(grid)
-    there = {of for of in rows if of is not None}
-    if len(rows) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(rows, asked, strict=True)):
-        return [want for of, want in zip(rows, asked, strict=True) if of is not None], True
-    answered = [want for want in asked if want in there or any(_fits(of, want) for of in there)]
-    return answered, len(answered) == len(asked)
+    cells = grid.column("id") if grid.has_col("id") else [None] * len(grid)
+    ids = [cell if isinstance(cell, Ref) else None for cell in cells]
+    if len(ids) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(ids, asked, strict=True)):
+        return [None if of is None else row for row, of in enumerate(ids)], True
+    places = {of: row for row, of in enumerate(ids) if of is not None}
+    found = [
+        places.get(want, next((row for of, row in places.items() if _fits(of, want)), None)) if places else None
+        for want in asked
+    ]
+    return found, None not in found
 
 
 def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid:
@@ -135,21 +151,12 @@ def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid
     UnknownRecError
         `checked`, and some ids are unknown: all of them are named.
     """
-    answered: list[Ref | None] = list(grid.column("id")) if grid.has_col("id") else [None] * len(grid)
-    place: dict[Ref, int] = {of: row for row, of in enumerate(answered) if of is not None}
-    pairs = zip(answered, asked, strict=False)
-    if len(answered) == len(asked) and all(of is None or _fits(of, want) for of, want in pairs):
-        order: list[int | None] = [None if of is None else row for row, of in enumerate(answered)]
-    else:
-        order = [
-            place.get(of, next((row for have, row in place.items() if _fits(have, of)), None)) if place else None
-            for of in asked
-        ]
+    order, _ = rows_of_ids(grid, asked)
     unknown = [of.val for of, row in zip(asked, order, strict=True) if row is None]
     if checked and unknown:
         names = ", ".join("@" + of for of in unknown[:10]) + (f" and {len(unknown) - 10} more" if unknown[10:] else "")
         raise UnknownRecError(f"read at {url}: the server does not know {names}", ids=unknown, grid=grid)
-    if order == list(range(len(answered))):
+    if order == list(range(len(grid))):
         return grid
     cols = grid.cols or ("id",)
     columns = grid.columns or ((),)
@@ -229,7 +236,7 @@ def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, fi
         check_answer(grid, f"eval of expression {number}, {shown!r},", url)
 
 
-def python_value(value: Any) -> Any:
+def python_value(value: Value | None) -> PythonValue:
     """A kind as a plain Python value.
 
     Marker is True, NA is None, a Number without unit is int or float, Symbol and Uri are str, a nested Grid is a
@@ -237,14 +244,15 @@ def python_value(value: Any) -> Any:
 
     Examples
     --------
+    >>> from hsframe.kinds import MARKER, NA
     >>> [python_value(value) for value in (MARKER, NA, Number(3), Number(3, "kW"), Symbol("site"))]
     [True, None, 3, Number(3, 'kW'), 'site']
     """
     if isinstance(value, Number):
         return value if value.unit is not None else value.val
-    if value is MARKER:
+    if isinstance(value, Marker):
         return True
-    if value is NA:
+    if isinstance(value, Na | Remove):
         return None
     if isinstance(value, Symbol | Uri):
         return value.val
@@ -253,19 +261,20 @@ def python_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: python_value(item) for name, item in value.items() if item is not REMOVE}
     if isinstance(value, Grid):
-        return python_rows(value)
+        return [*python_rows(value)]
     return value
 
 
-def python_rows(grid: Grid) -> list[dict[str, Any]]:
+def python_rows(grid: Grid) -> Rows:
     """The rows of a grid as dicts of plain Python values; a null cell or Remove leaves the key out.
 
     Examples
     --------
+    >>> from hsframe.kinds import MARKER
     >>> python_rows(Grid.from_rows({}, ["dis", "site"], [{"dis": "A", "site": MARKER}, {"dis": "B"}]))
     [{'dis': 'A', 'site': True}, {'dis': 'B'}]
     """
-    rows: list[dict[str, Any]] = [{} for _ in range(len(grid))]
+    rows: Rows = [{} for _ in range(len(grid))]
     for col, cells in zip(grid.cols, grid.columns, strict=True):
         name = col.name
         for row, value in zip(rows, cells, strict=True):

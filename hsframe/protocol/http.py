@@ -1,4 +1,4 @@
-"""HTTP answers as values, and what to make of those that are no grid.
+"""HTTP requests and answers as values, and what to make of answers that are no grid.
 
 The order of the checks is the law here (standard: HttpApi, section Errors): an error grid goes before the HTTP code,
 the code before a JSON error body, that before an HTML page; only then is a body decoded as the answer.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,7 @@ from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError,
 __all__ = [
     "URI_HINT",
     "HttpAnswer",
+    "HttpRequest",
     "LineCutError",
     "TruncatedBodyError",
     "http_failure",
@@ -46,6 +48,32 @@ class LineCutError(NetworkError):
 
 class TruncatedBodyError(CodecError, LineCutError):
     """The body ended before its end: no connection any more, and no body that its format allows."""
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """An HTTP request.
+
+    Parameters
+    ----------
+    method : str
+    url : str
+        Without credentials and query.
+    op : str
+        For messages.
+    headers : mapping
+        Not shown in the repr: they may hold a token.
+    params : mapping, optional
+        The query.
+    body : bytes, optional
+    """
+
+    method: str
+    url: str
+    op: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] | None = None
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
@@ -21,7 +22,17 @@ from hsframe.protocol.http import URI_HINT, HttpAnswer, http_failure, is_html, i
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret
 
-__all__ = ["AUTH_SCHEMES", "Ask", "AuthScheme", "Challenge", "Credentials", "Login", "Session", "challenges", "login"]
+__all__ = [
+    "AUTH_SCHEMES",
+    "AuthScheme",
+    "Challenge",
+    "Credentials",
+    "Login",
+    "LoginStep",
+    "LoginSteps",
+    "challenges",
+    "login",
+]
 
 AuthScheme: TypeAlias = Literal["auto", "scram", "plaintext", "basic", "bearer", "none"]
 AUTH_SCHEMES: Final[tuple[AuthScheme, ...]] = ("auto", "scram", "plaintext", "basic", "bearer", "none")
@@ -49,15 +60,15 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One step of a login: a GET with these headers."""
+class LoginStep:
+    """What a login wants to be sent: a GET with these headers."""
 
     headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Session:
-    """What a login gives.
+class Login:
+    """What a login gives: the session that requests belong to.
 
     Parameters
     ----------
@@ -90,7 +101,7 @@ class Challenge:
     params: Mapping[str, str] = field(repr=False)
 
 
-Login: TypeAlias = Generator[Ask | Derivation, HttpAnswer | ScramKeys, Session]
+LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, Login]
 
 
 def _params(text: str) -> list[tuple[str, str | None]]:
@@ -147,7 +158,9 @@ def _bearer(token: Secret) -> Mapping[str, str]:
     return _authorization("BEARER", authToken=token.reveal())
 
 
-def login(credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", cleartext_allowed: bool = False) -> Login:
+def login(
+    credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", cleartext_allowed: bool = False
+) -> LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows.
 
     Parameters
@@ -162,12 +175,12 @@ def login(credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", clea
 
     Yields
     ------
-    Ask or Derivation
+    LoginStep or Derivation
         Is sent the :class:`~hsframe.protocol.http.HttpAnswer` or the :class:`~hsframe.protocol.scram.ScramKeys`.
 
     Returns
     -------
-    Session
+    Login
 
     Raises
     ------
@@ -177,32 +190,33 @@ def login(credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", clea
     NetworkError
         What answers there is no Haystack server.
     """
-    return (yield from _Login(credentials, uri, auth, cleartext_allowed).steps())
+    return (yield from _Steps(credentials, uri, auth, cleartext_allowed).steps())
 
 
-class _Login:
+class _Steps:
     """The steps share who logs in, where, and how a failure is told."""
 
     def __init__(self, credentials: Credentials, uri: str, auth: AuthScheme, cleartext_allowed: bool) -> None:
         if auth not in AUTH_SCHEMES:
-            raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
+            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
         self._credentials = credentials
         self._uri = uri
         self._auth = auth
         self._cleartext_allowed = cleartext_allowed
+        self._where = f"login as {credentials.username!r} at {uri}"
 
-    def steps(self) -> Login:
+    def steps(self) -> LoginSteps:
         who = self._credentials
         if self._auth == "none":
-            return Session("none")
+            return Login("none")
         if self._auth == "bearer" or (self._auth == "auto" and who.token):
             if not who.token:
                 raise AuthError(f"login at {self._uri}: auth='bearer' needs token=")
-            return Session("bearer", _bearer(who.token))
+            return Login("bearer", _bearer(who.token))
         if not who.username:
             if self._auth != "auto":
                 raise AuthError(f"login at {self._uri}: auth={self._auth!r} needs a user name and a password")
-            return Session("none")
+            return Login("none")
         if self._auth == "basic":
             return (yield from self._basic())
         if self._auth == "plaintext":
@@ -212,14 +226,14 @@ class _Login:
     def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
         said = "" if answer is None else server_text(answer)
         code = "" if answer is None else f" (HTTP {answer.status}{', ' + repr(said) if said else ''})"
-        raise AuthError(f"login as {self._credentials.username!r} at {self._uri}: {what}{code}")
+        raise AuthError(f"{self._where}: {what}{code}")
 
-    def _ask(self, headers: Mapping[str, str]) -> Generator[Ask, HttpAnswer | ScramKeys, HttpAnswer]:
-        answer = yield Ask(headers)
+    def _ask(self, headers: Mapping[str, str]) -> Generator[LoginStep, HttpAnswer | ScramKeys, HttpAnswer]:
+        answer = yield LoginStep(headers)
         assert isinstance(answer, HttpAnswer)
         return answer
 
-    def _hello(self) -> Login:
+    def _hello(self) -> LoginSteps:
         user = b64url_encode(self._credentials.username)
         answer = yield from self._ask(_authorization("HELLO", username=user))
         offered = challenges(answer) if answer.status == 401 else []
@@ -243,8 +257,8 @@ class _Login:
             )
         if 200 <= answer.status < 300 and not is_html(answer):
             if token := _authentication_info(answer).get("authtoken"):
-                return Session("plaintext", _bearer(Secret(token)))
-            return Session("none")  # the server knows no login
+                return Login("plaintext", _bearer(Secret(token)))
+            return Login("none")  # the server knows no login
         self._refuse(answer, "the login was refused")
 
     def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
@@ -262,7 +276,7 @@ class _Login:
             )
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, which is no step of a login")
 
-    def _scram(self, offer: Challenge) -> Login:
+    def _scram(self, offer: Challenge) -> LoginSteps:
         who = self._credentials
         client = ScramClient(who.username, offer.params.get("hash", "SHA-256"))
         token = offer.params.get("handshaketoken", "")
@@ -288,7 +302,7 @@ class _Login:
             client.verify(b64url_decode(info["data"]))
         if not info.get("authtoken"):
             self._fail("the server gave no authToken", answer)
-        return Session("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
+        return Login("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
 
     def _scram_step(self, answer: HttpAnswer, hash_name: str) -> Mapping[str, str]:
         if answer.status != 401:
@@ -300,8 +314,14 @@ class _Login:
                 return step.params
         return self._fail("the server did not go on with SCRAM", answer)
 
-    def _named(self) -> _Named:
-        return _Named(f"login as {self._credentials.username!r} at {self._uri}")
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Puts the user and the uri before what the SCRAM half says."""
+        try:
+            yield
+        except AuthError as error:
+            error.args = (f"{self._where}: {error}",)
+            raise
 
     def _check_cleartext(self, scheme: str) -> None:
         if not self._cleartext_allowed:
@@ -311,7 +331,7 @@ class _Login:
                 "every machine on the way"
             )
 
-    def _plaintext(self) -> Login:
+    def _plaintext(self) -> LoginSteps:
         self._check_cleartext("PLAINTEXT")
         who = self._credentials
         answer = yield from self._ask(
@@ -324,15 +344,15 @@ class _Login:
         token = _authentication_info(answer).get("authtoken")
         if not token:
             self._fail("the server gave no authToken", answer)
-        return Session("plaintext", _bearer(Secret(token)))
+        return Login("plaintext", _bearer(Secret(token)))
 
-    def _basic(self) -> Login:
+    def _basic(self) -> LoginSteps:
         self._check_cleartext("Basic")
         headers = self._basic_headers()
         answer = yield from self._ask(headers)
         if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
             self._refuse(answer, "the user name or the password is wrong")
-        return Session("basic", headers)
+        return Login("basic", headers)
 
     def _basic_headers(self) -> Mapping[str, str]:
         who = self._credentials
@@ -343,20 +363,6 @@ class _Login:
                 "Basic " + base64.b64encode(f"{who.username}:{who.password.reveal()}".encode()).decode("ascii")
             )
         }
-
-
-class _Named:
-    """Puts the user and the uri before the message of an AuthError of the SCRAM half."""
-
-    def __init__(self, who: str) -> None:
-        self._who = who
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, AuthError) and len(error.args) == 1:
-            error.args = (f"{self._who}: {error}",)
 
 
 def _is_niagara(answer: HttpAnswer) -> bool:

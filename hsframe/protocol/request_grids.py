@@ -21,6 +21,7 @@ __all__ = [
     "Range",
     "as_kind",
     "as_ref",
+    "as_refs",
     "defs_request",
     "eval_all_request",
     "eval_request",
@@ -141,7 +142,8 @@ def as_ref(of: Id) -> Ref:
     raise MetadataError(f"{of!r} is no id; expected a Ref or a text such as 'p:demo:r:1'")
 
 
-def _refs(ids: Iterable[Id], op: str) -> list[Ref]:
+def as_refs(ids: Id | Iterable[Id], op: str) -> list[Ref]:
+    """Refs from ids, or from one id; `op` is for the message that there are none."""
     if isinstance(ids, str | Ref):
         ids = [ids]
     refs = [as_ref(of) for of in ids]
@@ -237,7 +239,7 @@ def read_request(filter: str, limit: int | None = None) -> Grid:
 
 def read_by_ids_request(ids: Iterable[Id]) -> Grid:
     """Records by id."""
-    return _id_rows(_refs(ids, "read"))
+    return _id_rows(as_refs(ids, "read"))
 
 
 def nav_request(nav_id: Any = None) -> Grid:
@@ -261,7 +263,7 @@ def his_read_request(of: Id, span: Range) -> Grid:
 def his_read_batch_request(ids: Iterable[Id], span: Range, tz: str | None = None) -> Grid:
     """The histories of several points; `tz` is the Haystack name of the zone to answer in."""
     meta = {"range": range_text(span)} | ({} if tz is None else {"tz": tz})
-    return _id_rows(_refs(ids, "hisRead"), meta)
+    return _id_rows(as_refs(ids, "hisRead"), meta)
 
 
 def his_read_id0_request(ids: Iterable[Id], span: Range) -> Grid:
@@ -274,7 +276,7 @@ def his_read_id0_request(ids: Iterable[Id], span: Range) -> Grid:
     >>> his_read_id0_request(["a", "b"], "today").col_names
     ['range', 'id0', 'id1']
     """
-    refs = {f"id{number}": of for number, of in enumerate(_refs(ids, "hisRead"))}
+    refs = {f"id{number}": of for number, of in enumerate(as_refs(ids, "hisRead"))}
     return _one_row({"range": range_text(span)} | refs)
 
 
@@ -311,7 +313,7 @@ def watch_sub_request(
     meta["watchDis"] = watch_dis
     if lease is not None:
         meta["lease"] = as_kind(lease)
-    return _id_rows(_refs(ids, "watchSub"), meta)
+    return _id_rows(as_refs(ids, "watchSub"), meta)
 
 
 def watch_poll_request(watch_id: str, refresh: bool = False) -> Grid:
@@ -321,7 +323,7 @@ def watch_poll_request(watch_id: str, refresh: bool = False) -> Grid:
 
 def watch_unsub_request(watch_id: str, ids: Iterable[Id]) -> Grid:
     """Points that leave a watch."""
-    return _id_rows(_refs(ids, "watchUnsub"), {"watchId": watch_id})
+    return _id_rows(as_refs(ids, "watchUnsub"), {"watchId": watch_id})
 
 
 def watch_close_request(watch_id: str) -> Grid:

@@ -19,7 +19,7 @@ import binascii
 import functools
 import os
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +42,6 @@ __all__ = [
     "ScramServer",
     "b64url_decode",
     "b64url_encode",
-    "scram_client",
 ]
 
 HASHES: Final[Mapping[str, type[hashes.SHA256] | type[hashes.SHA512]]] = {
@@ -257,34 +256,6 @@ class ScramClient:
                 "the server's signature is wrong: it does not know the password, so it is not the server that it "
                 "claims to be; nothing more was sent to it"
             )
-
-
-def scram_client(
-    username: str, password: Secret, hash: str = "SHA-256", nonce: str | None = None
-) -> Generator[str | Derivation, str | ScramKeys, None]:
-    """The client's half as a generator: yields messages and one derivation, is sent messages and keys.
-
-    It returns when the server has proved itself.
-
-    Raises
-    ------
-    AuthError
-        As :class:`ScramClient`.
-
-    Examples
-    --------
-    >>> login = scram_client("user", Secret("pencil"), nonce="abc")
-    >>> next(login)
-    'n,,n=user,r=abc'
-    """
-    client = ScramClient(username, hash, nonce)
-    server_first = yield client.first()
-    assert isinstance(server_first, str)
-    keys = yield client.challenge(server_first, password)
-    assert isinstance(keys, ScramKeys)
-    server_final = yield client.final(keys)
-    assert isinstance(server_final, str)
-    client.verify(server_final)
 
 
 @dataclass(frozen=True, repr=False)

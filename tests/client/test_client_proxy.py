@@ -121,7 +121,7 @@ def test_a_proxy_that_is_not_there(serve: Any, fake: Any) -> None:
 
 
 def test_what_is_no_proxy() -> None:
-    with pytest.raises(MetadataError, match="proxy is no http or https uri") as caught:
+    with pytest.raises(MetadataError, match="proxy must be an http or https uri") as caught:
         Client("http://host/api", proxy="socks5://u:pr0xy-pw@host")
     assert "pr0xy-pw" not in str(caught.value)
 

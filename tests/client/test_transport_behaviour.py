@@ -649,17 +649,19 @@ def test_a_server_that_has_answered_needs_no_advice_about_its_uri(serve: Any, fa
     "uri", ["", "host", "ftp://host/api", "http://", "http://host:99999/x", "//host/api", "api/demo"]
 )
 def test_what_is_no_uri(uri: str) -> None:
-    with pytest.raises(MetadataError, match=rf"base_url '{re.escape(uri)}' is no http or https uri.*api/demo/"):
+    with pytest.raises(
+        MetadataError, match=rf"base_url must be an http or https uri; got '{re.escape(uri)}'; .*api/demo/"
+    ):
         Client(uri)
-    with pytest.raises(MetadataError, match="base_url is no http or https uri") as caught:
+    with pytest.raises(MetadataError, match="base_url must be an http or https uri; a") as caught:
         Client("ftp://ann:" + PASSWORD + "@host/api")
     assert PASSWORD not in str(caught.value)
 
 
-def test_settings_that_are_none() -> None:
-    with pytest.raises(MetadataError, match="format='csv'"):
+def test_settings_that_do_not_exist() -> None:
+    with pytest.raises(MetadataError, match=r"format must be one of zinc, .*; got 'csv'"):
         Client("http://host/api", format="csv")
-    with pytest.raises(MetadataError, match="auth='digest'"):
+    with pytest.raises(MetadataError, match=r"auth must be one of auto, .*; got 'digest'"):
         Client("http://host/api", auth="digest")  # type: ignore[arg-type]
 
 

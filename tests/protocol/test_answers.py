@@ -10,7 +10,7 @@ import pytest
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri, XStr
-from hsframe.protocol.answers import answered_of, by_ids, check_answer, check_batch, history_ids, python_rows
+from hsframe.protocol.answers import by_ids, check_answer, check_batch, history_ids, python_rows
 
 URL = "http://host/api/demo/hisRead"
 A, B, C = Ref("a"), Ref("b"), Ref("c")
@@ -138,20 +138,20 @@ def test_rows_by_id(answered: list[Ref | None], unknown: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "asked", "answered", "final"),
+    ("ids", "asked", "rows", "final"),
     [
-        ([A, B], [A, B], [A, B], True),
-        ([B, A], [A, B], [A, B], True),
-        ([A, None], [A, B], [A], True),
-        ([Ref("p:demo:r:a")], [A], [A], True),
-        ([B], [A], [], False),  # another one's record, in the place of the one that was asked for
-        ([A], [A, B], [A], False),
-        ([C, B], [A, B], [B], False),
-        ([], [A], [], False),
+        ([A, B], [A, B], [0, 1], True),
+        ([B, A], [A, B], [1, 0], True),
+        ([A, None], [A, B], [0, None], True),
+        ([Ref("p:demo:r:a")], [A], [0], True),
+        ([B], [A], [None], False),  # another one's record, in the place of the one that was asked for
+        ([A], [A, B], [0, None], False),
+        ([C, B], [A, B], [None, 1], False),
+        ([], [A], [None], False),
     ],
 )
-def test_what_a_read_by_id_has_answered(rows: list[Ref | None], asked: list[Ref], answered: Any, final: bool) -> None:
-    assert answered_of(Grid({}, ["id"], [rows]), asked) == (answered, final)
+def test_what_a_read_by_id_has_answered(ids: list[Ref | None], asked: list[Ref], rows: Any, final: bool) -> None:
+    assert rows_of_ids(Grid({}, ["id"], [ids]), asked) == (rows, final)
 
 
 def test_a_record_that_was_not_asked_for_is_no_answer() -> None:

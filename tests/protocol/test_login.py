@@ -11,7 +11,7 @@ import pytest
 
 from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.login import Ask, AuthScheme, Credentials, Session, challenges, login
+from hsframe.protocol.login import AuthScheme, Credentials, Login, LoginStep, challenges, login
 from hsframe.protocol.scram import (
     MIN_ITERATIONS,
     Derivation,
@@ -86,14 +86,14 @@ def drive(
     token: str = "",
     auth: AuthScheme = "auto",
     cleartext_allowed: bool = False,
-) -> Session:
+) -> Login:
     steps = login(
         Credentials(user, Secret(password), Secret(token)), uri=URI, auth=auth, cleartext_allowed=cleartext_allowed
     )
     try:
         step = next(steps)
         while True:
-            step = steps.send(serve(step.headers) if isinstance(step, Ask) else step.run())
+            step = steps.send(serve(step.headers) if isinstance(step, LoginStep) else step.run())
     except StopIteration as done:
         return done.value
 
@@ -322,9 +322,9 @@ def test_derivations_are_steps() -> None:
     steps = login(Credentials("user", Secret(PASSWORD)), uri=URI)
     server = Server()
     step = next(steps)
-    assert isinstance(step, Ask)
+    assert isinstance(step, LoginStep)
     step = steps.send(server(step.headers))
-    assert isinstance(step, Ask)
+    assert isinstance(step, LoginStep)
     step = steps.send(server(step.headers))
     assert isinstance(step, Derivation)
     assert step.iterations == MIN_ITERATIONS

@@ -9,7 +9,7 @@ import pytest
 
 from hsframe.errors import AuthError
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.login import Ask, Credentials, login
+from hsframe.protocol.login import Credentials, LoginStep, login
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import Secret
 
@@ -117,7 +117,7 @@ def replay(of: Recording, password: str) -> tuple[list[str], str]:
     try:
         step = next(steps)
         while True:
-            if isinstance(step, Ask):
+            if isinstance(step, LoginStep):
                 sent.append(str(step.headers["Authorization"]))
                 step = steps.send(of.answered[len(sent) - 1])
             else:

@@ -20,7 +20,6 @@ from hsframe.protocol.scram import (
     ScramServer,
     b64url_decode,
     b64url_encode,
-    scram_client,
 )
 from hsframe.protocol.secret import Secret
 
@@ -112,16 +111,6 @@ def test_both_halves_meet(user: str, password: str, hash_name: str) -> None:
     server = ScramServer({user: ScramCredentials.from_password(password, hash_name, iterations=MIN_ITERATIONS)}.get)
     run(ScramClient(user, hash_name), server, password)
     assert server.username == user
-
-
-def test_generator_drives_the_same_exchange() -> None:
-    server = ScramServer({"u": ScramCredentials.from_password("p", iterations=MIN_ITERATIONS)}.get)
-    login = scram_client("u", Secret("p"))
-    derivation = login.send(server.first(next(login)))
-    assert isinstance(derivation, Derivation)
-    final = login.send(derivation.run())
-    with pytest.raises(StopIteration):
-        login.send(server.final(final))
 
 
 def test_a_wrong_password_and_an_unknown_name_look_alike() -> None:

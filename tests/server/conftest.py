@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from hsframe.codecs import decode, encode
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
-from hsframe.protocol.scram import b64url_decode, b64url_encode, scram_client
+from hsframe.protocol.scram import ScramClient, b64url_decode, b64url_encode
 from hsframe.protocol.secret import Secret
 from hsframe.server.clock import ManualClock
 from hsframe.server.database import Database
@@ -113,21 +113,18 @@ class Raw:
         answers = [self.hello(user)]
         hash_name = header_value(answers[-1], "hash")
         token = header_value(answers[-1], "handshakeToken")
-        login = scram_client(user, Secret(password), hash_name)
+        client = ScramClient(user, hash_name)
 
-        def step(message: Any) -> str:
+        def step(message: str) -> str:
             header = f"SCRAM handshakeToken={token}, data={b64url_encode(message)}"
             answers.append(self.send("GET", "about", headers={"Authorization": header}, auth=False))
             return b64url_decode(header_value(answers[-1], "data"))
 
-        derivation: Any = login.send(step(next(login)))
-        message = login.send(derivation.run())
+        derivation = client.challenge(step(client.first()), Secret(password))
         try:
-            signature = step(message)
+            client.verify(step(client.final(derivation.run())))
         except LookupError:
             return answers
-        with pytest.raises(StopIteration):
-            login.send(signature)
         self.token = header_value(answers[-1], "authToken")
         return answers
 

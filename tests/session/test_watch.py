@@ -155,7 +155,7 @@ def test_what_cannot_be_watched(s: hsframe.Session, watched: RunningServer) -> N
     assert first["dis"].isna().tolist() == [True, False]
     for points, poll, match in (
         ("point and nothing", 1, "finds no record"),
-        ([], 1, "nothing to watch"),
+        ([], 1, "no ids were given"),
         ("@kw", "soon", "poll='soon'"),
         ("@kw", 0, "poll=0"),
         ("@kw", -1, "poll=-1"),

@@ -156,5 +156,5 @@ def _capped(call: Call, grid: Grid) -> Grid:
         raise OpRefusal(f"the answer exceeds the limit of {cap} rows", "LimitErr")
     if quirks.cap_answer != "incomplete":
         raise HttpRefusal(int(quirks.cap_answer), "the answer is too large")
-    meta = {**grid.meta, "incomplete": {"dis": f"more than {cap} rows", "limit": Number(cap)}}
+    meta: dict[str, Any] = {**grid.meta, "incomplete": {"dis": f"more than {cap} rows", "limit": Number(cap)}}
     return Grid(meta, grid.cols, [column[:cap] for column in grid.columns])

@@ -16,13 +16,13 @@ def watch_sub(call: Call) -> Grid:
     """Open a watch (meta ``watchDis``) or add to one (meta ``watchId``); rows in the order of the request."""
     meta = call.grid.meta
     ids = call.ids() if len(call.grid) else []
-    lease = meta.get("lease")
+    lease, dis = meta.get("lease"), meta.get("watchDis")
     lease_s = None if lease is None else duration_s(lease, "lease")
     watches = call.state.watches
     if meta.get("watchId") is not None:
         watch = watches.find(meta["watchId"])
-    elif isinstance(meta.get("watchDis"), str):
-        watch = watches.open(meta["watchDis"], lease_s)
+    elif isinstance(dis, str):
+        watch = watches.open(dis, lease_s)
     else:
         raise OpRefusal("the request's meta has neither watchDis (a new watch) nor watchId (add to one)", "ArgErr")
     recs = [call.database.get(ref) for ref in ids]

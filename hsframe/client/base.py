@@ -1,20 +1,21 @@
-"""The life of a client: its settings, opening, closing; what its ops stand on."""
+"""A client before it has ops: its settings, how it is opened and closed, and what an op gives."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, Self, TypedDict, Unpack, cast, overload
 from urllib.parse import urlsplit
 
 from hsframe.client.calls import Calls
+from hsframe.client.streams import PointFacts
 from hsframe.client.transport import Transport, split_user
 from hsframe.codecs import short_of
 from hsframe.errors import MetadataError, NetworkError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import python_rows
+from hsframe.protocol.answers import Rows, python_rows
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS
@@ -22,20 +23,62 @@ from hsframe.protocol.secret import HiddenStr, Secret
 
 if TYPE_CHECKING:
     import aiohttp
+    from typing_extensions import TypeVar  # with a default, as of Python 3.13; type checkers bring it along
 
     from hsframe.client.tls import TLSConfig
 
-__all__ = ["Answer", "ClientLifecycle"]
+    AnswerT = TypeVar("AnswerT", default=Rows)
+else:
+    from typing import TypeVar
 
-Answer: TypeAlias = Any
-"""A ``list[dict[str, Any]]`` of plain Python values, or a :class:`~hsframe.Grid` with ``raw=True``."""
+    AnswerT = TypeVar("AnswerT")
+
+__all__ = ["AnswerT", "ClientBase"]
 
 _FORMATS: Final = ("zinc", "json", "json4", "json3")
 
 
-class ClientLifecycle:
-    """What :class:`hsframe.Client` is before it has ops; its parameters are told there."""
+class _Settings(TypedDict, total=False):
+    """What may be given by name beside `pythonic`; :class:`hsframe.Client` tells what each means."""
 
+    timeout: aiohttp.ClientTimeout | float | None
+    connector: aiohttp.BaseConnector | None
+    tls: TLSConfig | None
+    format: str
+    accept_format: str | None
+    token: str | None
+    auth: AuthScheme
+    allow_insecure: bool
+    proxy: str | None
+    headers: Mapping[str, str] | None
+
+
+class ClientBase(Generic[AnswerT]):
+    """What the ops of :class:`hsframe.Client` stand on; its parameters are told there.
+
+    Notes
+    -----
+    ``Client`` is generic in what its ops give without ``raw``: ``Client`` alone is ``Client[Rows]``, and
+    ``pythonic=False`` makes a ``Client[Grid]``.
+    """
+
+    # fmt: off
+    @overload
+    def __init__(
+        self: ClientBase[Rows], base_url: str, username: str = "", password: str = "", *,
+        pythonic: Literal[True] = True, **settings: Unpack[_Settings],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: ClientBase[Grid], base_url: str, username: str = "", password: str = "", *,
+        pythonic: Literal[False], **settings: Unpack[_Settings],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: ClientBase[Rows | Grid], base_url: str, username: str = "", password: str = "", *,
+        pythonic: bool, **settings: Unpack[_Settings],
+    ) -> None: ...
+    # fmt: on
     def __init__(
         self,
         base_url: str,
@@ -67,10 +110,10 @@ class ClientLifecycle:
         self._username = username
         self._pythonic = pythonic
         self._closed = False
-        self._zones: dict[Ref, str | None] = {}  # the points' tz, as far as they were read
+        self._facts: dict[Ref, PointFacts] = {}
         short = _short_format(accept_format or format)
         if auth not in AUTH_SCHEMES:
-            raise MetadataError(f"auth={auth!r} is unknown; expected one of {', '.join(AUTH_SCHEMES)}")
+            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
         self._transport = Transport(
             timeout=timeout,
             connector=connector,
@@ -155,19 +198,18 @@ class ClientLifecycle:
         finally:
             await self._transport.close()
 
-    async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None, points: int = 0) -> Answer:
-        return self._give(await self._calls.call(OPS[name], request, limit=limit, points=points), raw)
+    async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None) -> AnswerT | Grid:
+        return self._answer(await self._calls.call(OPS[name], request, limit=limit), raw=raw)
 
-    def _give(self, grid: Grid, raw: bool) -> Answer:
-        return python_rows(grid) if self._pythonic and not raw else grid
+    def _answer(self, grid: Grid, *, raw: bool) -> AnswerT | Grid:
+        """What an op gives for the grid that came."""
+        return cast(AnswerT, python_rows(grid)) if self._pythonic and not raw else grid
 
 
 def _short_format(name: str) -> str:
     short = short_of(name)
     if short not in _FORMATS:
-        raise MetadataError(
-            f"format={name!r} is none that answers can be read in; expected one of {', '.join(_FORMATS)}"
-        )
+        raise MetadataError(f"format must be one of {', '.join(_FORMATS)}; got {name!r}")
     return short
 
 

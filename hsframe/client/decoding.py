@@ -1,0 +1,133 @@
+"""From the body of an HTTP answer to its grids, or to the error that it stands for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hsframe.client.in_thread import in_thread
+from hsframe.codecs import decode, short_of
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+from hsframe.protocol.dialects import Dialect
+from hsframe.protocol.http import (
+    URI_HINT,
+    HttpAnswer,
+    http_failure,
+    is_other_json,
+    is_page_or_json,
+    looks_like_grid,
+)
+from hsframe.protocol.request_grids import Op
+
+__all__ = ["Decoder"]
+
+# Above this a body is decoded in a thread, so that the event loop goes on with other requests.
+_THREAD_BYTES: Final = 1 << 20
+_SHOWN_BYTES: Final = 60
+
+
+class Decoder:
+    """Decodes the answers of one server.
+
+    Parameters
+    ----------
+    base : str
+        The API's uri without a trailing slash.
+    mime : str
+        The format that was asked for.
+    dialect : Dialect
+        Whether the server has answered with a grid before: `Calls` says so when one was decoded.
+    """
+
+    def __init__(self, base: str, mime: str, dialect: Dialect) -> None:
+        self._base = base
+        self._mime = mime
+        self._dialect = dialect
+        self._one_at_a_time = asyncio.Lock()
+
+    async def grid(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> Grid:
+        """The grid of an answer.
+
+        An error grid goes before the HTTP status, the status before what else the body is.
+
+        Raises
+        ------
+        AuthError, NetworkError, CodecError
+            As :class:`hsframe.Client` says. An error grid is given, not raised.
+        """
+        failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in)
+        if failure is not None and not looks_like_grid(answer):
+            # WideSky's way to say that nothing was found; a page would be a gateway's.
+            if self._dialect.answered and op.name == "read" and answer.status == 404 and not is_page_or_json(answer):
+                return Grid()
+            raise failure
+        if answer.status == 204:
+            return Grid()
+        problem: CodecError | None = None
+        grid: Grid | None = None
+        try:
+            grid = await self._decoded(answer)
+        except CodecError as error:
+            problem = error
+        if failure is not None and (grid is None or not grid.is_error):
+            raise failure
+        if problem is None and is_other_json(answer, op.name):
+            start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+            problem = CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
+        if problem is not None:
+            raise self.placed(problem, op)
+        assert grid is not None
+        return grid
+
+    async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
+        """The grids of an answer that may hold several; raises as :meth:`grid`."""
+        if answer.status != 200 or not _start(answer.body).startswith((b"ver:", b"[")):
+            return [await self.grid(answer, op, logged_in=logged_in)]
+        from hsframe.codecs.eval_all import decode_all
+
+        try:
+            return await in_thread(decode_all, answer.body, self._format_of(answer))
+        except CodecError as error:
+            raise self.placed(error, op) from None
+
+    async def _decoded(self, answer: HttpAnswer) -> Grid:
+        if len(answer.body) <= _THREAD_BYTES:
+            return decode(answer.body, self._format_of(answer))
+        # One after the other: it is the interpreter's work, and takes several times the body's memory.
+        async with self._one_at_a_time:
+            return await in_thread(decode, answer.body, self._format_of(answer))
+
+    def placed(self, problem: CodecError, op: Op) -> CodecError:
+        """The same error, saying which answer it was found in; where none was a grid yet, what a uri looks like."""
+        hint = "" if self._dialect.answered else f"; {URI_HINT}"
+        return CodecError(
+            problem.problem,
+            line=problem.line,
+            column=problem.column,
+            snippet=problem.snippet,
+            expected=f"{problem.expected}{hint}",
+            source=f"{op.name} at {self._base}/{op.name}: {problem.source}",
+        )
+
+    def _format_of(self, answer: HttpAnswer) -> str:
+        return self.format_of(answer.body, answer.header("Content-Type"))
+
+    def format_of(self, body: bytes, content_type: str = "") -> str:
+        """The short name of the format that a body is in, from its first bytes and from what was asked for.
+
+        Servers' Content-Types come last: some call either version of JSON ``application/json``, some call all text.
+        """
+        start = _start(body)
+        if start.startswith(b"ver:"):
+            return "zinc"
+        if start.startswith((b"{", b"[")):
+            for mime in (self._mime, content_type):
+                if (short := short_of(mime)) in ("json3", "json4"):
+                    return short
+            return "json4"
+        return short_of(self._mime) or self._mime
+
+
+def _start(body: bytes) -> bytes:
+    return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
