@@ -51,7 +51,7 @@ class Col:
     name: str
     meta: Mapping[str, Value]
 
-    def __init__(self, name: str, meta: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, name: str, meta: Mapping[str, object] | None = None) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "meta", _frozen(meta))
 
@@ -190,7 +190,7 @@ class Grid(Sequence[Row]):
 
     def __init__(
         self,
-        meta: Mapping[str, Any] | None = None,
+        meta: Mapping[str, object] | None = None,
         cols: Iterable[Col | str] = (),
         columns: Iterable[Sequence[Any]] = (),
     ) -> None:
@@ -217,7 +217,7 @@ class Grid(Sequence[Row]):
 
     @classmethod
     def from_rows(
-        cls, meta: Mapping[str, Any] | None, cols: Iterable[Col | str], rows: Iterable[Mapping[str, Any]]
+        cls, meta: Mapping[str, object] | None, cols: Iterable[Col | str], rows: Iterable[Mapping[str, object]]
     ) -> Self:
         """A grid from mappings; a tag that a row lacks is a null cell.
 
@@ -365,21 +365,21 @@ class GridBuilder:
     """
 
     def __init__(self) -> None:
-        self._meta: dict[str, Any] = {}
-        self._cols: dict[str, Mapping[str, Any] | None] = {}
-        self._rows: list[dict[str, Any]] = []
+        self._meta: dict[str, object] = {}
+        self._cols: dict[str, Mapping[str, object] | None] = {}
+        self._rows: list[dict[str, object]] = []
 
-    def set_meta(self, meta: Mapping[str, Any]) -> Self:
+    def set_meta(self, meta: Mapping[str, object]) -> Self:
         """Put `meta` in place of the grid's tags."""
         self._meta = dict(meta)
         return self
 
-    def add_meta(self, name: str, val: Any = MARKER) -> Self:
+    def add_meta(self, name: str, val: object = MARKER) -> Self:
         """Add a tag to the grid."""
         self._meta[name] = val
         return self
 
-    def add_col(self, name: str, meta: Mapping[str, Any] | None = None) -> Self:
+    def add_col(self, name: str, meta: Mapping[str, object] | None = None) -> Self:
         """Add a column.
 
         Raises
@@ -392,7 +392,7 @@ class GridBuilder:
         self._cols[name] = meta
         return self
 
-    def add_row(self, row: Mapping[str, Any]) -> Self:
+    def add_row(self, row: Mapping[str, object]) -> Self:
         """Add a row; its tags must have columns.
 
         Raises

@@ -1,20 +1,47 @@
-"""Client: all ops together; here actions, Axon and calls of any op."""
+"""Client: its settings, and all ops together; here actions, Axon and calls of any op."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, cast, overload
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast, overload
 
 from hsframe.client.base import AnswerT
+from hsframe.client.calls import Calls
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
-from hsframe.errors import HTTPStatusError
+from hsframe.client.transport import Transport, is_loopback, split_user
+from hsframe.codecs import short_of
+from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.protocol import request_grids
-from hsframe.protocol.answers import check_evaluated
+from hsframe.protocol.answers import Rows, check_evaluated
+from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS, Id, op_of
+from hsframe.protocol.secret import HiddenStr, Secret
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from hsframe.client.tls import TLSConfig
 
 __all__ = ["Client"]
+
+_FORMATS: Final = ("zinc", "json", "json4", "json3")
+
+
+class _Settings(TypedDict, total=False):
+    """What may be given by name beside `pythonic`; :class:`hsframe.Client` tells what each means."""
+
+    timeout: aiohttp.ClientTimeout | float | None
+    connector: aiohttp.BaseConnector | None
+    tls: TLSConfig | None
+    format: str
+    accept_format: str | None
+    token: str | None
+    auth: AuthScheme
+    allow_insecure: bool
+    proxy: str | None
+    headers: Mapping[str, str] | None
 
 
 class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
@@ -81,6 +108,71 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     ...     asyncio.run(sites(server.uri))
     [{'id': Ref('hq'), 'area': Number(1000, 'm²'), 'site': True}]
     """
+
+    # fmt: off
+    @overload
+    def __init__(
+        self: Client[Rows], base_url: str, username: str = "", password: str = "", *,
+        pythonic: Literal[True] = True, **settings: Unpack[_Settings],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Client[Grid], base_url: str, username: str = "", password: str = "", *,
+        pythonic: Literal[False], **settings: Unpack[_Settings],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Client[Rows | Grid], base_url: str, username: str = "", password: str = "", *,
+        pythonic: bool, **settings: Unpack[_Settings],
+    ) -> None: ...
+    # fmt: on
+    def __init__(
+        self,
+        base_url: str,
+        username: str = "",
+        password: str = "",
+        *,
+        timeout: aiohttp.ClientTimeout | float | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        tls: TLSConfig | None = None,
+        pythonic: bool = True,
+        format: str = "zinc",
+        accept_format: str | None = None,
+        token: str | None = None,
+        auth: AuthScheme = "auto",
+        allow_insecure: bool = False,
+        proxy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        # What follows may raise, and a traceback shows locals and arguments.
+        secrets = [Secret(password or ""), Secret(token or "")]
+        headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
+        proxy = None if proxy is None else HiddenStr(proxy)
+        username = username or ""
+        base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
+        if url_user and not username:
+            username, secrets[0] = url_user, Secret(url_password)
+        del base_url, password, token, url_password
+        short = _short_format(accept_format or format)
+        if auth not in AUTH_SCHEMES:
+            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
+        transport = Transport(
+            timeout=timeout,
+            connector=connector,
+            tls=None if tls is None else tls.client_context(),
+            proxy=proxy,
+            headers=headers,
+        )
+        is_verified = base.startswith("https:") and (tls is None or tls.verify)
+        calls = Calls(
+            transport,
+            base,
+            Credentials(username, *secrets),
+            auth=auth,
+            cleartext_allowed=allow_insecure or is_verified or (proxy is None and is_loopback(base)),
+            format=short,
+        )
+        super().__init__(transport, calls, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload
     async def invoke_action(
@@ -162,3 +254,10 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
         return await self._calls.call(op_of(op), request)
+
+
+def _short_format(name: str) -> str:
+    short = short_of(name)
+    if short not in _FORMATS:
+        raise MetadataError(f"format must be one of {', '.join(_FORMATS)}; got {name!r}")
+    return short

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -20,7 +21,7 @@ from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import URI_HINT, HttpAnswer, HttpRequest, LineCutError, TruncatedBodyError
 from hsframe.protocol.secret import HiddenStr
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Transport", "split_user"]
+__all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
@@ -67,6 +68,17 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
         raise MetadataError(f"{what} must be an http or https uri{shown}; {URI_HINT}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether the host of a uri is this machine."""
+    host = urlsplit(uri).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Transport:

@@ -10,7 +10,7 @@ import pytest
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri, XStr
-from hsframe.protocol.answers import by_ids, check_answer, check_batch, history_ids, python_rows
+from hsframe.protocol.answers import by_ids, check_answer, check_batch, history_ids, python_rows, rows_of_ids
 
 URL = "http://host/api/demo/hisRead"
 A, B, C = Ref("a"), Ref("b"), Ref("c")

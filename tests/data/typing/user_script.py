@@ -1,0 +1,113 @@
+"""What a user writes, for a type checker to read: nothing that is known comes out as Any. It is never run."""
+
+# mypy: disallow-any-expr
+from __future__ import annotations
+
+from typing import assert_type
+
+from hsframe import Client, Grid, GridBuilder, Number, Ref, Row
+from hsframe.client import Rows
+from hsframe.grid import Value
+from hsframe.protocol.answers import PythonValue
+
+# -- grids and kinds ---------------------------------------------------------------------------------------------------
+
+
+def grids(grid: Grid) -> None:
+    assert_type(grid[0], Row)
+    assert_type(grid[:2], list[Row])
+    assert_type(grid[0]["area"], Value)
+    assert_type(grid[0].get("area"), Value | None)
+    assert_type(grid[0].get("area", 0), Value | int)
+    assert_type(grid.meta["watchId"], Value)
+    assert_type(grid.col("val").meta.get("id"), Value | None)
+    assert_type(GridBuilder().add_col("a").add_row({"a": 1}).to_grid(), Grid)
+    for row in grid:
+        area = row.get("area")
+        if isinstance(area, Number):
+            assert_type(area.val, int | float)
+            assert_type(area.unit, str | None)
+    for cell in grid.column("val"):
+        assert_type(cell, Value | None)
+
+
+# -- Client ------------------------------------------------------------------------------------------------------------
+
+
+async def rows_by_default(c: Client, id: Ref) -> None:
+    assert_type(await c.about(), Rows)
+    assert_type(await c.ops(), Rows)
+    assert_type(await c.formats(), Rows)
+    assert_type(await c.defs(), Rows)
+    assert_type(await c.libs("lib", 3), Rows)
+    assert_type(await c.filetypes(), Rows)
+    assert_type(await c.read("site"), Rows)
+    assert_type(await c.read_by_ids([id, "b"], checked=False), Rows)
+    assert_type(await c.nav(), Rows)
+    assert_type(await c.his_read(id, "today"), Rows)
+    assert_type(await c.his_read_batch([id], "today", tz="London"), Rows)
+    assert_type(await c.his_write(id, [{"val": Number(1)}]), Rows)
+    assert_type(await c.his_write_batch(Grid()), Rows)
+    assert_type(await c.point_write(id, 16, 72), Rows)
+    assert_type(await c.point_write_array(id), Rows)
+    assert_type(await c.watch_sub([id], "mine"), Rows)
+    assert_type(await c.watch_poll("w"), Rows)
+    assert_type(await c.watch_unsub("w", [id]), Rows)
+    assert_type(await c.watch_close("w"), Rows)
+    assert_type(await c.invoke_action(id, "reset", {"duration": 30}), Rows)
+    assert_type(await c.eval("now()"), Rows)
+    assert_type(await c.eval_all(["now()"]), list[Rows])
+    assert_type(await c.call("commit", Grid()), Grid)
+    async for changed in c.watch("point and cur", "5s"):
+        assert_type(changed, Rows)
+    for site in await c.read("site"):
+        assert_type(site["dis"], PythonValue)
+        if isinstance(area := site.get("area"), Number):
+            assert_type(area, Number)
+
+
+async def grids_when_asked_for(c: Client, id: Ref) -> None:
+    assert_type(await c.about(raw=True), Grid)
+    assert_type(await c.ops(raw=True), Grid)
+    assert_type(await c.formats(raw=True), Grid)
+    assert_type(await c.defs(raw=True), Grid)
+    assert_type(await c.libs(raw=True), Grid)
+    assert_type(await c.filetypes(raw=True), Grid)
+    assert_type(await c.read("site", raw=True), Grid)
+    assert_type(await c.read_by_ids(["a"], raw=True), Grid)
+    assert_type(await c.nav(raw=True), Grid)
+    assert_type(await c.his_read(id, "today", raw=True), Grid)
+    assert_type(await c.his_read_batch([id], "today", raw=True), Grid)
+    assert_type(await c.his_write(id, GridBuilder(), raw=True), Grid)
+    assert_type(await c.his_write_batch(Grid(), raw=True), Grid)
+    assert_type(await c.point_write(id, 16, None, raw=True), Grid)
+    assert_type(await c.point_write_array(id, raw=True), Grid)
+    assert_type(await c.watch_sub([id], "mine", raw=True), Grid)
+    assert_type(await c.watch_poll("w", raw=True), Grid)
+    assert_type(await c.watch_unsub("w", [id], raw=True), Grid)
+    assert_type(await c.watch_close("w", raw=True), Grid)
+    assert_type(await c.invoke_action(id, "reset", raw=True), Grid)
+    assert_type(await c.eval("now()", raw=True), Grid)
+    assert_type(await c.eval_all(["now()"], raw=True), list[Grid])
+    async for changed in c.watch([id], raw=True):
+        assert_type(changed, Grid)
+
+
+async def what_the_constructor_says(is_pythonic: bool) -> None:
+    async with Client("http://host/api", "user", "pass", timeout=5.0, auth="scram") as c:
+        assert_type(c, Client)
+        assert_type(c, Client[Rows])
+    async with Client("http://host/api", pythonic=False, format="json") as raw:
+        assert_type(raw, Client[Grid])
+        assert_type(await raw.read("site"), Grid)
+        assert_type(await raw.eval_all(["now()"]), list[Grid])
+    either = Client("http://host/api", pythonic=is_pythonic)
+    assert_type(await either.read("site"), Rows | Grid)
+
+
+def what_is_wrong() -> None:
+    Client("http://host/api", timeuot=5.0)  # type: ignore[call-overload]
+    Client("http://host/api", auth="digest")  # type: ignore[call-overload]
+
+
+# -- Session and the module's functions --------------------------------------------------------------------------------
