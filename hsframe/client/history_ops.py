@@ -14,7 +14,7 @@ from hsframe.grid import Grid, GridBuilder, Value
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import check_batch
-from hsframe.protocol.request_grids import OPS, Id, Range, as_ref, as_refs, ids_of
+from hsframe.protocol.request_grids import OPS, Id, Ids, Range, as_ref, as_refs, ids_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 
 if TYPE_CHECKING:
@@ -52,15 +52,13 @@ class HistoryOps(RecordOps[AnswerT]):
         return await self._op("hisRead", request_grids.his_read_request(id, range), raw=raw)
 
     @overload
-    async def his_read_batch(
-        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: Literal[True]
-    ) -> Grid: ...
+    async def his_read_batch(self, ids: Ids, range: Range, *, tz: str | None = None, raw: Literal[True]) -> Grid: ...
     @overload
     async def his_read_batch(
-        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: Literal[False] = False
+        self, ids: Ids, range: Range, *, tz: str | None = None, raw: Literal[False] = False
     ) -> AnswerT: ...
     async def his_read_batch(
-        self, ids: Iterable[Id], range: Range, *, tz: str | None = None, raw: bool = False
+        self, ids: Ids, range: Range, *, tz: str | None = None, raw: bool = False
     ) -> AnswerT | Grid:
         """The histories of several points, joined on ``ts``: columns ``v0``, ``v1``, ... in the order asked.
 
@@ -68,7 +66,7 @@ class HistoryOps(RecordOps[AnswerT]):
 
         Parameters
         ----------
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
             Points of one zone, unless `tz` says in which zone to answer.
         range
             As :meth:`his_read`.
@@ -116,7 +114,7 @@ class HistoryOps(RecordOps[AnswerT]):
         return grid
 
     async def his_stream(
-        self, ids: Id | Iterable[Id], range: Range, *, na_columns: bool = False
+        self, ids: Ids, range: Range, *, na_columns: bool = False
     ) -> AsyncGenerator[pa.RecordBatch, None]:
         """Histories as Arrow record batches, while the answer arrives.
 

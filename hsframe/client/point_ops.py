@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Literal, Unpack, overload
@@ -14,7 +14,7 @@ from hsframe.durations import Duration
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.protocol import request_grids
-from hsframe.protocol.request_grids import Id
+from hsframe.protocol.request_grids import Id, Ids
 
 __all__ = ["PointOps"]
 
@@ -83,7 +83,7 @@ class PointOps(RecordOps[AnswerT]):
     @overload
     async def watch_sub(
         self,
-        ids: Iterable[Id],
+        ids: Ids,
         watch_dis: str,
         lease: Number | timedelta | None = None,
         *,
@@ -93,7 +93,7 @@ class PointOps(RecordOps[AnswerT]):
     @overload
     async def watch_sub(
         self,
-        ids: Iterable[Id],
+        ids: Ids,
         watch_dis: str,
         lease: Number | timedelta | None = None,
         *,
@@ -102,7 +102,7 @@ class PointOps(RecordOps[AnswerT]):
     ) -> AnswerT: ...
     async def watch_sub(
         self,
-        ids: Iterable[Id],
+        ids: Ids,
         watch_dis: str,
         lease: Number | timedelta | None = None,
         *,
@@ -117,7 +117,7 @@ class PointOps(RecordOps[AnswerT]):
 
         Parameters
         ----------
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
         watch_dis : str
             What the server's list of watches calls it.
         lease : Number or timedelta, optional
@@ -149,16 +149,16 @@ class PointOps(RecordOps[AnswerT]):
         return await self._op("watchPoll", request_grids.watch_poll_request(watch_id, refresh), raw=raw)
 
     @overload
-    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: Literal[True]) -> Grid: ...
+    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Literal[True]) -> Grid: ...
     @overload
-    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: Literal[False] = False) -> AnswerT: ...
-    async def watch_unsub(self, watch_id: str, ids: Iterable[Id], *, raw: bool = False) -> AnswerT | Grid:
+    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: bool = False) -> AnswerT | Grid:
         """Take points out of a watch.
 
         Parameters
         ----------
         watch_id : str
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
             As the rows of :meth:`watch_sub` have them.
         """
         request = request_grids.watch_unsub_request(watch_id, ids)
@@ -174,25 +174,15 @@ class PointOps(RecordOps[AnswerT]):
 
     @overload
     def watch(
-        self,
-        points: Id | Iterable[Id],
-        poll: Duration | float = "5s",
-        *,
-        raw: Literal[True],
-        **more: Unpack[WatchOptions],
+        self, points: Ids, poll: Duration | float = "5s", *, raw: Literal[True], **more: Unpack[WatchOptions]
     ) -> AsyncGenerator[Grid, None]: ...
     @overload
     def watch(
-        self,
-        points: Id | Iterable[Id],
-        poll: Duration | float = "5s",
-        *,
-        raw: Literal[False] = False,
-        **more: Unpack[WatchOptions],
+        self, points: Ids, poll: Duration | float = "5s", *, raw: Literal[False] = False, **more: Unpack[WatchOptions]
     ) -> AsyncGenerator[AnswerT, None]: ...
     async def watch(
         self,
-        points: Id | Iterable[Id],
+        points: Ids,
         poll: Duration | float = "5s",
         *,
         dis: str = "hsframe",

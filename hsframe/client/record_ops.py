@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, overload
 
 from hsframe.client.base import AnswerT, ClientBase
@@ -11,7 +11,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import by_ids, rows_of_ids
-from hsframe.protocol.request_grids import OPS, Id, as_refs
+from hsframe.protocol.request_grids import OPS, Ids, as_refs
 
 __all__ = ["RecordOps"]
 
@@ -123,15 +123,15 @@ class RecordOps(ClientBase[AnswerT]):
         return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
-    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: Literal[True]) -> Grid: ...
+    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Literal[True]) -> Grid: ...
     @overload
-    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: Literal[False] = False) -> AnswerT: ...
-    async def read_by_ids(self, ids: Iterable[Id], *, checked: bool = True, raw: bool = False) -> AnswerT | Grid:
+    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Literal[False] = False) -> AnswerT: ...
+    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: bool = False) -> AnswerT | Grid:
         """The records of these ids, in their order.
 
         Parameters
         ----------
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
         checked : bool
             False: an unknown id gives an empty row in its place.
 

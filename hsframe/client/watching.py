@@ -30,10 +30,10 @@ from hsframe.errors import (
 from hsframe.filters import means_filter
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
-from hsframe.protocol.answers import rows_of_ids
+from hsframe.protocol.answers import named, rows_of_ids
 from hsframe.protocol.request_grids import (
     OPS,
-    Id,
+    Ids,
     as_refs,
     read_request,
     watch_close_request,
@@ -66,7 +66,7 @@ class WatchOptions(TypedDict, total=False):
 
 async def watch_grids(
     calls: Calls,
-    points: Id | Iterable[Id],
+    points: Ids,
     poll: Duration | float,
     *,
     dis: str,
@@ -93,7 +93,7 @@ def _seconds(duration: Duration | float, what: str) -> float:
     return duration_us(duration, what, plain="s") / SECOND_US
 
 
-async def _refs_of(calls: Calls, points: Id | Iterable[Id]) -> list[Ref]:
+async def _refs_of(calls: Calls, points: Ids) -> list[Ref]:
     """The ids to watch; a text that is a filter stands for the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
         found = await calls.call(OPS["read"], read_request(points))
@@ -125,13 +125,12 @@ class _Watch:
         """All records, in the order of the ids; of an unknown one nothing but its id."""
         grid = await self.subscribe()
         places, _ = rows_of_ids(grid, self.refs)
-        rows = [{"id": ref} if row is None else grid[row] for ref, row in zip(self.refs, places, strict=True)]
+        rows = [{"id": ref} if row is None else dict(grid[row]) for ref, row in zip(self.refs, places, strict=True)]
         unknown = [ref for ref, row in zip(self.refs, places, strict=True) if row is None]
         if unknown and checked:
-            names = ", ".join(map(str, unknown[:10])) + (f" and {len(unknown) - 10} more" if unknown[10:] else "")
             raise UnknownRecError(
-                f"watchSub at {self.calls.base}: the server does not know {names}; the watch is closed. Leave "
-                "them out, or pass checked=False",
+                f"watchSub at {self.calls.base}: the server does not know {named(unknown)}; the watch is closed. "
+                "Leave them out, or pass checked=False",
                 ids=[ref.val for ref in unknown],
                 grid=grid,
             )
@@ -146,7 +145,7 @@ class _Watch:
             raise CallError(
                 f"watchSub at {self.calls.base}: the answer has no watchId in its meta but {watch_id!r}", grid
             )
-        self.id = watch_id
+        self.id, self.step_s = watch_id, self.poll_s
         given = grid.meta.get("lease")
         if isinstance(given, Number):
             with contextlib.suppress(SpanError):  # what is no length of time says nothing

@@ -19,6 +19,7 @@ __all__ = [
     "check_batch",
     "check_evaluated",
     "history_ids",
+    "named",
     "python_rows",
     "python_value",
     "rows_of_ids",
@@ -104,6 +105,11 @@ def _call_error(grid: Grid, where: str, asked: list[str]) -> CallError:
     return UnknownRecError(message, ids=unknown, grid=grid)
 
 
+def named(ids: Sequence[Ref]) -> str:
+    """Ids for a message: the first ten, and how many more there are."""
+    return ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if ids[10:] else "")
+
+
 def _fits(answered: Ref, asked: Ref) -> bool:
     """Whether two ids are the same record: a server may answer with the longer or the shorter form of an id."""
     return answered == asked or answered.val.endswith(":" + asked.val) or asked.val.endswith(":" + answered.val)
@@ -152,10 +158,10 @@ def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid
         `checked`, and some ids are unknown: all of them are named.
     """
     order, _ = rows_of_ids(grid, asked)
-    unknown = [of.val for of, row in zip(asked, order, strict=True) if row is None]
+    unknown = [of for of, row in zip(asked, order, strict=True) if row is None]
     if checked and unknown:
-        names = ", ".join("@" + of for of in unknown[:10]) + (f" and {len(unknown) - 10} more" if unknown[10:] else "")
-        raise UnknownRecError(f"read at {url}: the server does not know {names}", ids=unknown, grid=grid)
+        message = f"read at {url}: the server does not know {named(unknown)}"
+        raise UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
     if order == list(range(len(grid))):
         return grid
     cols = grid.cols or ("id",)
@@ -192,13 +198,12 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
     ):
         return
     there = [of for of in answered if of is not None]
-    missing = [of.val for of in asked if not any(_fits(have, of) for have in there)]
+    missing = [of for of in asked if not any(_fits(have, of) for have in there)]
     if not missing and len(answered) >= len(set(asked)):
         return
-    names = ", ".join("@" + of for of in missing[:10]) + (f" and {len(missing) - 10} more" if missing[10:] else "")
     raise IncompleteError(
         f"hisRead at {url}: {len(asked)} points were asked for in one batch and the answer has {len(answered)} value "
-        f"columns, none for {names or 'some of them'}; nothing is returned. Read the points one by one: this "
+        f"columns, none for {named(missing) or 'some of them'}; nothing is returned. Read the points one by one: this "
         "server may not know batches",
         grid,
     )

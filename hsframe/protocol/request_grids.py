@@ -17,6 +17,7 @@ from hsframe.zones import haystack_name
 __all__ = [
     "OPS",
     "Id",
+    "Ids",
     "Op",
     "Range",
     "as_kind",
@@ -47,6 +48,7 @@ __all__ = [
 _ID_NAME: Final = re.compile(r"id\d*")
 
 Id: TypeAlias = Ref | str
+Ids: TypeAlias = Ref | str | Iterable[Ref | str]
 Range: TypeAlias = str | date | tuple[date, date]
 """``"today"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime (from there on), or two of either."""
 
@@ -142,7 +144,7 @@ def as_ref(of: Id) -> Ref:
     raise MetadataError(f"{of!r} is no id; expected a Ref or a text such as 'p:demo:r:1'")
 
 
-def as_refs(ids: Id | Iterable[Id], op: str) -> list[Ref]:
+def as_refs(ids: Ids, op: str) -> list[Ref]:
     """Refs from ids, or from one id; `op` is for the message that there are none."""
     if isinstance(ids, str | Ref):
         ids = [ids]
@@ -237,7 +239,7 @@ def read_request(filter: str, limit: int | None = None) -> Grid:
     return _one_row({"filter": filter} if limit is None else {"filter": filter, "limit": Number(limit)})
 
 
-def read_by_ids_request(ids: Iterable[Id]) -> Grid:
+def read_by_ids_request(ids: Ids) -> Grid:
     """Records by id."""
     return _id_rows(as_refs(ids, "read"))
 
@@ -260,13 +262,13 @@ def his_read_request(of: Id, span: Range) -> Grid:
     return _one_row({"id": as_ref(of), "range": range_text(span)})
 
 
-def his_read_batch_request(ids: Iterable[Id], span: Range, tz: str | None = None) -> Grid:
+def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid:
     """The histories of several points; `tz` is the Haystack name of the zone to answer in."""
     meta = {"range": range_text(span)} | ({} if tz is None else {"tz": tz})
     return _id_rows(as_refs(ids, "hisRead"), meta)
 
 
-def his_read_id0_request(ids: Iterable[Id], span: Range) -> Grid:
+def his_read_id0_request(ids: Ids, span: Range) -> Grid:
     """The histories of several points in the form that was before the standard's: one row with ``id0``, ``id1``, ...
 
     WideSky reads this one.
@@ -305,7 +307,7 @@ def _level(level: Any) -> int:
 
 
 def watch_sub_request(
-    ids: Iterable[Id], watch_dis: str, lease: Number | timedelta | None = None, watch_id: str | None = None
+    ids: Ids, watch_dis: str, lease: Number | timedelta | None = None, watch_id: str | None = None
 ) -> Grid:
     """A new watch, or more points for the watch `watch_id`."""
     # Haxall wants watchDis also where a watchId says which watch is meant.
@@ -321,7 +323,7 @@ def watch_poll_request(watch_id: str, refresh: bool = False) -> Grid:
     return Grid({"watchId": watch_id} | ({"refresh": MARKER} if refresh else {}))
 
 
-def watch_unsub_request(watch_id: str, ids: Iterable[Id]) -> Grid:
+def watch_unsub_request(watch_id: str, ids: Ids) -> Grid:
     """Points that leave a watch."""
     return _id_rows(as_refs(ids, "watchUnsub"), {"watchId": watch_id})
 
