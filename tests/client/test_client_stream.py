@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from aiohttp import web
@@ -24,7 +25,9 @@ from hsframe.errors import (
     UnknownRecError,
 )
 from hsframe.grid import Col, Grid
-from hsframe.kinds import Ref
+from hsframe.kinds import MARKER, Ref
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 A, B = Ref("a"), Ref("b")
@@ -211,5 +214,100 @@ def test_leaving_early_ends_the_request(serve: Any, fake: Any) -> None:
                 async for _ in batches:
                     break
             assert await client.read("site") == []
+
+    asyncio.run(main())
+
+
+# -- what only the records know ---------------------------------------------------------------------------------------
+
+KW, MODE, SILENT = Ref("kw"), Ref("mode"), Ref("silent")
+LONG = 300_000  # rows of some 37 bytes: well over the 8 MB that a stream waits for a value
+
+
+@pytest.fixture(scope="module")
+def building() -> Database:
+    """A Str point that says nothing before the end of a long batch, and a Number point that says nothing at all."""
+    point = {"point": MARKER, "his": MARKER, "tz": "UTC"}
+    database = Database(
+        [
+            {"id": KW, **point, "kind": "Number", "unit": "kW"},
+            {"id": MODE, **point, "kind": "Str"},
+            {"id": SILENT, **point, "kind": "Number", "unit": "°F"},
+        ]
+    )
+    times = START_US + np.arange(LONG) * 60_000_000
+    database.set_history(KW, times, np.arange(LONG) % 1000 / 4)
+    database.set_history(MODE, times[-2:], ["auto", "off"])
+    return database
+
+
+def test_records_tell_what_a_silent_column_holds(building: Database) -> None:
+    async def main(uri: str) -> None:
+        async with Client(uri, "demo", "demo") as client:
+            for _ in range(2):
+                batches = [batch async for batch in client.his_stream([KW, MODE, SILENT], "2026-01-01,2026-12-31")]
+                assert len(batches) > 1
+                table = pa.Table.from_batches(batches)
+                assert table.schema.types[1:] == [pa.float64(), pa.string(), pa.float64()]
+                units = [field.metadata.get(b"hsframe:unit", b"").decode() for field in table.schema][1:]
+                assert units == ["kW", "", "°F"]
+                assert table.num_rows == LONG
+                assert table["v1"].to_pylist()[-3:] == [None, "auto", "off"]
+            assert {of: facts.tz for of, facts in client._facts.items()} == dict.fromkeys((KW, MODE, SILENT), "UTC")
+
+    with running_server(building) as server:
+        asyncio.run(main(server.uri))
+
+
+def test_the_records_are_read_once(serve: Any, fake: Any) -> None:
+    record = b'ver:"3.0"\nid,kind,unit,tz\n@a,"Number","kW","New_York"\n'
+    body = b'ver:"3.0" id:@a\nts,val\n2026-01-01T00:00:00-05:00 New_York,\n'
+
+    async def main() -> None:
+        answers = {"hisRead": body, "read": record}
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            for _ in range(2):
+                (batch,) = await collect(client, "a")
+                assert batch.schema.field("val").metadata[b"hsframe:unit"] == b"kW"
+            await client.his_write("a", [{"ts": datetime(2026, 1, 1, tzinfo=UTC), "val": 1}])
+            assert server.seen_ops() == ["POST read", "POST hisRead", "POST hisRead", "POST hisWrite"]
+            assert b"New_York" in server.seen[-1].body, "the same record tells the zone of a write"
+
+    asyncio.run(main())
+
+
+SPEAKS_LATE = (
+    b'ver:"3.0" id:@a\nts,val\n' + b"2026-01-01T00:00:00Z UTC,\n" * (9 << 20 >> 4) + b"2026-01-02T00:00:00Z UTC,1kW\n"
+)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'ver:"3.0" err dis:"no reads here"\nempty\n',
+        b"what?",
+        lambda seen: web.Response(status=403, reason="No reads"),
+    ],
+)
+def test_a_history_comes_where_records_do_not(serve: Any, fake: Any, record: Any) -> None:
+    async def main() -> None:
+        answers = {"hisRead": lambda seen: Slowly(SPEAKS_LATE, pieces=9), "read": record}
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            batches = await collect(client, A)
+            assert batches[-1]["val"].to_pylist()[-1] == 1
+            assert batches[-1].schema.field("val").metadata[b"hsframe:unit"] == b"kW"
+
+    asyncio.run(main())
+
+
+def test_a_record_with_another_unit_labels_no_number(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        answers = {
+            "hisRead": lambda seen: Slowly(SPEAKS_LATE, pieces=9),
+            "read": b'ver:"3.0"\nid,kind,unit\n@a,"Number","W"\n',
+        }
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(CodecError, match="from numbers in W to numbers in kW"):
+                await collect(client, A)
 
     asyncio.run(main())
