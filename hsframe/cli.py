@@ -185,13 +185,15 @@ def _demo(args: argparse.Namespace) -> int:
 
         return demo_once(args.out)
     from hsframe.server.run import serve
+    from hsframe.testing.deviations import deviating
 
-    serve(args.host, args.port, quirks=args.quirk)
+    serve(args.host, args.port, prepare=deviating(args.quirk))
     return 0
 
 
 def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
+    from hsframe.testing.deviations import deviating
 
     users: dict[str, Any] | None = None
     if args.anonymous:
@@ -203,7 +205,7 @@ def _serve(args: argparse.Namespace) -> int:
         from hsframe.server.folder import parquet_folder
 
         database = parquet_folder(args.folder)
-    serve(args.host, args.port, database, users=users, quirks=args.quirk)
+    serve(args.host, args.port, database, users=users, prepare=deviating(args.quirk))
     return 0
 
 

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -27,15 +27,16 @@ from hsframe.server.login import Granted, Logins, Scheme, Session
 from hsframe.server.negotiate import Format, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import settle
-from hsframe.server.quirks import Quirks
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 
-__all__ = ["LOGINS", "PREFIX", "STATE", "make_app"]
+__all__ = ["LOGINS", "PREFIX", "SERVED_OPS", "STATE", "make_app"]
 
 PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)
+SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
+"""The ops that an application serves, by name: what a test puts in the place of one is what is run."""
 _POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
 
 _MAX_BODY: Final = 256 * 2**20
@@ -43,8 +44,6 @@ _MAX_BODY: Final = 256 * 2**20
 _MIN_GZIP: Final = 1024
 # Above this, compressing would hold up the other clients, so it goes to a thread.
 _LARGE: Final = 256 * 1024
-_COOKIE: Final = "hsframe-session"
-_HANG_S: Final = 60.0
 
 _log = logging.getLogger("hsframe.server")
 
@@ -53,7 +52,6 @@ def make_app(
     database: Database,
     users: Mapping[str, str | ScramCredentials] | None = None,
     *,
-    quirks: Iterable[str] = (),
     clock: Clock | None = None,
     scheme: Scheme = "scram",
     hash: str = "SHA-256",
@@ -68,8 +66,6 @@ def make_app(
         The records and histories to serve.
     users : mapping of str to str or ScramCredentials, optional
         Names and passwords; the passwords are hashed at once. None or empty: anybody may call.
-    quirks : iterable of str
-        Deviations from the standard, see :mod:`hsframe.server.quirks`.
     clock : Clock, optional
         The machine's; a test may give its own.
     scheme : {"scram", "plaintext", "basic"}
@@ -87,16 +83,13 @@ def make_app(
 
     Raises
     ------
-    MetadataError
-        There is no such quirk.
     AuthError
         The hash or the iterations are out of bounds.
     """
     clock = clock or Clock()
-    behaviour = Quirks.named(quirks)
-    limit = min(_MAX_BODY, behaviour.body_limit or _MAX_BODY)
-    app = web.Application(client_max_size=limit)
-    app[STATE] = State(database, clock, behaviour)
+    app = web.Application(client_max_size=_MAX_BODY)
+    app[STATE] = State(database, clock)
+    app[SERVED_OPS] = dict(OPS)
     app[LOGINS] = Logins(
         users or {},
         clock,
@@ -104,11 +97,9 @@ def make_app(
         hash=hash,
         iterations=iterations,
         token_ttl_s=token_ttl_s,
-        lost_status=behaviour.expired_status,
     )
     app.router.add_route("*", PREFIX + "/{op}", _handle)
     app.router.add_route("*", PREFIX + "/{op}/", _handle)
-    app.router.add_get("/login", _login_page)
     app.router.add_get("/", _front_page)
     app.router.add_get(PREFIX, _front_page)
     app.router.add_get(PREFIX + "/", _front_page)
@@ -128,10 +119,6 @@ async def _front_page(request: web.Request) -> web.Response:
     return web.Response(text=text)
 
 
-async def _login_page(_: web.Request) -> web.Response:
-    return web.Response(text="<!DOCTYPE html><html><body><h1>Log in</h1></body></html>", content_type="text/html")
-
-
 async def _handle(request: web.Request) -> web.StreamResponse:
     started = time.perf_counter()
     name = request.match_info["op"]
@@ -144,8 +131,6 @@ async def _handle(request: web.Request) -> web.StreamResponse:
             grid, chosen = answer
             rows = len(grid)
             response = await _response(request, grid, chosen)
-            if name == "hisRead" and _is_cut(request.app[STATE].quirks, rows):
-                return await _cut(request, response)
     except HttpRefusal as refusal:
         response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
@@ -163,15 +148,15 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     admitted = _admit(request)
     if isinstance(admitted, web.Response):
         return admitted
-    op = OPS.get(name)
-    if op is None or name in state.quirks.missing_ops:
+    op = request.app[SERVED_OPS].get(name)
+    if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
-    _check_method(request, op, state.quirks)
-    chosen = _chosen(request, state.quirks)
-    grid = await _request_grid(request, state.quirks)
-    if state.quirks.delay_s:
-        await asyncio.sleep(state.quirks.delay_s)
-    state.catch_up()
+    if request.method == "GET" and not op.get:
+        raise HttpRefusal(405, f"GET is not allowed for the op {op.name!r}: use POST", {"Allow": "POST"})
+    chosen = _chosen(request)
+    grid = await _request_grid(request)
+    if state.database.keep_up is not None:
+        state.database.keep_up(state.clock.now())
     settle(state.database, state.clock.monotonic_s())
     try:
         answer = op.run(Call(name, grid, state, admitted.user))
@@ -184,49 +169,30 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
     if name == "close":
         request.app[LOGINS].end(admitted)
-    if name == "read" and not len(answer) and state.quirks.empty_read_status != 200:
-        raise HttpRefusal(state.quirks.empty_read_status, "nothing found")
     return answer, chosen
 
 
 def _admit(request: web.Request) -> Session | web.Response:
-    logins, quirks = request.app[LOGINS], request.app[STATE].quirks
+    logins = request.app[LOGINS]
     if not logins.are_needed:
         return Session("", "", 0.0)
-    authorization = request.headers.get("Authorization")
-    if quirks.login_page and not authorization:
-        return web.Response(status=303, headers={"Location": "/login"})
-    admitted = logins.admit(authorization)
-    if isinstance(admitted, Granted):
-        response = web.Response(headers={"Authentication-Info": admitted.info})
-        if quirks.cookie_trap:
-            response.set_cookie(_COOKIE, "1", httponly=True)
-        return response
-    if quirks.cookie_trap and request.method == "POST" and _COOKIE in request.cookies:
-        raise HttpRefusal(400, "Attest-Key header required")
-    return admitted
+    admitted = logins.admit(request.headers.get("Authorization"))
+    return web.Response(headers={"Authentication-Info": admitted.info}) if isinstance(admitted, Granted) else admitted
 
 
-def _check_method(request: web.Request, op: Op, quirks: Quirks) -> None:
-    if request.method == "GET" and not op.get and op.name not in quirks.get_only:
-        raise HttpRefusal(405, f"GET is not allowed for the op {op.name!r}: use POST", {"Allow": "POST"})
-    if request.method == "POST" and op.name in quirks.get_only:
-        raise HttpRefusal(405, f"POST is not allowed for the op {op.name!r}: use GET", {"Allow": "GET"})
-
-
-def _chosen(request: web.Request, quirks: Quirks) -> Format:
+def _chosen(request: web.Request) -> Format:
     accept = request.headers.get("Accept")
-    chosen = None if quirks.bare_accept_only and "charset" in (accept or "") else answer_format(accept)
+    chosen = answer_format(accept)
     if chosen is None:
         raise HttpRefusal(
             406,
             f"nothing in 'Accept: {accept}' is spoken here; the formats: text/zinc, application/json, "
             "application/vnd.haystack+json;version=3 or 4, text/trio, text/csv",
         )
-    return Format("json3", chosen.mime) if quirks.json_is_v3 and chosen.short == "json4" else chosen
+    return chosen
 
 
-async def _request_grid(request: web.Request, quirks: Quirks) -> Grid:
+async def _request_grid(request: web.Request) -> Grid:
     if request.method == "GET":
         row = {name: _argument(text) for name, text in request.query.items()}
         try:
@@ -235,7 +201,7 @@ async def _request_grid(request: web.Request, quirks: Quirks) -> Grid:
             raise HttpRefusal(400, str(error)) from None
     content_type = request.headers.get("Content-Type")
     short = request_format(content_type)
-    if short is None or (quirks.zinc_requests_only and short != "zinc"):
+    if short is None:
         what = "without a Content-Type" if content_type is None else f"of 'Content-Type: {content_type}'"
         raise HttpRefusal(415, f"a request {what} is not read here; the formats: text/zinc, text/trio, JSON")
     body = await request.read()
@@ -270,25 +236,6 @@ async def _response(request: web.Request, grid: Grid, chosen: Format) -> web.Res
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(request.app[_POOL], _gzipped, body)
     return web.Response(body=body, headers=headers)
-
-
-def _is_cut(quirks: Quirks, rows: int) -> bool:
-    return quirks.cap_answer in ("cut", "hang") and quirks.row_cap is not None and rows > quirks.row_cap
-
-
-async def _cut(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """Half of an answer: then the connection ends, or nothing more comes."""
-    body = whole.body
-    assert isinstance(body, bytes)
-    response = web.StreamResponse(headers=whole.headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.app[STATE].quirks.cap_answer == "hang":
-        await asyncio.sleep(_HANG_S)
-    if request.transport is not None:
-        request.transport.abort()
-    return response
 
 
 def _gzipped(body: bytes) -> bytes:

@@ -75,8 +75,6 @@ class Logins:
         Of the password hash.
     token_ttl_s : float
         A session ends when it was not used this long.
-    lost_status : int
-        The HTTP code of a token that is unknown or ran out: 401 by the standard.
     """
 
     def __init__(
@@ -88,7 +86,6 @@ class Logins:
         hash: str = "SHA-256",
         iterations: int = 100_000,
         token_ttl_s: float = 3600.0,
-        lost_status: int = 401,
     ) -> None:
         self._users = {
             name: ScramCredentials.from_password(known, hash, iterations=iterations)
@@ -101,7 +98,6 @@ class Logins:
         self._scheme = scheme
         self._hash = hash
         self._token_ttl_s = token_ttl_s
-        self._lost_status = lost_status
         self._handshakes: dict[str, tuple[ScramServer, float]] = {}
         self._sessions: dict[str, Session] = {}
 
@@ -224,8 +220,7 @@ class Logins:
     def _bearer(self, token: str) -> Session:
         session = self._sessions.pop(token, None)
         if session is None:
-            headers = {"WWW-Authenticate": "HELLO"} if self._lost_status == 401 else {}
-            raise HttpRefusal(self._lost_status, "the session is unknown or has ended; log in again", headers)
+            raise self._challenge("the session is unknown or has ended; log in again")
         session.expires_s = self._clock.monotonic_s() + self._token_ttl_s
         self._sessions[token] = session  # back at the end: the table stays in the order of use
         return session

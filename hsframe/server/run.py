@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -72,8 +72,8 @@ def serve(
     database: Database | None = None,
     users: Mapping[str, str | ScramCredentials] | None = None,
     *,
-    quirks: Iterable[str] = (),
     iterations: int = 100_000,
+    prepare: Callable[[web.Application], None] | None = None,
 ) -> None:
     """Serve until Ctrl-C, and say where.
 
@@ -87,10 +87,10 @@ def serve(
         The demo building where none is given; it goes on while it is served.
     users : mapping of str to str or ScramCredentials, optional
         The user ``demo`` with the password ``demo`` where none is given.
-    quirks : iterable of str
-        Behaviours of other servers, see :mod:`hsframe.server.quirks`.
     iterations : int
         Of the password hash.
+    prepare : callable, optional
+        Is given the application before it is served, as :func:`hsframe.testing.deviations.deviating` makes one.
 
     Raises
     ------
@@ -109,7 +109,9 @@ def serve(
         from hsframe.server.demo import demo_building  # numpy's work, only where it is wanted
 
         database = demo_building(live=True)
-    app = make_app(database, users, quirks=quirks, iterations=iterations)
+    app = make_app(database, users, iterations=iterations)
+    if prepare is not None:
+        prepare(app)
     # The password is shown only where everybody knows it.
     who = "user demo, password demo" if users is _DEMO_USERS else f"users {', '.join(users) or '(anybody)'}"
     try:

@@ -68,22 +68,10 @@ class Samples:
     def _na(self) -> NDArray[np.bool_]:
         return cast("NDArray[np.bool_]", self.na)
 
-    def between(
-        self, start_us: int, end_us: int | None, *, start_open: bool = False, end_closed: bool = False
-    ) -> slice:
-        """The samples in ``[start, end)``, as a slice of the arrays; no end is the last sample.
-
-        Parameters
-        ----------
-        start_us, end_us : int
-            Epoch microseconds.
-        start_open, end_closed : bool
-            Leave the start out, take the end in: some servers count so.
-        """
-        first = int(np.searchsorted(self.ts_us, start_us, "right" if start_open else "left"))
-        if end_us is None:
-            return slice(first, len(self.ts_us))
-        return slice(first, max(first, int(np.searchsorted(self.ts_us, end_us, "right" if end_closed else "left"))))
+    def between(self, start_us: int, end_us: int | None) -> slice:
+        """The samples in ``[start, end)``, epoch microseconds, as a slice of the arrays; no end is the last sample."""
+        first = int(np.searchsorted(self.ts_us, start_us))
+        return slice(first, len(self) if end_us is None else max(first, int(np.searchsorted(self.ts_us, end_us))))
 
     def column(self, part: slice, unit: str | None, at: NDArray[np.intp] | None = None, length: int = 0) -> ArrowColumn:
         """Some samples as a column of a grid.

@@ -11,8 +11,8 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.quirks import Quirks
 from hsframe.server.refusal import OpRefusal
+from hsframe.server.samples import Samples
 from hsframe.server.watches import Watches
 
 __all__ = ["Call", "State", "ref_of"]
@@ -26,37 +26,20 @@ class State:
     ----------
     database : Database
     clock : Clock
-    quirks : Quirks
-        What it does otherwise than the standard says.
     """
 
     database: Database
     clock: Clock
-    quirks: Quirks
     watches: Watches = field(init=False)
     booted: datetime = field(init=False)
-    _later: list[tuple[float, Callable[[], None]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.watches = Watches(self.database, self.clock)
         self.booted = self.clock.now()
 
-    def later(self, delay_s: float, do: Callable[[], None]) -> None:
-        """Do something now, or with the first op after a delay."""
-        if delay_s:
-            self._later.append((self.clock.monotonic_s() + delay_s, do))
-        else:
-            do()
 
-    def catch_up(self) -> None:
-        """Do what has become due: called before each op."""
-        now_s = self.clock.monotonic_s()
-        due = [do for when_s, do in self._later if when_s <= now_s]
-        self._later = [(when_s, do) for when_s, do in self._later if when_s > now_s]
-        for do in due:
-            do()
-        if self.database.keep_up is not None:
-            self.database.keep_up(self.clock.now())
+def _at_once(do: Callable[[], None]) -> None:
+    do()
 
 
 @dataclass(frozen=True)
@@ -72,12 +55,18 @@ class Call:
     state : State
     user : str
         Who calls; empty where the server asks for no login.
+    between : callable
+        Which samples are in a window; a test that plays another server has its own.
+    store : callable
+        Does what stores the samples of a hisWrite: at once, unless a test says otherwise.
     """
 
     op: str
     grid: Grid
     state: State
     user: str
+    between: Callable[[Samples, int, int | None], slice] = Samples.between
+    store: Callable[[Callable[[], None]], None] = _at_once
 
     @property
     def database(self) -> Database:

@@ -26,6 +26,7 @@ from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.app import LOGINS, STATE, make_app
 from hsframe.server.database import Database
 from hsframe.server.run import listening
+from hsframe.testing.deviations import deviating
 
 __all__ = ["RunningServer", "async_running_server", "running_server"]
 
@@ -78,7 +79,8 @@ def _app(
         database = demo_building()
     users = _USERS if users is None else users
     options.setdefault("iterations", MIN_ITERATIONS)
-    app = make_app(database, users, quirks=quirks, **options)
+    app = make_app(database, users, **options)
+    deviating(quirks)(app)
     user, password = next(iter(users.items()), ("", ""))
     return app, database, user, password if isinstance(password, str) else ""
 
@@ -103,7 +105,7 @@ def running_server(
     users : mapping, optional
         Names and passwords; ``demo`` and ``demo`` where none are given, no login where it is empty.
     quirks : iterable of str
-        Behaviours of other servers, see :mod:`hsframe.server.quirks`.
+        Behaviours of other servers, see :mod:`hsframe.testing.quirks`.
     tls : ssl.SSLContext, optional
         Speak HTTPS.
     **options

@@ -54,6 +54,7 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
     from hsframe.server.run import listening
+    from hsframe.testing.deviations import deviating
 
     database = Database(tz="New_York")
     ts_us = FIRST_US + STEP_US * np.arange(YEAR_ROWS, dtype=np.int64)
@@ -67,7 +68,9 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
         values = np.round(50 + 20 * np.sin(np.arange(YEAR_ROWS) / 96) + rng.normal(size=YEAR_ROWS), 2)
         database.set_history(f"p{number}", ts_us, values)
     quirks = [f"slow={delay_s}"] if delay_s else []
-    async with listening(make_app(database, {}, quirks=quirks)) as uri:
+    app = make_app(database, {})
+    deviating(quirks)(app)
+    async with listening(app) as uri:
         print(uri, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps({"cpu_s": time.process_time()}), flush=True)

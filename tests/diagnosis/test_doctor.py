@@ -20,7 +20,7 @@ from hsframe.diagnosis.records import zones
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.dialects import Dialect, forget, remembered
 from hsframe.server.database import Database
-from hsframe.server.quirks import BUNDLES
+from hsframe.testing.quirks import BUNDLES
 from hsframe.testing.server import RunningServer, running_server
 
 READ_ONLY = {"about", "ops", "formats", "read", "hisRead", "close"}

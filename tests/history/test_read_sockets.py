@@ -11,8 +11,8 @@ import pytest
 import hsframe
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
-from hsframe.server.quirks import BUNDLES
 from hsframe.spans import resolve
+from hsframe.testing.quirks import BUNDLES
 from hsframe.testing.server import running_server
 
 MINUTE_US = 60_000_000

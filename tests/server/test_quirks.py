@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +14,8 @@ import pytest
 from hsframe.errors import MetadataError
 from hsframe.kinds import Number, Ref
 from hsframe.server.clock import ManualClock
-from hsframe.server.quirks import BUNDLES, QUIRKS, Quirks
+from hsframe.testing import deviations
+from hsframe.testing.quirks import BUNDLES, QUIRKS, quirks_named
 
 HOURS = 5
 NOW = datetime(2026, 11, 10, 17, 7, tzinfo=UTC)
@@ -199,13 +202,20 @@ def test_a_read_that_finds_nothing(start: Callable[..., Any]) -> None:
 
 
 def test_names() -> None:
-    assert Quirks.named([]) == Quirks()
-    assert Quirks.named(["rowcap=10", "rowcap=20"]).row_cap == 20
-    assert Quirks.named(["niagara", "slow=1.5"]).delay_s == 1.5
+    assert quirks_named([]) == {}
+    assert quirks_named(["rowcap=10", "rowcap=20"]) == {"rowcap": 20}
+    assert quirks_named(["niagara", "slow=1.5", "body-limit"]).items() >= {"slow": 1.5, "body-limit": 2**21}.items()
     for bad, words in (("rowcap", "needs a number"), ("rowcap=many", "needs a number"), ("nigara", "niagara")):
         with pytest.raises(MetadataError, match=words):
-            Quirks.named([bad])
+            quirks_named([bad])
     for parts in BUNDLES.values():
-        for part in parts:
-            assert part.partition("=")[0] in QUIRKS
-            assert Quirks.named([part]) != Quirks()
+        assert list(quirks_named(parts)) == [part.partition("=")[0] for part in parts]
+
+
+def test_the_names_in_the_code_are_those_of_the_table() -> None:
+    """A quirk that is looked up by a name that nobody can give would never be there."""
+    source = Path(deviations.__file__).read_text("utf-8")
+    looked_up = set(re.findall(r'"([\w-]+)" in quirks|quirks(?:\.get\(|\[)"([\w-]+)"', source))
+    looked_up = {name for pair in looked_up for name in pair if name}
+    looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang"}  # in loops
+    assert looked_up == set(QUIRKS)

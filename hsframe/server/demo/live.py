@@ -58,7 +58,7 @@ class Story:
         values, na = new.values, new.na
         assert values is not None
         assert na is not None
-        tail = new.between(self._end_us, None, start_open=True)
+        tail = new.between(self._end_us + 1, None)
         current = story["curVal"]
         if key in self._counters:
             before = values[new.between(self._end_us, self._end_us + 1)][0]

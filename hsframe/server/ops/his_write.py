@@ -30,7 +30,6 @@ from hsframe.zones import haystack_name, zone_key
 __all__ = ["his_write"]
 
 _TYPES: Final[Mapping[str, type]] = {"Number": Number, "Bool": bool, "Str": str}
-_SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,7 @@ def his_write(call: Call) -> Grid:
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)
         batches.append(_checked(call, col, rec, times[tz]))
-    if not single and call.state.quirks.drop_batch_write:
-        return Grid()
-    call.state.later(call.state.quirks.write_delay_s, lambda: _store(call.database, batches))
+    call.store(lambda: _store(call.database, batches))
     return Grid()
 
 
@@ -93,8 +90,6 @@ def _store(database: Database, batches: Sequence[_Batch]) -> None:
 
 def _checked(call: Call, col: Col, rec: Mapping[str, Any], ts_us: Times) -> _Batch:
     cells = call.grid.column(col.name)
-    if call.state.quirks.floor_s:
-        ts_us = ts_us // _SECOND_US * _SECOND_US
     batch = _from_arrow(cells, ts_us, rec)
     return batch if batch is not None else _from_cells(cells, ts_us, rec, col.name)
 

@@ -1,0 +1,255 @@
+"""How a server comes to have quirks: something stands around its ops, and around HTTP.
+
+The server keeps to the standard. It lets a test put other functions in the place of its ops (``app[SERVED_OPS]``), say
+in a call which samples are in a window and when written ones are stored (:class:`hsframe.server.state.Call`), and add
+middlewares, as any application of aiohttp does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+from aiohttp import web
+
+from hsframe.columns import NumberColumn
+from hsframe.grid import Grid
+from hsframe.kinds import Number
+from hsframe.server.app import LOGINS, SERVED_OPS
+from hsframe.server.negotiate import request_format
+from hsframe.server.ranges import parse_range
+from hsframe.server.refusal import HttpRefusal, OpRefusal
+from hsframe.server.samples import Samples
+from hsframe.server.state import Call, ref_of
+from hsframe.testing.quirks import quirks_named
+from hsframe.zones import zone
+
+__all__ = ["deviating"]
+
+Quirks = Mapping[str, float]
+Run = Callable[[Call], Grid]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_GET_ONLY: Final = ("about", "ops", "formats", "close")
+_MISSING: Final = ("close", "defs", "libs", "filetypes")
+_COOKIE: Final = "hsframe-session"
+_HANG_S: Final = 60.0
+_JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
+_rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks for")
+
+
+def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
+    """What makes an application, which is not served yet, do as these quirks or servers do.
+
+    Raises
+    ------
+    MetadataError
+        See :func:`hsframe.testing.quirks.quirks_named`.
+
+    Examples
+    --------
+    >>> from hsframe.server.app import make_app
+    >>> from hsframe.server.database import Database
+    >>> deviating(["niagara", "rowcap=1000"])(make_app(Database()))
+    """
+    quirks = quirks_named(names)
+
+    def change(app: web.Application) -> None:
+        ops = app[SERVED_OPS]
+        waiting: list[tuple[float, Callable[[], None]]] = []
+
+        def late(call: Call, run: Run) -> Grid:
+            now_s = call.state.clock.monotonic_s()
+            while waiting and waiting[0][0] <= now_s:
+                waiting.pop(0)[1]()
+            return run(replace(call, store=lambda do: waiting.append((now_s + quirks["late-write"], do))))
+
+        def put_around(name: str, around: Callable[[Call, Run], Grid]) -> None:
+            run = ops[name].run
+            ops[name] = replace(ops[name], run=lambda call: around(call, run))
+
+        put_around("read", lambda call, run: _read(quirks, call, run))
+        put_around("hisRead", lambda call, run: _his_read(quirks, call, run))
+        put_around("hisWrite", lambda call, run: _his_write(quirks, call, run))
+        if "late-write" in quirks:
+            for name in ops:
+                put_around(name, late)
+        if "get-only-about" in quirks:
+            ops["close"] = replace(ops["close"], get=True)
+        if "no-close" in quirks:
+            for name in _MISSING:
+                del ops[name]
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await _http(quirks, request, handler)
+
+        app.middlewares.append(middleware)
+
+    return change
+
+
+# --- around the ops ---
+
+
+def _read(quirks: Quirks, call: Call, run: Run) -> Grid:
+    grid = run(call)
+    if "empty-read-404" in quirks and not len(grid):
+        raise HttpRefusal(404, "nothing found")
+    return grid
+
+
+def _his_write(quirks: Quirks, call: Call, run: Run) -> Grid:
+    def floor(when: object) -> object:
+        return when.replace(microsecond=0) if isinstance(when, datetime) else when
+
+    if "drop-batch-write" in quirks and call.grid.meta.get("id") is None:
+        call = replace(call, store=lambda _: None)
+    if "floor-1s" in quirks and call.grid.has_col("ts"):
+        columns = dict(zip(call.grid.col_names, call.grid.columns, strict=True))
+        columns["ts"] = list(map(floor, columns["ts"]))
+        call = replace(call, grid=Grid(call.grid.meta, call.grid.cols, list(columns.values())))
+    return run(call)
+
+
+def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
+    def between(samples: Samples, start_us: int, end_us: int | None) -> slice:
+        if "ignore-range" in quirks:
+            return slice(0, len(samples))
+        later_us, extra = int("start-exclusive" in quirks), int("extra-samples" in quirks)
+        inside = samples.between(start_us + later_us, None if end_us is None else end_us + later_us)
+        return slice(max(inside.start - extra, 0), min(inside.stop + extra, len(samples)))
+
+    is_old_form = "id0-batch" in quirks and call.grid.has_col("id0")
+    if is_old_form:
+        call = replace(call, grid=_standard_batch(call))
+    elif call.grid.meta.get("range") is not None and len(call.grid):
+        call = _of_batch(quirks, call)
+    grid = run(replace(call, between=between))
+    if "zone-of-range" in quirks:
+        _check_zone(call)
+    meta, columns = dict(grid.meta), list(grid.columns)
+    if is_old_form:
+        meta |= {f"id{number}": col.meta["id"] for number, col in enumerate(grid.cols[1:])}
+    if "text-times" in quirks:
+        meta |= {name: meta[name].isoformat() for name in ("hisStart", "hisEnd")}
+    if "float32" in quirks:
+        columns = [_single(column) if isinstance(column, NumberColumn) else column for column in columns]
+    if "reversed-rows" in quirks:
+        columns = [tuple(column)[::-1] for column in columns]
+    return _capped(quirks, Grid(meta, grid.col_names if is_old_form else grid.cols, columns))
+
+
+def _standard_batch(call: Call) -> Grid:
+    """One row with ``range``, ``id0``, ``id1``, ... as the standard has it: meta ``range`` and a row an id."""
+    row = call.one_row()
+    names = sorted((name for name in row if re.fullmatch(r"id\d+", name)), key=lambda name: int(name[2:]))
+    return Grid.from_rows({"range": row.get("range")}, ["id"], [{"id": ref_of(row[name], name)} for name in names])
+
+
+def _of_batch(quirks: Quirks, call: Call) -> Call:
+    """What is made of a batch in the standard's form."""
+    meta = call.grid.meta
+    if "no-batch" in quirks or "id0-batch" in quirks:
+        raise OpRefusal("UnknownNameException: range", "UnknownNameException")
+    if "first-id-only" in quirks:
+        row = {"id": call.ids()[0], "range": meta["range"]}
+        return replace(call, grid=Grid.from_rows(None, list(row), [row]))
+    if len(call.grid) > quirks.get("idcap", len(call.grid)):
+        raise OpRefusal(f"too many points: the limit is {quirks['idcap']:.0f}", "LimitErr")
+    if "mixed-zones" in quirks and meta.get("tz") is None:
+        first = call.database.get(call.ids()[0]) or {}
+        return replace(call, grid=Grid({**meta, "tz": first.get("tz")}, call.grid.cols, call.grid.columns))
+    return call
+
+
+def _check_zone(call: Call) -> None:
+    rec = call.rec(call.ids()[0])
+    local = zone(rec["tz"])
+    asked = call.grid.meta.get("range", call.grid[0].get("range"))
+    named = parse_range(asked, local, call.state.clock.now()).zone_name
+    if named not in (None, local.key):
+        raise OpRefusal(f"the range is of {named} and {rec['id']} of {local.key}", "RangeErr")
+
+
+def _single(column: NumberColumn) -> NumberColumn:
+    return NumberColumn(column.values.cast(pa.float32()).cast(pa.float64()), column.unit, column.na)
+
+
+def _capped(quirks: Quirks, grid: Grid) -> Grid:
+    rows = len(grid)
+    _rows.set(rows)
+    if rows > quirks.get("rowcap", rows):
+        raise OpRefusal(f"the answer exceeds the limit of {quirks['rowcap']:.0f} rows", "LimitErr")
+    for status in (413, 500):
+        if rows > quirks.get(f"rowcap-{status}", rows):
+            raise HttpRefusal(status, "the answer is too large")
+    cap = int(quirks.get("rowcap-incomplete", rows))
+    if rows <= cap:
+        return grid
+    meta = {**grid.meta, "incomplete": {"dis": f"more than {cap} rows", "limit": Number(cap)}}
+    return Grid(meta, grid.cols, [column[:cap] for column in grid.columns])
+
+
+# --- around HTTP ---
+
+
+async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.StreamResponse:
+    op, headers = request.match_info.get("op", ""), request.headers
+    scheme = headers.get("Authorization", "").partition(" ")[0].lower()
+    if "login-page" in quirks and request.path == "/login":
+        return web.Response(text="<!DOCTYPE html><html><body><h1>Log in</h1></body></html>", content_type="text/html")
+    if "login-page" in quirks and op and not scheme and request.app[LOGINS].are_needed:
+        return web.Response(status=303, headers={"Location": "/login"})
+    if scheme not in ("hello", "scram", "plaintext"):  # a step of a login is no op
+        if refusal := _refused(quirks, request, op):
+            return refusal
+        await asyncio.sleep(quirks.get("slow", 0))
+    if "json-v3" in quirks:
+        accept = _JSON.sub("application/json;version=3", headers.get("Accept", ""))
+        request = request.clone(headers={**headers, "Accept": accept})
+    if "body-limit" in quirks:
+        request = request.clone(client_max_size=int(quirks["body-limit"]))
+    _rows.set(0)
+    response = await handler(request)
+    if "cookie-trap" in quirks and "Authentication-Info" in response.headers:
+        response.set_cookie(_COOKIE, "1", httponly=True)
+    if "expired-403" in quirks and response.status == 401 and scheme == "bearer":
+        return web.Response(status=403, text="the session is unknown or has ended; log in again\n")
+    for name in ("rowcap-cut", "rowcap-hang"):
+        if _rows.get() > quirks.get(name, _rows.get()):
+            return await _half(request, response, hang_s=_HANG_S if name == "rowcap-hang" else 0.0)
+    return response
+
+
+def _refused(quirks: Quirks, request: web.Request, op: str) -> web.Response | None:
+    is_post, headers = request.method == "POST", request.headers
+    if "get-only-about" in quirks and is_post and op in _GET_ONLY:
+        return web.Response(status=405, text="POST is not allowed here: use GET\n", headers={"Allow": "GET"})
+    if "bare-accept" in quirks and "charset" in headers.get("Accept", ""):
+        return web.Response(status=406, text="an Accept with a charset is not understood here\n")
+    if "zinc-only" in quirks and is_post and request_format(headers.get("Content-Type")) != "zinc":
+        return web.Response(status=415, text="only text/zinc is read here\n")
+    if "cookie-trap" in quirks and is_post and _COOKIE in request.cookies:
+        return web.Response(status=400, text="Attest-Key header required\n")
+    return None
+
+
+async def _half(request: web.Request, whole: web.StreamResponse, hang_s: float) -> web.StreamResponse:
+    """Half of an answer: then the connection ends, or nothing more comes."""
+    body = whole.body if isinstance(whole, web.Response) else None
+    assert isinstance(body, bytes)
+    response = web.StreamResponse(headers=whole.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    await asyncio.sleep(hang_s)
+    if request.transport is not None:
+        request.transport.abort()
+    return response
