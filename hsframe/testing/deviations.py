@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from hsframe.server.state import Call, ref_of
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
 
-__all__ = ["deviating"]
+__all__ = ["deviating", "stand_around"]
 
 Quirks = Mapping[str, float]
 Run = Callable[[Call], Grid]
@@ -70,16 +71,12 @@ def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
                 waiting.pop(0)[1]()
             return run(replace(call, store=lambda do: waiting.append((now_s + quirks["late-write"], do))))
 
-        def put_around(name: str, around: Callable[[Call, Run], Grid]) -> None:
-            run = ops[name].run
-            ops[name] = replace(ops[name], run=lambda call: around(call, run))
-
-        put_around("read", lambda call, run: _read(quirks, call, run))
-        put_around("hisRead", lambda call, run: _his_read(quirks, call, run))
-        put_around("hisWrite", lambda call, run: _his_write(quirks, call, run))
+        stand_around(app, "read", partial(_read, quirks))
+        stand_around(app, "hisRead", partial(_his_read, quirks))
+        stand_around(app, "hisWrite", partial(_his_write, quirks))
         if "late-write" in quirks:
             for name in ops:
-                put_around(name, late)
+                stand_around(app, name, late)
         if "get-only-about" in quirks:
             ops["close"] = replace(ops["close"], get=True)
         if "no-close" in quirks:
@@ -93,6 +90,19 @@ def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
         app.middlewares.append(middleware)
 
     return change
+
+
+def stand_around(app: web.Application, op: str, around: Callable[[Call, Run], Grid]) -> None:
+    """Have an application run a function in the place of an op; it is given the call, and the op itself to run.
+
+    Examples
+    --------
+    >>> from hsframe.server.app import make_app
+    >>> from hsframe.server.database import Database
+    >>> stand_around(make_app(Database()), "read", lambda call, run: run(call))
+    """
+    served = app[SERVED_OPS][op]
+    app[SERVED_OPS][op] = replace(served, run=lambda call: around(call, served.run))
 
 
 # --- around the ops ---

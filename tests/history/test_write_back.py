@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ import pytest
 import hsframe
 from hsframe.errors import CallError, NetworkError, RequestTimeoutError
 from hsframe.kinds import MARKER, Number, Ref
-from hsframe.server.app import STATE
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal, OpRefusal
+from hsframe.testing.deviations import stand_around
 from hsframe.testing.server import RunningServer, running_server
 from tests.history.bad_line import Fault, bad_line
 
@@ -57,6 +58,11 @@ def frame(rows: int = ROWS, names: tuple[str, ...] = NAMES) -> pd.DataFrame:
 
 def ids_of(df: pd.DataFrame) -> dict[str, str]:
     return {str(label): IDS[str(label)] for label in df.columns}
+
+
+def storing(server: RunningServer, store: Callable[[Callable[[], None]], None]) -> None:
+    """Have a function store, or not store, what the server was given to write."""
+    stand_around(server.app, "hisWrite", lambda call, run: run(replace(call, store=store)))
 
 
 # Before ------------------------------------------------------------------------------------------------------------
@@ -137,15 +143,14 @@ def test_what_was_written_is_verified(quirks: tuple[str, ...], format: str) -> N
 
 def test_what_a_server_does_not_keep_is_found_out(server: RunningServer) -> None:
     df = frame(10, ("a", "b"))
-    store = server.app[STATE].later
 
-    def forgetting(delay_s: float, do: Callable[[], None]) -> None:
-        store(delay_s, do)
+    def forgetting(do: Callable[[], None]) -> None:
+        do()
         samples = server.database.history("b")
         if len(samples):
             server.database.set_history("b", samples.ts_us[:7], np.full(7, 5.0))
 
-    server.app[STATE].later = forgetting  # type: ignore[method-assign]
+    storing(server, forgetting)
     with hsframe.connect(server.uri, "demo", "demo") as s:
         report = s.his_write(df, points=ids_of(df), verify=True).set_index("id")
     assert report["status"].tolist() == ["verified", "differs"]
@@ -165,17 +170,17 @@ def test_a_frame_of_another_unit_and_zone_is_verified_in_the_points_own(server: 
 def test_only_what_is_missing_is_sent_again(server: RunningServer) -> None:
     """A batch of which some rows got lost: these rows are written point by point, and no others."""
     df = frame(10, ("a", "b", "c"))
-    store, sent = server.app[STATE].later, []
+    sent = []
 
-    def losing(delay_s: float, do: Callable[[], None]) -> None:
+    def losing(do: Callable[[], None]) -> None:
         before = {name: len(server.database.history(name)) for name in "abc"}
-        store(delay_s, do)
+        do()
         sent.append({name: len(server.database.history(name)) - before[name] for name in "abc"})
         if len(sent) == 1:
             samples = server.database.history("b")
             server.database.set_history("b", samples.ts_us[:6], samples.values[:6])
 
-    server.app[STATE].later = losing  # type: ignore[method-assign]
+    storing(server, losing)
     with hsframe.connect(server.uri, "demo", "demo") as s:
         assert set(s.his_write(df, points=ids_of(df))["status"]) == {"written"}
     assert sent == [{"a": 10, "b": 10, "c": 10}, {"a": 0, "b": 4, "c": 0}]
@@ -243,16 +248,16 @@ def test_a_server_that_does_not_answer(server: RunningServer) -> None:
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_server_that_fails_in_the_middle(server: RunningServer, status: int | None, stored: bool) -> None:
     df = frame()
-    store, calls = server.app[STATE].later, []
+    calls = []
 
-    def failing(delay_s: float, do: Callable[[], None]) -> None:
+    def failing(do: Callable[[], None]) -> None:
         calls.append(do)
         if len(calls) < 4 or stored:
-            store(delay_s, do)
+            do()
         if len(calls) >= 4:
             raise OpRefusal("the disk is full", "IOErr") if status is None else HttpRefusal(status, "the disk is full")
 
-    server.app[STATE].later = failing  # type: ignore[method-assign]
+    storing(server, failing)
     with hsframe.connect(server.uri, "demo", "demo") as s:
         small_bodies(s)
         s.client.dialect.his_write_batch = False
