@@ -21,7 +21,7 @@ from aiohttp import web
 
 from hsframe.columns import NumberColumn
 from hsframe.grid import Grid
-from hsframe.kinds import Number
+from hsframe.kinds import Number, Value
 from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.negotiate import request_format
 from hsframe.server.ranges import parse_range
@@ -116,7 +116,7 @@ def _read(quirks: Quirks, call: Call, run: Run) -> Grid:
 
 
 def _his_write(quirks: Quirks, call: Call, run: Run) -> Grid:
-    def floor(when: object) -> object:
+    def floor(when: Value | None) -> Value | None:
         return when.replace(microsecond=0) if isinstance(when, datetime) else when
 
     if "drop-batch-write" in quirks and call.grid.meta.get("id") is None:
@@ -148,7 +148,7 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
     if is_old_form:
         meta |= {f"id{number}": col.meta["id"] for number, col in enumerate(grid.cols[1:])}
     if "text-times" in quirks:
-        meta |= {name: meta[name].isoformat() for name in ("hisStart", "hisEnd")}
+        meta |= {name: when.isoformat() for name, when in grid.meta.items() if isinstance(when, datetime)}
     if "float32" in quirks:
         columns = [_single(column) if isinstance(column, NumberColumn) else column for column in columns]
     if "reversed-rows" in quirks:
@@ -203,8 +203,8 @@ def _capped(quirks: Quirks, grid: Grid) -> Grid:
     cap = int(quirks.get("rowcap-incomplete", rows))
     if rows <= cap:
         return grid
-    meta = {**grid.meta, "incomplete": {"dis": f"more than {cap} rows", "limit": Number(cap)}}
-    return Grid(meta, grid.cols, [column[:cap] for column in grid.columns])
+    incomplete: Value = {"dis": f"more than {cap} rows", "limit": Number(cap)}
+    return Grid({**grid.meta, "incomplete": incomplete}, grid.cols, [column[:cap] for column in grid.columns])
 
 
 # --- around HTTP ---
