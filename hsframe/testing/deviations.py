@@ -20,8 +20,8 @@ import pyarrow as pa
 from aiohttp import web
 
 from hsframe.columns import NumberColumn
-from hsframe.grid import Grid
-from hsframe.kinds import Number, Value
+from hsframe.grid import Grid, Value
+from hsframe.kinds import Number
 from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.negotiate import request_format
 from hsframe.server.ranges import parse_range
