@@ -20,7 +20,7 @@ from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
-from hsframe.history.targets import targets_by_id
+from hsframe.history.records import read_records
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
@@ -102,8 +102,8 @@ async def _candidates(x: Examination) -> list[tuple[Point, int]]:
         ident = x.point.removeprefix("@")
         records = [record for record in x.records if record["id"] == Ref(ident)]
         if not records:
-            (target,) = await targets_by_id(x.client, [ident])
-            return [(_zoned(x, target.point), _now_us())]
+            (record,) = await read_records(x.client, [ident])
+            return [(_zoned(x, record.point), _now_us())]
     ordered = sorted(records, key=lambda record: (record.get("kind") != "Number", "hisEnd" not in record))
     return [(_zoned(x, Point.from_record(record)), _end_us(record)) for record in ordered]
 

@@ -6,7 +6,7 @@ clock repeats and the hour that it skips cannot go wrong. What is already in ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Literal, overload
@@ -33,6 +33,7 @@ __all__ = [
     "Missing",
     "Shape",
     "Track",
+    "check_settings",
     "grid_histories",
     "index_zone_of",
     "is_history",
@@ -144,10 +145,7 @@ def trend_frame(
     ZoneWarning
         Points of several zones in one index, which is UTC then.
     """
-    if shape not in ("wide", "long", "dict"):
-        raise MetadataError(f"shape={shape!r} is unknown; expected 'wide', 'long' or 'dict'")
-    if na not in ("nan", "flag"):
-        raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
+    check_settings(header=header, shape=shape, tz=tz, units=units, na=na)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
     points = [track.point for track in tracks]
     labels = labels_of(points, header)
@@ -163,6 +161,26 @@ def trend_frame(
         }
     index_zone = index_zone_of(points, tz)
     return _wide(tracks, labels, index_zone) if shape == "wide" else _long(tracks, labels, index_zone)
+
+
+def check_settings(*, header: Header, shape: Shape, tz: str | tzinfo, units: Units, na: Missing) -> None:
+    """Refuse what :func:`trend_frame` would, as far as that shows without histories.
+
+    Raises
+    ------
+    MetadataError
+        An unknown `header`, `shape`, `units` or `na`.
+    ZoneError
+        An unknown zone.
+    """
+    if shape not in ("wide", "long", "dict"):
+        raise MetadataError(f"shape={shape!r} is unknown; expected 'wide', 'long' or 'dict'")
+    if na not in ("nan", "flag"):
+        raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
+    labels_of([], header)
+    index_zone_of([], tz)
+    if not isinstance(units, Mapping):  # its keys name points
+        targets_in_units(units, [], [])
 
 
 def labels_of(points: Sequence[Point], header: Header) -> list[str]:

@@ -10,18 +10,19 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, NumberColumn
+from hsframe.durations import DAY_US
 from hsframe.errors import CodecError
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
-from hsframe.history.windows import DAY_US, Request
+from hsframe.history.plan import STEP_US, Request
 
-__all__ = ["Part", "answered", "clipped", "ignores_range", "joined"]
+__all__ = ["Part", "answered", "clipped", "ignores_range", "joined", "sample_count"]
 
 Part = tuple[int, History]
 """A history with the start of the window that it was read for."""
 
-_STEPS_US: Final = 2_000_000  # a request reaches a second further, and one that is not whole
+_STEPS_US: Final = 2 * STEP_US  # a request reaches a step further, and one that is not whole
 
 
 def answered(grid: Grid, request: Request) -> list[History]:
@@ -35,7 +36,7 @@ def answered(grid: Grid, request: Request) -> list[History]:
     CodecError
         Several columns of values for one point.
     """
-    points = [target.point for target in request.targets]
+    points = [record.point for record in request.records]
     if len(points) == 1:
         histories = grid_histories(grid, ids=[points[0].id])
         if len(histories) > 1:
@@ -68,13 +69,13 @@ def ignores_range(histories: Sequence[History], request: Request) -> bool:
     Some give a sample more of each point on either side (SkySpark), which may be long ago; some give whole days.
     """
     window = request.window
-    if window.end_us is None or not histories:
+    if window.is_open or not histories:
         return False
     ts_us = histories[0].ts_us
     outside = (ts_us < window.start_us - _STEPS_US) | (ts_us > window.end_us + _STEPS_US)
     if np.count_nonzero(outside) <= 2 * len(histories):
         return False
-    far_us = max(2 * DAY_US, window.end_us - window.start_us)
+    far_us = max(2 * DAY_US, window.length_us)
     return bool(ts_us.min() < window.start_us - far_us or ts_us.max() > window.end_us + far_us)
 
 
@@ -84,7 +85,7 @@ def clipped(histories: Iterable[History], request: Request) -> list[History]:
     shared: dict[int, History] = {}
     inside_all = []
     for history in histories:
-        inside = history.clip(window.start_us, window.end_us)
+        inside = history.clip(window.start_us, None if window.is_open else window.end_us)
         if 2 * len(inside.ts_us) < len(history.ts_us):
             inside = _compact(inside)
         first = shared.setdefault(id(history.ts_us), inside)
@@ -148,3 +149,13 @@ def _one_array(arrays: Iterable[Any]) -> Any:
     chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
     # Kept for as long as the frame: not among the short-lived arrays of Arrow's own pool, which would never shrink.
     return pa.concat_arrays(chunks, memory_pool=pa.system_memory_pool())
+
+
+def sample_count(history: History) -> int:
+    """How many samples there are; in a batch a null is none."""
+    values = history.values
+    if not history.sparse:
+        return len(values)
+    if isinstance(values, ArrowColumn):
+        return int(len(values) - values.values.null_count + (0 if values.na is None else values.na.true_count))
+    return sum(value is not None for value in values)

@@ -1,4 +1,4 @@
-"""Permission to send: so many requests at once, and what was begun is ended before more is begun."""
+"""So many requests at once, and what was begun is ended before more is begun."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-__all__ = ["Slots"]
+__all__ = ["ConcurrencyLimit"]
 
 
-class Slots:
+class ConcurrencyLimit:
     """A semaphore with a queue in which the deeper a request is, the sooner comes its turn.
 
     A request that failed is cut in halves. Were they to wait behind all that was planned, a server that is down would
@@ -30,7 +30,7 @@ class Slots:
 
     @asynccontextmanager
     async def turn(self, depth: int) -> AsyncIterator[None]:
-        """Wait for a slot and keep it in the block."""
+        """Wait for a place among the requests under way, and keep it in the block."""
         if self._free:
             self._free -= 1
         else:

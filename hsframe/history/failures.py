@@ -1,9 +1,9 @@
-"""What an error of a read says about the request: too large, a bad point in it, or nothing that could be helped."""
+"""What a failed read means: too much was asked for, one of its points is bad, or nothing helps."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from hsframe.errors import (
@@ -15,10 +15,17 @@ from hsframe.errors import (
     RequestTimeoutError,
     UnknownRecError,
 )
-from hsframe.history.windows import Request
+from hsframe.history.plan import Request
 from hsframe.protocol.http import LineCutError, TruncatedBodyError
 
-__all__ = ["halvings_after", "may_be_a_points", "may_be_too_large", "named", "of_several", "speaks_of_points"]
+__all__ = [
+    "halvings_after",
+    "is_of_points",
+    "may_be_too_large",
+    "may_come_from_a_point",
+    "one_for_all",
+    "with_point",
+]
 
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
@@ -51,13 +58,13 @@ def may_be_too_large(error: HsFrameError) -> bool:
     return halvings_after(error) > 0
 
 
-def speaks_of_points(error: HsFrameError) -> bool:
+def is_of_points(error: HsFrameError) -> bool:
     """Whether an error speaks of a limit of points, and not of rows."""
     words = _words(error) if isinstance(error, CallError) and not isinstance(error, IncompleteError) else ""
     return bool(_LIMIT_WORDS.search(words) and _POINT_WORDS.search(words) and not _ROW_WORDS.search(words))
 
 
-def may_be_a_points(error: HsFrameError) -> bool:
+def may_come_from_a_point(error: HsFrameError) -> bool:
     """Whether a batch that failed so may have failed for one of its points."""
     return isinstance(error, CallError | HTTPStatusError | CodecError)
 
@@ -66,10 +73,10 @@ def _words(error: CallError) -> str:
     return f"{error.err_type} {error.dis}"
 
 
-def named(error: HsFrameError, request: Request) -> HsFrameError:
+def with_point(error: HsFrameError, request: Request) -> HsFrameError:
     """The error with the point in its message, where the server refused one."""
-    point = request.targets[0].point
-    if len(request.targets) > 1 or not isinstance(error, CallError) or f"@{point.id}" in str(error):
+    point = request.records[0].point
+    if len(request.records) > 1 or not isinstance(error, CallError) or f"@{point.id}" in str(error):
         return error
     text = f"hisRead of @{point.id} ({point.dis}) over {request.asked}: {error}"
     if isinstance(error, UnknownRecError):
@@ -77,13 +84,16 @@ def named(error: HsFrameError, request: Request) -> HsFrameError:
     return type(error)(text, error.grid)
 
 
-def of_several(bad: Sequence[tuple[str, BaseException]], total: int) -> BaseException:
+def one_for_all(errors: Mapping[str, BaseException], total: int) -> BaseException:
     """One error for those of several points, by id: all are named if the server refused them."""
-    first = bad[0][1]
-    if len(bad) == 1 or not all(isinstance(error, CallError) for _, error in bad):
+    first = next(iter(errors.values()))
+    if len(errors) == 1 or not all(isinstance(error, CallError) for error in errors.values()):
         return first
-    ids = ", ".join("@" + ident for ident, _ in bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
-    return CallError(
-        f"the server refused to read {len(bad)} of {total} points: {ids}; of the first it says: {first}",
+    ids = ", ".join(f"@{ident}" for ident in list(errors)[:10])
+    more = f" and {len(errors) - 10} more" if len(errors) > 10 else ""
+    error = CallError(
+        f"the server refused to read {len(errors)} of {total} points: {ids}{more}; of the first it says: {first}",
         getattr(first, "grid", None),
     )
+    error.__cause__ = first
+    return error

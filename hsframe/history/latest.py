@@ -19,25 +19,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
-from hsframe.history.intervals import last_samples
-from hsframe.history.read import with_zones
-from hsframe.history.targets import find_targets
-from hsframe.history.windows import Target
+from hsframe.history.last_samples import last_samples
+from hsframe.history.plan import RequestLimits
+from hsframe.history.records import PointRecord, find_records, with_zones
+from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
 from hsframe.spans import epoch_us
 from hsframe.unit_array.dtype import unit_of_dtype
-
-if TYPE_CHECKING:
-    from hsframe.client import Client
 
 __all__ = ["Latest", "latest_frame", "read_latest"]
 
@@ -53,15 +51,15 @@ class Latest(NamedTuple):
 
 
 async def read_latest(
-    client: Client, points: Any, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
+    source: Source, points: Any, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
 ) -> list[Latest]:
     """The latest value of each point.
 
     Parameters
     ----------
-    client : Client
+    source : Source
     points : str, Ref, DataFrame, or an iterable of ids
-        See :func:`hsframe.history.targets.find_targets`; of what a filter finds, all points, with a history or not.
+        See :func:`hsframe.history.records.find_records`; of what a filter finds, all points, with a history or not.
     reach_us : int
         How far back a last sample is looked for, in microseconds.
     now : datetime, optional
@@ -79,38 +77,31 @@ async def read_latest(
         As :func:`hsframe.history.read.read_histories`; nothing partial is returned.
     """
     now = now or datetime.now(UTC)
-    targets = await with_zones(client, await find_targets(client, points, tags=("point", "his")))
-    read = [target for target in targets if _is_historized(target)]
-    ends_us = {target.tz: epoch_us(now) + 1 for target in read}
-    samples = {
-        history.point.id: history
-        for history in await last_samples(client, read, ends_us, reach_us, now=now, max_concurrency=max_concurrency)
-    }
-    result = []
-    for target in targets:
-        history = samples.get(target.point.id)
-        if history is not None:
-            cell = history.values[0]
-            is_nan = isinstance(cell, Number) and cell.val != cell.val
-            status = "NA" if cell is NA else "NaN" if is_nan else "ok"
-            result.append(Latest(target.point, int(history.ts_us[0]), cell, "his", status))
-        else:
-            result.append(_current(target))
-    return result
+    records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
+    historized = [record for record in records if _is_historized(record)]
+    ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
+    limits = RequestLimits(max_concurrency=max_concurrency)
+    samples = await last_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
+    by_id = {history.point.id: history for history in samples}
+    return [_latest(record, by_id.get(record.id)) for record in records]
 
 
-def _is_historized(target: Target) -> bool:
+def _is_historized(record: PointRecord) -> bool:
     """Whether to ask for a history: the record says so, or says nothing and has no present value either."""
-    record = target.record
-    return bool(record.get("his")) or not (record.get("cur") or record.get("curVal") is not None)
+    tags = record.tags
+    return bool(tags.get("his")) or not (tags.get("cur") or tags.get("curVal") is not None)
 
 
-def _current(target: Target) -> Latest:
-    value = target.record.get("curVal")
+def _latest(record: PointRecord, last: History | None) -> Latest:
+    if last is not None:
+        cell = last.values[0]
+        is_nan = isinstance(cell, Number) and cell.val != cell.val
+        status = "NA" if cell is NA else "NaN" if is_nan else "ok"
+        return Latest(record.point, int(last.ts_us[0]), cell, "his", status)
+    value, cur_status = record.tags.get("curVal"), record.tags.get("curStatus")
     if value is None:
-        return Latest(target.point, None, None, None, "none")
-    status = target.record.get("curStatus")
-    return Latest(target.point, None, value, "cur", "unknown" if status is None else str(status))
+        return Latest(record.point, None, None, None, "none")
+    return Latest(record.point, None, value, "cur", "unknown" if cur_status is None else str(cur_status))
 
 
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:

@@ -13,7 +13,7 @@ class Progress:
     Attributes
     ----------
     total, done : float
-        Points times time: known before the first sample is. A part that turns out to be there twice counts once.
+        Point-microseconds: known before the first sample is.
     samples : int
         Read so far.
     """

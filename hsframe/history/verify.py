@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hsframe.durations import DAY_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
+from hsframe.history.plan import STEP_US, RequestLimits
 from hsframe.history.read import read_histories
-from hsframe.history.windows import DAY_US, STEP_US
 from hsframe.history.write_report import Entry
 from hsframe.spans import Span, from_epoch_us
 
@@ -48,12 +49,13 @@ async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int
         A point could not be read.
     """
     found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
+    limits = RequestLimits(max_concurrency=max_concurrency)
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
-        there = [entry.target for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
+        there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server that keeps whole seconds has the first sample a little before its instant.
         start = from_epoch_us(first_us // STEP_US * STEP_US, UTC)
         span = Span(start, from_epoch_us((last_us // STEP_US + 1) * STEP_US, UTC))
-        for history in await read_histories(client, there, span, max_concurrency=max_concurrency):
+        for history in await read_histories(client, there, span, limits=limits):
             found[history.point.id].append(history)
     for entry in entries:
         entry.compared(compare(found[entry.point.id], entry.samples))

@@ -15,7 +15,7 @@ from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.points import Point
 from hsframe.frame.trend import time_index
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
-from hsframe.history.windows import Target
+from hsframe.history.records import PointRecord
 from hsframe.zones import zone
 
 __all__ = ["OPEN", "SENT", "STORED", "Entry", "WriteReport"]
@@ -39,7 +39,7 @@ class Entry:
     ----------
     samples : PointSamples
         At least one.
-    target : Target
+    record : PointRecord
         The record of the point.
 
     Attributes
@@ -53,7 +53,7 @@ class Entry:
     """
 
     samples: PointSamples
-    target: Target
+    record: PointRecord
     status: npt.NDArray[np.int8] = field(init=False)
     comparison: Comparison | None = None
     error: HsFrameError | None = None
@@ -106,7 +106,7 @@ class WriteReport:
     Parameters
     ----------
     samples : iterable of PointSamples
-    targets : mapping of id to Target
+    records : mapping of id to PointRecord
         The records of their points.
 
     Attributes
@@ -115,8 +115,8 @@ class WriteReport:
         One a point that has samples.
     """
 
-    def __init__(self, samples: Iterable[PointSamples], targets: Mapping[str, Target]) -> None:
-        self.entries = [Entry(some, targets[some.point.id]) for some in samples if len(some.ts_us)]
+    def __init__(self, samples: Iterable[PointSamples], records: Mapping[str, PointRecord]) -> None:
+        self.entries = [Entry(some, records[some.point.id]) for some in samples if len(some.ts_us)]
 
     def table(self, kind: Literal["dry run", "written", "verified", "broken off"]) -> pd.DataFrame:
         """The report of a write, a row a point.

@@ -84,7 +84,7 @@ from hsframe.frame.points import Point
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
-__all__ = ["Aggregation", "Nature", "Rule", "rules_of"]
+__all__ = ["Aggregation", "IntervalSettings", "Nature", "Rule", "rules_of"]
 
 Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
 
@@ -101,6 +101,17 @@ _LONGEST_US: Final = 1000 * 365 * 24 * HOUR_US
 
 _AMOUNTS: Final = frozenset({"energy", "apparent energy", "reactive energy", "energy by area", "volume", "mass"})
 _TIMES: Final = (("hr", HOUR_US), ("min", MINUTE_US), ("sec", SECOND_US))
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSettings:
+    """What a caller says of intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
+
+    interval: Duration
+    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    max_gap: Duration | Mapping[str, Duration] | None = None
+    min_coverage: float | None = None
+    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
+from hsframe.caller_warnings import Held, caution, holding
 from hsframe.durations import duration_us
-from hsframe.errors import MetadataError
 from hsframe.frame.in_units import Units
-from hsframe.frame.trend import Header, Missing, Shape, trend_frame
-from hsframe.history.archive import checked_path, write_archive
-from hsframe.history.intervals import Shaping
+from hsframe.frame.trend import Header, Missing, Shape
+from hsframe.history.exports import checked_path
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.read import HowToRead
-from hsframe.intervals.regular import parse_step
 from hsframe.intervals.resample import Aggregation
 from hsframe.kinds import Number
 from hsframe.session.base import SessionBase
-from hsframe.session.reading import OnError, Reading, limits_of, read_frame
+from hsframe.session.reading import OnError, ReadRequest, read_frame
 from hsframe.session.writing import write_frame
 from hsframe.spans import SpanLike
 
@@ -187,36 +184,33 @@ class HistoryVerbs(SessionBase):
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """
-        # A wrong setting is refused before anything is read.
-        trend_frame(
-            [], header=header, shape=shape, tz=tz, units="native" if isinstance(units, Mapping) else units, na=na
-        )
-        shaping = None
-        if interval is not None:
-            if na != "nan":
-                raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
-            parse_step(interval, week_start)
-            shaping = Shaping(interval, agg, max_gap, min_coverage, rollover)
-        elif (agg, max_gap, min_coverage, rollover) != (None,) * 4:
-            raise MetadataError(
-                "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
-                "in interval='15min'"
-            )
-        how: HowToRead = {
-            "limits": limits_of(limit_rows, chunk),
-            "max_concurrency": self._max_concurrency if max_concurrency is None else max_concurrency,
-        }
-        return read_frame(
-            self.run,
-            Reading(points, span, week_start, header, shaping, how),
-            remember=self._remember,
+        request = ReadRequest(
+            points,
+            span,
+            header=header,
             shape=shape,
             tz=tz,
+            week_start=week_start,
             units=units,
             na=na,
+            interval=interval,
+            agg=agg,
+            max_gap=max_gap,
+            min_coverage=min_coverage,
+            rollover=rollover,
             on_error=on_error,
+            limit_rows=limit_rows,
+            chunk=chunk,
+            max_concurrency=self._max_concurrency if max_concurrency is None else max_concurrency,
             progress=progress,
         )
+        held: Held = []
+        with holding(held):
+            result = self.run(read_frame, request)
+        for message, category in held:
+            caution(message, category)
+        self._remember(result.points)
+        return result.frame
 
     def latest(
         self,
@@ -363,5 +357,8 @@ class HistoryVerbs(SessionBase):
         MetadataError
             There is no such folder. Else as :meth:`his_read`.
         """
+        from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded where it is wanted
+
         target = checked_path(path)
-        return write_archive(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)
+        write_parquet(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)
+        return target

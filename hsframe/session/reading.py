@@ -1,149 +1,188 @@
-"""Histories to a frame from synchronous code: settings checked, read, made a frame, with what became of each point."""
+"""Histories to a frame: what is asked for, checked before anything is read, and what became of each point."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta, tzinfo
-from typing import Any, Literal
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from datetime import tzinfo
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from hsframe.caller_warnings import Held, caution, holding
-from hsframe.client import Client
-from hsframe.durations import SECOND_US, duration_us
+from hsframe.client.in_thread import in_thread
+from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ATTRS_KEY, Point
-from hsframe.frame.trend import Header, Missing, Shape, labels_of, trend_frame
-from hsframe.history.intervals import Shaping, read_intervals
+from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
+from hsframe.history.intervals import read_intervals
+from hsframe.history.plan import RequestLimits
 from hsframe.history.progress import Progress
-from hsframe.history.read import HowToRead, read_histories
-from hsframe.history.targets import find_targets
-from hsframe.history.windows import Limits
+from hsframe.history.read import read_histories
+from hsframe.history.records import find_records
+from hsframe.history.source import Source
+from hsframe.intervals.regular import parse_step
+from hsframe.intervals.resample import Aggregation, IntervalSettings
+from hsframe.kinds import Number
 from hsframe.session.progress import progress_of, ticking
 from hsframe.spans import SpanLike
 
-__all__ = ["OnError", "Reading", "limits_of", "read_frame"]
+__all__ = ["OnError", "ReadRequest", "ReadResult", "TrendFrames", "read_frame"]
 
-OnError = Literal["raise", "warn", "catalog"]
+OnError: TypeAlias = Literal["raise", "warn", "catalog"]
+TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 
-def limits_of(limit_rows: int | None, chunk: str | timedelta | None) -> Limits:
-    """The limits of a request that a caller sets.
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What is asked for; the parameters are those of :meth:`hsframe.Session.his_read`.
 
     Raises
     ------
-    MetadataError, SpanError
-        Less than one row; no length of time.
-    """
-    if limit_rows is not None and limit_rows < 1:
-        raise MetadataError(f"limit_rows is {limit_rows}; a request must be allowed a row at least")
-    window_us = None if chunk is None else duration_us(chunk, "chunk")
-    if window_us is not None and window_us < SECOND_US:
-        raise MetadataError(f"chunk is {chunk!r}; a request reaches over a second at least")
-    return Limits(window_us=window_us) if limit_rows is None else Limits(rows=limit_rows, window_us=window_us)
-
-
-@dataclass
-class Reading:
-    """One read: what is asked for, and what came.
-
-    Parameters
-    ----------
-    points, span, week_start, header
-        As for :meth:`hsframe.Session.his_read`.
-    shaping : Shaping or None
-        What is said of intervals.
-    how : HowToRead
-        With ``failures`` where errors of points are not raised.
+    MetadataError, SpanError, ZoneError
+        A setting that cannot be, or one that says nothing without another.
     """
 
     points: Any
     span: SpanLike
-    week_start: str
-    header: Header
-    shaping: Shaping | None
-    how: HowToRead
-    progress: Progress = field(default_factory=Progress)
-    targets: list[Point] = field(default_factory=list)
-    histories: list[History] = field(default_factory=list)
-    held: Held = field(default_factory=list)
+    _: KW_ONLY
+    header: Header = "dis"
+    shape: Shape = "wide"
+    tz: str | tzinfo = "point"
+    week_start: str = "monday"
+    units: Units = "native"
+    na: Missing = "nan"
+    interval: Duration | None = None
+    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    max_gap: Duration | Mapping[str, Duration] | None = None
+    min_coverage: float | None = None
+    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+    on_error: OnError = "raise"
+    limit_rows: int | None = None
+    chunk: Duration | None = None
+    max_concurrency: int | None = None
+    progress: bool | None = None
 
-    async def run(self, client: Client) -> None:
-        """Read."""
-        failures = self.how.get("failures")
-        with holding(self.held):
-            async with ticking(self.progress):
-                targets = await find_targets(client, self.points, failures=failures)
-                self.targets = [target.point for target in targets]
-                how: Any = {**self.how, "progress": self.progress, "week_start": self.week_start}
-                if not targets:
-                    return
-                if self.shaping is None:
-                    found = await read_histories(client, targets, self.span, **how)
-                else:
-                    found = await read_intervals(client, targets, self.span, self.shaping, header=self.header, **how)
-        failed = failures or {}
-        self.histories = [history for history in found if history.point.id not in failed]
+    def __post_init__(self) -> None:
+        check_settings(header=self.header, shape=self.shape, tz=self.tz, units=self.units, na=self.na)
+        if self.interval is not None:
+            if self.na != "nan":
+                raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
+            parse_step(self.interval, self.week_start)
+        elif (self.agg, self.max_gap, self.min_coverage, self.rollover) != (None,) * 4:
+            raise MetadataError(
+                "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
+                "in interval='15min'"
+            )
+        if self.on_error not in ("raise", "warn", "catalog"):
+            raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
+        if self.limit_rows is not None and self.limit_rows < 1:
+            raise MetadataError(f"limit_rows is {self.limit_rows}; a request must be allowed a row at least")
+        if self.chunk is not None and duration_us(self.chunk, "chunk") < SECOND_US:
+            raise MetadataError(f"chunk is {self.chunk!r}; a request reaches over a second at least")
+        _ = self.limits
+
+    @property
+    def intervals(self) -> IntervalSettings | None:
+        """What is said of intervals."""
+        if self.interval is None:
+            return None
+        return IntervalSettings(self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover)
+
+    @property
+    def limits(self) -> RequestLimits:
+        """How large one request to the server may be, and how many run at once."""
+        window_us = None if self.chunk is None else duration_us(self.chunk, "chunk")
+        limits = RequestLimits(window_us=window_us)
+        given = {"rows": self.limit_rows, "max_concurrency": self.max_concurrency}
+        return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
-def read_frame(
-    run: Callable[..., Any],
-    reading: Reading,
-    *,
-    remember: Callable[[Iterable[Point]], None],
-    shape: Shape,
-    tz: str | tzinfo,
-    units: Units,
-    na: Missing,
-    on_error: OnError,
-    progress: bool | None,
-) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    """Read a frame as :meth:`hsframe.Session.his_read` tells.
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """What came.
 
     Parameters
     ----------
-    run : callable
-        Runs a coroutine function with the session's client: :meth:`hsframe.Session.run`.
-    reading : Reading
-    remember : callable
-        Takes the points whose records were read here.
-    shape, tz, units, na, on_error, progress
-        As for ``his_read``.
+    frame : DataFrame or dict of str to DataFrame
+        As ``shape`` says.
+    points : sequence of Point
+        Those whose records were read.
     """
-    if on_error not in ("raise", "warn", "catalog"):
-        raise MetadataError(f"on_error={on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
+
+    frame: TrendFrames
+    points: Sequence[Point]
+
+
+async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
+    """Read a frame as :meth:`hsframe.Session.his_read` tells.
+
+    It is made in a thread, so that other requests of this loop go on.
+    """
     failures: dict[str, HsFrameError] = {}
-    if on_error != "raise":
-        reading.how["failures"] = failures
-    with progress_of(progress, "his_read") as reading.progress:
-        run(reading.run)
-    for message, category in reading.held:
+    with progress_of(request.progress, "his_read") as progress:
+        async with ticking(progress):
+            points, histories = await _histories(source, request, failures, progress)
+    held: Held = []
+
+    def make() -> TrendFrames:
+        with holding(held):
+            return _frame(request, points, histories, failures)
+
+    frame = await in_thread(make)
+    for message, category in held:
         caution(message, category)
-    remember(reading.targets)
-    unknown = [Point(ident, ident) for ident in failures if ident not in {point.id for point in reading.targets}]
-    asked = [*reading.targets, *unknown]
+    return ReadResult(frame, points)
+
+
+async def _histories(
+    source: Source, request: ReadRequest, failures: dict[str, HsFrameError], progress: Progress
+) -> tuple[list[Point], list[History]]:
+    """The points whose records were read, and the histories of those that did not fail."""
+    kept = None if request.on_error == "raise" else failures
+    records = await find_records(source, request.points, failures=kept)
+    points = [record.point for record in records]
+    if request.intervals is None:
+        read = functools.partial(read_histories, source, records, request.span)
+    else:
+        read = functools.partial(
+            read_intervals, source, records, request.span, request.intervals, header=request.header
+        )
+    return points, await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
+
+
+def _frame(
+    request: ReadRequest, points: Sequence[Point], histories: Sequence[History], failures: Mapping[str, HsFrameError]
+) -> TrendFrames:
+    """The frame, with what became of each point."""
+    known = {point.id for point in points}
+    asked = [*points, *(Point(ident, ident) for ident in failures if ident not in known)]
     # Labels are those that the columns would have if all points had been read.
-    labels = dict(zip([point.id for point in asked], labels_of(asked, reading.header), strict=True))
-    if failures and on_error == "warn":
+    labels = dict(zip([point.id for point in asked], labels_of(asked, request.header), strict=True))
+    if failures and request.on_error == "warn":
         caution(_failure_text(failures, len(asked)), ReadWarning)
     result = trend_frame(
-        reading.histories, header=lambda point: labels[point.id], shape=shape, tz=tz, units=units, na=na
+        histories,
+        header=lambda point: labels[point.id],
+        shape=request.shape,
+        tz=request.tz,
+        units=request.units,
+        na=request.na,
     )
     if isinstance(result, dict):
-        for label in labels.values():
-            result.setdefault(label, trend_frame([], tz=tz))  # no column: nothing is known of its samples
-        result = {label: result[label] for label in labels.values()}
+        # A point that failed has a frame without a column: nothing is known of its samples.
+        result = {
+            label: result[label] if label in result else trend_frame([], tz=request.tz) for label in labels.values()
+        }
     frames = list(result.values()) if isinstance(result, dict) else [result]
     differing: dict[str, int] = {}
     for df in frames:
         differing |= df.attrs[ATTRS_KEY].get("differing", {})
-    outcomes = outcomes_of(
-        labels, reading.histories, {ident: str(error) for ident, error in failures.items()}, differing
-    )
+    outcomes = outcomes_of(labels, histories, {ident: str(error) for ident, error in failures.items()}, differing)
     for df in frames:
         note_outcomes(df, outcomes)
     return result

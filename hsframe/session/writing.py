@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError
 from hsframe.frame.his_grids import FrameColumns
-from hsframe.history.targets import targets_by_id
+from hsframe.history.records import read_records
 from hsframe.history.verify import look
 from hsframe.history.write import settle, write_histories
 from hsframe.history.write import verify as read_back
@@ -60,11 +60,11 @@ async def write_frame(
         How many requests run at once.
     """
     columns = await in_thread(functools.partial(FrameColumns, df, points, known, inf=inf, convert=convert))
-    targets = await targets_by_id(client, [point.id for point in columns.points.values()])
-    records = {target.point.id: target.point for target in targets}
-    remember(records.values())
-    samples = await in_thread(columns.samples, records)
-    report = WriteReport(samples, {target.point.id: target for target in targets})
+    read = await read_records(client, [point.id for point in columns.points.values()])
+    records = {record.id: record for record in read}
+    remember(record.point for record in read)
+    samples = await in_thread(columns.samples, {record.id: record.point for record in read})
+    report = WriteReport(samples, records)
     if dry_run:
         await look(client, report.entries, max_concurrency=max_concurrency)
         return report.table("dry run")

@@ -15,8 +15,8 @@ from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
+from hsframe.history.records import PointRecord
 from hsframe.history.verify import _windows
-from hsframe.history.windows import Target
 from hsframe.history.write_report import OPEN, SENT, STORED, Entry
 from hsframe.kinds import NA, Number
 
@@ -141,7 +141,7 @@ def test_windows_hold_every_sample_and_no_long_gap(times: list[int]) -> None:
 )
 def test_the_status_of_samples(marks: list[tuple[int, int, int]], settled: bool) -> None:
     """Against a dict; what is stored stays stored; instants between the samples and beyond them do not count."""
-    entry = Entry(samples(np.arange(10.0)), Target(POINT))
+    entry = Entry(samples(np.arange(10.0)), PointRecord(POINT))
     expected = dict.fromkeys(range(10), OPEN)
     for first, last, status in marks:
         entry.mark(first * SECOND_US - 1, last * SECOND_US, status)

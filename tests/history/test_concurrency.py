@@ -7,17 +7,17 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsframe.history.concurrency import Slots
+from hsframe.history.concurrency import ConcurrencyLimit
 
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=30))
 def test_never_too_many_and_all_in_the_end(count: int, wanted: list[tuple[int, bool]]) -> None:
     async def run() -> tuple[int, int]:
-        slots, inside, most, done = Slots(count), 0, 0, 0
+        limit, inside, most, done = ConcurrencyLimit(count), 0, 0, 0
 
         async def one(depth: int) -> None:
             nonlocal inside, most, done
-            async with slots.turn(depth):
+            async with limit.turn(depth):
                 inside += 1
                 most = max(most, inside)
                 try:
@@ -34,7 +34,7 @@ def test_never_too_many_and_all_in_the_end(count: int, wanted: list[tuple[int, b
             await asyncio.sleep(0)
         await asyncio.gather(*tasks, return_exceptions=True)
         async with asyncio.timeout(5):
-            await asyncio.gather(*(one(0) for _ in range(count)))  # every slot is there again
+            await asyncio.gather(*(one(0) for _ in range(count)))  # every place is there again
         return most, done
 
     most, done = asyncio.run(run())
@@ -46,13 +46,13 @@ def test_what_was_begun_goes_before_what_waits() -> None:
     order: list[str] = []
 
     async def run() -> None:
-        slots = Slots(1)
+        limit = ConcurrencyLimit(1)
 
         async def request(name: str) -> None:
-            async with slots.turn(0):
+            async with limit.turn(0):
                 order.append(name)
                 await asyncio.sleep(0)
-            async with slots.turn(1):
+            async with limit.turn(1):
                 order.append(name + " again")
 
         await asyncio.gather(*(request(name) for name in "abc"))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,9 +34,9 @@ from hsframe.errors import (
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
-from hsframe.history.read import read_histories
-from hsframe.history.targets import find_targets, targets_by_id
-from hsframe.history.windows import Limits, Target
+from hsframe.history.plan import RequestLimits
+from hsframe.history.read import read_batches, read_histories
+from hsframe.history.records import PointRecord, find_records, read_records
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.dialects import Dialect
@@ -213,8 +215,8 @@ def rows_of(histories: list[History]) -> Samples:
 
 
 def read(server: OddServer, span: Any, **options: Any) -> list[History]:
-    targets = [Target(Point(ident, ident, tz=tz)) for ident, tz in server.zones.items()]
-    return asyncio.run(read_histories(server, targets, span, now=NOW, **options))  # type: ignore[arg-type]
+    records = [PointRecord(Point(ident, ident, tz=tz)) for ident, tz in server.zones.items()]
+    return asyncio.run(read_histories(server, records, span, now=NOW, **options))
 
 
 def spread(ids: str, count: int, step_s: int, start_s: int = BASE_S) -> Samples:
@@ -284,7 +286,7 @@ def unplanned(server: OddServer, span: Span) -> Samples:
 
 
 some_limits = st.builds(
-    Limits,
+    RequestLimits,
     st.none() | st.integers(20, 500),
     st.integers(20, 500),
     st.integers(1, 5),
@@ -294,17 +296,19 @@ some_limits = st.builds(
 
 @given(cases(), some_limits, st.integers(1, 7))
 def test_any_server_and_any_splitting_give_the_true_rows(
-    case: tuple[OddServer, Span], limits: Limits, concurrency: int
+    case: tuple[OddServer, Span], limits: RequestLimits, concurrency: int
 ) -> None:
     server, span = case
-    histories = read(server, span, limits=limits, max_concurrency=concurrency)
+    histories = read(server, span, limits=replace(limits, max_concurrency=concurrency))
     assert rows_of(histories) == truth(server, span) == unplanned(server, span)
     assert list(dict.fromkeys(history.point.id for history in histories)) == list(server.zones)
     assert server.most_running <= concurrency
 
 
 @given(cases(), some_limits, st.sets(st.sampled_from("abcd")))
-def test_points_that_cannot_be_read_spoil_no_other(case: tuple[OddServer, Span], limits: Limits, bad: set[str]) -> None:
+def test_points_that_cannot_be_read_spoil_no_other(
+    case: tuple[OddServer, Span], limits: RequestLimits, bad: set[str]
+) -> None:
     server, span = case
     server.bad_ids = frozenset(bad)
     failures: dict[str, HsFrameError] = {}
@@ -321,7 +325,7 @@ def test_a_point_that_makes_batches_time_out_is_isolated() -> None:
     server.dialect.his_read_batch = True
     span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 40 * 900) * S, UTC))
     failures: dict[str, HsFrameError] = {}
-    histories = read(server, span, failures=failures, limits=Limits(points=20))
+    histories = read(server, span, failures=failures, limits=RequestLimits(points=20))
     assert set(failures) == {"p33"}
     assert isinstance(failures["p33"], RequestTimeoutError)
     assert rows_of(histories) == {name: rows for name, rows in truth(server, span).items() if name != "p33"}
@@ -359,7 +363,7 @@ def test_a_server_that_answers_everything_is_not_asked_again_and_again(batch: st
     rows = spread("a", 3000, 900)["a"]
     server = OddServer(dict.fromkeys(names, rows), dict.fromkeys(names, "UTC"), ignore_range=True, batch=batch)
     span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 3000 * 900) * S, UTC))
-    limits = Limits(cells=1000, rows=100, points=5)
+    limits = RequestLimits(cells=1000, rows=100, points=5)
     assert rows_of(read(server, span, limits=limits)) == truth(server, span)
     assert server.dialect.ignores_range is True
     once = 2 if batch == "standard" else 10
@@ -390,17 +394,17 @@ def test_a_first_look_tells_how_dense_a_history_is() -> None:
         return answer
 
     server.grid = noting  # type: ignore[method-assign]
-    assert rows_of(read(server, span, limits=Limits(cells=4000, rows=300))) == truth(server, span)
+    assert rows_of(read(server, span, limits=RequestLimits(cells=4000, rows=300))) == truth(server, span)
     assert max(seen[1:]) <= 310
     # Without a first look, as one request is enough by the guess, the first answer tells.
     seen.clear()
-    assert rows_of(read(server, span, limits=Limits(rows=1000), max_concurrency=1)) == truth(server, span)
+    assert rows_of(read(server, span, limits=RequestLimits(rows=1000, max_concurrency=1))) == truth(server, span)
 
 
 def test_a_server_that_ignores_the_range() -> None:
     server = OddServer(spread("ab", 200, 900), {"a": "New_York", "b": "London"}, ignore_range=True)
     span = resolve("2026-11-01", "New_York")
-    histories = read(server, span, limits=Limits(rows=10))
+    histories = read(server, span, limits=RequestLimits(rows=10))
     assert rows_of(histories) == truth(server, span)
     assert len(rows_of(histories)["a"]) == 100  # 25 hours
 
@@ -458,7 +462,7 @@ def test_what_was_too_large_once_is_cut_before_it_is_sent() -> None:
     server = OddServer(spread("a", 2000, 900), {"a": "UTC"}, row_cap=300)
     span = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 2000 * 900) * S, UTC))
     # Eight windows of 250 rows would do; the plan is made for rows that are not so many.
-    assert rows_of(read(server, span, limits=Limits(rows=1000), max_concurrency=1)) == truth(server, span)
+    assert rows_of(read(server, span, limits=RequestLimits(rows=1000, max_concurrency=1))) == truth(server, span)
     first_look, answered = 1, 8
     refused = len(server.asked) - first_look - answered
     assert refused == 2
@@ -480,16 +484,124 @@ def test_what_was_too_large_once_is_cut_before_it_is_sent() -> None:
 def test_a_server_that_only_fails_is_not_asked_for_ever(error: Exception, at_most: int) -> None:
     server = OddServer(spread("a", 10, 900), {"a": "New_York"}, down=error)
     with pytest.raises(type(error)):
-        read(server, "2026", max_concurrency=1)
+        read(server, "2026", limits=RequestLimits(max_concurrency=1))
     assert 1 <= len(server.asked) <= at_most
+    # What failed is split: to send the same once more is for the client to decide.
+    assert max(Counter((tuple(ids), text) for ids, text in server.asked).values()) == 1
 
 
 def test_a_failure_stops_the_other_requests() -> None:
     server = OddServer(spread("a", 10, 900), {"a": "New_York"}, down=NetworkError("nothing answers there"))
     with pytest.raises(NetworkError, match="nothing answers"):
-        read(server, "2026", limits=Limits(rows=100), max_concurrency=2)
+        read(server, "2026", limits=RequestLimits(rows=100, max_concurrency=2))
     assert len(server.asked) <= 4
     assert server.running == 0
+
+
+# Batch by batch ----------------------------------------------------------------------------------------------------
+
+
+def batches_of(server: OddServer, span: Any, **options: Any) -> AsyncGenerator[list[History], None]:
+    records = [PointRecord(Point(ident, ident, tz=tz)) for ident, tz in server.zones.items()]
+    return read_batches(server, records, span, now=NOW, **options)
+
+
+def forty(**habits: Any) -> OddServer:
+    names = [f"p{number:02}" for number in range(40)]
+    server = OddServer(dict.fromkeys(names, spread("a", 300, 900)["a"]), dict.fromkeys(names, "UTC"), **habits)
+    server.dialect = Dialect(his_read_batch=True, ignores_range=False)
+    return server
+
+
+WEEK = Span(from_epoch_us(BASE_S * S, UTC), from_epoch_us((BASE_S + 7 * 86_400) * S, UTC))
+
+
+@given(cases(), some_limits)
+def test_each_point_comes_in_one_batch_and_whole(case: tuple[OddServer, Span], limits: RequestLimits) -> None:
+    server, span = case
+
+    async def run() -> list[list[History]]:
+        return [histories async for histories in batches_of(server, span, limits=limits)]
+
+    found = asyncio.run(run())
+    points = [ident for histories in found for ident in {history.point.id for history in histories}]
+    assert sorted(points) == sorted(server.zones)
+    assert rows_of([history for histories in found for history in histories]) == truth(server, span)
+
+
+def test_a_batch_is_given_before_all_are_read_and_no_more_than_wanted_are_read_ahead() -> None:
+    server = forty()
+
+    async def run() -> list[int]:
+        asked = []
+        limits = RequestLimits(points=1, max_concurrency=2)
+        async with aclosing(batches_of(server, WEEK, limits=limits)) as batches:
+            async for _ in batches:
+                await asyncio.sleep(0.001)  # the consumer is slow: what is under way comes to its end
+                asked.append(len(server.asked))
+        return asked
+
+    asked = asyncio.run(run())
+    assert len(server.asked) == 40
+    assert [max(count - number, 4) for number, count in enumerate(asked)] == [4] * 40
+
+
+def test_who_leaves_early_leaves_nothing_behind() -> None:
+    server = forty()
+
+    async def run() -> int:
+        async with aclosing(batches_of(server, WEEK, limits=RequestLimits(points=1))) as batches:
+            async for histories in batches:
+                assert len(histories) == 1
+                break
+        return len(asyncio.all_tasks()) - 1
+
+    assert asyncio.run(run()) == 0
+    assert server.running == 0
+    assert len(server.asked) < 20
+
+
+def test_who_is_cancelled_cancels_the_requests() -> None:
+    server = forty()
+
+    async def never(*args: Any, **kwargs: Any) -> Grid:
+        server.running += 1
+        try:
+            return await asyncio.Future()
+        finally:
+            server.running -= 1
+
+    server.answer = never  # type: ignore[method-assign]
+
+    async def run() -> None:
+        task = asyncio.create_task(anext(batches_of(server, WEEK, limits=RequestLimits(points=1))))
+        await asyncio.sleep(0.01)
+        assert server.running == 6
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert server.running == 0
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
+def test_a_failure_comes_after_what_was_given_and_ends_the_read() -> None:
+    server = forty(bad_ids=frozenset(["p07"]))
+
+    async def run() -> list[str]:
+        given: list[str] = []
+        batches = batches_of(server, WEEK, limits=RequestLimits(points=1, max_concurrency=2))
+        for _ in range(7):
+            given += [history.point.id for history in await anext(batches)]
+        with pytest.raises(CallError, match="@p07"):
+            await anext(batches)
+        assert len(asyncio.all_tasks()) == 1
+        return given
+
+    assert asyncio.run(run()) == [f"p{number:02}" for number in range(7)]
+    assert server.running == 0
+    assert len(server.asked) < 15
 
 
 def test_more_than_one_column_for_one_point_is_refused() -> None:
@@ -503,15 +615,14 @@ def test_more_than_one_column_for_one_point_is_refused() -> None:
 
 def test_at_least_one_request_at_a_time() -> None:
     with pytest.raises(MetadataError, match="max_concurrency"):
-        read(OddServer({"a": []}, {"a": "UTC"}), "today", max_concurrency=0)
+        read(OddServer({"a": []}, {"a": "UTC"}), "today", limits=RequestLimits(max_concurrency=0))
 
 
 # What people call points ------------------------------------------------------------------------------------------
 
 
 def find(server: OddServer, points: Any) -> list[str]:
-    targets = asyncio.run(find_targets(server, points))  # type: ignore[arg-type]
-    return [target.point.id for target in targets]
+    return [record.id for record in asyncio.run(find_records(server, points))]
 
 
 @pytest.fixture
@@ -568,13 +679,13 @@ def test_records_are_known_by_the_id_that_was_asked_for() -> None:
             rows = [{"id": Ref(f"p:x:{ref.val}", "Meter"), "tz": "London"} for ref in ids]
             return Grid.from_rows({}, ["id", "tz"], rows)
 
-    (target,) = asyncio.run(targets_by_id(LongIds({}, {}), ["r:1"]))  # type: ignore[arg-type]
-    assert (target.point.id, target.point.dis, target.tz) == ("r:1", "Meter", "London")
+    (record,) = asyncio.run(read_records(LongIds({}, {}), ["r:1"]))
+    assert (record.id, record.point.dis, record.tz) == ("r:1", "Meter", "London")
 
 
 def test_many_ids_are_read_in_several_requests() -> None:
     names = [str(number) for number in range(1201)]
     server = OddServer({}, dict.fromkeys(names, "UTC"))
-    targets = asyncio.run(targets_by_id(server, names))  # type: ignore[arg-type]
-    assert [target.point.id for target in targets] == names
+    records = asyncio.run(read_records(server, names))
+    assert [record.id for record in records] == names
     assert epoch_us(NOW) > 0

@@ -21,7 +21,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.compare import MISSING, compare
-from hsframe.history.windows import Target
+from hsframe.history.records import PointRecord
 from hsframe.history.write import _pieces, write_histories
 from hsframe.history.write_report import WriteReport
 from hsframe.kinds import MARKER, Number, Ref
@@ -286,7 +286,9 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
         {name: np.arange(rows, dtype=np.float64) for name in names},
         pd.DatetimeIndex(FIRST_US + np.arange(rows) * MINUTE_US, dtype="datetime64[us, UTC]"),
     )
-    report = WriteReport(FrameColumns(df, points).samples(), {name: Target(point) for name, point in points.items()})
+    report = WriteReport(
+        FrameColumns(df, points).samples(), {name: PointRecord(point) for name, point in points.items()}
+    )
     asyncio.run(write_histories(client, report))  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Histories as files: a trend frame as Parquet, with units, zones and ids in its metadata."""
+"""Where a file of histories may be written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from hsframe.errors import MetadataError
 if TYPE_CHECKING:
     import os
 
-    import pandas as pd
-
-__all__ = ["checked_path", "write_archive"]
+__all__ = ["checked_path"]
 
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
@@ -29,16 +27,3 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     if not target.parent.is_dir():
         raise MetadataError(f"there is no folder {target.parent}; make it first, or write to another one")
     return target
-
-
-def write_archive(df: pd.DataFrame, path: Path) -> Path:
-    """Write a trend frame so that the file is there whole or not at all."""
-    from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded where it is wanted
-
-    part = path.with_name(path.name + ".part")
-    try:
-        write_parquet(df, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

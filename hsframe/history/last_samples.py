@@ -1,0 +1,109 @@
+"""The last sample of each point before an instant, which may have been written long ago.
+
+It is looked for in windows that reach further and further back, for those points only that had none in the nearer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from hsframe.durations import DAY_US
+from hsframe.errors import HsFrameError
+from hsframe.frame.histories import History
+from hsframe.frame.values import null_mask
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.progress import Progress
+from hsframe.history.read import read_histories
+from hsframe.history.records import PointRecord
+from hsframe.history.source import Source
+from hsframe.spans import Span, from_epoch_us
+
+__all__ = ["FIRST_DEPTH_US", "last_samples", "span_of"]
+
+FIRST_DEPTH_US: Final = DAY_US
+# How far back each search reaches; after the last of them as far as is allowed.
+_DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
+
+
+async def last_samples(
+    source: Source,
+    records: Sequence[PointRecord],
+    ends_us: Mapping[str, int],
+    reach_us: int,
+    *,
+    now: datetime,
+    limits: RequestLimits,
+    searched_us: int = 0,
+    failures: dict[str, HsFrameError] | None = None,
+    progress: Progress | None = None,
+) -> list[History]:
+    """The last sample of each point before an instant.
+
+    Parameters
+    ----------
+    source, now, limits, failures, progress
+        As for :func:`hsframe.history.read.read_batches`.
+    records : sequence of PointRecord
+        With their zones.
+    ends_us : mapping of str to int
+        By zone: the sample is before it.
+    reach_us : int
+        How long before it a sample may be.
+    searched_us : int
+        How long before it was searched already, and nothing found.
+
+    Returns
+    -------
+    list of History
+        One sample each, NA counting as one; points without any are not among them.
+
+    Raises
+    ------
+    CallError, NetworkError, CodecError, AuthError
+        As :func:`hsframe.history.read.read_batches`.
+    """
+    found: dict[str, History] = {}
+    for depth_us in sorted({*(depth for depth in _DEPTHS_US if depth < reach_us), reach_us}):
+        if depth_us <= searched_us:
+            continue
+        windows: dict[int, list[PointRecord]] = {}
+        for record in records:
+            if record.id not in found:
+                windows.setdefault(ends_us[record.tz], []).append(_sparse(record) if searched_us else record)
+        seen: dict[str, History] = {}
+        for end_us, some in windows.items():
+            span = span_of(end_us - depth_us, end_us - searched_us)
+            for history in await read_histories(
+                source, some, span, now=now, limits=limits, failures=failures, progress=progress
+            ):
+                last, known = _last(history), seen.get(history.point.id)
+                if last is not None and (known is None or last.ts_us[0] >= known.ts_us[0]):
+                    seen[history.point.id] = last
+        found |= seen
+        searched_us = depth_us
+    return list(found.values())
+
+
+def span_of(start_us: int, end_us: int) -> Span:
+    """The span between two instants."""
+    return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
+
+
+def _sparse(record: PointRecord) -> PointRecord:
+    """A point of which a whole day was empty: few samples are expected, and so it goes well with others in a batch."""
+    return replace(record, irregular=False, rows_a_day=max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
+
+
+def _last(history: History) -> History | None:
+    """The last sample of a history, the later row where two are at one instant."""
+    kept = np.flatnonzero(~null_mask(history.values))
+    if not len(kept):
+        return None
+    instants = history.ts_us[kept]
+    place = int(kept[len(kept) - 1 - int(np.argmax(instants[::-1]))])
+    return History(history.point, history.ts_us[place : place + 1], history.values[place : place + 1])

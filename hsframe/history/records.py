@@ -1,0 +1,211 @@
+"""From what a person calls points to their records: a filter, ids, Refs, or the frame that ``read`` gave."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from hsframe.durations import DAY_US
+from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
+from hsframe.filters import means_filter
+from hsframe.frame.points import Point, as_points
+from hsframe.history.source import Source
+from hsframe.kinds import Number, Ref
+from hsframe.spans import epoch_us
+from hsframe.units import convert, convertible
+
+__all__ = ["PointRecord", "find_records", "read_records", "with_zones"]
+
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDS_A_READ: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PointRecord:
+    """A point by its record, with what that says about how to read its history.
+
+    Parameters
+    ----------
+    point : Point
+    rows_a_day : float or None
+        How dense the history is, if the record tells.
+    irregular : bool
+        Whether its samples come at instants of their own (change of value): joined with many others in a batch they
+        would make a wide table of nulls.
+    most_rows : int or None
+        As many samples as the history has in all (``hisSize``), if the record tells.
+    tags : mapping
+        The record, as far as it was read.
+    """
+
+    point: Point
+    rows_a_day: float | None = None
+    irregular: bool = False
+    most_rows: int | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, tags: Mapping[str, Any]) -> PointRecord:
+        """Of a record's tags (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
+        irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
+        interval, size = tags.get("hisInterval"), tags.get("hisSize")
+        most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
+        density = None
+        if isinstance(interval, Number) and interval.unit and convertible(interval.unit, "sec") and interval.val > 0:
+            density = 86_400 / convert(float(interval.val), interval.unit, "sec")
+        elif most is not None:
+            start, end = (tags.get(name) for name in ("hisStart", "hisEnd"))
+            if isinstance(start, datetime) and isinstance(end, datetime) and epoch_us(end) - epoch_us(start) > DAY_US:
+                density = most / ((epoch_us(end) - epoch_us(start)) / DAY_US)
+        return cls(Point.from_record(tags), density, irregular, most, tags)
+
+    @property
+    def id(self) -> str:
+        """The id of the point."""
+        return self.point.id
+
+    @property
+    def tz(self) -> str:
+        """The Haystack name of the point's zone, once it is known (:func:`with_zones`)."""
+        assert self.point.tz is not None, "the zones of points are known before anything is planned"
+        return self.point.tz
+
+
+async def find_records(
+    source: Source,
+    points: Any,
+    *,
+    tags: Sequence[str] = ("his", "point"),
+    failures: dict[str, HsFrameError] | None = None,
+) -> list[PointRecord]:
+    """The records of some points: zone, unit, kind, name, density.
+
+    Parameters
+    ----------
+    source : Source
+    points : str, Ref, Point, DataFrame, or an iterable of ids
+        A str that starts with ``@`` is an id. Else, if it parses as a filter, it is one; else it is an id. A single
+        word that finds nothing as a filter is tried as an id. Of the records that a filter finds, those with a
+        history (tag ``his``) are taken; where the server marks none so, its points.
+    tags : sequence of str
+        Of the records that a filter finds, those with the first of these tags that any of them has.
+    failures : dict of str to HsFrameError, optional
+        Where the errors of unknown ids are put; without it they are raised.
+
+    Returns
+    -------
+    list of PointRecord
+        In the order given, or in that of the server's answer to a filter; each point once.
+
+    Raises
+    ------
+    UnknownRecError
+        Ids that the server does not know; the message names them all.
+    MetadataError
+        Nothing that could be a point, or a filter that finds no point with a history.
+    """
+    if isinstance(points, str) and means_filter(points):
+        return await _by_filter(source, points.strip(), tags)
+    wanted = as_points(points.strip() if isinstance(points, str) else points)
+    if not wanted:
+        raise MetadataError("there are no points to read: what was given is empty; look some up with read('point')")
+    return await read_records(source, [point.id for point in wanted], failures)
+
+
+async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[PointRecord]:
+    grid = await source.read(text, raw=True)
+    found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
+    if not found and _WORD.fullmatch(text):
+        try:
+            return await read_records(source, [text])
+        except UnknownRecError as error:
+            raise UnknownRecError(
+                f"no record has the tag {text!r}, and none has the id @{text}; look points up with read('point')",
+                ids=error.ids,
+            ) from error
+    for tag in tags:
+        marked = [row for row in found if tag in row]
+        if marked:
+            return _each_once(marked)
+    what = f"{len(found)} records, none of them a point" if found else "no record"
+    raise MetadataError(f"the filter {text!r} finds {what}; expected points, as in 'point and his and temp'")
+
+
+async def read_records(
+    source: Source, ids: Sequence[str], failures: dict[str, HsFrameError] | None = None
+) -> list[PointRecord]:
+    """The records of some ids, in their order.
+
+    Parameters
+    ----------
+    source : Source
+    ids : sequence of str
+    failures : dict of str to HsFrameError, optional
+        Where the errors of unknown ids are put; without it they are raised.
+
+    Raises
+    ------
+    UnknownRecError
+        Ids that the server does not know; the message names them all.
+    """
+    found: list[Mapping[str, Any]] = []
+    unknown: list[str] = []
+    waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
+    while waiting:
+        some = waiting.pop(0)
+        try:
+            grid = await source.read_by_ids([Ref(ident) for ident in some], checked=False, raw=True)
+        except UnknownRecError as error:
+            # A server that refuses them all for one of them: the others are asked for again, if they are wanted.
+            lost = [ident for ident in some if ident in error.ids]
+            if not lost:
+                raise
+            unknown += lost
+            if failures is not None and len(lost) < len(some):
+                waiting.insert(0, [ident for ident in some if ident not in error.ids])
+            continue
+        # In the order asked; an unknown id is an empty row.
+        unknown += [ident for ident, row in zip(some, grid, strict=True) if not row]
+        found += [_under_the_id(ident, row) for ident, row in zip(some, grid, strict=True) if row]
+    if unknown and failures is None:
+        names = ", ".join("@" + ident for ident in unknown[:10])
+        more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
+        raise UnknownRecError(
+            f"the server knows no record of {names}{more}; look points up with read('point and his')", ids=unknown
+        )
+    if failures is not None:
+        failures.update((ident, UnknownRecError(f"the server knows no record of @{ident}")) for ident in unknown)
+    return _each_once(found)
+
+
+def _under_the_id(ident: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record under the id that was asked for: a server may answer with a longer or a shorter form of it."""
+    answered = row.get("id")
+    return {**row, "id": Ref(ident, answered.dis if isinstance(answered, Ref) else None)}
+
+
+def _each_once(rows: Sequence[Mapping[str, Any]]) -> list[PointRecord]:
+    found: dict[str, PointRecord] = {}
+    for row in rows:
+        record = PointRecord.of(row)
+        found.setdefault(record.id, record)
+    return list(found.values())
+
+
+async def with_zones(source: Source, records: Sequence[PointRecord]) -> list[PointRecord]:
+    """The records, those without a ``tz`` in the server's own zone, as the standard's default has it."""
+    if all(record.point.tz is not None for record in records):
+        return list(records)
+    dialect = source.dialect
+    if dialect.tz is None:
+        about = await source.about(raw=True)
+        tz = about[0].get("tz") if len(about) else None
+        dialect.tz = tz if isinstance(tz, str) else "UTC"
+    return [
+        record if record.point.tz is not None else replace(record, point=replace(record.point, tz=dialect.tz))
+        for record in records
+    ]

@@ -1,0 +1,59 @@
+"""What to say of points whose samples are further apart than may be bridged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from hsframe.caller_warnings import caution
+from hsframe.columns import NumberColumn
+from hsframe.errors import GapWarning
+from hsframe.frame.histories import History, Instants
+from hsframe.frame.values import null_mask
+from hsframe.intervals.resample import Rule
+
+__all__ = ["warn_of_gaps"]
+
+
+def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
+    """Say which points have samples and yet no value, because no two of them are near enough to one another.
+
+    Parameters
+    ----------
+    histories : sequence of History
+        As they were read.
+    results : sequence of History
+        What :func:`hsframe.intervals.rollup.interval_histories` made of them.
+    rules : mapping of id to Rule
+
+    Warns
+    -----
+    GapWarning
+    """
+    empty = {
+        result.point.id: result.point
+        for result in results
+        if rules[result.point.id].after_us
+        and isinstance(result.values, NumberColumn)
+        and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
+    }
+    instants: dict[str, list[Instants]] = {ident: [] for ident in empty}
+    for history in histories:
+        if history.point.id in empty:
+            instants[history.point.id].append(history.ts_us[~null_mask(history.values)])
+    apart = []
+    for ident, parts in instants.items():
+        steps = np.diff(np.unique(np.concatenate(parts)))
+        if len(steps) and int(steps.min()) > rules[ident].gap_us:
+            apart.append((empty[ident], timedelta(microseconds=int(np.median(steps)))))
+    if apart:
+        point, usual = apart[0]
+        caution(
+            f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
+            f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
+            f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer one, as in "
+            f"max_gap={{'@{point.id}': '7D'}}",
+            GapWarning,
+        )
