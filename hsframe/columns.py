@@ -10,10 +10,11 @@ Three things are kept apart, as the wire keeps them: null (no sample: an Arrow n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, overload
 
-from hsframe.kinds import NA, Number, Ref
+from hsframe.kinds import MAX_EXACT_INT, NA, Number, Ref
+from hsframe.spans import EPOCH
 from hsframe.zones import zone
 
 __all__ = [
@@ -27,9 +28,6 @@ __all__ = [
     "TagColumn",
     "TimeColumn",
 ]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXACT_INT = 2.0**53
 
 
 class ArrowColumn(Sequence[Any]):
@@ -119,7 +117,7 @@ class TimeColumn(ArrowColumn):
         self._zone = zone(tz)
 
     def _item(self, value: Any) -> datetime:
-        return (_EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
+        return (EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
 
     def _sliced(self, values: Any, na: Any) -> TimeColumn:
         return TimeColumn(values, self.tz)
@@ -148,7 +146,7 @@ class NumberColumn(ArrowColumn):
         self.unit = unit
 
     def _item(self, value: Any) -> Number:
-        if value.is_integer() and abs(value) < _EXACT_INT:
+        if value.is_integer() and abs(value) < MAX_EXACT_INT:
             return Number(int(value), self.unit)
         return Number(value, self.unit)
 

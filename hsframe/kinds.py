@@ -17,6 +17,7 @@ from hsframe.zones import haystack_name
 
 __all__ = [
     "MARKER",
+    "MAX_EXACT_INT",
     "NA",
     "REMOVE",
     "Bin",
@@ -31,6 +32,9 @@ __all__ = [
     "XStr",
     "same",
 ]
+
+MAX_EXACT_INT: Final = 2**53
+"""Below it every int is a double of its own; Numbers are doubles on the wire."""
 
 
 class _Singleton:

@@ -35,13 +35,24 @@ from hsframe.durations import LENGTHS_US, MONTHS, amount_of
 from hsframe.errors import SpanError, ZoneError
 from hsframe.zones import zone
 
-__all__ = ["Span", "SpanLike", "epoch_us", "from_epoch_us", "local_instant_us", "range_text", "resolve", "weekday_of"]
+__all__ = [
+    "EPOCH",
+    "MICROSECOND",
+    "Span",
+    "SpanLike",
+    "epoch_us",
+    "from_epoch_us",
+    "local_instant_us",
+    "range_text",
+    "resolve",
+    "weekday_of",
+]
 
 SpanLike = Any
 """What :func:`resolve` takes: str, date, datetime, a pair of them, or a Span."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_US: Final = timedelta(microseconds=1)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -70,12 +81,12 @@ def epoch_us(when: datetime) -> int:
     3600000000
     """
     # Subtracting two datetimes of one zone would go by the wall clock; from UTC it goes by the instant.
-    return (when.astimezone(UTC) - _EPOCH) // _US
+    return (when.astimezone(UTC) - EPOCH) // MICROSECOND
 
 
 def from_epoch_us(us: int, tz: tzinfo) -> datetime:
     """The aware time of an instant in a zone, with `fold` set where the clock repeats."""
-    return (_EPOCH + timedelta(microseconds=us)).astimezone(tz)
+    return (EPOCH + timedelta(microseconds=us)).astimezone(tz)
 
 
 def local_instant_us(wall: datetime, tz: tzinfo) -> int:

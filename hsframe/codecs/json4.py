@@ -14,12 +14,26 @@ from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
 from hsframe.codecs.writing import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import (
+    MARKER,
+    MAX_EXACT_INT,
+    NA,
+    REMOVE,
+    Bin,
+    Coord,
+    Marker,
+    Na,
+    Number,
+    Ref,
+    Remove,
+    Symbol,
+    Uri,
+    XStr,
+)
 
 __all__ = ["Json4"]
 
 _SOURCE: Final = "json v4"
-_EXACT_INT: Final = 2**53
 
 
 def _text(value: dict[str, Any], name: str) -> str:
@@ -186,7 +200,7 @@ class Json4(JsonCodec):
             val, unit = value.get("val"), value.get("unit")
             if unit is not None and (unit.__class__ is not str or not unit):
                 return value
-            if val.__class__ is float or (val.__class__ is int and -_EXACT_INT < val < _EXACT_INT):
+            if val.__class__ is float or (val.__class__ is int and -MAX_EXACT_INT < val < MAX_EXACT_INT):
                 return unchecked_number(val, unit)
         elif kind == "dateTime":
             val, tz = value.get("val"), value.get("tz")

@@ -17,7 +17,7 @@ from hsframe.codecs.positions import MAX_DEPTH, error_at, excerpt, text_of, too_
 from hsframe.codecs.writing import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Col, Grid
-from hsframe.kinds import Number
+from hsframe.kinds import MAX_EXACT_INT, Number
 
 __all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "has_kinds", "load_json", "whole_number"]
 
@@ -26,7 +26,6 @@ REMEMBERED: Final = 100_000
 
 # json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_EXACT_INT: Final = 2**53
 _NO_VALUE: Final = object()
 _T = TypeVar("_T")
 
@@ -306,7 +305,7 @@ def _check_depth(depth: int) -> None:
 
 def whole_number(value: int) -> float:
     """An int where it is below 2**53, else the double, which may be infinite."""
-    if -_EXACT_INT < value < _EXACT_INT:
+    if -MAX_EXACT_INT < value < MAX_EXACT_INT:
         return value
     try:
         return float(value)

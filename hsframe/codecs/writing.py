@@ -8,12 +8,12 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from hsframe.codecs.positions import MAX_DEPTH, too_deep
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
-from hsframe.kinds import Coord, Number
+from hsframe.kinds import MAX_EXACT_INT, Coord, Number
 from hsframe.zones import haystack_name
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "to_bytes",
 ]
 
-_EXACT_INT: Final = 2**53
 _Written = TypeVar("_Written")
 
 
@@ -129,7 +128,7 @@ def number_text(val: float) -> str:
     NaN and the infinities are ``NaN``, ``INF`` and ``-INF``.
     """
     if isinstance(val, int):
-        if -_EXACT_INT < val < _EXACT_INT:
+        if -MAX_EXACT_INT < val < MAX_EXACT_INT:
             return str(int(val))
         try:
             val = float(val)
@@ -141,7 +140,7 @@ def number_text(val: float) -> str:
         raise CodecError(f"a Number of {val!r} cannot be written", expected="an int or a float in it") from None
     if not finite:
         return "NaN" if math.isnan(val) else "INF" if val > 0 else "-INF"
-    if val.is_integer() and abs(val) < _EXACT_INT and (val or math.copysign(1, val) > 0):
+    if val.is_integer() and abs(val) < MAX_EXACT_INT and (val or math.copysign(1, val) > 0):
         return str(int(val))
     return float.__repr__(float(val))
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from hsframe.codecs.positions import error_at, without_lone_surrogates
 from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
 from hsframe.errors import CodecError, ZoneError
-from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import zone
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _SOURCE: Final = "zinc"
-_EXACT_INT: Final = 2**53
 
 # <digits>   := <digit> (<digit> | "_")*      an underscore before a letter begins a unit: 10_foo is 10 of unit _foo
 # <decimal>  := ["-"] <digits> ["." <digits>] [<exp>]
@@ -172,7 +171,7 @@ def number_of(decimal: str, unit: str | None = None) -> Number:
             whole = int(decimal)  # which takes the underscores, too
         except ValueError:  # it has an exponent
             return unchecked_number(float(decimal), unit)
-        if -_EXACT_INT < whole < _EXACT_INT:
+        if -MAX_EXACT_INT < whole < MAX_EXACT_INT:
             return unchecked_number(whole, unit)
     return unchecked_number(float(decimal.replace("_", "")), unit)
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hsframe.diagnosis.examination import Examination, Sample, Seen, brief
+from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
@@ -31,8 +32,6 @@ __all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_f
 Answer = tuple[str, str]
 Instants = npt.NDArray[np.int64]
 
-_DAY_US: Final = 86_400_000_000
-_SECOND_US: Final = 1_000_000
 _ENOUGH: Final = 6
 # How many points are tried over how many days: most have samples of yesterday, some histories ended long ago.
 _TRIES: Final = ((1, 5), (7, 3), (31, 2), (366, 1))
@@ -77,14 +76,14 @@ async def one_point(x: Examination) -> Answer:
     answered = 0
     for days, tries in _TRIES:
         for point, end_us in candidates[:tries]:
-            seen = await _ask(x, point, end_us - days * _DAY_US, end_us)
+            seen = await _ask(x, point, end_us - days * DAY_US, end_us)
             if seen.error is not None:
                 refusal = refusal or seen.error
                 continue
             answered += 1
             ts_us = _instants(seen, point)
             if len(ts_us) >= _ENOUGH:
-                x.sample = Sample(point, end_us - days * _DAY_US, end_us, ts_us)
+                x.sample = Sample(point, end_us - days * DAY_US, end_us, ts_us)
                 return f"yes: {len(ts_us):,} rows of {_shown(point)} over {days} day{'s'[: days > 1]}", ""
     looked = f"{len(candidates[:5])} points"
     if refusal is not None and not answered:
@@ -113,14 +112,14 @@ def _zoned(x: Examination, point: Point) -> Point:
 
 
 def _now_us() -> int:
-    return time.time_ns() // 1000 // _SECOND_US * _SECOND_US
+    return time.time_ns() // 1000 // SECOND_US * SECOND_US
 
 
 def _end_us(record: Mapping[str, Any]) -> int:
     """After the last sample, where the record tells it (Haxall, SkySpark), else the present."""
     last = record.get("hisEnd")
     if isinstance(last, datetime) and last.tzinfo is not None:
-        return epoch_us(last) // _SECOND_US * _SECOND_US + _SECOND_US
+        return epoch_us(last) // SECOND_US * SECOND_US + SECOND_US
     return _now_us()
 
 
@@ -130,7 +129,7 @@ def _four(sample: Sample) -> tuple[int, int, int, int] | None:
     places = range(len(ts_us) - 3)
     for place in sorted(places, key=lambda place: abs(place - len(ts_us) // 2)):
         four = ts_us[place : place + 4]
-        if np.diff(four).min() >= 4 * _SECOND_US:
+        if np.diff(four).min() >= 4 * SECOND_US:
             a, b, c, d = four.tolist()
             return a, b, c, d
     return None
@@ -139,7 +138,7 @@ def _four(sample: Sample) -> tuple[int, int, int, int] | None:
 def _inner(four: tuple[int, int, int, int]) -> tuple[int, int]:
     """A range that holds the second and the third of four samples, and ends at none."""
     a, b, c, d = four
-    return (a + b) // 2 // _SECOND_US * _SECOND_US, (c + d) // 2 // _SECOND_US * _SECOND_US
+    return (a + b) // 2 // SECOND_US * SECOND_US, (c + d) // 2 // SECOND_US * SECOND_US
 
 
 # -- ranges ------------------------------------------------------------------------------------------------------------
@@ -305,9 +304,9 @@ async def rows_at_once(x: Examination) -> Answer:
     if x.sample is None:
         return _NO_SAMPLE
     sample = x.sample
-    end_us = int(sample.ts_us[-1]) + _SECOND_US
+    end_us = int(sample.ts_us[-1]) + SECOND_US
     whole_us, rows = end_us - sample.start_us, len(sample.ts_us)
-    refused_us = max(_LONG_DAYS * _DAY_US, whole_us)
+    refused_us = max(_LONG_DAYS * DAY_US, whole_us)
     found = await _rows(x, sample.point, end_us - refused_us, end_us)
     if isinstance(found, int):
         x.dialect.row_cap = None

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from hsframe.errors import CodecError, ZoneError
 from hsframe.filters.tree import ESCAPES, And, Compare, Filter, Has, Missing, Or, Spec
-from hsframe.kinds import Number, Ref, Symbol, Uri
+from hsframe.kinds import MAX_EXACT_INT, Number, Ref, Symbol, Uri
 from hsframe.zones import zone
 
 __all__ = ["MAX_DEPTH", "means_filter", "parse"]
@@ -225,7 +225,7 @@ class _Parser:
         real = float(text)
         if math.isinf(real):
             self.fail(f"{text} is beyond the numbers of 64 bits", "a finite number")
-        if fraction is None and exponent is None and abs(real) < 2.0**53:
+        if fraction is None and exponent is None and abs(real) < MAX_EXACT_INT:
             return Number(int(real), unit or None)
         return Number(real, unit or None)
 

@@ -21,7 +21,7 @@ It is a column, not an attribute, so that it lives through merge, concat and Par
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,12 +37,11 @@ from hsframe.frame.trend import time_index
 from hsframe.frame.values import value_array
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri
+from hsframe.spans import EPOCH, MICROSECOND
 from hsframe.zones import haystack_name, zone
 
 __all__ = ["entity_frame"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NAT = int(np.iinfo(np.int64).min)
 _MISSING = {type(None), Na}
 _TEXTS = frozenset({Uri, Symbol})
@@ -172,7 +171,7 @@ def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
     if None in zones:
         return None  # not a Haystack DateTime; kept as it is
     ts_us = np.array(
-        [(cell - _EPOCH) // _MICROSECOND if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64
+        [(cell - EPOCH) // MICROSECOND if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64
     )
     return time_index(ts_us, _zone_of(zones), name=None)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,12 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
+from hsframe.spans import EPOCH, MICROSECOND
 from hsframe.zones import haystack_name
 
 __all__ = ["History", "Instants", "grid_histories", "is_history"]
 
 Instants = npt.NDArray[np.int64]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +167,7 @@ def _instants(times: Sequence[Any]) -> Instants:
             f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
         )
     # Subtracting goes by the offset, so the fold of a repeated hour counts.
-    return np.array([(cell - _EPOCH) // _MICROSECOND for cell in times], dtype=np.int64)
+    return np.array([(cell - EPOCH) // MICROSECOND for cell in times], dtype=np.int64)
 
 
 def _is_instant(cell: object) -> bool:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
 from hsframe.frame.his_grids import PointSamples
+from hsframe.durations import SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import same_unit
 from hsframe.kinds import Number
@@ -29,7 +30,6 @@ MISSING: Final = 0
 SAME: Final = 1
 DIFFERENT: Final = 2
 
-_SECOND_US: Final = 1_000_000
 # Two spellings of one double, and of one float in ten digits.
 _ONE_DOUBLE: Final = 1e-12
 _ONE_FLOAT: Final = 1e-9
@@ -82,9 +82,9 @@ def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
     ts_us, cells, unit = _joined(found)
     place = np.searchsorted(ts_us, meant.ts_us)
     hit = _at(ts_us, place, meant.ts_us)
-    if len(ts_us) and not hit.all() and not np.any(ts_us % _SECOND_US):
+    if len(ts_us) and not hit.all() and not np.any(ts_us % SECOND_US):
         # A server of whole seconds has the sample a little before its instant.
-        floored = meant.ts_us // _SECOND_US * _SECOND_US
+        floored = meant.ts_us // SECOND_US * SECOND_US
         place = np.where(hit, place, np.searchsorted(ts_us, floored))
         hit |= _at(ts_us, place, floored)
     state = np.zeros(len(meant.ts_us), dtype=np.int8)

@@ -18,20 +18,14 @@ from zoneinfo import ZoneInfo
 from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError
 from hsframe.server.refusal import OpRefusal
+from hsframe.spans import epoch_us
 
-__all__ = ["Window", "micros", "parse_range"]
+__all__ = ["Window", "parse_range"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO: Final = timedelta(microseconds=1)
 _EXPECTED: Final = (
     "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
     "'2026-10-01T00:00:00-04:00 New_York'"
 )
-
-
-def micros(when: datetime) -> int:
-    """Microseconds since 1970-01-01T00:00Z of an aware datetime."""
-    return (when.astimezone(UTC) - _EPOCH) // _MICRO
 
 
 @dataclass(frozen=True)
@@ -55,12 +49,12 @@ class Window:
     @property
     def start_us(self) -> int:
         """The start in epoch microseconds."""
-        return micros(self.start)
+        return epoch_us(self.start)
 
     @property
     def end_us(self) -> int | None:
         """The end in epoch microseconds, where there is one."""
-        return None if self.end is None else micros(self.end)
+        return None if self.end is None else epoch_us(self.end)
 
 
 def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:

@@ -22,7 +22,22 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import (
+    MARKER,
+    MAX_EXACT_INT,
+    NA,
+    REMOVE,
+    Bin,
+    Coord,
+    Marker,
+    Na,
+    Number,
+    Ref,
+    Remove,
+    Symbol,
+    Uri,
+    XStr,
+)
 from hsframe.zones import zone
 
 __all__ = [
@@ -81,7 +96,6 @@ _TURNS: Final = (
     dt.datetime(2021, 3, 14, 6, 30),
     dt.datetime(2021, 3, 28, 0, 30),
 )
-_FAR: Final = 2**53
 
 
 def tag_names() -> SearchStrategy[str]:
@@ -135,7 +149,7 @@ def numbers(unit: SearchStrategy[str | None] | None = None) -> SearchStrategy[Nu
     unit : strategy, optional
         For the unit; none or any of :func:`units` where it is left out.
     """
-    val = st.integers(1 - _FAR, _FAR - 1) | st.floats()
+    val = st.integers(1 - MAX_EXACT_INT, MAX_EXACT_INT - 1) | st.floats()
     return st.builds(Number, val, st.none() | units() if unit is None else unit)
 
 

@@ -16,7 +16,7 @@ from hsframe.kinds import Number, Ref
 from hsframe.server.clock import ManualClock
 from hsframe.server.database import Database
 from hsframe.server.demo import demo_building
-from hsframe.server.ranges import micros
+from hsframe.spans import epoch_us
 from hsframe.testing.server import running_server
 from hsframe.zones import zone
 
@@ -87,7 +87,7 @@ def test_writable_points(demo: Database) -> None:
 
 
 def test_over_a_year_up_to_now(demo: Database) -> None:
-    last = micros(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
+    last = epoch_us(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
     for rec in points(demo, 'hisMode == "sampled"'):
         history = demo.history(rec["id"])
         assert history.ts_us[-1] == last, rec["id"]
@@ -106,8 +106,8 @@ def test_every_sampled_point_is_whole_in_the_last_week(demo: Database) -> None:
         assert history.na is not None
         for back in range(8):
             start = midnight - timedelta(days=back)
-            day = history.between(micros(start), micros(start + timedelta(days=1)))
-            assert day.stop - day.start == (96 if back else (micros(END) - micros(midnight)) // 900_000_000 + 1)
+            day = history.between(epoch_us(start), epoch_us(start + timedelta(days=1)))
+            assert day.stop - day.start == (96 if back else (epoch_us(END) - epoch_us(midnight)) // 900_000_000 + 1)
             assert not history.na[day].any()
 
 
@@ -134,7 +134,7 @@ def test_the_repeated_hour_is_there_twice(demo: Database, site: str, tz: str, da
     midnight = datetime.fromisoformat(day).replace(tzinfo=zone(tz))
     for rec in points(demo, f'hisMode == "sampled" and siteRef == @{site}'):
         history = demo.history(rec["id"])
-        hours = history.between(micros(midnight), micros(midnight.replace(hour=3)))
+        hours = history.between(epoch_us(midnight), epoch_us(midnight.replace(hour=3)))
         if hours.stop - hours.start == 16:  # three hours of the clock are four: not a point with a gap that day
             return
     pytest.fail(f"no point of {site} is whole in the night of {day}")

@@ -14,9 +14,10 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.durations import duration_s
-from hsframe.server.ranges import micros, parse_range
+from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, union_of_times
+from hsframe.spans import epoch_us
 from hsframe.zones import zone
 
 NOW = datetime(2026, 11, 10, 17, 7, tzinfo=UTC)
@@ -134,4 +135,4 @@ def test_durations(value: Number, seconds: float) -> None:
 
 
 def test_midnight_in_micros() -> None:
-    assert micros(datetime.combine(date(1970, 1, 2), time(), UTC)) == 86_400_000_000
+    assert epoch_us(datetime.combine(date(1970, 1, 2), time(), UTC)) == 86_400_000_000

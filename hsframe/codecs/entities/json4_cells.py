@@ -26,7 +26,7 @@ from hsframe.codecs.json_common import load_json
 from hsframe.codecs.unchecked import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError, ZoneError
-from hsframe.kinds import Ref
+from hsframe.kinds import MAX_EXACT_INT, Ref
 from hsframe.zones import zone
 
 __all__ = ["Json4Reader"]
@@ -48,7 +48,6 @@ _NUMBER: Final = re.compile(
 _BARE: Final = re.compile(rb"-?[0-9][0-9.eE+-]*")
 _MOST_UNITS: Final = 12
 _LOOKS: Final = 16
-_EXACT_INT: Final = 2**53
 
 
 class Json4Reader(Reader):
@@ -221,6 +220,6 @@ class Json4Reader(Reader):
             return None
         if len(values) != len(starts) or not {int, float}.issuperset(map(type, values)):
             return None
-        if values and not -_EXACT_INT < min(values) <= max(values) < _EXACT_INT:
+        if values and not -MAX_EXACT_INT < min(values) <= max(values) < MAX_EXACT_INT:
             return None
         return list(values)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import numpy as np
 
+from hsframe.durations import DAY_US
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.server.demo.signals import Axis
 
 __all__ = ["Story"]
 
-_DAY_US = 86_400_000_000
 # A short building needs this long before it tells what the long one would: lags and averages settle.
 _SETTLE_DAYS = 2
 
@@ -44,7 +44,7 @@ class Story:
         axis = Axis.ending(now, 0, self._seed)
         if axis.end_us <= self._end_us:
             return
-        days = (axis.end_us - self._end_us) // _DAY_US + _SETTLE_DAYS
+        days = (axis.end_us - self._end_us) // DAY_US + _SETTLE_DAYS
         fresh = self._make(now, days)
         for rec in fresh.query("point"):
             self._extend(fresh, rec["id"].val)

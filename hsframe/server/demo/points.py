@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hsframe.durations import DAY_US
 from hsframe.kinds import MARKER, Coord, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.demo.signals import LEAD, Axis, Local, daily_chance
@@ -19,7 +20,6 @@ Signal = NDArray[Any]
 
 # The last days are whole: whoever looks at the last week finds every sampled point in it.
 _WHOLE_DAYS: Final = 10
-_DAY_US: Final = 86_400_000_000
 _NA_CHANCE: Final = 0.012
 _GAP_CHANCE: Final = 0.012
 
@@ -132,7 +132,7 @@ class Builder:
         start = 24 * daily_chance(axis, local, name + "/start")
         hours = shortest_h + (longest_h - shortest_h) * daily_chance(axis, local, name + "/hours")
         hit = (daily_chance(axis, local, name) < chance) & (local.hour >= start) & (local.hour < start + hours)
-        return np.asarray(hit & (axis.ts_us < axis.end_us - _WHOLE_DAYS * _DAY_US))
+        return np.asarray(hit & (axis.ts_us < axis.end_us - _WHOLE_DAYS * DAY_US))
 
 
 def _plain(values: Signal) -> Any:

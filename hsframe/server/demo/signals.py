@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hsframe.server.ranges import micros
+from hsframe.durations import MINUTE_US
+from hsframe.spans import epoch_us
 from hsframe.zones import zone
 
 __all__ = ["LEAD", "STEP_MIN", "Axis", "Local", "Weather", "daily_chance", "lag", "noise", "weather"]
@@ -26,7 +27,7 @@ STEP_MIN: Final = 15
 LEAD: Final = 96
 """Steps before the first sample that lags and averages need to settle; they are cut off at the end."""
 
-_STEP_US: Final = STEP_MIN * 60 * 1_000_000
+_STEP_US: Final = STEP_MIN * MINUTE_US
 _PER_DAY: Final = 24 * 60 // STEP_MIN
 
 
@@ -49,7 +50,7 @@ class Axis:
     @classmethod
     def ending(cls, end: datetime, days: int, seed: int) -> Axis:
         """The axis of so many days whose last step is `end`, cut to 15 minutes."""
-        last = micros(end) // _STEP_US
+        last = epoch_us(end) // _STEP_US
         return cls(last - days * _PER_DAY - LEAD, days * _PER_DAY + LEAD + 1, seed)
 
     @property

@@ -13,10 +13,11 @@ from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.server.ops.his_point import his_point
-from hsframe.server.ranges import Window, micros, parse_range
+from hsframe.server.ranges import Window, parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, Times, union_of_times
 from hsframe.server.state import Call, ref_of
+from hsframe.spans import epoch_us
 from hsframe.zones import zone
 
 __all__ = ["his_read"]
@@ -94,7 +95,7 @@ def _bounds(call: Call, window: Window, ts_us: Times) -> dict[str, Any]:
         # An open end: what is there counts, and at least the time until now.
         now = call.state.clock.now()
         last = int(ts_us[-1]) + 1 if len(ts_us) else 0
-        end = (now + timedelta(microseconds=max(last - micros(now), 0))).astimezone(window.start.tzinfo)
+        end = (now + timedelta(microseconds=max(last - epoch_us(now), 0))).astimezone(window.start.tzinfo)
     return {"hisStart": window.start, "hisEnd": max(end, window.start)}
 
 

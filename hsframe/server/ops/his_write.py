@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
+from hsframe.durations import SECOND_US
 from hsframe.errors import ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.database import Database
 from hsframe.server.ops.his_point import his_point
-from hsframe.server.ranges import micros
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Times
 from hsframe.server.state import Call, ref_of
+from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
 
 __all__ = ["his_write"]
@@ -113,7 +114,7 @@ def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
             except ZoneError:
                 name = str(when.tzinfo)
             raise _zone_refusal(name, rec, row)
-        instants[row] = micros(when)
+        instants[row] = epoch_us(when)
     return instants
 
 
