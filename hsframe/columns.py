@@ -50,7 +50,8 @@ class ArrowColumn(Sequence[Any]):
     def _item(self, value: Any) -> Any:
         return value
 
-    def _sliced(self, values: Any, na: Any) -> ArrowColumn:
+    def sliced(self, values: Any, na: Any) -> ArrowColumn:
+        """A column of the same sort over some of its cells, which the caller took from both arrays."""
         return type(self)(values, na)
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class ArrowColumn(Sequence[Any]):
                 return [self[i] for i in range(start, stop, step)]
             count = max(stop - start, 0)
             na = None if self.na is None else self.na.slice(start, count)
-            return self._sliced(self.values.slice(start, count), na)
+            return self.sliced(self.values.slice(start, count), na)
         length = len(self.values)
         if not -length <= index < length:
             raise IndexError(f"cell {index} of a column of {length}")
@@ -119,7 +120,8 @@ class TimeColumn(ArrowColumn):
     def _item(self, value: Any) -> datetime:
         return (EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
 
-    def _sliced(self, values: Any, na: Any) -> TimeColumn:
+    def sliced(self, values: Any, na: Any) -> TimeColumn:
+        """A column of times of the same zone."""
         return TimeColumn(values, self.tz)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -150,7 +152,8 @@ class NumberColumn(ArrowColumn):
             return Number(int(value), self.unit)
         return Number(value, self.unit)
 
-    def _sliced(self, values: Any, na: Any) -> NumberColumn:
+    def sliced(self, values: Any, na: Any) -> NumberColumn:
+        """A column of numbers of the same unit."""
         return NumberColumn(values, self.unit, na)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -1,4 +1,5 @@
-"""The floors of ARCHITECTURE.md: an import only points down, and heavy packages load where they are needed.
+"""The floors of ARCHITECTURE.md: an import only points down, and heavy packages load where they are needed,
+and what a module calls by an underscore is its own.
 
 The sources are read, not run: ``if TYPE_CHECKING:`` blocks do not count, imports inside functions do.
 """
@@ -210,12 +211,51 @@ def cycles(package: Path) -> list[str]:
     return found_cycles
 
 
+# Names that pandas and Python themselves give to what they ask of another object.
+PROTOCOL_NAMES = ("_getframe", "_from_sequence")
+
+
+def borrowed_names(package: Path) -> list[str]:
+    """Every underscore name that a module takes from another, as far as the source tells.
+
+    ``self._x`` and ``cls._x`` may be inherited; of anything else the module must make the name itself.
+    """
+    wrong: list[str] = []
+    for module, path in modules_of(package).items():
+        tree = ast.parse(path.read_text("utf-8"))
+        own: set[str] = set(PROTOCOL_NAMES)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                own.add(node.id if isinstance(node, ast.Name) else node.attr)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                name = next((alias.name for alias in node.names if is_private(alias.name)), None)
+                if name is not None and (node.module or "").startswith("hsframe"):
+                    wrong.append(f"{module.replace('.', '/')}:{node.lineno} imports {node.module}.{name}")
+            elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
+                of = ast.unparse(node.value)
+                if of not in ("self", "cls", "super()"):
+                    wrong.append(f"{module.replace('.', '/')}:{node.lineno} uses {of}.{node.attr}")
+    return wrong
+
+
+def is_private(name: str) -> bool:
+    """Whether a name starts with one underscore."""
+    return name.startswith("_") and not name.startswith("__")
+
+
 def test_imports_only_point_down() -> None:
     assert violations(PACKAGE) == []
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
     assert cycles(PACKAGE) == []
+
+
+def test_no_module_uses_the_underscore_names_of_another() -> None:
+    assert borrowed_names(PACKAGE) == []
 
 
 def test_every_floor_has_someone_on_it() -> None:
@@ -279,3 +319,22 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
     (package / "kinds.py").write_text("import hsframe.zones\n")
     (package / "zones.py").write_text("from hsframe.kinds import Ref\n")
     assert cycles(package) == ["kinds -> zones -> kinds"]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from hsframe.grid import _rows\n", "kinds:1 imports hsframe.grid._rows"),
+        ("def f(x: object) -> object:\n    return x._data\n", "kinds:2 uses x._data"),
+        ("class A:\n    def f(self) -> object:\n        return self.other._data\n", "kinds:3 uses self.other._data"),
+        (
+            "class A:\n    _own = 1\n    def f(self, other: A) -> object:\n        return other._own, self._base\n",
+            "",
+        ),
+        ("from sys import _getframe\nimport sys\nsys._getframe()\n", ""),
+    ],
+)
+def test_borrowed_underscore_names_are_found(tmp_path: Path, source: str, found: str) -> None:
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "kinds.py").write_text(source)
+    assert borrowed_names(tmp_path) == ([found] if found else [])

@@ -148,8 +148,8 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """
         arrays = [self._obj.iloc[:, place].array for place in range(self._obj.shape[1])]
         if not arrays or not all(isinstance(array, UnitArray) for array in arrays):
-            return self._mapped(lambda _, array: array._data)
-        block = np.stack([array._data for array in arrays])
+            return self._mapped(lambda _, array: array.magnitudes)
+        block = np.stack([array.magnitudes for array in arrays])
         result = pd.DataFrame(block.T, index=self._obj.index, columns=self._obj.columns, copy=False)
         result.attrs = self._obj.attrs
         return result

@@ -37,7 +37,7 @@ import pyarrow as pa
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.points import Point, attach, differing_of, points_of
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
+from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
 from hsframe.zones import zone_key
 
@@ -108,7 +108,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
 def _plain_frame(df: pd.DataFrame) -> pd.DataFrame:
     """The frame with doubles instead of unit columns and microseconds instead of other times; without attrs."""
     columns = {
-        place: array._data if isinstance(array, UnitArray) else _microseconds(array)
+        place: array.magnitudes if isinstance(array, UnitArray) else _microseconds(array)
         for place, array in enumerate(df[label].array for label in df.columns)
     }
     index = df.index
@@ -182,7 +182,7 @@ def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
         raise MetadataError(
             f"column {name!r} has the metadata {_PREFIX}unit = {unit!r}, but holds {column.type}; expected numbers"
         )
-    return from_arrow(column, UnitDtype(unit))
+    return UnitArray(from_arrow(column), unit)
 
 
 def _zone_of(name: str) -> ZoneInfo:

@@ -10,19 +10,18 @@ import pandas as pd
 
 from hsframe.errors import UnitError
 from hsframe.frame.points import Point, attach, points_of
-from hsframe.unit_array.arithmetic import difference_unit, squared_unit
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
+from hsframe.units.meeting import statistic_unit
 
 __all__ = ["concat", "unit_after", "with_units"]
 
 Result = TypeVar("Result", pd.DataFrame, "pd.Series[Any]")
 
 _WITHOUT_UNIT: Final = frozenset(
-    "count size nunique skew kurt kurtosis prod rank corr cov idxmin idxmax any all argmin argmax".split()  # noqa: SIM905
+    "count size nunique skew kurt kurtosis prod cumprod rank corr cov idxmin idxmax any all argmin argmax".split()  # noqa: SIM905
 )
-_SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
 
 
 def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_index: bool = False) -> pd.DataFrame:
@@ -137,11 +136,7 @@ def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | N
 
 def unit_after(how: str | None, unit: str) -> str | None:
     """The unit of a statistic of values in `unit`; of one that is not known, `unit` itself."""
-    if how in _WITHOUT_UNIT:
-        return None
-    if how in _SPREAD:
-        return difference_unit(unit)
-    return squared_unit(unit) if how == "var" else unit
+    return None if how in _WITHOUT_UNIT else statistic_unit(how, unit, otherwise=unit)
 
 
 def _unit_like(like: pd.DataFrame | pd.Series[Any], label: Hashable) -> str | None:

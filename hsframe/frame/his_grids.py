@@ -120,7 +120,7 @@ class PointSamples:
         """Those samples that a mask names."""
         if keep.all():
             return self
-        values = self.values._sliced(self.values.values.filter(keep), None)
+        values = self.values.sliced(self.values.values.filter(keep), None)
         return PointSamples(self.point, self.tz, self.ts_us[keep], values)
 
 
@@ -141,7 +141,7 @@ def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
     places = np.full(len(ts_us), -1)
     places[np.searchsorted(ts_us, samples.ts_us)] = np.arange(len(samples.ts_us))
     column = samples.values
-    return column._sliced(column.values.take(pa.array(places, mask=places < 0)), None)
+    return column.sliced(column.values.take(pa.array(places, mask=places < 0)), None)
 
 
 class FrameColumns:

@@ -67,7 +67,7 @@ class History:
 def _filtered(values: Sequence[Any], keep: npt.NDArray[np.bool_]) -> Sequence[Any]:
     if isinstance(values, ArrowColumn):
         na = None if values.na is None else values.na.filter(keep)
-        return values._sliced(values.values.filter(keep), na)
+        return values.sliced(values.values.filter(keep), na)
     return [values[place] for place in np.flatnonzero(keep).tolist()]
 
 

@@ -45,7 +45,7 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
             spread = array.std()
             cells = [array.unit, int(plain["count"])]
             for name, value in plain.iloc[1:].items():
-                cells.append(spread if name == "std" else array._simple(np.array([value]), array.dtype)[0])
+                cells.append(spread if name == "std" else UnitArray(np.array([value]), array.dtype)[0])
         else:
             cells = [None, int(plain["count"]), *plain.iloc[1:].tolist()]
         columns[place] = pd.array(cells, dtype=object)

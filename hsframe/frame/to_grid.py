@@ -75,7 +75,7 @@ def _history(series: pd.Series[Any], label: Hashable) -> Any:
 
     array = series.array
     if isinstance(array, UnitArray):
-        return NumberColumn(pa.array(array._data, from_pandas=True), array.unit)
+        return NumberColumn(pa.array(array.magnitudes, from_pandas=True), array.unit)
     if pd.api.types.is_bool_dtype(series.dtype):
         return BoolColumn(pa.array(series.astype("boolean").array))
     if pd.api.types.is_numeric_dtype(series.dtype):

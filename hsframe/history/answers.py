@@ -98,7 +98,7 @@ def _compact(history: History) -> History:
     values = history.values
     if isinstance(values, ArrowColumn):
         na = None if values.na is None else _one_array([values.na])
-        values = values._sliced(_one_array([values.values]), na)
+        values = values.sliced(_one_array([values.values]), na)
     return replace(history, ts_us=history.ts_us.copy(), values=values)
 
 
@@ -142,7 +142,7 @@ def _concatenated(columns: Sequence[Sequence[Any]]) -> ArrowColumn | None:
     if any(column.na is not None for column in alike):
         flags = (pa.array(np.zeros(len(column), dtype=bool)) if column.na is None else column.na for column in alike)
         na = _one_array(flags)
-    return first._sliced(_one_array(column.values for column in alike), na)
+    return first.sliced(_one_array(column.values for column in alike), na)
 
 
 def _one_array(arrays: Iterable[Any]) -> Any:

@@ -118,7 +118,7 @@ def _of_one_unit(track: Track) -> Any:
 
 def _floats(array: Any) -> Floats:
     if isinstance(array, UnitArray):
-        return array._data
+        return array.magnitudes
     if isinstance(array, np.ndarray):
         return array
     floats: Floats = array.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -17,27 +17,26 @@ from pandas.api.types import is_integer, pandas_dtype
 from hsframe.kinds import Number
 from hsframe.unit_array.arithmetic import UnitArithmetic
 from hsframe.unit_array.dtype import UnitDtype
+from hsframe.unit_array.interchange import to_arrow
 from hsframe.unit_array.internals import algorithms, format_array, missing
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.order import UnitOrder
-from hsframe.unit_array.reductions import UnitReductions
-from hsframe.unit_array.scalars import UnitFloat, as_float, conversion, unit_of
-from hsframe.unit_array.ufuncs import apply_ufunc
+from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
+from hsframe.unit_array.ufuncs import UnitFunctions
+from hsframe.unit_array.values import Floats
 from hsframe.units import convert
 
 __all__ = ["UnitArray"]
-
-Floats = npt.NDArray[np.float64]
 
 # Types that NumPy makes doubles of without a look at each value. UnitFloat and Number are looked at.
 _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int64, np.int32})
 _DISPLAY_ROWS = 10_000
 
 
-class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
+class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
 
-    What the operators do with units is said in :mod:`hsframe.unit_array.arithmetic`.
+    What the operators do with units is said in :mod:`hsframe.units.meeting`.
 
     Parameters
     ----------
@@ -62,10 +61,6 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
     Length: 2, dtype: unit[kWh]
     """
 
-    _data: Floats
-    _dtype: UnitDtype
-    _readonly: bool = False
-
     def __init__(self, values: Floats, dtype: UnitDtype | str, copy: bool = False) -> None:
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
             raise TypeError(
@@ -74,19 +69,6 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
             )
         self._data = values.copy() if copy else values
         self._dtype = dtype if isinstance(dtype, UnitDtype) else UnitDtype(dtype)
-
-    @classmethod
-    def _simple(cls, values: Floats, dtype: UnitDtype) -> Self:
-        self = cls.__new__(cls)
-        self._data = values
-        self._dtype = dtype
-        return self
-
-    def _like(self, values: Any, unit: str | None) -> Any:
-        """The result of an operation: an array with its unit, or plain values where there is none."""
-        if unit is None or not isinstance(values, np.ndarray) or values.dtype != np.float64:
-            return values
-        return self._simple(values, self._dtype if unit == self._dtype.unit else UnitDtype(unit))
 
     # Construction ----------------------------------------------------------------------------------------------
 
@@ -122,24 +104,10 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
     def _concat_same_type(cls, to_concat: Sequence[Self]) -> Self:
         first = to_concat[0]
         return cls._simple(
-            np.concatenate([part._data_in(first.unit, "concatenate") for part in to_concat]), first._dtype
+            np.concatenate([part.magnitudes_in(first.unit, "concatenate") for part in to_concat]), first._dtype
         )
 
-    def _data_in(self, unit: str, what: str) -> Floats:
-        change = conversion(self.unit, unit, f"{what} {self.unit} and {unit}")
-        return self._data if change is None else change(self._data)
-
     # What it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def dtype(self) -> UnitDtype:
-        """The dtype."""
-        return self._dtype
-
-    @property
-    def unit(self) -> str:
-        """The symbol of the unit."""
-        return self._dtype.unit
 
     @property
     def nbytes(self) -> int:
@@ -273,7 +241,7 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
         if dtype == self._dtype:
             return self.copy() if copy else self
         if isinstance(dtype, UnitDtype):
-            return self._simple(self._data_in_asked(dtype.unit), dtype)
+            return self._simple(self._asked_for(dtype.unit), dtype)
         if dtype == np.dtype(object):
             return objects_of(self._data.tolist(), self.unit)
         if dtype == np.dtype(np.float64):
@@ -281,7 +249,7 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
         plain = pd.Series(self._data, copy=False).astype(dtype)
         return plain.array if not isinstance(plain.dtype, np.dtype) else plain.to_numpy()
 
-    def _data_in_asked(self, unit: str) -> Floats:
+    def _asked_for(self, unit: str) -> Floats:
         values = convert(self._data, self.unit, unit)
         return values.copy() if values is self._data else values
 
@@ -316,12 +284,7 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
         return self._data
 
     def __arrow_array__(self, type: Any = None) -> Any:
-        from hsframe.unit_array.interchange import to_arrow
-
-        return to_arrow(self, type)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return apply_ufunc(self, ufunc, method, inputs, kwargs)
+        return to_arrow(self._data, type)
 
     # Functions, value by value --------------------------------------------------------------------------------------
 
@@ -355,6 +318,10 @@ class UnitArray(UnitOrder, UnitReductions, UnitArithmetic, ExtensionArray):
         return self.copy(), np.ones(len(self), dtype=np.uint64)
 
 
+# pandas asks the dtype for the array's class, which stands above it.
+UnitDtype.array_type = UnitArray
+
+
 def _is_missing(item: object) -> bool:
     return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item)
 
@@ -385,7 +352,7 @@ def _magnitudes(scalars: Any, unit: str) -> Floats:
     """The doubles of values in a unit; not copied where they are that already."""
     what = f"put values into a column of {unit}"
     if isinstance(scalars, UnitArray):
-        return scalars._data_in(unit, f"put {scalars.unit} into a column of")
+        return scalars.magnitudes_in(unit, f"put {scalars.unit} into a column of")
     dtype = getattr(scalars, "dtype", None)
     if isinstance(scalars, ExtensionArray):
         if dtype.kind in "iuf":  # type: ignore[union-attr]  # an array has a dtype

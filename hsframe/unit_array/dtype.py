@@ -5,11 +5,13 @@ from __future__ import annotations
 import builtins
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pandas.api.extensions import ExtensionDtype, register_extension_dtype
 
 from hsframe.errors import UnitError
+from hsframe.unit_array.interchange import from_arrow
+from hsframe.unit_array.mixed import MixedUnitsDtype
 from hsframe.units import converter, convertible
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class UnitDtype(ExtensionDtype):
     Notes
     -----
     What happens when units meet, in arithmetic, comparisons, NumPy functions and reductions, is said in one place:
-    :mod:`hsframe.unit_array.arithmetic`. Different units where pandas wants one dtype (``df.iloc[0]``, ``df.mean()``,
+    :mod:`hsframe.units.meeting`. Different units where pandas wants one dtype (``df.iloc[0]``, ``df.mean()``,
     ``pd.concat`` of kW above W) are an object column of :class:`~hsframe.Number`, each with its unit;
     :func:`hsframe.concat` converts instead. Plain float64 comes from ``df.hs.magnitude()`` or
     ``df.to_numpy(dtype=float)``. What pandas computes on plain numbers gets its units back by ``df.hs.rolling``,
@@ -65,6 +67,9 @@ class UnitDtype(ExtensionDtype):
     na_value = math.nan
     _is_numeric = True
     _can_hold_na = True
+
+    array_type: ClassVar[builtins.type[UnitArray]]
+    """Set by the module of the array, which stands above this one."""
 
     unit: str
 
@@ -91,9 +96,7 @@ class UnitDtype(ExtensionDtype):
     @classmethod
     def construct_array_type(cls) -> builtins.type[UnitArray]:
         """The array class that belongs to this dtype."""
-        from hsframe.unit_array.array import UnitArray
-
-        return UnitArray
+        return cls.array_type
 
     @classmethod
     def construct_from_string(cls, string: str) -> UnitDtype:
@@ -126,8 +129,6 @@ class UnitDtype(ExtensionDtype):
         """Two names of one unit have a common dtype; anything else becomes objects, each with its unit."""
         if all(isinstance(dtype, UnitDtype) and self._same_unit(dtype) for dtype in dtypes):
             return self
-        from hsframe.unit_array.mixed import MixedUnitsDtype
-
         return MixedUnitsDtype.of(dtypes)
 
     def _same_unit(self, other: UnitDtype) -> bool:
@@ -137,9 +138,7 @@ class UnitDtype(ExtensionDtype):
 
     def __from_arrow__(self, array: pa.Array | pa.ChunkedArray) -> UnitArray:
         """The array of Arrow doubles; a null is NaN."""
-        from hsframe.unit_array.interchange import from_arrow
-
-        return from_arrow(array, self)
+        return self.array_type(from_arrow(array), self)
 
 
 def unit_of_dtype(dtype: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,28 +13,13 @@ from hsframe.errors import UnitError
 from hsframe.kinds import Number
 from hsframe.unit_array.internals import algorithms, quantile_with_mask
 from hsframe.unit_array.scalars import as_float, unit_of
-
-if TYPE_CHECKING:
-    from hsframe.unit_array.dtype import UnitDtype
+from hsframe.unit_array.values import Floats, UnitValues
 
 __all__ = ["UnitOrder"]
 
-Floats = npt.NDArray[np.float64]
 
-
-class UnitOrder:
+class UnitOrder(UnitValues):
     """The part of a unit array that sorts, finds, counts and moves."""
-
-    _data: Floats
-    _dtype: UnitDtype
-
-    if TYPE_CHECKING:
-
-        @property
-        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
-        def _simple(self, values: Any, dtype: UnitDtype) -> Any: ...
-        def _value_to_set(self, value: Any) -> Any: ...
-        def _data_in(self, unit: str, what: str) -> Floats: ...
 
     def _values_for_argsort(self) -> Floats:
         return self._data
@@ -64,7 +49,7 @@ class UnitOrder:
         """Which values are among `values`; those of another unit are not, unless they convert."""
         if isinstance(values, UnitOrder):
             try:
-                values = values._data_in(self.unit, "look up")
+                values = values.magnitudes_in(self.unit, "look up")
             except UnitError:
                 return np.zeros(len(self._data), dtype=np.bool_)
         elif isinstance(values, np.ndarray) and values.dtype == object:

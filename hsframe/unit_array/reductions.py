@@ -1,47 +1,31 @@
 """Reductions, accumulations and groups of unit arrays: pandas' own functions on the doubles, and the unit of each.
 
-Which unit a result has is said in :mod:`hsframe.unit_array.arithmetic`.
+Which unit a result has is said in :mod:`hsframe.units.meeting`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.unit_array.arithmetic import difference_unit, squared_unit
 from hsframe.unit_array.groups import reduce_runs
 from hsframe.unit_array.internals import grouped, nanops
 from hsframe.unit_array.scalars import UnitFloat
+from hsframe.unit_array.values import UnitValues
+from hsframe.units.meeting import statistic_unit
 
 __all__ = ["UnitReductions"]
 
-_SAME: Final = frozenset("sum mean median min max first last nth cumsum cummin cummax quantile".split())  # noqa: SIM905
-_SPREAD: Final = frozenset({"std", "sem"})
 _REDUCERS: Final = {
     name: getattr(nanops, f"nan{name}")
     for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")
 }
 
 
-class UnitReductions:
+class UnitReductions(UnitValues):
     """The part of a unit array that sums up."""
-
-    _data: npt.NDArray[np.float64]
-
-    if TYPE_CHECKING:
-
-        @property
-        def unit(self) -> str: ...  # noqa: D102 - UnitArray says it
-        def _like(self, values: Any, unit: str | None) -> Any: ...
-
-    def _unit_after(self, how: str) -> str | None:
-        if how in _SAME:
-            return self.unit
-        if how in _SPREAD:
-            return difference_unit(self.unit)
-        return squared_unit(self.unit) if how == "var" else None
 
     def _reduce(self, name: str, *, skipna: bool = True, keepdims: bool = False, **kwargs: Any) -> Any:
         if name == "count":
@@ -54,7 +38,7 @@ class UnitReductions:
         if reducer is None:
             raise TypeError(f"{type(self).__name__} does not support operation {name!r}")
         result = reducer(self._data, axis=0, skipna=skipna, **kwargs)
-        unit = self._unit_after(name)
+        unit = statistic_unit(name, self.unit)
         if keepdims:
             return self._like(np.array([result]), unit)
         if unit is None or result != result:
@@ -65,7 +49,7 @@ class UnitReductions:
         function = {"cumsum": np.cumsum, "cumprod": np.cumprod}.get(name)
         if function is None:
             function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
-        return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), self._unit_after(name))
+        return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), statistic_unit(name, self.unit))
 
     # As numpy and some libraries call them; pandas itself goes through _reduce.
 
@@ -143,7 +127,7 @@ class UnitReductions:
                 self._data, how, has_dropped_na, min_count=min_count, comp_ids=ids, ngroups=ngroups, **kwargs
             )
         # ohlc gives four columns, for which there is no unit array.
-        return self._like(values, self._unit_after(how) if values.ndim == 1 else None)
+        return self._like(values, statistic_unit(how, self.unit) if values.ndim == 1 else None)
 
     def _groupby_quantile(self, **kwargs: Any) -> Any:
         return self._like(super()._groupby_quantile(**kwargs), self.unit)  # type: ignore[misc]  # of ExtensionArray

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hsframe import options
-from hsframe.errors import UnitError
 from hsframe.kinds import Number
-from hsframe.units import converter, convertible
+from hsframe.units.meeting import conversion
 
-__all__ = ["UnitFloat", "as_float", "conversion", "unit_of"]
+__all__ = ["UnitFloat", "as_float", "unit_of"]
 
 
 class UnitFloat(float):
@@ -67,41 +64,6 @@ class UnitFloat(float):
 def unit_of(value: object) -> str | None:
     """The unit of a scalar, None for a plain number and for anything else."""
     return value.unit if isinstance(value, UnitFloat | Number) else None
-
-
-def conversion(source: str, target: str, what: str) -> Any:
-    """How values of one unit become values of another, where an operation mixes them.
-
-    Parameters
-    ----------
-    source, target : str
-        The units.
-    what : str
-        The operation, for the message: ``"compare °F with kW"``.
-
-    Returns
-    -------
-    callable or None
-        None where nothing has to be done.
-
-    Raises
-    ------
-    UnitError
-        The units do not convert, or :mod:`hsframe.options` forbids it.
-    """
-    if source == target:
-        return None
-    if not convertible(source, target):
-        raise UnitError(f"cannot {what}: {source} does not convert to {target}")
-    change = converter(source, target)
-    if change.is_identity:
-        return None
-    if options.unit_mixing == "raise":
-        raise UnitError(
-            f"cannot {what}: the units differ and hsframe.options.unit_mixing is 'raise'; convert first with "
-            f"df.hs.to({target!r})"
-        )
-    return change
 
 
 def as_float(value: object, unit: str, what: str) -> float:

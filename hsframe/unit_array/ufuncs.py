@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from hsframe.kinds import Number
-from hsframe.unit_array.scalars import UnitFloat, as_float, conversion
+from hsframe.unit_array.reductions import UnitReductions
+from hsframe.unit_array.scalars import UnitFloat, as_float
 from hsframe.units import power
+from hsframe.units.meeting import conversion
 
-if TYPE_CHECKING:
-    from hsframe.unit_array.array import UnitArray
-
-__all__ = ["apply_ufunc"]
+__all__ = ["UnitFunctions"]
 
 # The method of the left side, and that of the right side where the left is no unit array.
 _OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
@@ -57,51 +56,49 @@ _REDUCTIONS: Final = {
 _ACCUMULATIONS: Final = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 
 
-def apply_ufunc(array: UnitArray, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What ``__array_ufunc__`` of a unit array gives.
+class UnitFunctions(UnitReductions):
+    """The part of a unit array that NumPy's functions call."""
 
-    A function that does not keep a unit gives plain arrays; a wrong unit is never given. ``out=`` is taken for plain
-    arrays only.
-    """
-    if any(isinstance(item, pd.Series | pd.Index | pd.DataFrame) for item in inputs):
-        return NotImplemented
-    if method == "__call__" and not kwargs:
-        return _call(array, ufunc, inputs)
-    if method == "reduce" and ufunc in _REDUCTIONS and not kwargs.get("keepdims") and "out" not in kwargs:
-        return array._reduce(_REDUCTIONS[ufunc], skipna=False)
-    if method == "accumulate" and ufunc in _ACCUMULATIONS and "out" not in kwargs:
-        return array._accumulate(_ACCUMULATIONS[ufunc], skipna=False)
-    return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        # A function that does not keep a unit gives plain arrays; a wrong unit is never given. out= is taken for
+        # plain arrays only.
+        if any(isinstance(item, pd.Series | pd.Index | pd.DataFrame) for item in inputs):
+            return NotImplemented
+        if method == "__call__" and not kwargs:
+            return self._called(ufunc, inputs)
+        if method == "reduce" and ufunc in _REDUCTIONS and not kwargs.get("keepdims") and "out" not in kwargs:
+            return self._reduce(_REDUCTIONS[ufunc], skipna=False)
+        if method == "accumulate" and ufunc in _ACCUMULATIONS and "out" not in kwargs:
+            return self._accumulate(_ACCUMULATIONS[ufunc], skipna=False)
+        return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
-
-def _call(array: UnitArray, ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
-    if ufunc in _OPERATORS:
-        left, right = inputs
-        direct, reflected = _OPERATORS[ufunc]
-        if hasattr(left, "_arithmetic"):
-            return getattr(left, direct)(right)
-        return getattr(right, reflected)(left)
-    if ufunc in _KEEP:
-        return array._like(ufunc(array._data), array.unit)
-    if ufunc in _CHOOSE:
-        unit = next(item.unit for item in inputs if getattr(item, "unit", None) is not None)
-        return array._like(ufunc(*(_in_unit(item, unit, ufunc.__name__) for item in inputs)), unit)
-    values = ufunc(*map(_plain, inputs))
-    if ufunc in _POWERS:
-        return array._like(values, power(array.unit, _POWERS[ufunc]))
-    return values
+    def _called(self, ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
+        if ufunc in _OPERATORS:
+            left, right = inputs
+            direct, reflected = _OPERATORS[ufunc]
+            if isinstance(left, UnitFunctions):
+                return getattr(left, direct)(right)
+            return getattr(right, reflected)(left)
+        if ufunc in _KEEP:
+            return self._like(ufunc(self._data), self.unit)
+        if ufunc in _CHOOSE:
+            unit = next(item.unit for item in inputs if getattr(item, "unit", None) is not None)
+            return self._like(ufunc(*(_in_unit(item, unit, ufunc.__name__) for item in inputs)), unit)
+        values = ufunc(*map(_plain, inputs))
+        if ufunc in _POWERS:
+            return self._like(values, power(self.unit, _POWERS[ufunc]))
+        return values
 
 
 def _plain(item: Any) -> Any:
-    return item._data if hasattr(item, "_data") and hasattr(item, "unit") else item
+    return item.magnitudes if isinstance(item, UnitFunctions) else item
 
 
 def _in_unit(item: Any, unit: str, name: str) -> Any:
     what = f"compute {name} of {unit} and {getattr(item, 'unit', 'numbers')}"
     if isinstance(item, UnitFloat | Number):
         return as_float(item, unit, what)
-    source = getattr(item, "unit", None)
-    if source is None:
+    if not isinstance(item, UnitFunctions):
         return np.asarray(item, dtype=np.float64)
-    change = conversion(source, unit, what)
-    return item._data if change is None else change(item._data)
+    change = conversion(item.unit, unit, what)
+    return item.magnitudes if change is None else change(item.magnitudes)

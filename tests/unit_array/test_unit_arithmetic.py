@@ -1,4 +1,4 @@
-"""What happens when columns with units meet (hsframe.unit_array.arithmetic)."""
+"""What happens when columns with units meet (hsframe.units.meeting)."""
 
 import operator
 
