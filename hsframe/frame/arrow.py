@@ -72,7 +72,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
 
     Examples
     --------
-    >>> df = pd.DataFrame({"Zone": pd.array([72.5], dtype=UnitDtype("°F"))})
+    >>> df = pd.DataFrame({"Zone": pd.array([72.5], dtype="unit[°F]")})
     >>> table = frame_to_arrow(df)
     >>> table.schema.field("Zone").type, table.schema.field("Zone").metadata
     (DataType(double), {b'hsframe:unit': b'\xc2\xb0F'})
