@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
-from hsframe.frame.his_grids import PointSamples
 from hsframe.durations import SECOND_US
+from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import same_unit
 from hsframe.kinds import Number
