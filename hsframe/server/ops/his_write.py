@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
-from hsframe.durations import SECOND_US
 from hsframe.errors import ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, REMOVE, Number
