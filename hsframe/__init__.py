@@ -11,6 +11,7 @@ Importing this package registers the unit dtype and the accessor ``df.hs`` with 
 server is loaded when it is first used.
 """
 
+# ruff: noqa: F405 - the names of the verbs stand in __all__; type checkers find them by the star import
 from __future__ import annotations
 
 import importlib
@@ -48,80 +49,49 @@ if TYPE_CHECKING:
     from hsframe.frame.arrow import read_parquet, write_parquet
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
-    from hsframe.session import Session, connect
-    from hsframe.session.verbs import (
-        about,
-        call,
-        close,
-        defs,
-        doctor,
-        eval,
-        eval_all,
-        export,
-        filetypes,
-        formats,
-        frame_to_his_grids,
-        his_read,
-        his_write,
-        invoke_action,
-        latest,
-        libs,
-        nav,
-        ops,
-        point_write,
-        point_write_array,
-        read,
-        read_by_ids,
-        watch,
-        watch_close,
-        watch_poll,
-        watch_sub,
-        watch_unsub,
-    )
+    from hsframe.session import AsyncSession, Session
+    from hsframe.session.default import close, connect, doctor, frame_to_his_grids
+    from hsframe.session.verbs import *  # noqa: F403 - see above
 
-# Where each name comes from that is loaded on first use (PEP 562).
+# Where each name comes from that is loaded on first use (PEP 562); all others are verbs.
 _LAZY: Final = {
+    "AsyncSession": "hsframe.session",
     "Client": "hsframe.client",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.client.tls",
+    "close": "hsframe.session.default",
     "concat": "hsframe.frame.combine",
-    "connect": "hsframe.session",
+    "connect": "hsframe.session.default",
     "decode": "hsframe.codecs",
+    "doctor": "hsframe.session.default",
     "encode": "hsframe.codecs",
+    "frame_to_his_grids": "hsframe.session.default",
     "grid_to_frame": "hsframe.frame.convert",
     "read_parquet": "hsframe.frame.arrow",
     "with_units": "hsframe.frame.combine",
     "write_parquet": "hsframe.frame.arrow",
-    **dict.fromkeys(
-        (
-            "about", "call", "close", "defs", "doctor", "eval", "eval_all", "export", "filetypes", "formats",
-            "frame_to_his_grids", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
-            "point_write", "point_write_array", "read", "read_by_ids", "watch", "watch_close", "watch_poll",
-            "watch_sub", "watch_unsub",
-        ),
-        "hsframe.session.verbs",
-    ),
-}  # fmt: skip
+}
 _LAZY_MODULES: Final = ("options", "spans", "units")
 
 __all__ = [
-    "MARKER", "NA", "REMOVE", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord", "GapWarning",
-    "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker", "MetadataError", "Na",
-    "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row", "Session", "SpanError",
-    "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning",
-    "about", "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode", "eval", "eval_all", "export",
-    "filetypes", "formats", "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest",
-    "libs", "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet",
-    "spans", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "MARKER", "NA", "REMOVE", "AsyncSession", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord",
+    "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker",
+    "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row",
+    "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr",
+    "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode",
+    "eval", "eval_all", "export", "filetypes", "formats", "frame_to_his_grids", "grid_to_frame", "his_read",
+    "his_write", "invoke_action", "latest", "libs", "nav", "ops", "options", "point_write", "point_write_array", "read",
+    "read_by_ids", "read_parquet", "spans", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
+    "with_units", "write_parquet",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"hsframe.{name}")
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module 'hsframe' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY[name]), name)
+    value = getattr(importlib.import_module(_LAZY.get(name, "hsframe.session.verbs")), name)
     globals()[name] = value
     return value
 

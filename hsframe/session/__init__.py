@@ -1,12 +1,12 @@
-"""The synchronous face: :func:`connect`, and :class:`Session` with every verb as a method.
+"""Sessions: every verb a coroutine that gives frames, and the same verbs for synchronous code.
 
-Async is the core. A session runs the methods of its :class:`hsframe.Client` through a runner
-(:mod:`hsframe.session.runners`), and makes frames of the grids that come back. What is said here about requests,
-errors and logins is what the client does.
+:class:`AsyncSession` has the verbs, once. :class:`Session`, which :func:`connect` makes, and the functions of the
+package run them through a runner (:mod:`hsframe.session.runners`) and wait. What is said here about requests, errors
+and logins is what :class:`hsframe.Client` does.
 """
 
-from hsframe.session.connecting import connect
-from hsframe.session.default import default_kept, default_session
+from hsframe.session.async_session import AsyncSession
+from hsframe.session.default import connect, default_session
 from hsframe.session.session import Session
 
-__all__ = ["Session", "connect", "default_kept", "default_session"]
+__all__ = ["AsyncSession", "Session", "connect", "default_session"]

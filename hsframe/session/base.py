@@ -1,82 +1,87 @@
-"""A session before it has verbs: its connection, its end, and the points that it has read."""
+"""An asynchronous session before it has verbs: its settings, its client, its end, and the points that it has read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Self, TypeVar
+import copy
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any, Self
 
 from hsframe.client import Client
 from hsframe.frame.points import Point
-from hsframe.grid import Grid
-from hsframe.session.connection import Connection
-from hsframe.session.default import forget_default
+from hsframe.session.settings import Settings
+from hsframe.session.signatures import takes
 
 __all__ = ["SessionBase"]
 
-T = TypeVar("T")
-
 
 class SessionBase:
-    """What the verbs of :class:`hsframe.Session` stand on."""
+    """What the verbs of :class:`hsframe.AsyncSession` stand on."""
 
-    def __init__(self, connection: Connection, *, user: str, max_concurrency: int) -> None:
-        self.uri = connection.uri
-        self._connection = connection
-        self._user = user
-        self._max_concurrency = max_concurrency
+    @takes(Settings)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.resolved()
+        self._client = self._settings.client()
+        self._closed = False
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
+        self._watches: set[AsyncGenerator[Any, None]] = set()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """A session with settings that were put together elsewhere."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
+
+    def another(self) -> Self:
+        """One with the same settings that knows the same points, not open yet."""
+        session = copy.copy(self)
+        session._client = self._settings.client()
+        session._closed = False
+        session._watches = set()
+        return session
+
+    @property
+    def uri(self) -> str:
+        """Where the API is, without credentials."""
+        return self._client.base_url
+
+    @property
+    def user(self) -> str:
+        """Who asks; empty for anonymous access."""
+        return self._settings.user or ""
 
     @property
     def client(self) -> Client:
-        """The asynchronous client, open, on the loop of the session's runner.
-
-        With ``runner="nested"`` it can be awaited in the notebook. With ``runner="thread"`` its loop is another one:
-        use :meth:`run`.
-        """
-        return self._connection.client
+        """The client that the verbs ask: grids in and grids out, one login for both."""
+        return self._client
 
     @property
     def known_points(self) -> list[Point]:
         """The points that were read in this session."""
         return list(self._known.values())
 
-    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run a coroutine function of one's own on the session's loop and wait for its result.
-
-        Parameters
-        ----------
-        fn : coroutine function
-            Called with the client and `args`.
-        *args
-        timeout_s : float, optional
-            Seconds after which it is cancelled.
-
-        Examples
-        --------
-        >>> async def both(client):                             # doctest: +SKIP
-        ...     return await asyncio.gather(client.about(), client.ops())
-        >>> about, ops = session.run(both)                      # doctest: +SKIP
-        """
-        return self._connection.run(fn, self.client, *args, timeout_s=timeout_s)
-
-    def close(self) -> None:
-        """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
-        forget_default(self)
-        self._connection.close()
-
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        """Open the connection pool; nothing is sent yet."""
+        await self._client.__aenter__()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the session: its watches, then the op ``close``, then every connection. Twice does no harm."""
+        self._closed = True
+        try:
+            for grids in list(self._watches):
+                with suppress(RuntimeError):  # a task waits for it right now; it ends with the connection
+                    await grids.aclose()
+        finally:
+            await self._client.close()
 
     def __repr__(self) -> str:
-        who = f" as {self._user}" if self._user else ""
-        return f"<Session {self.uri}{who}{', closed' if self._connection.is_closed else ''}>"
-
-    def _ask(self, name: str, *args: Any) -> Grid:
-        return self._connection.ask(name, *args)
+        who = f" as {self.user}" if self.user else ""
+        return f"<{type(self).__name__} {self.uri}{who}{', closed' if self._closed else ''}>"
 
     def _remember(self, points: Iterable[Point]) -> None:
         self._known.update((point.id, point) for point in points)

@@ -1,10 +1,9 @@
-"""One open client for synchronous code: made at need on a runner's loop, made anew after a fork, closed in the end."""
+"""One open session for synchronous code: made at need on a runner's loop, made anew after a fork, closed in the end."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import functools
 import os
 import threading
 import weakref
@@ -12,9 +11,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from hsframe.client import Client
+from hsframe.caller_warnings import Held, caution, holding
 from hsframe.errors import HsFrameError, MetadataError
-from hsframe.grid import Grid
+from hsframe.session.async_session import AsyncSession
+from hsframe.session.notebook import in_notebook
 from hsframe.session.runners import Runner
 
 __all__ = ["Connection"]
@@ -25,25 +25,22 @@ _CLOSE_S: Final = 10.0
 
 
 class Connection:
-    """A client and the loop that it lives on.
+    """An asynchronous session and the loop that it lives on.
 
     Parameters
     ----------
-    make_client : callable
-        Makes a client that is not open yet. It is called at once, so that a wrong setting shows early.
+    session : AsyncSession
+        Not open yet.
     runner : Runner
         Runs its coroutines.
     """
 
-    def __init__(self, make_client: Callable[[], Client], runner: Runner) -> None:
-        self._make_client = make_client
+    def __init__(self, session: AsyncSession, runner: Runner) -> None:
+        self._latest = session
         self._runner = runner
         self._lock = threading.RLock()
         self._closed = False
-        self._feeds: set[AsyncGenerator[Any, None]] = set()
-        self._unopened: Client | None = make_client()
-        self.uri = self._unopened.base_url
-        self._open: tuple[Client, asyncio.AbstractEventLoop, int] | None = None
+        self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None
         self._at_collection: weakref.finalize[..., Any] | None = None
         _CONNECTIONS.add(self)
 
@@ -53,8 +50,13 @@ class Connection:
         return self._closed
 
     @property
-    def client(self) -> Client:
-        """The client, open, on the loop of the runner.
+    def latest(self) -> AsyncSession:
+        """The session, open or not; only what needs no loop may be asked of it."""
+        return self._latest
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session, open, on the loop of the runner.
 
         Raises
         ------
@@ -63,54 +65,52 @@ class Connection:
         """
         with self._lock:
             if self._closed:
-                raise MetadataError(f"the session with {self.uri} is closed: call hsframe.connect(...) first")
+                raise MetadataError(f"the session with {self._latest.uri} is closed: call hsframe.connect(...) first")
             if self._open is not None:
-                client, loop, pid = self._open
+                session, loop, pid = self._open
                 if loop is self._runner.current() and pid == os.getpid():
-                    return client
+                    return session
                 self._abandon()
-            client = self._unopened or self._make_client()
-            self._unopened = None
+                self._latest = self._latest.another()
+            session = self._latest
             loop = self._runner.hold()
             try:
-                self._runner.run(client.__aenter__)
+                self._runner.run(session.__aenter__)
             except BaseException:
                 self._runner.release()
                 raise
-            self._open = (client, loop, os.getpid())
+            self._open = (session, loop, os.getpid())
             self._at_collection = weakref.finalize(self, _close_later, self._runner, *self._open)
             self._at_collection.atexit = False  # _close_all is there for that
-            return client
+            return session
 
-    def another_client(self) -> Client:
-        """A client of its own with the same settings, not open yet."""
-        return self._make_client()
+    def run(self, fn: Callable[[AsyncSession], Coroutine[Any, Any, T]], *, timeout_s: float | None = None) -> T:
+        """Run ``await fn(session)`` on the session's loop and wait for its result.
 
-    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)`` on the client's loop and wait for its result."""
-        return self._runner.run(fn, *args, timeout_s=timeout_s)
+        What it warns of points at the caller's line, which is in another thread than the loop.
+        """
+        session = self.session
+        self._warn_where_a_loop_waits()
+        held: Held = []
+        with holding(held):
+            result = self._runner.run(fn, session, timeout_s=timeout_s)
+        for message, category in held:
+            caution(message, category)
+        return result
 
-    def ask(self, name: str, *args: Any) -> Grid:
-        """The grid that a method of the client gives."""
-        grid = self.run(functools.partial(getattr(self.client, name), *args, raw=True))
-        assert isinstance(grid, Grid)
-        return grid
-
-    def each(self, make: Callable[[Client], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
-        """What an asynchronous generator of the client gives, one by one, each waited for.
+    def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
+        """What an asynchronous generator of the session gives, one by one, each waited for.
 
         However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed.
         """
-        client = self.client
-        items = make(client)
-        self._feeds.add(items)
+        session = self.session
+        items = make(session)
         try:
-            while self.client is client and (item := self.run(_next_of, items)) is not None:
+            while self.session is session and (item := self.run(lambda _: _next_of(items))) is not None:
                 yield item[0]
         finally:
             with suppress(HsFrameError, RuntimeError):  # closed already, or collected in the loop's own thread
-                self.run(_close_of, items, timeout_s=_CLOSE_S)
-            self._feeds.discard(items)
+                self._runner.run(items.aclose, timeout_s=_CLOSE_S)
 
     def close(self) -> None:
         """Send the op ``close`` to the server and close every connection; a second time does nothing."""
@@ -118,21 +118,31 @@ class Connection:
             self._closed = True
             if self._open is None:
                 return
-            client, loop, pid = self._open
+            session, loop, pid = self._open
             if pid != os.getpid() or loop is not self._runner.current():
                 self._abandon()
                 return
             self._forget()
         try:
-            for items in list(self._feeds):  # while there is a line to say good-bye on
-                with suppress(HsFrameError, RuntimeError):
-                    self._runner.run(_close_of, items, timeout_s=_CLOSE_S)
-            self._runner.run(client.close)
+            self._runner.run(session.close)
         finally:
             self._runner.release()
 
+    def _warn_where_a_loop_waits(self) -> None:
+        """A loop that runs in this thread stands still until the answer is there; in a notebook nobody minds."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if running is not self._runner.current() and not in_notebook():
+            caution(
+                "a synchronous verb of hsframe inside a coroutine stops this thread's event loop until the server has "
+                "answered; await the same verb of hsframe.AsyncSession instead",
+                RuntimeWarning,
+            )
+
     def _abandon(self) -> None:
-        """Let go of a client that belongs to the parent process, or to a loop that is gone, without touching it."""
+        """Let go of a session that belongs to the parent process, or to a loop that is gone, without touching it."""
         assert self._open is not None
         _ABANDONED.append(self._open)
         self._forget()
@@ -149,23 +159,19 @@ async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
     return None
 
 
-async def _close_of(items: AsyncGenerator[Any, None]) -> None:
-    await items.aclose()
-
-
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 # Kept for ever: collecting them would close sockets that another process uses.
-_ABANDONED: list[tuple[Client, asyncio.AbstractEventLoop, int]] = []
+_ABANDONED: list[tuple[AsyncSession, asyncio.AbstractEventLoop, int]] = []
 
 
-def _close_later(runner: Runner, client: Client, loop: asyncio.AbstractEventLoop, pid: int) -> None:
-    """A connection went out of use unclosed: close its client when the loop has time, then let go of the loop."""
+def _close_later(runner: Runner, session: AsyncSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    """A connection went out of use unclosed: close its session when the loop has time, then let go of the loop."""
     if pid != os.getpid() or not loop.is_running():
         return
 
     async def close() -> None:
         try:
-            await client.close()
+            await session.close()
         finally:
             loop.call_soon(runner.release)
 

@@ -1,22 +1,89 @@
-"""The default session: the one that the verbs of the package speak to."""
+"""The default session: :func:`connect` makes it, and the functions of the package speak to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+import functools
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from hsframe.errors import MetadataError
+from hsframe.frame import his_grids
+from hsframe.session.session import Session
+from hsframe.session.settings import SessionSettings
+from hsframe.session.signatures import Overloaded, OverloadedMethod, takes, without_self
 
 if TYPE_CHECKING:
-    from hsframe.session.base import SessionBase
-    from hsframe.session.session import Session
+    import pandas as pd
 
-__all__ = ["become_default", "default_kept", "default_session", "forget_default"]
+    from hsframe.frame.points import Point
+    from hsframe.grid import Grid
+    from hsframe.kinds import Ref
 
-_CONNECT_FIRST: Final = "there is no session: call hsframe.connect(...) first"
+__all__ = ["close", "connect", "default_session", "doctor", "frame_to_his_grids", "of_default"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
 
 _default: Session | None = None
+
+
+@takes(SessionSettings)
+def connect(settings: SessionSettings) -> Session:
+    """Connect to a Haystack server; the session becomes the default one of the module's verbs.
+
+    Nothing is sent yet: the login is part of the first request.
+
+    Parameters
+    ----------
+    uri : str, optional
+        Where the API is, as ``"http://127.0.0.1:8080/api"``; a trailing slash makes no difference. Environment:
+        ``HSFRAME_URI``.
+    user, password : str, optional
+        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. A user that is ``""`` is nobody: anonymous access.
+    token : str, optional
+        A bearer token in place of a login. Environment: ``HSFRAME_TOKEN``, where neither `user` nor `password` is
+        given here.
+    auth : str
+        The login scheme: ``"auto"`` takes the one that the server offers.
+    allow_insecure : bool
+        Allow PLAINTEXT and Basic over plain http to another machine.
+    format : {"zinc", "json", "json3"}
+        The wire format of requests and answers; ``"json"`` is version 4.
+    tls : TLSConfig, optional
+        A client certificate, an authority of one's own.
+    timeout : float or aiohttp.ClientTimeout, optional
+        Seconds that one request may take; 30 by default.
+    proxy : str, optional
+        ``http://user:password@host:port``.
+    headers : mapping, optional
+        Extra headers for every request.
+    max_concurrency : int
+        How many requests of one read or write run at once.
+    runner : {"thread", "nested"}
+        How the asynchronous core is run, see :mod:`hsframe.session.runners`.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    MetadataError
+        There is no uri, or a setting is none of those that exist.
+
+    Examples
+    --------
+    >>> with hsframe.connect("http://127.0.0.1:8080/api/", "demo", "demo") as s:
+    ...     s
+    <Session http://127.0.0.1:8080/api as demo>
+    """
+    global _default
+    _default = session = Session(settings)
+    return session
 
 
 def default_session() -> Session:
@@ -27,30 +94,98 @@ def default_session() -> Session:
     MetadataError
         There is none, or it was closed.
     """
-    if _default is None:
-        raise MetadataError(_CONNECT_FIRST)
+    if _default is None or _default.is_closed:
+        raise MetadataError("there is no session: call hsframe.connect(...) first")
     return _default
 
 
-def become_default(session: Session) -> None:
-    """Make a session the default one, in place of any other."""
-    global _default
-    _default = session
+@overload
+def of_default(method: Callable[Concatenate[Session, P], R]) -> Callable[P, R]: ...
+@overload
+def of_default(method: OverloadedMethod[P, R, Q, S]) -> Overloaded[P, R, Q, S]: ...
+def of_default(method: Any) -> Any:
+    """A method of :class:`Session` as a function on the default session, with its signature and documentation."""
+
+    @functools.wraps(method)
+    def verb(*args: Any, **kwargs: Any) -> Any:
+        return method(default_session(), *args, **kwargs)
+
+    verb.__signature__ = without_self(method)  # type: ignore[attr-defined]
+    verb.__module__, verb.__qualname__ = __name__, method.__name__
+    return verb
 
 
-def forget_default(session: SessionBase) -> None:
-    """A session is the default one no longer; nothing happens where it is not."""
-    global _default
-    if _default is session:
-        _default = None
+@dataclass(kw_only=True)
+class _DoctorSettings(SessionSettings):
+    point: Ref | str | None = None
+
+    @property
+    def name_a_server(self) -> bool:
+        """Whether more is said than which point to look at."""
+        return self != _DoctorSettings(point=self.point)
 
 
-@contextmanager
-def default_kept() -> Iterator[None]:
-    """What is connected inside the block does not become the default session."""
-    global _default
-    kept = _default
-    try:
-        yield
-    finally:
-        _default = kept
+@takes(_DoctorSettings)
+def doctor(settings: _DoctorSettings) -> pd.DataFrame:
+    """What a server can do, asked question by question, with advice; nothing is written to the server.
+
+    Parameters
+    ----------
+    uri, user, password, ...
+        As for :func:`hsframe.connect`. Without any of them the server of the default session is looked at; without a
+        session too, that of the environment. The default session stays what it is.
+    point : Ref or str, optional
+        The id of a point with a history to try things with; one is looked for otherwise.
+
+    Returns
+    -------
+    DataFrame
+        A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot be
+        reached, or refuses the login, is an answer too.
+
+    Raises
+    ------
+    MetadataError
+        There is no uri, or a setting is none of those that exist.
+
+    Examples
+    --------
+    >>> from hsframe.server.database import Database
+    >>> from hsframe.testing.server import running_server
+    >>> with running_server(Database()) as server:
+    ...     table = hsframe.doctor(server.uri, server.user, server.password)
+    >>> table.set_index("question")["answer"]["formats"]
+    'Zinc: yes; JSON v4: yes; JSON v3: yes'
+    """
+    session: Session | None = None
+    if not settings.name_a_server:
+        with suppress(MetadataError):
+            session = default_session()
+    if session is not None:
+        return session.doctor(settings.point)
+    with Session(settings) as session:
+        return session.doctor(settings.point)
+
+
+def close() -> None:
+    """Close the default session, if there is one."""
+    with suppress(MetadataError):
+        default_session().close()
+
+
+def frame_to_his_grids(
+    df: pd.DataFrame | pd.Series[Any],
+    points: Any = None,
+    *,
+    inf: Literal["refuse", "send"] = "refuse",
+    convert: bool = False,
+) -> list[Grid]:
+    """The batch hisWrite grids of a frame, one a zone; nothing is asked of the server and nothing sent."""
+    known: Iterable[Point] = ()
+    with suppress(MetadataError):  # offline the frame itself, or points=, says what its columns are
+        known = default_session().known_points
+    return his_grids.frame_to_his_grids(df, points, inf=inf, convert=convert, known=known)
+
+
+if his_grids.frame_to_his_grids.__doc__ is not None:  # python -OO drops docstrings
+    frame_to_his_grids.__doc__ = his_grids.frame_to_his_grids.__doc__

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import pandas as pd
 
-from hsframe.caller_warnings import Held, caution, holding
+from hsframe.client.in_thread import in_thread
 from hsframe.durations import duration_us
 from hsframe.frame.in_units import Units
-from hsframe.frame.trend import Header, Missing, Shape
+from hsframe.frame.trend import Header
 from hsframe.history.exports import checked_path
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.intervals.resample import Aggregation
-from hsframe.kinds import Number
 from hsframe.session.base import SessionBase
-from hsframe.session.reading import OnError, ReadRequest, read_frame
+from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
+from hsframe.session.signatures import OverloadedMethod, takes
 from hsframe.session.writing import write_frame
 from hsframe.spans import SpanLike
 
@@ -28,78 +27,38 @@ if TYPE_CHECKING:
 
 __all__ = ["HistoryVerbs"]
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+
+
+def _by_shape(
+    frame: Callable[P, ReadRequest], frames: Callable[Q, ReadRequest]
+) -> Callable[
+    [Callable[[Any, ReadRequest], Coroutine[Any, Any, TrendFrames]]],
+    OverloadedMethod[P, Coroutine[Any, Any, pd.DataFrame], Q, Coroutine[Any, Any, dict[str, pd.DataFrame]]],
+]:
+    """Let a verb that takes a request be called with its settings; its result depends on which of two they fit."""
+    return takes(frame)  # type: ignore[return-value]
+
+
+if TYPE_CHECKING:  # the settings of a request again, told apart by their shape
+
+    @dataclass(frozen=True)
+    class _OneFrame(ReadRequest):
+        shape: Literal["wide", "long"] = field(default="wide", kw_only=True)
+
+    @dataclass(frozen=True)
+    class _FrameAPoint(ReadRequest):
+        shape: Literal["dict"] = field(kw_only=True)
+else:
+    _OneFrame = _FrameAPoint = ReadRequest
+
 
 class HistoryVerbs(SessionBase):
     """Histories to frames, and frames to histories."""
 
-    @overload
-    def his_read(
-        self,
-        points: Any,
-        span: SpanLike,
-        *,
-        header: Header = ...,
-        shape: Literal["wide", "long"] = ...,
-        tz: str | tzinfo = ...,
-        week_start: str = ...,
-        units: Units = ...,
-        na: Missing = ...,
-        interval: str | timedelta | None = ...,
-        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
-        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
-        min_coverage: float | None = ...,
-        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
-        on_error: OnError = ...,
-        limit_rows: int | None = ...,
-        chunk: str | timedelta | None = ...,
-        max_concurrency: int | None = ...,
-        progress: bool | None = ...,
-    ) -> pd.DataFrame: ...
-    @overload
-    def his_read(
-        self,
-        points: Any,
-        span: SpanLike,
-        *,
-        header: Header = ...,
-        shape: Literal["dict"],
-        tz: str | tzinfo = ...,
-        week_start: str = ...,
-        units: Units = ...,
-        na: Missing = ...,
-        interval: str | timedelta | None = ...,
-        agg: Aggregation | Mapping[str, Aggregation] | None = ...,
-        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = ...,
-        min_coverage: float | None = ...,
-        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = ...,
-        on_error: OnError = ...,
-        limit_rows: int | None = ...,
-        chunk: str | timedelta | None = ...,
-        max_concurrency: int | None = ...,
-        progress: bool | None = ...,
-    ) -> dict[str, pd.DataFrame]: ...
-    def his_read(
-        self,
-        points: Any,
-        span: SpanLike,
-        *,
-        header: Header = "dis",
-        shape: Shape = "wide",
-        tz: str | tzinfo = "point",
-        week_start: str = "monday",
-        units: Units = "native",
-        na: Missing = "nan",
-        interval: str | timedelta | None = None,
-        agg: Aggregation | Mapping[str, Aggregation] | None = None,
-        max_gap: str | timedelta | Mapping[str, str | timedelta] | None = None,
-        min_coverage: float | None = None,
-        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
-        on_error: OnError = "raise",
-        limit_rows: int | None = None,
-        chunk: str | timedelta | None = None,
-        max_concurrency: int | None = None,
-        progress: bool | None = None,
-    ) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    @_by_shape(_OneFrame, _FrameAPoint)
+    async def his_read(self, request: ReadRequest) -> TrendFrames:
         """The histories of some points as a frame: every sample once, at its instant, in its unit.
 
         Parameters
@@ -184,35 +143,13 @@ class HistoryVerbs(SessionBase):
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """
-        request = ReadRequest(
-            points,
-            span,
-            header=header,
-            shape=shape,
-            tz=tz,
-            week_start=week_start,
-            units=units,
-            na=na,
-            interval=interval,
-            agg=agg,
-            max_gap=max_gap,
-            min_coverage=min_coverage,
-            rollover=rollover,
-            on_error=on_error,
-            limit_rows=limit_rows,
-            chunk=chunk,
-            max_concurrency=self._max_concurrency if max_concurrency is None else max_concurrency,
-            progress=progress,
-        )
-        held: Held = []
-        with holding(held):
-            result = self.run(read_frame, request)
-        for message, category in held:
-            caution(message, category)
+        if request.max_concurrency is None:
+            request = replace(request, max_concurrency=self._settings.max_concurrency)
+        result = await read_frame(self.client, request)
         self._remember(result.points)
         return result.frame
 
-    def latest(
+    async def latest(
         self,
         points: Any,
         *,
@@ -250,12 +187,11 @@ class HistoryVerbs(SessionBase):
             The points are in several zones, and ``ts`` is in UTC.
         """
         reach_us = duration_us(max_age, "max_age")
-        read = functools.partial(read_latest, max_concurrency=self._max_concurrency)
-        rows = self.run(read, points, reach_us)
+        rows = await read_latest(self.client, points, reach_us, max_concurrency=self._settings.max_concurrency)
         self._remember(row.point for row in rows)
         return latest_frame(rows, units=units, tz=tz)
 
-    def his_write(
+    async def his_write(
         self,
         df: pd.DataFrame | pd.Series[Any],
         *,
@@ -315,8 +251,9 @@ class HistoryVerbs(SessionBase):
         (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``, ``"not
         written"``, ``"unknown"``) and ``reason``.
         """
-        write = functools.partial(
-            write_frame,
+        return await write_frame(
+            self.client,
+            df,
             points=points,
             known=self.known_points,
             remember=self._remember,
@@ -324,11 +261,10 @@ class HistoryVerbs(SessionBase):
             verify=verify,
             inf=inf,
             convert=convert,
-            max_concurrency=self._max_concurrency,
+            max_concurrency=self._settings.max_concurrency,
         )
-        return self.run(write, df)
 
-    def export(
+    async def export(
         self,
         points: Any,
         span: SpanLike,
@@ -360,5 +296,6 @@ class HistoryVerbs(SessionBase):
         from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded where it is wanted
 
         target = checked_path(path)
-        write_parquet(self.his_read(points, span, header=header, tz=tz, week_start=week_start), target)
+        df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)
+        await in_thread(write_parquet, df, target)
         return target

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ __all__ = ["PointVerbs"]
 class PointVerbs(SessionBase):
     """Values written to points, and records watched."""
 
-    def point_write(
+    async def point_write(
         self, id: Ref | str, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
     ) -> pd.DataFrame:
         """Write a value at a level of a point's priority array; None takes the level's value away.
@@ -43,13 +42,13 @@ class PointVerbs(SessionBase):
         DataFrame
             The server's answer, mostly empty.
         """
-        return entity_frame(self._ask("point_write", id, level, val, who, duration))
+        return entity_frame(await self.client.point_write(id, level, val, who, duration, raw=True))
 
-    def point_write_array(self, id: Ref | str) -> pd.DataFrame:
+    async def point_write_array(self, id: Ref | str) -> pd.DataFrame:
         """The priority array of a point: a row a level, with ``level``, ``levelDis``, ``val``, ``who``."""
-        return entity_frame(self._ask("point_write_array", id))
+        return entity_frame(await self.client.point_write_array(id, raw=True))
 
-    def watch_sub(
+    async def watch_sub(
         self, ids: Iterable[Ref | str], watch_dis: str, lease: Number | timedelta | None = None
     ) -> pd.DataFrame:
         """Open a watch on some records.
@@ -67,9 +66,9 @@ class PointVerbs(SessionBase):
         DataFrame
             The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` wants.
         """
-        return self._watched(self._ask("watch_sub", list(ids), watch_dis, lease))
+        return _watched(await self.client.watch_sub(list(ids), watch_dis, lease, raw=True))
 
-    def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
+    async def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
         """The records of a watch that changed since the last poll.
 
         Parameters
@@ -79,9 +78,9 @@ class PointVerbs(SessionBase):
         refresh : bool
             All records, changed or not.
         """
-        return self._watched(self._ask("watch_poll", watch_id, refresh))
+        return _watched(await self.client.watch_poll(watch_id, refresh, raw=True))
 
-    def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
+    async def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
         """Take some records out of a watch.
 
         Parameters
@@ -90,13 +89,13 @@ class PointVerbs(SessionBase):
         ids : iterable of Ref or str
             As the frame of :meth:`watch_sub` has them.
         """
-        self._ask("watch_unsub", watch_id, list(ids))
+        await self.client.watch_unsub(watch_id, list(ids))
 
-    def watch_close(self, watch_id: str) -> None:
+    async def watch_close(self, watch_id: str) -> None:
         """Close a watch."""
-        self._ask("watch_close", watch_id)
+        await self.client.watch_close(watch_id)
 
-    def watch(
+    async def watch(
         self,
         points: Any,
         poll: Duration | float = "5s",
@@ -106,12 +105,12 @@ class PointVerbs(SessionBase):
         checked: bool = True,
         empty: bool = False,
         patience: Duration | float = "1min",
-    ) -> Iterator[pd.DataFrame]:
+    ) -> AsyncGenerator[pd.DataFrame, None]:
         """Watch records: a frame of all of them as they are, then each time one of those that changed.
 
-        ``for frame in session.watch("point and cur"): ...`` waits between the frames. A watch that is lost (an error
-        grid, a lease that ran out, a lost session, a server that was restarted) is opened anew, and what changed
-        meanwhile comes once. Leaving the loop, by ``break``, an exception or Ctrl-C, closes the watch.
+        A loop over it waits between the frames. A watch that is lost (an error grid, a lease that ran out, a lost
+        session, a server that was restarted) is opened anew, and what changed meanwhile comes once. Leaving the loop,
+        by ``break``, an exception or Ctrl-C, closes the watch.
 
         Parameters
         ----------
@@ -149,16 +148,19 @@ class PointVerbs(SessionBase):
             `poll`, `lease` or `patience` is not a length of time.
         """
         wanted = points if isinstance(points, str) else [Ref(point.id) for point in as_points(points)]
-        grids = self._connection.each(
-            lambda client: client.watch(
-                wanted, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience, raw=True
-            )
+        grids = self.client.watch(
+            wanted, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience, raw=True
         )
-        with closing(grids):
-            for grid in grids:
-                yield self._watched(grid)
+        self._watches.add(grids)
+        try:
+            async for grid in grids:
+                yield _watched(grid)
+        finally:
+            self._watches.discard(grids)
+            await grids.aclose()
 
-    def _watched(self, grid: Grid) -> pd.DataFrame:
-        df = entity_frame(grid)
-        df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
-        return df
+
+def _watched(grid: Grid) -> pd.DataFrame:
+    df = entity_frame(grid)
+    df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
+    return df

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hsframe.errors import MetadataError
 from hsframe.history.progress import Progress
+from hsframe.session.notebook import in_notebook
 
 __all__ = ["progress_of", "ticking"]
 
@@ -99,7 +100,7 @@ class _Bar(Progress):
 
 
 def _bar_class() -> Any:
-    if _is_notebook() and _is_there("ipywidgets"):
+    if in_notebook() and _is_there("ipywidgets"):
         from tqdm.notebook import tqdm
     else:
         from tqdm import tqdm  # text, which a notebook shows too
@@ -114,9 +115,4 @@ def _is_there(package: str) -> bool:
 
 def _is_watched() -> bool:
     """Whether someone sees what is drawn: a notebook, or a terminal."""
-    return _is_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
-
-
-def _is_notebook() -> bool:
-    interactive = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(interactive, "kernel", None) is not None
+    return in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())

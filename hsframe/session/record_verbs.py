@@ -19,7 +19,7 @@ __all__ = ["RecordVerbs"]
 class RecordVerbs(SessionBase):
     """About the server, and reads of records."""
 
-    def about(self) -> pd.DataFrame:
+    async def about(self) -> pd.DataFrame:
         """What the server says of itself.
 
         Returns
@@ -27,17 +27,17 @@ class RecordVerbs(SessionBase):
         DataFrame
             One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
         """
-        return entity_frame(self._ask("about"))
+        return entity_frame(await self.client.about(raw=True))
 
-    def ops(self) -> pd.DataFrame:
+    async def ops(self) -> pd.DataFrame:
         """The operations that the server knows, a row each."""
-        return entity_frame(self._ask("ops"))
+        return entity_frame(await self.client.ops(raw=True))
 
-    def formats(self) -> pd.DataFrame:
+    async def formats(self) -> pd.DataFrame:
         """The formats that the server takes and gives, a row each: ``mime``, ``receive``, ``send``."""
-        return entity_frame(self._ask("formats"))
+        return entity_frame(await self.client.formats(raw=True))
 
-    def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+    async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The server's definitions, a row each.
 
         Parameters
@@ -47,33 +47,17 @@ class RecordVerbs(SessionBase):
         limit : int, optional
             The most rows to give.
         """
-        return entity_frame(self._ask("defs", filter, limit))
+        return entity_frame(await self.client.defs(filter, limit, raw=True))
 
-    def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The server's libraries of definitions, a row each.
+    async def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's libraries of definitions, a row each; `filter` and `limit` as for :meth:`defs`."""
+        return entity_frame(await self.client.libs(filter, limit, raw=True))
 
-        Parameters
-        ----------
-        filter : str, optional
-            Which of them; all without it.
-        limit : int, optional
-            The most rows to give.
-        """
-        return entity_frame(self._ask("libs", filter, limit))
+    async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The file types that the server knows, a row each; `filter` and `limit` as for :meth:`defs`."""
+        return entity_frame(await self.client.filetypes(filter, limit, raw=True))
 
-    def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The file types that the server knows, a row each.
-
-        Parameters
-        ----------
-        filter : str, optional
-            Which of them; all without it.
-        limit : int, optional
-            The most rows to give.
-        """
-        return entity_frame(self._ask("filetypes", filter, limit))
-
-    def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
+    async def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
         """Records by filter.
 
         Parameters
@@ -96,14 +80,14 @@ class RecordVerbs(SessionBase):
         IncompleteError
             The server says that there is more, and no `limit` was given.
         """
-        return self._records(self._ask("read", filter, limit))
+        return self._records(await self.client.read(filter, limit, raw=True))
 
-    def read_by_ids(self, ids: Iterable[Ref | str]) -> pd.DataFrame:
+    async def read_by_ids(self, ids: Ref | str | Iterable[Ref | str]) -> pd.DataFrame:
         """Records by id, in the order of the ids.
 
         Parameters
         ----------
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
 
         Returns
         -------
@@ -115,11 +99,12 @@ class RecordVerbs(SessionBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        return self._records(self._ask("read_by_ids", [ids] if isinstance(ids, Ref | str) else list(ids)))
+        wanted = [ids] if isinstance(ids, Ref | str) else list(ids)
+        return self._records(await self.client.read_by_ids(wanted, raw=True))
 
-    def nav(self, nav_id: Any = None) -> pd.DataFrame:
+    async def nav(self, nav_id: Any = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""
-        return self._records(self._ask("nav", nav_id))
+        return self._records(await self.client.nav(nav_id, raw=True))
 
     def _records(self, grid: Grid) -> pd.DataFrame:
         self._remember(Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row))

@@ -158,7 +158,7 @@ class BackgroundRunner:
         if threading.current_thread() is self._thread:
             raise HsFrameError(
                 "a synchronous verb was called from hsframe's own event loop, which would wait for itself; inside a "
-                "coroutine await the asynchronous Client's method instead"
+                "coroutine await the verb of hsframe.AsyncSession, or the Client's method"
             )
         call = _Call(fn, args)
         loop = self.hold()

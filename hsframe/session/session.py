@@ -1,123 +1,156 @@
-"""Session: all verbs together; here the doctor, actions, Axon and calls of any op."""
+"""Session: the verbs of an asynchronous session, run and waited for."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from hsframe.client import Client
-from hsframe.frame.entities import entity_frame
-from hsframe.frame.histories import grid_histories, is_history
-from hsframe.frame.trend import trend_frame
-from hsframe.grid import Grid
-from hsframe.kinds import Ref
-from hsframe.protocol.request_grids import as_ref
-from hsframe.session.history_verbs import HistoryVerbs
-from hsframe.session.point_verbs import PointVerbs
-from hsframe.session.record_verbs import RecordVerbs
+from hsframe.frame.points import Point
+from hsframe.session.async_session import AsyncSession
+from hsframe.session.connection import Connection
+from hsframe.session.runners import runner_named
+from hsframe.session.settings import SessionSettings
+from hsframe.session.signatures import OverloadedMethod
 
 __all__ = ["Session"]
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 
-class Session(RecordVerbs, HistoryVerbs, PointVerbs):
+
+@overload
+def _waiting(
+    verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Session, P], R]: ...
+@overload
+def _waiting(
+    verb: OverloadedMethod[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]],
+) -> OverloadedMethod[P, R, Q, S]: ...
+def _waiting(verb: Any) -> Any:
+    """A verb of :class:`AsyncSession` as a method of :class:`Session`, with its signature and documentation."""
+
+    @functools.wraps(verb)
+    def method(self: Session, *args: Any, **kwargs: Any) -> Any:
+        return self._connection.run(lambda session: verb(session, *args, **kwargs))
+
+    method.__qualname__ = f"Session.{verb.__name__}"
+    return method
+
+
+def _iterating(
+    verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],
+) -> Callable[Concatenate[Session, P], Generator[R, None, None]]:
+    """The same for a verb that is an asynchronous generator."""
+
+    @functools.wraps(verb)
+    def method(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
+        return self._connection.each(lambda session: verb(session, *args, **kwargs))
+
+    method.__qualname__ = f"Session.{verb.__name__}"
+    signature = inspect.signature(verb)
+    given = str(signature.return_annotation).removeprefix("AsyncGenerator[").removesuffix(", None]")
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        return_annotation=f"Generator[{given}, None, None]"
+    )
+    return method
+
+
+class Session:
     """A connection to one server, made by :func:`connect`; use it as a context manager, or call :meth:`close`.
 
-    Methods may be called from any thread, and inside a running event loop, as in Jupyter.
-
-    Attributes
-    ----------
-    uri : str
-        Without credentials.
+    Its verbs are those of :class:`AsyncSession`, waited for. They may be called from any thread, and inside the running
+    event loop of a notebook; a coroutine of one's own awaits those of an `AsyncSession`.
     """
 
-    def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
-        """What the server can do, asked question by question, with advice.
+    def __init__(self, settings: SessionSettings) -> None:
+        self._connection = Connection(AsyncSession.of(settings), runner_named(settings.runner))
 
-        Nothing is written to the server. It logs in once more, to see how that goes, and closes that session at the
-        end. What is found out is remembered for all sessions of this process with the same uri; nothing is kept on
-        disk. How reads come out right does not depend on it, only how many requests they need.
+    about = _waiting(AsyncSession.about)
+    ops = _waiting(AsyncSession.ops)
+    formats = _waiting(AsyncSession.formats)
+    defs = _waiting(AsyncSession.defs)
+    libs = _waiting(AsyncSession.libs)
+    filetypes = _waiting(AsyncSession.filetypes)
+    doctor = _waiting(AsyncSession.doctor)
+    read = _waiting(AsyncSession.read)
+    read_by_ids = _waiting(AsyncSession.read_by_ids)
+    nav = _waiting(AsyncSession.nav)
+    his_read = _waiting(AsyncSession.his_read)
+    latest = _waiting(AsyncSession.latest)
+    his_write = _waiting(AsyncSession.his_write)
+    export = _waiting(AsyncSession.export)
+    point_write = _waiting(AsyncSession.point_write)
+    point_write_array = _waiting(AsyncSession.point_write_array)
+    watch = _iterating(AsyncSession.watch)
+    watch_sub = _waiting(AsyncSession.watch_sub)
+    watch_poll = _waiting(AsyncSession.watch_poll)
+    watch_unsub = _waiting(AsyncSession.watch_unsub)
+    watch_close = _waiting(AsyncSession.watch_close)
+    invoke_action = _waiting(AsyncSession.invoke_action)
+    eval = _waiting(AsyncSession.eval)
+    eval_all = _waiting(AsyncSession.eval_all)
+    call = _waiting(AsyncSession.call)
+
+    @property
+    def uri(self) -> str:
+        """Where the API is, without credentials."""
+        return self._connection.latest.uri
+
+    @property
+    def client(self) -> Client:
+        """The asynchronous client, open, on the loop of the session's runner.
+
+        With ``runner="nested"`` it can be awaited in the notebook. With ``runner="thread"`` its loop is another one:
+        use :meth:`run`.
+        """
+        return self._connection.session.client
+
+    @property
+    def known_points(self) -> list[Point]:
+        """The points that were read in this session."""
+        return self._connection.latest.known_points
+
+    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
+        """Run a coroutine function of one's own on the session's loop and wait for its result.
 
         Parameters
         ----------
-        point : Ref or str, optional
-            The id of a point with a history to try things with; one is looked for otherwise.
+        fn : coroutine function
+            Called with the client and `args`.
+        *args
+        timeout_s : float, optional
+            Seconds after which it is cancelled.
 
-        Returns
-        -------
-        DataFrame
-            A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
-            be reached, or refuses the login, is an answer too.
+        Examples
+        --------
+        >>> async def both(client):                             # doctest: +SKIP
+        ...     return await asyncio.gather(client.about(), client.ops())
+        >>> about, ops = session.run(both)                      # doctest: +SKIP
         """
-        from hsframe.diagnosis.doctor import examine, findings_frame
+        return self._connection.run(lambda session: fn(session.client, *args), timeout_s=timeout_s)
 
-        ident = None if point is None else as_ref(point).val
+    @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._connection.is_closed
 
-        async def visit(_: Client) -> pd.DataFrame:
-            async with self._connection.another_client() as client:
-                return findings_frame(await examine(client, ident))
+    def close(self) -> None:
+        """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
+        self._connection.close()
 
-        return self.run(visit)
+    def __enter__(self) -> Self:
+        return self
 
-    def invoke_action(self, id: Ref | str, action: str, args: Mapping[str, Any] | Grid | None = None) -> pd.DataFrame:
-        """Call an action of a record; the answer is whatever the server makes of it."""
-        return self._frame(self._ask("invoke_action", id, action, args))
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
-    def eval(self, expr: str) -> pd.DataFrame:
-        """Evaluate an Axon expression (SkySpark, Haxall).
-
-        Returns
-        -------
-        DataFrame
-            A trend frame where the answer is shaped like a history (``hisRead``, ``hisRollup``), in the units that
-            the answer names, or else those of points that this session has read; else a row a record. A lone value
-            is the one cell of a column ``val``.
-
-        Raises
-        ------
-        CallError
-            The expression failed; ``error.trace`` has the server's stack trace.
-        IncompleteError
-            The server says that its answer is not whole.
-        HTTPStatusError
-            404: the server has no Axon.
-        """
-        return self._frame(self._ask("eval", expr))
-
-    def eval_all(self, exprs: Iterable[str]) -> list[pd.DataFrame]:
-        """Evaluate several Axon expressions in one request (SkySpark); on Haxall one after the other.
-
-        Parameters
-        ----------
-        exprs : iterable of str
-
-        Returns
-        -------
-        list of DataFrame
-            In the order of the expressions, each as :meth:`eval` gives it.
-
-        Raises
-        ------
-        CallError
-            An expression failed; the message says which.
-        """
-        grids = self._connection.run(functools.partial(self.client.eval_all, exprs, raw=True))
-        return [self._frame(grid) for grid in grids]
-
-    def _frame(self, grid: Grid) -> pd.DataFrame:
-        """The frame of any answer; of a history with what is known of its points."""
-        if is_history(grid):
-            return trend_frame(grid_histories(grid, self._known))
-        return entity_frame(grid)
-
-    def call(self, op: str, grid: Grid | None = None) -> Grid:
-        """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
-
-        Raises
-        ------
-        CallError
-            The server answered with an error grid.
-        """
-        return self._connection.run(self.client.call, op, grid if grid is not None else Grid())
+    def __repr__(self) -> str:
+        user = self._connection.latest.user
+        who = f" as {user}" if user else ""
+        return f"<Session {self.uri}{who}{', closed' if self.is_closed else ''}>"

@@ -34,7 +34,7 @@ from hsframe.testing.server import RunningServer, running_server
 from .conftest import FIRST_US, MINUTE_US, small_building
 
 # doctor takes another server too.
-VERBS = [name for name in verbs.__all__ if name not in ("close", "doctor", "frame_to_his_grids")]
+VERBS = sorted(name for name in vars(verbs) if not name.startswith("_"))
 
 
 # Connecting -------------------------------------------------------------------------------------------------------

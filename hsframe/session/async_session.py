@@ -1,0 +1,141 @@
+"""AsyncSession: all verbs together, each a coroutine; here the doctor, actions, Axon and calls of any op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.histories import grid_histories, is_history
+from hsframe.frame.trend import trend_frame
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+from hsframe.protocol.request_grids import as_ref
+from hsframe.session.history_verbs import HistoryVerbs
+from hsframe.session.point_verbs import PointVerbs
+from hsframe.session.record_verbs import RecordVerbs
+
+__all__ = ["AsyncSession"]
+
+
+class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
+    """A connection to one server for asynchronous code: the verbs of :class:`hsframe.Session`, each awaited.
+
+    Frames in and frames out, with all that the synchronous verbs guarantee, on the caller's own event loop. ``watch``
+    is looped over with ``async for``; in ``contextlib.aclosing`` a loop that is left early closes the watch at once,
+    else it is closed soon after. Any number of verbs may run at the same time; they share one login. A cancelled verb
+    leaves no request behind. For grids in place of frames there is `client`.
+
+    Use it as an asynchronous context manager. Nothing is sent before the first verb.
+
+    Parameters
+    ----------
+    uri, user, password, token, auth, allow_insecure, format, tls, timeout, proxy, headers, max_concurrency
+        As for :func:`hsframe.connect`, environment included.
+
+    Raises
+    ------
+    MetadataError
+        There is no uri, or a setting is none of those that exist.
+
+    Examples
+    --------
+    >>> import asyncio, hsframe
+    >>> from hsframe.testing.server import running_server
+    >>> async def yesterday(uri):
+    ...     async with hsframe.AsyncSession(uri, "demo", "demo") as s:
+    ...         points = await s.read("elec and power")
+    ...         return await s.his_read(points, "yesterday", interval="1h")
+    >>> with running_server() as server:
+    ...     df = asyncio.run(yesterday(server.uri))
+    >>> sorted(set(df.hs.units.values()))
+    ['kW']
+    """
+
+    async def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
+        """What the server can do, asked question by question, with advice.
+
+        Nothing is written to the server. It logs in once more, to see how that goes, and closes that session at the
+        end. What is found out is remembered for all sessions of this process with the same uri; nothing is kept on
+        disk. How reads come out right does not depend on it, only how many requests they need.
+
+        Parameters
+        ----------
+        point : Ref or str, optional
+            The id of a point with a history to try things with; one is looked for otherwise.
+
+        Returns
+        -------
+        DataFrame
+            A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
+            be reached, or refuses the login, is an answer too.
+        """
+        from hsframe.diagnosis.doctor import examine, findings_frame
+
+        ident = None if point is None else as_ref(point).val
+        async with self._settings.client() as client:
+            return findings_frame(await examine(client, ident))
+
+    async def invoke_action(
+        self, id: Ref | str, action: str, args: Mapping[str, Any] | Grid | None = None
+    ) -> pd.DataFrame:
+        """Call an action of a record; the answer is whatever the server makes of it."""
+        return self._frame(await self.client.invoke_action(id, action, args, raw=True))
+
+    async def eval(self, expr: str) -> pd.DataFrame:
+        """Evaluate an Axon expression (SkySpark, Haxall).
+
+        Returns
+        -------
+        DataFrame
+            A trend frame where the answer is shaped like a history (``hisRead``, ``hisRollup``), in the units that
+            the answer names, or else those of points that this session has read; else a row a record. A lone value
+            is the one cell of a column ``val``.
+
+        Raises
+        ------
+        CallError
+            The expression failed; ``error.trace`` has the server's stack trace.
+        IncompleteError
+            The server says that its answer is not whole.
+        HTTPStatusError
+            404: the server has no Axon.
+        """
+        return self._frame(await self.client.eval(expr, raw=True))
+
+    async def eval_all(self, exprs: Iterable[str]) -> list[pd.DataFrame]:
+        """Evaluate several Axon expressions in one request (SkySpark); on Haxall one after the other.
+
+        Parameters
+        ----------
+        exprs : iterable of str
+
+        Returns
+        -------
+        list of DataFrame
+            In the order of the expressions, each as :meth:`eval` gives it.
+
+        Raises
+        ------
+        CallError
+            An expression failed; the message says which.
+        """
+        return [self._frame(grid) for grid in await self.client.eval_all(exprs, raw=True)]
+
+    async def call(self, op: str, grid: Grid | None = None) -> Grid:
+        """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
+
+        Raises
+        ------
+        CallError
+            The server answered with an error grid.
+        """
+        return await self.client.call(op, grid)
+
+    def _frame(self, grid: Grid) -> pd.DataFrame:
+        """The frame of any answer; of a history with what is known of its points."""
+        if is_history(grid):
+            return trend_frame(grid_histories(grid, self._known))
+        return entity_frame(grid)

@@ -1,0 +1,99 @@
+"""Where a server is, who asks and how: the settings of ``connect``, ``AsyncSession`` and ``doctor``, said once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from hsframe.client import Client
+from hsframe.errors import MetadataError
+from hsframe.protocol.login import AuthScheme
+from hsframe.protocol.secret import HiddenStr
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from hsframe.client.tls import TLSConfig
+
+__all__ = ["SessionSettings", "Settings"]
+
+
+@dataclass
+class Settings:
+    """The parameters of :class:`hsframe.AsyncSession`; :func:`hsframe.connect` says what they mean."""
+
+    uri: str | None = None
+    user: str | None = None
+    password: str | None = None
+    _: KW_ONLY
+    token: str | None = None
+    auth: AuthScheme = "auto"
+    allow_insecure: bool = False
+    format: str = "zinc"
+    tls: TLSConfig | None = None
+    timeout: aiohttp.ClientTimeout | float | None = None
+    proxy: str | None = None
+    headers: Mapping[str, str] | None = None
+    max_concurrency: int = 6
+
+    def __post_init__(self) -> None:
+        # Whatever raises later, a traceback can show local variables, and these are among them.
+        self.uri, self.password, self.token, self.proxy = (
+            None if text is None else HiddenStr(text) for text in (self.uri, self.password, self.token, self.proxy)
+        )
+        self.headers = {name: HiddenStr(value) for name, value in (self.headers or {}).items()}
+
+    def resolved(self) -> Self:
+        """The same, what is missing taken from the environment.
+
+        Raises
+        ------
+        MetadataError
+            There is no uri, or less than one request may run at a time.
+        """
+        uri = self.uri if self.uri is not None else HiddenStr(os.environ.get("HSFRAME_URI", ""))
+        if not uri:
+            raise MetadataError(
+                "there is no uri to connect to: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
+                "'password'), or set HSFRAME_URI"
+            )
+        if self.max_concurrency < 1:
+            raise MetadataError(f"max_concurrency is {self.max_concurrency}; at least one request must run at a time")
+        user, password, token = self.user, self.password, self.token
+        if token is None and user is None and password is None:
+            token = os.environ.get("HSFRAME_TOKEN") or None
+        if token is None:
+            user = user if user is not None else os.environ.get("HSFRAME_USER", "")
+            password = password if password is not None else os.environ.get("HSFRAME_PASSWORD", "")
+        return replace(self, uri=uri, user=user or "", password=password or "", token=token)
+
+    def client(self) -> Client:
+        """A client with these settings, not open yet.
+
+        Raises
+        ------
+        MetadataError
+            A setting is none of those that exist.
+        """
+        return Client(
+            self.uri or "",
+            self.user or "",
+            self.password or "",
+            token=self.token,
+            auth=self.auth,
+            allow_insecure=self.allow_insecure,
+            format=self.format,
+            tls=self.tls,
+            timeout=self.timeout,
+            proxy=self.proxy,
+            headers=self.headers,
+        )
+
+
+@dataclass(kw_only=True)
+class SessionSettings(Settings):
+    """The parameters of :func:`hsframe.connect`."""
+
+    runner: Literal["thread", "nested"] = "thread"

@@ -1,0 +1,102 @@
+"""Signatures that stand once: a function that takes one object of settings, called with the settings themselves.
+
+The parameters of such a function, with their names, types and defaults, are the fields of a dataclass. Type checkers
+see them through a ``ParamSpec``, people through ``inspect.signature``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+__all__ = ["Overloaded", "OverloadedMethod", "takes", "without_self"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+S_co = TypeVar("S_co", covariant=True)
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Overloaded(Protocol[P, R_co, Q, S_co]):
+    """A function whose result depends on which of two signatures a call fits."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    @overload
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> S_co: ...
+
+
+class OverloadedMethod(Generic[P, R_co, Q, S_co]):
+    """A method of that kind, for type checkers; what is called is a function."""
+
+    @overload
+    def __get__(self, obj: None, owner: Any, /) -> OverloadedMethod[P, R_co, Q, S_co]: ...
+    @overload
+    def __get__(self, obj: object, owner: Any, /) -> Overloaded[P, R_co, Q, S_co]: ...
+    def __get__(self, obj: Any, owner: Any, /) -> Any:
+        raise NotImplementedError
+
+
+class _Taking(Protocol[P, A_co]):
+    @overload
+    def __call__(self, fn: Callable[[A_co], R], /) -> Callable[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[T, A_co], R], /) -> Callable[Concatenate[T, P], R]: ...
+
+
+def takes(settings: Callable[P, A_co]) -> _Taking[P, A_co]:
+    """Let a function that takes one object of settings be called with its settings.
+
+    Parameters
+    ----------
+    settings : dataclass
+        Its fields become the parameters of the function, in place of the function's last one.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Slope:
+    ...     rise: float
+    ...     run: float = 1.0
+    >>> @takes(Slope)
+    ... def steepness(slope: Slope) -> float:
+    ...     return slope.rise / slope.run
+    >>> steepness(3, run=2)
+    1.5
+    >>> list(inspect.signature(steepness).parameters)
+    ['rise', 'run']
+    """
+
+    def decorate(fn: Any) -> Any:
+        own = inspect.signature(fn)
+        first = list(own.parameters.values())[:-1]
+
+        @functools.wraps(fn)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            before = args[: len(first)]
+            try:
+                taken = settings(*args[len(first) :], **kwargs)
+            except TypeError as error:  # which calls the dataclass by its name
+                error.args = (str(error).replace(f"{getattr(settings, '__qualname__', '')}.__init__", fn.__name__),)
+                raise
+            finally:
+                del args, kwargs  # a traceback shows local variables, and passwords may be among these
+            return fn(*before, taken)
+
+        fields = inspect.signature(settings).parameters.values()
+        called.__signature__ = own.replace(parameters=[*first, *fields])  # type: ignore[attr-defined]
+        return called
+
+    return decorate
+
+
+def without_self(fn: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a method as its instances show it."""
+    signature = inspect.signature(fn)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
