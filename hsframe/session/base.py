@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from dataclasses import fields
@@ -27,6 +27,7 @@ class SessionBase:
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
         self._watches: set[AsyncGenerator[Any, None]] = set()
+        self._ending = asyncio.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -35,10 +36,8 @@ class SessionBase:
 
     def another(self) -> Self:
         """One with the same settings that knows the same points, not open yet."""
-        session = copy.copy(self)
-        session._client = self._settings.client()
-        session._closed = False
-        session._watches = set()
+        session = self.of(self._settings)
+        session._known = self._known
         return session
 
     @property
@@ -75,11 +74,18 @@ class SessionBase:
         try:
             for grids in list(self._watches):
                 with suppress(RuntimeError):  # a task waits for it right now; it ends with the connection
-                    await grids.aclose()
+                    await self._end_watch(grids)
         finally:
             await self._client.close()
 
+    async def _end_watch(self, grids: AsyncGenerator[Any, None]) -> None:
+        """Close a watch; its loop may do so at the same time as the session, and both wait until it is done."""
+        async with self._ending:
+            await grids.aclose()
+
     def __repr__(self) -> str:
+        if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session
+            return f"<{type(self).__name__}>"
         who = f" as {self.user}" if self.user else ""
         return f"<{type(self).__name__} {self.uri}{who}{', closed' if self._closed else ''}>"
 

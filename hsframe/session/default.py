@@ -77,7 +77,7 @@ def connect(settings: SessionSettings) -> Session:
 
     Examples
     --------
-    >>> with hsframe.connect("http://127.0.0.1:8080/api/", "demo", "demo") as s:
+    >>> with connect("http://127.0.0.1:8080/api/", "demo", "demo") as s:
     ...     s
     <Session http://127.0.0.1:8080/api as demo>
     """
@@ -153,7 +153,7 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     >>> from hsframe.server.database import Database
     >>> from hsframe.testing.server import running_server
     >>> with running_server(Database()) as server:
-    ...     table = hsframe.doctor(server.uri, server.user, server.password)
+    ...     table = doctor(server.uri, server.user, server.password)
     >>> table.set_index("question")["answer"]["formats"]
     'Zinc: yes; JSON v4: yes; JSON v3: yes'
     """

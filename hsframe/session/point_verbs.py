@@ -156,8 +156,8 @@ class PointVerbs(SessionBase):
             async for grid in grids:
                 yield _watched(grid)
         finally:
+            await self._end_watch(grids)
             self._watches.discard(grids)
-            await grids.aclose()
 
 
 def _watched(grid: Grid) -> pd.DataFrame:

@@ -151,6 +151,8 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_connection"):  # a traceback of the constructor shows half a session
+            return "<Session>"
         user = self._connection.latest.user
         who = f" as {user}" if user else ""
         return f"<Session {self.uri}{who}{', closed' if self.is_closed else ''}>"

@@ -101,7 +101,7 @@ def test_called_from_its_own_loop_it_refuses_instead_of_hanging(runner: Backgrou
     async def inner() -> int:
         return runner.run(add, 1, 2)
 
-    with pytest.raises(HsFrameError, match=r"own event loop.*await the asynchronous"):
+    with pytest.raises(HsFrameError, match=r"own event loop.*await the verb of hsframe.AsyncSession"):
         runner.run(inner)
 
 

@@ -15,6 +15,7 @@ import textwrap
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -309,12 +310,58 @@ def test_a_verb_is_its_method(name: str) -> None:
     assert inspect.signature(verb).return_annotation == inspect.signature(method).return_annotation
 
 
-def test_every_verb_is_exported_and_every_method_is_a_verb() -> None:
-    assert set(verbs.__all__) <= set(hsframe.__all__)
-    public = {
-        name for name in dir(hsframe.Session) if not name.startswith("_") and callable(getattr(hsframe.Session, name))
-    }
-    assert public - {"run"} == set(verbs.__all__) - {"frame_to_his_grids"}
+def test_the_verbs_are_those_of_the_asynchronous_session() -> None:
+    """Every coroutine that is public is a verb, everywhere; doctor's function takes another server too."""
+    base = {"close", "of", "another"}
+    of_async, of_session = (
+        {name for name, value in inspect.getmembers(kind, callable) if not name.startswith("_")} - base - {"run"}
+        for kind in (hsframe.AsyncSession, hsframe.Session)
+    )
+    assert of_async == of_session == {*VERBS, "doctor"}
+    assert of_async <= set(hsframe.__all__)
+    for name in of_async:
+        verb = inspect.unwrap(getattr(hsframe.AsyncSession, name))
+        assert inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(verb)
+        assert not inspect.iscoroutinefunction(getattr(hsframe.Session, name))
+
+
+@pytest.mark.parametrize("name", [*VERBS, "doctor"])
+def test_a_verb_is_the_same_awaited_and_waited_for(name: str) -> None:
+    awaited, waited = getattr(hsframe.AsyncSession, name), getattr(hsframe.Session, name)
+    assert list(inspect.signature(awaited).parameters.values()) == list(inspect.signature(waited).parameters.values())
+    assert all(p.kind is not p.VAR_KEYWORD for p in inspect.signature(awaited).parameters.values())
+    assert awaited.__doc__ == waited.__doc__
+    assert awaited.__doc__
+
+
+def test_what_a_person_sees_of_his_read() -> None:
+    """Names, defaults and the whole text, as Shift-Tab shows them."""
+    for read in (hsframe.his_read, hsframe.Session.his_read, hsframe.AsyncSession.his_read):
+        shown = inspect.signature(read).parameters
+        assert [name for name in shown if name != "self"][:4] == ["points", "span", "header", "shape"]
+        assert (shown["header"].default, shown["interval"].default) == ("dis", None)
+        assert shown["points"].default is shown["points"].empty
+        assert str(read.__doc__).startswith("The histories of some points as a frame")
+    assert "AsyncGenerator[pd.DataFrame" in str(inspect.signature(hsframe.AsyncSession.watch))
+    assert str(inspect.signature(hsframe.watch)).endswith("-> 'Generator[pd.DataFrame, None, None]'")
+
+
+def test_settings_stand_once() -> None:
+    taken = parameters(hsframe.AsyncSession)
+    assert parameters(hsframe.connect, "runner") == taken
+    assert parameters(hsframe.doctor, "runner", "point") == taken
+    assert {"uri", "user", "password", "token", "tls", "max_concurrency"} <= {name for name, _, _ in taken}
+
+
+def test_a_wrong_argument_names_the_function() -> None:
+    with pytest.raises(TypeError, match=r"^connect\(\) got an unexpected keyword argument 'pasword'") as caught:
+        hsframe.connect("http://127.0.0.1:9/api", "demo", pasword="-".join(("hunter", "two")))  # type: ignore[call-arg]
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames.stack = traceback.StackSummary.from_list([f for f in frames.stack if not f.filename.endswith("_session.py")])
+    assert len(frames.stack) >= 1
+    assert "-".join(("hunter", "two")) not in "".join(frames.format())
+    with hsframe.connect("http://127.0.0.1:9/api") as s, pytest.raises(TypeError, match=r"^his_read\(\) missing 1"):
+        s.his_read("point")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -332,11 +379,28 @@ def test_a_method_takes_what_its_twin_takes(name: str) -> None:
 # Loops, threads, forks, Ctrl-C -----------------------------------------------------------------------------------
 
 
-def test_inside_a_running_loop_as_in_a_notebook(session: hsframe.Session) -> None:
+def test_inside_a_running_loop(session: hsframe.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     async def cell() -> int:
         return len(session.read("point")) + len(hsframe.his_read("@kw", "2026-11-01"))
 
+    with pytest.warns(RuntimeWarning, match=r"await the same verb of hsframe\.AsyncSession") as caught:
+        assert asyncio.run(cell()) == 105
+    assert [warning.filename for warning in caught] == [__file__, __file__]
+
+    # In a notebook a loop runs under every cell, and nobody minds.
+    ipython = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     assert asyncio.run(cell()) == 105
+
+
+def test_a_watch_inside_a_running_loop_says_so_too(session: hsframe.Session) -> None:
+    async def main() -> None:
+        for _ in session.watch("@kw", poll=0.01):
+            break
+
+    with pytest.warns(RuntimeWarning, match="AsyncSession") as caught:
+        asyncio.run(main())
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_from_many_threads_at_once(session: hsframe.Session) -> None:
