@@ -40,6 +40,7 @@ class Connection:
         self._runner = runner
         self._lock = threading.RLock()
         self._closed = False
+        self._warned = False
         self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None
         self._at_collection: weakref.finalize[..., Any] | None = None
         _CONNECTIONS.add(self)
@@ -129,12 +130,13 @@ class Connection:
             self._runner.release()
 
     def _warn_where_a_loop_waits(self) -> None:
-        """A loop that runs in this thread stands still until the answer is there; in a notebook nobody minds."""
+        """Say once that a loop of this thread stands still until the answer is there; in a notebook nobody minds."""
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
             return
-        if running is not self._runner.current() and not in_notebook():
+        if running is not self._runner.current() and not self._warned and not in_notebook():
+            self._warned = True
             caution(
                 "a synchronous verb of hsframe inside a coroutine stops this thread's event loop until the server has "
                 "answered; await the same verb of hsframe.AsyncSession instead",

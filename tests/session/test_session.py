@@ -15,7 +15,6 @@ import textwrap
 import threading
 import time
 import traceback
-import types
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -377,30 +376,6 @@ def test_a_method_takes_what_its_twin_takes(name: str) -> None:
 
 
 # Loops, threads, forks, Ctrl-C -----------------------------------------------------------------------------------
-
-
-def test_inside_a_running_loop(session: hsframe.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def cell() -> int:
-        return len(session.read("point")) + len(hsframe.his_read("@kw", "2026-11-01"))
-
-    with pytest.warns(RuntimeWarning, match=r"await the same verb of hsframe\.AsyncSession") as caught:
-        assert asyncio.run(cell()) == 105
-    assert [warning.filename for warning in caught] == [__file__, __file__]
-
-    # In a notebook a loop runs under every cell, and nobody minds.
-    ipython = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
-    assert asyncio.run(cell()) == 105
-
-
-def test_a_watch_inside_a_running_loop_says_so_too(session: hsframe.Session) -> None:
-    async def main() -> None:
-        for _ in session.watch("@kw", poll=0.01):
-            break
-
-    with pytest.warns(RuntimeWarning, match="AsyncSession") as caught:
-        asyncio.run(main())
-    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_from_many_threads_at_once(session: hsframe.Session) -> None:
