@@ -35,7 +35,7 @@ def _by_shape(
     frame: Callable[P, ReadRequest], frames: Callable[Q, ReadRequest]
 ) -> Callable[
     [Callable[[Any, ReadRequest], Coroutine[Any, Any, TrendFrames]]],
-    OverloadedMethod[P, Coroutine[Any, Any, pd.DataFrame], Q, Coroutine[Any, Any, dict[str, pd.DataFrame]]],
+    OverloadedMethod[P, Coroutine[None, None, pd.DataFrame], Q, Coroutine[None, None, dict[str, pd.DataFrame]]],
 ]:
     """Let a verb that takes a request be called with its settings; its result depends on which of two they fit."""
     return takes(frame)  # type: ignore[return-value]

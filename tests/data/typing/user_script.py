@@ -3,10 +3,16 @@
 # mypy: disallow-any-expr
 from __future__ import annotations
 
+from collections.abc import Generator
+from pathlib import Path
 from typing import assert_type
 
+import pandas as pd
+
+import hsframe
 from hsframe import Client, Grid, GridBuilder, Number, Ref, Row
 from hsframe.client import Rows
+from hsframe.frame.trend import Shape
 from hsframe.grid import Value
 from hsframe.protocol.answers import PythonValue
 
@@ -111,3 +117,49 @@ def what_is_wrong() -> None:
 
 
 # -- Session and the module's functions --------------------------------------------------------------------------------
+
+
+def functions(shape: Shape) -> None:
+    assert_type(hsframe.connect("http://host/api", token="x", runner="nested"), hsframe.Session)
+    assert_type(hsframe.his_read("kw", "today"), pd.DataFrame)
+    assert_type(hsframe.his_read("kw", "today", shape="long", header="id"), pd.DataFrame)
+    assert_type(hsframe.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
+    assert_type(hsframe.his_read("kw", "today", shape=shape), pd.DataFrame | dict[str, pd.DataFrame])
+    assert_type(hsframe.read("point", limit=1), pd.DataFrame)
+    assert_type(hsframe.nav(), pd.DataFrame)
+    assert_type(hsframe.latest("kw"), pd.DataFrame)
+    assert_type(hsframe.export("kw", "today", "today.parquet"), Path)
+    assert_type(hsframe.his_write(pd.DataFrame(), dry_run=True), pd.DataFrame)
+    assert_type(hsframe.eval_all(["1"]), list[pd.DataFrame])
+    assert_type(hsframe.watch_close("w"), None)
+    assert_type(hsframe.call("about"), Grid)
+    assert_type(hsframe.doctor("http://host/api", point="kw"), pd.DataFrame)
+    for frame in hsframe.watch("kw"):
+        assert_type(frame, pd.DataFrame)
+
+
+def methods(s: hsframe.Session) -> None:
+    assert_type(s.his_read("kw", "today"), pd.DataFrame)
+    assert_type(s.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
+    assert_type(s.read_by_ids("kw"), pd.DataFrame)
+    assert_type(s.watch("kw"), Generator[pd.DataFrame, None, None])
+
+
+async def coroutines() -> None:
+    async with hsframe.AsyncSession("http://host/api", "demo", "demo", max_concurrency=2) as s:
+        assert_type(s, hsframe.AsyncSession)
+        assert_type(await s.his_read("kw", "today"), pd.DataFrame)
+        assert_type(await s.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
+        assert_type(await s.about(), pd.DataFrame)
+        assert_type(await s.point_write("kw", 16, Number(1)), pd.DataFrame)
+        async for frame in s.watch("kw"):
+            assert_type(frame, pd.DataFrame)
+
+
+def what_is_wrong_too(s: hsframe.Session, a: hsframe.AsyncSession) -> None:
+    hsframe.connect("http://host/api", runner="fast")  # type: ignore[arg-type]
+    hsframe.AsyncSession("http://host/api", runner="thread")  # type: ignore[call-arg]
+    hsframe.read(1)  # type: ignore[arg-type]
+    hsframe.his_read("kw", "today", heade="id")  # type: ignore[call-overload]
+    s.his_read("kw")  # type: ignore[call-overload]
+    a.his_read("kw", "today", shape="tall")  # type: ignore[call-overload]
