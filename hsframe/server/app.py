@@ -23,7 +23,7 @@ from hsframe.grid import Grid
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.login import Granted, Logins, Scheme, Session
+from hsframe.server.login import Granted, LoggedIn, Logins, Scheme
 from hsframe.server.negotiate import Format, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import settle
@@ -172,10 +172,10 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     return answer, chosen
 
 
-def _admit(request: web.Request) -> Session | web.Response:
+def _admit(request: web.Request) -> LoggedIn | web.Response:
     logins = request.app[LOGINS]
     if not logins.are_needed:
-        return Session("", "", 0.0)
+        return LoggedIn("", "", 0.0)
     admitted = logins.admit(request.headers.get("Authorization"))
     return web.Response(headers={"Authentication-Info": admitted.info}) if isinstance(admitted, Granted) else admitted
 

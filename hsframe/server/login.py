@@ -20,7 +20,7 @@ from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode,
 from hsframe.server.clock import Clock
 from hsframe.server.refusal import HttpRefusal
 
-__all__ = ["Granted", "Logins", "Scheme", "Session"]
+__all__ = ["Granted", "LoggedIn", "Logins", "Scheme"]
 
 Scheme = Literal["scram", "plaintext", "basic"]
 
@@ -31,7 +31,7 @@ _MAX_SESSIONS: Final = 10_000
 
 
 @dataclass
-class Session:
+class LoggedIn:
     """Who is logged in, and until when.
 
     Parameters
@@ -48,7 +48,7 @@ class Session:
     expires_s: float
 
     def __repr__(self) -> str:
-        return f"Session({self.user!r})"
+        return f"LoggedIn({self.user!r})"
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class Logins:
             else known
             for name, known in users.items()
         }
-        self._like = ScramCredentials.of_nobody("", hash, iterations)
+        self._nobody = ScramCredentials.of_nobody("", hash, iterations)
         self._clock = clock
         self._scheme = scheme
         self._hash = hash
         self._token_ttl_s = token_ttl_s
         self._handshakes: dict[str, tuple[ScramServer, float]] = {}
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, LoggedIn] = {}
 
     @property
     def are_needed(self) -> bool:
@@ -112,7 +112,7 @@ class Logins:
         self._expire()
         return len(self._sessions)
 
-    def admit(self, authorization: str | None) -> Session | Granted:
+    def admit(self, authorization: str | None) -> LoggedIn | Granted:
         """Take an Authorization header a step on: a session, or a login that just succeeded.
 
         Raises
@@ -138,7 +138,7 @@ class Logins:
                 return self._plaintext(_params(rest))
         raise self._challenge(f"the login scheme {scheme[:20]!r} is not offered here")
 
-    def end(self, session: Session) -> None:
+    def end(self, session: LoggedIn) -> None:
         """End a session."""
         self._sessions.pop(session.token, None)
 
@@ -160,7 +160,7 @@ class Logins:
         token = secrets.token_hex(16)
         while len(self._handshakes) >= _MAX_HANDSHAKES:
             del self._handshakes[next(iter(self._handshakes))]
-        server = ScramServer(self._users.get, unknown=self._like)
+        server = ScramServer(self._users.get, unknown=self._nobody)
         self._handshakes[token] = (server, self._clock.monotonic_s() + _HANDSHAKE_S)
         return self._step(token)
 
@@ -195,17 +195,17 @@ class Logins:
         self._check(user, _text(params, "password"))
         return self._grant(user)
 
-    def _basic(self, encoded: str) -> Session:
+    def _basic(self, encoded: str) -> LoggedIn:
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise HttpRefusal(400, "the Basic header is no base64 of user:password") from None
+            raise HttpRefusal(400, "the Basic header must be base64 of user:password") from None
         self._check(user, password)
-        return Session(user, "", 0.0)
+        return LoggedIn(user, "", 0.0)
 
     def _check(self, user: str, password: str) -> None:
         """Compare a password by its hash; an unknown user takes as long."""
-        known = self._users.get(user, self._like)
+        known = self._users.get(user, self._nobody)
         tried = ScramCredentials.from_password(password, known.hash, known.salt, known.iterations)
         if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
             raise HttpRefusal(403, "the user name or the password is wrong")
@@ -214,10 +214,10 @@ class Logins:
         token = secrets.token_urlsafe(32)
         while len(self._sessions) >= _MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        self._sessions[token] = Session(user, token, self._clock.monotonic_s() + self._token_ttl_s)
+        self._sessions[token] = LoggedIn(user, token, self._clock.monotonic_s() + self._token_ttl_s)
         return Granted(f"authToken={token}{more}")
 
-    def _bearer(self, token: str) -> Session:
+    def _bearer(self, token: str) -> LoggedIn:
         session = self._sessions.pop(token, None)
         if session is None:
             raise self._challenge("the session is unknown or has ended; log in again")

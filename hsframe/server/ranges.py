@@ -81,7 +81,7 @@ def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:
     else:
         raise OpRefusal(f"the range is {value!r}; {_EXPECTED}", "RangeErr")
     if len(parts) > 2 or len({isinstance(part, datetime) for part in parts}) > 1:
-        raise OpRefusal(f"the range {value!r} is no range; {_EXPECTED}", "RangeErr")
+        raise OpRefusal(f"the range {value!r} is not one of the standard; {_EXPECTED}", "RangeErr")
     first, last = parts[0], parts[-1]
     try:
         if isinstance(first, datetime):
@@ -111,7 +111,7 @@ def _part(text: str, tz: ZoneInfo, now: datetime, whole: str) -> date:
     try:
         part = parse_value(text)
     except CodecError as error:
-        raise OpRefusal(f"the range {whole!r} is no range: {error.problem}; {_EXPECTED}", "RangeErr") from error
+        raise OpRefusal(f"the range {whole!r} cannot be read: {error.problem}; {_EXPECTED}", "RangeErr") from error
     if not isinstance(part, date):
-        raise OpRefusal(f"the range {whole!r} is no range; {_EXPECTED}", "RangeErr")
+        raise OpRefusal(f"the range {whole!r} is not one of the standard; {_EXPECTED}", "RangeErr")
     return part

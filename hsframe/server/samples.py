@@ -7,8 +7,7 @@ Instants are int64 microseconds since 1970-01-01T00:00Z, strictly increasing. Va
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,17 +23,15 @@ Times = NDArray[np.int64]
 _DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, "Str": np.int32}
 
 
-def _no_times() -> Times:
-    return np.empty(0, np.int64)
-
-
-@dataclass
 class Samples:
-    """Samples of one point.
+    """Samples of one point, none at first.
 
     Parameters
     ----------
     kind : {"Number", "Bool", "Str"}
+
+    Attributes
+    ----------
     ts_us : int64 ndarray
         Strictly increasing.
     values : ndarray
@@ -45,28 +42,15 @@ class Samples:
         The texts of a Str history.
     """
 
-    kind: Kind
-    ts_us: Times = field(default_factory=_no_times)
-    values: NDArray[Any] | None = None
-    na: NDArray[np.bool_] | None = None
-    texts: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.values is None:
-            self.values = np.zeros(len(self.ts_us), _DTYPES[self.kind])
-        if self.na is None:
-            self.na = np.zeros(len(self.ts_us), np.bool_)
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.ts_us: Times = np.empty(0, np.int64)
+        self.values: NDArray[Any] = np.empty(0, _DTYPES[kind])
+        self.na: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self.texts: list[str] = []
 
     def __len__(self) -> int:
         return len(self.ts_us)
-
-    @property
-    def _values(self) -> NDArray[Any]:
-        return cast("NDArray[Any]", self.values)
-
-    @property
-    def _na(self) -> NDArray[np.bool_]:
-        return cast("NDArray[np.bool_]", self.na)
 
     def between(self, start_us: int, end_us: int | None) -> slice:
         """The samples in ``[start, end)``, epoch microseconds, as a slice of the arrays; no end is the last sample."""
@@ -87,8 +71,8 @@ class Samples:
         length : int
             The rows of that longer column.
         """
-        values, na = self._values[part], self._na[part]
-        empty: NDArray[np.bool_] = na
+        values, na = self.values[part], self.na[part]
+        empty = na
         if at is not None:
             wide = np.zeros(length, values.dtype)
             wide[at] = values
@@ -122,8 +106,8 @@ class Samples:
         if (len(self) == 0 or ts_us[0] > self.ts_us[-1]) and bool((np.diff(ts_us) > 0).all()):
             # The common case, a stretch after the end, needs no sort.
             self.ts_us = np.concatenate([self.ts_us, ts_us])
-            self.values = np.concatenate([self._values, fresh])
-            self.na = np.concatenate([self._na, na])
+            self.values = np.concatenate([self.values, fresh])
+            self.na = np.concatenate([self.na, na])
             return
         all_ts = np.concatenate([self.ts_us, ts_us])
         order = np.argsort(all_ts, kind="stable")
@@ -132,13 +116,13 @@ class Samples:
         last[:-1] = sorted_ts[1:] != sorted_ts[:-1]
         keep = order[last]
         self.ts_us = sorted_ts[last]
-        self.values = np.concatenate([self._values, fresh])[keep]
-        self.na = np.concatenate([self._na, na])[keep]
+        self.values = np.concatenate([self.values, fresh])[keep]
+        self.na = np.concatenate([self.na, na])[keep]
 
     def remove(self, ts_us: Times) -> int:
         """Delete the samples of these instants; gives their number."""
         keep = ~np.isin(self.ts_us, ts_us)
-        self.ts_us, self.values, self.na = self.ts_us[keep], self._values[keep], self._na[keep]
+        self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
         return int((~keep).sum())
 
     def _codes(self, values: NDArray[Any] | Sequence[Any]) -> NDArray[np.int32]:
@@ -158,7 +142,7 @@ def union_of_times(parts: Sequence[Times]) -> Times:
         if not any(len(part) == len(other) and np.array_equal(part, other) for other in different[-4:]):
             different.append(part)
     if not different:
-        return _no_times()
+        return np.empty(0, np.int64)
     if len(different) == 1:
         return different[0]
     return np.unique(np.concatenate(different))

@@ -56,8 +56,6 @@ class Story:
             return  # someone took the point away
         new = fresh.history(key)
         values, na = new.values, new.na
-        assert values is not None
-        assert na is not None
         tail = new.between(self._end_us + 1, None)
         current = story["curVal"]
         if key in self._counters:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hsframe.kinds import Number
 from hsframe.server.database import Database
-from hsframe.server.demo.points import Builder
+from hsframe.server.demo.builder import Builder
 from hsframe.server.demo.signals import STEP_MIN, Axis, Local, daily_chance, lag, noise, weather
 
 __all__ = ["brisbane", "london", "new_york"]

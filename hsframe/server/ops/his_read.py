@@ -12,7 +12,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
-from hsframe.server.ops.his_point import his_point
+from hsframe.server.ops.point_checks import his_point
 from hsframe.server.ranges import Window, parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, Times, union_of_times

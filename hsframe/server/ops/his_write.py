@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from hsframe.errors import ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.database import Database
-from hsframe.server.ops.his_point import his_point
+from hsframe.server.ops.point_checks import fitting, his_point
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Times
 from hsframe.server.state import Call, ref_of
@@ -28,8 +28,6 @@ from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
 
 __all__ = ["his_write"]
-
-_TYPES: Final[Mapping[str, type]] = {"Number": Number, "Bool": bool, "Str": str}
 
 
 @dataclass(frozen=True)
@@ -150,11 +148,10 @@ def _from_arrow(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any]) -> _
 
 def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
     """The samples of a column of objects, each checked."""
-    kind, unit = rec["kind"], rec.get("unit")
-    expected = _TYPES[kind]
-    blank: Any = "" if kind == "Str" else 0
+    kind = rec["kind"]
+    blank: str | float = "" if kind == "Str" else 0.0
     keep: list[int] = []
-    values: list[Any] = []
+    values: list[bool | str | float] = []
     na: list[bool] = []
     removed: list[int] = []
     for row, cell in enumerate(cells):
@@ -163,25 +160,9 @@ def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], colu
         if cell is REMOVE:
             removed.append(row)
             continue
-        if cell is NA:
-            value: Any = blank
-        elif not isinstance(cell, expected):
-            raise OpRefusal(
-                f"{column} of row {row} is {cell!r}, and {rec['id']} ({rec.get('dis')}) is a point of kind {kind}",
-                "Err",
-            )
-        elif isinstance(cell, Number):
-            if cell.unit is not None and cell.unit != unit:
-                raise OpRefusal(
-                    f"{column} of row {row} is {cell}, and the unit of {rec['id']} ({rec.get('dis')}) is {unit}; the "
-                    "server converts nothing",
-                    "UnitErr",
-                )
-            value = cell.val
-        else:
-            value = cell
         keep.append(row)
-        values.append(value)
+        value = blank if cell is NA else fitting(cell, rec, f"{column} of row {row}")
+        values.append(value.val if isinstance(value, Number) else value)
         na.append(cell is NA)
     stored: Any = values if kind == "Str" else np.array(values, np.float64 if kind == "Number" else np.bool_)
     rows = np.array(keep, np.intp)

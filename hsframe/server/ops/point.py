@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.server.durations import duration_s
+from hsframe.server.ops.point_checks import fitting
 from hsframe.server.priority import LEVELS, MANUAL_LEVEL, level_dis
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
 
 __all__ = ["point_write", "settle"]
-
-_TYPES: Final[Mapping[str, type]] = {"Number": Number, "Bool": bool, "Str": str}
 
 
 def point_write(call: Call) -> Grid:
@@ -31,7 +30,9 @@ def point_write(call: Call) -> Grid:
     level = row["level"]
     if not isinstance(level, Number) or level.val not in range(1, LEVELS + 1):
         raise OpRefusal(f"the level is {level!r}; expected a whole Number from 1 to {LEVELS}", "ArgErr")
-    val = _checked(row.get("val"), rec)
+    val = row.get("val")
+    if val is not None:
+        val = fitting(val, rec, "val")
     who = row.get("who")
     expires_s = None
     if row.get("duration") is not None:
@@ -74,22 +75,3 @@ def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
             }
         )
     return Grid.from_rows({"id": rec["id"]}, ["level", "levelDis", "val", "who", "expires"], rows)
-
-
-def _checked(val: Any, rec: Mapping[str, Any]) -> Any:
-    """A value that fits the point, with the point's unit; None is auto."""
-    if val is None:
-        return None
-    kind, unit = rec.get("kind"), rec.get("unit")
-    expected = _TYPES.get(str(kind))
-    if expected is None or not isinstance(val, expected):
-        raise OpRefusal(f"the value {val!r} does not fit {rec['id']} ({rec.get('dis')}), a point of kind {kind}", "Err")
-    if isinstance(val, Number):
-        if val.unit is not None and val.unit != unit:
-            raise OpRefusal(
-                f"the value {val} does not fit {rec['id']} ({rec.get('dis')}), whose unit is {unit}; the server "
-                "converts nothing",
-                "UnitErr",
-            )
-        return Number(val.val, unit)
-    return val
