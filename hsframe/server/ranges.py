@@ -1,4 +1,4 @@
-"""The range of hisRead (standard: Ops, section hisRead): text to a half-open window of instants.
+"""The range of hisRead (standard: Ops, section hisRead): text to a half-open span of instants.
 
 ::
 
@@ -10,17 +10,16 @@ else is in the standard, and ``lastWeek`` or ``last24hr`` are refused as other s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from hsframe.codecs.zinc import parse_value
-from hsframe.errors import CodecError
+from hsframe.errors import CodecError, SpanError
 from hsframe.server.refusal import OpRefusal
-from hsframe.spans import epoch_us
+from hsframe.spans import Span
 
-__all__ = ["Window", "parse_range"]
+__all__ = ["parse_range"]
 
 _EXPECTED: Final = (
     "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
@@ -28,37 +27,8 @@ _EXPECTED: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Window:
-    """A half-open stretch of time, in one zone.
-
-    Parameters
-    ----------
-    start : datetime
-        Inclusive.
-    end : datetime or None
-        Exclusive; None where the range names no end.
-    zone_name : str or None
-        The zone that the range's own DateTimes name, where they do.
-    """
-
-    start: datetime
-    end: datetime | None
-    zone_name: str | None = None
-
-    @property
-    def start_us(self) -> int:
-        """The start in epoch microseconds."""
-        return epoch_us(self.start)
-
-    @property
-    def end_us(self) -> int | None:
-        """The end in epoch microseconds, where there is one."""
-        return None if self.end is None else epoch_us(self.end)
-
-
-def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:
-    """The window that a range means.
+def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
+    """The span that a range means, in the zone that is given; without an end where the range names none.
 
     Parameters
     ----------
@@ -85,17 +55,14 @@ def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Window:
     first, last = parts[0], parts[-1]
     try:
         if isinstance(first, datetime):
-            end = last.astimezone(tz) if len(parts) == 2 else None
-            window = Window(first.astimezone(tz), end, getattr(first.tzinfo, "key", None))
-        else:
-            window = Window(_midnight(first, tz), _midnight(last + timedelta(days=1), tz))
+            return Span(first.astimezone(tz), last.astimezone(tz) if len(parts) == 2 else None)
+        if last >= first:
+            return Span(_midnight(first, tz), _midnight(last + timedelta(days=1), tz))
     except OverflowError:
         raise OpRefusal(f"the range {value!r} goes beyond the years 1 to 9999", "RangeErr") from None
-    # By instants: Python compares two datetimes of one zone by wall clock, which is wrong in the repeated hour.
-    is_reversed = window.end_us is not None and window.end_us < window.start_us
-    if is_reversed or (not isinstance(first, datetime) and last < first):
-        raise OpRefusal(f"the range {value!r} ends before it starts", "RangeErr")
-    return window
+    except SpanError:
+        pass
+    raise OpRefusal(f"the range {value!r} ends before it starts", "RangeErr")
 
 
 def _midnight(day: date, tz: ZoneInfo) -> datetime:

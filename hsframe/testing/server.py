@@ -17,20 +17,32 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypedDict, Unpack
 
 from aiohttp import web
 
 from hsframe.protocol.dialects import forget  # a free port may have been another server's
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.app import LOGINS, STATE, make_app
+from hsframe.server.clock import Clock
 from hsframe.server.database import Database
+from hsframe.server.login import Scheme
 from hsframe.server.run import listening
 from hsframe.testing.deviations import deviating
 
 __all__ = ["RunningServer", "async_running_server", "running_server"]
 
 _USERS: Final = {"demo": "demo"}
+
+
+class Options(TypedDict, total=False):
+    """What :func:`hsframe.server.app.make_app` takes beside the database and the users."""
+
+    clock: Clock
+    scheme: Scheme
+    hash: str
+    iterations: int
+    token_ttl_s: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,10 @@ class RunningServer:
 
 
 def _app(
-    database: Database | None, users: Mapping[str, str | ScramCredentials] | None, quirks: Iterable[str], **options: Any
+    database: Database | None,
+    users: Mapping[str, str | ScramCredentials] | None,
+    quirks: Iterable[str],
+    options: Options,
 ) -> tuple[web.Application, Database, str, str]:
     if database is None:
         from hsframe.server.demo import demo_building  # a second of work, only where it is wanted
@@ -92,7 +107,7 @@ def running_server(
     quirks: Iterable[str] = (),
     *,
     tls: ssl.SSLContext | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Iterator[RunningServer]:
     """The embedded server on a thread of its own, on a free port of the loopback address, while the block runs.
 
@@ -115,7 +130,7 @@ def running_server(
     ------
     RunningServer
     """
-    app, database, user, password = _app(database, users, quirks, **options)
+    app, database, user, password = _app(database, users, quirks, options)
     started: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
@@ -154,10 +169,10 @@ async def async_running_server(
     quirks: Iterable[str] = (),
     *,
     tls: ssl.SSLContext | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> AsyncIterator[RunningServer]:
     """The embedded server on the running loop; otherwise as :func:`running_server`."""
-    app, database, user, password = _app(database, users, quirks, **options)
+    app, database, user, password = _app(database, users, quirks, options)
     async with listening(app, tls=tls) as uri:
         forget(uri)
         yield RunningServer(uri, database, user, password, app)

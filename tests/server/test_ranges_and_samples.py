@@ -54,11 +54,7 @@ def test_a_day_that_was_left_out_is_empty() -> None:
 def test_a_range_that_is_a_value_already() -> None:
     when = datetime(2026, 11, 1, 6, 30, tzinfo=UTC).astimezone(zone("London"))
     window = parse_range(when, zone("New_York"), NOW)
-    assert (window.start.isoformat(), window.end, window.zone_name) == (
-        "2026-11-01T01:30:00-05:00",
-        None,
-        "Europe/London",
-    )
+    assert (window.start.isoformat(), window.end) == ("2026-11-01T01:30:00-05:00", None)
 
 
 @given(st.text(max_size=30) | st.none() | st.booleans() | st.integers().map(Number))

@@ -13,11 +13,11 @@ from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.server.ops.point_checks import his_point
-from hsframe.server.ranges import Window, parse_range
+from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, Times, union_of_times
 from hsframe.server.state import Call, ref_of
-from hsframe.spans import epoch_us
+from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
 
 __all__ = ["his_read"]
@@ -38,12 +38,12 @@ def his_read(call: Call) -> Grid:
 def _single(call: Call, ref: Ref, range_: Any) -> Grid:
     rec = his_point(call, ref)
     tz = rec["tz"]
-    window = _window(call, range_, tz)
+    span = _span(call, range_, tz)
     samples = call.database.history(rec["id"])
-    part = call.between(samples, window.start_us, window.end_us)
+    part = call.between(samples, span.start_us, span.end_us)
     ts_us = samples.ts_us[part]
     columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz), samples.column(part, rec.get("unit"))]
-    meta = {"id": _shown(rec), **_bounds(call, window, ts_us)}
+    meta = {"id": _shown(rec), **_bounds(call, span, ts_us)}
     return Grid(meta, ["ts", "val"], columns)
 
 
@@ -64,15 +64,15 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
             "ArgErr",
         )
     tz = tz if tz is not None else recs[0]["tz"]
-    window = _window(call, range_, tz)
+    span = _span(call, range_, tz)
     parts: list[_Part] = []
     for point in recs:
         samples = call.database.history(point["id"])
-        parts.append((point, samples, call.between(samples, window.start_us, window.end_us)))
+        parts.append((point, samples, call.between(samples, span.start_us, span.end_us)))
     ts_us = union_of_times([samples.ts_us[part] for _, samples, part in parts])
     columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz)]
     cols = [Col("ts")]
-    meta: dict[str, Any] = _bounds(call, window, ts_us)
+    meta: dict[str, Any] = _bounds(call, span, ts_us)
     for number, (rec, samples, part) in enumerate(parts):
         own = samples.ts_us[part]
         at = None if len(own) == len(ts_us) else np.searchsorted(ts_us, own)
@@ -81,7 +81,7 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
     return Grid(meta, cols, columns)
 
 
-def _window(call: Call, range_: Any, tz: str) -> Window:
+def _span(call: Call, range_: Any, tz: str) -> Span:
     try:
         local = zone(tz)
     except Exception as error:
@@ -89,14 +89,14 @@ def _window(call: Call, range_: Any, tz: str) -> Window:
     return parse_range(range_, local, call.state.clock.now())
 
 
-def _bounds(call: Call, window: Window, ts_us: Times) -> dict[str, Any]:
-    end = window.end
+def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:
+    end = span.end
     if end is None:
         # An open end: what is there counts, and at least the time until now.
         now = call.state.clock.now()
         last = int(ts_us[-1]) + 1 if len(ts_us) else 0
-        end = (now + timedelta(microseconds=max(last - epoch_us(now), 0))).astimezone(window.start.tzinfo)
-    return {"hisStart": window.start, "hisEnd": max(end, window.start)}
+        end = (now + timedelta(microseconds=max(last - epoch_us(now), 0))).astimezone(span.start.tzinfo)
+    return {"hisStart": span.start, "hisEnd": max(end, span.start)}
 
 
 def _shown(rec: Mapping[str, Any]) -> Ref:
