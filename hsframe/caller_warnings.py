@@ -1,8 +1,8 @@
 """Warnings that point at the user's line, however deep in this package they come from.
 
 A number for `stacklevel` is wrong as soon as a function is called from one more place; and what runs on the event loop
-has the user's line nowhere on its stack. So the first frame outside of the package is looked for, and a warning of the
-event loop is held until the call is back in the user's thread.
+or in a thread has the user's line nowhere on its stack. So the first frame outside of the package is looked for, and a
+warning from elsewhere waits until the call is back where the user's line is.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["Held", "caution", "holding"]
-
-Held = list[tuple[str, type[Warning]]]
+__all__ = ["DeferredWarnings", "warn_caller"]
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
-_HELD: ContextVar[Held | None] = ContextVar("hsframe_held_warnings", default=None)
+_DEFERRED: ContextVar[list[tuple[str, type[Warning]]] | None] = ContextVar("hsframe_deferred_warnings", default=None)
 
 
-def caution(message: str, category: type[Warning]) -> None:
+def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line outside of this package that led here.
 
     Parameters
@@ -30,9 +26,9 @@ def caution(message: str, category: type[Warning]) -> None:
     message : str
     category : type of Warning
     """
-    held = _HELD.get()
-    if held is not None:
-        held.append((message, category))
+    deferred = _DEFERRED.get()
+    if deferred is not None:
+        deferred.append((message, category))
         return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
@@ -40,11 +36,16 @@ def caution(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-@contextmanager
-def holding(held: Held) -> Iterator[None]:
-    """Put what would be warned of in the block into a list; its tasks take part."""
-    token = _HELD.set(held)
-    try:
-        yield
-    finally:
-        _HELD.reset(token)
+class DeferredWarnings:
+    """A block whose warnings, those of its tasks and threads too, are given when it ends; none where it fails."""
+
+    # No generator with @contextmanager: its frames in contextlib would be taken for the user's line.
+    def __enter__(self) -> None:
+        self._warnings: list[tuple[str, type[Warning]]] = []
+        self._token = _DEFERRED.set(self._warnings)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        _DEFERRED.reset(self._token)
+        if kind is None:
+            for message, category in self._warnings:
+                warn_caller(message, category)

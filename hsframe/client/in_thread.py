@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar, TypeVarTuple
 
 __all__ = ["in_thread"]
@@ -24,7 +25,7 @@ async def in_thread(run: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
         Its work must be bounded: a cancelled caller does not wait for it, and nothing can stop it.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="hsframe-work")
-    future = asyncio.get_running_loop().run_in_executor(pool, run, *args)
+    future = asyncio.get_running_loop().run_in_executor(pool, copy_context().run, run, *args)
     try:
         return await future
     finally:

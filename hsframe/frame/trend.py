@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.caller_warnings import caution
+from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ZoneWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants, grid_histories, is_history
@@ -310,7 +310,7 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     names = sorted({point.tz for point in points if point.tz is not None})
     keys = {zone_key(name) for name in names}
     if len(keys) > 1:
-        caution(
+        warn_caller(
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so the index of their one frame is UTC; "
             "choose a zone with tz='New_York' (say), or take one frame a point, each in its own zone, with "
             "shape='dict'",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from hsframe.caller_warnings import caution
+from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning
 from hsframe.frame.histories import History, Instants
@@ -50,7 +50,7 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules
             apart.append((empty[ident], timedelta(microseconds=int(np.median(steps)))))
     if apart:
         point, usual = apart[0]
-        caution(
+        warn_caller(
             f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
             f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
             f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer one, as in "

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from hsframe.caller_warnings import Held, caution, holding
+from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.session.async_session import AsyncSession
 from hsframe.session.notebook import in_notebook
@@ -92,12 +92,8 @@ class Connection:
         """
         session = self.session
         self._warn_where_a_loop_waits()
-        held: Held = []
-        with holding(held):
-            result = self._runner.run(fn, session, timeout_s=timeout_s)
-        for message, category in held:
-            caution(message, category)
-        return result
+        with DeferredWarnings():
+            return self._runner.run(fn, session, timeout_s=timeout_s)
 
     def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
         """What an asynchronous generator of the session gives, one by one, each waited for.
@@ -137,7 +133,7 @@ class Connection:
             return
         if running is not self._runner.current() and not self._warned and not in_notebook():
             self._warned = True
-            caution(
+            warn_caller(
                 "a synchronous verb of hsframe inside a coroutine stops this thread's event loop until the server has "
                 "answered; await the same verb of hsframe.AsyncSession instead",
                 RuntimeWarning,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from hsframe.caller_warnings import Held, caution, holding
+from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
@@ -127,15 +127,8 @@ async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
     with progress_of(request.progress, "his_read") as progress:
         async with ticking(progress):
             points, histories = await _histories(source, request, failures, progress)
-    held: Held = []
-
-    def make() -> TrendFrames:
-        with holding(held):
-            return _frame(request, points, histories, failures)
-
-    frame = await in_thread(make)
-    for message, category in held:
-        caution(message, category)
+    with DeferredWarnings():
+        frame = await in_thread(_frame, request, points, histories, failures)
     return ReadResult(frame, points)
 
 
@@ -164,7 +157,7 @@ def _frame(
     # Labels are those that the columns would have if all points had been read.
     labels = dict(zip([point.id for point in asked], labels_of(asked, request.header), strict=True))
     if failures and request.on_error == "warn":
-        caution(_failure_text(failures, len(asked)), ReadWarning)
+        warn_caller(_failure_text(failures, len(asked)), ReadWarning)
     result = trend_frame(
         histories,
         header=lambda point: labels[point.id],
