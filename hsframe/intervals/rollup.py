@@ -19,7 +19,7 @@ from hsframe.frame.trend import Track, tracks_of
 from hsframe.frame.values import kind_of
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.resample import Aggregation, Rule
-from hsframe.intervals.samples import Cut, Floats, Places, increments
+from hsframe.intervals.samples import Floats, IntervalSamples, Places, increments
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -62,7 +62,8 @@ def interval_histories(
         Values of which the rule cannot be computed; the point is named.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
-    # Points that were read together share their instants, and then the cut; one cut at a time, they are large.
+    # Points that were read together share their instants, and what was searched for in them; one such set at a time, for
+    # each holds several arrays as long as the history.
     alike: dict[tuple[int, int], list[int]] = {}
     for place, track in enumerate(tracks):
         alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
@@ -70,12 +71,14 @@ def interval_histories(
     for places in alike.values():
         first = tracks[places[0]]
         grid = grids[first.point.tz or "UTC"]
-        cut = Cut(first.ts_us, grid.edges_us)
-        results |= {place: _rolled(tracks[place], cut, grid, rules[tracks[place].point.id], now_us) for place in places}
+        samples = IntervalSamples(first.ts_us, grid.edges_us)
+        results |= {
+            place: _rolled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us) for place in places
+        }
     return [results[place] for place in range(len(tracks))]
 
 
-def _rolled(track: Track, cut: Cut, grid: Intervals, rule: Rule, now_us: int) -> History:
+def _rolled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Rule, now_us: int) -> History:
     point = track.point
     array = _of_one_unit(track)
     kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
@@ -89,9 +92,15 @@ def _rolled(track: Track, cut: Cut, grid: Intervals, rule: Rule, now_us: int) ->
     unit: str | None = unit_of_dtype(array.dtype)
     agg = rule.agg_for(point, kind, unit)
     if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
-        column, unit, kind = _numeric(array, cut, rule, agg, point, unit, kind, now_us)
+        values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
+        is_bool = kind == "Bool"
+        column = (
+            BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
+            if is_bool
+            else NumberColumn(pa.array(values), unit)
+        )
     else:
-        column = _picked(array, _places(cut, ~pd.isna(array), rule, agg, now_us), kind)
+        column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
     return History(replace(point, unit=unit, kind=kind), grid.labels_us, column)
 
 
@@ -126,58 +135,68 @@ def _floats(array: Any) -> Floats:
 
 
 def _numeric(
-    array: Any, cut: Cut, rule: Rule, agg: Aggregation, point: Point, unit: str | None, kind: str, now_us: int
-) -> tuple[Any, str | None, str]:
-    """The column, its unit and kind, of what is computed with numbers; a Bool counts as 0 and 1."""
+    array: Any,
+    samples: IntervalSamples,
+    rule: Rule,
+    agg: Aggregation,
+    point: Point,
+    unit: str | None,
+    kind: str,
+    now_us: int,
+) -> tuple[Floats, str | None, str]:
+    """The values, their unit and kind, of what is computed with numbers; a Bool counts as 0 and 1."""
     if agg == "count":
-        counts = cut.sample_counts(~np.asarray(pd.isna(array), dtype=bool))
-        return _number_column(counts.astype(np.float64), None), None, "Number"
+        counts = samples.sample_counts(~np.asarray(pd.isna(array), dtype=bool))
+        return counts.astype(np.float64), None, "Number"
     values = _floats(array)
     if agg in ("mean", "integral"):
         area, covered = (
-            cut.step_area(values, rule.gap_us, now_us) if rule.is_step else cut.linear_area(values, rule.gap_us)
+            samples.step_area(values, rule.gap_us, now_us) if rule.is_step else samples.linear_area(values, rule.gap_us)
         )
+        # Half an interval tells its mean well enough; an amount over time needs all of it, or it is too small.
         share = rule.min_coverage if rule.min_coverage is not None else 0.5 if agg == "mean" else 1.0
-        enough = (covered > 0) & (covered >= share * np.diff(cut.edges_us))
+        enough = (covered > 0) & (covered >= share * np.diff(samples.edges_us))
         if agg == "mean":
-            result = np.divide(area, covered, out=np.full(cut.count, np.nan), where=enough)
-            return _number_column(result, None if kind == "Bool" else unit), None if kind == "Bool" else unit, "Number"
+            means = np.divide(area, covered, out=np.full(samples.count, np.nan), where=enough)
+            return means, None if kind == "Bool" else unit, "Number"
         product, time_us = rule.integral_unit(point, unit)
-        return _number_column(np.where(enough, area / time_us, np.nan), product), product, "Number"
+        return np.where(enough, area / time_us, np.nan), product, "Number"
     if agg == "delta":
-        grown = _deltas(values, cut, rule, point, unit, now_us)
-        of_growth = None if unit is None else delta(unit)
-        return _number_column(grown, of_growth), of_growth, "Number"
+        return _deltas(values, samples, rule, point, unit, now_us), None if unit is None else delta(unit), "Number"
     if agg in ("min", "max"):
-        found = cut.reduced(_EXTREMES[agg], values)
+        found = samples.reduced(_EXTREMES[agg], values)
         if rule.is_step:
-            held = _taken(values, cut.step_places(rule.gap_us, now_us)[:-1])
+            held = _taken(values, samples.step_places(rule.gap_us, now_us)[:-1])
             found = _EXTREMES[agg](found, held)
         if kind == "Bool":
-            return BoolColumn(pa.array(found == 1, mask=np.isnan(found))), None, "Bool"
+            return found, None, "Bool"
     elif agg == "sum":
         valid = ~np.isnan(values)
-        found = np.where(cut.sample_counts(valid) > 0, cut.reduced(np.add, np.where(valid, values, 0.0)), np.nan)
+        found = np.where(
+            samples.sample_counts(valid) > 0, samples.reduced(np.add, np.where(valid, values, 0.0)), np.nan
+        )
     elif agg == "linear":
-        found = cut.linear_at(values, rule.gap_us)[:-1]
+        found = samples.linear_at(values, rule.gap_us)[:-1]
     else:
-        found = _taken(values, _places(cut, ~np.isnan(values), rule, agg, now_us))
-    return _number_column(found, unit), unit, "Number"
+        found = _taken(values, _places(samples, ~np.isnan(values), rule, agg, now_us))
+    return found, unit, "Number"
 
 
-def _deltas(values: Floats, cut: Cut, rule: Rule, point: Point, unit: str | None, now_us: int) -> Floats:
+def _deltas(
+    values: Floats, samples: IntervalSamples, rule: Rule, point: Point, unit: str | None, now_us: int
+) -> Floats:
     valid = np.isfinite(values)
-    readings, whole = values, cut
+    readings, whole = values, samples
     joined = np.ones(max(len(values) - 1, 0), dtype=bool)
     if not valid.all():
         kept = np.flatnonzero(valid)
         readings, joined = values[kept], np.diff(kept) == 1
-        cut = Cut(cut.ts_us[kept], cut.edges_us)
+        samples = IntervalSamples(samples.ts_us[kept], samples.edges_us)
     grown = increments(readings, _register_in(rule.rollover, readings, point, unit))
     if not rule.is_step:
-        return cut.linear_deltas(grown, joined, rule.gap_us)
+        return samples.linear_deltas(grown, joined, rule.gap_us)
     places = whole.step_places(rule.gap_us, now_us)
-    return cut.step_deltas(grown, (places >= 0) & np.isfinite(_taken(values, places)))
+    return samples.step_deltas(grown, (places >= 0) & np.isfinite(_taken(values, places)))
 
 
 def _register_in(rollover: float | Number | bool, readings: Floats, point: Point, unit: str | None) -> float | bool:
@@ -201,11 +220,13 @@ def _register_in(rollover: float | Number | bool, readings: Floats, point: Point
     return size
 
 
-def _places(cut: Cut, valid: npt.NDArray[np.bool_], rule: Rule, agg: Aggregation, now_us: int) -> Places:
+def _places(
+    samples: IntervalSamples, valid: npt.NDArray[np.bool_], rule: Rule, agg: Aggregation, now_us: int
+) -> Places:
     """Which sample each interval has as its value, -1 for none."""
     if agg == "step":
-        return cut.step_places(rule.gap_us, now_us)[:-1]
-    return cut.first_or_last(np.asarray(valid, dtype=bool), last=agg == "last")
+        return samples.step_places(rule.gap_us, now_us)[:-1]
+    return samples.first_or_last(np.asarray(valid, dtype=bool), last=agg == "last")
 
 
 def _taken(values: Floats, places: Places) -> Floats:
@@ -220,7 +241,3 @@ def _picked(array: Any, places: Places, kind: str) -> Any:
         missing = np.asarray(pd.isna(taken), dtype=bool)
         return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
     return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))
-
-
-def _number_column(values: Floats, unit: str | None) -> NumberColumn:
-    return NumberColumn(pa.array(values), unit)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Cut", "Floats", "Instants", "Places", "increments"]
+__all__ = ["Floats", "Instants", "IntervalSamples", "Places", "increments"]
 
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.int64]
@@ -24,10 +24,10 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(eq=False)
-class Cut:
+class IntervalSamples:
     """Samples and the intervals that they fall into.
 
-    Points that were read together share their instants; they share a cut then, and the searching is done once.
+    Points that were read together share their instants; they share one of these then, and the searching is done once.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Cut:
 
     @cached_property
     def _pieces(self) -> tuple[Instants, Places, Places]:
-        """The intervals cut at the samples: start and end of the pieces, sample before each, interval of each."""
+        """The intervals divided at the samples: the edges of the pieces, sample before each, interval of each."""
         first, last = int(self.bounds[0]), int(self.bounds[-1])
         breaks = np.concatenate([self.edges_us, self.ts_us[first:last]])
         breaks.sort(kind="stable")  # two sorted runs: this merges them

@@ -101,14 +101,14 @@ def test_intervals_are_those_of_a_clock_that_is_looked_at_every_minute(change, t
 def test_the_intervals_of_spans_that_follow_one_another_are_those_of_the_whole(change, text, hours):
     tz, day = change
     step = parse_step(text)
-    cuts = sorted({resolve(day, tz).start_us + hour * HOUR + 7 * MINUTE for hour in [*hours, -200, 200]})
+    edges = sorted({resolve(day, tz).start_us + hour * HOUR + 7 * MINUTE for hour in [*hours, -200, 200]})
     parts = []
-    for start_us, end_us in itertools.pairwise(cuts):
+    for start_us, end_us in itertools.pairwise(edges):
         try:
             parts += intervals(start_us, end_us, step, zone(tz)).labels_us.tolist()
         except SpanError:
             continue
-    assert parts == intervals(cuts[0], cuts[-1], step, zone(tz)).labels_us.tolist()
+    assert parts == intervals(edges[0], edges[-1], step, zone(tz)).labels_us.tolist()
 
 
 # What people expect ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hsframe.frame.trend import trend_frame
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import Nature, Rule, rules_of
 from hsframe.intervals.rollup import interval_histories
-from hsframe.intervals.samples import Cut, increments
+from hsframe.intervals.samples import IntervalSamples, increments
 from hsframe.kinds import MARKER, NA, Number
 from hsframe.spans import resolve
 from hsframe.unit_array.dtype import UnitDtype
@@ -569,9 +569,9 @@ def test_increments_of_one_reading_are_none():
     assert increments(np.array([]), True).tolist() == []
 
 
-def test_a_cut_without_samples():
-    cut = Cut(np.empty(0, np.int64), hours(2).edges_us)
-    assert cut.sample_counts(np.empty(0, bool)).tolist() == [0, 0]
-    assert np.isnan(cut.reduced(np.add, np.empty(0))).all()
-    assert cut.first_or_last(np.empty(0, bool), last=True).tolist() == [-1, -1]
-    assert np.isnan(cut.linear_at(np.empty(0), HOUR)).all()
+def test_intervals_without_samples():
+    samples = IntervalSamples(np.empty(0, np.int64), hours(2).edges_us)
+    assert samples.sample_counts(np.empty(0, bool)).tolist() == [0, 0]
+    assert np.isnan(samples.reduced(np.add, np.empty(0))).all()
+    assert samples.first_or_last(np.empty(0, bool), last=True).tolist() == [-1, -1]
+    assert np.isnan(samples.linear_at(np.empty(0), HOUR)).all()
