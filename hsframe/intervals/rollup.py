@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
@@ -62,8 +62,8 @@ def interval_histories(
         Values of which the rule cannot be computed; the point is named.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
-    # Points that were read together share their instants, and what was searched for in them; one such set at a time, for
-    # each holds several arrays as long as the history.
+    # Points that were read together share their instants, and what is searched for in them. One such set at a time: each
+    # holds several arrays as long as the history.
     alike: dict[tuple[int, int], list[int]] = {}
     for place, track in enumerate(tracks):
         alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
@@ -72,9 +72,8 @@ def interval_histories(
         first = tracks[places[0]]
         grid = grids[first.point.tz or "UTC"]
         samples = IntervalSamples(first.ts_us, grid.edges_us)
-        results |= {
-            place: _rolled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us) for place in places
-        }
+        for place in places:
+            results[place] = _rolled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us)
     return [results[place] for place in range(len(tracks))]
 
 
@@ -93,12 +92,9 @@ def _rolled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Rule,
     agg = rule.agg_for(point, kind, unit)
     if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
         values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
-        is_bool = kind == "Bool"
-        column = (
-            BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
-            if is_bool
-            else NumberColumn(pa.array(values), unit)
-        )
+        column: ArrowColumn = NumberColumn(pa.array(values), unit)
+        if kind == "Bool":
+            column = BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
     else:
         column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
     return History(replace(point, unit=unit, kind=kind), grid.labels_us, column)
@@ -235,7 +231,7 @@ def _taken(values: Floats, places: Places) -> Floats:
     return np.where(places >= 0, values[places], np.nan)
 
 
-def _picked(array: Any, places: Places, kind: str) -> Any:
+def _picked(array: Any, places: Places, kind: str) -> ArrowColumn:
     taken = array.take(places, allow_fill=True)
     if kind == "Bool":
         missing = np.asarray(pd.isna(taken), dtype=bool)
