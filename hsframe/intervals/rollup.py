@@ -62,8 +62,8 @@ def interval_histories(
         Values of which the rule cannot be computed; the point is named.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
-    # Points that were read together share their instants, and what is searched for in them. One such set at a time: each
-    # holds several arrays as long as the history.
+    # Points that were read together share their instants, and what is searched for in them; that is several arrays as
+    # long as the history, so the points of one set of instants come one after the other.
     alike: dict[tuple[int, int], list[int]] = {}
     for place, track in enumerate(tracks):
         alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
