@@ -29,7 +29,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from hsframe.durations import LENGTHS_US, MONTHS, amount_of
 from hsframe.errors import SpanError, ZoneError
@@ -48,8 +48,8 @@ __all__ = [
     "weekday_of",
 ]
 
-SpanLike = Any
-"""What :func:`resolve` takes: str, date, datetime, a pair of them, or a Span."""
+SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
+"""What :func:`resolve` takes: a text, a date or a datetime, a pair of these (None as the end: open), or a Span."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -315,7 +315,7 @@ class _Reader:
         piece = self.piece(span, span)
         return piece.start_us, self.now_us if piece.to_now else piece.end_us
 
-    def pair(self, span: Sequence[SpanLike]) -> tuple[int, int | None]:
+    def pair(self, span: Sequence[str | date | None]) -> tuple[int, int | None]:
         if len(span) != 2:
             raise SpanError(f"a span has a start and an end, and {span!r} has {len(span)} parts; {_EXAMPLES}")
         first = self.piece(span[0], span)
@@ -330,7 +330,7 @@ class _Reader:
             )
         return first.start_us, end_us
 
-    def piece(self, part: SpanLike, span: SpanLike) -> _Piece:
+    def piece(self, part: object, span: SpanLike) -> _Piece:
         if isinstance(part, str):
             piece = self.text(part.strip(), span)
         elif isinstance(part, datetime):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import pandas as pd
 
 from hsframe.errors import CallError
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import grid_histories, is_history
-from hsframe.frame.points import as_points
+from hsframe.frame.points import PointsLike, as_points
 from hsframe.frame.trend import Header, Shape, trend_frame
 from hsframe.grid import Grid
 
@@ -20,7 +20,7 @@ __all__ = ["grid_to_frame"]
 @overload
 def grid_to_frame(
     grid: Grid,
-    points: Any = ...,
+    points: PointsLike | None = ...,
     *,
     header: Header = ...,
     shape: Literal["wide", "long"] = ...,
@@ -28,11 +28,11 @@ def grid_to_frame(
 ) -> pd.DataFrame: ...
 @overload
 def grid_to_frame(
-    grid: Grid, points: Any = ..., *, header: Header = ..., shape: Shape, tz: str | tzinfo = ...
+    grid: Grid, points: PointsLike | None = ..., *, header: Header = ..., shape: Shape, tz: str | tzinfo = ...
 ) -> pd.DataFrame | dict[str, pd.DataFrame]: ...
 def grid_to_frame(
     grid: Grid,
-    points: Any = None,
+    points: PointsLike | None = None,
     *,
     header: Header = "dis",
     shape: Shape = "wide",

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import pandas as pd
 
@@ -26,6 +26,7 @@ __all__ = [
     "ATTRS_KEY",
     "Point",
     "PointCatalog",
+    "PointsLike",
     "as_points",
     "attach",
     "differing_of",
@@ -40,6 +41,11 @@ _FIELDS = ("id", "dis", "unit", "tz", "kind")
 
 # In a frame of entities a Ref column holds ids, and its display names stand beside it under this suffix.
 DIS_SUFFIX = "->dis"
+
+PointsLike: TypeAlias = (
+    "Point | Ref | str | Mapping[str, Any] | pd.DataFrame | pd.Series[Any] | Iterable[PointsLike]"  # one or several
+)
+"""What :func:`as_points` takes: ids, records, the frame that ``read`` gave, one or several."""
 
 _POINT_TAGS = frozenset({*_FIELDS, "navName", "id" + DIS_SUFFIX})
 
@@ -161,7 +167,7 @@ def _id_text(ident: Any) -> str:
     raise MetadataError(f"{ident!r} is no id; expected a Ref or its text, as in '@p:demo:r:1'")
 
 
-def as_points(points: Any) -> list[Point]:
+def as_points(points: PointsLike) -> list[Point]:
     """Points in any of the forms in which a person has them.
 
     Parameters
@@ -187,7 +193,7 @@ def as_points(points: Any) -> list[Point]:
     return list(found.values())
 
 
-def _each_point(points: Any) -> Iterable[Point]:
+def _each_point(points: PointsLike) -> Iterable[Point]:
     if isinstance(points, Point):
         return [points]
     if isinstance(points, Ref):
