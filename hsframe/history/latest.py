@@ -26,7 +26,7 @@ import pandas as pd
 
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
-from hsframe.frame.points import Point
+from hsframe.frame.points import Point, PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
 from hsframe.history.last_samples import last_samples
@@ -51,7 +51,7 @@ class Latest(NamedTuple):
 
 
 async def read_latest(
-    source: Source, points: Any, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
+    source: Source, points: PointsLike, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
 ) -> list[Latest]:
     """The latest value of each point.
 

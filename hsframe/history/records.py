@@ -12,7 +12,7 @@ from typing import Any, Final
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
 from hsframe.filters import means_filter
-from hsframe.frame.points import Point, as_points
+from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.source import Source
 from hsframe.kinds import Number, Ref
 from hsframe.spans import epoch_us
@@ -77,7 +77,7 @@ class PointRecord:
 
 async def find_records(
     source: Source,
-    points: Any,
+    points: PointsLike,
     *,
     tags: Sequence[str] = ("his", "point"),
     failures: dict[str, HsFrameError] | None = None,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import pandas as pd
 
 from hsframe.client.in_thread import in_thread
-from hsframe.durations import duration_us
+from hsframe.durations import Duration, duration_us
 from hsframe.frame.in_units import Units
+from hsframe.frame.points import PointsLike
 from hsframe.frame.trend import Header
 from hsframe.history.exports import checked_path
 from hsframe.history.latest import latest_frame, read_latest
@@ -151,11 +152,11 @@ class HistoryVerbs(SessionBase):
 
     async def latest(
         self,
-        points: Any,
+        points: PointsLike,
         *,
         units: Units = "native",
         tz: str | tzinfo = "point",
-        max_age: str | timedelta = "400D",
+        max_age: Duration = "400D",
     ) -> pd.DataFrame:
         """The latest value of some points: the last sample up to now, or else the present value of the record.
 
@@ -167,7 +168,7 @@ class HistoryVerbs(SessionBase):
             As for :meth:`his_read`.
         tz : str or tzinfo
             The zone of column ``ts``; ``"point"`` is that of the points.
-        max_age : str or timedelta
+        max_age : str, timedelta or Number
             How far back the last sample is looked for.
 
         Returns
@@ -266,7 +267,7 @@ class HistoryVerbs(SessionBase):
 
     async def export(
         self,
-        points: Any,
+        points: PointsLike,
         span: SpanLike,
         path: str | os.PathLike[str],
         *,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.durations import Duration
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.points import as_points
+from hsframe.frame.points import PointsLike, as_points
 from hsframe.grid import Grid
 from hsframe.kinds import Number, Ref
 from hsframe.session.base import SessionBase
@@ -97,7 +97,7 @@ class PointVerbs(SessionBase):
 
     async def watch(
         self,
-        points: Any,
+        points: PointsLike,
         poll: Duration | float = "5s",
         *,
         dis: str = "hsframe",

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import tzinfo
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from hsframe.errors import HsFrameError, MetadataError, ReadWarning
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
-from hsframe.frame.points import ATTRS_KEY, Point
+from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
 from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
 from hsframe.history.plan import RequestLimits
@@ -47,7 +47,7 @@ class ReadRequest:
         A setting that cannot be, or one that says nothing without another.
     """
 
-    points: Any
+    points: PointsLike
     span: SpanLike
     _: KW_ONLY
     header: Header = "dis"
