@@ -139,9 +139,9 @@ def decode(body: bytes | str, mime: str) -> Grid:
 
             grid = try_decode(body, short)
         elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
-            from hsframe.codecs.entities import try_records
+            from hsframe.codecs.entities import read_records
 
-            grid = try_records(body, short)
+            grid = read_records(body, short)
     except NeedsExact:
         pass
     return decode_exact(body, short) if grid is None else grid

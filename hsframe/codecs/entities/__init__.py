@@ -1,10 +1,103 @@
 """Records as columns: an answer of ``read`` to a grid whose columns share their values.
 
-:func:`try_records` reads a body of many records, or says that only the exact parser can read it.
+All rows are split into cells at once (:mod:`~hsframe.codecs.entities.split_cells`), then each column is read, each
+different text once (:mod:`~hsframe.codecs.entities.read_cells`).
 """
 
 from __future__ import annotations
 
-from hsframe.codecs.entities.decode import try_records
+import re
+from collections.abc import Callable
+from typing import Final
 
-__all__ = ["try_records"]
+import numpy as np
+import pyarrow as pa
+
+from hsframe.codecs import NeedsExact
+from hsframe.codecs.entities.read_cells import CellReader
+from hsframe.codecs.entities.split_json import split_json
+from hsframe.codecs.entities.split_zinc import split_zinc
+from hsframe.codecs.entities.typed_columns import JsonCellReader
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
+from hsframe.codecs.json_common import has_kinds
+from hsframe.codecs.zinc import cells_from_zinc, decode_zinc
+from hsframe.errors import CodecError
+from hsframe.grid import Grid
+
+__all__ = ["read_records"]
+
+_JSON_ROWS: Final = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
+_ZINC_HEAD: Final = re.compile(rb"[^\n]*\n[^\n]*\n")
+# Two places of a body are kept in one integer of 64 bits.
+_LONGEST: Final = 2**31 - 65_536
+
+
+def read_records(body: bytes, short: str) -> Grid:
+    """The grid of a body of many records, its columns as :mod:`hsframe.columns` has them.
+
+    Parameters
+    ----------
+    body : bytes
+        An answer in UTF-8.
+    short : str
+        ``"zinc"``, ``"json4"`` or ``"json3"``.
+
+    Returns
+    -------
+    Grid
+        What the exact parser gives, cell by cell.
+
+    Raises
+    ------
+    NeedsExact
+        The body is so unusual, so large or so wrong that the exact parser has to read it whole.
+    """
+    if len(body) > _LONGEST or not _is_utf8(body):
+        raise NeedsExact
+    try:
+        head, cells = _zinc(body) if short == "zinc" else _json(body)
+        return Grid(head.meta, head.cols, cells.columns())
+    except CodecError:
+        raise NeedsExact from None
+
+
+def _json(body: bytes) -> tuple[Grid, CellReader]:
+    match = _JSON_ROWS.search(body)
+    if match is None:
+        raise NeedsExact
+    codec = Json4() if has_kinds(body) else Json3()
+    head = _empty_grid(body[: match.end()] + b"]}", codec.decode)
+    return head, JsonCellReader(split_json(body, match.end(), head.col_names), codec)
+
+
+def _zinc(body: bytes) -> tuple[Grid, CellReader]:
+    match = _ZINC_HEAD.match(body)
+    # In version 2.0 a text may stand behind each value.
+    if match is None or b'"2.0"' in match[0]:
+        raise NeedsExact
+    head = _empty_grid(match[0], decode_zinc)
+    # A lone column's null is an empty line, which ends a grid.
+    if len(head.cols) < 2:
+        raise NeedsExact
+    # No cell holds a line end, which would end its row.
+    cells = split_zinc(body, match.end(), len(head.cols))
+    return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined))
+
+
+def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:
+    """The grid without rows; where the head is none, the rows are not those of the outer grid."""
+    grid = decode(head)
+    if not grid.cols or len(grid):
+        raise NeedsExact
+    return grid
+
+
+def _is_utf8(body: bytes) -> bool:
+    offsets = np.array([0, len(body)], np.int32)
+    text = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(body)])
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -8,20 +8,20 @@ from typing import Final
 
 import numpy as np
 
+from hsframe.codecs import NeedsExact
 from hsframe.codecs.histories.words import Block, Ints, Positions, Words, zero_bytes
 
-__all__ = ["Names"]
+__all__ = ["ColumnNames"]
 
-_NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
-_LONGEST: Final = 64
+_NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST: Final = 5_000
 _TRIES: Final = 64
 _ONE: Final = np.uint64(1)
 _QUOTES: Final = np.uint64(0x2222222222222222)
 
 
-class Names:
-    """A table of names that answers with one look for each key.
+class ColumnNames:
+    """A table of names that answers with one look for each key: no two names share a slot.
 
     Parameters
     ----------
@@ -30,44 +30,35 @@ class Names:
 
     Raises
     ------
-    ValueError
+    NeedsExact
         The names are of a kind that this table does not hold: not plain, very long, or very many.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         texts = [name.encode() for name in names]
-        if len(set(texts)) != len(texts) or len(texts) > _MOST:
-            raise ValueError("columns of equal names, or too many")
-        if not all(_NAME.fullmatch(text) and len(text) <= _LONGEST for text in texts):
-            raise ValueError("a name that is no plain word")
+        if len(texts) > _MOST or not all(map(_NAME.fullmatch, texts)):
+            raise NeedsExact
         #: The bytes of each name.
         self.lengths: Ints = np.array([len(text) for text in texts], np.int64)
         # With the quote behind it no name is the beginning of another one.
         texts = [text + b'"' for text in texts]
         count = max(2, -(-max(map(len, texts)) // 8))
-        self._words = [_word_of(texts, at) for at in range(count)]
-        self._masks = [_word_of([b"\xff" * len(text) for text in texts], at) for at in range(count)]
-        self._shift, self._table = 0, np.empty(0, np.int64)
+        self._words = [_words_at(texts, at) for at in range(count)]
+        self._masks = [_words_at([b"\xff" * len(text) for text in texts], at) for at in range(count)]
         rng = np.random.default_rng()
         for attempt in range(_TRIES):
             bits = min(len(texts).bit_length() + 4 + attempt // 4, 22)
-            self._shift = 64 - bits
+            self._shift = np.uint64(64 - bits)
             self._factors: Words = rng.integers(0, 2**63, 3, np.uint64) * np.uint64(2) + np.uint64(1)
             slots = self._slots(self._words[0], self._words[1])
             if len(np.unique(slots)) == len(texts):
                 self._table = np.zeros(1 << bits, np.int64)
                 self._table[slots] = np.arange(len(texts))
                 return
-        raise ValueError("names too much alike")
-
-    def __len__(self) -> int:
-        return len(self.lengths)
+        raise NeedsExact
 
     def _slots(self, first: Words, second: Words) -> Ints:
-        slots = first * self._factors[0]
-        slots ^= second * self._factors[1]
-        slots *= self._factors[2]
-        slots >>= np.uint64(self._shift)
+        slots = (first * self._factors[0] ^ second * self._factors[1]) * self._factors[2] >> self._shift
         result: Ints = slots.view(np.int64)
         return result
 
@@ -83,8 +74,7 @@ class Names:
             rest = block.words[starts[long] + 8]
             second[long] = rest & (_lowest(zero_bytes(rest ^ _QUOTES)) - _ONE)
         numbers = self._table.take(self._slots(first, second))
-        known = self._words[0].take(numbers) == first
-        known &= self._words[1].take(numbers) == second
+        known = (self._words[0].take(numbers) == first) & (self._words[1].take(numbers) == second)
         for at in range(2, len(self._words)):
             long = np.flatnonzero(known & (self.lengths.take(numbers) >= 8 * at))
             if len(long):
@@ -95,7 +85,7 @@ class Names:
         return numbers
 
 
-def _word_of(texts: Sequence[bytes], at: int) -> Words:
+def _words_at(texts: Sequence[bytes], at: int) -> Words:
     return np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
 
 

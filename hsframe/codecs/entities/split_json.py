@@ -1,0 +1,229 @@
+"""The rows of a JSON grid split into cells, all rows at once.
+
+Every row has a position. In each step all rows read a key, guess where its value ends, and go on behind the comma;
+each byte between two values is compared. The text of a value counts once a JSON parser has taken it as one whole value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hsframe.codecs import NeedsExact
+from hsframe.codecs.entities.column_names import ColumnNames
+from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
+from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
+
+__all__ = ["QUOTES", "split_json"]
+
+_TAIL: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
+_NEXT_ROW: Final = re.compile(rb"([ \t\r\n]*,[ \t\r\n]*)\{")
+_FIRST_KEY: Final = re.compile(rb'\{"[A-Za-z0-9_]*"(:[ \t\r\n]*)')
+_GAP: Final = re.compile(rb'(,[ \t\r\n]*)"[A-Za-z0-9_]+":')
+_KIND: Final = b'{"_kind"'
+_QUOTE, _COMMA, _OPEN, _CLOSE, _LIST = b'",{}['
+_ENDS, QUOTES, _CLOSES, _LIST_CLOSES, _OPENS, _LIST_OPENS = range(6)
+_SETS: Final = (b",}", b'"', b"}", b"]", b"{", b"[")
+_CLOSING: Final = {_QUOTE: QUOTES, _OPEN: _CLOSES, _LIST: _LIST_CLOSES}
+_SHORT: Final = 3
+_MOST_BETWEEN: Final = 60
+_MOST_STEPS: Final = 2_000
+# Where the cells of some rows are kept while they are found: a table of so many places.
+_TABLE_PLACES: Final = 4_000_000
+_LEAST_ROWS, _MOST_ROWS = 500, 20_000
+
+_scan = json.JSONDecoder().raw_decode
+
+
+def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
+    """The cells of a body.
+
+    Parameters
+    ----------
+    body : bytes
+        A grid in JSON, of either version.
+    begin : int
+        Where the first row begins.
+    names : sequence of str
+        The columns.
+
+    Raises
+    ------
+    NeedsExact
+        The rows are of another form than servers write, or wrong.
+    """
+    known = ColumnNames(names)
+    first = _FIRST_KEY.search(body, begin)
+    gap = _GAP.search(body, begin)
+    if first is None:
+        raise NeedsExact
+    return _JsonSplitter(body, known, colon=first[1], gap=gap[1] if gap else b",").rows(begin)
+
+
+class _JsonSplitter(Splitter):
+    """Splits one body; `colon` and `gap` are a colon and a comma with the blanks behind them."""
+
+    def __init__(self, body: bytes, names: ColumnNames, *, colon: bytes, gap: bytes) -> None:
+        super().__init__(body, _SETS, _CLOSING)
+        self.names = names
+        self.width = len(names.lengths)
+        self.colon = colon
+        self.gap = gap
+        self.kind_at = len(_KIND) + len(colon) + 1
+
+    def rows(self, begin: int) -> SplitBody:
+        starts, between = self.row_starts(begin)
+        while True:
+            ends, columns = self.walk_all(starts)
+            true = self.true_rows(starts, ends, between)
+            if len(true) == len(starts):
+                return SplitBody(self.block, self.index, self.awkward, len(true), columns)
+            starts = starts[true]
+
+    def row_starts(self, begin: int) -> tuple[Positions, bytes]:
+        """Where rows may begin, and what stands between two of them; objects within a row may be among them."""
+        octets, words = self.block.octets, self.block.words
+        first = np.array([begin + PAD])
+        match = _NEXT_ROW.match(self.body, begin + self.value_length(begin + PAD))
+        if match is None or len(match[1]) > _MOST_BETWEEN:
+            return first, b""
+        between = match[1]
+        if b"\n" in between:
+            found = self.awkward[octets[self.awkward] == ord("\n")] - between.index(b"\n")
+        else:
+            found = np.sort(self.index.pairs(_CLOSES, _OPENS, 1 + len(between))) + 1
+        found = found[(found > first) & (found < len(octets) - PAD)]
+        after = found + len(between)
+        whole = (octets[found - 1] == _CLOSE) & equal_bytes(self.block, found, between) & (octets[after] == _OPEN)
+        after = after[whole]
+        after = after[words[after] != np.uint64(int.from_bytes(_KIND, "little"))]
+        return np.concatenate((first, after)), between
+
+    def walk_all(self, starts: Positions) -> tuple[Positions, list[ColumnCells]]:
+        """Where the rows end, 0 for what is no row, and their cells; some rows at a time, to keep the table small."""
+        at_once = min(max(_TABLE_PLACES // self.width, _LEAST_ROWS), _MOST_ROWS)
+        all_ends = []
+        parts: list[list[tuple[Ints, Ints]]] = [[] for _ in range(self.width)]
+        for first in range(0, len(starts), at_once):
+            ends, table = self.walk(starts[first : first + at_once])
+            all_ends.append(ends)
+            for part, places in zip(parts, table, strict=True):
+                rows = np.flatnonzero(places)
+                part.append((rows + first, places[rows]))
+        columns = []
+        for part in parts:
+            rows, places = (np.concatenate(arrays) for arrays in zip(*part, strict=True))
+            columns.append(ColumnCells(rows, places >> 32, places & 0xFFFFFFFF))
+        return np.concatenate(all_ends), columns
+
+    def walk(self, starts: Positions) -> tuple[Positions, Ints]:
+        """Where some rows end, and a table of their cells.
+
+        The table has a line a column: the start of a row's cell above its end, or 0, for a body is below 2 GiB.
+        """
+        octets = self.block.octets
+        table = np.zeros((self.width, len(starts)), np.int64)
+        ends = np.zeros(len(starts), np.int64)
+        count = 0
+        rows, places = np.arange(len(starts)), starts + 1
+        empty = octets[places] == _CLOSE
+        ends[rows[empty]] = places[empty]
+        rows, places = rows[~empty], places[~empty]
+        for _ in range(_MOST_STEPS):
+            if not len(rows):
+                break
+            columns, begins, behind, ok = self.step(places)
+            if not ok.all():
+                # No row at all, but an object in a list of one; or the body is wrong. The chain of rows will tell.
+                rows, columns, begins, behind = rows[ok], columns[ok], begins[ok], behind[ok]
+            table[columns, rows] = (begins << 32) | behind
+            count += len(rows)
+            more = octets[behind] == _COMMA
+            if not more.all():
+                ends[rows[~more]] = behind[~more]
+                rows, behind = rows[more], behind[more]
+            ok = self.stands(behind, self.gap)
+            if not ok.all():
+                rows, behind = rows[ok], behind[ok]
+            places = behind + len(self.gap)
+        if len(rows) or np.count_nonzero(table) != count:
+            raise NeedsExact  # a row without an end, or with two cells of one column
+        return ends, table
+
+    def step(self, places: Positions) -> tuple[Ints, Positions, Positions, Bools]:
+        """The columns and values of the keys at these places, and where there are such."""
+        octets = self.block.octets
+        columns = self.names.find(self.block, places + 1)
+        ok = (columns >= 0) & (octets[places] == _QUOTE)
+        behind_name = places + 2 + self.names.lengths.take(columns)
+        ok &= self.stands(behind_name, self.colon)
+        begins = behind_name + len(self.colon)
+        first = octets[begins]
+        ends = self.guess_ends(begins, first)
+        odd = (octets[ends] != _COMMA) & (octets[ends] != _CLOSE) | self.nests(begins, ends, first)
+        odd = np.flatnonzero(odd & ok)
+        if len(odd):
+            self.find_ends(begins, ends, odd)
+            behind = octets[ends[odd]]
+            ok[odd] = (behind == _COMMA) | (behind == _CLOSE)
+        return columns, begins, ends, ok
+
+    def stands(self, places: Positions, text: bytes) -> Bools:
+        """Where a short text stands."""
+        if len(text) > _SHORT:
+            return equal_bytes(self.block, places, text)
+        result: Bools = self.block.octets[places] == text[0]
+        for at in range(1, len(text)):
+            result &= self.block.octets[places + at] == text[at]
+        return result
+
+    def nests(self, begins: Positions, ends: Positions, first: npt.NDArray[np.uint8]) -> Bools:
+        """Where a value holds objects or lists, so that what closes the first of them need not close the value."""
+        octets = self.block.octets
+        nests = np.zeros(len(begins), bool)
+        objects = np.flatnonzero(first == _OPEN)
+        at = begins[objects]
+        # A look at a few bytes is enough for a guess: {"_kind":"...
+        kind = octets[at + self.kind_at]
+        plain = (octets[at + 2] == ord("_")) & (kind != ord("g"))
+        plain &= (kind != ord("d")) | (octets[at + self.kind_at + 1] != ord("i"))
+        objects = objects[~plain]
+        nests[objects] = self.holds(_OPENS, begins[objects], ends[objects])
+        lists = np.flatnonzero(first == _LIST)
+        nests[lists] = self.holds(_LIST_OPENS, begins[lists], ends[lists])
+        return nests
+
+    def value_length(self, begin: int) -> int:
+        at, size = begin - PAD, 512
+        while True:
+            text = self.body[at : at + size].decode("utf-8", "ignore")
+            try:
+                _, end = _scan(text)
+                if end < len(text):
+                    return len(text[:end].encode())
+            except (ValueError, RecursionError):
+                pass
+            if at + size >= len(self.body) or size > 1 << 20:
+                raise NeedsExact
+            size *= 8
+
+    def true_rows(self, starts: Positions, ends: Positions, between: bytes) -> Ints:
+        """Which of the places are rows: the first, and each that begins where the one before it ends."""
+        behind = ends + 1 + len(between)
+        true = np.arange(len(starts))
+        if not (behind[:-1] == starts[1:]).all():
+            number = {start: place for place, start in enumerate(starts.tolist())}
+            chain = [0]
+            while (after := number.get(int(behind[chain[-1]]))) is not None:
+                chain.append(after)
+            true = np.array(chain)
+        ends = ends[true]
+        whole = (self.block.octets[ends] == _CLOSE).all() and equal_bytes(self.block, ends[:-1] + 1, between).all()
+        if not whole or not _TAIL.fullmatch(self.body, int(ends[-1]) + 1 - PAD):
+            raise NeedsExact
+        return true

@@ -1,0 +1,205 @@
+"""Columns of JSON records that hardly repeat themselves, read by their form: texts, ids, instants, numbers.
+
+All cells of such a column are a text around one hole; what does not fit it is read by the exact codec.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from hsframe.codecs.entities.byte_index import any_between
+from hsframe.codecs.entities.read_cells import CellReader
+from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
+from hsframe.codecs.entities.split_json import QUOTES
+from hsframe.codecs.histories.instants import instant_us
+from hsframe.codecs.histories.numbers import read_numbers
+from hsframe.codecs.histories.stamps import StampReader
+from hsframe.codecs.histories.words import PAD, Ints, Positions, equal_bytes
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json_common import JsonCodec
+from hsframe.codecs.unchecked import unchecked_number
+from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
+from hsframe.errors import ZoneError
+from hsframe.kinds import Ref
+from hsframe.zones import zone
+
+__all__ = ["JsonCellReader"]
+
+_REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
+# Each has three groups: the text before the hole, the text behind it, and the zone or the unit in that.
+_STAMP_TEXT: Final = rb"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_ZONE: Final = rb"([A-Za-z0-9_+\-/]+)"
+_STAMP3: Final = re.compile(rb'("t:)' + _STAMP_TEXT + rb"((?: " + _ZONE + rb')?")')
+_STAMP4: Final = re.compile(
+    rb'(\{"_kind": ?"dateTime", ?"val": ?")' + _STAMP_TEXT + rb'("(?:, ?"tz": ?"' + _ZONE + rb'")?\})'
+)
+_NUMBER_TEXT: Final = rb"-?[0-9][0-9.eE+-]*"
+_UNIT: Final = rb'([^"\\\x00-\x1f]+)'
+_NUMBER3: Final = re.compile(rb'("n:)' + _NUMBER_TEXT + rb"((?: " + _UNIT + rb')?")')
+_NUMBER4: Final = re.compile(
+    rb'(?:(\{"_kind": ?"number", ?"val": ?)' + _NUMBER_TEXT + rb'((?:, ?"unit": ?"' + _UNIT + rb'")?\})'
+    rb"|" + _NUMBER_TEXT + rb")"
+)
+_MOST_UNITS: Final = 12
+_LOOKS: Final = 16
+_EXACT_INT: Final = 2**53
+
+
+class JsonCellReader(CellReader):
+    """Reads the cells of one body of JSON.
+
+    Parameters
+    ----------
+    body : SplitBody
+        The body and its cells.
+    codec : Json3 or Json4
+        The exact codec.
+    """
+
+    def __init__(self, body: SplitBody, codec: JsonCodec) -> None:
+        super().__init__(body, b",\n", codec.cells_from)
+        # In version 3 a text with a colon behind its first character may be no Str.
+        self._has_codes = isinstance(codec, Json3)
+        self._stamp, self._number = (_STAMP3, _NUMBER3) if self._has_codes else (_STAMP4, _NUMBER4)
+
+    def typed_column(self, part: ColumnCells) -> Sequence[Any] | None:
+        """A column of texts, of Refs, of instants in one zone, or of numbers."""
+        texts = self.texts(part, np.arange(min(_LOOKS, len(part.rows))))
+        column: Sequence[Any] | None = None
+        if match := self._stamp.fullmatch(texts[0]):
+            column = self._instants(part, match[1], match[2], (match[3] or b"UTC").decode())
+        elif match := _REF.fullmatch(texts[0]):
+            column = self._refs(part, match[1], match[2])
+        elif texts[0].startswith(b'"'):
+            column = self._strings(part)
+        if column is None and (numbers := list(filter(None, map(self._number.fullmatch, texts)))):
+            column = self._numbers(part, max((match[1] or b"" for match in numbers), key=len))
+        return column
+
+    def _strings(self, part: ColumnCells) -> Sequence[Any] | None:
+        """Texts, those with escapes read exactly."""
+        octets = self.body.block.octets
+        # What begins with a quote was split behind the next one that no backslash escapes.
+        fits = octets[part.starts] == ord('"')
+        if self._has_codes:
+            fits &= octets[part.starts + 2] != ord(":")
+        fits &= ~any_between(self.body.awkward, part.starts, part.ends)
+        fit, odd = np.flatnonzero(fits), np.flatnonzero(~fits)
+        others = self._others(part, odd, str)
+        if others is None:
+            return None
+        rows = np.concatenate((part.rows[fit], part.rows[odd]))
+        return LazyColumn(StrColumn(self._texts_at(part.starts[fit] + 1, part.ends[fit] - 1, others, rows)))
+
+    def _refs(self, part: ColumnCells, before: bytes, between: bytes | None) -> Sequence[Any] | None:
+        """Refs: `before` the id, and `between` it and the name; None without a name."""
+        block, index = self.body.block, self.body.index
+        begins = part.starts + len(before)
+        closes = index.find(QUOTES, begins)
+        fits = equal_bytes(block, part.starts, before) & (block.octets[begins] != ord("@"))
+        last = closes
+        names = begins
+        if between is not None:
+            fits &= equal_bytes(block, closes, between)
+            names = closes + len(between)
+            last = index.find(QUOTES, names)
+        fits &= (last + 2 == part.ends) & ~any_between(self.body.awkward, part.starts, part.ends)
+        fit, odd = np.flatnonzero(fits), np.flatnonzero(~fits)
+        others = self._others(part, odd, Ref)
+        if others is None:
+            return None
+        rows = np.concatenate((part.rows[fit], part.rows[odd]))
+        vals = self._texts_at(begins[fit], closes[fit], [ref.val for ref in others], rows)
+        if between is not None:
+            dis = self._texts_at(names[fit], last[fit], [ref.dis for ref in others], rows)
+        elif any(ref.dis is not None for ref in others):
+            dis = self._spread_array(pa.array([None] * len(fit) + [ref.dis for ref in others], pa.string()), rows)
+        else:
+            dis = None
+        return RefColumn(vals, dis)
+
+    def _instants(self, part: ColumnCells, before: bytes, behind: bytes, name: str) -> Sequence[Any] | None:
+        """Instants, all of the zone of a name."""
+        block = self.body.block
+        try:
+            label = zone(name)
+        except ZoneError:
+            return None
+        stamps = part.starts + len(before)
+        # Sorted by their days, because the reader looks a day up as often as it changes from row to row.
+        order = np.argsort(block.words[2:][stamps])
+        us, fits = np.empty(len(order), np.int64), np.empty(len(order), bool)
+        us[order], fits[order], lengths = StampReader().read(block, stamps[order], behind)
+        fits[order] &= (stamps + len(behind))[order] + lengths == part.ends[order]
+        fits &= equal_bytes(block, part.starts, before)
+        odd = np.flatnonzero(~fits)
+        others = self._others(part, odd)
+        if others is None:
+            return None
+        for index, value in zip(odd.tolist(), others, strict=True):
+            other = instant_us(value, label)
+            if other is None:
+                return None
+            us[index] = other
+        return LazyColumn(TimeColumn(self._spread_array(pa.array(us), part.rows), name))
+
+    def _numbers(self, part: ColumnCells, before: bytes) -> Sequence[Any] | None:
+        """Numbers, with the text `before` most of them; of several units they become a list."""
+        block = self.body.block
+        is_number = equal_bytes(block, part.starts, before)
+        left, others = np.flatnonzero(is_number), np.flatnonzero(~is_number)
+        found: list[tuple[Ints, Any, str | None]] = []
+        for _ in range(_MOST_UNITS):
+            if not len(left):
+                break
+            match = self._number.fullmatch(self.texts(part, left[:1])[0])
+            fits = np.zeros(len(left), bool)
+            if match is not None and (match[1] or b"") == before:
+                behind = match[2] or b""
+                ends = part.ends[left] - len(behind)
+                values, fits = read_numbers(block, part.starts[left] + len(before), ends)
+                fits &= equal_bytes(block, np.maximum(ends, PAD), behind)
+                fits &= (values != 0) | ~np.signbit(values)  # a column of doubles has no -0.0
+                found.append((left[fits], values[fits], match[3].decode() if match[3] else None))
+            others = np.append(others, left[:1][~fits[:1]])
+            left = left[1:][~fits[1:]]
+        others = np.append(others, left)
+        read = self._others(part, others)
+        if not found or read is None:
+            return None
+        if len(found) == 1 and not len(others):
+            return LazyColumn(NumberColumn(self._spread_array(pa.array(found[0][1]), part.rows), found[0][2]))
+        rows = np.concatenate([others, *(which for which, _, _ in found)])
+        for _, values, unit in found:
+            read += [
+                unchecked_number(int(value) if value.is_integer() and abs(value) < _EXACT_INT else value, unit)
+                for value in values.tolist()
+            ]
+        return self.spread(part.rows[rows], read)
+
+    def _others(self, part: ColumnCells, odd: Ints, kind: type = object) -> list[Any] | None:
+        """The values of the cells that do not fit; None where they are too many or one is of another kind."""
+        if 2 * len(odd) > len(part.rows):
+            return None
+        values = self.read_some(part, odd)
+        return values if kind is object or all(type(value) is kind for value in values) else None
+
+    def _texts_at(self, starts: Positions, ends: Positions, others: list[str | None], rows: Ints) -> pa.Array:
+        """Texts at places of the body, and others behind them, put in the order of the rows."""
+        texts = pa.array(others, pa.string())
+        if len(starts):
+            texts = pa.concat_arrays([self.compact_texts(starts, ends, pa.string()), texts])
+        return self._spread_array(texts, rows)
+
+    def _spread_array(self, values: pa.Array, rows: Ints) -> pa.Array:
+        """Values at their rows, null at all others."""
+        if len(rows) == self.body.length and bool((rows == np.arange(len(rows))).all()):
+            return values
+        places = np.full(self.body.length, -1)
+        places[rows] = np.arange(len(rows))
+        return values.take(pa.array(places, mask=places < 0))
