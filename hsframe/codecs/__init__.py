@@ -22,12 +22,9 @@ _MIMES: Final = {
     "csv": "text/csv",
 }
 
-_OTHER_MIMES: Final = {
-    "text/zinc": "zinc",
+_SHORTS: Final = {mime: short for short, mime in _MIMES.items()} | {
     "application/vnd.haystack+zinc": "zinc",
     "text/plain": "zinc",
-    "text/trio": "trio",
-    "text/csv": "csv",
 }
 
 # A history shorter than this is read before pyarrow has loaded.
@@ -92,7 +89,7 @@ def short_of(mime: str) -> str | None:
         values = dict(part.replace(" ", "").replace('"', "").partition("=")[::2] for part in parameters)
         version = values.get("version") or values.get("v") or "4"
         return {"3": "json3", "3.0": "json3", "4": "json4", "4.0": "json4"}.get(version)
-    return _OTHER_MIMES.get(name)
+    return _SHORTS.get(name)
 
 
 def _short(mime: str) -> str:

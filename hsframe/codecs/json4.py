@@ -9,31 +9,17 @@ from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, load_json, whole_number
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, load_json, plain_number
 from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
 from hsframe.codecs.writing import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import (
-    MARKER,
-    MAX_EXACT_INT,
-    NA,
-    REMOVE,
-    Bin,
-    Coord,
-    Marker,
-    Na,
-    Number,
-    Ref,
-    Remove,
-    Symbol,
-    Uri,
-    XStr,
-)
+from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 __all__ = ["Json4"]
 
 _SOURCE: Final = "json v4"
+_NUMBERS: Final = (int, float)  # bool is another class
 
 
 def _text(value: dict[str, Any], name: str) -> str:
@@ -47,10 +33,8 @@ def _read_number(value: dict[str, Any]) -> Number:
     val, unit = value.get("val"), value.get("unit")
     if unit is not None and not isinstance(unit, str):
         raise Misfit("the unit is no text", "a string", unit).at(".unit")
-    if val.__class__ is float:
-        return Number(val, unit)
-    if val.__class__ is int:
-        return Number(whole_number(val), unit)
+    if val.__class__ in _NUMBERS:
+        return Number(plain_number(val), unit)
     if isinstance(val, str) and val in ("INF", "-INF", "NaN"):
         return Number(float(val))
     raise Misfit("a number without a val", 'a number, or "INF", "-INF", "NaN"', val).at(".val")
@@ -61,14 +45,6 @@ def _read_ref(value: dict[str, Any]) -> Ref:
     if dis is not None and not isinstance(dis, str):
         raise Misfit("the display name is no text", "a string", dis).at(".dis")
     return Ref(_text(value, "val"), dis)
-
-
-def _read_date(value: dict[str, Any]) -> date:
-    return calendar_value(date_of, _text(value, "val"), "2010-03-13", ".val")
-
-
-def _read_time(value: dict[str, Any]) -> time:
-    return calendar_value(time_of, _text(value, "val"), "08:12:05", ".val")
 
 
 def _read_datetime(value: dict[str, Any]) -> datetime:
@@ -82,12 +58,12 @@ def _read_datetime(value: dict[str, Any]) -> datetime:
 
 
 def _read_coord(value: dict[str, Any]) -> Coord:
-    degrees = []
+    degrees: list[float] = []
     for name in ("lat", "lng"):
-        number = value.get(name)
-        if isinstance(number, bool) or not isinstance(number, int | float):
+        number: Any = value.get(name)
+        if number.__class__ not in _NUMBERS:
             raise Misfit(f"a coord without {name}", "a number", number).at(f".{name}")
-        degrees.append(float(whole_number(number)) if isinstance(number, int) else number)
+        degrees.append(float(plain_number(number)))
     return Coord(*degrees)
 
 
@@ -103,8 +79,8 @@ _BY_KIND: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "dateTime": _read_datetime,
     "symbol": lambda value: Symbol(_text(value, "val")),
     "uri": lambda value: Uri(_text(value, "val")),
-    "date": _read_date,
-    "time": _read_time,
+    "date": lambda value: calendar_value(date_of, _text(value, "val"), "2010-03-13", ".val"),
+    "time": lambda value: calendar_value(time_of, _text(value, "val"), "08:12:05", ".val"),
     "coord": _read_coord,
     "xstr": _read_xstr,
     "na": lambda value: NA,
@@ -200,8 +176,8 @@ class Json4(JsonCodec):
             val, unit = value.get("val"), value.get("unit")
             if unit is not None and (unit.__class__ is not str or not unit):
                 return value
-            if val.__class__ is float or (val.__class__ is int and -MAX_EXACT_INT < val < MAX_EXACT_INT):
-                return unchecked_number(val, unit)
+            if val.__class__ in _NUMBERS:
+                return unchecked_number(plain_number(val), unit)
         elif kind == "dateTime":
             val, tz = value.get("val"), value.get("tz")
             if val.__class__ is str and tz.__class__ is str:

@@ -19,7 +19,7 @@ from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, Number
 
-__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "has_kinds", "load_json", "whole_number"]
+__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "has_kinds", "load_json", "plain_number"]
 
 #: Beyond this many different texts remembering them would only cost memory.
 REMEMBERED: Final = 100_000
@@ -169,10 +169,8 @@ class JsonCodec(ValueWriter[Any]):
             return self.read_object(value, depth)
         if kind is list:
             return self._items(value, depth + 1)
-        if kind is int:
-            return Number(whole_number(value))
-        if kind is float:
-            return Number(value)
+        if kind is int or kind is float:
+            return Number(plain_number(value))
         raise Misfit(f"{kind.__name__} is no type of JSON", "what json.loads gives")
 
     def _items(self, values: list[Any], depth: int) -> list[Any]:
@@ -303,8 +301,8 @@ def _check_depth(depth: int) -> None:
         raise Misfit(too_deep(), f"at most {MAX_DEPTH}")
 
 
-def whole_number(value: int) -> float:
-    """An int where it is below 2**53, else the double, which may be infinite."""
+def plain_number(value: float) -> float:
+    """A number of JSON: an int where it is one below 2**53, else the double, which may be infinite."""
     if -MAX_EXACT_INT < value < MAX_EXACT_INT:
         return value
     try:

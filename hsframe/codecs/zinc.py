@@ -13,17 +13,16 @@ rows are walked, and so every error is the walk's.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
-from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER
 
-__all__ = ["cells_from_zinc", "decode_zinc", "encode_zinc", "parse_value", "value_length", "write_value"]
+__all__ = ["cells_from_zinc", "decode_zinc", "parse_value", "value_length"]
 
 _SOURCE: Final = "zinc"
 
@@ -222,11 +221,11 @@ class _Reader:
         self.skip()
         while match := _ID.match(self.text, self.pos):
             self.pos = match.end()
-            tags[match[0]] = self.tag_value(depth)
+            tags[match[0]] = self.tag_value(depth, self.displayed)
             self.skip()
         return tags
 
-    def tag_value(self, depth: int) -> Any:
+    def tag_value(self, depth: int, read: Callable[[int], Any]) -> Any:
         behind_name = self.pos
         self.skip()
         if not self.at(":"):
@@ -234,7 +233,7 @@ class _Reader:
             return MARKER
         self.pos += 1
         self.skip()
-        return self.displayed(depth)
+        return read(depth)
 
     # <cols> := <col> ("," <col>)* <nl>
     # <col>  := <id> <meta>
@@ -359,15 +358,7 @@ class _Reader:
                     raise self.error("this dict is not closed", "}", begin)
                 raise self.error("no tag begins here", "a name of a tag, or }")
             self.pos = match.end()
-            behind_name = self.pos
-            self.skip()
-            if self.at(":"):
-                self.pos += 1
-                self.skip()
-                tags[match[0]] = self.value(depth)
-            else:
-                self.pos = behind_name
-                tags[match[0]] = MARKER
+            tags[match[0]] = self.tag_value(depth, self.value)
             self.separator()
         self.pos += 1
         return tags

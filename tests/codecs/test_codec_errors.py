@@ -15,7 +15,8 @@ from hsframe.codecs import SHORT_NAMES, decode, decode_exact, encode, mime_of, s
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.positions import MAX_DEPTH
-from hsframe.codecs.zinc import parse_value, write_value
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Coord, Number, Ref, Symbol, Uri, XStr

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hsframe.codecs import decode, decode_exact, encode, zinc
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.zinc import parse_value, write_value
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import Bin, Uri, same

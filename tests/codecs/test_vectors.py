@@ -12,7 +12,8 @@ import pytest
 from hsframe.codecs import decode_exact, encode
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.zinc import parse_value, write_value
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr, same
 from hsframe.zones import zone

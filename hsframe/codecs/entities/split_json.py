@@ -30,7 +30,6 @@ _QUOTE, _COMMA, _OPEN, _CLOSE, _LIST = b'",{}['
 _ENDS, QUOTES, _CLOSES, _LIST_CLOSES, _OPENS, _LIST_OPENS = range(6)
 _SETS: Final = (b",}", b'"', b"}", b"]", b"{", b"[")
 _CLOSING: Final = {_QUOTE: QUOTES, _OPEN: _CLOSES, _LIST: _LIST_CLOSES}
-_SHORT: Final = 3
 _MOST_BETWEEN: Final = 60
 _MOST_STEPS: Final = 2_000
 # Where the cells of some rows are kept while they are found: a table of so many places.
@@ -147,7 +146,7 @@ class _JsonSplitter(Splitter):
             if not more.all():
                 ends[rows[~more]] = behind[~more]
                 rows, behind = rows[more], behind[more]
-            ok = self.stands(behind, self.gap)
+            ok = equal_bytes(self.block, behind, self.gap)
             if not ok.all():
                 rows, behind = rows[ok], behind[ok]
             places = behind + len(self.gap)
@@ -161,7 +160,7 @@ class _JsonSplitter(Splitter):
         columns = self.names.find(self.block, places + 1)
         ok = (columns >= 0) & (octets[places] == _QUOTE)
         behind_name = places + 2 + self.names.lengths.take(columns)
-        ok &= self.stands(behind_name, self.colon)
+        ok &= equal_bytes(self.block, behind_name, self.colon)
         begins = behind_name + len(self.colon)
         first = octets[begins]
         ends = self.guess_ends(begins, first)
@@ -172,15 +171,6 @@ class _JsonSplitter(Splitter):
             behind = octets[ends[odd]]
             ok[odd] = (behind == _COMMA) | (behind == _CLOSE)
         return columns, begins, ends, ok
-
-    def stands(self, places: Positions, text: bytes) -> Bools:
-        """Where a short text stands."""
-        if len(text) > _SHORT:
-            return equal_bytes(self.block, places, text)
-        result: Bools = self.block.octets[places] == text[0]
-        for at in range(1, len(text)):
-            result &= self.block.octets[places + at] == text[at]
-        return result
 
     def nests(self, begins: Positions, ends: Positions, first: npt.NDArray[np.uint8]) -> Bools:
         """Where a value holds objects or lists, so that what closes the first of them need not close the value."""

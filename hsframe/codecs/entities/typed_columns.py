@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +20,13 @@ from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.instants import instant_us
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.stamps import StampReader
-from hsframe.codecs.histories.words import PAD, Ints, Positions, equal_bytes
+from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
-from hsframe.kinds import Ref
+from hsframe.kinds import MAX_EXACT_INT, Ref
 from hsframe.zones import zone
 
 __all__ = ["JsonCellReader"]
@@ -47,7 +48,6 @@ _NUMBER4: Final = re.compile(
 )
 _MOST_UNITS: Final = 12
 _LOOKS: Final = 16
-_EXACT_INT: Final = 2**53
 
 
 class JsonCellReader(CellReader):
@@ -89,11 +89,10 @@ class JsonCellReader(CellReader):
         if self._has_codes:
             fits &= octets[part.starts + 2] != ord(":")
         fits &= ~any_between(self.body.awkward, part.starts, part.ends)
-        fit, odd = np.flatnonzero(fits), np.flatnonzero(~fits)
-        others = self._others(part, odd, str)
-        if others is None:
+        parted = self._parted(part, fits, str)
+        if parted is None:
             return None
-        rows = np.concatenate((part.rows[fit], part.rows[odd]))
+        fit, others, rows = parted
         return LazyColumn(StrColumn(self._texts_at(part.starts[fit] + 1, part.ends[fit] - 1, others, rows)))
 
     def _refs(self, part: ColumnCells, before: bytes, between: bytes | None) -> Sequence[Any] | None:
@@ -109,19 +108,14 @@ class JsonCellReader(CellReader):
             names = closes + len(between)
             last = index.find(QUOTES, names)
         fits &= (last + 2 == part.ends) & ~any_between(self.body.awkward, part.starts, part.ends)
-        fit, odd = np.flatnonzero(fits), np.flatnonzero(~fits)
-        others = self._others(part, odd, Ref)
-        if others is None:
+        parted = self._parted(part, fits, Ref)
+        if parted is None:
             return None
-        rows = np.concatenate((part.rows[fit], part.rows[odd]))
+        fit, others, rows = parted
         vals = self._texts_at(begins[fit], closes[fit], [ref.val for ref in others], rows)
         if between is not None:
-            dis = self._texts_at(names[fit], last[fit], [ref.dis for ref in others], rows)
-        elif any(ref.dis is not None for ref in others):
-            dis = self._spread_array(pa.array([None] * len(fit) + [ref.dis for ref in others], pa.string()), rows)
-        else:
-            dis = None
-        return RefColumn(vals, dis)
+            return RefColumn(vals, self._texts_at(names[fit], last[fit], [ref.dis for ref in others], rows))
+        return RefColumn(vals) if all(ref.dis is None for ref in others) else None
 
     def _instants(self, part: ColumnCells, before: bytes, behind: bytes, name: str) -> Sequence[Any] | None:
         """Instants, all of the zone of a name."""
@@ -137,16 +131,12 @@ class JsonCellReader(CellReader):
         us[order], fits[order], lengths = StampReader().read(block, stamps[order], behind)
         fits[order] &= (stamps + len(behind))[order] + lengths == part.ends[order]
         fits &= equal_bytes(block, part.starts, before)
-        odd = np.flatnonzero(~fits)
-        others = self._others(part, odd)
-        if others is None:
+        parted = self._parted(part, fits, datetime)
+        if parted is None or None in (instants := [instant_us(value, label) for value in parted[1]]):
             return None
-        for index, value in zip(odd.tolist(), others, strict=True):
-            other = instant_us(value, label)
-            if other is None:
-                return None
-            us[index] = other
-        return LazyColumn(TimeColumn(self._spread_array(pa.array(us), part.rows), name))
+        fit, _, rows = parted
+        values = pa.concat_arrays([pa.array(us[fit]), pa.array(instants, pa.int64())])
+        return LazyColumn(TimeColumn(self._spread_array(values, rows), name))
 
     def _numbers(self, part: ColumnCells, before: bytes) -> Sequence[Any] | None:
         """Numbers, with the text `before` most of them; of several units they become a list."""
@@ -169,25 +159,31 @@ class JsonCellReader(CellReader):
             others = np.append(others, left[:1][~fits[:1]])
             left = left[1:][~fits[1:]]
         others = np.append(others, left)
-        read = self._others(part, others)
-        if not found or read is None:
+        if not found or 2 * len(others) > len(part.rows):
             return None
         if len(found) == 1 and not len(others):
             return LazyColumn(NumberColumn(self._spread_array(pa.array(found[0][1]), part.rows), found[0][2]))
         rows = np.concatenate([others, *(which for which, _, _ in found)])
+        read = self.read_some(part, others)
         for _, values, unit in found:
             read += [
-                unchecked_number(int(value) if value.is_integer() and abs(value) < _EXACT_INT else value, unit)
+                unchecked_number(int(value) if value.is_integer() and abs(value) < MAX_EXACT_INT else value, unit)
                 for value in values.tolist()
             ]
         return self.spread(part.rows[rows], read)
 
-    def _others(self, part: ColumnCells, odd: Ints, kind: type = object) -> list[Any] | None:
-        """The values of the cells that do not fit; None where they are too many or one is of another kind."""
-        if 2 * len(odd) > len(part.rows):
+    def _parted(self, part: ColumnCells, fits: Bools, kind: type) -> tuple[Ints, list[Any], Ints] | None:
+        """Which cells fit, the values of all others, and the rows of these and those.
+
+        None where most cells do not fit, or one of them is of another kind.
+        """
+        fit, odd = np.flatnonzero(fits), np.flatnonzero(~fits)
+        if len(odd) > len(fit):
             return None
-        values = self.read_some(part, odd)
-        return values if kind is object or all(type(value) is kind for value in values) else None
+        others = self.read_some(part, odd)
+        if not all(type(value) is kind for value in others):
+            return None
+        return fit, others, np.concatenate((part.rows[fit], part.rows[odd]))
 
     def _texts_at(self, starts: Positions, ends: Positions, others: list[str | None], rows: Ints) -> pa.Array:
         """Texts at places of the body, and others behind them, put in the order of the rows."""
