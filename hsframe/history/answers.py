@@ -64,9 +64,9 @@ def _one_record(one: str, other: str) -> bool:
 
 
 def ignores_range(histories: Sequence[History], request: Request) -> bool:
-    """Whether an answer is far wider than what was asked for: a server that answers all it has (haystack-py).
+    """Whether an answer is far wider than what was asked for: a server that answers all it has (haystack-py 0.1.10).
 
-    Some give a sample more of each point on either side (SkySpark), which may be long ago; some give whole days.
+    Some give a sample more of each point on either side (SkySpark 3), which may be long ago; some give whole days.
     """
     window = request.window
     if window.is_open or not histories:

@@ -3,8 +3,8 @@
 Points that may share a request make a :class:`Group`; a :class:`Batch` is as many of them as are read together, over
 the whole span; its :class:`Request` s are that batch over one half-open window each. However a span is cut, the windows
 tile it, so each sample belongs to exactly one of them. What is asked of the server reaches one step further at both
-ends (:attr:`Request.asked`), because some servers leave the start out or the end in; the answer is clipped to the
-exact window.
+ends (:attr:`Request.asked`), because some servers leave the start out (nHaystack on Niagara) or the end in; the answer
+is clipped to the exact window.
 
 How many windows depends on how dense a history is. Its record may tell; else what was answered does.
 """
@@ -23,7 +23,7 @@ from hsframe.spans import Span, range_text
 
 __all__ = ["Batch", "BatchKey", "Group", "Request", "RequestLimits", "Window", "groups_of"]
 
-STEP_US: Final = SECOND_US  # servers keep whole seconds or finer
+STEP_US: Final = SECOND_US  # servers keep whole seconds (Haxall) or finer
 # Where nothing says how dense a history is: a sample in 15 minutes.
 GUESSED_ROWS_A_DAY: Final = 96.0
 # An answer's samples: few enough that the answers in flight and their decoding take less memory than the frame that

@@ -6,11 +6,11 @@ leave out an end of the window. What comes back is therefore checked and not bel
 - where a read takes more than one request and little is known, a small one goes first, the probe: it tells how dense
   the histories are, whether batches are answered, and whether the range is looked at;
 - a batch answer must have a column for each point that was asked for; else its points are read one by one
-  (haystack-py answers the first only);
+  (haystack-py 0.1.10 and shaystack 0.10.2 answer the first only; nHaystack on Niagara refuses batches);
 - what may come from a limit (a time-out, 413, 5xx, ``incomplete``, a broken body, an error that speaks of a limit)
   halves the window, and then the points;
 - any other error of a batch is tried again point by point, so that the one bad id is named;
-- a server that answers everything, whatever the range is (haystack-py), is asked once a batch;
+- a server that answers everything, whatever the range is (haystack-py 0.1.10), is asked once a batch;
 - answers are clipped to the exact half-open window, and of equal instants the later row wins.
 
 A request that failed is split, never sent again as it was: whether that is worth trying is for the client to say.
@@ -94,6 +94,7 @@ class Planner:
     ) -> None:
         self.source = source
         self.dialect = source.dialect
+        # The second has the samples of an answer as they suit what is read, where the first says nothing of them.
         self.wanted = self.limits = limits.with_row_cap(source.dialect.row_cap)
         self.concurrency = ConcurrencyLimit(limits.max_concurrency)
         self.now_us = now_us
@@ -113,10 +114,10 @@ class Planner:
         """The histories of each batch of points, inside their window, as soon as it is done.
 
         Only so many batches are under way or wait to be taken, so a slow consumer does not gather all in memory. The
-        first failure, and a consumer that closes the generator, cancels what is under way and waits for its end. (A
-        task group around a ``yield`` would cancel the consumer instead.)
+        first failure, and a consumer that closes the generator, cancels what is under way and waits for its end.
         """
         self.limits = self.wanted.for_cells(sum(group.cells for group in groups))
+        # No task group: when a task of it fails, it cancels whoever runs it, and at a yield that is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
         waiting: deque[Batch] = deque()
