@@ -18,7 +18,10 @@ import hsframe
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-NOT_SOURCE = shutil.ignore_patterns(".git", ".venv*", ".peers", ".*cache", ".hypothesis", "__pycache__", "demo-out", "dist", "build", "*.egg-info")
+NOT_SOURCE = shutil.ignore_patterns(
+    *(".git", ".venv*", ".peers", ".*cache", ".hypothesis"),
+    *("__pycache__", "demo-out", "dist", "build", "*.egg-info"),
+)
 
 
 def build(tree: Path, target: str, out: Path) -> Path:
@@ -60,7 +63,8 @@ def test_the_version_is_written_once_and_is_the_same_everywhere(wheel: Path) -> 
 def test_the_source_distribution_has_what_people_look_for(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         top = {Path(name).parts[1] for name in archive.getnames()}
-    assert {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "scripts", "tests", ".ci", ".pre-commit-config.yaml"} <= top
+    assert {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "scripts", "tests"} <= top
+    assert {".ci", ".github", ".pre-commit-config.yaml"} <= top  # tests read them
     assert all(url.startswith("https://github.com/hsframe/hsframe") for url in PYPROJECT["project"]["urls"].values())
 
 

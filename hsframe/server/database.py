@@ -123,7 +123,7 @@ class Database:
         Raises
         ------
         CodecError
-            The text is no filter.
+            The text is not a filter.
         MetadataError
             The filter names a spec.
         """

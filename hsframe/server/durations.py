@@ -22,7 +22,7 @@ def duration_s(value: object, what: str) -> float:
     Raises
     ------
     OpRefusal
-        No Number, not positive, or a unit that is no length of time.
+        Not a Number, not positive, or its unit has no length of time.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
     -------
     Database
         Null and NaN are no samples. A point that is in several files has the samples of all; where two files have the
-        same instant, the later file's counts. Columns that are no numbers, truth values or texts are left out.
+        same instant, the later file's counts. Columns of other things than numbers, truth values or texts are left out.
 
     Raises
     ------

@@ -62,7 +62,7 @@ def _format(kind: str, params: dict[str, str]) -> Format | None:
 def answer_format(accept: str | None) -> Format | None:
     """The format that suits an Accept header best; without one, Zinc.
 
-    A quality that is no number counts as 1; among equal qualities a named type goes before a wildcard, then the first.
+    A quality that is not a number counts as 1; of equal qualities a named type goes before a wildcard, then the first.
 
     Parameters
     ----------

@@ -220,7 +220,7 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
         return web.Response(text="<!DOCTYPE html><html><body><h1>Log in</h1></body></html>", content_type="text/html")
     if "login-page" in quirks and op and not scheme and request.app[LOGINS].are_needed:
         return web.Response(status=303, headers={"Location": "/login"})
-    if scheme not in ("hello", "scram", "plaintext"):  # a step of a login is no op
+    if scheme not in ("hello", "scram", "plaintext"):  # a step of a login is not an op
         if refusal := _refused(quirks, request, op):
             return refusal
         await asyncio.sleep(quirks.get("slow", 0))

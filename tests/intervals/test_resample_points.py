@@ -28,20 +28,11 @@ from hsframe.kinds import MARKER, NA, Number
 from hsframe.spans import resolve
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.zones import zone
+from tests.intervals.clock_changes import CHANGES
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 NAN = math.nan
-CHANGES = [
-    ("New_York", "2026-03-08"),
-    ("New_York", "2026-11-01"),
-    ("Lord_Howe", "2026-04-05"),
-    ("Lord_Howe", "2026-10-04"),
-    ("Sao_Paulo", "2018-11-04"),
-    ("Sao_Paulo", "2019-02-16"),
-    ("Kathmandu", "2026-06-01"),
-    ("UTC", "2026-01-01"),
-]
 FAR = 10**18
 
 

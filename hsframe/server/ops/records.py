@@ -33,7 +33,7 @@ def limit_of(asked: Mapping[str, Any]) -> int | None:
     Raises
     ------
     OpRefusal
-        It is no whole Number from 0 up.
+        It is not a whole Number from 0 up.
     """
     limit = asked.get("limit")
     if limit is None:
