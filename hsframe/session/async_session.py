@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -79,7 +78,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
             return findings_frame(await examine(client, ident))
 
     async def invoke_action(
-        self, id: Ref | str, action: str, args: Mapping[str, Any] | Grid | None = None
+        self, id: Ref | str, action: str, args: Mapping[str, object] | Grid | None = None
     ) -> pd.DataFrame:
         """Call an action of a record; the answer is whatever the server makes of it."""
         return self._frame(await self.client.invoke_action(id, action, args, raw=True))

@@ -119,11 +119,6 @@ def of_default(method: Any) -> Any:
 class _DoctorSettings(SessionSettings):
     point: Ref | str | None = None
 
-    @property
-    def name_a_server(self) -> bool:
-        """Whether more is said than which point to look at."""
-        return self != _DoctorSettings(point=self.point)
-
 
 @takes(_DoctorSettings)
 def doctor(settings: _DoctorSettings) -> pd.DataFrame:
@@ -157,12 +152,9 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     >>> table.set_index("question")["answer"]["formats"]
     'Zinc: yes; JSON v4: yes; JSON v3: yes'
     """
-    session: Session | None = None
-    if not settings.name_a_server:
-        with suppress(MetadataError):
-            session = default_session()
-    if session is not None:
-        return session.doctor(settings.point)
+    names_no_server = settings == _DoctorSettings(point=settings.point)
+    if names_no_server and _default is not None and not _default.is_closed:
+        return _default.doctor(settings.point)
     with Session(settings) as session:
         return session.doctor(settings.point)
 

@@ -247,10 +247,10 @@ class HistoryVerbs(SessionBase):
 
         Notes
         -----
-        A write that breaks off, by an error or by Ctrl-C, is looked after: what was under way is read back, and the
-        exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``, ``unknown``
-        (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``, ``"not
-        written"``, ``"unknown"``) and ``reason``.
+        A write that breaks off, by an error, by Ctrl-C or with its task, is looked after: what was under way is read
+        back, and the exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``,
+        ``unknown`` (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``,
+        ``"not written"``, ``"unknown"``) and ``reason``.
         """
         return await write_frame(
             self.client,

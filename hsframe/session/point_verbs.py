@@ -22,7 +22,7 @@ class PointVerbs(SessionBase):
     """Values written to points, and records watched."""
 
     async def point_write(
-        self, id: Ref | str, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
+        self, id: Ref | str, level: int, val: object, who: str = "", duration: Number | timedelta | None = None
     ) -> pd.DataFrame:
         """Write a value at a level of a point's priority array; None takes the level's value away.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
@@ -102,7 +101,7 @@ class RecordVerbs(SessionBase):
         wanted = [ids] if isinstance(ids, Ref | str) else list(ids)
         return self._records(await self.client.read_by_ids(wanted, raw=True))
 
-    async def nav(self, nav_id: Any = None) -> pd.DataFrame:
+    async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""
         return self._records(await self.client.nav(nav_id, raw=True))
 

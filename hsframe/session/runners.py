@@ -41,7 +41,23 @@ class Runner(Protocol):
     """What a session needs of a runner."""
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)`` and give back its result."""
+        """Run ``await fn(*args)`` and wait for its result.
+
+        Parameters
+        ----------
+        fn : coroutine function
+        *args
+            Its arguments.
+        timeout_s : float, optional
+            Seconds after which the task is cancelled.
+
+        Raises
+        ------
+        RequestTimeoutError
+            `timeout_s` ran out; the task was cancelled.
+        HsFrameError
+            It cannot be run from here.
+        """
 
     def current(self) -> asyncio.AbstractEventLoop | None:
         """The loop on which :meth:`run` would run now, None where it would have to be made."""
@@ -138,23 +154,7 @@ class BackgroundRunner:
         self._forget()
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)`` on the loop's thread and wait for it.
-
-        Parameters
-        ----------
-        fn : coroutine function
-        *args
-            Its arguments.
-        timeout_s : float, optional
-            Seconds after which the task is cancelled.
-
-        Raises
-        ------
-        RequestTimeoutError
-            `timeout_s` ran out; the task was cancelled.
-        HsFrameError
-            Called from the loop itself, which would wait for itself for ever.
-        """
+        """See :meth:`Runner.run`; from the loop itself it is refused, which would wait for itself for ever."""
         if threading.current_thread() is self._thread:
             raise HsFrameError(
                 "a synchronous verb was called from hsframe's own event loop, which would wait for itself; inside a "
@@ -297,23 +297,7 @@ class NestedRunner:
         self._own: asyncio.AbstractEventLoop | None = None
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)`` inside the running loop and wait for it.
-
-        Parameters
-        ----------
-        fn : coroutine function
-        *args
-            Its arguments.
-        timeout_s : float, optional
-            Seconds after which the task is cancelled.
-
-        Raises
-        ------
-        RequestTimeoutError
-            `timeout_s` ran out; the task was cancelled.
-        HsFrameError
-            The running loop is not asyncio's own (uvloop, for one) and cannot be made re-entrant.
-        """
+        """See :meth:`Runner.run`; refused where the running loop is not asyncio's own (uvloop, for one)."""
         loop = self.hold()
         task = loop.create_task(fn(*args))
         late = False

@@ -157,6 +157,14 @@ def test_a_warning_points_at_the_line_that_awaits(server: RunningServer) -> None
                 await s.his_read(["kw", "lon"], DAY)
             line = linecache.getline(caught[0].filename, caught[0].lineno)
             assert (caught[0].filename, line.strip()) == (__file__, 'await s.his_read(["kw", "lon"], DAY)')
+            for category, read in (
+                (hsframe.GapWarning, s.his_read("kw", DAY, interval="1min", max_gap="1min")),
+                (hsframe.ReadWarning, s.his_read(["kw", "none"], DAY, on_error="warn")),
+                (hsframe.ZoneWarning, s.latest(["kw", "lon"])),
+            ):
+                with pytest.warns(category) as caught:
+                    await read
+                assert [warning.filename for warning in caught] == [__file__]
 
     asyncio.run(main())
 
