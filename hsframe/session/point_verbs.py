@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
-from typing import Any
 
 import pandas as pd
 
