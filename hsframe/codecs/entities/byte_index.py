@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.words import PAD, Block, Bools, Positions, Words
+from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Positions, Words
 
 __all__ = ["ByteIndex", "any_between", "block_of", "escaped_places"]
 
@@ -23,7 +23,7 @@ _BACKSLASH: Final = ord("\\")
 
 
 def block_of(body: bytes) -> Block:
-    """A body with room on both sides; it begins at :data:`~hsframe.codecs.histories.words.PAD`."""
+    """A body with room on both sides; it begins at :data:`~hsframe.codecs.histories.byte_words.PAD`."""
     block = Block(len(body))
     block.octets[PAD : PAD + len(body)] = np.frombuffer(body, np.uint8)
     return block

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from hsframe.codecs import NeedsExact
-from hsframe.codecs.histories.words import Block, Ints, Positions, Words, zero_bytes
+from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, zero_bytes
 
 __all__ = ["ColumnNames"]
 

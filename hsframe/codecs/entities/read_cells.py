@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
-from hsframe.codecs.histories.table import texts_of
-from hsframe.codecs.histories.words import Ints, Positions, equal_bytes
+from hsframe.codecs.histories.byte_words import texts_of
+from hsframe.codecs.histories.byte_words import Ints, Positions, equal_bytes
 from hsframe.columns import CodedColumn
 
 __all__ = ["CellReader"]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hsframe.codecs import NeedsExact
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
-from hsframe.codecs.histories.words import Block, Bools, Ints, Positions
+from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 
 __all__ = ["ColumnCells", "SplitBody", "Splitter"]
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hsframe.codecs import NeedsExact
 from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
-from hsframe.codecs.histories.words import PAD, Bools, Ints, Positions, equal_bytes
+from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 
 __all__ = ["QUOTES", "split_json"]
 

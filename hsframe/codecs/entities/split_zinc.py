@@ -14,7 +14,7 @@ import numpy as np
 
 from hsframe.codecs import NeedsExact
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
-from hsframe.codecs.histories.words import PAD, Ints, Positions
+from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
 
 __all__ = ["split_zinc"]

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.codecs.histories.cells import ABSENT, boxed, column_of
-from hsframe.codecs.histories.instants import instant_us
+from hsframe.codecs.histories.row_shape import NeedsExactParserError
+from hsframe.codecs.histories.stamps import instant_us
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Col, Grid
@@ -182,12 +183,12 @@ def columns_of_grid(grid: Grid, source: str) -> list[ArrowColumn]:
             numbers[row] = ABSENT if cell is None else len(values)
             if cell is not None:
                 values.append(cell)
-        column = column_of(boxed(numbers), values, None)
-        if not isinstance(column, ArrowColumn):
+        try:
+            columns.append(column_of(boxed(numbers), values, None))
+        except NeedsExactParserError:
             raise CodecError(
                 f"column {col.name!r} holds several units or kinds, and one Arrow column cannot hold them",
                 expected="one kind and one unit; his_read keeps each value as it was written",
                 source=source,
-            )
-        columns.append(column)
+            ) from None
     return columns

@@ -7,23 +7,80 @@ column of Bools is a column of such NaNs, and the exact parser reads each differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs.histories.words import Bools, Floats, Ints
+from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
+from hsframe.codecs.histories.row_shape import NeedsExactParserError
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
 
-__all__ = ["ABSENT", "boxed", "column_of", "kind_of"]
+__all__ = ["ABSENT", "INVALID", "SpecialCells", "boxed", "column_of"]
 
 _QUIET_NAN: Final = 0x7FF8_0000_0000_0000
 _PAYLOAD: Final = 0x0007_FFFF_FFFF_FFFF
 
-#: The number of 'there is no cell'.
+#: The number of 'there is no cell', and of a text that is not the text of one value.
 ABSENT: Final = 0
+INVALID: Final = -1
+# With more different texts than this share of the cells, reading each of them once is no shortcut any more.
+_MOST_SHARE: Final = 4
+_ALWAYS: Final = 2_000
+
+
+class SpecialCells:
+    """Cells by number: their texts while rows are read, their values once the exact parser read those.
+
+    Attributes
+    ----------
+    values : list
+        The values of the resolved numbers; the first one stands for a cell that is absent.
+    texts : list of bytes
+        The texts that are to be resolved, in the order of their numbers, behind those of `values`.
+    """
+
+    def __init__(self) -> None:
+        self.values: list[Any] = [None]
+        self.texts: list[bytes] = []
+        self._numbers: dict[bytes, int] = {}
+        self._asked = 0
+        self._lasting = 1
+
+    def __contains__(self, text: bytes) -> bool:
+        return text in self._numbers
+
+    def numbers(self, texts: Sequence[bytes], count: int, is_value: Callable[[bytes], bool]) -> Ints:
+        """The numbers of different texts of so many cells; new ones wait for their values."""
+        self._asked += count
+        for text in texts:
+            if text not in self._numbers:
+                valid = is_value(text)
+                self._numbers[text] = len(self.values) + len(self.texts) if valid else INVALID
+                if valid:
+                    self.texts.append(text)
+        if len(self._numbers) > _ALWAYS + self._asked // _MOST_SHARE:
+            raise NeedsExactParserError
+        return np.array([self._numbers[text] for text in texts], np.int64)
+
+    def resolve(self, values: Sequence[Any]) -> None:
+        """Give the waiting texts their values."""
+        assert len(values) == len(self.texts)
+        self.values += values
+        self.texts = []
+        self._lasting = len(self.values)
+
+    def add(self, value: Any) -> int:
+        """The number of a value that has no text; no text may be waiting."""
+        assert not self.texts
+        self.values.append(value)
+        return len(self.values) - 1
+
+    def forget_added(self) -> None:
+        """Forget the values that have no text, which nothing refers to any more."""
+        del self.values[self._lasting :]
 
 
 def boxed(numbers: Ints | int) -> Any:
@@ -39,47 +96,18 @@ def unboxed(doubles: Floats) -> Ints:
     return result
 
 
-def kind_of(values: Sequence[Any], unit: str | None, has_numbers: bool) -> str | None:
-    """What a column of these cells is.
-
-    Parameters
-    ----------
-    values : sequence of kinds
-        The different cells that are no plain numbers.
-    unit : str or None
-        The unit of the plain numbers.
-    has_numbers : bool
-        Whether there are plain numbers.
-
-    Returns
-    -------
-    str or None
-        ``"Number"``, ``"Bool"``, ``"Str"``; ``""`` where no cell says anything; None where the column can only be
-        one of Python objects: several units, several kinds, other kinds.
-    """
-    kinds = {_kind(value, unit, has_numbers) for value in values if value is not None and value is not NA}
+def _kind_of(values: Sequence[Any], has_numbers: bool) -> type | None:
+    """The one kind of these cells, None where none says anything; it raises NeedsExactParserError for others."""
+    told = [value for value in values if value is not None and value is not NA]
+    kinds = {next((kind for kind in (bool, str, Number) if isinstance(value, kind)), object) for value in told}
     if has_numbers:
-        kinds.add("Number")
-    if len(kinds) > 1:
-        return None
-    return kinds.pop() if kinds else ""
+        kinds.add(Number)
+    if len(kinds) > 1 or object in kinds:
+        raise NeedsExactParserError
+    return kinds.pop() if kinds else None
 
 
-def _kind(value: Any, unit: str | None, has_numbers: bool) -> str | None:
-    if isinstance(value, bool):
-        return "Bool"
-    if isinstance(value, str):
-        return "Str"
-    if isinstance(value, Number):
-        return "Number"
-    return None
-
-
-def _units(values: Sequence[Any]) -> set[str | None]:
-    return {value.unit for value in values if isinstance(value, Number) and np.isfinite(value.val)}
-
-
-def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowColumn | None:
+def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowColumn:
     """The column of a grid for decoded cells.
 
     Parameters
@@ -93,8 +121,12 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
 
     Returns
     -------
-    ArrowColumn or None
-        None where only Python objects can hold the cells: several units, several kinds, other kinds.
+    ArrowColumn
+
+    Raises
+    ------
+    NeedsExactParserError
+        Only Python objects can hold the cells: several units, several kinds, other kinds.
     """
     special = np.flatnonzero(np.isnan(cells))
     if len(special) == 0:
@@ -103,23 +135,22 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
     used = np.unique(numbers).tolist() if len(table) < 1000 else np.flatnonzero(np.bincount(numbers)).tolist()
     values = [table[number] for number in used]
     has_numbers = len(special) < len(cells)
-    kind = kind_of(values, unit, has_numbers)
-    if kind is None:
-        return None
+    kind = _kind_of(values, has_numbers)
     is_na = _lookup(used, [value is NA for value in values], bool)[numbers]
     is_null = _lookup(used, [value is None or value is NA for value in values], bool)[numbers]
     na = _na_array(len(cells), special, is_na)
-    if kind in ("Number", ""):
-        units = _units(values) | ({unit} if has_numbers else set())
+    if kind is Number or kind is None:
+        units = {value.unit for value in values if isinstance(value, Number) and np.isfinite(value.val)}
+        units |= {unit} if has_numbers else set()
         if len(units) > 1:
-            return None
+            raise NeedsExactParserError
         floats = [float(value.val) if isinstance(value, Number) else np.nan for value in values]
         cells[special] = _lookup(used, floats, np.float64)[numbers]
         valid = _validity(len(cells), special[is_null])
         doubles = pa.Array.from_buffers(pa.float64(), len(cells), [valid, pa.py_buffer(cells)], int(is_null.sum()))
         return NumberColumn(doubles, units.pop() if units else None, na)
     valid = _validity(len(cells), special[is_null])
-    if kind == "Bool":
+    if kind is bool:
         truths = _lookup(used, [value is True for value in values], bool)[numbers]
         bits = pa.py_buffer(np.packbits(truths, bitorder="little"))
         return BoolColumn(pa.Array.from_buffers(pa.bool_(), len(cells), [valid, bits], int(is_null.sum())), na)

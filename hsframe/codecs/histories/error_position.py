@@ -6,11 +6,11 @@ import numpy as np
 
 from hsframe.errors import CodecError
 
-__all__ = ["Removed"]
+__all__ = ["ErrorPosition"]
 
 
-class Removed:
-    """What was taken out of a body right behind its head.
+class ErrorPosition:
+    """Counts what was taken out of a body right behind its head, and says where an error is in the whole.
 
     Attributes
     ----------

@@ -1,9 +1,10 @@
-"""Rows of a JSON history, of either version: all rows walk along the texts that one row taught.
+"""The shape of JSON rows, of either version: texts that one row taught, along which all rows are walked.
 
-Every row has a position. For each key in turn the text in front of its value is compared, then the value's pattern;
-rows that fit move on, a row without the key stays where it is, and has no cell. A row is read only if its position
-ends where the next row begins, so every byte of it was compared, or read by a kernel. All other rows go to the exact
-parser, each one alone an object of JSON, together with every row that taught something: no guess stays unchecked.
+Servers differ in spacing, in the order of keys and in how they escape; one server writes all its rows alike. A row is
+read with Python's JSON scanner to see where each key's value stands; what lies between is a text that other rows must
+repeat. Then every row has a position. For each key in turn the text in front of its value is compared, and the texts
+around its number; rows that fit move on, a row without the key stays where it is, and has no cell. A row is ok only if
+its position ends where its close begins, so every byte of it was compared, or is within a cell.
 """
 
 from __future__ import annotations
@@ -11,35 +12,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from hsframe.codecs import decode_exact
-from hsframe.codecs.histories.beats import Beats
-from hsframe.codecs.histories.cells import ABSENT, boxed
-from hsframe.codecs.histories.instants import instant_us
-from hsframe.codecs.histories.json_beats import narrow_beat, wide_beat
-from hsframe.codecs.histories.json_patterns import Key, Pattern, constant_pattern, pattern_of, shape_of
-from hsframe.codecs.histories.numbers import number_ends, read_numbers
-from hsframe.codecs.histories.rows import HistoryRows
-from hsframe.codecs.histories.wide_beats import WideBeats
-from hsframe.codecs.histories.words import Block, Bools, Floats, Ints, Positions, equal_bytes
+from hsframe.codecs.histories.byte_words import Block, Positions, equal_bytes
+from hsframe.codecs.histories.numbers import ends_of
+from hsframe.codecs.histories.row_shape import Hole, Key, NeedsExactParserError, RowShape, SplitRows, no_rows
+from hsframe.codecs.histories.stamps import StampReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
-from hsframe.kinds import Number
-from hsframe.zones import haystack_name, zone
 
 __all__ = ["JsonRows", "head_length"]
 
 _ROWS = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
-_BLANKS: Final = b" \t\r\n"
-_TRIES: Final = 16
-_MOST_PATTERNS: Final = 40
-_MOST_SHAPES: Final = 64
+_BLANKS: Final = " \t\r\n"
+_BLANK = re.compile(r"[ \t\r\n]*")
+# Longer texts are not worth repeating, and must not reach beyond the room around a block.
+_LONGEST: Final = 400
+
+_STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+# Version 4: an object with one of these in "val", and with no key twice. Version 3: a text with a type code.
+_V4_STAMP = re.compile(rf'"val"\s*:\s*"({_STAMP})"')
+_V4_NUMBER = re.compile(rf'"val"\s*:\s*({_NUMBER})(?=[\s,}}])')
+_V3_STAMP = re.compile(rf'"t:({_STAMP})(?: [^"\\]*)?"')
+_V3_NUMBER = re.compile(rf'"n:({_NUMBER})(?: [^"]*)?"')
+_BARE_NUMBER = re.compile(f"({_NUMBER})")
+_DATETIME_KEYS: Final = frozenset({"_kind", "val", "tz"})
+_NUMBER_KEYS: Final = frozenset({"_kind", "val", "unit"})
+
+_scan = json.JSONDecoder().raw_decode
+_scan_pairs = json.JSONDecoder(object_pairs_hook=lambda pairs: pairs).raw_decode
 
 
 def head_length(body: bytes) -> int:
@@ -48,18 +53,8 @@ def head_length(body: bytes) -> int:
     return match.end() if match else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What a row taught: a pattern of one of its keys (`place` is None for the timestamp)."""
-
-    text: bytes
-    row: int
-    place: int | None
-    pattern: Pattern
-
-
-class JsonRows(HistoryRows):
-    """Reads the rows of one body into a sink.
+class JsonRows(RowShape):
+    """See :class:`~hsframe.codecs.histories.row_shape.RowShape`.
 
     Parameters
     ----------
@@ -77,351 +72,261 @@ class JsonRows(HistoryRows):
         super().__init__(head, len(names))
         self._short = short
         self._places: dict[str, int | None] = {name: place for place, name in enumerate(names)} | {"ts": None}
-        self._keys: list[Key] = []
-        self._close = b""
-        self._anchor: tuple[int, int] = (0, 0)
-        self._shapes = 0
-        self._lessons: list[_Lesson] = []
-        self._has_unit = [False] * len(names)
-        self._beats = Beats(self._stamps)
-        self._wide_beats = WideBeats(self._stamps)
+        self._first_name = json.dumps(names[0]).encode()
+        self._begin = b""
+        self._rare = 0
 
-    def take(self, block: Block, start: int, end: int) -> int | None:
-        """Read the rows behind which another row begins."""
-        if not self._keys and not self._learn_first(block, start, end):
-            return 0
-        wide = self._read_wide(block, start, end) if self.width > 1 else None
-        if wide is not None:
-            return wide
-        starts = self._row_starts(block, start, end)
-        if len(starts) < 2:
-            return 0
-        if starts[0] != start:
-            return None
-        by_beat = self._read_beat(block, starts)
-        if by_beat is not None and by_beat[2].all():
-            self.sink.append(by_beat[0], by_beat[1][:, None])
-            return int(starts[-1]) - start
-        numbers = None if by_beat is None else np.flatnonzero(~by_beat[2])
-        walk = self._walked(block, starts, numbers)
-        if by_beat is None:
-            times, cells = walk.times, walk.cells
-        else:
-            times, cells = by_beat[0], by_beat[1][:, None]
-            times[numbers], cells[numbers] = walk.times, walk.cells
-        self.sink.append(times, cells)
-        return None if self._is_unusual else int(starts[-1]) - start
+    # ---- where rows begin
 
-    def _walked(self, block: Block, bounds: Positions, numbers: Positions | None) -> _Walk:
-        """Rows (None: all) read by walking; those that cannot be read wait for the exact parser."""
-        if numbers is None:
-            numbers = np.arange(len(bounds) - 1)
-        starts, nexts = bounds[numbers], bounds[numbers + 1]
-        while True:
-            walk = self._walk(block, starts, nexts, numbers)
-            ok = walk.ok
-            if ok.all() or not self._learn_keys(block, starts, nexts, ok):
-                break
-        for row in np.flatnonzero(~ok).tolist():
-            self._odd.append((self.sink.length + int(numbers[row]), block.text(int(starts[row]), int(nexts[row]))))
-        if not ok.all():
-            self._odd_count += int((~ok).sum())
-            walk.cells[~ok] = boxed(ABSENT)
-        return walk
+    def bounds(self, block: Block, start: int, end: int) -> Positions:
+        """See :meth:`RowShape.bounds`; a row is whole when the next one begins."""
+        if not self._begin and not self._learn_begin(block.text(start, end)):
+            return no_rows()
+        found: Positions = np.flatnonzero(block.octets[start:end] == self._begin[self._rare]) + (start - self._rare)
+        found = found[found >= start]
+        found = found[equal_bytes(block, found, self._begin)]
+        if len(found) > 1 and found[0] != start:
+            raise NeedsExactParserError
+        return found if len(found) > 1 else no_rows()
 
-    def _read_beat(self, block: Block, starts: Positions) -> tuple[Ints, Floats, Bools] | None:
-        """Rows of a timestamp and a number by a beat, once both are known."""
-        if self.width > 1:
-            return None
-        make = partial(narrow_beat, block, int(starts[-2]), self._keys, self._close)
-        return self._beats.read(block, starts, make)
-
-    def _read_wide(self, block: Block, start: int, end: int) -> int | None:
-        """Rows of a timestamp and several numbers by a beat; the bytes read, None where the rows are others."""
-        read = self._wide_beats.read(block, start, end, partial(wide_beat, block, start, self._keys, self._close))
-        if read is None:
-            return None
-        # None is the timestamp, which a beat has in front.
-        places = [place for key in self._keys if (place := self._places[key.name]) is not None]
-        for times, cells in read.rows:
-            if places != list(range(self.width)):
-                found, cells = cells, np.full((len(times), self.width), boxed(ABSENT))
-                cells[:, places] = found
-            self.sink.append(times, cells)
-        return read.taken
-
-    # ---- where rows begin, and which keys they have
-
-    def _learn_first(self, block: Block, start: int, end: int) -> bool:
-        """Learn the keys of the first row; False while a second row is not there."""
-        text = block.text(start, end)
-        try:
-            row = text.decode("utf-8", "ignore")
-            _, length = json.JSONDecoder().raw_decode(row)
-        except (ValueError, RecursionError):
-            return False
-        begin = len(row[:length].encode())
-        second = text.find(b"{", begin)
+    def _learn_begin(self, text: bytes) -> bool:
+        """Learn how rows begin and end from the first one; False while a second one is not there."""
+        length = _value_length(text)
+        second = text.find(b"{", length or len(text))
         if second < 0:
             return False
-        shape = shape_of(text[:second])
-        if shape is None or shape.close.strip(_BLANKS).replace(b" ", b"").replace(b"\n", b"") != b"},":
-            return False
-        self._close = shape.close
-        self._keys = [Key(name, lead) for name, lead, _ in shape.keys]
-        if any(name not in self._places for name, _, _ in shape.keys):
-            self._keys = []
-            return False
-        lead = self._keys[0].lead
-        counts = [text.count(lead[at : at + 1]) for at in range(len(lead))]
-        at = counts.index(min(counts))
-        self._anchor = (lead[at], at)
+        row = _scanned(text[:second])
+        if row is None or "".join(row[1].split()) != "},":
+            raise NeedsExactParserError
+        self._begin, self.close = row[0][0][1].encode(), row[1].encode()
+        # Rows are found by the byte of their beginning that is met least in one.
+        counts = [text[:second].count(self._begin[at : at + 1]) for at in range(len(self._begin))]
+        self._rare = counts.index(min(counts))
         return True
 
-    def _row_starts(self, block: Block, start: int, end: int) -> Positions:
-        octet, back = self._anchor
-        found: Positions = np.flatnonzero(block.octets[start:end] == octet) + (start - back)
-        found = found[found >= start]
-        return found[equal_bytes(block, found, self._keys[0].lead)]
+    # ---- what rows teach
 
-    def _learn_keys(self, block: Block, starts: Positions, nexts: Positions, ok: Bools) -> bool:
-        """Look for keys that were not met before among rows that do not fit; True where one was found."""
-        for row in np.flatnonzero(~ok)[:_TRIES].tolist():
-            self._shapes += 1
-            if self._shapes > _MOST_SHAPES:
-                return False
-            shape = shape_of(block.text(int(starts[row]), int(nexts[row])))
-            if shape is None:
-                continue
-            known = {key.name: at for at, key in enumerate(self._keys)}
-            behind = -1
-            for name, lead, _ in shape.keys:
-                if name in known:
-                    behind = known[name]
-                elif name in self._places and behind >= 0:
-                    self._keys.insert(behind + 1, Key(name, lead))
-                    return True
+    def learn(self, row: bytes) -> list[int] | None:
+        """See :meth:`RowShape.learn`."""
+        scanned = _scanned(row)
+        if scanned is None:
+            return None
+        if not self.keys:
+            values = {name: value for name, _, value in scanned[0]}
+            hole = _hole(values.get("ts", ""), _V4_STAMP, _V3_STAMP, _DATETIME_KEYS)
+            if hole is None or not self._places.keys() >= values.keys():
+                return None
+            self.stamp = values["ts"].encode()
+            self.keys = [
+                Key(self._places[name], lead.encode(), hole if name == "ts" else None) for name, lead, _ in scanned[0]
+            ]
+            is_new = True
+        else:
+            is_new = self._add_keys([(name, lead) for name, lead, _ in scanned[0]])
+        texts = {self._places[name]: value for name, _, value in scanned[0] if name in self._places}
+        taught = []
+        for key in self.keys:
+            if key.hole is None and key.place is not None and key.place in texts:
+                key.hole = self.hole_of(texts[key.place].encode())
+                if key.hole is not None:
+                    taught.append(key.place)
+        return taught if taught or is_new else None
+
+    def _add_keys(self, keys: Sequence[tuple[str, str]]) -> bool:
+        """Put keys that were not met before behind the ones that they follow; True where there was one."""
+        known = {key.place: at for at, key in enumerate(self.keys)}
+        behind = -1
+        for name, lead in keys:
+            if name in self._places and self._places[name] in known:
+                behind = known[self._places[name]]
+            elif name in self._places and behind >= 0:
+                self.keys.insert(behind + 1, Key(self._places[name], lead.encode()))
+                return True
         return False
+
+    def hole_of(self, value: bytes) -> Hole | None:
+        """See :meth:`RowShape.hole_of`."""
+        return _hole(value.decode("utf-8", "replace"), _V4_NUMBER, _V3_NUMBER, _NUMBER_KEYS)
+
+    def is_value(self, text: bytes) -> bool:
+        """See :meth:`RowShape.is_value`."""
+        try:
+            json.loads(text.decode())
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def is_unit(self, hole: Hole, unit: str | None) -> bool:
+        """See :meth:`RowShape.is_unit`; JSON leaves no doubt where a number ends."""
+        return True
 
     # ---- the walk
 
-    def _walk(self, block: Block, starts: Positions, nexts: Positions, numbers: Positions) -> _Walk:
-        walk = _Walk(starts, nexts, numbers, self.width)
-        for key in self._keys:
-            rows = self._read_usual(block, key, walk)
-            if len(rows) == 0:
-                continue
-            place = self._places[key.name]
-            here = walk.here[rows]
-            has_key = equal_bytes(block, here, key.lead)
-            if place is None:
-                walk.ok[rows] &= has_key
-            rows = rows[has_key]
-            walk.here[rows] += len(key.lead)
-            self._read_values(block, key, walk, rows)
-        walk.ok &= walk.here + len(self._close) == nexts
-        walk.ok &= equal_bytes(block, walk.here, self._close)
-        return walk
+    def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
+        """See :meth:`RowShape.split`."""
+        here = starts.copy()
+        times = np.zeros(len(starts), np.int64)
+        ok = np.ones(len(starts), bool)
+        begins = np.zeros((len(starts), self.width), np.int64)
+        ends = np.zeros((len(starts), self.width), np.int64)
+        fits = np.zeros((len(starts), self.width), bool)
+        for key in self.keys:
+            last = nexts - len(self.close) if key is self.keys[-1] else None
+            if key.place is None and key.hole is not None:
+                before = key.lead + key.hole.before
+                ok &= equal_bytes(block, here, before)
+                times, is_stamp, lengths = stamps.read(block, here + len(before), key.hole.behind)
+                ok &= is_stamp
+                here = np.where(ok, here + lengths + (len(before) + len(key.hole.behind)), here)
+            elif key.place is not None:
+                place = key.place
+                begins[:, place], ends[:, place], fits[:, place] = self._cells(block, key, here, last)
+                # A wrong row may look as if it went on in the next ones, and beyond the block.
+                here = np.minimum(ends[:, place], nexts)
+        ok &= here + len(self.close) == nexts
+        ok &= equal_bytes(block, here, self.close)
+        return SplitRows(times, ok, begins, ends, fits)
 
-    def _read_usual(self, block: Block, key: Key, walk: _Walk) -> Positions:
-        """Read one key's values by its first pattern in all rows at once; gives the rows that do not fit."""
-        pattern = key.patterns[0] if key.patterns else None
-        if pattern is None or pattern.kind == "constant":
-            return np.arange(len(walk.here))
-        place = self._places[key.name]
-        before = key.lead + pattern.before
-        fits = equal_bytes(block, walk.here, before)
-        begins = walk.here + len(before)
-        read: Ints | Floats
-        ends: Positions
-        if place is None:
-            read, is_read, lengths = self._stamps.read(block, begins, pattern.behind)
-            ends = begins + lengths
-            target: Ints | Floats = walk.times
+    @staticmethod
+    def _cells(block: Block, key: Key, here: Positions, last: Positions | None) -> tuple[Any, Positions, Any]:
+        """The cells of a key in rows that stand at some places, which the last key's end is known of."""
+        begins = here + len(key.lead)
+        if key.hole is None:
+            ends, fits = here, np.zeros(len(here), bool)
         else:
-            if key is self._keys[-1]:
-                ends = walk.nexts - (len(self._close) + len(pattern.behind))
-            else:
-                ends = number_ends(block, begins, pattern.behind[0] if pattern.behind else None)
-            read, is_read = read_numbers(block, begins, ends)
-            target = walk.cells[:, place]
-            if pattern.behind:
-                fits &= equal_bytes(block, ends, pattern.behind)
-        fits &= is_read
-        ends += len(pattern.behind)
-        if fits.all():
-            target[:] = read
-            walk.here = ends
-            return np.zeros(0, np.int64)
-        target[fits] = read[fits]
-        walk.here = np.where(fits, ends, walk.here)
-        return np.flatnonzero(~fits)
+            before, behind = key.hole.before, key.hole.behind
+            fits = equal_bytes(block, here, key.lead + before)
+            hole = begins + len(before)
+            hole_ends = ends_of(block, hole, behind[0] if behind else None) if last is None else last - len(behind)
+            fits &= hole_ends > hole
+            if behind:
+                fits &= equal_bytes(block, hole_ends, behind)
+            ends = hole_ends + len(behind)
+            if fits.all():
+                return begins, ends, fits
+        rest = np.flatnonzero(~fits)
+        has_key = equal_bytes(block, here[rest], key.lead)
+        absent, present = rest[~has_key], rest[has_key]
+        ends = ends.copy() if key.hole is None else ends
+        begins[absent] = ends[absent] = here[absent]
+        ends[present] = _value_ends(block, begins[present]) if last is None else last[present]
+        return begins, ends, fits
 
-    def _read_values(self, block: Block, key: Key, walk: _Walk, rows: Positions) -> None:
-        """Read one key's values in the given rows, and learn what is new about them."""
-        place = self._places[key.name]
-        tried = 0
-        for _ in range(_TRIES):
-            for pattern in key.patterns[tried:]:
-                if len(rows):
-                    rows = self._read_pattern(block, pattern, place, walk, rows)
-            if len(rows) == 0:
-                return
-            tried = len(key.patterns)
-            if not self._learn_value(block, key, walk, int(rows[0])):
-                walk.ok[rows[0]] = False
-                rows = rows[1:]
-        walk.ok[rows] = False
+    # ---- bodies
 
-    def _read_pattern(
-        self, block: Block, pattern: Pattern, place: int | None, walk: _Walk, rows: Positions
-    ) -> Positions:
-        """Read the values that fit a pattern; gives back the rows that do not."""
-        begins = walk.here[rows]
-        fits = equal_bytes(block, begins, pattern.before)
-        begins = begins + len(pattern.before)
-        read: Ints | Floats | float = pattern.boxed
-        ends = begins
-        if pattern.kind == "stamp":
-            read, is_read, lengths = self._stamps.read(block, begins, pattern.behind)
-            ends = begins + lengths
-            fits &= is_read
-        elif pattern.kind == "number":
-            ends = number_ends(block, begins, pattern.behind[0] if pattern.behind else None)
-            read, is_read = read_numbers(block, begins, ends)
-            fits &= is_read
-        if pattern.behind and pattern.kind != "stamp":
-            fits &= equal_bytes(block, ends, pattern.behind)
-        ends = ends + len(pattern.behind)
-        target = walk.times if place is None else walk.cells[:, place]
-        if fits.all():
-            target[rows] = read
-            walk.here[rows] = ends
-            return rows[:0]
-        fit = rows[fits]
-        target[fit] = read[fits] if isinstance(read, np.ndarray) else read
-        walk.here[fit] = ends[fits]
-        return rows[~fits]
+    def row_with(self, text: bytes) -> bytes:
+        """See :meth:`RowShape.row_with`."""
+        return b'{"ts":' + self.stamp + b"," + self._first_name + b":" + text + b"},"
 
-    def _learn_value(self, block: Block, key: Key, walk: _Walk, row: int) -> bool:
-        """Add the pattern of the value at which a row stands; False where it is not worth one."""
-        if len(key.patterns) >= _MOST_PATTERNS:
-            return False
-        place = self._places[key.name]
+    def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
+        """See :meth:`RowShape.last_row`."""
+        length = _value_length(rest)
+        if length is None:
+            raise NeedsExactParserError
+        return rest[:length] + b",", rest[length:]
+
+    def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:
+        """See :meth:`RowShape.exactly`.
+
+        Each row is an object of JSON by itself, so it is the same row between other ones.
+        """
         try:
-            text = block.text(int(walk.here[row]), int(walk.nexts[row])).decode()
-            _, length = json.JSONDecoder().raw_decode(text)
-        except (ValueError, RecursionError):
-            return False
-        value = text[:length]
-        pattern = pattern_of(value, is_stamp=place is None)
-        if pattern is None or (place is None and pattern in key.patterns):
-            return False
-        if pattern.kind == "constant" or pattern in key.patterns:
-            # A number that its own pattern does not fit (an exponent) is a text like any other.
-            constant = value.encode()
-            pattern = constant_pattern(constant, self.table.number(constant))
-        key.patterns.append(pattern)
-        line = block.text(int(walk.starts[row]), int(walk.nexts[row]))
-        self._lessons.append(_Lesson(line, self.sink.length + int(walk.numbers[row]), place, pattern))
-        return True
-
-    # ---- the exact parser's word
-
-    def finish(self, rest: bytes) -> Grid | None:
-        """Settle all rows: `rest` begins with the last row."""
-        try:
-            text = rest.decode()
-            _, length = json.JSONDecoder().raw_decode(text)
-        except (ValueError, RecursionError):
-            return None
-        self._hold_place(text[:length].encode() + b",")
-        return self.settle(text[length:].encode())
-
-    def settle(self, tail: bytes) -> Grid | None:
-        """See :meth:`HistoryRows.settle`."""
-        rows = [_alone(lesson.text) for lesson in self._lessons] + [_alone(text) for _, text in self._odd]
-        if None in rows:
-            return None
-        texts = [row for row in rows if row is not None]
-        try:
+            alone = [row.decode().rstrip(_BLANKS) for row in rows]
+            for row in alone:
+                if not row.endswith(",") or not isinstance(json.loads(row[:-1]), dict):
+                    raise NeedsExactParserError
             # Where rows are put between head and tail must be where the grid's rows are, and nowhere deeper.
             if len(decode_exact(self.head + tail, self._short)):
-                return None
-            grid = decode_exact(self.head + b",".join(texts) + tail, self._short)
-        except CodecError:
-            return None
-        if len(grid) != len(texts) or len(grid.cols) != self.width + 1:
-            return None
-        return grid if self._accept(grid) else None
-
-    def _accept(self, grid: Grid) -> bool:
-        """Compare what the walk said, and fill in what it could not say."""
-        times = grid.column("ts")
-        columns = [column for col, column in zip(grid.cols, grid.columns, strict=True) if col.name != "ts"]
-        if not self.tz:
-            first = next((time for time in times if isinstance(time, datetime)), None)
-            if first is None or first.tzinfo is None:
-                return False
-            self.tz = haystack_name(first.tzinfo)
-        label = zone(self.tz)
-        constants: dict[int, Any] = {}
-        for index, lesson in enumerate(self._lessons):
-            if lesson.place is None:
-                if instant_us(times[index], label) != self.sink.times[lesson.row]:
-                    return False
-            elif not self._accept_value(lesson, columns[lesson.place][index], constants):
-                return False
-        base = len(self.table.values)
-        self.table.resolve([constants[base + at] for at in range(len(self.table.texts))])
-        for index, (row, _) in enumerate(self._odd, start=len(self._lessons)):
-            us = instant_us(times[index], label)
-            if us is None:
-                return False
-            self._put(row, us, [column[index] for column in columns])
-        self._lessons.clear()
-        self._odd.clear()
-        self._odd_count = 0
-        return True
-
-    def _accept_value(self, lesson: _Lesson, value: Any, constants: dict[int, Any]) -> bool:
-        place, pattern = lesson.place, lesson.pattern
-        assert place is not None
-        if pattern.kind == "constant":
-            constants[pattern.number] = value
-            return True
-        if not isinstance(value, Number) or (self._has_unit[place] and value.unit != self.units[place]):
-            return False
-        self._has_unit[place] = True
-        self.units[place] = value.unit
-        return bool(self.sink.cells(place)[lesson.row] == value.val) or self._is_odd(lesson.row)
-
-    def _is_odd(self, row: int) -> bool:
-        return any(number == row for number, _ in self._odd)
+                raise NeedsExactParserError
+            body = self.head + ",".join(row[:-1] for row in alone).encode() + tail
+            return decode_exact(body, self._short)
+        except (CodecError, ValueError, RecursionError):
+            raise NeedsExactParserError from None
 
 
-class _Walk:
-    """Where each row stands, and what was read."""
-
-    __slots__ = ("cells", "here", "nexts", "numbers", "ok", "starts", "times")
-
-    def __init__(self, starts: Positions, nexts: Positions, numbers: Positions, width: int) -> None:
-        self.numbers = numbers
-        self.starts = starts
-        self.nexts = nexts
-        self.here = starts.copy()
-        self.ok: Bools = np.ones(len(starts), bool)
-        self.times: Ints = np.zeros(len(starts), np.int64)
-        self.cells: Floats = np.full((len(starts), width), boxed(ABSENT))
-
-
-def _alone(text: bytes) -> bytes | None:
-    """A row without the comma behind it; None where there is none, or the row is no object of JSON by itself."""
-    row = text.rstrip(_BLANKS)
-    if not row.endswith(b","):
-        return None
-    row = row[:-1]
+def _value_length(text: bytes) -> int | None:
+    """The bytes of the value with which a text begins."""
     try:
-        return row if isinstance(json.loads(row), dict) else None
+        row = text.decode("utf-8", "ignore")
+        _, length = _scan(row)
     except (ValueError, RecursionError):
         return None
+    return len(row[:length].encode())
+
+
+def _scanned(text: bytes) -> tuple[list[tuple[str, str, str]], str] | None:
+    """The keys of a row, each with the text in front of its value and its value, and the text at the row's end.
+
+    None where it is no object of JSON, or has a key twice.
+    """
+    keys: list[tuple[str, str, str]] = []
+    begin, at = 0, 1
+    try:
+        row = text.decode()
+        if not row.startswith("{"):
+            return None
+        while True:
+            name, at = _scan(row, _skip(row, at))
+            at = _skip(row, at)
+            if not isinstance(name, str) or row[at : at + 1] != ":":
+                return None
+            at = _skip(row, at + 1)
+            _, end = _scan(row, at)
+            keys.append((name, row[begin:at], row[at:end]))
+            begin = end
+            at = _skip(row, end)
+            if row[at : at + 1] != ",":
+                break
+            at += 1
+    except (ValueError, RecursionError):
+        return None
+    names = [name for name, _, _ in keys]
+    if row[at : at + 1] != "}" or len(set(names)) != len(names) or max(len(lead) for _, lead, _ in keys) > _LONGEST:
+        return None
+    return keys, row[begin:]
+
+
+def _skip(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+def _hole(value: str, v4: re.Pattern[str], v3: re.Pattern[str], names: frozenset[str]) -> Hole | None:
+    """The hole of a value by the patterns of the two versions, an object having no keys but the names."""
+    if value.startswith("{"):
+        match = v4.search(value)
+        match = match if match and _is_plain_object(value, names) else None
+    else:
+        match = v3.fullmatch(value) or (_BARE_NUMBER.fullmatch(value) if v3 is _V3_NUMBER else None)
+    if match is None:
+        return None
+    before, behind = value[: match.start(1)].encode(), value[match.end(1) :].encode()
+    return Hole(before, behind) if max(len(before), len(behind)) <= _LONGEST else None
+
+
+def _is_plain_object(value: str, names: frozenset[str]) -> bool:
+    """Whether an object has each of its keys once, only these keys, and no object or list within."""
+    pairs: Any
+    try:
+        pairs, _ = _scan_pairs(value)
+    except (ValueError, RecursionError):
+        return False
+    keys = [key for key, _ in pairs]
+    return (
+        len(set(keys)) == len(keys)
+        and names.issuperset(keys)
+        and not any(isinstance(item, list) for _, item in pairs)
+        and value.count('"val"') == 1
+    )
+
+
+def _value_ends(block: Block, starts: Positions) -> Positions:
+    """Where values that are no plain numbers end; whether it is a value that ends there is to be looked at."""
+    first = block.octets[starts]
+    ends: Positions = starts + 4 + (first == ord("f"))  # true, null; false
+    for opening, closing in ((ord('"'), ord('"')), (ord("{"), ord("}"))):
+        here = np.flatnonzero(first == opening)
+        if len(here):
+            ends[here] = ends_of(block, starts[here] + 1, closing, _LONGEST) + 1
+    return ends

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.histories.table import texts_of
-from hsframe.codecs.histories.words import (
+from hsframe.codecs.histories.byte_words import (
     DOTS,
     ZEROS,
     Block,
@@ -27,10 +26,11 @@ from hsframe.codecs.histories.words import (
     byte_index,
     eight_digits,
     not_digits,
+    texts_of,
     zero_bytes,
 )
 
-__all__ = ["number_ends", "read_numbers"]
+__all__ = ["ends_of", "read_numbers"]
 
 _GRAMMAR: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CHECKED: Final = 24
@@ -177,8 +177,8 @@ def _convert(block: Block, starts: Positions, ends: Positions) -> Floats | None:
     return result
 
 
-def number_ends(block: Block, starts: Positions, stop: int | None) -> Positions:
-    """Where the characters of a number stop, looking at most 48 bytes ahead.
+def ends_of(block: Block, starts: Positions, stop: int | None, most: int = _LONGEST) -> Positions:
+    """Where the characters of a number stop.
 
     Parameters
     ----------
@@ -187,10 +187,12 @@ def number_ends(block: Block, starts: Positions, stop: int | None) -> Positions:
         Where the numbers begin.
     stop : int or None
         The octet that is expected behind the numbers; None for any that is no digit, dot or minus.
+    most : int
+        How many bytes to look ahead.
     """
     ends = starts.copy()
     going: Positions | None = None
-    for _ in range(0, 48, 8):
+    for _ in range(0, most, 8):
         here = ends if going is None else ends[going]
         flags = _stops(block.words[here], stop)
         found = flags != 0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hsframe.codecs.histories.words import Ints, Words
+from hsframe.codecs.histories.byte_words import Ints, Words
 
 __all__ = ["offset_minutes", "stamp_texts"]
 

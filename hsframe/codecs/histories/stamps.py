@@ -8,12 +8,14 @@ name behind it is not read here. What is not exactly of this form is reported as
 from __future__ import annotations
 
 import re
-from datetime import date
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from hsframe.codecs.histories.words import (
+from hsframe.codecs.histories.byte_words import (
+    HIGH_BITS,
     ZEROS,
     Block,
     Bools,
@@ -26,10 +28,11 @@ from hsframe.codecs.histories.words import (
     not_digits,
 )
 
-__all__ = ["StampReader", "clock_seconds"]
+__all__ = ["StampReader", "clock_seconds", "instant_us"]
 
 _DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
 _YEARS: Final = range(1700, 2201)
@@ -40,7 +43,6 @@ _DAY_US: Final = 86_400_000_000
 _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
 # What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
 _CLOCK_LIMIT: Final = np.uint64(int.from_bytes(bytes(0x7F - most for most in (2, 9, 0, 5, 9, 0, 5, 9)), "little"))
-_HIGH_BITS: Final = np.uint64(0x8080808080808080)
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
 _BYTE: Final = np.uint64(0xFF)
 _LONGEST_FRACTION: Final = 9
@@ -49,7 +51,7 @@ _LONGEST_FRACTION: Final = 9
 def clock_seconds(clock: Words) -> tuple[Words, Bools]:
     """The seconds of the day of words ``hh:mm:ss``, and whether they are such words."""
     clock = clock ^ _CLOCK
-    ok = (((clock + _CLOCK_LIMIT) | clock) & _HIGH_BITS) == 0
+    ok = (((clock + _CLOCK_LIMIT) | clock) & HIGH_BITS) == 0
     # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
     parts = clock * np.uint64(10)
     parts += clock >> np.uint64(8)
@@ -236,3 +238,10 @@ def _midnight_us(head: int, tail: int, offset: int) -> int:
             return _INVALID
         minutes = (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == b"-" else 1)
     return day * _DAY_US - minutes * 60_000_000
+
+
+def instant_us(value: Any, label: ZoneInfo) -> int | None:
+    """Epoch microseconds of a DateTime labelled with the zone; None for anything else."""
+    if not isinstance(value, datetime) or value.tzinfo is not label:
+        return None
+    return (value - _EPOCH) // timedelta(microseconds=1)

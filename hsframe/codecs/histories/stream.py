@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from hsframe.codecs import decode_exact
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
-from hsframe.codecs.histories.decode import columns_of, head_length_of, open_rows
-from hsframe.codecs.histories.error_position import Removed
-from hsframe.codecs.histories.pump import BLOCK_BYTES, Pump
-from hsframe.codecs.histories.rows import HistoryRows
+from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
+from hsframe.codecs.histories.decode import head_length, open_history
+from hsframe.codecs.histories.error_position import ErrorPosition
+from hsframe.codecs.histories.row_reader import RowReader
+from hsframe.codecs.histories.row_shape import NeedsExactParserError
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -73,11 +74,12 @@ class HistoryStream:
     ) -> None:
         self._short = "json4" if short == "json" else short
         self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
+        # What no batch was made of yet; what was is counted, for the place of an error.
         self._window = bytearray()
-        self._removed = Removed()
+        self._position = ErrorPosition()
         self._head = b""
-        self._rows: HistoryRows | None = None
-        self._pump: Pump | None = None
+        self._reader: RowReader | None = None
+        self._buffer: BodyBuffer | None = None
         self._exact = False
         self._finished = False
         self.header: Grid | None = None
@@ -100,9 +102,11 @@ class HistoryStream:
         self._window += chunk
         if self._exact:
             return []
-        if self._rows is None:
-            return self._begin()
-        return self._advance(memoryview(chunk))
+        try:
+            return self._advance(chunk) if self._reader else self._begin()
+        except NeedsExactParserError:
+            self._exact = True
+            return []
 
     def finish(self) -> list[Any]:
         """Say that the body has ended.
@@ -121,57 +125,51 @@ class HistoryStream:
         if self._finished:
             return []
         self._finished = True
-        rows, pump = self._rows, self._pump
-        if rows is not None and pump is not None and not self._exact and pump.flush():
-            grid = rows.finish(pump.held)
-            columns = None if grid is None else columns_of(rows)
-            if grid is not None and columns is not None:
-                return [self._maker.batch(grid, columns)] if rows.sink.length else []
-        return self._finish_exactly()
+        if self._reader is None or self._buffer is None or self._exact:
+            return self._finish_exactly()
+        try:
+            self._buffer.flush()
+            grid = self._reader.finish(self._buffer.held)
+            columns = self._reader.columns() if self._reader.rows.length else None
+        except NeedsExactParserError:
+            return self._finish_exactly()
+        return [] if columns is None else [self._maker.batch(grid, columns)]
 
     def _begin(self) -> list[Any]:
-        length = head_length_of(bytes(self._window), self._short)
+        length = head_length(bytes(self._window), self._short)
         if length == 0:
             return []
-        self._head = bytes(self._window[:length])
-        opened = open_rows(self._head, self._short)
-        if opened is None:
-            self._exact = True
-            return []
-        self.header, self._rows = opened
-        self._pump = Pump(self._rows, BLOCK_BYTES)
+        head = bytes(self._window[:length])
+        self.header, self._reader = open_history(head, self._short)
+        self._head = head
+        self._buffer = BodyBuffer(self._reader, BLOCK_BYTES)
         del self._window[:length]
-        return self._advance(memoryview(bytes(self._window)))
+        return self._advance(bytes(self._window))
 
-    def _advance(self, data: memoryview) -> list[Any]:
-        """Hand bytes to the kernels; a batch comes out where enough rows are whole."""
-        rows, pump = self._rows, self._pump
-        assert rows is not None
-        assert pump is not None
-        if not pump.push(data):
-            self._exact = True
+    def _advance(self, data: bytes) -> list[Any]:
+        """Have rows read; a batch comes out where enough of them are whole."""
+        reader, buffer = self._reader, self._buffer
+        assert reader is not None
+        assert buffer is not None
+        buffer.push(memoryview(data))
+        if reader.rows.length == 0:
             return []
-        if rows.sink.length == 0:
-            return []
-        grid = rows.settle(rows.usual_tail)
-        columns = None if grid is None else columns_of(rows, keep=self._maker.is_open)
-        if grid is None or columns is None:
-            self._exact = True
-            return []
-        if self._maker.is_undecided(columns) and pump.taken - self._removed.octets < _WAIT_BYTES:
+        grid = reader.settle()
+        columns = reader.columns(keep=self._maker.is_open)
+        count = buffer.taken - self._position.octets
+        if self._maker.is_undecided(columns) and count < _WAIT_BYTES:
             return []
         batch = self._maker.batch(grid, columns)
-        rows.start_window()
-        count = pump.taken - self._removed.octets
-        self._removed.add(bytes(self._window[:count]))
+        reader.forget_rows()
+        self._position.add(bytes(self._window[:count]))
         del self._window[:count]
         return [batch]
 
     def _finish_exactly(self) -> list[Any]:
         """Read what is left by the exact parser, under the header."""
         try:
-            grid = decode_exact(self._head + bytes(self._window) if self._rows else bytes(self._window), self._short)
+            grid = decode_exact(self._head + bytes(self._window), self._short)
         except CodecError as error:
-            raise self._removed.placed(error, self._head) from None
+            raise self._position.placed(error, self._head) from None
         columns = columns_of_grid(grid, self._short)
         return [self._maker.batch(grid, columns)] if len(grid) else []

@@ -15,7 +15,7 @@ from hsframe.codecs import NeedsExact, decode, decode_exact, encode, encode_exac
 from hsframe.codecs.entities import read_records
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
 from hsframe.codecs.entities.column_names import ColumnNames
-from hsframe.codecs.histories.words import PAD
+from hsframe.codecs.histories.byte_words import PAD
 from hsframe.codecs.json4 import Json4
 from hsframe.columns import CodedColumn, LazyColumn, RefColumn, TagColumn
 from hsframe.errors import CodecError

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.codecs.histories.numbers import number_ends, read_numbers
+from hsframe.codecs.histories.byte_words import PAD, Block, byte_index, eight_digits, equal_bytes, zero_bytes
+from hsframe.codecs.histories.numbers import ends_of, read_numbers
 from hsframe.codecs.histories.stamps import StampReader
-from hsframe.codecs.histories.words import PAD, Block, byte_index, eight_digits, equal_bytes, zero_bytes
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -59,8 +59,8 @@ def test_plain_numbers_are_always_read(texts: list[str]) -> None:
     values, ok = read_numbers(block, starts, ends)
     assert ok.all()
     assert values.tolist() == [float(text) for text in texts]
-    assert number_ends(block, starts, None).tolist() == ends.tolist()
-    assert number_ends(block, starts, ord("k")).tolist() == ends.tolist()
+    assert ends_of(block, starts, None).tolist() == ends.tolist()
+    assert ends_of(block, starts, ord("k")).tolist() == ends.tolist()
 
 
 @pytest.mark.parametrize("text", ["1.5e3", "2E-7", "5e-324", "0.1234567890123456789012345", "1" * 40])

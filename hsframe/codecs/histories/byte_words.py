@@ -7,10 +7,12 @@ integer operations for all rows, whatever their alignment. Nothing here knows wh
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 __all__ = [
     "DOTS",
@@ -28,6 +30,8 @@ __all__ = [
     "equal_bytes",
     "literal_words",
     "not_digits",
+    "texts_of",
+    "zero_bytes",
 ]
 
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -72,6 +76,7 @@ class Block:
         return self.octets[start:end].tobytes()
 
 
+@lru_cache
 def literal_words(text: bytes) -> list[tuple[int, np.uint64, np.uint64]]:
     """A text as (offset, word, mask): what ``words[position + offset] & mask`` is where the text stands.
 
@@ -128,3 +133,15 @@ def eight_digits(values: Words) -> Words:
     upper = (pairs & mask) * np.uint64(0x000F424000000064)  # 100 + (1_000_000 << 32)
     lower = ((pairs >> np.uint64(16)) & mask) * np.uint64(0x0000271000000001)  # 1 + (10_000 << 32)
     return (upper + lower) >> np.uint64(32)
+
+
+def texts_of(block: Block, starts: Positions, ends: Positions, kind: Any = None) -> pa.Array:
+    """Places as an Arrow binary array without a copy: every second item is the gap between two places, and null."""
+    count = len(starts)
+    offsets = np.empty(2 * count + 1, np.int32)
+    offsets[0:-1:2] = starts
+    offsets[1::2] = ends
+    offsets[-1] = ends[-1]
+    valid = np.full((2 * count + 7) // 8, 0x55, np.uint8)
+    buffers = [pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(block.octets)]
+    return pa.Array.from_buffers(kind or pa.binary(), 2 * count, buffers, null_count=count)

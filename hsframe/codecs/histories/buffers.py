@@ -1,0 +1,148 @@
+"""Buffers: for rows that were read, columns that grow in place; for bytes that arrive, blocks of whole rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
+from hsframe.codecs.histories.row_shape import NeedsExactParserError
+
+__all__ = ["BLOCK_BYTES", "BodyBuffer", "RowBuffers"]
+
+#: Large enough that the few hundred calls a block do not count, small enough that its columns stay in the cache.
+BLOCK_BYTES: Final = 1 << 20
+# Calls cost the same for few rows as for many: rows of many points are read in larger blocks.
+_FEW_ROWS: Final = 2_000
+_WIDE_BLOCKS: Final = 6
+# Rows of one row's size are expected; this much more is reserved, which costs nothing until it is written.
+_RESERVE: Final = 1.1
+_GROWTH: Final = 1.5
+
+
+class RowBuffers:
+    """Rows in order: instants, and a column of cells for each other column.
+
+    Parameters
+    ----------
+    width : int
+        Columns beside the timestamps.
+
+    Attributes
+    ----------
+    length : int
+        Rows so far.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.length = 0
+        self._times: Ints = np.empty(0, np.int64)
+        self._cells: list[Floats] = [np.empty(0) for _ in range(width)]
+
+    def reserve(self, rows: int) -> None:
+        """Make room for as many rows in all, if they are more than there is room for."""
+        if rows > len(self._times):
+            self._times = _grown(self._times, self.length, rows)
+            self._cells = [_grown(cells, self.length, rows) for cells in self._cells]
+
+    def expect(self, share_read: float) -> None:
+        """Make room for a body of which a share was read."""
+        self.reserve(int(self.length / share_read * _RESERVE) + 1)
+
+    def append(self, times: Ints, cells: Floats) -> None:
+        """Add rows; `cells` has one row a row of the grid."""
+        end = self.length + len(times)
+        if end > len(self._times):
+            self.reserve(max(end, int(len(self._times) * _GROWTH)) if self.length else end)
+        self._times[self.length : end] = times
+        for place, column in enumerate(self._cells):
+            column[self.length : end] = cells[:, place]
+        self.length = end
+
+    def put(self, row: int, time: int, cells: Sequence[float]) -> None:
+        """Fill a row that was added before it could be read."""
+        self._times[row] = time
+        for column, cell in zip(self._cells, cells, strict=True):
+            column[row] = cell
+
+    @property
+    def times(self) -> Ints:
+        """The instants so far."""
+        return self._times[: self.length]
+
+    def cells(self, place: int) -> Floats:
+        """The cells of a column so far."""
+        return self._cells[place][: self.length]
+
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def _grown(old: npt.NDArray[_Number], used: int, rows: int) -> npt.NDArray[_Number]:
+    new = np.empty(rows, old.dtype)
+    new[:used] = old[:used]
+    return new
+
+
+class _Reader(Protocol):
+    @property
+    def rows(self) -> RowBuffers: ...
+
+    def take(self, block: Block, start: int, end: int) -> int: ...
+
+
+class BodyBuffer:
+    """Hands a body to a reader in blocks, and keeps what is not a whole row yet.
+
+    Parameters
+    ----------
+    reader : RowReader
+    size : int
+        Bytes of a block; a row that is longer is unusual.
+
+    Attributes
+    ----------
+    taken : int
+        The bytes of the rows that were read.
+    """
+
+    def __init__(self, reader: _Reader, size: int) -> None:
+        self._reader = reader
+        self._block = Block(size)
+        self._held = 0
+        self.taken = 0
+
+    def push(self, data: memoryview) -> None:
+        """Take more of the body; it raises NeedsExactParserError, as the reader does."""
+        at = 0
+        while at < len(data):
+            count = min(len(data) - at, self._block.size - self._held)
+            begin = PAD + self._held
+            self._block.octets[begin : begin + count] = np.frombuffer(data[at : at + count], np.uint8)
+            self._held += count
+            at += count
+            if self._held == self._block.size:
+                self.flush()
+
+    def flush(self) -> None:
+        """Read what is held, as far as it is whole rows."""
+        if not self._held:
+            return
+        taken = self._reader.take(self._block, PAD, PAD + self._held)
+        is_full = self._held == self._block.size
+        if is_full and not taken:
+            raise NeedsExactParserError
+        rest = self._block.octets[PAD + taken : PAD + self._held].copy()
+        if is_full and not self.taken and self._reader.rows.length < _FEW_ROWS:
+            self._block = Block(_WIDE_BLOCKS * self._block.size)
+        self._held -= taken
+        self._block.octets[PAD : PAD + self._held] = rest
+        self.taken += taken
+
+    @property
+    def held(self) -> bytes:
+        """What was not read yet."""
+        return self._block.text(PAD, PAD + self._held)

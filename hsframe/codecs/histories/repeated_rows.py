@@ -1,0 +1,346 @@
+"""Rows that repeat byte for byte but for the clock and the numbers: one look at each row reads it all.
+
+The kernels of timestamps and numbers look at a place a time, and at one value of all rows after the other; rows of
+which one is like the next need less. Between the last number of one row and the first of the next stand always the
+same bytes, with one timestamp among them. So a record of fixed length is copied for each row boundary, the number's
+last eight bytes in front, and the records are compared with their neighbours as plain words. Where nothing changes,
+what was checked for the first record of a run holds for all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, Words
+from hsframe.codecs.histories.cells import ABSENT, boxed
+from hsframe.codecs.histories.numbers import read_numbers
+from hsframe.codecs.histories.row_shape import RowShape
+from hsframe.codecs.histories.stamps import StampReader, clock_seconds
+
+__all__ = ["RepeatedRows", "WideRows"]
+
+_WORD: Final = 8
+_DATE: Final = 11  # YYYY-MM-DDT
+_OFFSET: Final = 6  # -05:00
+# Records must stay within the room around a block.
+_LONGEST: Final = 480
+# Texts that most rows miss are taken anew from a later row, so often at most: a zone changes its form twice a year.
+_MOST_MISSES: Final = 12
+_MOST_WIDE_MISSES: Final = 4
+_LOOKS: Final = 64
+_LOW_40: Final = np.uint64((1 << 40) - 1)
+_SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
+# What may stand in a timestamp or a number cannot find the end of one.
+_INSIDE: Final = frozenset(b"0123456789+-.:TZeE")
+# So many cells are worked on at a time that they stay in the cache.
+_CELLS: Final = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class WideRows:
+    """Rows in pieces of times and cells (one row a row of the grid), and the bytes that they take."""
+
+    pieces: list[tuple[Ints, Floats]]
+    length: int
+
+
+class RepeatedRows:
+    """Reads rows as long as they repeat.
+
+    Parameters
+    ----------
+    shape : RowShape
+        It knows the texts between the values.
+    stamps : StampReader
+        It knows the dates.
+    """
+
+    def __init__(self, shape: RowShape, stamps: StampReader) -> None:
+        self._shape = shape
+        self._stamps = stamps
+        self._around: _Boundary | None = None
+        self._numbers: _Numbers | None = None
+        self._misses = 0
+
+    def read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools] | None:
+        """Rows of one number between the given bounds; None where they do not repeat.
+
+        Returns
+        -------
+        us : int64 ndarray
+            Epoch microseconds, where ok.
+        values : float64 ndarray
+            Where ok.
+        ok : bool ndarray
+            Whether every byte of the row was compared, or read by a kernel.
+        """
+        if self._shape.width > 1 or self._misses > _MOST_MISSES:
+            return None
+        if self._shape.texts_between() is None:
+            return None
+        if self._around is not None and not self._around.is_likely(block, bounds):
+            self._missed()
+        around = self._around = self._around or self._boundary(block, int(bounds[-2]))
+        if around is None or not around.is_likely(block, bounds):
+            self._missed()
+            return None
+        us, last, ok = around.read(block, bounds, self._stamps)
+        values, is_number = read_numbers(
+            block, bounds[:-1] + around.head_length, bounds[1:] - around.close_length, last
+        )
+        ok &= is_number
+        if 2 * np.count_nonzero(ok) < len(ok):
+            self._missed()
+        return us, values, ok
+
+    def read_wide(self, block: Block, start: int, end: int) -> WideRows | None:
+        """Rows of several numbers, without the last one that begins before `end`; None where one does not repeat.
+
+        A walk looks at one key of all rows at a time, and meets memory that the cache has long forgotten. Here a byte
+        that stands behind all numbers finds all of their ends at once. It is all or nothing: in a block in which
+        anything is different, the rows are read apart.
+        """
+        if self._shape.width == 1 or self._misses > _MOST_WIDE_MISSES or not self._shape.keys:
+            return None
+        if self._numbers is None:
+            self._around = self._boundary(block, start)
+            texts = self._shape.texts_between()
+            self._numbers = None if self._around is None or texts is None else _numbers_of(texts)
+        if self._numbers is None or self._around is None:
+            self._missed()
+            return None
+        pieces, taken = self._numbers.read(block, start, end, self._around, self._stamps)
+        if not taken:
+            self._missed()
+            return None
+        # Keys may stand in another order than columns, and some may be in no row.
+        places = [key.place for key in self._shape.keys if key.place is not None]
+        if places != list(range(self._shape.width)):
+            for at, (times, found) in enumerate(pieces):
+                cells = np.full((len(times), self._shape.width), boxed(ABSENT))
+                cells[:, places] = found
+                pieces[at] = times, cells
+        return WideRows(pieces, taken)
+
+    def _missed(self) -> None:
+        self._misses += 1
+        self._around = self._numbers = None
+
+    def _boundary(self, block: Block, start: int) -> _Boundary | None:
+        """What stands between rows as the one that starts at a place; None where its timestamp has a fraction."""
+        texts = self._shape.texts_between()
+        if texts is None or len(texts) < 3 or len(texts[0]) + len(texts[1]) + len(texts[-1]) > _LONGEST:
+            return None
+        mark = block.octets[start + len(texts[0]) + 19]
+        if mark not in (ord("+"), ord("-"), ord("Z")):
+            return None
+        return _Boundary(texts[0], texts[1], texts[-1], offset=bool(mark != ord("Z")))
+
+
+class _Boundary:
+    """Reads what stands from the last number of a row to the first of the next: ``close lead stamp middle``.
+
+    Parameters
+    ----------
+    lead, middle, close : bytes
+        The texts of a row in front of the timestamp, between it and the first number, and behind the last one.
+    offset : bool
+        Whether timestamps end in an offset; else they end in ``Z``.
+
+    Attributes
+    ----------
+    head_length, close_length : int
+        The bytes of a row in front of the first number and behind the last one.
+    """
+
+    def __init__(self, lead: bytes, middle: bytes, close: bytes, *, offset: bool) -> None:
+        self.offset = offset
+        behind_clock = middle if offset else b"Z" + middle
+        self.head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(behind_clock)
+        self.close_length = len(close)
+        self._mark = len(lead) + _DATE + _WORD
+        # The clock shall be a word of the record; the number's eight bytes begin `shift` bytes behind its start.
+        before_clock = _WORD + len(close) + len(lead) + _DATE
+        self._shift = -before_clock % _WORD
+        self._clock = (before_clock + self._shift) // _WORD
+        number, clock = self._shift + _WORD, _WORD
+        in_offset = _OFFSET if offset else 0
+        stamp = bytes(_DATE + clock + in_offset)
+        text = bytes(number) + close + lead + stamp + behind_clock
+        in_close = bytes(number) + b"\xff" * len(close)
+        in_head = bytes(len(in_close)) + b"\xff" * len(lead) + stamp + b"\xff" * len(behind_clock)
+        varies = bytes(len(in_close) + len(lead)) + b"\xff" * _DATE + bytes(clock) + b"\xff" * in_offset
+        self._width = -(-len(text) // _WORD)
+        masks = (text, in_close, in_head, varies)
+        self._text, self._in_close, self._in_head, varying = (_padded([mask], self._width)[0] for mask in masks)
+        compared = self._in_close | self._in_head | varying
+        self._partial = [
+            (at, mask)
+            for at, mask in enumerate(compared)
+            if int(mask) not in (0, 0xFFFFFFFFFFFFFFFF) and at != self._clock
+        ]
+        self._is_compared: Bools = compared != 0
+        self._tiled: Bools = np.zeros(0, bool)
+
+    def is_likely(self, block: Block, bounds: Positions) -> bool:
+        """Whether most of a few rows have a timestamp of this form: reading rows of another one is wasted."""
+        marks = block.octets[bounds[: -1 : max(len(bounds) // _LOOKS, 1)] + self._mark]
+        fits = (marks == ord("+")) | (marks == ord("-")) if self.offset else marks == ord("Z")
+        return bool(2 * np.count_nonzero(fits) > len(marks))
+
+    def read(self, block: Block, bounds: Positions, stamps: StampReader) -> tuple[Ints, Words, Bools]:
+        """The rows between the given bounds, one more than rows, but for their numbers.
+
+        Returns
+        -------
+        us : int64 ndarray
+            Epoch microseconds, where ok.
+        last : uint64 ndarray
+            The eight bytes in front of each row's close.
+        ok : bool ndarray
+            Whether all bytes up to the end of the middle, and the close, are what they should be.
+        """
+        records = _records(block, bounds - (self.close_length + _WORD + self._shift), self._width)
+        last = records[1:, 0]
+        if self._shift:
+            last = (last >> np.uint64(8 * self._shift)) | (records[1:, 1] << np.uint64(64 - 8 * self._shift))
+        seconds, ok = clock_seconds(records[:-1, self._clock])
+        lengths, runs = self._runs(records)
+        head_fits = (((runs ^ self._text) & self._in_head) == 0).all(axis=1)
+        close_fits = (((runs ^ self._text) & self._in_close) == 0).all(axis=1)
+        # Rows of another form have anything where the offset should be: nothing of it is worth a look.
+        fitting = np.flatnonzero(head_fits)
+        midnights = np.zeros(len(runs), np.int64)
+        midnights[fitting], head_fits[fitting] = self._midnights(runs[fitting], stamps)
+        us = np.repeat(midnights, lengths)[:-1]
+        us += seconds.view(np.int64) * 1_000_000
+        # The last record has no row behind it, the first one none in front.
+        if not (head_fits.all() and close_fits.all()):
+            ok &= np.repeat(head_fits, lengths)[:-1]
+            ok &= np.repeat(close_fits, lengths)[1:]
+        return us, last, ok
+
+    def _runs(self, records: Words) -> tuple[Positions, Words]:
+        """Runs of records that differ in the clock and the number only: their lengths, and the first record of each."""
+        count, width = records.shape
+        for at, mask in self._partial:
+            records[:, at] &= mask
+        if len(self._tiled) < count * width:
+            self._tiled = np.tile(self._is_compared, count + count // 4)
+        flat = records.ravel()
+        differs = flat[width:] != flat[:-width]
+        differs &= self._tiled[: len(differs)]
+        at = np.flatnonzero(differs) // width + 1
+        if len(at):
+            at = at[np.concatenate(([True], at[1:] != at[:-1]))]
+        firsts = np.concatenate(([0], at))
+        return np.diff(firsts, append=count), records[firsts]
+
+    def _midnights(self, runs: Words, stamps: StampReader) -> tuple[Ints, Bools]:
+        """The instant of midnight of each run, and whether it has one."""
+        tails = runs[:, self._clock - 1]  # Y-MM-DDT
+        heads = (runs[:, self._clock - 2] >> np.uint64(40)) | ((tails & _LOW_40) << np.uint64(24))  # YYYY-MM-
+        offsets = runs[:, self._clock + 1] & _SIX_BYTES if self.offset else np.zeros(len(runs), np.uint64)
+        return stamps.midnights(heads, tails, offsets)
+
+
+class _Numbers:
+    """Reads the numbers of rows of several ones, whose ends a byte finds that stands behind each of them.
+
+    Parameters
+    ----------
+    octet : int
+        The byte.
+    numbers, backs : int64 ndarrays
+        For each number, which of the row's bytes of this kind is the first one behind it, and how far behind it is.
+    count : int
+        How many of these bytes a row has.
+    gaps : sequence of bytes
+        What stands between each two numbers.
+    """
+
+    def __init__(self, octet: int, numbers: Positions, backs: Positions, count: int, gaps: Sequence[bytes]) -> None:
+        self._octet = octet
+        self._numbers = numbers
+        self._backs = backs
+        self._count = count
+        self._gaps = np.array([len(gap) for gap in gaps])
+        self._width = 1 - (-max(map(len, gaps)) // _WORD)  # in words, the number's own in front
+        self._texts = _padded([bytes(_WORD) + gap for gap in gaps], self._width)
+        self._masks = _padded([bytes(_WORD) + b"\xff" * len(gap) for gap in gaps], self._width)
+
+    def read(
+        self, block: Block, start: int, end: int, around: _Boundary, stamps: StampReader
+    ) -> tuple[list[tuple[Ints, Floats]], int]:
+        """The rows in pieces, and the bytes that they take: none where one is different."""
+        found = np.flatnonzero(block.octets[start:end] == self._octet)
+        count = len(found) // self._count - 1
+        places = found[: max(count, 0) * self._count].reshape(-1, self._count)
+        pieces = []
+        begin = start
+        step = max(_CELLS // len(self._numbers), 1)
+        for row in range(0, count, step):
+            ends = places[row : row + step].take(self._numbers, axis=1)
+            ends += start - self._backs
+            piece = self._piece(block, begin, ends, around, stamps)
+            if piece is None:
+                return [], 0
+            pieces.append(piece)
+            begin = int(ends[-1, -1]) + around.close_length
+        return pieces, begin - start
+
+    def _piece(
+        self, block: Block, start: int, ends: Positions, around: _Boundary, stamps: StampReader
+    ) -> tuple[Ints, Floats] | None:
+        bounds = np.concatenate(([start], ends[:, -1] + around.close_length))
+        times, last, ok = around.read(block, bounds, stamps)
+        if not ok.all():
+            return None
+        records = _records(block, (ends[:, :-1] - _WORD).ravel(), self._width).reshape(len(ends), -1, self._width)
+        if (((records[0] ^ self._texts) & self._masks) != 0).any():
+            return None
+        differs = records[1:] ^ records[:-1]
+        differs &= self._masks
+        if differs.any():
+            return None
+        words = np.empty(ends.shape, np.uint64)
+        words[:, :-1] = records[:, :, 0]
+        words[:, -1] = last
+        starts = np.empty(ends.shape, np.int64)
+        starts[:, 0] = bounds[:-1] + around.head_length
+        np.add(ends[:, :-1], self._gaps, out=starts[:, 1:])
+        cells, is_number = read_numbers(block, starts.ravel(), ends.ravel(), words.ravel())
+        return (times, cells.reshape(ends.shape)) if is_number.all() else None
+
+
+def _numbers_of(texts: Sequence[bytes]) -> _Numbers | None:
+    """The reader of numbers between texts, the first two around the timestamp; None where no byte tells their ends."""
+    behind = texts[2:]
+    gaps = texts[2:-1]
+    octets = set(behind[0]).intersection(*behind[1:]) - _INSIDE
+    if not octets or not gaps or max(map(len, gaps)) > _LONGEST:
+        return None
+    octet = min(sorted(octets), key=lambda octet: sum(text.count(octet) for text in texts))
+    numbers, backs = [], []
+    count = texts[0].count(octet) + texts[1].count(octet)
+    for text in behind:
+        numbers.append(count)
+        backs.append(text.index(octet))
+        count += text.count(octet)
+    return _Numbers(octet, np.array(numbers), np.array(backs), count, gaps)
+
+
+def _padded(texts: Sequence[bytes], width: int) -> Words:
+    """Texts as rows of so many words."""
+    return np.frombuffer(b"".join(text.ljust(width * _WORD, b"\0") for text in texts), np.uint64).reshape(-1, width)
+
+
+def _records(block: Block, places: Positions, width: int) -> Words:
+    """So many words from each place on, a row each."""
+    # NumPy copies items of any size as fast as single words; overlapping ones it does not copy beforehand.
+    items = np.ndarray((len(block.octets) - width * _WORD + 1,), f"V{width * _WORD}", block.octets, strides=(1,))
+    return items[places].view(np.uint64).reshape(len(places), width)

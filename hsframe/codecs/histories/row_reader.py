@@ -1,0 +1,286 @@
+"""Reads the rows of a history, of any shape: by kernels what is plain, by the exact parser what taught and what is odd.
+
+How this can be no more lenient than the exact parser: what a kernel takes is a timestamp or a number by the narrowest
+reading of the grammar, between texts that are compared byte for byte with those of a row that taught them. All else
+waits, and is put into a small body under the same header: each row that taught something, each different text of a
+special cell once in a row of its own, each odd row as it stands. The exact parser reads that body, and its rows say
+whether what was guessed is so, and what the others are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from hsframe.codecs.histories.buffers import RowBuffers
+from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, texts_of
+from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of
+from hsframe.codecs.histories.numbers import read_numbers
+from hsframe.codecs.histories.repeated_rows import RepeatedRows
+from hsframe.codecs.histories.row_shape import NeedsExactParserError, RowShape, SplitRows
+from hsframe.codecs.histories.stamps import StampReader, instant_us
+from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.grid import Grid
+from hsframe.kinds import Number
+from hsframe.zones import haystack_name, zone
+
+__all__ = ["RowReader"]
+
+# With more odd rows than this share, the exact parser is the better reader of the whole.
+_MOST_ODD_SHARE: Final = 8
+_ALWAYS_ODD: Final = 500
+# So many rows that do not fit are looked at for something new: a block, and a body.
+_TRIES: Final = 16
+_MOST_TRIES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _LearnedRow:
+    """A row that taught something, its number, and the columns whose hole it showed."""
+
+    text: bytes
+    row: int
+    places: Sequence[int]
+
+
+class RowReader:
+    """Reads the rows of one body.
+
+    Parameters
+    ----------
+    shape : RowShape
+
+    Attributes
+    ----------
+    rows : RowBuffers
+        The rows that were read.
+    """
+
+    def __init__(self, shape: RowShape) -> None:
+        self.shape = shape
+        self.rows = RowBuffers(shape.width)
+        self._special = SpecialCells()
+        self._stamps = StampReader()
+        self._repeated = RepeatedRows(shape, self._stamps)
+        self._tz = ""
+        self._units: list[str | None] = [None] * shape.width
+        self._learned: list[_LearnedRow] = []
+        self._odd: list[tuple[int, bytes]] = []
+        self._tries = 0
+
+    # ---- rows
+
+    def take(self, block: Block, start: int, end: int) -> int:
+        """Read the rows that are whole; gives the bytes that were read."""
+        repeated = self._repeated.read_wide(block, start, end)
+        if repeated is not None:
+            for times, cells in repeated.pieces:
+                self.rows.append(times, cells)
+            return repeated.length
+        bounds = self.shape.bounds(block, start, end)
+        if len(bounds) < 2:
+            return 0
+        if not self.shape.keys:
+            self._learn_first(block, bounds)
+        times, cells, ok = self._read(block, bounds)
+        if not ok.all():
+            odd = np.flatnonzero(~ok)
+            cells[odd] = boxed(ABSENT)
+            for row in odd.tolist():
+                self._odd.append((self.rows.length + row, block.text(int(bounds[row]), int(bounds[row + 1]))))
+            if len(self._odd) > _ALWAYS_ODD + self.rows.length // _MOST_ODD_SHARE:
+                raise NeedsExactParserError
+        self.rows.append(times, cells)
+        return int(bounds[-1]) - start
+
+    def _read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools]:
+        """Instants, cells, and whether a row was read."""
+        repeated = self._repeated.read(block, bounds)
+        if repeated is None:
+            return self._read_apart(block, bounds[:-1], bounds[1:], np.arange(len(bounds) - 1))
+        times, values, ok = repeated
+        cells = values[:, None]
+        rest = np.flatnonzero(~ok)
+        if len(rest):
+            times[rest], cells[rest], ok[rest] = self._read_apart(block, bounds[rest], bounds[rest + 1], rest)
+        return times, cells, ok
+
+    def _read_apart(
+        self, block: Block, starts: Positions, nexts: Positions, numbers: Positions
+    ) -> tuple[Ints, Floats, Bools]:
+        """Rows, by their numbers in the block, split into cells; again when one of them taught something."""
+        while True:
+            split = self.shape.split(block, starts, nexts, self._stamps)
+            cells, fits = self._numbers(block, split)
+            teaching = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
+            self._tries += len(teaching)
+            teaching += self._read_special(block, split, cells, fits)
+            if not any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in teaching):
+                return split.times, cells, split.ok
+
+    def _numbers(self, block: Block, split: SplitRows) -> tuple[Floats, Bools]:
+        """The cells that are plain numbers between the texts of their column, and which cells are."""
+        holes = self.shape.holes()
+        known = [place for place, hole in enumerate(holes) if hole is not None]
+        before = np.array([len(hole.before) for hole in holes if hole is not None], np.int64)
+        behind = np.array([len(hole.behind) for hole in holes if hole is not None], np.int64)
+        starts, ends = split.starts, split.ends
+        if len(known) < self.shape.width:
+            starts, ends = starts[:, known], ends[:, known]
+        numbers, is_number = read_numbers(
+            block,
+            (starts + before if before.any() else starts).ravel(),
+            (ends - behind if behind.any() else ends).ravel(),
+        )
+        cells, fits = numbers.reshape(starts.shape), is_number.reshape(starts.shape)
+        if len(known) < self.shape.width:
+            found, is_found = cells, fits
+            cells, fits = np.empty(split.starts.shape), np.zeros(split.starts.shape, bool)
+            cells[:, known], fits[:, known] = found, is_found
+        fits &= split.fits
+        return cells, fits
+
+    def _read_special(self, block: Block, split: SplitRows, cells: Floats, fits: Bools) -> list[int]:
+        """Give cells that are no plain numbers their boxed ones; or say which row has the first number of a column."""
+        if fits.all():
+            return []
+        special = np.flatnonzero(~fits & split.ok[:, None])
+        starts, ends = split.starts.ravel()[special], split.ends.ravel()[special]
+        flat = cells.reshape(-1)
+        flat[special] = boxed(ABSENT)
+        present = starts < ends
+        if not present.all():
+            special, starts, ends = special[present], starts[present], ends[present]
+        if len(special) == 0:
+            return []
+        if (starts[1:] < starts[:-1]).any():  # keys may stand in another order than columns
+            order = np.argsort(starts)
+            special, starts, ends = special[order], starts[order], ends[order]
+        encoded = texts_of(block, starts, ends).dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        indices = encoded.indices
+        codes = np.frombuffer(indices.buffers()[1], np.int32)[indices.offset : indices.offset + 2 * len(starts) : 2]
+        holes = self.shape.holes()
+        for code, text in enumerate(texts if None in holes else ()):
+            if text not in self._special and self.shape.hole_of(text) is not None:
+                for cell in special[codes == code].tolist():
+                    if holes[cell % self.shape.width] is None:
+                        return [cell // self.shape.width]
+        numbers = self._special.numbers(texts, len(starts), self.shape.is_value)
+        flat[special] = boxed(numbers)[codes]
+        if (numbers == INVALID).any():
+            split.ok[special[numbers[codes] == INVALID] // self.shape.width] = False
+        return []
+
+    # ---- what rows teach
+
+    def _learn_first(self, block: Block, bounds: Positions) -> None:
+        for row in range(min(len(bounds) - 1, _TRIES)):
+            if self._learn(block, bounds[row], bounds[row + 1], row):
+                return
+        raise NeedsExactParserError
+
+    def _learn(self, block: Block, start: int, end: int, row: int) -> bool:
+        text = block.text(int(start), int(end))
+        places = self.shape.learn(text)
+        if places is not None:
+            self._learned.append(_LearnedRow(text, self.rows.length + int(row), places))
+        return places is not None
+
+    # ---- the exact parser's word
+
+    def finish(self, rest: bytes) -> Grid:
+        """Settle all rows, also the one that may stand in what follows the rows that were taken."""
+        last, tail = self.shape.last_row(rest)
+        if last:
+            self._odd.append((self.rows.length, last))
+            self.rows.append(np.zeros(1, np.int64), np.full((1, self.shape.width), boxed(ABSENT)))
+        return self.settle(tail)
+
+    def settle(self, tail: bytes | None = None) -> Grid:
+        """Let the exact parser read all rows that taught something or are odd, and all special cells.
+
+        Parameters
+        ----------
+        tail : bytes, optional
+            What ends the body; else what usually does.
+
+        Returns
+        -------
+        Grid
+            The grid of the header and these rows.
+        """
+        texts = [learned.text for learned in self._learned]
+        texts += [self.shape.row_with(text) for text in self._special.texts]
+        texts += [text for _, text in self._odd]
+        grid = self.shape.exactly(texts, self.shape.usual_tail if tail is None else tail)
+        if len(grid) != len(texts) or len(grid.cols) != self.shape.width + 1:
+            raise NeedsExactParserError
+        self._accept(grid)
+        return grid
+
+    def _accept(self, grid: Grid) -> None:
+        """Compare what was guessed, and fill in what could not be read."""
+        if not len(grid):
+            return
+        times, columns = grid.columns[0], grid.columns[1:]
+        if not self._tz:
+            first = times[0]
+            if not isinstance(first, datetime) or first.tzinfo is None:
+                raise NeedsExactParserError
+            self._tz = haystack_name(first.tzinfo)
+        label = zone(self._tz)
+        instants = [instant_us(time, label) for time in times]
+        odd_rows = {row for row, _ in self._odd}
+        for index, learned in enumerate(self._learned):
+            if learned.row not in odd_rows and instants[index] != self.rows.times[learned.row]:
+                raise NeedsExactParserError
+            for place in learned.places:
+                self._accept_unit(place, columns[place][index], self.rows.cells(place)[learned.row])
+        count, waiting = len(self._learned), len(self._special.texts)
+        self._special.resolve(columns[0][count : count + waiting])
+        for index, (row, _) in enumerate(self._odd, start=count + waiting):
+            us = instants[index]
+            if us is None:
+                raise NeedsExactParserError
+            values = zip([column[index] for column in columns], self._units, strict=True)
+            self.rows.put(row, us, [self._cell(value, unit) for value, unit in values])
+        self._learned.clear()
+        self._odd.clear()
+
+    def _accept_unit(self, place: int, value: Any, read: float) -> None:
+        hole = self.shape.holes()[place]
+        if hole is None or not isinstance(value, Number) or not self.shape.is_unit(hole, value.unit):
+            raise NeedsExactParserError
+        if not (read == value.val or math.isnan(read)):  # a special cell, or one of an odd row, was not read
+            raise NeedsExactParserError
+        self._units[place] = value.unit
+
+    def _cell(self, value: Any, unit: str | None) -> float:
+        if value is None:
+            return float(boxed(ABSENT))
+        if isinstance(value, Number) and value.unit == unit and math.isfinite(value.val):
+            return float(value.val)
+        return float(boxed(self._special.add(value)))
+
+    def columns(self, *, keep: bool = False) -> list[ArrowColumn]:
+        """The columns of the rows, which were settled.
+
+        The buffers become the columns' own, unless they are to be kept because more rows will follow.
+        """
+        columns: list[ArrowColumn] = [TimeColumn(pa.array(self.rows.times), self._tz)]
+        for place, unit in enumerate(self._units):
+            cells = self.rows.cells(place)
+            columns.append(column_of(cells.copy() if keep else cells, self._special.values, unit))
+        return columns
+
+    def forget_rows(self) -> None:
+        """Forget the rows, which were settled, and keep what they taught."""
+        self.rows = RowBuffers(self.shape.width)
+        self._special.forget_added()

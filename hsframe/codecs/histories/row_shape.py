@@ -1,0 +1,174 @@
+"""What the rows of one history look like: texts that repeat in every row, around holes in which the values stand.
+
+Formats differ in how the beginning of a row is found, in how a row is split into cells and in how a body is made of
+rows; that is a :class:`RowShape`. How rows are read, and how what was read is checked, is the same for all of them
+(:mod:`hsframe.codecs.histories.row_reader`).
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
+from hsframe.codecs.histories.stamps import StampReader
+from hsframe.grid import Grid
+
+__all__ = ["Hole", "Key", "NeedsExactParserError", "RowShape", "SplitRows"]
+
+
+class NeedsExactParserError(Exception):
+    """The body is no history, or so unusual, or so wrong, that only the exact parser can say what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """The text of a value around its timestamp or its number, which is the hole."""
+
+    before: bytes
+    behind: bytes
+
+
+@dataclass(slots=True)
+class Key:
+    """One value of each row.
+
+    Attributes
+    ----------
+    place : int or None
+        The column, counted beside the timestamps; None for the timestamp.
+    lead : bytes
+        The text between the value in front and this one.
+    hole : Hole or None
+        None until a value with one was seen: a column may begin with nulls, or hold no numbers at all.
+    """
+
+    place: int | None
+    lead: bytes
+    hole: Hole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRows:
+    """Rows split into a timestamp and cells.
+
+    Attributes
+    ----------
+    times : int64 ndarray
+        Epoch microseconds, where ok.
+    ok : bool ndarray
+        Whether every byte of the row is the timestamp, a text that was learned, or within a cell.
+    starts, ends : int64 ndarrays, a row a row and a column a column
+        Where the cells stand; an absent one ends where it starts.
+    fits : bool ndarray, likewise
+        Whether the texts around the hole of the column's key are there, so that only its number is to be read.
+    """
+
+    times: Ints
+    ok: Bools
+    starts: Positions
+    ends: Positions
+    fits: Bools
+
+
+class RowShape(abc.ABC):
+    """The shape of the rows of one body.
+
+    Parameters
+    ----------
+    head : bytes
+        The body up to its first row.
+    width : int
+        Columns beside the timestamps, at least one.
+
+    Attributes
+    ----------
+    keys : list of Key
+        In the order of the text; empty until a row was learned.
+    close : bytes
+        The text behind the last value of a row, up to the next row.
+    stamp : bytes
+        The text of a timestamp of this body, for rows that are made up.
+    """
+
+    #: What ends a body behind its last row.
+    usual_tail: bytes = b""
+
+    def __init__(self, head: bytes, width: int) -> None:
+        self.head = head
+        self.width = width
+        self.keys: list[Key] = []
+        self.close = b""
+        self.stamp = b""
+
+    def holes(self) -> list[Hole | None]:
+        """The hole of each column; None where no number was seen."""
+        found: list[Hole | None] = [None] * self.width
+        for key in self.keys:
+            if key.place is not None:
+                found[key.place] = key.hole
+        return found
+
+    def texts_between(self) -> list[bytes] | None:
+        """The texts of a row around its timestamp and its numbers; None where it may be anything else."""
+        holes = [key.hole for key in self.keys]
+        if not self.keys or self.keys[0].place is not None:
+            return None
+        texts = [b""]
+        for key, hole in zip(self.keys, holes, strict=True):
+            if hole is None:
+                return None
+            texts[-1] += key.lead + hole.before
+            texts.append(hole.behind)
+        texts[-1] += self.close
+        return texts
+
+    @abc.abstractmethod
+    def bounds(self, block: Block, start: int, end: int) -> Positions:
+        """Where the whole rows begin, and where the last of them ends; nothing where there is none."""
+
+    @abc.abstractmethod
+    def learn(self, row: bytes) -> list[int] | None:
+        """Learn from a row: all of its shape if it is the first, else keys and holes that are new.
+
+        Returns
+        -------
+        list of int or None
+            The columns whose hole it showed; None where it taught nothing.
+        """
+
+    @abc.abstractmethod
+    def hole_of(self, value: bytes) -> Hole | None:
+        """The hole of a value's text, if it is a number."""
+
+    @abc.abstractmethod
+    def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
+        """Split rows into their cells, by where each begins and where the next one does."""
+
+    @abc.abstractmethod
+    def is_value(self, text: bytes) -> bool:
+        """Whether the text of a cell is the text of one value, and nothing beside it."""
+
+    @abc.abstractmethod
+    def is_unit(self, hole: Hole, unit: str | None) -> bool:
+        """Whether a number with this hole has this unit."""
+
+    @abc.abstractmethod
+    def row_with(self, text: bytes) -> bytes:
+        """A row whose first cell has this text."""
+
+    @abc.abstractmethod
+    def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
+        """The last row of a body, if there is one, and what follows it, of what follows the whole rows."""
+
+    @abc.abstractmethod
+    def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:
+        """What the exact parser says of a body of these rows: a row each, or it raises NeedsExactParserError."""
+
+
+def no_rows() -> Positions:
+    """The bounds of no rows."""
+    return np.zeros(0, np.int64)
