@@ -25,17 +25,7 @@ _SCHEMA: Final = {"hsframe": '{"version": 1}'}
 
 
 class BatchMaker:
-    """Makes batches; the first one decides their types.
-
-    Parameters
-    ----------
-    source : str
-        The format, for the message of an error.
-    kinds, units : mapping
-        By column name, for columns in whose first rows no value stands.
-    na_columns : bool
-        Whether a column that tells NA follows each value column.
-    """
+    """Makes batches; the first one decides their types. See :class:`~hsframe.codecs.histories.HistoryStream`."""
 
     def __init__(
         self, source: str, kinds: Mapping[str, str], units: Mapping[str, str | None], *, na_columns: bool
@@ -72,13 +62,12 @@ class BatchMaker:
             self._tz = times.tz
         elif zone(times.tz) is not zone(self._tz):
             raise self._changed("ts", f"the zone {self._tz}", f"the zone {times.tz}")
-        point_of = _points(grid)
         stamp = pa.timestamp("us", tz=zone_key(self._tz))
         fields = [pa.field("ts", stamp, metadata={"hsframe:tz": self._tz})]
         arrays: list[pa.Array] = [times.values.cast(stamp)]
         for place, (col, column) in enumerate(zip(grid.cols[1:], columns[1:], strict=True)):
             kind, unit = self._decide(place, col.name, column, first)
-            known = {"kind": kind, "unit": unit, "tz": self._tz, **point_of(col)}
+            known = {"kind": kind, "unit": unit, "tz": self._tz, **_point(grid, col)}
             metadata = {f"hsframe:{name}": value for name, value in known.items() if value}
             fields.append(pa.field(col.name, _TYPES[kind], metadata=metadata))
             arrays.append(_values(column, kind))
@@ -98,9 +87,8 @@ class BatchMaker:
         before = self._types[place]
         if silent or shown == before:
             return before
-        only_infinite = shown == ("Number", None) and not _has_finite(column)
-        if before[0] == "Number" and only_infinite:
-            return before
+        if before[0] == "Number" and shown == ("Number", None) and not np.isfinite(column.values.to_numpy(False)).any():
+            return before  # infinities have no unit
         if before == ("Number", None) and shown[0] == "Number" and not self._seen[place]:
             # Until now the column was double without a value that has a unit.
             self._types[place], self._seen[place] = shown, True
@@ -123,11 +111,6 @@ def _kind(column: ArrowColumn) -> str:
     return "Bool" if isinstance(column, BoolColumn) else "Str" if isinstance(column, StrColumn) else "Number"
 
 
-def _has_finite(column: ArrowColumn) -> bool:
-    values = column.values.to_numpy(zero_copy_only=False)
-    return bool(np.isfinite(values).any())
-
-
 def _is_silent(column: ArrowColumn) -> bool:
     """Whether no value stands in a column that is made for numbers because nothing told otherwise."""
     return isinstance(column, NumberColumn) and column.values.null_count == len(column)
@@ -139,14 +122,10 @@ def _values(column: ArrowColumn, kind: str) -> pa.Array:
     return column.values.cast(pa.string()) if kind == "Str" else column.values
 
 
-def _points(grid: Grid) -> Any:
-    """A function that gives the id and display name of a column's point: its own tag ``id``, or the grid's."""
-
-    def point_of(col: Col) -> dict[str, str]:
-        ref = col.meta.get("id", grid.meta.get("id"))
-        return {"id": ref.val, "dis": ref.dis or ""} if isinstance(ref, Ref) else {}
-
-    return point_of
+def _point(grid: Grid, col: Col) -> dict[str, str]:
+    """The id and display name of a column's point: its own tag ``id``, or the grid's."""
+    ref = col.meta.get("id", grid.meta.get("id"))
+    return {"id": ref.val, "dis": ref.dis or ""} if isinstance(ref, Ref) else {}
 
 
 def columns_of_grid(grid: Grid, source: str) -> list[ArrowColumn]:

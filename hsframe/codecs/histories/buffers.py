@@ -24,18 +24,7 @@ _GROWTH: Final = 1.5
 
 
 class RowBuffers:
-    """Rows in order: instants, and a column of cells for each other column.
-
-    Parameters
-    ----------
-    width : int
-        Columns beside the timestamps.
-
-    Attributes
-    ----------
-    length : int
-        Rows so far.
-    """
+    """Rows in order: instants, and cells of so many columns beside the timestamps."""
 
     def __init__(self, width: int) -> None:
         self.length = 0
@@ -95,18 +84,9 @@ class _Reader(Protocol):
 
 
 class BodyBuffer:
-    """Hands a body to a reader in blocks, and keeps what is not a whole row yet.
+    """Hands a body to a reader in blocks of so many bytes, and keeps what is not a whole row yet.
 
-    Parameters
-    ----------
-    reader : RowReader
-    size : int
-        Bytes of a block; a row that is longer is unusual.
-
-    Attributes
-    ----------
-    taken : int
-        The bytes of the rows that were read.
+    `taken` counts the bytes of the rows that were read.
     """
 
     def __init__(self, reader: _Reader, size: int) -> None:

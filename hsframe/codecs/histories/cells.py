@@ -34,12 +34,7 @@ _ALWAYS: Final = 2_000
 class SpecialCells:
     """Cells by number: their texts while rows are read, their values once the exact parser read those.
 
-    Attributes
-    ----------
-    values : list
-        The values of the resolved numbers; the first one stands for a cell that is absent.
-    texts : list of bytes
-        The texts that are to be resolved, in the order of their numbers, behind those of `values`.
+    The first of the `values` stands for a cell that is absent; the numbers of the `texts`, which wait, follow theirs.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,8 @@ timestamp, its numbers and what stands between them, and is the same for the exa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
@@ -73,16 +74,16 @@ def encode_history(grid: Grid, short: str) -> bytes:
         from hsframe.codecs import encode_exact
 
         return encode_exact(grid, short)
-    writer = _WRITERS[short]()
-    head, tail = writer.around_rows(Grid(grid.meta, grid.cols, [()] * len(grid.cols)))
+    name = haystack_name(times.tz) if "/" in times.tz else times.tz
+    layout = _WRITERS[short](Grid(grid.meta, grid.cols, [()] * len(grid.cols)), name)
     # It grows without a copy and gives its buffer away: blocks are written where memory is warm, and the body once.
     body = BytesIO()
-    body.write(head)
-    skipped = writer.separator_length
-    for block in _blocks(grid, times, writer):
+    body.write(layout.head)
+    skipped = layout.separator_length
+    for block in _blocks(grid, times, layout):
         body.write(_octets(block)[skipped:])
         skipped = 0
-    body.write(tail)
+    body.write(layout.tail)
     return body.getvalue()
 
 
@@ -94,17 +95,55 @@ def _can_write(grid: Grid, times: TimeColumn) -> bool:
     return bool(bounds["min"] >= _FIRST_US and bounds["max"] <= _LAST_US)
 
 
-def _blocks(grid: Grid, times: TimeColumn, writer: _Writer) -> Iterator[pa.Array]:
-    """The texts of rows, each with what separates it from the row in front."""
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What one format writes around the rows of a grid, their timestamps and their cells.
+
+    A row begins with what separates it from the one before, which the first row does not need.
+    """
+
+    head: bytes
+    tail: bytes
+    separator_length: int
+    around_stamp: tuple[bytes, bytes]
+    leads: Sequence[bytes]
+    nulls: Sequence[bytes]
+    row_end: bytes
+    value: Callable[[Any], bytes]
+
+
+def _zinc(bare: Grid, tz: str) -> _Layout:
+    commas = [b","] * (len(bare.cols) - 1)
+    around = b"\n", b" " + tz.encode()
+    return _Layout(
+        encode_zinc(bare)[:-1], b"\n", 0, around, commas, commas, b"", lambda value: write_value(value).encode()
+    )
+
+
+def _json4(bare: Grid, tz: str) -> _Layout:
+    codec = Json4()
+    ts, *names = (json.dumps(name, ensure_ascii=False) for name in bare.col_names)
+    around = f',{{{ts}:{{"_kind":"dateTime","val":"'.encode(), f'","tz":"{tz}"}}'.encode()
+    leads = [f",{name}:".encode() for name in names]
+
+    def value(cell: Any) -> bytes:
+        return json.dumps(codec.write(cell), ensure_ascii=False, separators=(",", ":")).encode()
+
+    return _Layout(codec.encode(bare)[:-2], b"]}", 1, around, leads, [b""] * len(names), b"}", value)
+
+
+_WRITERS: Final = {"zinc": _zinc, "json4": _json4}
+
+
+def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[pa.Array]:
+    """The texts of rows; their parts are constants, or binary arrays without nulls."""
     rows = max(_BLOCK_CELLS // len(grid.cols), min(_LEAST_ROWS, _MOST_CELLS // len(grid.cols)), 1)
-    name = haystack_name(times.tz) if "/" in times.tz else times.tz
-    around = writer.around_stamp(name, grid.cols[0].name)
     for begin in range(0, len(grid), rows):
         us = np.asarray(times.values[begin : begin + rows].to_numpy(zero_copy_only=False), np.int64)
-        parts: list[Any] = [stamp_texts(us, zone(times.tz), *around)]
-        for col, column in zip(grid.cols[1:], grid.columns[1:], strict=True):
-            parts += writer.cells(column[begin : begin + rows], col.name)
-        parts.append(writer.row_end)
+        parts: list[Any] = [stamp_texts(us, zone(times.tz), *layout.around_stamp)]
+        for column, lead, null in zip(grid.columns[1:], layout.leads, layout.nulls, strict=True):
+            parts += _cells(column[begin : begin + rows], lead, null, layout.value)
+        parts.append(layout.row_end)
         yield pc.binary_join_element_wise(*_merged(parts), b"")
 
 
@@ -125,76 +164,35 @@ def _merged(parts: Sequence[Any]) -> list[Any]:
     return [pa.scalar(part, pa.binary()) if isinstance(part, bytes) else part for part in result]
 
 
-class _Writer:
-    """How one format writes a row: parts are constants or binary arrays without nulls."""
-
-    #: What ends a row.
-    row_end = b""
-    #: The bytes in front of a row that separate it from the one before.
-    separator_length = 0
-
-    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
-        """What stands in front of the rows of a grid and behind them, for the grid without rows."""
-        raise NotImplementedError
-
-    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
-        """What stands around a timestamp, from the row's beginning to the first cell, for the zone's name."""
-        raise NotImplementedError
-
-    def lead(self, column: str) -> bytes:
-        """What stands in front of a cell; written for a null cell only if `null` is a text."""
-        raise NotImplementedError
-
-    def value(self, value: Any) -> bytes:
-        raise NotImplementedError
-
-    def around_number(self, unit: str | None) -> tuple[bytes, bytes]:
-        raise NotImplementedError
-
-    def null(self, column: str) -> bytes:
-        """The whole of a null cell, with what stands in front."""
-        raise NotImplementedError
-
-    def cells(self, column: Sequence[Any], name: str) -> list[Any]:
-        """The parts of a column's cells."""
-        lead = self.lead(name)
-        if isinstance(column, NumberColumn):
-            return self._numbers(column, name)
-        texts: pa.Array
-        if isinstance(column, BoolColumn):
-            texts = pc.if_else(column.values, lead + self.value(True), lead + self.value(False))
-        elif isinstance(column, StrColumn):
-            values = column.values
-            encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-            if isinstance(encoded, pa.ChunkedArray):
-                encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
-            words = [lead + self.value(word) for word in encoded.dictionary.to_pylist()]
-            texts = pa.array(words, pa.binary()).take(encoded.indices)
-        else:
-            return [pa.array([self.null(name) if cell is None else lead + self.value(cell) for cell in column])]
-        return [self._with_holes(_plain(texts), column, name)]
-
-    def _numbers(self, column: NumberColumn, name: str) -> list[Any]:
+def _cells(column: Sequence[Any], lead: bytes, null: bytes, value: Callable[[Any], bytes]) -> list[Any]:
+    """The parts of a column's cells, each with what stands in front of it; a null cell is written as `null`."""
+    texts: pa.Array
+    if isinstance(column, NumberColumn):
         values = _plain(column.values)
-        before, behind = self.around_number(column.unit)
-        before = self.lead(name) + before
+        before, behind = value(Number(1, column.unit)).split(b"1", 1)
         odd = pc.invert(pc.is_finite(values))
-        if values.null_count == 0 and not pc.any(odd).as_py() and column.na is None:
-            return [before, _number_texts(values), behind]
-        texts = pc.cast(pc.cast(pc.if_else(odd, None, values), pa.string()), pa.binary())
-        texts = pc.binary_join_element_wise(before, texts, behind, b"")
-        if pc.any(odd).as_py():
+        has_odd = pc.any(odd).as_py()
+        if values.null_count == 0 and not has_odd and column.na is None:
+            return [lead + before, _number_texts(values), behind]
+        texts = _number_texts(pc.if_else(odd, None, values))
+        texts = pc.binary_join_element_wise(lead + before, texts, behind, b"")
+        if has_odd:
             doubles = values.to_numpy(zero_copy_only=False)
-            for value in (np.nan, np.inf, -np.inf):
-                here = np.isnan(doubles) if value != value else doubles == value
-                mask = pc.and_(pc.fill_null(odd, False), pa.array(here))
-                texts = pc.if_else(mask, self.lead(name) + self.value(Number(value)), texts)
-        return [self._with_holes(texts, column, name)]
-
-    def _with_holes(self, texts: pa.Array, column: ArrowColumn, name: str) -> pa.Array:
-        if column.na is not None:
-            texts = pc.if_else(_plain(column.na), self.lead(name) + self.value(NA), texts)
-        return pc.fill_null(texts, self.null(name)) if texts.null_count else texts
+            for name in (np.nan, np.inf, -np.inf):
+                here = np.isnan(doubles) if name != name else doubles == name
+                texts = pc.if_else(pc.and_(pc.fill_null(odd, False), pa.array(here)), lead + value(Number(name)), texts)
+    elif isinstance(column, BoolColumn):
+        texts = pc.if_else(_plain(column.values), lead + value(True), lead + value(False))
+    elif isinstance(column, StrColumn):
+        values = _plain(column.values)
+        encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+        words = [lead + value(word) for word in encoded.dictionary.to_pylist()]
+        texts = pa.array(words, pa.binary()).take(encoded.indices)
+    else:
+        return [pa.array([null if cell is None else lead + value(cell) for cell in column])]
+    if isinstance(column, ArrowColumn) and column.na is not None:
+        texts = pc.if_else(_plain(column.na), lead + value(NA), texts)
+    return [pc.fill_null(texts, null) if texts.null_count else texts]
 
 
 def _number_texts(values: pa.Array) -> pa.Array:
@@ -222,53 +220,3 @@ def _plain(values: Any) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
     return values
-
-
-class _ZincWriter(_Writer):
-    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
-        return encode_zinc(bare)[:-1], b"\n"
-
-    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
-        return b"\n", b" " + name.encode()
-
-    def lead(self, column: str) -> bytes:
-        return b","
-
-    def value(self, value: Any) -> bytes:
-        return write_value(value).encode()
-
-    def around_number(self, unit: str | None) -> tuple[bytes, bytes]:
-        return b"", write_value(Number(1, unit)).encode()[1:]
-
-    def null(self, column: str) -> bytes:
-        return b","
-
-
-class _Json4Writer(_Writer):
-    row_end = b"}"
-    separator_length = 1
-
-    def around_rows(self, bare: Grid) -> tuple[bytes, bytes]:
-        return Json4().encode(bare)[:-2], b"]}"
-
-    def around_stamp(self, name: str, column: str) -> tuple[bytes, bytes]:
-        before = f',{{{json.dumps(column, ensure_ascii=False)}:{{"_kind":"dateTime","val":"'
-        return before.encode(), f'","tz":"{name}"}}'.encode()
-
-    def lead(self, column: str) -> bytes:
-        return f",{json.dumps(column, ensure_ascii=False)}:".encode()
-
-    def value(self, value: Any) -> bytes:
-        return json.dumps(Json4().write(value), ensure_ascii=False, separators=(",", ":")).encode()
-
-    def around_number(self, unit: str | None) -> tuple[bytes, bytes]:
-        if unit is None:
-            return b"", b""
-        before, behind = self.value(Number(1, unit)).split(b'"val":1')
-        return before + b'"val":', behind
-
-    def null(self, column: str) -> bytes:
-        return b""
-
-
-_WRITERS: Final = {"zinc": _ZincWriter, "json4": _Json4Writer}

@@ -12,12 +12,8 @@ __all__ = ["ErrorPosition"]
 class ErrorPosition:
     """Counts what was taken out of a body right behind its head, and says where an error is in the whole.
 
-    Attributes
-    ----------
-    octets, lines : int
-        Bytes and line ends that were taken out.
-    chars : int
-        Characters behind the last line end, or all where there was none.
+    `octets` and `lines` are the bytes and line ends that were taken out, `chars` the characters behind the last line
+    end, or all where there was none.
     """
 
     def __init__(self) -> None:

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from hsframe.codecs import decode_exact
-from hsframe.codecs.histories.byte_words import Block, Positions, equal_bytes
+from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import ends_of
-from hsframe.codecs.histories.row_shape import Hole, Key, NeedsExactParserError, RowShape, SplitRows, no_rows
+from hsframe.codecs.histories.row_shape import Hole, Key, NeedsExactParserError, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -54,17 +54,7 @@ def head_length(body: bytes) -> int:
 
 
 class JsonRows(RowShape):
-    """See :class:`~hsframe.codecs.histories.row_shape.RowShape`.
-
-    Parameters
-    ----------
-    head : bytes
-        The body up to its first row.
-    names : sequence of str
-        The columns beside the timestamps, at least one.
-    short : str
-        ``"json4"`` or ``"json3"``, as it was asked for.
-    """
+    """See :class:`RowShape`; `names` are the columns beside the timestamps, `short` the version that was asked for."""
 
     usual_tail = b"]}"
 
@@ -81,13 +71,13 @@ class JsonRows(RowShape):
     def bounds(self, block: Block, start: int, end: int) -> Positions:
         """See :meth:`RowShape.bounds`; a row is whole when the next one begins."""
         if not self._begin and not self._learn_begin(block.text(start, end)):
-            return no_rows()
+            return np.zeros(0, np.int64)
         found: Positions = np.flatnonzero(block.octets[start:end] == self._begin[self._rare]) + (start - self._rare)
         found = found[found >= start]
         found = found[equal_bytes(block, found, self._begin)]
         if len(found) > 1 and found[0] != start:
             raise NeedsExactParserError
-        return found if len(found) > 1 else no_rows()
+        return found
 
     def _learn_begin(self, text: bytes) -> bool:
         """Learn how rows begin and end from the first one; False while a second one is not there."""
@@ -111,38 +101,32 @@ class JsonRows(RowShape):
         scanned = _scanned(row)
         if scanned is None:
             return None
-        if not self.keys:
+        is_new = not self.keys
+        if is_new:
             values = {name: value for name, _, value in scanned[0]}
             hole = _hole(values.get("ts", ""), _V4_STAMP, _V3_STAMP, _DATETIME_KEYS)
             if hole is None or not self._places.keys() >= values.keys():
                 return None
             self.stamp = values["ts"].encode()
-            self.keys = [
-                Key(self._places[name], lead.encode(), hole if name == "ts" else None) for name, lead, _ in scanned[0]
-            ]
-            is_new = True
-        else:
-            is_new = self._add_keys([(name, lead) for name, lead, _ in scanned[0]])
-        texts = {self._places[name]: value for name, _, value in scanned[0] if name in self._places}
-        taught = []
-        for key in self.keys:
-            if key.hole is None and key.place is not None and key.place in texts:
-                key.hole = self.hole_of(texts[key.place].encode())
-                if key.hole is not None:
-                    taught.append(key.place)
-        return taught if taught or is_new else None
-
-    def _add_keys(self, keys: Sequence[tuple[str, str]]) -> bool:
-        """Put keys that were not met before behind the ones that they follow; True where there was one."""
-        known = {key.place: at for at, key in enumerate(self.keys)}
+            self.keys = [Key(self._places[name], lead.encode()) for name, lead, _ in scanned[0]]
+            next(key for key in self.keys if key.place is None).hole = hole
+        taught: list[int] = []
         behind = -1
-        for name, lead in keys:
-            if name in self._places and self._places[name] in known:
-                behind = known[self._places[name]]
-            elif name in self._places and behind >= 0:
-                self.keys.insert(behind + 1, Key(self._places[name], lead.encode()))
-                return True
-        return False
+        for name, lead, value in scanned[0]:
+            place = self._places.get(name, -1)
+            at = next((at for at, key in enumerate(self.keys) if key.place == place), None)
+            if at is None and (behind < 0 or place == -1):
+                continue
+            if at is None:
+                # A key that was not met before stands behind the one that it follows.
+                at, is_new = behind + 1, True
+                self.keys.insert(at, Key(place, lead.encode()))
+            behind = at
+            if place is not None and self.keys[at].hole is None:
+                self.keys[at].hole = self.hole_of(value.encode())
+                if self.keys[at].hole is not None:
+                    taught.append(place)
+        return taught if taught or is_new else None
 
     def hole_of(self, value: bytes) -> Hole | None:
         """See :meth:`RowShape.hole_of`."""
@@ -154,10 +138,6 @@ class JsonRows(RowShape):
             json.loads(text.decode())
         except (ValueError, RecursionError):
             return False
-        return True
-
-    def is_unit(self, hole: Hole, unit: str | None) -> bool:
-        """See :meth:`RowShape.is_unit`; JSON leaves no doubt where a number ends."""
         return True
 
     # ---- the walk
@@ -188,12 +168,10 @@ class JsonRows(RowShape):
         return SplitRows(times, ok, begins, ends, fits)
 
     @staticmethod
-    def _cells(block: Block, key: Key, here: Positions, last: Positions | None) -> tuple[Any, Positions, Any]:
-        """The cells of a key in rows that stand at some places, which the last key's end is known of."""
-        begins = here + len(key.lead)
-        if key.hole is None:
-            ends, fits = here, np.zeros(len(here), bool)
-        else:
+    def _cells(block: Block, key: Key, here: Positions, last: Positions | None) -> tuple[Positions, Positions, Bools]:
+        """The cells of a key in rows that stand at some places; of the last key it is known where they end."""
+        begins, ends, fits = here + len(key.lead), here.copy(), np.zeros(len(here), bool)
+        if key.hole is not None:
             before, behind = key.hole.before, key.hole.behind
             fits = equal_bytes(block, here, key.lead + before)
             hole = begins + len(before)
@@ -207,9 +185,11 @@ class JsonRows(RowShape):
         rest = np.flatnonzero(~fits)
         has_key = equal_bytes(block, here[rest], key.lead)
         absent, present = rest[~has_key], rest[has_key]
-        ends = ends.copy() if key.hole is None else ends
         begins[absent] = ends[absent] = here[absent]
         ends[present] = _value_ends(block, begins[present]) if last is None else last[present]
+        # A key without a value is not an absent cell: its own text is no value, so the row is not ok.
+        empty = present[ends[present] <= begins[present]]
+        begins[empty] = here[empty]
         return begins, ends, fits
 
     # ---- bodies

@@ -126,24 +126,18 @@ def _is_zero_before_dot(dot: Words, shift: Words) -> Bools:
 
 def _long(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Bools]:
     """Numbers whose first and last characters are digits, or a minus and a digit."""
-    values = np.zeros(len(starts))
-    plain = _is_plain(block, starts, ends)
-    if plain.any():
-        converted = _convert(block, starts[plain], ends[plain])
-        if converted is None:  # Arrow refuses what a double cannot hold; the exact parser says what becomes of it
-            return values, np.zeros(len(starts), bool)
-        values[plain] = converted
-    other = np.flatnonzero(~plain)
+    ok = _is_plain(block, starts, ends)
+    other = np.flatnonzero(~ok)
     if len(other):
         texts = texts_of(block, starts[other], ends[other], pa.string())
-        fit = pc.match_substring_regex(texts.take(np.arange(0, len(texts), 2)), _GRAMMAR)
-        other = other[fit.to_numpy(zero_copy_only=False)]
-    if len(other):
-        converted = _convert(block, starts[other], ends[other])
-        if converted is not None:
-            values[other] = converted
-            plain[other] = True
-    return values, plain
+        ok[other] = pc.match_substring_regex(texts.take(np.arange(0, len(texts), 2)), _GRAMMAR).to_numpy(False)
+    values = np.zeros(len(starts))
+    try:
+        doubles = pc.cast(texts_of(block, starts[ok], ends[ok], pa.string()), pa.float64())
+    except pa.ArrowInvalid:  # Arrow refuses what a double cannot hold; the exact parser says what becomes of it
+        return values, np.zeros(len(starts), bool)
+    values[ok] = np.frombuffer(doubles.buffers()[1], np.float64)[doubles.offset : doubles.offset + len(doubles) : 2]
+    return values, ok
 
 
 def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
@@ -167,16 +161,6 @@ def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
     return result
 
 
-def _convert(block: Block, starts: Positions, ends: Positions) -> Floats | None:
-    try:
-        doubles = pc.cast(texts_of(block, starts, ends, pa.string()), pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    buffer = doubles.buffers()[1]
-    result: Floats = np.frombuffer(buffer, np.float64)[doubles.offset : doubles.offset + 2 * len(starts) : 2]
-    return result
-
-
 def ends_of(block: Block, starts: Positions, stop: int | None, most: int = _LONGEST) -> Positions:
     """Where the characters of a number stop.
 
@@ -191,23 +175,16 @@ def ends_of(block: Block, starts: Positions, stop: int | None, most: int = _LONG
         How many bytes to look ahead.
     """
     ends = starts.copy()
-    going: Positions | None = None
-    for _ in range(0, most, 8):
-        here = ends if going is None else ends[going]
-        flags = _stops(block.words[here], stop)
-        found = flags != 0
-        if going is None and found.all():
-            ends += byte_index(flags)
-            return ends
-        step = np.where(found, byte_index(flags), 8)
-        if going is None:
-            ends += step
-            going = np.flatnonzero(~found)
-        else:
-            ends[going] += step
-            going = going[~found]
-        if len(going) == 0:
+    going = np.arange(len(ends))
+    flags = _stops(block.words[ends], stop)
+    for _ in range(8, most, 8):
+        is_open = flags == 0
+        if not is_open.any():
             break
+        ends[going] += np.where(is_open, 8, byte_index(flags))
+        going = going[is_open]
+        flags = _stops(block.words[ends[going]], stop)
+    ends[going] += np.where(flags == 0, 8, byte_index(flags))
     return ends
 
 

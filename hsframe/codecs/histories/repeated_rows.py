@@ -10,7 +10,6 @@ what was checked for the first record of a run holds for all of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,8 +19,9 @@ from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.row_shape import RowShape
 from hsframe.codecs.histories.stamps import StampReader, clock_seconds
+from hsframe.durations import SECOND_US
 
-__all__ = ["RepeatedRows", "WideRows"]
+__all__ = ["RepeatedRows"]
 
 _WORD: Final = 8
 _DATE: Final = 11  # YYYY-MM-DDT
@@ -40,24 +40,8 @@ _INSIDE: Final = frozenset(b"0123456789+-.:TZeE")
 _CELLS: Final = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class WideRows:
-    """Rows in pieces of times and cells (one row a row of the grid), and the bytes that they take."""
-
-    pieces: list[tuple[Ints, Floats]]
-    length: int
-
-
 class RepeatedRows:
-    """Reads rows as long as they repeat.
-
-    Parameters
-    ----------
-    shape : RowShape
-        It knows the texts between the values.
-    stamps : StampReader
-        It knows the dates.
-    """
+    """Reads rows as long as they repeat: their shape knows the texts between the values."""
 
     def __init__(self, shape: RowShape, stamps: StampReader) -> None:
         self._shape = shape
@@ -69,18 +53,9 @@ class RepeatedRows:
     def read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools] | None:
         """Rows of one number between the given bounds; None where they do not repeat.
 
-        Returns
-        -------
-        us : int64 ndarray
-            Epoch microseconds, where ok.
-        values : float64 ndarray
-            Where ok.
-        ok : bool ndarray
-            Whether every byte of the row was compared, or read by a kernel.
+        Gives instants, values, and whether every byte of a row was compared, or read by a kernel.
         """
-        if self._shape.width > 1 or self._misses > _MOST_MISSES:
-            return None
-        if self._shape.texts_between() is None:
+        if self._shape.width > 1 or self._misses > _MOST_MISSES or self._shape.texts_between() is None:
             return None
         if self._around is not None and not self._around.is_likely(block, bounds):
             self._missed()
@@ -97,8 +72,10 @@ class RepeatedRows:
             self._missed()
         return us, values, ok
 
-    def read_wide(self, block: Block, start: int, end: int) -> WideRows | None:
-        """Rows of several numbers, without the last one that begins before `end`; None where one does not repeat.
+    def read_wide(self, block: Block, start: int, end: int) -> tuple[list[tuple[Ints, Floats]], int] | None:
+        """Rows of several numbers, but for the last one that begins before `end`; None where one does not repeat.
+
+        Gives pieces of instants and cells, one row a row of the grid, and the bytes that they take.
 
         A walk looks at one key of all rows at a time, and meets memory that the cache has long forgotten. Here a byte
         that stands behind all numbers finds all of their ends at once. It is all or nothing: in a block in which
@@ -124,7 +101,7 @@ class RepeatedRows:
                 cells = np.full((len(times), self._shape.width), boxed(ABSENT))
                 cells[:, places] = found
                 pieces[at] = times, cells
-        return WideRows(pieces, taken)
+        return pieces, taken
 
     def _missed(self) -> None:
         self._misses += 1
@@ -144,17 +121,8 @@ class RepeatedRows:
 class _Boundary:
     """Reads what stands from the last number of a row to the first of the next: ``close lead stamp middle``.
 
-    Parameters
-    ----------
-    lead, middle, close : bytes
-        The texts of a row in front of the timestamp, between it and the first number, and behind the last one.
-    offset : bool
-        Whether timestamps end in an offset; else they end in ``Z``.
-
-    Attributes
-    ----------
-    head_length, close_length : int
-        The bytes of a row in front of the first number and behind the last one.
+    Timestamps end in an offset, or else in ``Z``. `head_length` and `close_length` are the bytes of a row in front of
+    its first number and behind its last one.
     """
 
     def __init__(self, lead: bytes, middle: bytes, close: bytes, *, offset: bool) -> None:
@@ -193,16 +161,10 @@ class _Boundary:
         return bool(2 * np.count_nonzero(fits) > len(marks))
 
     def read(self, block: Block, bounds: Positions, stamps: StampReader) -> tuple[Ints, Words, Bools]:
-        """The rows between the given bounds, one more than rows, but for their numbers.
+        """The rows between the given bounds, but for their numbers.
 
-        Returns
-        -------
-        us : int64 ndarray
-            Epoch microseconds, where ok.
-        last : uint64 ndarray
-            The eight bytes in front of each row's close.
-        ok : bool ndarray
-            Whether all bytes up to the end of the middle, and the close, are what they should be.
+        Gives instants, the eight bytes in front of each row's close, and whether all bytes up to the end of the middle,
+        and the close, are what they should be.
         """
         records = _records(block, bounds - (self.close_length + _WORD + self._shift), self._width)
         last = records[1:, 0]
@@ -217,7 +179,7 @@ class _Boundary:
         midnights = np.zeros(len(runs), np.int64)
         midnights[fitting], head_fits[fitting] = self._midnights(runs[fitting], stamps)
         us = np.repeat(midnights, lengths)[:-1]
-        us += seconds.view(np.int64) * 1_000_000
+        us += seconds.view(np.int64) * SECOND_US
         # The last record has no row behind it, the first one none in front.
         if not (head_fits.all() and close_fits.all()):
             ok &= np.repeat(head_fits, lengths)[:-1]
@@ -249,18 +211,10 @@ class _Boundary:
 
 
 class _Numbers:
-    """Reads the numbers of rows of several ones, whose ends a byte finds that stands behind each of them.
+    """Reads the numbers of rows of several ones, with gaps between each two, whose ends an octet finds.
 
-    Parameters
-    ----------
-    octet : int
-        The byte.
-    numbers, backs : int64 ndarrays
-        For each number, which of the row's bytes of this kind is the first one behind it, and how far behind it is.
-    count : int
-        How many of these bytes a row has.
-    gaps : sequence of bytes
-        What stands between each two numbers.
+    It stands `count` times in a row. For each number, `numbers` says which of them is the first one behind it, and
+    `backs` how far behind it is.
     """
 
     def __init__(self, octet: int, numbers: Positions, backs: Positions, count: int, gaps: Sequence[bytes]) -> None:

@@ -50,17 +50,7 @@ class _LearnedRow:
 
 
 class RowReader:
-    """Reads the rows of one body.
-
-    Parameters
-    ----------
-    shape : RowShape
-
-    Attributes
-    ----------
-    rows : RowBuffers
-        The rows that were read.
-    """
+    """Reads the rows of one body, which have a shape, into buffers."""
 
     def __init__(self, shape: RowShape) -> None:
         self.shape = shape
@@ -80,9 +70,9 @@ class RowReader:
         """Read the rows that are whole; gives the bytes that were read."""
         repeated = self._repeated.read_wide(block, start, end)
         if repeated is not None:
-            for times, cells in repeated.pieces:
+            for times, cells in repeated[0]:
                 self.rows.append(times, cells)
-            return repeated.length
+            return repeated[1]
         bounds = self.shape.bounds(block, start, end)
         if len(bounds) < 2:
             return 0
@@ -206,15 +196,7 @@ class RowReader:
     def settle(self, tail: bytes | None = None) -> Grid:
         """Let the exact parser read all rows that taught something or are odd, and all special cells.
 
-        Parameters
-        ----------
-        tail : bytes, optional
-            What ends the body; else what usually does.
-
-        Returns
-        -------
-        Grid
-            The grid of the header and these rows.
+        Gives the grid of the header and these rows; `tail` is what ends the body, if not what usually does.
         """
         texts = [learned.text for learned in self._learned]
         texts += [self.shape.row_with(text) for text in self._special.texts]

@@ -11,8 +11,6 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.grid import Grid
@@ -34,16 +32,10 @@ class Hole:
 
 @dataclass(slots=True)
 class Key:
-    """One value of each row.
+    """One value of each row, and the text between it and the value in front.
 
-    Attributes
-    ----------
-    place : int or None
-        The column, counted beside the timestamps; None for the timestamp.
-    lead : bytes
-        The text between the value in front and this one.
-    hole : Hole or None
-        None until a value with one was seen: a column may begin with nulls, or hold no numbers at all.
+    `place` is the column, counted beside the timestamps, or None for the timestamp. There is no hole until a value with
+    one was seen: a column may begin with nulls, or hold no numbers at all.
     """
 
     place: int | None
@@ -53,7 +45,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """Rows split into a timestamp and cells.
+    """Rows split into a timestamp and cells, in arrays of a row a row and a column a column.
 
     Attributes
     ----------
@@ -61,9 +53,9 @@ class SplitRows:
         Epoch microseconds, where ok.
     ok : bool ndarray
         Whether every byte of the row is the timestamp, a text that was learned, or within a cell.
-    starts, ends : int64 ndarrays, a row a row and a column a column
+    starts, ends : int64 ndarrays
         Where the cells stand; an absent one ends where it starts.
-    fits : bool ndarray, likewise
+    fits : bool ndarray
         Whether the texts around the hole of the column's key are there, so that only its number is to be read.
     """
 
@@ -114,17 +106,15 @@ class RowShape(abc.ABC):
 
     def texts_between(self) -> list[bytes] | None:
         """The texts of a row around its timestamp and its numbers; None where it may be anything else."""
-        holes = [key.hole for key in self.keys]
         if not self.keys or self.keys[0].place is not None:
             return None
         texts = [b""]
-        for key, hole in zip(self.keys, holes, strict=True):
-            if hole is None:
+        for key in self.keys:
+            if key.hole is None:
                 return None
-            texts[-1] += key.lead + hole.before
-            texts.append(hole.behind)
-        texts[-1] += self.close
-        return texts
+            texts[-1] += key.lead + key.hole.before
+            texts.append(key.hole.behind)
+        return [*texts[:-1], texts[-1] + self.close]
 
     @abc.abstractmethod
     def bounds(self, block: Block, start: int, end: int) -> Positions:
@@ -134,10 +124,7 @@ class RowShape(abc.ABC):
     def learn(self, row: bytes) -> list[int] | None:
         """Learn from a row: all of its shape if it is the first, else keys and holes that are new.
 
-        Returns
-        -------
-        list of int or None
-            The columns whose hole it showed; None where it taught nothing.
+        Gives the columns whose hole it showed; None where it taught nothing.
         """
 
     @abc.abstractmethod
@@ -148,13 +135,13 @@ class RowShape(abc.ABC):
     def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
         """Split rows into their cells, by where each begins and where the next one does."""
 
-    @abc.abstractmethod
     def is_value(self, text: bytes) -> bool:
-        """Whether the text of a cell is the text of one value, and nothing beside it."""
+        """Whether the text of a cell is the text of one value and nothing beside it, if the exact parser cannot say."""
+        return True
 
-    @abc.abstractmethod
     def is_unit(self, hole: Hole, unit: str | None) -> bool:
-        """Whether a number with this hole has this unit."""
+        """Whether a number with this hole has this unit, where the format leaves a doubt."""
+        return True
 
     @abc.abstractmethod
     def row_with(self, text: bytes) -> bytes:
@@ -167,8 +154,3 @@ class RowShape(abc.ABC):
     @abc.abstractmethod
     def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:
         """What the exact parser says of a body of these rows: a row each, or it raises NeedsExactParserError."""
-
-
-def no_rows() -> Positions:
-    """The bounds of no rows."""
-    return np.zeros(0, np.int64)

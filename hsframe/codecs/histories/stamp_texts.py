@@ -16,17 +16,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hsframe.codecs.histories.byte_words import Ints, Words
+from hsframe.durations import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 __all__ = ["offset_minutes", "stamp_texts"]
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_DAY_S: Final = 86_400
+_DAY_S: Final = DAY_US // SECOND_US
 _DATE: Final = 11  # YYYY-MM-DDT
 _CLOCK: Final = 8
-_MINUTE_US: Final = 60_000_000
 # Zones change their offset at most once between two looks that agree.
-_LOOK_US: Final = 6 * 3_600_000_000
+_LOOK_US: Final = 6 * HOUR_US
 
 
 def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
@@ -83,9 +83,9 @@ def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Ar
     pyarrow binary array
     """
     offsets = offset_minutes(us, zone)
-    local = us + offsets * _MINUTE_US
-    seconds = local // 1_000_000
-    fractions = local - seconds * 1_000_000
+    local = us + offsets * MINUTE_US
+    seconds = local // SECOND_US
+    fractions = local - seconds * SECOND_US
     has_zero = not offsets.any()
     if (has_zero or offsets.all()) and not fractions.any():
         return _binary(_records(seconds, fractions, offsets, 0, has_zero, before, behind))

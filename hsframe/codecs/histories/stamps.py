@@ -27,6 +27,7 @@ from hsframe.codecs.histories.byte_words import (
     equal_bytes,
     not_digits,
 )
+from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
 
 __all__ = ["StampReader", "clock_seconds", "instant_us"]
 
@@ -38,7 +39,6 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _YEARS: Final = range(1700, 2201)
 _MOST_OFFSET_HOURS: Final = 14
 _INVALID: Final = np.iinfo(np.int64).min
-_DAY_US: Final = 86_400_000_000
 
 _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
 # What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
@@ -146,17 +146,11 @@ class StampReader:
         """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
         seconds, ok = clock_seconds(block.words[11:][starts])
         mark_at = 20 + digits if digits else 19
-        if offset and len(behind) >= 2:
-            # The word of the offset reaches over two bytes more; who reads the offset compares them.
-            us = self._midnights(block, starts, mark_at, offset=True, more=behind[:2])
-            behind_at, behind = mark_at + 8, behind[2:]
-        else:
-            us = self._midnights(block, starts, mark_at, offset=offset, more=b"")
-            behind_at = mark_at + (6 if offset else 1)
+        us = self._midnights(block, starts, mark_at if offset else None)
         ok &= us != _INVALID
         if behind:
-            ok &= equal_bytes(block, starts + behind_at, behind)
-        us += seconds.view(np.int64) * 1_000_000
+            ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), behind)
+        us += seconds.view(np.int64) * SECOND_US
         if digits:
             fraction = block.words[20:][starts] ^ ZEROS
             if digits < 8:
@@ -166,28 +160,19 @@ class StampReader:
             us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
         return us, ok
 
-    def _midnights(self, block: Block, starts: Positions, offset_at: int, *, offset: bool, more: bytes) -> Ints:
+    def _midnights(self, block: Block, starts: Positions, offset_at: int | None) -> Ints:
         """The instant of each row's midnight in its own offset, run by run of equal dates and offsets."""
         head = block.words[starts]  # YYYY-MM-
         tail = block.words[3:][starts]  # Y-MM-DDT
         changed = (head[1:] != head[:-1]) | (tail[1:] != tail[:-1])
-        offsets: Words | None = None
-        if offset:
-            offsets = block.words[offset_at:][starts]
-            if not more:
-                offsets &= _SIX_BYTES
+        if offset_at is None:
+            offsets = np.zeros(len(starts), np.uint64)
+        else:
+            offsets = block.words[offset_at:][starts] & _SIX_BYTES
             changed |= offsets[1:] != offsets[:-1]
         firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
-        tail_word = int.from_bytes(more, "little") << 48
-        words = np.zeros(len(firsts), np.uint64) if offsets is None else offsets[firsts]
-        midnights = self._of_words(head[firsts], tail[firsts], words, tail_word)
-        if len(firsts) == 1:
-            return np.full(len(starts), midnights[0])
+        midnights, _ = self.midnights(head[firsts], tail[firsts], offsets[firsts])
         return np.repeat(midnights, np.diff(firsts, append=len(starts)))
-
-    def _of_words(self, heads: Words, tails: Words, offsets: Words, more: int) -> Ints:
-        keys = zip(heads.tolist(), tails.tolist(), offsets.tolist(), strict=True)
-        return np.array([self._midnight(head, tail, offset, more) for head, tail, offset in keys], np.int64)
 
     def midnights(self, heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
         """The instants of midnight of some dates in their offsets.
@@ -203,22 +188,13 @@ class StampReader:
             Epoch microseconds, where ok.
         ok : bool ndarray
         """
-        if len(heads) == 0:
-            return np.zeros(0, np.int64), np.zeros(0, bool)
-        changed = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1]) | (offsets[1:] != offsets[:-1])
-        firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
-        us = self._of_words(heads[firsts], tails[firsts], offsets[firsts], 0)
-        us = np.repeat(us, np.diff(firsts, append=len(heads)))
+        keys = zip(heads.tolist(), tails.tolist(), offsets.tolist(), strict=True)
+        us = np.array([self._known.get(key) or self._learned(key) for key in keys], np.int64)
         return us, us != _INVALID
 
-    def _midnight(self, head: int, tail: int, offset: int, more: int) -> int:
-        if offset >> 48 != more >> 48:
-            return _INVALID
-        key = (head, tail, offset & 0xFFFFFFFFFFFF)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = _midnight_us(*key)
-        return known
+    def _learned(self, key: tuple[int, int, int]) -> int:
+        self._known[key] = _midnight_us(*key)
+        return self._known[key]
 
 
 def _midnight_us(head: int, tail: int, offset: int) -> int:
@@ -237,7 +213,7 @@ def _midnight_us(head: int, tail: int, offset: int) -> int:
         if match is None or int(match[2]) > _MOST_OFFSET_HOURS or int(match[3]) > 59:
             return _INVALID
         minutes = (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == b"-" else 1)
-    return day * _DAY_US - minutes * 60_000_000
+    return day * DAY_US - minutes * MINUTE_US
 
 
 def instant_us(value: Any, label: ZoneInfo) -> int | None:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
-from hsframe.codecs.histories.row_shape import Hole, Key, NeedsExactParserError, RowShape, SplitRows, no_rows
+from hsframe.codecs.histories.row_shape import Hole, Key, NeedsExactParserError, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
@@ -51,7 +51,7 @@ class ZincRows(RowShape):
             if block.text(begin, int(nexts[count - 1])).strip(b"\r\n"):
                 break
             count -= 1
-        return np.concatenate(([start], nexts[:count])) if count else no_rows()
+        return np.concatenate(([start], nexts[:count])) if count else nexts[:0]
 
     # ---- what rows teach
 
@@ -62,15 +62,13 @@ class ZincRows(RowShape):
         stamp, *cells = row[: -len(close)].split(b",", 1 if self.width == 1 else -1)
         if len(cells) != self.width:
             return None
-        if not self.keys:
+        is_first = not self.keys
+        if is_first:
             match = _STAMP.fullmatch(stamp)
             if match is None:
                 return None
             self.stamp, self.close = stamp, close
             self.keys = [Key(None, b"", Hole(b"", match[1])), *(Key(place, b",") for place in range(self.width))]
-            is_first = True
-        else:
-            is_first = False
         taught = []
         for key, cell in zip(self.keys[1:], cells, strict=True):
             if key.hole is None and (hole := self.hole_of(cell)) is not None and key.place is not None:
@@ -90,10 +88,6 @@ class ZincRows(RowShape):
     def is_unit(self, hole: Hole, unit: str | None) -> bool:
         """See :meth:`RowShape.is_unit`."""
         return hole.behind.decode() == (unit or "")
-
-    def is_value(self, text: bytes) -> bool:
-        """See :meth:`RowShape.is_value`; the exact parser counts the rows, and the cells of each."""
-        return True
 
     # ---- cells
 

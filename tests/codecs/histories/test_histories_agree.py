@@ -235,11 +235,20 @@ def outcome(decoder: Any, body: bytes, short: str) -> Grid | tuple[type, int | N
     return grid
 
 
+STAMPED = '"ts":"t:2021-01-0{}T00:00:00Z"'
+NO_VALUE = (
+    '{"cols":[{"name":"ts"},{"name":"v"}],"rows":['
+    + ",".join("{" + STAMPED.format(day) + value + "}" for day, value in ((1, ',"v":"n:1"'), (2, ',"v":'), (3, "")))
+    + "]}"
+).encode()
+
+
 @given(bodies(), st.sampled_from([1 << 20, 700, 2500]))
 @example((b'ver:"3.0"\nts,val\n2021-02-30T00:00:00Z UTC,5\n', "zinc"), 700)
 @example(
     (b'{"cols":[{"name":"ts"},{"name":"v"}],"rows":[{"ts":"t:2021-01-01T00:00:00Z","v":"a"}\n{"ts":', "json3"), 700
 )
+@example((NO_VALUE, "json3"), 700)
 def test_columns_never_say_anything_else_than_the_exact_parser(body_and_short: tuple[bytes, str], block: int) -> None:
     body, short = body_and_short
     exact = outcome(decode_exact, body, short)

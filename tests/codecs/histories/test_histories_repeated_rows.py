@@ -14,7 +14,7 @@ from hsframe.codecs import decode_exact
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.byte_words import Block
 from hsframe.codecs.histories.decode import try_decode
-from hsframe.codecs.histories.repeated_rows import RepeatedRows, WideRows
+from hsframe.codecs.histories.repeated_rows import RepeatedRows
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -144,13 +144,13 @@ def test_rows_of_another_form_are_not_looked_up_as_dates(monkeypatch: pytest.Mon
     rows = rows_of("zinc", 200, unit="kW")
     rows[100:] = [row.replace(":00-", f":00.{number:03d}-") for number, row in enumerate(rows[100:])]
     asked: list[int] = []
-    plain = StampReader._midnight
+    plain = StampReader.midnights
 
-    def spied(self: StampReader, *words: int) -> int:
-        asked.append(words[2] & 0xFFFFFFFFFFFF)
+    def spied(self: StampReader, *words: Any) -> Any:
+        asked.extend(words[2].tolist())
         return plain(self, *words)
 
-    monkeypatch.setattr(StampReader, "_midnight", spied)
+    monkeypatch.setattr(StampReader, "midnights", spied)
     monkeypatch.setattr(decode_module, "BLOCK_BYTES", 900)
     body = body_of("zinc", rows)
     assert try_decode(body, "zinc") == decode_exact(body, "zinc")
@@ -189,9 +189,9 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     plain = RepeatedRows.read_wide
 
-    def spied(self: RepeatedRows, *arguments: Any) -> WideRows | None:
+    def spied(self: RepeatedRows, *arguments: Any) -> Any:
         result = plain(self, *arguments)
-        counts.append(0 if result is None else sum(len(times) for times, _ in result.pieces))
+        counts.append(0 if result is None else sum(len(times) for times, _ in result[0]))
         return result
 
     monkeypatch.setattr(RepeatedRows, "read_wide", spied)
