@@ -67,14 +67,7 @@ class SplitRows:
 
 
 class RowShape(abc.ABC):
-    """The shape of the rows of one body.
-
-    Parameters
-    ----------
-    head : bytes
-        The body up to its first row.
-    width : int
-        Columns beside the timestamps, at least one.
+    """The shape of the rows of one body: a head up to its first row, and so many columns beside the timestamps.
 
     Attributes
     ----------

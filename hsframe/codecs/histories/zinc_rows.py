@@ -36,7 +36,7 @@ def head_length(body: bytes) -> int:
 
 
 class ZincRows(RowShape):
-    """See :class:`~hsframe.codecs.histories.row_shape.RowShape`."""
+    """See :class:`RowShape`."""
 
     def __init__(self, head: bytes, width: int) -> None:
         super().__init__(head, width)
