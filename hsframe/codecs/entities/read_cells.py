@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
-from hsframe.codecs.histories.byte_words import texts_of
-from hsframe.codecs.histories.byte_words import Ints, Positions, equal_bytes
+from hsframe.codecs.histories.byte_words import Ints, Positions, equal_bytes, texts_of
 from hsframe.columns import CodedColumn
 
 __all__ = ["CellReader"]

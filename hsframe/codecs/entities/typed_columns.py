@@ -17,10 +17,9 @@ from hsframe.codecs.entities.byte_index import any_between
 from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.entities.split_json import QUOTES
-from hsframe.codecs.histories.stamps import instant_us
-from hsframe.codecs.histories.numbers import read_numbers
-from hsframe.codecs.histories.stamps import StampReader
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
+from hsframe.codecs.histories.numbers import read_numbers
+from hsframe.codecs.histories.stamps import StampReader, instant_us
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked import unchecked_number
