@@ -28,19 +28,7 @@ __all__ = ["AnswerT", "ClientBase"]
 
 
 class ClientBase(Generic[AnswerT]):
-    """What the ops of :class:`hsframe.Client` stand on; generic in what they give without ``raw``.
-
-    Parameters
-    ----------
-    transport : Transport
-    calls : Calls
-    username : str
-        To be shown.
-    pythonic : bool
-        Whether ops give plain Python rows.
-    is_verified : bool
-        Whether the line is https and the server's certificate is checked.
-    """
+    """What the ops of :class:`hsframe.Client` stand on; generic in what they give without ``raw``."""
 
     def __init__(self, transport: Transport, calls: Calls, *, username: str, pythonic: bool, is_verified: bool) -> None:
         self._transport = transport
@@ -78,7 +66,7 @@ class ClientBase(Generic[AnswerT]):
 
     @property
     def is_verified(self) -> bool:
-        """Whether the line is https and the server's certificate is checked."""
+        """Whether the connection is https and the server's certificate is checked."""
         return self._is_verified
 
     @property

@@ -40,7 +40,7 @@ from hsframe.protocol.http import (
     looks_like_grid,
     retry_after_s,
 )
-from hsframe.protocol.login import AuthScheme, Credentials, Login
+from hsframe.protocol.login import Credentials, Login
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
 __all__ = ["Calls"]
@@ -64,11 +64,8 @@ class Calls:
     base : str
         The API's uri without a trailing slash.
     credentials : Credentials
-        Kept, because a lost session logs in again.
-    auth, cleartext_allowed
-        As :func:`hsframe.protocol.login.login`.
-    format : str
-        Short name of the wire format of requests and answers.
+    mime : str
+        The wire format of requests and answers.
 
     Attributes
     ----------
@@ -78,24 +75,13 @@ class Calls:
         Of this server's answers.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        base: str,
-        credentials: Credentials,
-        *,
-        auth: AuthScheme,
-        cleartext_allowed: bool,
-        format: str,
-    ) -> None:
-        self.dialect = remembered(base)
+    def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str) -> None:
         self.base = base
-        self.mime = mime_of(format)
-        self.decoder = Decoder(base, self.mime, self.dialect)
+        self.mime = mime
+        self.dialect = remembered(base)
+        self.decoder = Decoder(base, mime, self.dialect)
         self._transport = transport
-        self._logins = Logins(
-            transport, base, credentials, self.dialect, auth=auth, cleartext_allowed=cleartext_allowed, accept=self.mime
-        )
+        self._logins = Logins(transport, base, credentials, self.dialect, mime)
 
     def url(self, op: str) -> str:
         """The address of an op."""

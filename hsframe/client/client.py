@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 from hsframe.client.base import AnswerT
 from hsframe.client.calls import Calls
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
 from hsframe.client.transport import Transport, is_loopback, split_user
-from hsframe.codecs import short_of
+from hsframe.codecs import mime_of, short_of
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.protocol import request_grids
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
+Args: TypeAlias = Mapping[str, object] | Grid | None
 _FORMATS: Final = ("zinc", "json", "json4", "json3")
 
 
@@ -85,7 +86,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     Raises
     ------
     MetadataError
-        A setting that is none; nothing is sent before the first op.
+        A setting has a value that it cannot have; nothing is sent before the first op.
 
     Notes
     -----
@@ -145,15 +146,15 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         # What follows may raise, and a traceback shows locals and arguments.
-        secrets = [Secret(password or ""), Secret(token or "")]
+        secret, given_token = Secret(password or ""), Secret(token or "")
         headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
         proxy = None if proxy is None else HiddenStr(proxy)
         username = username or ""
         base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
         if url_user and not username:
-            username, secrets[0] = url_user, Secret(url_password)
+            username, secret = url_user, Secret(url_password)
         del base_url, password, token, url_password
-        short = _short_format(accept_format or format)
+        mime = _mime_of(accept_format or format)
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
         transport = Transport(
@@ -164,27 +165,17 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             headers=headers,
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
-        calls = Calls(
-            transport,
-            base,
-            Credentials(username, *secrets),
-            auth=auth,
-            cleartext_allowed=allow_insecure or is_verified or (proxy is None and is_loopback(base)),
-            format=short,
-        )
+        cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))
+        calls = Calls(transport, base, Credentials(username, secret, given_token, auth, cleartext_allowed), mime)
         super().__init__(transport, calls, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload
-    async def invoke_action(
-        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: Literal[True]
-    ) -> Grid: ...
+    async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: Literal[True]) -> Grid: ...
     @overload
     async def invoke_action(
-        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: Literal[False] = False
+        self, id: Id, action: str, args: Args = None, *, raw: Literal[False] = False
     ) -> AnswerT: ...
-    async def invoke_action(
-        self, id: Id, action: str, args: Mapping[str, object] | Grid | None = None, *, raw: bool = False
-    ) -> AnswerT | Grid:
+    async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: bool = False) -> AnswerT | Grid:
         """Call an action that a record defines.
 
         Parameters
@@ -256,8 +247,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         return await self._calls.call(op_of(op), request)
 
 
-def _short_format(name: str) -> str:
-    short = short_of(name)
+def _mime_of(format: str) -> str:
+    short = short_of(format)
     if short not in _FORMATS:
-        raise MetadataError(f"format must be one of {', '.join(_FORMATS)}; got {name!r}")
-    return short
+        raise MetadataError(f"format must be one of {', '.join(_FORMATS)}; got {format!r}")
+    return mime_of(short)

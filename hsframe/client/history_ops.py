@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from hsframe.client.base import AnswerT
 from hsframe.client.record_ops import RecordOps
 from hsframe.client.streams import PointFacts, record_batches
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
-from hsframe.grid import Grid, GridBuilder, Value
+from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import check_batch
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["HistoryOps"]
+
+Samples: TypeAlias = Grid | GridBuilder | Iterable[Mapping[str, object]]
 
 
 class HistoryOps(RecordOps[AnswerT]):
@@ -157,16 +159,10 @@ class HistoryOps(RecordOps[AnswerT]):
                 yield batch
 
     @overload
-    async def his_write(
-        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: Literal[True]
-    ) -> Grid: ...
+    async def his_write(self, id: Id, items: Samples, *, raw: Literal[True]) -> Grid: ...
     @overload
-    async def his_write(
-        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: Literal[False] = False
-    ) -> AnswerT: ...
-    async def his_write(
-        self, id: Id, items: Grid | GridBuilder | Iterable[Mapping[str, object]], *, raw: bool = False
-    ) -> AnswerT | Grid:
+    async def his_write(self, id: Id, items: Samples, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_write(self, id: Id, items: Samples, *, raw: bool = False) -> AnswerT | Grid:
         """Write samples of one point.
 
         Parameters
@@ -235,11 +231,6 @@ class HistoryOps(RecordOps[AnswerT]):
         if missing:
             records = await self.read_by_ids(missing, checked=checked, raw=True)
             for of, record in zip(missing, records, strict=True):
-                tz, kind, unit = (record.get(name) for name in ("tz", "kind", "unit"))
                 if record:
-                    self._facts[of] = PointFacts(_text(tz), _text(kind), _text(unit))
+                    self._facts[of] = PointFacts.of(record)
         return {of: self._facts[of] for of in points if of in self._facts}
-
-
-def _text(value: Value | None) -> str | None:
-    return value if isinstance(value, str) and value else None

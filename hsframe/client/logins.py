@@ -11,7 +11,7 @@ from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, HttpRequest, is_html, is_redirect, looks_like_grid
-from hsframe.protocol.login import AuthScheme, Credentials, Login, LoginStep, login
+from hsframe.protocol.login import Credentials, Login, LoginStep, login
 from hsframe.protocol.secret import Secret
 
 __all__ = ["Logins"]
@@ -29,29 +29,17 @@ class Logins:
         Kept, because a lost session logs in again.
     dialect : Dialect
         Is told which scheme the server took.
-    auth, cleartext_allowed
-        As :func:`hsframe.protocol.login.login`.
     accept : str
         The MIME type that a server may answer in where it wants no login.
     """
 
     def __init__(
-        self,
-        transport: Transport,
-        base: str,
-        credentials: Credentials,
-        dialect: Dialect,
-        *,
-        auth: AuthScheme,
-        cleartext_allowed: bool,
-        accept: str,
+        self, transport: Transport, base: str, credentials: Credentials, dialect: Dialect, accept: str
     ) -> None:
         self._transport = transport
         self._base = base
         self._credentials = credentials
         self._dialect = dialect
-        self._auth: AuthScheme = auth
-        self._cleartext_allowed = cleartext_allowed
         self._accept = accept
         self._session: Login | None = None
         self._lock = asyncio.Lock()
@@ -112,7 +100,7 @@ class Logins:
 
     async def _drive(self) -> Login:
         """Run the generator: its requests go out as GET about, its derivations run in a thread."""
-        steps = login(self._credentials, uri=self._base, auth=self._auth, cleartext_allowed=self._cleartext_allowed)
+        steps = login(self._credentials, self._base)
         try:
             step = next(steps)
             while True:
@@ -131,7 +119,8 @@ class Logins:
 
         Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
         """
-        if not self._credentials.username or self._auth == "none" or session.scheme == "basic":
+        who = self._credentials
+        if not who.username or who.auth == "none" or session.scheme == "basic":
             return False
         if answer.status in (401, 403):
             lost = not looks_like_grid(answer)

@@ -64,7 +64,7 @@ class RecordOps(ClientBase[AnswerT]):
         limit : int, optional
             The most rows to give.
         """
-        return await self._op("defs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+        return await self._op("defs", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
     async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
@@ -82,7 +82,7 @@ class RecordOps(ClientBase[AnswerT]):
         limit : int, optional
             The most rows to give.
         """
-        return await self._op("libs", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+        return await self._op("libs", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
     async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
@@ -102,7 +102,7 @@ class RecordOps(ClientBase[AnswerT]):
         limit : int, optional
             The most rows to give.
         """
-        return await self._op("filetypes", request_grids.defs_request(filter, limit), raw=raw, limit=limit)
+        return await self._op("filetypes", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     # -- records -------------------------------------------------------------------------------------------------
 

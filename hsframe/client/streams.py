@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hsframe.client.calls import Calls
 from hsframe.errors import CodecError
-from hsframe.grid import Grid
+from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer, check_batch
 from hsframe.protocol.request_grids import OPS
@@ -27,6 +27,11 @@ class PointFacts(NamedTuple):
     tz: str | None
     kind: str | None
     unit: str | None
+
+    @classmethod
+    def of(cls, record: Row) -> Self:
+        """The facts in a record; a tag that is empty or no text says nothing."""
+        return cls(*(tag if isinstance(tag := record.get(name), str) and tag else None for name in cls._fields))
 
 
 async def record_batches(

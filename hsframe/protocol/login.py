@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import URI_HINT, HttpAnswer, http_failure, is_html, is_redirect, server_text
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret
@@ -44,7 +44,7 @@ _PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who logs in. All empty: nobody.
+    """Who logs in, and how. Nothing given: nobody.
 
     Parameters
     ----------
@@ -52,11 +52,18 @@ class Credentials:
     password : Secret
     token : Secret
         A bearer token that was given instead of a password.
+    auth : str
+        One scheme, or ``"auto"``: SCRAM before PLAINTEXT before Basic; a given token goes before all.
+    cleartext_allowed : bool
+        Whether schemes that send the password itself may be used: the connection is TLS or to this machine, or the
+        user said so.
     """
 
     username: str = ""
     password: Secret = field(default_factory=lambda: Secret(""))
     token: Secret = field(default_factory=lambda: Secret(""))
+    auth: AuthScheme = "auto"
+    cleartext_allowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,9 +165,7 @@ def _bearer(token: Secret) -> Mapping[str, str]:
     return _authorization("BEARER", authToken=token.reveal())
 
 
-def login(
-    credentials: Credentials, *, uri: str, auth: AuthScheme = "auto", cleartext_allowed: bool = False
-) -> LoginSteps:
+def login(credentials: Credentials, uri: str) -> LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows.
 
     Parameters
@@ -168,10 +173,6 @@ def login(
     credentials : Credentials
     uri : str
         For the messages; without credentials.
-    auth : str
-        One scheme, or ``"auto"``: SCRAM before PLAINTEXT before Basic; a given token goes before all.
-    cleartext_allowed : bool
-        Whether schemes that send the password itself may be used: the line is TLS or a loopback, or the user said so.
 
     Yields
     ------
@@ -190,36 +191,32 @@ def login(
     NetworkError
         What answers there is no Haystack server.
     """
-    return (yield from _Steps(credentials, uri, auth, cleartext_allowed).steps())
+    return (yield from _Steps(credentials, uri).steps())
 
 
 class _Steps:
     """The steps share who logs in, where, and how a failure is told."""
 
-    def __init__(self, credentials: Credentials, uri: str, auth: AuthScheme, cleartext_allowed: bool) -> None:
-        if auth not in AUTH_SCHEMES:
-            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
+    def __init__(self, credentials: Credentials, uri: str) -> None:
         self._credentials = credentials
         self._uri = uri
-        self._auth = auth
-        self._cleartext_allowed = cleartext_allowed
         self._where = f"login as {credentials.username!r} at {uri}"
 
     def steps(self) -> LoginSteps:
         who = self._credentials
-        if self._auth == "none":
+        if who.auth == "none":
             return Login("none")
-        if self._auth == "bearer" or (self._auth == "auto" and who.token):
+        if who.auth == "bearer" or (who.auth == "auto" and who.token):
             if not who.token:
                 raise AuthError(f"login at {self._uri}: auth='bearer' needs token=")
             return Login("bearer", _bearer(who.token))
         if not who.username:
-            if self._auth != "auto":
-                raise AuthError(f"login at {self._uri}: auth={self._auth!r} needs a user name and a password")
+            if who.auth != "auto":
+                raise AuthError(f"login at {self._uri}: auth={who.auth!r} needs a user name and a password")
             return Login("none")
-        if self._auth == "basic":
+        if who.auth == "basic":
             return (yield from self._basic())
-        if self._auth == "plaintext":
+        if who.auth == "plaintext":
             return (yield from self._plaintext())
         return (yield from self._hello())
 
@@ -244,7 +241,7 @@ class _Steps:
         if "scram" in schemes:
             hashes = ", ".join(c.params.get("hash", "") for c in offered if c.scheme == "scram")
             self._fail(f"the server offers SCRAM only with {hashes}; expected {' or '.join(HASHES)}")
-        if self._auth == "scram":
+        if self._credentials.auth == "scram":
             self._fail(f"auth='scram', and the server offers {', '.join(schemes) or 'no scheme'}", answer)
         if "plaintext" in schemes:
             return (yield from self._plaintext())
@@ -324,11 +321,11 @@ class _Steps:
             raise
 
     def _check_cleartext(self, scheme: str) -> None:
-        if not self._cleartext_allowed:
+        if not self._credentials.cleartext_allowed:
             self._fail(
-                f"the server only takes {scheme}, which would send the password over a line that is not protected, so "
-                "nothing was sent; use https:// with a verified certificate, or say allow_insecure=True if you trust "
-                "every machine on the way"
+                f"the server only takes {scheme}, which would send the password over a connection that is not "
+                "protected, so nothing was sent; use https:// with a verified certificate, or say allow_insecure=True "
+                "if you trust every machine on the way"
             )
 
     def _plaintext(self) -> LoginSteps:

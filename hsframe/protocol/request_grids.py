@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from numbers import Real
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from hsframe.errors import MetadataError, SpanError, ZoneError
-from hsframe.grid import Grid
+from hsframe.grid import Grid, Value
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.zones import haystack_name
 
@@ -23,7 +23,6 @@ __all__ = [
     "as_kind",
     "as_ref",
     "as_refs",
-    "defs_request",
     "eval_all_request",
     "eval_request",
     "his_read_batch_request",
@@ -46,6 +45,7 @@ __all__ = [
 ]
 
 _ID_NAME: Final = re.compile(r"id\d*")
+_OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 Id: TypeAlias = Ref | str
 Ids: TypeAlias = Ref | str | Iterable[Ref | str]
@@ -61,16 +61,13 @@ class Op:
     ----------
     name : str
         On the wire.
-    python : str
-        The method of :class:`hsframe.Client`.
     get : bool
         Whether the standard allows GET: the op has no side effects.
     repeatable : bool
-        Whether it may be sent again when the line broke and nobody knows if it ran.
+        Whether it may be sent again when the connection broke and nobody knows if it ran.
     """
 
     name: str
-    python: str
     get: bool = False
     repeatable: bool = False
 
@@ -78,27 +75,13 @@ class Op:
 OPS: Final[Mapping[str, Op]] = {
     op.name: op
     for op in (
-        Op("about", "about", get=True, repeatable=True),
-        Op("ops", "ops", get=True, repeatable=True),
-        Op("formats", "formats", get=True, repeatable=True),
-        Op("defs", "defs", get=True, repeatable=True),
-        Op("libs", "libs", get=True, repeatable=True),
-        Op("filetypes", "filetypes", get=True, repeatable=True),
-        Op("read", "read", get=True, repeatable=True),
-        Op("nav", "nav", get=True, repeatable=True),
-        Op("hisRead", "his_read", get=True, repeatable=True),
+        *(Op(name, get=True, repeatable=True) for name in ("about", "ops", "formats", "defs", "libs", "filetypes")),
+        *(Op(name, get=True, repeatable=True) for name in ("read", "nav", "hisRead")),
         # The same samples again are the same history.
-        Op("hisWrite", "his_write", repeatable=True),
-        Op("pointWrite", "point_write"),
-        Op("watchSub", "watch_sub"),
-        # A poll takes the changes away with it.
-        Op("watchPoll", "watch_poll"),
-        Op("watchUnsub", "watch_unsub", repeatable=True),
-        Op("invokeAction", "invoke_action"),
-        Op("eval", "eval"),
-        Op("evalAll", "eval_all"),
-        Op("commit", "commit"),
-        Op("close", "close"),
+        *(Op(name, repeatable=True) for name in ("hisWrite", "watchUnsub")),
+        # A poll takes the changes away with it, so a second one would miss them.
+        *(Op(name) for name in ("pointWrite", "watchSub", "watchPoll", "invokeAction")),
+        *(Op(name) for name in ("eval", "evalAll", "commit", "close")),
     )
 }
 
@@ -109,19 +92,16 @@ def op_of(name: str) -> Op:
     Raises
     ------
     MetadataError
-        The name is none that can stand in a uri.
+        The name cannot stand in a uri.
 
     Examples
     --------
     >>> op_of("hisRead").get, op_of("commit").get, op_of("myOp").repeatable
     (True, False, False)
     """
-    known = OPS.get(name)
-    if known is not None:
-        return known
-    if not name or not all(part.replace("_", "a").replace("-", "a").isalnum() for part in name.split(".")):
-        raise MetadataError(f"{name!r} is no name of an op; expected letters and digits, as in 'hisRead'")
-    return Op(name, name)
+    if name not in OPS and not _OP_NAME.fullmatch(name):
+        raise MetadataError(f"the name of an op must be letters and digits, as 'hisRead'; got {name!r}")
+    return OPS.get(name) or Op(name)
 
 
 def as_ref(of: Id) -> Ref:
@@ -141,7 +121,7 @@ def as_ref(of: Id) -> Ref:
         return of
     if isinstance(of, str) and of.strip("@ "):
         return Ref(of.strip())
-    raise MetadataError(f"{of!r} is no id; expected a Ref or a text such as 'p:demo:r:1'")
+    raise MetadataError(f"an id must be a Ref or a text such as 'p:demo:r:1'; got {of!r}")
 
 
 def as_refs(ids: Ids, op: str) -> list[Ref]:
@@ -154,7 +134,7 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
     return refs
 
 
-def as_kind(value: Any) -> Any:
+def as_kind(value: object) -> object:
     """A kind from what people write: int and float become `Number`, tuples lists, timedelta a Number of seconds.
 
     Examples
@@ -181,11 +161,11 @@ def _seconds(span: timedelta) -> Number:
     return Number(int(seconds) if seconds.is_integer() else seconds, "s")
 
 
-def _one_row(row: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> Grid:
+def _one_row(row: Mapping[str, object], meta: Mapping[str, object] | None = None) -> Grid:
     return Grid(meta, list(row), [(value,) for value in row.values()])
 
 
-def _id_rows(refs: Sequence[Ref], meta: Mapping[str, Any] | None = None) -> Grid:
+def _id_rows(refs: Sequence[Ref], meta: Mapping[str, object] | None = None) -> Grid:
     return Grid(meta, ["id"], [tuple(refs)])
 
 
@@ -228,15 +208,18 @@ def range_text(span: Range) -> str:
         return _moment_text(span)
     if not isinstance(span, tuple | list) or len(span) != 2 or not all(isinstance(end, date) for end in span):
         raise SpanError(
-            f"{span!r} is no range of hisRead; expected 'today', 'yesterday', '2026-01-01', '2026-01-01,2026-01-31', a "
-            "date, an aware datetime, or a pair of either"
+            "a range of hisRead must be 'today', 'yesterday', '2026-01-01', '2026-01-01,2026-01-31', a date, an aware "
+            f"datetime, or a pair of either; got {span!r}"
         )
     return ",".join(map(_moment_text, span))
 
 
-def read_request(filter: str, limit: int | None = None) -> Grid:
-    """Records by filter."""
-    return _one_row({"filter": filter} if limit is None else {"filter": filter, "limit": Number(limit)})
+def read_request(filter: str | None = None, limit: int | None = None) -> Grid:
+    """Records by filter; also for ``ops``, ``defs``, ``libs`` and ``filetypes``, which give all without one."""
+    row: dict[str, object] = {} if filter is None else {"filter": filter}
+    if limit is not None:
+        row["limit"] = Number(limit)
+    return _one_row(row) if row else Grid()
 
 
 def read_by_ids_request(ids: Ids) -> Grid:
@@ -244,17 +227,9 @@ def read_by_ids_request(ids: Ids) -> Grid:
     return _id_rows(as_refs(ids, "read"))
 
 
-def nav_request(nav_id: Any = None) -> Grid:
+def nav_request(nav_id: object = None) -> Grid:
     """Children of a node of the navigation tree; of the root without `nav_id`, which may be of any kind."""
     return Grid() if nav_id is None else _one_row({"navId": as_kind(nav_id)})
-
-
-def defs_request(filter: str | None = None, limit: int | None = None) -> Grid:
-    """Definitions, by filter or all: for ``ops``, ``defs``, ``libs`` and ``filetypes``."""
-    row: dict[str, Any] = {} if filter is None else {"filter": filter}
-    if limit is not None:
-        row["limit"] = Number(limit)
-    return _one_row(row) if row else Grid()
 
 
 def his_read_request(of: Id, span: Range) -> Grid:
@@ -279,7 +254,7 @@ def his_read_id0_request(ids: Ids, span: Range) -> Grid:
     ['range', 'id0', 'id1']
     """
     refs = {f"id{number}": of for number, of in enumerate(as_refs(ids, "hisRead"))}
-    return _one_row({"range": range_text(span)} | refs)
+    return _one_row({"range": range_text(span), **refs})
 
 
 def point_write_array_request(of: Id) -> Grid:
@@ -288,10 +263,10 @@ def point_write_array_request(of: Id) -> Grid:
 
 
 def point_write_request(
-    of: Id, level: int, val: Any, who: str = "", duration: Number | timedelta | None = None
+    of: Id, level: int, val: object, who: str = "", duration: Number | timedelta | None = None
 ) -> Grid:
     """A value at a level of the priority array; None takes the level's value away."""
-    row: dict[str, Any] = {"id": as_ref(of), "level": Number(_level(level)), "val": as_kind(val)}
+    row: dict[str, object] = {"id": as_ref(of), "level": Number(_level(level)), "val": as_kind(val)}
     if who:
         row["who"] = who
     if duration is not None:
@@ -299,10 +274,10 @@ def point_write_request(
     return _one_row(row)
 
 
-def _level(level: Any) -> int:
+def _level(level: object) -> int:
     # Tables of levels have them as float64.
     if not isinstance(level, Real) or not float(level).is_integer():
-        raise MetadataError(f"level={level!r} is none; expected a whole number from 1 (strongest) to 17")
+        raise MetadataError(f"level must be a whole number from 1 (strongest) to 17; got {level!r}")
     return int(float(level))
 
 
@@ -311,7 +286,7 @@ def watch_sub_request(
 ) -> Grid:
     """A new watch, or more points for the watch `watch_id`."""
     # Haxall wants watchDis also where a watchId says which watch is meant.
-    meta: dict[str, Any] = {} if watch_id is None else {"watchId": watch_id}
+    meta: dict[str, object] = {} if watch_id is None else {"watchId": watch_id}
     meta["watchDis"] = watch_dis
     if lease is not None:
         meta["lease"] = as_kind(lease)
@@ -333,7 +308,7 @@ def watch_close_request(watch_id: str) -> Grid:
     return Grid({"watchId": watch_id, "close": MARKER})
 
 
-def invoke_action_request(of: Id, action: str, args: Mapping[str, Any] | Grid | None = None) -> Grid:
+def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid | None = None) -> Grid:
     """An action of a record, with at most one row of arguments."""
     meta = {"id": as_ref(of), "action": action}
     if isinstance(args, Grid):
@@ -352,14 +327,14 @@ def eval_all_request(exprs: Iterable[str]) -> Grid:
     Raises
     ------
     MetadataError
-        There are none, or something is no text.
+        There are none, or one is not a text.
     """
     texts = [exprs] if isinstance(exprs, str) else list(exprs)
     if not texts:
         raise MetadataError("evalAll: no expressions were given")
     for text in texts:
         if not isinstance(text, str):
-            raise MetadataError(f"evalAll: {text!r} is no Axon expression; expected a text")
+            raise MetadataError(f"evalAll: an Axon expression must be a text; got {text!r}")
     return Grid({}, ["expr"], [texts])
 
 
@@ -380,7 +355,7 @@ def ids_of(request: Grid) -> list[Ref]:
     return list(dict.fromkeys(value for value in found if isinstance(value, Ref)))
 
 
-def query_of(request: Grid) -> dict[str, Any] | None:
+def query_of(request: Grid) -> dict[str, Value] | None:
     """The cells of a request that can go into a query string, or None where it needs a body.
 
     One row without meta and without nulls is what GET can carry (standard: HttpApi, section Requests).

@@ -409,7 +409,8 @@ def test_every_op_of_the_table_is_a_method_and_every_op_takes_raw() -> None:
     for op in OPS.values():
         if op.name in ("commit", "close"):
             continue
-        signature = inspect.signature(getattr(Client, op.python))
+        python_name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in op.name)
+        signature = inspect.signature(getattr(Client, python_name))
         assert signature.parameters["raw"].default is False
         assert signature.parameters["raw"].kind is inspect.Parameter.KEYWORD_ONLY
     parameters = inspect.signature(Client).parameters

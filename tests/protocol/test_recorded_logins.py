@@ -112,7 +112,7 @@ every_recording = pytest.mark.parametrize("of", [HAXALL, HAYSTACK_PY], ids=["hax
 
 
 def replay(of: Recording, password: str) -> tuple[list[str], str]:
-    steps = login(Credentials(of.user, Secret(password)), uri="http://10.0.0.1/api")
+    steps = login(Credentials(of.user, Secret(password)), "http://10.0.0.1/api")
     sent: list[str] = []
     try:
         step = next(steps)
