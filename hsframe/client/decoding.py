@@ -64,20 +64,15 @@ class Decoder:
             raise failure
         if answer.status == 204:
             return Grid()
-        problem: CodecError | None = None
-        grid: Grid | None = None
         try:
             grid = await self._decoded(answer)
+            if failure is None and is_other_json(answer, op.name):
+                start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+                raise CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
         except CodecError as error:
-            problem = error
-        if failure is not None and (grid is None or not grid.is_error):
+            raise failure or self.placed(error, op) from None
+        if failure is not None and not grid.is_error:
             raise failure
-        if problem is None and is_other_json(answer, op.name):
-            start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-            problem = CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
-        if problem is not None:
-            raise self.placed(problem, op)
-        assert grid is not None
         return grid
 
     async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:

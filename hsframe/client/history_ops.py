@@ -122,6 +122,7 @@ class HistoryOps(RecordOps[AnswerT]):
 
         Memory stays at a few pieces, however long the history is. The batches are the whole only if the loop ends
         without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
+        The points' records are read before, once: they tell what a column holds that begins with nothing but nulls.
 
         Parameters
         ----------
@@ -143,7 +144,8 @@ class HistoryOps(RecordOps[AnswerT]):
         Raises
         ------
         CodecError
-            The body is malformed, or a column holds several units, which no Arrow column can.
+            The body is malformed, or a column holds several units (or another one than its record said while it was
+            silent), which no Arrow column can.
         """
         if isinstance(ids, str | Ref):
             request = request_grids.his_read_request(ids, range)

@@ -56,14 +56,10 @@ async def record_batches(
     async with aclosing(_with_end(calls.stream(op, request))) as pieces:
         async for piece in pieces:
             decoder = decoder or _decoder(calls.decoder.format_of(piece), refs, facts, is_batch, na_columns)
-            problem: CodecError | None = None
-            batches: list[pa.RecordBatch] = []
             try:
                 batches = decoder.feed(piece) if piece else decoder.finish()
             except CodecError as error:
-                problem = error
-            if problem is not None:
-                raise calls.decoder.placed(problem, op)
+                raise calls.decoder.placed(error, op) from None
             if decoder.header is not None and not checked:
                 checked = True
                 check_answer(decoder.header, op.name, calls.url(op.name), refs)

@@ -64,33 +64,25 @@ class TLSConfig:
         return context
 
     def _load_authorities(self, context: ssl.SSLContext, path: Path) -> None:
-        problem = ""
         try:
             if path.is_dir():
                 context.load_verify_locations(capath=path)
             else:
                 context.load_verify_locations(cafile=path)
         except (OSError, ssl.SSLError) as error:
-            problem = str(error)
-        if problem:
             raise MetadataError(
-                f"tls: ca_certificates_path {str(path)!r} cannot be used: {problem}; expected PEM files"
-            )
+                f"tls: ca_certificates_path {str(path)!r} cannot be used: {error}; expected PEM files"
+            ) from None
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         assert self.certificate_path is not None
         key = self.private_key_path
-        problem = ""
         try:
             # A callable, and one that never asks: without a password OpenSSL would prompt on the terminal.
             context.load_cert_chain(self.certificate_path, key, password=lambda: self.key_password or "")
         except (OSError, ssl.SSLError, ValueError) as error:
-            problem = str(error)
-        if problem:
-            files = f"certificate_path {fspath(self.certificate_path)!r}" + (
-                "" if key is None else f" and private_key_path {fspath(key)!r}"
-            )
+            key_file = "" if key is None else f" and private_key_path {fspath(key)!r}"
             raise MetadataError(
-                f"tls: {files} cannot be used: {problem}; expected PEM files that belong together, and key_password if "
-                "the key is encrypted"
-            )
+                f"tls: certificate_path {fspath(self.certificate_path)!r}{key_file} cannot be used: {error}; expected "
+                "PEM files that belong together, and key_password if the key is encrypted"
+            ) from None

@@ -38,7 +38,7 @@ _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
 )
 _SHOWN_CHARS: Final = 120
-_REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
+_REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # a sentence may end behind it
 
 
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
@@ -67,7 +67,7 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
         Meta ``incomplete`` or ``more``.
     """
     if grid.is_error:
-        raise _call_error(grid, f"{op} at {url}", [of.val for of in ids])
+        raise _call_error(grid, f"{op} at {url}", list(ids))
     for name in ("incomplete", "more"):
         why = grid.meta.get(name)
         if why is None or why is False or (limit is not None and len(grid) >= limit):
@@ -87,7 +87,7 @@ def _incomplete_words(why: Value, grid: Grid) -> str:
     return why if isinstance(why, str) else "" if limit is None else f"limit {limit}"
 
 
-def _call_error(grid: Grid, where: str, asked: list[str]) -> CallError:
+def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     trace = str(grid.meta.get("errTrace") or "")
     first_line = trace.strip().splitlines()[0].strip() if trace.strip() else ""
     kind = str(grid.meta.get("errType") or "")
@@ -97,12 +97,14 @@ def _call_error(grid: Grid, where: str, asked: list[str]) -> CallError:
         message += f" ({kind})"
     if not (_UNKNOWN.search(kind) or _UNKNOWN.search(said)):
         return CallError(message, grid)
-    named = _REF.findall(said) or _REF.findall(first_line)
-    unknown = [of for of in asked if of in named] or (asked if len(asked) == 1 else named)
+    found = [Ref(val) for val in _REF.findall(said) or _REF.findall(first_line)]
+    unknown = [of for of in asked if any(_fits(one, of) for one in found)] or found
+    if not unknown and len(asked) == 1:
+        unknown = list(asked)
     # An unknown watch or name is no unknown record, and has no id.
     if not unknown and not re.search(r"rec", kind, re.IGNORECASE):
         return CallError(message, grid)
-    return UnknownRecError(message, ids=unknown, grid=grid)
+    return UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
 
 
 def named(ids: Sequence[Ref]) -> str:

@@ -52,20 +52,9 @@ class TruncatedBodyError(CodecError, LineCutError):
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """An HTTP request.
+    """An HTTP request: `url` without credentials and query, `op` for messages, `params` for the query.
 
-    Parameters
-    ----------
-    method : str
-    url : str
-        Without credentials and query.
-    op : str
-        For messages.
-    headers : mapping
-        Not shown in the repr: they may hold a token.
-    params : mapping, optional
-        The query.
-    body : bytes, optional
+    The headers may hold a token, so the repr does not show them.
     """
 
     method: str

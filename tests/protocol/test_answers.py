@@ -55,6 +55,10 @@ def test_an_error_grid_without_dis() -> None:
         ({"dis": 'UnknownRecErr: @p:demo:r:1 "x"'}, (), ("p:demo:r:1",)),
         ({"dis": "Unknown id: @a"}, (A,), ("a",)),
         ({"dis": "Record not found"}, (A,), ("a",)),
+        ({"dis": "Unknown rec @a."}, (A,), ("a",)),
+        ({"dis": "Unknown id: @p:demo:r:a"}, (A, B), ("a",)),
+        # An action on one record that looks for another.
+        ({"dis": "UnknownRecErr: @other"}, (A,), ("other",)),
         ({"errType": "haystack::UnknownRecErr"}, (A, B), ()),
     ],
 )
