@@ -8,7 +8,7 @@ A short tour, from the bottom:
 - ``trend``: histories to a frame: one index, one column a point; wide, long or one frame each
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
-- ``match``: which point a column belongs to; ``his_grids``: a frame to the grids that ``hisWrite`` takes
+- ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite
 - ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
 """
 

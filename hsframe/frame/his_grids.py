@@ -1,14 +1,14 @@
 """A frame to the samples of its points, and to the grids that ``hisWrite`` takes.
 
 What cannot be written right is refused, with the column and the first place named. Columns are matched and looked at
-once (:class:`FrameColumns`, which needs no server), and checked against their points once: what is sent, compared and
+once (:func:`frame_columns`, which needs no server), and checked against their points once: what is sent, compared and
 reported are the same :class:`PointSamples`. The instants are those of the index, whatever zone it shows them in; the
 zone name written is the one of the points' records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from hsframe.unit_array.scalars import unit_of
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["FrameColumns", "PointSamples", "batch_grid", "frame_to_his_grids"]
+__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "frame_to_his_grids"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -91,7 +91,8 @@ def frame_to_his_grids(
     ('2024-07-01T08:00:00-04:00', Number(2.5, 'kW'), Col('v0', {'id': Ref('a')}))
     """
     by_zone: dict[str, list[PointSamples]] = {}
-    for samples in FrameColumns(df, points, known, inf=inf, convert=convert).samples():
+    for column in frame_columns(df, points, known, inf=inf, convert=convert):
+        samples = column.samples(column.point)
         by_zone.setdefault(samples.tz, []).append(samples)
     return [batch_grid(some) for some in by_zone.values() if any(len(samples.ts_us) for samples in some)]
 
@@ -144,56 +145,28 @@ def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
     return column.sliced(column.values.take(pa.array(places, mask=places < 0)), None)
 
 
-class FrameColumns:
+def frame_columns(
+    df: pd.DataFrame | pd.Series[Any],
+    points: Any = None,
+    known: Iterable[Point] = (),
+    *,
+    inf: Literal["refuse", "send"] = "refuse",
+    convert: bool = False,
+) -> list[FrameColumn]:
     """The columns of a frame, each with its point: all that can be checked before a record is read, is.
 
-    Parameters
-    ----------
-    df, points, known, inf, convert
-        As for :func:`frame_to_his_grids`, and so are the errors.
-
-    Attributes
-    ----------
-    points : dict of label to Point
-        What is known of them, as far as the frame and the caller tell.
+    Parameters and errors are those of :func:`frame_to_his_grids`.
     """
-
-    def __init__(
-        self,
-        df: pd.DataFrame | pd.Series[Any],
-        points: Any = None,
-        known: Iterable[Point] = (),
-        *,
-        inf: Literal["refuse", "send"] = "refuse",
-        convert: bool = False,
-    ) -> None:
-        if inf not in ("refuse", "send"):
-            raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
-        self._inf, self._convert = inf, convert
-        frame = frame_of(df)
-        self._ts_us, order = _checked_instants(frame)
-        self.points = match_columns(frame, points, known)
-        self._columns = [_Column(label, point.id, frame, order) for label, point in self.points.items()]
-
-    def samples(self, records: Mapping[str, Point] | None = None) -> list[PointSamples]:
-        """The samples of each column, in the order of the columns; a column without any is there too.
-
-        Parameters
-        ----------
-        records : mapping of id to Point, optional
-            The points as the server has them; by default :attr:`points`.
-        """
-        found = []
-        for column, matched in zip(self._columns, self.points.values(), strict=True):
-            point = matched if records is None else records[matched.id]
-            values = column.values_for(point, refuse_inf=self._inf == "refuse", convert=self._convert)
-            ts_us = self._ts_us if column.filled is None else self._ts_us[column.filled]
-            found.append(PointSamples(point, column.zone_of(point), ts_us, values))
-        return found
+    if inf not in ("refuse", "send"):
+        raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
+    frame = frame_of(df)
+    ts_us, order = _checked_instants(frame)
+    matched = match_columns(frame, points, known)
+    return [FrameColumn(label, point, frame, ts_us, order, inf, convert) for label, point in matched.items()]
 
 
-def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order | None]:
-    """Epoch microseconds, increasing, and the order that makes them so; None where they are in order."""
+def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
+    """Epoch microseconds, increasing, and the row of each."""
     index = df.index
     columns = ", ".join(repr(label) for label in df.columns[:5]) + (", ..." if len(df.columns) > 5 else "")
     if not isinstance(index, pd.DatetimeIndex):
@@ -215,8 +188,6 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order | None]:
             f"{name} of the columns {columns}, row {row}: NaT is no instant; drop that row; nothing was sent"
         )
     ts_us: Instants = index.as_unit("us").asi8
-    if bool(np.all(np.diff(ts_us) > 0)):
-        return ts_us, None
     order = np.argsort(ts_us, kind="stable")
     ts_us = ts_us[order]
     if len(same := np.flatnonzero(ts_us[1:] == ts_us[:-1])):
@@ -230,17 +201,19 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order | None]:
     return ts_us, order
 
 
-class _Column:
+class FrameColumn:
     """One column of a frame: what its samples are, whichever point they go to, and then what they are for a point.
 
-    `cells` are the samples in the order of time, `rows` their places in the frame, and `filled` says which of all
-    instants have one; None: all. `units` says which samples, if they are Numbers, are in which unit.
+    `point` is what is known of its point so far. `cells` are its samples, `ts_us` their instants, increasing, and
+    `rows` their rows in the frame; `units` says which of them, if they are Numbers, are in which unit.
     """
 
-    def __init__(self, label: Hashable, ident: str, frame: pd.DataFrame, order: Order | None) -> None:
-        self.label = label
-        self.ident = ident
+    def __init__(
+        self, label: Hashable, point: Point, frame: pd.DataFrame, ts_us: Instants, order: Order, inf: str, convert: bool
+    ) -> None:
+        self.label, self.point = label, point
         self.index = frame.index
+        self.inf, self.convert = inf, convert
         self.units: dict[str | None, slice | Bools] = {}
         array: Any = frame[label].array
         dtype = array.dtype
@@ -249,9 +222,9 @@ class _Column:
         filled = ~np.asarray(pd.isna(array), dtype=bool)
         if has_objects:
             filled &= np.fromiter(map(_is_sample, array), dtype=bool, count=len(array))
-        order = np.arange(len(filled)) if order is None else order
-        self.filled = None if filled.all() else filled[order]
-        self.rows: Order = order if self.filled is None else order[self.filled]
+        keep = filled[order]
+        self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # columns without holes share the frame's instants
+        self.rows: Order = order[keep]
         if dtype.kind == "b":
             self.kind, cells = "Bool", pd.Series(array).to_numpy(dtype=bool, na_value=False)
         elif dtype.kind in "iuf":
@@ -280,8 +253,8 @@ class _Column:
             self.units = {unit: units == unit for unit in set(units.tolist())}
             self.cells = np.array([float(cell) for cell in self.cells], dtype=np.float64)
 
-    def values_for(self, point: Point, *, refuse_inf: bool, convert: bool) -> ArrowColumn:
-        """The samples, checked against their point."""
+    def samples(self, point: Point) -> PointSamples:
+        """The samples, checked against all that is known of their point."""
         if point.kind not in (None, self.kind) and len(self.cells):
             raise self.error(
                 MetadataError,
@@ -290,16 +263,21 @@ class _Column:
                 "check that the column belongs to this point",
             )
         if self.kind == "Bool":
-            return BoolColumn(pa.array(self.cells, pa.bool_()))
-        if self.kind == "Str":
-            return StrColumn(pa.array(self.cells, pa.string()))
+            values: ArrowColumn = BoolColumn(pa.array(self.cells, pa.bool_()))
+        elif self.kind == "Str":
+            values = StrColumn(pa.array(self.cells, pa.string()))
+        else:
+            values = self._numbers(point)
+        return PointSamples(point, self._zone_name(point), self.ts_us, values)
+
+    def _numbers(self, point: Point) -> NumberColumn:
         floats: Floats = self.cells
         named = sorted(unit for unit in self.units if unit is not None)
         wanted = point.unit if point.is_known else next(iter(named), None)
         for unit in named:
             if len(self.cells) and not same_unit(unit, wanted):
-                floats = self._converted(floats, unit, point, wanted, convert=convert)
-        if refuse_inf and (infinite := np.isinf(floats)).any():
+                floats = self._converted(floats, unit, point, wanted)
+        if self.inf == "refuse" and (infinite := np.isinf(floats)).any():
             place = int(np.argmax(infinite))
             raise self.error(
                 MetadataError,
@@ -309,7 +287,7 @@ class _Column:
             )
         return NumberColumn(pa.array(floats), wanted)
 
-    def _converted(self, floats: Floats, unit: str, point: Point, wanted: str | None, *, convert: bool) -> Floats:
+    def _converted(self, floats: Floats, unit: str, point: Point, wanted: str | None) -> Floats:
         """The numbers, those in one unit converted to the unit that is wanted."""
         which = self.units[unit]
         what = f"the column is in {unit}, the point in {wanted}"
@@ -319,7 +297,7 @@ class _Column:
         elif wanted is None:
             what = f"the column is in {unit}, the point has no unit"
             way_out = f"take the unit off with df[{self.label!r}].hs.magnitude() if that is meant"
-        elif not convert:
+        elif not self.convert:
             way_out = f"convert it with df.hs.to({{{self.label!r}: {wanted!r}}}), or pass convert=True"
         else:
             try:
@@ -330,29 +308,30 @@ class _Column:
                 what, way_out = str(error), "write it to a point of its own unit"
         raise self.error(UnitError, 0 if isinstance(which, slice) else int(np.argmax(which)), what, way_out)
 
-    def zone_of(self, point: Point) -> str:
+    def _zone_name(self, point: Point) -> str:
         """The Haystack name of the zone in which the times are written."""
-        where = f"column {self.label!r} (point @{point.id})"
+        index = self.index
+        assert isinstance(index, pd.DatetimeIndex)
+        assert index.tz is not None
         try:
-            if point.tz is not None:
-                zone_key(point.tz)
-                return point.tz
-            assert isinstance(self.index, pd.DatetimeIndex)
-            assert self.index.tz is not None
-            return haystack_name(self.index.tz)
+            if point.tz is None:
+                return haystack_name(index.tz)
+            zone_key(point.tz)
         except ZoneError as error:
-            if point.tz is not None:
-                raise ZoneError(f"{where}: {error}; nothing was sent") from None
-            raise ZoneError(
-                f"{where}: the zone of the point is not known, and the index does not tell one: {error}; give the "
-                f"point with its tz, as in points={{{self.label!r}: record}}; nothing was sent"
-            ) from None
+            what = str(error)
+            if point.tz is None:
+                what = (
+                    f"the zone of the point is not known, and the index does not tell one: {error}; give the point "
+                    f"with its tz, as in points={{{self.label!r}: record}}"
+                )
+            raise ZoneError(f"column {self.label!r} (point @{point.id}): {what}; nothing was sent") from None
+        return point.tz
 
     def error(self, kind: type[HsFrameError], place: int, what: str, way_out: str) -> HsFrameError:
         """An error that names the column, its point and the row of a sample."""
         row = int(self.rows[place])
         return kind(
-            f"column {self.label!r} (point @{self.ident}), row {row}, {self.index[row]}: {what}; {way_out}; "
+            f"column {self.label!r} (point @{self.point.id}), row {row}, {self.index[row]}: {what}; {way_out}; "
             "nothing was sent"
         )
 

@@ -69,13 +69,10 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
     twice = df.columns[df.columns.duplicated()]
     if len(twice):
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one, so that each has its own point")
-    if isinstance(points, Mapping) and not isinstance(points.get("id"), Ref | str):
-        explicit = _explicit(df, points)
-        listed: list[Point] = []
-    elif isinstance(points, Mapping) and "id" in df.columns:
-        explicit, listed = _explicit(df, points), []
-    else:
-        explicit, listed = {}, [] if points is None else as_points(points)
+    # A mapping with an id is a record, unless a column is called so.
+    by_column = isinstance(points, Mapping) and ("id" in df.columns or not isinstance(points.get("id"), Ref | str))
+    explicit = _explicit(df, points) if by_column else {}
+    listed = [] if by_column or points is None else as_points(points)
     catalog = points_of(df)
     session = list(known)
     # What was read last knows best.

@@ -13,13 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
 from hsframe.durations import SECOND_US
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History, Instants
-from hsframe.frame.values import same_unit
+from hsframe.frame.values import null_mask, same_unit
 from hsframe.kinds import Number
 
 __all__ = ["DIFFERENT", "MISSING", "SAME", "Comparison", "compare"]
@@ -97,7 +96,7 @@ def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
     at = int(np.argmin(same))
     row = int(rows[at])
     there = stored[at]
-    if isinstance(there, int | float) and not isinstance(there, bool):
+    if _is_number(there):
         there = Number(there if isinstance(there, int) else float(there), unit or meant.point.unit)
     return Comparison(state, row, there, meant.values[row])
 
@@ -128,24 +127,18 @@ def _joined(found: Sequence[History]) -> tuple[Instants, npt.NDArray[Any], str |
 def _cells(history: History) -> tuple[Instants, npt.NDArray[Any]]:
     """The samples that are there: doubles in the point's unit, or plain values, NA and Numbers of other units."""
     column, own = history.values, history.point.unit
+    there = ~null_mask(column)
+    cells = np.empty(len(there), dtype=object)
     if isinstance(column, NumberColumn) and column.na is None and _is_own(column.unit, own):
-        array = _whole(column.values)
-        valid = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), np.bool_)
-        return history.ts_us[valid], np.asarray(array.to_numpy(zero_copy_only=False), np.float64)[valid]
-    items = [cell.val if isinstance(cell, Number) and _is_own(cell.unit, own) else cell for cell in column]
-    cells = np.empty(len(items), dtype=object)
-    cells[:] = items
-    valid = np.fromiter((item is not None for item in items), dtype=np.bool_, count=len(items))
-    return history.ts_us[valid], cells[valid]
+        cells = np.asarray(column.values.to_numpy(zero_copy_only=False), np.float64)
+    else:
+        cells[:] = [cell.val if isinstance(cell, Number) and _is_own(cell.unit, own) else cell for cell in column]
+    return history.ts_us[there], cells[there]
 
 
 def _is_own(unit: str | None, own: str | None) -> bool:
     # Without a unit on either side there is nothing that could be told apart.
     return unit is None or own is None or same_unit(unit, own)
-
-
-def _whole(values: Any) -> Any:
-    return pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
 
 
 def _same(meant: ArrowColumn, rows: npt.NDArray[np.intp], stored: npt.NDArray[Any]) -> Bools:
@@ -154,12 +147,13 @@ def _same(meant: ArrowColumn, rows: npt.NDArray[np.intp], stored: npt.NDArray[An
         kind = bool if isinstance(meant, BoolColumn) else str
         pairs = zip(wanted.tolist(), stored.tolist(), strict=True)
         return np.array([isinstance(cell, kind) and cell == want for want, cell in pairs], dtype=np.bool_)
-    if stored.dtype == np.float64:
-        return _same_numbers(wanted, stored)
-    numeric = np.array([isinstance(cell, int | float) and not isinstance(cell, bool) for cell in stored], np.bool_)
-    floats = np.full(len(stored), np.nan)
-    floats[numeric] = stored[numeric].astype(np.float64)
-    return _same_numbers(wanted, floats)
+    if stored.dtype != np.float64:
+        stored = np.array([cell if _is_number(cell) else np.nan for cell in stored], dtype=np.float64)
+    return _same_numbers(wanted, stored)
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64]) -> Bools:

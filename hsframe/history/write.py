@@ -1,6 +1,6 @@
 """Writing histories: what was checked is sent, and what is called written was taken by the server.
 
-The samples come from :class:`hsframe.frame.his_grids.FrameColumns`, which refuses what cannot be written right before
+The samples come from :func:`hsframe.frame.his_grids.frame_columns`, which refuses what cannot be written right before
 anything is sent. Several points of one zone go as a batch; but a server may answer a batch with 200 and forget it
 (haystack-py), so a batch is believed only when it has been read back, and what was not found is written point by
 point. The same samples again change nothing, so repeating is safe.
@@ -157,15 +157,12 @@ class _Writer:
         try:
             for piece in _pieces(batch_grid([entry.samples for entry in entries]), self.longest_body()):
                 await self.send(piece, entries, proves=False)
-        except (CallError, HTTPStatusError) as error:
+        except (CallError, NetworkError, AuthError) as error:
             if _concerns_all(error):
                 self.stopped = error
-                return entries
-            _log.info("a batch hisWrite was refused: %s; writing point by point", error)
-            self.batch_refused = True
-            return entries
-        except (NetworkError, AuthError) as error:
-            self.stopped = error
+            else:
+                _log.info("a batch hisWrite was refused: %s; writing point by point", error)
+                self.batch_refused = True
             return entries
         try:
             left = await look_for(self.client, entries, max_concurrency=self.max_concurrency, pauses_s=_BATCH_PAUSES_S)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -150,20 +151,24 @@ class WriteReport:
             columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
         return pd.DataFrame(columns)
 
-    def attach(self, error: BaseException) -> None:
+    @contextmanager
+    def on_errors(self) -> Iterator[None]:
         """Put onto whatever breaks off a write what was stored: a note, and ``report``, a row a point."""
-        groups: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            groups.setdefault(_status(entry, "broken off"), []).append(entry)
-        parts = [f"{status}: {_named(groups[status])}" for status in _STATUSES if status in groups]
-        error.report = self.table("broken off")  # type: ignore[attr-defined]  # any exception takes attributes
-        error.add_note(
-            f"{'; '.join(parts)}. The same write again is harmless: it sends the same samples; the report of this "
-            "error (error.report) has a row a point"
-        )
-
-
-_STATUSES: Final = ("written", "partly written", "unknown", "not written")
+        try:
+            yield
+        except BaseException as error:
+            error.report = self.table("broken off")  # type: ignore[attr-defined]  # any exception takes attributes
+            groups: dict[str, list[Entry]] = {
+                name: [] for name in ("written", "partly written", "unknown", "not written")
+            }
+            for entry in self.entries:
+                groups[_status(entry, "broken off")].append(entry)
+            said = "; ".join(f"{status}: {_named(entries)}" for status, entries in groups.items() if entries)
+            error.add_note(
+                f"{said}. The same write again is harmless: it sends the same samples; the report of this error "
+                "(error.report) has a row a point"
+            )
+            raise
 
 
 def _status(entry: Entry, kind: str) -> str:

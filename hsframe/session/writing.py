@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError
-from hsframe.frame.his_grids import FrameColumns
+from hsframe.frame.his_grids import frame_columns
 from hsframe.history.records import read_records
 from hsframe.history.verify import look
 from hsframe.history.write import settle, write_histories
@@ -59,16 +59,15 @@ async def write_frame(
     max_concurrency : int
         How many requests run at once.
     """
-    columns = await in_thread(functools.partial(FrameColumns, df, points, known, inf=inf, convert=convert))
-    read = await read_records(client, [point.id for point in columns.points.values()])
-    records = {record.id: record for record in read}
-    remember(record.point for record in read)
-    samples = await in_thread(columns.samples, {record.id: record.point for record in read})
+    columns = await in_thread(functools.partial(frame_columns, df, points, known, inf=inf, convert=convert))
+    records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
+    remember(record.point for record in records.values())
+    samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
     report = WriteReport(samples, records)
     if dry_run:
         await look(client, report.entries, max_concurrency=max_concurrency)
         return report.table("dry run")
-    with _accounted(report):
+    with report.on_errors():  # also onto a second cancellation, while the first is looked after
         try:
             await write_histories(client, report, max_concurrency=max_concurrency)
             if verify:
@@ -78,16 +77,6 @@ async def write_frame(
             await _settle(client, report, wait_s, max_concurrency)
             raise
     return report.table("verified" if verify else "written")
-
-
-@contextmanager
-def _accounted(report: WriteReport) -> Iterator[None]:
-    """Puts the report onto whatever breaks off a write: the error, its cancellation, or a second one meanwhile."""
-    try:
-        yield
-    except BaseException as error:
-        report.attach(error)
-        raise
 
 
 async def _settle(client: Client, report: WriteReport, wait_s: float, max_concurrency: int) -> None:

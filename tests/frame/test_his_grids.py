@@ -7,12 +7,15 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.his_grids import frame_to_his_grids
+from hsframe.frame.his_grids import PointSamples, batch_grid, frame_to_his_grids
 from hsframe.frame.points import Point
 from hsframe.grid import Col
 from hsframe.kinds import NA, Number, Ref
@@ -116,6 +119,7 @@ def test_plain_numbers_are_in_the_points_unit():
         pd.array([1, None, 3], dtype="float64[pyarrow]"),
         [Number(1, "kW"), None, Number(3, "kW")],
         [Number(1), NA, Number(3, "kilowatt")],
+        [Number(1), Number(float("nan")), 3],
         np.array([1, np.nan, np.int64(3)], dtype=object),
     ):
         (grid,) = meter(values)
@@ -123,6 +127,21 @@ def test_plain_numbers_are_in_the_points_unit():
         assert list(grid.column("v0")) == [cell for cell in expected if cell is not None]
     (grid,) = meter(np.array([1, 2, 3], dtype=np.int32))
     assert grid[1]["v0"] == Number(2, "kW")
+
+
+@given(st.lists(st.sets(st.integers(-3, 12)), min_size=1, max_size=4))
+def test_a_batch_has_a_row_an_instant_of_any_point(instants):
+    batch = [
+        PointSamples(
+            METER, "UTC", np.array(sorted(us), np.int64), NumberColumn(pa.array([float(u) for u in sorted(us)]), "kW")
+        )
+        for us in instants
+    ]
+    grid = batch_grid(batch)
+    union = sorted(set().union(*instants))
+    assert grid.columns[0].values.to_pylist() == union
+    for us, column in zip(instants, grid.columns[1:], strict=True):
+        assert list(column) == [Number(u, "kW") if u in us else None for u in union]
 
 
 def test_a_series_is_a_frame_of_one_column():

@@ -16,7 +16,7 @@ import pytest
 import hsframe
 from hsframe.columns import ArrowColumn, NumberColumn, StrColumn
 from hsframe.errors import CallError, HTTPStatusError, RequestTimeoutError
-from hsframe.frame.his_grids import FrameColumns, PointSamples
+from hsframe.frame.his_grids import PointSamples, frame_columns
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
@@ -286,9 +286,8 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
         {name: np.arange(rows, dtype=np.float64) for name in names},
         pd.DatetimeIndex(FIRST_US + np.arange(rows) * MINUTE_US, dtype="datetime64[us, UTC]"),
     )
-    report = WriteReport(
-        FrameColumns(df, points).samples(), {name: PointRecord(point) for name, point in points.items()}
-    )
+    samples = [column.samples(column.point) for column in frame_columns(df, points)]
+    report = WriteReport(samples, {name: PointRecord(point) for name, point in points.items()})
     asyncio.run(write_histories(client, report))  # type: ignore[arg-type]
 
 
