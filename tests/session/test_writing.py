@@ -171,7 +171,7 @@ def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
 ) -> None:
     monkeypatch.setattr(writing, "_SETTLE_S", 0.5)
     monkeypatch.setattr(writing, "_SETTLE_WHEN_CANCELLED_S", 0.2)
-    options = {} if cancelled else {"timeout": 0.3}
+    options = {} if cancelled else {"timeout": 0.5}
     error = struck(building, "mute", lambda task: cancelled and task.cancel(), **options)
     assert isinstance(error, asyncio.CancelledError if cancelled else NetworkError)
     check(error, building, known=False)
@@ -203,12 +203,14 @@ def test_a_second_cancellation_ends_it_at_once(building: RunningServer, monkeypa
 
 
 def test_a_time_out_around_it(building: RunningServer) -> None:
-    async def run(uri: str) -> None:
-        async with Client(uri, "demo", "demo") as client, asyncio.timeout(1):
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        async with Client(line.uri, "demo", "demo") as client, asyncio.timeout(None) as limit:
+            line.at_fault = lambda: loop.call_soon_threadsafe(limit.reschedule, loop.time())
             await write(client, frame())
 
     with bad_line(building.uri, 3, "hang") as line, pytest.raises(TimeoutError) as caught:
-        asyncio.run(run(line.uri))
+        asyncio.run(run())
     assert isinstance(caught.value.__cause__, asyncio.CancelledError)
     check(caught.value.__cause__, building)
 
@@ -242,6 +244,6 @@ def test_a_time_out_of_the_runner(building: RunningServer, runner: Any) -> None:
         bad_line(building.uri, 3, "hang") as line,
         hsframe.connect(line.uri, "demo", "demo", runner=runner, timeout=60) as session,
     ):
-        with pytest.raises(hsframe.RequestTimeoutError, match="longer than 1 s") as caught:
-            session.run(functools.partial(write, df=frame()), timeout_s=1.0)
+        with pytest.raises(hsframe.RequestTimeoutError, match="longer than 2 s") as caught:
+            session.run(functools.partial(write, df=frame()), timeout_s=2.0)
         check(caught.value, building)
