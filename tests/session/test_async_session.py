@@ -127,6 +127,11 @@ def test_display_names_are_known_that_were_read(server: RunningServer) -> None:
             assert s.known_points == []
             await s.read("power or temp")
             assert [point.id for point in s.known_points] == ["kw", "oat", "lon"]
+            # A synchronous session takes another one after a fork or on another loop.
+            another = s.another()
+            assert another.known_points == s.known_points
+            assert (another.uri, another.user) == (s.uri, s.user)
+            assert another.client is not s.client
             frame = (await s.his_read("oat", DAY)).copy()
             frame.attrs.clear()
             assert (await s.his_write(frame, dry_run=True))["id"].tolist() == ["oat"]

@@ -127,7 +127,7 @@ def functions(shape: Shape) -> None:
     assert_type(hsframe.his_read("kw", "today", shape=shape), pd.DataFrame | dict[str, pd.DataFrame])
     assert_type(hsframe.read("point", limit=1), pd.DataFrame)
     assert_type(hsframe.nav(), pd.DataFrame)
-    assert_type(hsframe.latest("kw"), pd.DataFrame)
+    assert_type(hsframe.latest(["kw"]), pd.DataFrame)
     assert_type(hsframe.export("kw", "today", "today.parquet"), Path)
     assert_type(hsframe.his_write(pd.DataFrame(), dry_run=True), pd.DataFrame)
     assert_type(hsframe.eval_all(["1"]), list[pd.DataFrame])
