@@ -19,11 +19,11 @@ from hsframe.history.plan import Request
 from hsframe.protocol.http import LineCutError, TruncatedBodyError
 
 __all__ = [
+    "combined_error",
     "halvings_after",
-    "is_of_points",
+    "is_limit_of_points",
     "may_be_too_large",
     "may_come_from_a_point",
-    "one_for_all",
     "with_point",
 ]
 
@@ -58,7 +58,7 @@ def may_be_too_large(error: HsFrameError) -> bool:
     return halvings_after(error) > 0
 
 
-def is_of_points(error: HsFrameError) -> bool:
+def is_limit_of_points(error: HsFrameError) -> bool:
     """Whether an error speaks of a limit of points, and not of rows."""
     words = _words(error) if isinstance(error, CallError) and not isinstance(error, IncompleteError) else ""
     return bool(_LIMIT_WORDS.search(words) and _POINT_WORDS.search(words) and not _ROW_WORDS.search(words))
@@ -84,7 +84,7 @@ def with_point(error: HsFrameError, request: Request) -> HsFrameError:
     return type(error)(text, error.grid)
 
 
-def one_for_all(errors: Mapping[str, BaseException], total: int) -> BaseException:
+def combined_error(errors: Mapping[str, BaseException], total: int) -> BaseException:
     """One error for those of several points, by id: all are named if the server refused them."""
     first = next(iter(errors.values()))
     if len(errors) == 1 or not all(isinstance(error, CallError) for error in errors.values()):

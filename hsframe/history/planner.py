@@ -31,11 +31,11 @@ from hsframe.frame.histories import History
 from hsframe.history.answers import Part, answered, clipped, ignores_range, joined, sample_count
 from hsframe.history.concurrency import ConcurrencyLimit
 from hsframe.history.failures import (
+    combined_error,
     halvings_after,
-    is_of_points,
+    is_limit_of_points,
     may_be_too_large,
     may_come_from_a_point,
-    one_for_all,
     with_point,
 )
 from hsframe.history.plan import Batch, BatchKey, Group, Request, RequestLimits
@@ -285,7 +285,7 @@ class Planner:
         """What to do about an error: halve, go point by point, or give up."""
         many = len(request.records) > 1
         worth = halvings_after(error)
-        of_points = is_of_points(error)
+        of_points = is_limit_of_points(error)
         # Points are halved at most until each is alone; that is not counted.
         in_points = many and worth > 0 and (of_points or (origin.halvings >= _TIME_FIRST and self.answers > 0))
         halves = request.halves(in_points=in_points)
@@ -319,7 +319,7 @@ class Planner:
             if isinstance(result, BaseException)
         }
         if bad:
-            raise one_for_all(bad, len(results))
+            raise combined_error(bad, len(results))
         return [part for result in results if not isinstance(result, BaseException) for part in result or ()]
 
     def fail(self, error: HsFrameError, request: Request) -> list[Part]:

@@ -80,11 +80,7 @@ class ReadRequest:
             )
         if self.on_error not in ("raise", "warn", "catalog"):
             raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
-        if self.limit_rows is not None and self.limit_rows < 1:
-            raise MetadataError(f"limit_rows is {self.limit_rows}; a request must be allowed a row at least")
-        if self.chunk is not None and duration_us(self.chunk, "chunk") < SECOND_US:
-            raise MetadataError(f"chunk is {self.chunk!r}; a request reaches over a second at least")
-        _ = self.limits
+        _ = self.limits  # raises where they cannot be
 
     @property
     def intervals(self) -> IntervalSettings | None:
@@ -96,7 +92,11 @@ class ReadRequest:
     @property
     def limits(self) -> RequestLimits:
         """How large one request to the server may be, and how many run at once."""
+        if self.limit_rows is not None and self.limit_rows < 1:
+            raise MetadataError(f"limit_rows is {self.limit_rows}; a request must be allowed a row at least")
         window_us = None if self.chunk is None else duration_us(self.chunk, "chunk")
+        if window_us is not None and window_us < SECOND_US:
+            raise MetadataError(f"chunk is {self.chunk!r}; a request reaches over a second at least")
         limits = RequestLimits(window_us=window_us)
         given = {"rows": self.limit_rows, "max_concurrency": self.max_concurrency}
         return replace(limits, **{name: value for name, value in given.items() if value is not None})
@@ -139,6 +139,8 @@ async def _histories(
     kept = None if request.on_error == "raise" else failures
     records = await find_records(source, request.points, failures=kept)
     points = [record.point for record in records]
+    if not records:  # none is known: settings for some of them name nothing that could be found
+        return points, []
     if request.intervals is None:
         read = functools.partial(read_histories, source, records, request.span)
     else:

@@ -18,6 +18,7 @@ from hsframe.frame.points import ATTRS_KEY
 from hsframe.history.progress import Progress
 from hsframe.kinds import Number
 from hsframe.session.progress import progress_of
+from hsframe.session.reading import ReadRequest
 from hsframe.testing.server import RunningServer
 
 SPAN = "2026-11-01"  # 25 hours in New York
@@ -91,6 +92,22 @@ def test_a_warning_names_them_at_the_users_line(broken: RunningServer, session: 
         df = session.his_read(["@kw", "@oat", "@nope"], SPAN, on_error="warn")
     assert list(df.columns) == ["Power"]
     assert w[0].filename == __file__
+
+
+def test_settings_by_point_do_no_harm_where_no_point_is_known(session: hsframe.Session) -> None:
+    df = session.his_read("@nope", SPAN, on_error="catalog", interval="1h", agg={"@nope": "max"})
+    assert df.hs.catalog["status"].tolist() == ["failed"]
+
+
+def test_a_request_is_checked_before_there_is_anyone_to_ask() -> None:
+    with pytest.raises(hsframe.ZoneError, match="Nowhere"):
+        ReadRequest("@kw", SPAN, tz="Nowhere")
+    with pytest.raises(hsframe.MetadataError, match="header='name' is unknown"):
+        ReadRequest("@kw", SPAN, header="name")  # type: ignore[arg-type]
+    request = ReadRequest("@kw", SPAN, limit_rows=5, chunk="1D")
+    assert (request.limits.rows, request.limits.window_us, request.limits.max_concurrency) == (5, 86_400_000_000, 6)
+    with pytest.raises(AttributeError):
+        request.span = "today"  # type: ignore[misc]
 
 
 def test_an_empty_history_is_no_failure(session: hsframe.Session) -> None:
