@@ -21,6 +21,7 @@ __all__ = [
     "Op",
     "Range",
     "as_kind",
+    "as_range",
     "as_ref",
     "as_refs",
     "eval_all_request",
@@ -35,7 +36,6 @@ __all__ = [
     "point_write_array_request",
     "point_write_request",
     "query_of",
-    "range_text",
     "read_by_ids_request",
     "read_request",
     "watch_close_request",
@@ -181,7 +181,7 @@ def _moment_text(when: date) -> str:
     )
 
 
-def range_text(span: Range) -> str:
+def as_range(span: Range) -> str:
     """The text of a range for hisRead (standard: Ops, hisRead): as given, or from dates and aware datetimes.
 
     Parameters
@@ -199,7 +199,7 @@ def range_text(span: Range) -> str:
 
     Examples
     --------
-    >>> range_text((date(2026, 1, 1), date(2026, 1, 31)))
+    >>> as_range((date(2026, 1, 1), date(2026, 1, 31)))
     '2026-01-01,2026-01-31'
     """
     if isinstance(span, str):
@@ -234,12 +234,12 @@ def nav_request(nav_id: object = None) -> Grid:
 
 def his_read_request(of: Id, span: Range) -> Grid:
     """The history of one point."""
-    return _one_row({"id": as_ref(of), "range": range_text(span)})
+    return _one_row({"id": as_ref(of), "range": as_range(span)})
 
 
 def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid:
     """The histories of several points; `tz` is the Haystack name of the zone to answer in."""
-    meta = {"range": range_text(span)} | ({} if tz is None else {"tz": tz})
+    meta = {"range": as_range(span)} | ({} if tz is None else {"tz": tz})
     return _id_rows(as_refs(ids, "hisRead"), meta)
 
 
@@ -254,7 +254,7 @@ def his_read_id0_request(ids: Ids, span: Range) -> Grid:
     ['range', 'id0', 'id1']
     """
     refs = {f"id{number}": of for number, of in enumerate(as_refs(ids, "hisRead"))}
-    return _one_row({"range": range_text(span), **refs})
+    return _one_row({"range": as_range(span), **refs})
 
 
 def point_write_array_request(of: Id) -> Grid:

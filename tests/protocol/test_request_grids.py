@@ -107,18 +107,18 @@ def test_an_auto_point_write_has_a_null_value() -> None:
     ],
 )
 def test_ranges(span: Any, text: str) -> None:
-    assert request_grids.range_text(span) == text
+    assert request_grids.as_range(span) == text
 
 
 def test_a_naive_range_is_refused() -> None:
     with pytest.raises(ZoneError, match="no time zone"):
-        request_grids.range_text(datetime(2026, 1, 1))
+        request_grids.as_range(datetime(2026, 1, 1))
 
 
 @pytest.mark.parametrize("span", [None, 5, (), (date(2026, 1, 1), None), (date(2026, 1, 1),) * 3, ("a", "b")])
 def test_what_is_no_range_is_refused(span: Any) -> None:
     with pytest.raises(SpanError, match="a range of hisRead must be 'today'"):
-        request_grids.range_text(span)
+        request_grids.as_range(span)
 
 
 @pytest.mark.parametrize("bad", ["", "@", None, 3, b"a"])
