@@ -12,7 +12,16 @@ from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["SHORT_NAMES", "NeedsExact", "decode", "decode_exact", "encode", "encode_exact", "mime_of", "short_of"]
+__all__ = [
+    "SHORT_NAMES",
+    "NeedsExactParserError",
+    "decode",
+    "decode_exact",
+    "encode",
+    "encode_exact",
+    "mime_of",
+    "short_of",
+]
 
 _MIMES: Final = {
     "zinc": "text/zinc",
@@ -43,8 +52,8 @@ _LOOK_BYTES: Final = 65_536
 SHORT_NAMES: Final = tuple(_MIMES)
 
 
-class NeedsExact(Exception):
-    """Only the exact parser can read this body: it is unusual, or wrong, and then the error is the exact parser's."""
+class NeedsExactParserError(Exception):
+    """The body is so unusual, or so wrong, that only the exact parser can say what it is; raised by the quick ways."""
 
 
 def mime_of(short: str) -> str:
@@ -130,17 +139,14 @@ def decode(body: bytes | str, mime: str) -> Grid:
     """
     short = _short(mime)
     grid = None
-    try:
-        if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
-            from hsframe.codecs.histories import try_decode
+    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
+        from hsframe.codecs.histories import try_decode
 
-            grid = try_decode(body, short)
-        elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
-            from hsframe.codecs.entities import read_records
+        grid = try_decode(body, short)
+    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
+        from hsframe.codecs.entities import try_records
 
-            grid = read_records(body, short)
-    except NeedsExact:
-        pass
+        grid = try_records(body, short)
     return decode_exact(body, short) if grid is None else grid
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs import NeedsExact
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
@@ -25,7 +25,7 @@ from hsframe.codecs.zinc import cells_from_zinc, decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["read_records"]
+__all__ = ["try_records"]
 
 _JSON_ROWS: Final = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
 _ZINC_HEAD: Final = re.compile(rb"[^\n]*\n[^\n]*\n")
@@ -33,7 +33,7 @@ _ZINC_HEAD: Final = re.compile(rb"[^\n]*\n[^\n]*\n")
 _LONGEST: Final = 2**31 - 65_536
 
 
-def read_records(body: bytes, short: str) -> Grid:
+def try_records(body: bytes, short: str) -> Grid | None:
     """The grid of a body of many records, its columns as :mod:`hsframe.columns` has them.
 
     Parameters
@@ -45,27 +45,22 @@ def read_records(body: bytes, short: str) -> Grid:
 
     Returns
     -------
-    Grid
-        What the exact parser gives, cell by cell.
-
-    Raises
-    ------
-    NeedsExact
-        The body is so unusual, so large or so wrong that the exact parser has to read it whole.
+    Grid or None
+        What the exact parser gives, cell by cell; None where the exact parser has to read the body whole.
     """
     if len(body) > _LONGEST or not _is_utf8(body):
-        raise NeedsExact
+        return None
     try:
         head, cells = _zinc(body) if short == "zinc" else _json(body)
         return Grid(head.meta, head.cols, cells.columns())
-    except CodecError:
-        raise NeedsExact from None
+    except (NeedsExactParserError, CodecError):
+        return None
 
 
 def _json(body: bytes) -> tuple[Grid, CellReader]:
     match = _JSON_ROWS.search(body)
     if match is None:
-        raise NeedsExact
+        raise NeedsExactParserError
     codec = Json4() if has_kinds(body) else Json3()
     head = _empty_grid(body[: match.end()] + b"]}", codec.decode)
     return head, JsonCellReader(split_json(body, match.end(), head.col_names), codec)
@@ -75,11 +70,11 @@ def _zinc(body: bytes) -> tuple[Grid, CellReader]:
     match = _ZINC_HEAD.match(body)
     # In version 2.0 a text may stand behind each value.
     if match is None or b'"2.0"' in match[0]:
-        raise NeedsExact
+        raise NeedsExactParserError
     head = _empty_grid(match[0], decode_zinc)
     # A lone column's null is an empty line, which ends a grid.
     if len(head.cols) < 2:
-        raise NeedsExact
+        raise NeedsExactParserError
     # No cell holds a line end, which would end its row.
     cells = split_zinc(body, match.end(), len(head.cols))
     return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined))
@@ -89,7 +84,7 @@ def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:
     """The grid without rows; where the head is none, the rows are not those of the outer grid."""
     grid = decode(head)
     if not grid.cols or len(grid):
-        raise NeedsExact
+        raise NeedsExactParserError
     return grid
 
 

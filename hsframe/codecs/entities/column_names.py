@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExact
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, zero_bytes
 
 __all__ = ["ColumnNames"]
@@ -30,14 +30,14 @@ class ColumnNames:
 
     Raises
     ------
-    NeedsExact
+    NeedsExactParserError
         The names are of a kind that this table does not hold: not plain, very long, or very many.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         texts = [name.encode() for name in names]
         if len(texts) > _MOST or not all(map(_NAME.fullmatch, texts)):
-            raise NeedsExact
+            raise NeedsExactParserError
         #: The bytes of each name.
         self.lengths: Ints = np.array([len(text) for text in texts], np.int64)
         # With the quote behind it no name is the beginning of another one.
@@ -55,7 +55,7 @@ class ColumnNames:
                 self._table = np.zeros(1 << bits, np.int64)
                 self._table[slots] = np.arange(len(texts))
                 return
-        raise NeedsExact
+        raise NeedsExactParserError
 
     def _slots(self, first: Words, second: Words) -> Ints:
         slots = (first * self._factors[0] ^ second * self._factors[1]) * self._factors[2] >> self._shift

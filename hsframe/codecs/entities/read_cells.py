@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
-from hsframe.codecs.histories.byte_words import Ints, Positions, equal_bytes, texts_of
+from hsframe.codecs.histories.byte_words import Ints, Positions, coded_texts, equal_bytes, texts_of
 from hsframe.columns import CodedColumn
 
 __all__ = ["CellReader"]
@@ -116,10 +116,8 @@ class CellReader:
         if len(seen) == 1 and self._is_constant(part, text := next(iter(seen))):
             return _Plan(part.rows, text, 1, self._codes(part.rows, 0))
         if self._repeats(part, seen, len(sample)):
-            encoded = texts_of(self.body.block, part.starts, part.ends).dictionary_encode()
-            texts = encoded.dictionary
+            texts, codes = coded_texts(self.body.block, part.starts, part.ends)
             if 2 * len(texts) <= count or count < _FEW_ROWS:
-                codes = np.frombuffer(encoded.indices.buffers()[1], np.int32)[encoded.indices.offset :][: 2 * count : 2]
                 return _Plan(part.rows, self._joined(texts), len(texts), self._codes(part.rows, codes))
         column = self.typed_column(part)
         if column is not None:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs import NeedsExact
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 
@@ -60,7 +60,7 @@ class Splitter(abc.ABC):
 
     The end of a value is guessed by its first byte and the next byte that can end such a value. A guess can be wrong,
     so the text of a cell counts only once the exact codec has taken it as one whole value: who reads the cells does
-    that. Rows of another form than servers write raise :class:`~hsframe.codecs.NeedsExact`.
+    that. Rows of another form than servers write raise :class:`~hsframe.codecs.NeedsExactParserError`.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Splitter(abc.ABC):
         """Put right the ends of some values, one by one."""
         self._odd += len(which)
         if self._odd > _ALWAYS_ODD + len(self.body) // _ODD_BYTES:
-            raise NeedsExact
+            raise NeedsExactParserError
         for index in which.tolist():
             ends[index] = begins[index] + self.value_length(int(begins[index]))
 

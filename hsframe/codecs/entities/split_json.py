@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs import NeedsExact
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
@@ -53,14 +53,14 @@ def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
 
     Raises
     ------
-    NeedsExact
+    NeedsExactParserError
         The rows are of another form than servers write, or wrong.
     """
     known = ColumnNames(names)
     first = _FIRST_KEY.search(body, begin)
     gap = _GAP.search(body, begin)
     if first is None:
-        raise NeedsExact
+        raise NeedsExactParserError
     return _JsonSplitter(body, known, colon=first[1], gap=gap[1] if gap else b",").rows(begin)
 
 
@@ -151,7 +151,7 @@ class _JsonSplitter(Splitter):
                 rows, behind = rows[ok], behind[ok]
             places = behind + len(self.gap)
         if len(rows) or np.count_nonzero(table) != count:
-            raise NeedsExact  # a row without an end, or with two cells of one column
+            raise NeedsExactParserError  # a row without an end, or with two cells of one column
         return ends, table
 
     def step(self, places: Positions) -> tuple[Ints, Positions, Positions, Bools]:
@@ -199,7 +199,7 @@ class _JsonSplitter(Splitter):
             except (ValueError, RecursionError):
                 pass
             if at + size >= len(self.body) or size > 1 << 20:
-                raise NeedsExact
+                raise NeedsExactParserError
             size *= 8
 
     def true_rows(self, starts: Positions, ends: Positions, between: bytes) -> Ints:
@@ -215,5 +215,5 @@ class _JsonSplitter(Splitter):
         ends = ends[true]
         whole = (self.block.octets[ends] == _CLOSE).all() and equal_bytes(self.block, ends[:-1] + 1, between).all()
         if not whole or not _TAIL.fullmatch(self.body, int(ends[-1]) + 1 - PAD):
-            raise NeedsExact
+            raise NeedsExactParserError
         return true

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExact
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
 from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
@@ -44,7 +44,7 @@ def split_zinc(body: bytes, begin: int, width: int) -> SplitBody:
 
     Raises
     ------
-    NeedsExact
+    NeedsExactParserError
         The rows are of another form than servers write, or wrong.
     """
     # The last line may lack its end.
@@ -57,24 +57,24 @@ class _ZincSplitter(Splitter):
         line_ends = self.awkward[octets[self.awkward] == _LINE_END]
         line_ends = line_ends[line_ends >= begin]
         if not len(line_ends):
-            raise NeedsExact
+            raise NeedsExactParserError
         places = np.concatenate(([begin], line_ends[:-1] + 1))
         line_ends -= octets[line_ends - 1] == _RETURN
         columns = []
         for _ in range(width):
             if (places > line_ends).any():
-                raise NeedsExact  # this line has fewer cells
+                raise NeedsExactParserError  # this line has fewer cells
             rows = np.flatnonzero((octets[places] != _COMMA) & (places != line_ends))
             begins = places[rows]
             ends = self.cell_ends(begins, line_ends[rows])
             columns.append(ColumnCells(rows, begins, ends))
             places[rows] = ends
             if not ((octets[places] == _COMMA) | (places == line_ends)).all():
-                raise NeedsExact
+                raise NeedsExactParserError
             places += 1
         # Behind the last cell there is the line's end, nowhere else.
         if not (places == line_ends + 1).all():
-            raise NeedsExact
+            raise NeedsExactParserError
         return SplitBody(self.block, self.index, self.awkward, len(line_ends), columns)
 
     def cell_ends(self, begins: Positions, line_ends: Positions) -> Positions:

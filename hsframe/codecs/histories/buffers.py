@@ -8,8 +8,8 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
-from hsframe.codecs.histories.row_shape import NeedsExactParserError
 
 __all__ = ["BLOCK_BYTES", "BodyBuffer", "RowBuffers"]
 

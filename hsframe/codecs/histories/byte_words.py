@@ -26,6 +26,7 @@ __all__ = [
     "Positions",
     "Words",
     "byte_index",
+    "coded_texts",
     "eight_digits",
     "equal_bytes",
     "literal_words",
@@ -145,3 +146,10 @@ def texts_of(block: Block, starts: Positions, ends: Positions, kind: Any = None)
     valid = np.full((2 * count + 7) // 8, 0x55, np.uint8)
     buffers = [pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(block.octets)]
     return pa.Array.from_buffers(kind or pa.binary(), 2 * count, buffers, null_count=count)
+
+
+def coded_texts(block: Block, starts: Positions, ends: Positions) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+    """The different texts at places that grow from one to the next, and for each place the number of its text."""
+    encoded = texts_of(block, starts, ends).dictionary_encode()
+    codes = np.frombuffer(encoded.indices.buffers()[1], np.int32)[encoded.indices.offset :]
+    return encoded.dictionary, codes[: 2 * len(starts) : 2]

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
-from hsframe.codecs.histories.row_shape import NeedsExactParserError
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
 

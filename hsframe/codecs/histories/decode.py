@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hsframe.codecs import decode_exact
+from hsframe.codecs import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.json_rows import JsonRows
 from hsframe.codecs.histories.json_rows import head_length as json_head_length
 from hsframe.codecs.histories.row_reader import RowReader
-from hsframe.codecs.histories.row_shape import NeedsExactParserError
 from hsframe.codecs.histories.zinc_rows import ZincRows
 from hsframe.codecs.histories.zinc_rows import head_length as zinc_head_length
 from hsframe.errors import CodecError

@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.histories.buffers import RowBuffers
-from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, texts_of
+from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, coded_texts
 from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.repeated_rows import RepeatedRows
-from hsframe.codecs.histories.row_shape import NeedsExactParserError, RowShape, SplitRows
+from hsframe.codecs.histories.row_shape import RowShape, SplitRows
 from hsframe.codecs.histories.stamps import StampReader, instant_us
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Grid
@@ -152,10 +153,8 @@ class RowReader:
         if (starts[1:] < starts[:-1]).any():  # keys may stand in another order than columns
             order = np.argsort(starts)
             special, starts, ends = special[order], starts[order], ends[order]
-        encoded = texts_of(block, starts, ends).dictionary_encode()
-        texts = encoded.dictionary.to_pylist()
-        indices = encoded.indices
-        codes = np.frombuffer(indices.buffers()[1], np.int32)[indices.offset : indices.offset + 2 * len(starts) : 2]
+        dictionary, codes = coded_texts(block, starts, ends)
+        texts = dictionary.to_pylist()
         holes = self.shape.holes()
         for code, text in enumerate(texts if None in holes else ()):
             if text not in self._special and self.shape.hole_of(text) is not None:

@@ -15,11 +15,7 @@ from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 from hsframe.codecs.histories.stamps import StampReader
 from hsframe.grid import Grid
 
-__all__ = ["Hole", "Key", "NeedsExactParserError", "RowShape", "SplitRows"]
-
-
-class NeedsExactParserError(Exception):
-    """The body is no history, or so unusual, or so wrong, that only the exact parser can say what it is."""
+__all__ = ["Hole", "Key", "RowShape", "SplitRows"]
 
 
 @dataclass(frozen=True, slots=True)

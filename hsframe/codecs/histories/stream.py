@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hsframe.codecs import decode_exact
+from hsframe.codecs import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.decode import head_length, open_history
 from hsframe.codecs.histories.error_position import ErrorPosition
 from hsframe.codecs.histories.row_reader import RowReader
-from hsframe.codecs.histories.row_shape import NeedsExactParserError
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.codecs import NeedsExact, decode, decode_exact, encode, encode_exact
-from hsframe.codecs.entities import read_records
+from hsframe.codecs import NeedsExactParserError, decode, decode_exact, encode, encode_exact
+from hsframe.codecs.entities import try_records
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
 from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.histories.byte_words import PAD
@@ -33,13 +33,6 @@ WOUNDED = {form: encode_exact(entity_grid(70, seed=1), form) for form in FORMS}
 def spaced(grid: Grid) -> bytes:
     """A row a line and blanks behind commas, as Haxall writes it."""
     return ENTITY_BODIES["json4, spaced"](grid)
-
-
-def try_records(body: bytes, short: str) -> Grid | None:
-    try:
-        return read_records(body, short)
-    except NeedsExact:
-        return None
 
 
 def law_of(body: bytes, short: str) -> Grid | CodecError:
@@ -379,7 +372,7 @@ def test_a_wrong_cell_is_the_exact_parsers_error() -> None:
     assert str(error.value) == str(law_of(body, "json4"))
 
 
-def test_values_that_hide_marks_are_cut_right() -> None:
+def test_values_that_hide_brackets_are_split_right() -> None:
     """Nested values, and texts full of marks, are found one by one; not so many that it takes long."""
     column = [{"a": {"b": [Number(n), "]},{"]}, "c": "}"} for n in range(100)]
     grid = Grid({}, ["id", "x"], [[Ref(f"r{n}") for n in range(100)], column])
@@ -401,7 +394,7 @@ def test_rows_without_cells_and_columns_without_cells() -> None:
     assert assert_agrees(spaced(grid), "json4") == grid
 
 
-def test_zinc_values_that_hide_marks_are_cut_right() -> None:
+def test_zinc_values_that_hide_brackets_are_split_right() -> None:
     columns = [
         [Ref(f"r{n}", f"a, {n}") if n % 3 else Ref(f"r{n}") for n in range(100)],
         [[Number(n), "]", {"a": "}, {"}] for n in range(100)],
@@ -424,7 +417,7 @@ def test_long_texts(length: int) -> None:
         assert assert_agrees(encode_exact(grid, form), form) == grid
 
 
-def test_many_rows_are_cut_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_are_split_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("hsframe.codecs.entities.split_json"), "_MOST_ROWS", 7)
     inner = [[{"id": Ref("inner")}, {"id": Ref("inner2")}] for _ in range(100)]
     for grid in (GRID, Grid({}, ["id", "x"], [[Ref(f"r{n}", "R") for n in range(100)], inner])):
@@ -461,7 +454,7 @@ def test_byte_index(text: str) -> None:
 def test_names_are_found(names: list[str], others: list[str]) -> None:
     try:
         table = ColumnNames(names)
-    except NeedsExact:
+    except NeedsExactParserError:
         assert len({name[:16] for name in names}) < len(names)
         return
     asked = [*names, *others]
