@@ -36,12 +36,9 @@ _SHORTS: Final = {mime: short for short, mime in _MIMES.items()} | {
     "text/plain": "zinc",
 }
 
-# A history shorter than this is read before pyarrow has loaded.
+# A history of fewer bytes is read before pyarrow has loaded; records of fewer bytes before their columns are set up.
 _WORTH_COLUMNS: Final = 4096
-
-# Fewer records than these are read before their columns are set up. Formats whose records are read so:
 _WORTH_RECORDS: Final = 200_000
-_RECORDS_IN: Final = ("zinc", "json4", "json3")
 
 # A history's first column is ts.
 _ZINC_HISTORY: Final = re.compile(rb"[^\n]*\n[ \t]*ts[ \t,]")
@@ -143,7 +140,7 @@ def decode(body: bytes | str, mime: str) -> Grid:
         from hsframe.codecs.histories import try_decode
 
         grid = try_decode(body, short)
-    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in _RECORDS_IN:
+    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in ("zinc", "json4", "json3"):
         from hsframe.codecs.entities import try_records
 
         grid = try_records(body, short)
