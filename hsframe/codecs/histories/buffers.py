@@ -18,6 +18,7 @@ BLOCK_BYTES: Final = 1 << 20
 # Calls cost the same for few rows as for many: rows of many points are read in larger blocks.
 _FEW_ROWS: Final = 2_000
 _WIDE_BLOCKS: Final = 6
+_KEPT_BYTES: Final = 16 << 20
 # Rows of one row's size are expected; this much more is reserved, which costs nothing until it is written.
 _RESERVE: Final = 1.1
 _GROWTH: Final = 1.5
@@ -91,6 +92,9 @@ class BodyBuffer:
 
     def __init__(self, reader: _Reader, size: int) -> None:
         self._reader = reader
+        # glibc gives the memory of temporary arrays back to the system at once, which clears it again, until it has
+        # seen a larger block come and go: rows of many points then take 1.5 times as long. This one is never touched.
+        np.empty(_KEPT_BYTES, np.uint8)
         self._block = Block(size)
         self._held = 0
         self.taken = 0

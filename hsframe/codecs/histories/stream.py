@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from hsframe.codecs import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.decode import head_length, open_history
-from hsframe.codecs.histories.error_position import ErrorPosition
 from hsframe.codecs.histories.row_reader import RowReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -75,7 +76,7 @@ class HistoryStream:
         self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
         # What no batch was made of yet; what was is counted, for the place of an error.
         self._window = bytearray()
-        self._position = ErrorPosition()
+        self._position = _ErrorPosition()
         self._head = b""
         self._reader: RowReader | None = None
         self._buffer: BodyBuffer | None = None
@@ -172,3 +173,46 @@ class HistoryStream:
             raise self._position.placed(error, self._head) from None
         columns = columns_of_grid(grid, self._short)
         return [self._maker.batch(grid, columns)] if len(grid) else []
+
+
+class _ErrorPosition:
+    """Counts what was taken out of a body right behind its head, and says where an error is in the whole.
+
+    `octets` and `lines` are the bytes and line ends that were taken out, `chars` the characters behind the last line
+    end, or all where there was none.
+    """
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self.lines = 0
+        self.chars = 0
+
+    def add(self, text: bytes) -> None:
+        """Count bytes that follow those that were counted before."""
+        self.octets += len(text)
+        lines = text.count(b"\n")
+        last = text[text.rfind(b"\n") + 1 :]
+        octets = np.frombuffer(last, np.uint8)
+        chars = len(last) - int(np.count_nonzero((octets & 0xC0) == 0x80))
+        self.lines += lines
+        self.chars = chars if lines else self.chars + chars
+
+    def placed(self, error: CodecError, head: bytes) -> CodecError:
+        """The error with its place in the whole body, for one of the head and what is left."""
+        if error.line is None or self.octets == 0:
+            return error
+        head_lines = head.count(b"\n")
+        head_chars = len(head[head.rfind(b"\n") + 1 :].decode("utf-8", "replace"))
+        line, column = error.line, error.column
+        if line > head_lines:
+            if line == head_lines + 1 and column is not None and column > head_chars:
+                column += self.chars - (head_chars if self.lines else 0)
+            line += self.lines
+        return CodecError(
+            error.problem,
+            line=line,
+            column=column,
+            snippet=error.snippet,
+            expected=error.expected,
+            source=error.source,
+        )
