@@ -27,6 +27,7 @@ import pandas as pd
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
 from hsframe.frame.points import attach, differing_of, points_of
+from hsframe.frame.values import bools_of
 from hsframe.kinds import NA, Number
 
 __all__ = ["FLAG_DTYPE", "flag_codes", "flag_label", "split_flags"]
@@ -54,19 +55,13 @@ def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
         Whether null means 'no sample', as in a batch: it is not flagged then.
     """
     if isinstance(cells, ArrowColumn):
-        codes = np.where(_to_numpy(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)
+        codes = np.where(bools_of(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)
         if isinstance(cells, NumberColumn):
-            codes[_to_numpy(cells.values.is_nan().fill_null(False))] = _NAN
+            codes[bools_of(cells.values.is_nan())] = _NAN
         if cells.na is not None:
-            codes[_to_numpy(cells.na.fill_null(False))] = _NA
+            codes[bools_of(cells.na)] = _NA
         return codes
     return np.fromiter((_code(cell, sparse) for cell in cells), dtype=np.int8, count=len(cells))
-
-
-def _to_numpy(mask: Any) -> npt.NDArray[np.bool_]:
-    whole = mask.combine_chunks() if hasattr(mask, "combine_chunks") else mask
-    found: npt.NDArray[np.bool_] = np.asarray(whole.to_numpy(zero_copy_only=False), dtype=bool)
-    return found
 
 
 def _code(cell: Any, sparse: bool) -> int:

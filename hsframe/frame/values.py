@@ -25,7 +25,7 @@ from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import find
 
-__all__ = ["count_differing", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
+__all__ = ["bools_of", "count_differing", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
 
 Floats = npt.NDArray[np.float64]
 # An extension array, or a float64 or object ndarray: what a DataFrame takes as a column.
@@ -209,15 +209,14 @@ def kind_of(array: ValueArray) -> str | None:
 def null_mask(column: Sequence[Any]) -> npt.NDArray[np.bool_]:
     """Where a cell is null, that is, no sample; NA and NaN are samples."""
     if isinstance(column, ArrowColumn):
-        nulls = column.values.is_null()
-        mask: npt.NDArray[np.bool_] = (
-            nulls.to_numpy(zero_copy_only=False) if isinstance(nulls, pa.Array) else nulls.to_numpy()
-        )
-        if column.na is not None:
-            na = column.na.to_numpy(zero_copy_only=False) if isinstance(column.na, pa.Array) else column.na.to_numpy()
-            mask = mask & ~na.astype(bool)
-        return mask
+        mask = bools_of(column.values.is_null())
+        return mask if column.na is None else mask & ~bools_of(column.na)
     return np.fromiter((cell is None for cell in column), dtype=bool, count=len(column))
+
+
+def bools_of(mask: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """An Arrow mask as NumPy has it; a null is False."""
+    return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def count_differing(array: ValueArray, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]) -> int:
