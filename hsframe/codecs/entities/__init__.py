@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
 from hsframe.codecs.entities.typed_columns import JsonCellReader
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.json_common import has_kinds

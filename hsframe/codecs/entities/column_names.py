@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExactParserError
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, zero_bytes
 
 __all__ = ["ColumnNames"]

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 
 __all__ = ["ColumnCells", "SplitBody", "Splitter"]

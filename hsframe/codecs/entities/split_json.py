@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 
 __all__ = ["QUOTES", "split_json"]

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExactParserError
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
 

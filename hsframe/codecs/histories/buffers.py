@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs import NeedsExactParserError
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
 
 __all__ = ["BLOCK_BYTES", "BodyBuffer", "RowBuffers"]

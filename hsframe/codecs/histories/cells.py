@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs import NeedsExactParserError
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hsframe.codecs import NeedsExactParserError, decode_exact
+from hsframe.codecs.exact import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.json_rows import JsonRows
 from hsframe.codecs.histories.json_rows import head_length as json_head_length

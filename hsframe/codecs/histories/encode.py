@@ -71,7 +71,7 @@ def encode_history(grid: Grid, short: str) -> bytes:
     short = "json4" if short == "json" else short
     times = grid.columns[0] if grid.columns else None
     if not isinstance(times, TimeColumn) or short not in _WRITERS or not _can_write(grid, times):
-        from hsframe.codecs import encode_exact
+        from hsframe.codecs.exact import encode_exact
 
         return encode_exact(grid, short)
     name = haystack_name(times.tz) if "/" in times.tz else times.tz

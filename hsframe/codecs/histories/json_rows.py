@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExactParserError, decode_exact
+from hsframe.codecs.exact import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs import NeedsExactParserError
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.buffers import RowBuffers
 from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, coded_texts
 from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of

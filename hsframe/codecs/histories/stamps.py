@@ -8,7 +8,7 @@ name behind it is not read here. What is not exactly of this form is reported as
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,12 +28,12 @@ from hsframe.codecs.histories.byte_words import (
     not_digits,
 )
 from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
+from hsframe.spans import EPOCH, MICROSECOND
 
 __all__ = ["StampReader", "clock_seconds", "instant_us"]
 
 _DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 # Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
 _YEARS: Final = range(1700, 2201)
@@ -220,4 +220,4 @@ def instant_us(value: Any, label: ZoneInfo) -> int | None:
     """Epoch microseconds of a DateTime labelled with the zone; None for anything else."""
     if not isinstance(value, datetime) or value.tzinfo is not label:
         return None
-    return (value - _EPOCH) // timedelta(microseconds=1)
+    return (value - EPOCH) // MICROSECOND

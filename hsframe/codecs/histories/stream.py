@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExactParserError, decode_exact
+from hsframe.codecs.exact import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.decode import head_length, open_history

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs import NeedsExactParserError
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import StampReader
