@@ -203,18 +203,6 @@ class CodecError(HsFrameError):
             text += f"; expected {expected}"
         super().__init__(text)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (
-            _rebuild_codec_error,
-            (self.problem, self.line, self.column, self.snippet, self.expected, self.source),
-        )
-
-
-def _rebuild_codec_error(
-    problem: str, line: int | None, column: int | None, snippet: str, expected: str, source: str
-) -> CodecError:
-    return CodecError(problem, line=line, column=column, snippet=snippet, expected=expected, source=source)
-
 
 class UnitError(HsFrameError):
     """Units that cannot be mixed, compared or converted."""

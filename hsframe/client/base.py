@@ -74,11 +74,6 @@ class ClientBase(Generic[AnswerT]):
         """Whether the server is on this machine."""
         return is_loopback(self.base_url)
 
-    @property
-    def pythonic(self) -> bool:
-        """Whether ops give plain Python rows."""
-        return self._pythonic
-
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         if self._closed:

@@ -58,21 +58,8 @@ _PEEK_BYTES: Final = 1 << 12
 class Calls:
     """The calls of one client: they share the connection pool, the session and what is known of the server.
 
-    Parameters
-    ----------
-    transport : Transport
-    base : str
-        The API's uri without a trailing slash.
-    credentials : Credentials
-    mime : str
-        The wire format of requests and answers.
-
-    Attributes
-    ----------
-    dialect : Dialect
-        Shared with the other clients of this uri.
-    decoder : Decoder
-        Of this server's answers.
+    `base` is the API's uri without a trailing slash, `mime` the wire format of requests and answers. The dialect is
+    shared with the other clients of this uri.
     """
 
     def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str) -> None:
@@ -88,20 +75,9 @@ class Calls:
         return f"{self.base}/{op}"
 
     async def call(self, op: Op, request: Grid, *, limit: int | None = None) -> Grid:
-        """Send a request grid, give the answer grid.
+        """Send a request grid, give the answer grid; raises as :class:`hsframe.Client` says.
 
-        Parameters
-        ----------
-        op : Op
-        request : Grid
-            The ids in it tell what an error grid may call unknown.
-        limit : int, optional
-            The limit that the request has.
-
-        Raises
-        ------
-        AuthError, NetworkError, CallError, CodecError
-            As :class:`hsframe.Client` says.
+        The ids in the request tell what an error grid may call unknown; `limit` is the one that the request has.
         """
         ids = ids_of(request)
         with logged(op.name, len(ids)) as log:
@@ -112,13 +88,7 @@ class Calls:
             return grid
 
     async def call_all(self, op: Op, request: Grid) -> list[Grid]:
-        """Send a request grid, give the grids of an answer that holds several; errors among them are not raised.
-
-        Raises
-        ------
-        AuthError, NetworkError, CodecError
-            As :class:`hsframe.Client` says.
-        """
+        """Send a request grid, give the grids of an answer that holds several; errors among them are not raised."""
         with logged(op.name) as log:
             answer = await self._exchange(op, request, log)
             grids = await self.decoder.grids(answer, op, logged_in=self._logins.logged_in)
@@ -184,14 +154,7 @@ class Calls:
     ) -> HttpAnswer:
         """One exchange as it is, for a look at the server: no other method, no new login, no repeat, no check.
 
-        Parameters
-        ----------
-        op : str
-            By its wire name.
-        accept, body : str
-            Short names of the formats to answer in, and to write the request in.
-        login : Login, optional
-            In place of the current one.
+        `accept` and `body` are the short names of the formats to answer in and to write the request in.
         """
         login = login or await self._logins.now()
         http = self._http(op, request, login, method, accept=mime_of(accept), body_mime=mime_of(body))

@@ -14,8 +14,9 @@ from hsframe.protocol.http import (
     URI_HINT,
     HttpAnswer,
     http_failure,
+    is_html,
     is_other_json,
-    is_page_or_json,
+    json_error,
     looks_like_grid,
 )
 from hsframe.protocol.request_grids import Op
@@ -28,16 +29,9 @@ _SHOWN_BYTES: Final = 60
 
 
 class Decoder:
-    """Decodes the answers of one server.
+    """Decodes the answers of one server, which was asked for the format `mime`.
 
-    Parameters
-    ----------
-    base : str
-        The API's uri without a trailing slash.
-    mime : str
-        The format that was asked for.
-    dialect : Dialect
-        Whether the server has answered with a grid before: `Calls` says so when one was decoded.
+    The dialect tells whether it has answered with a grid before: `Calls` says so when one was decoded.
     """
 
     def __init__(self, base: str, mime: str, dialect: Dialect) -> None:
@@ -47,19 +41,12 @@ class Decoder:
         self._one_at_a_time = asyncio.Lock()
 
     async def grid(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> Grid:
-        """The grid of an answer.
-
-        An error grid goes before the HTTP status, the status before what else the body is.
-
-        Raises
-        ------
-        AuthError, NetworkError, CodecError
-            As :class:`hsframe.Client` says. An error grid is given, not raised.
-        """
+        """The grid of an answer, also an error grid: it goes before the HTTP status, that before what the body is."""
         failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in)
         if failure is not None and not looks_like_grid(answer):
-            # WideSky's way to say that nothing was found; a page would be a gateway's.
-            if self._dialect.answered and op.name == "read" and answer.status == 404 and not is_page_or_json(answer):
+            # WideSky's way to say that nothing was found; a page or JSON would be a gateway's.
+            is_own_404 = answer.status == 404 and not is_html(answer) and not json_error(answer)
+            if is_own_404 and op.name == "read" and self._dialect.answered:
                 return Grid()
             raise failure
         if answer.status == 204:

@@ -20,17 +20,8 @@ __all__ = ["Logins"]
 class Logins:
     """Logs in when a session is needed, once for all calls that wait for it.
 
-    Parameters
-    ----------
-    transport : Transport
-    base : str
-        The API's uri.
-    credentials : Credentials
-        Kept, because a lost session logs in again.
-    dialect : Dialect
-        Is told which scheme the server took.
-    accept : str
-        The MIME type that a server may answer in where it wants no login.
+    The credentials are kept, because a lost session logs in again. The dialect is told which scheme the server took;
+    `accept` is the MIME type that a server may answer in where it wants no login.
     """
 
     def __init__(
@@ -59,11 +50,7 @@ class Logins:
     async def now(self) -> Login:
         """The session; logs in if there is none.
 
-        Raises
-        ------
-        AuthError, NetworkError
-            As :func:`hsframe.protocol.login.login`. All who wait for one login get its one failure; a later call
-            tries again.
+        All who wait for one login get its one failure; a later call tries again.
         """
         return self._session or await self.after(None)
 

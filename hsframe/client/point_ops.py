@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Literal, Unpack, overload
 
 from hsframe.client.base import AnswerT
@@ -12,9 +11,8 @@ from hsframe.client.record_ops import RecordOps
 from hsframe.client.watching import WatchOptions, watch_grids
 from hsframe.durations import Duration
 from hsframe.grid import Grid
-from hsframe.kinds import Number
 from hsframe.protocol import request_grids
-from hsframe.protocol.request_grids import Id, Ids
+from hsframe.protocol.request_grids import Id, Ids, TimeLength
 
 __all__ = ["PointOps"]
 
@@ -24,14 +22,7 @@ class PointOps(RecordOps[AnswerT]):
 
     @overload
     async def point_write(
-        self,
-        id: Id,
-        level: int,
-        val: object,
-        who: str = "",
-        duration: Number | timedelta | None = None,
-        *,
-        raw: Literal[True],
+        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *, raw: Literal[True]
     ) -> Grid: ...
     @overload
     async def point_write(
@@ -40,19 +31,12 @@ class PointOps(RecordOps[AnswerT]):
         level: int,
         val: object,
         who: str = "",
-        duration: Number | timedelta | None = None,
+        duration: TimeLength | None = None,
         *,
         raw: Literal[False] = False,
     ) -> AnswerT: ...
     async def point_write(
-        self,
-        id: Id,
-        level: int,
-        val: object,
-        who: str = "",
-        duration: Number | timedelta | None = None,
-        *,
-        raw: bool = False,
+        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *, raw: bool = False
     ) -> AnswerT | Grid:
         """Write a value at a level of a point's priority array.
 
@@ -85,7 +69,7 @@ class PointOps(RecordOps[AnswerT]):
         self,
         ids: Ids,
         watch_dis: str,
-        lease: Number | timedelta | None = None,
+        lease: TimeLength | None = None,
         *,
         watch_id: str | None = None,
         raw: Literal[True],
@@ -95,7 +79,7 @@ class PointOps(RecordOps[AnswerT]):
         self,
         ids: Ids,
         watch_dis: str,
-        lease: Number | timedelta | None = None,
+        lease: TimeLength | None = None,
         *,
         watch_id: str | None = None,
         raw: Literal[False] = False,
@@ -104,7 +88,7 @@ class PointOps(RecordOps[AnswerT]):
         self,
         ids: Ids,
         watch_dis: str,
-        lease: Number | timedelta | None = None,
+        lease: TimeLength | None = None,
         *,
         watch_id: str | None = None,
         raw: bool = False,

@@ -73,15 +73,7 @@ class RecordOps(ClientBase[AnswerT]):
         self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
     ) -> AnswerT: ...
     async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
-        """The libraries of definitions in use.
-
-        Parameters
-        ----------
-        filter : str, optional
-            Which of them; all without it.
-        limit : int, optional
-            The most rows to give.
-        """
+        """The libraries of definitions in use; `filter` and `limit` as in :meth:`defs`."""
         return await self._op("libs", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
@@ -93,15 +85,7 @@ class RecordOps(ClientBase[AnswerT]):
     async def filetypes(
         self, filter: str | None = None, limit: int | None = None, *, raw: bool = False
     ) -> AnswerT | Grid:
-        """The file types that the server reads and writes.
-
-        Parameters
-        ----------
-        filter : str, optional
-            Which of them; all without it.
-        limit : int, optional
-            The most rows to give.
-        """
+        """The file types that the server reads and writes; `filter` and `limit` as in :meth:`defs`."""
         return await self._op("filetypes", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     # -- records -------------------------------------------------------------------------------------------------

@@ -30,14 +30,8 @@ class LoggedRequest:
 def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
     """Log one line when the block ends, under the logger ``hsframe`` at INFO.
 
-    Parameters
-    ----------
-    op : str
-        The op's wire name, or ``"login"``.
-    points : int
-        How many points or records were asked for by id.
-    unfinished : str
-        The outcome of a block that neither came to its end nor failed with an error of ours.
+    `points` were asked for by id; `unfinished` is the outcome of a block that neither came to its end nor failed with
+    an error of ours.
     """
     request = LoggedRequest()
     started_s = time.perf_counter()

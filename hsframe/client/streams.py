@@ -37,18 +37,7 @@ class PointFacts(NamedTuple):
 async def record_batches(
     calls: Calls, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool
 ) -> AsyncGenerator[pa.RecordBatch, None]:
-    """The record batches of one hisRead; its errors are those of :meth:`hsframe.Client.his_stream`.
-
-    Parameters
-    ----------
-    calls : Calls
-    request : Grid
-        Of hisRead, single or batch.
-    facts : mapping
-        Of the points, as far as they are known.
-    na_columns : bool
-        As :class:`hsframe.codecs.histories.HistoryStream` takes it.
-    """
+    """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`."""
     op, is_batch = OPS["hisRead"], bool(request.meta)
     refs = [of for of in request.column("id") if isinstance(of, Ref)]
     decoder: HistoryStream | None = None

@@ -7,7 +7,6 @@ the handler and without a cause, because the frames of an HTTP library hold head
 from __future__ import annotations
 
 import ssl
-from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -19,7 +18,7 @@ import aiohttp
 
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import URI_HINT, HttpAnswer, HttpRequest, LineCutError, TruncatedBodyError
-from hsframe.protocol.secret import HiddenStr
+from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
 
@@ -32,24 +31,9 @@ _NO_SUCH_HOST: Final[tuple[type[OSError], ...]] = tuple(
 
 
 def split_user(uri: str, what: str) -> tuple[str, str, str]:
-    """A uri without its ``user:password@``, and the two.
+    """A uri without its user and password, query, fragment and trailing slash; the user; the password.
 
-    Parameters
-    ----------
-    uri : str
-        ``http://host:port/api/demo/``; a trailing slash makes no difference.
-    what : str
-        How the message calls it.
-
-    Returns
-    -------
-    tuple of str
-        The uri without user, query, fragment and trailing slash; the user; the password.
-
-    Raises
-    ------
-    MetadataError
-        It is no http or https uri.
+    `what` is how the message calls the uri, if it is no http or https uri.
 
     Examples
     --------
@@ -84,22 +68,8 @@ def is_loopback(uri: str) -> bool:
 class Transport:
     """An HTTP connection pool to one server.
 
-    Parameters
-    ----------
-    timeout : aiohttp.ClientTimeout, float or None
-        A number is the seconds of a whole request; None is 30 s.
-    connector : aiohttp.BaseConnector, optional
-        For pooling and limits of one's own. It is closed with the transport, as aiohttp does with a session's own.
-    tls : ssl.SSLContext, optional
-        For https.
-    proxy : str, optional
-        ``http://user:password@host:port``; nothing is taken from the environment.
-    headers : mapping, optional
-        Go on every request; their values are taken for secrets.
-
-    Notes
-    -----
-    Cookies are never stored or sent (Haxall refuses a request that returns its cookie), redirects never followed.
+    :class:`hsframe.Client` tells what the settings mean; the values of `headers` are taken for secrets. Cookies are
+    never stored or sent (Haxall refuses a request that returns its cookie), redirects never followed.
     """
 
     def __init__(
@@ -120,8 +90,7 @@ class Transport:
         if proxy is not None:
             self._proxy, user, password = split_user(proxy, "proxy")
             if user or password:
-                text = b64encode(f"{user}:{password}".encode()).decode("ascii")
-                self._proxy_headers = {"Proxy-Authorization": HiddenStr(f"Basic {text}")}
+                self._proxy_headers = {"Proxy-Authorization": basic_authorization(user, Secret(password))}
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -150,13 +119,7 @@ class Transport:
             await session.close()
 
     async def fetch(self, request: HttpRequest, *, timeout_s: float | None = None) -> HttpAnswer:
-        """Send a request and read the whole answer.
-
-        Parameters
-        ----------
-        request : HttpRequest
-        timeout_s : float, optional
-            In place of the transport's own.
+        """Send a request and read the whole answer; `timeout_s` goes before the transport's own time-out.
 
         Raises
         ------
@@ -184,12 +147,8 @@ class Transport:
     ) -> AsyncGenerator[HttpAnswer | bytes, None]:
         """Send a request; gives the answer's head (without a body), then the body in chunks as it arrives.
 
-        Close the generator (``contextlib.aclosing``) to leave early. Raises as :meth:`fetch`.
-
-        Parameters
-        ----------
-        unbounded : bool
-            The time-out counts from one piece to the next, and the whole may take as long as it takes.
+        Close the generator (``contextlib.aclosing``) to leave early. Raises as :meth:`fetch`. With `unbounded` the
+        time-out counts from one piece to the next, and the whole may take as long as it takes.
         """
         where, is_https = f"{request.op} at {request.url}", request.url.startswith("https:")
         session = self._session

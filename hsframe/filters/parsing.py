@@ -288,18 +288,9 @@ expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
 
 
 def means_filter(text: str) -> bool:
-    """Whether a text that may be a filter or an id is to be tried as a filter first.
+    """Whether a text that may be a filter or an id, where points are asked for, is to be tried as a filter first.
 
-    Parameters
-    ----------
-    text : str
-        What a person wrote where points are asked for.
-
-    Returns
-    -------
-    bool
-        False for ``@id`` and for what is no filter. A lone word is a filter; that it finds nothing, only a server
-        can tell.
+    A lone word is a filter; that it finds nothing, only a server can tell.
 
     Examples
     --------

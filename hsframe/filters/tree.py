@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import chain
 from typing import Any, Final
 
 from hsframe.errors import MetadataError
@@ -113,13 +115,20 @@ class Spec(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class And(Filter):
-    """All of the terms. An And among the terms is taken in: its terms are these terms."""
+class _Terms(Filter):
+    """Terms, none of them of the same class: the terms of one that is are taken in."""
 
     terms: tuple[Filter, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", _flat(self.terms, And))
+        flat = (term.terms if isinstance(term, type(self)) else (term,) for term in self.terms)
+        object.__setattr__(self, "terms", tuple(chain.from_iterable(flat)))
+
+
+class And(_Terms):
+    """All of the terms."""
+
+    __slots__ = ()
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
         """See :meth:`Filter.matches`."""
@@ -129,14 +138,10 @@ class And(Filter):
         return " and ".join(f"({term})" if isinstance(term, Or) else str(term) for term in self.terms)
 
 
-@dataclass(frozen=True, slots=True)
-class Or(Filter):
-    """Any of the terms. An Or among the terms is taken in: its terms are these terms."""
+class Or(_Terms):
+    """Any of the terms."""
 
-    terms: tuple[Filter, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", _flat(self.terms, Or))
+    __slots__ = ()
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
         """See :meth:`Filter.matches`."""
@@ -146,14 +151,9 @@ class Or(Filter):
         return " or ".join(map(str, self.terms))
 
 
-def _flat(terms: Iterable[Filter], of: type[And] | type[Or]) -> tuple[Filter, ...]:
-    flat: list[Filter] = []
-    for term in terms:
-        flat.extend(term.terms if isinstance(term, of) else (term,))
-    return tuple(flat)
-
-
 # --- evaluation -------------------------------------------------------------------------------------------------
+
+_ORDERS: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> Iterable[Any]:
@@ -195,13 +195,7 @@ def _compare(found: Any, op: str, value: Any) -> bool:
         return not alike or bool(found != value)
     if not alike or (isinstance(found, Number) and found.unit != value.unit):
         return False
-    if op == "<":
-        return bool(found < value)
-    if op == "<=":
-        return bool(found <= value)
-    if op == ">":
-        return bool(found > value)
-    return bool(found >= value)
+    return bool(_ORDERS[op](found, value))
 
 
 # --- text -------------------------------------------------------------------------------------------------------

@@ -44,18 +44,8 @@ _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # a sentence 
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
     """Raise for an error grid, or for one that the server calls incomplete.
 
-    Parameters
-    ----------
-    grid : Grid
-        The answer.
-    op : str
-        The op's wire name.
-    url : str
-        Without credentials.
-    ids : iterable of Ref
-        What was asked for, to tell which of them is unknown.
-    limit : int, optional
-        The limit that the request itself had: an answer of that many rows is whole as far as it was asked for.
+    Of the `ids` that were asked for it tells which are unknown. Where the request itself had a `limit`, an answer of
+    that many rows is whole as far as it was asked for.
 
     Raises
     ------
@@ -120,14 +110,9 @@ def _fits(answered: Ref, asked: Ref) -> bool:
 def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], bool]:
     """Which row answers each id of a read by id, and whether that is all there is to say.
 
-    Returns
-    -------
-    rows : list of int or None
-        By the order of `asked`; None for an id without a row.
-    final : bool
-        False where rows were left out, or are those of other ids: haystack-py keeps the last answer of a read by id
-        and gives it to the next one too, whatever that asks for. A row of nulls in the place of an id is the
-        standard's word for an unknown one.
+    The rows are in the order of `asked`, None for an id without one. It is not all where rows were left out, or are
+    those of other ids: haystack-py keeps the last answer of a read by id and gives it to the next one too, whatever
+    that asks for. A row of nulls in the place of an id is the standard's word for an unknown one.
 
     Examples
     --------
@@ -152,12 +137,7 @@ def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid
     """The rows of a read by id in the order asked, each unknown id a row of nulls.
 
     The standard wants just that. Some servers leave unknown ids out, or answer in another order (haystack-py), and
-    Haxall answers a single unknown id with no row at all.
-
-    Raises
-    ------
-    UnknownRecError
-        `checked`, and some ids are unknown: all of them are named.
+    Haxall answers a single unknown id with no row at all. With `checked` unknown ids are an error that names them all.
     """
     order, _ = rows_of_ids(grid, asked)
     unknown = [of for of, row in zip(asked, order, strict=True) if row is None]
@@ -187,13 +167,7 @@ def history_ids(grid: Grid) -> list[Ref | None]:
 
 
 def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
-    """Raise unless a batch of histories has a column for each id (haystack-py answers the first id only).
-
-    Raises
-    ------
-    IncompleteError
-        Some ids have no column; the message names them.
-    """
+    """Raise `IncompleteError` unless a batch of histories has a column for each id (haystack-py answers one only)."""
     answered = history_ids(grid)
     if len(answered) == len(asked) and all(
         of is None or _fits(of, want) for of, want in zip(answered, asked, strict=True)
@@ -212,23 +186,9 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
 
 
 def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, first: int = 0) -> None:
-    """Raise unless each of some Axon expressions has its answer.
+    """Raise unless each of some Axon expressions has an answer that is whole and no error; names the expression.
 
-    Parameters
-    ----------
-    grids : sequence of Grid
-        The answers.
-    exprs : sequence of str
-        What was evaluated.
-    url : str
-        Without credentials.
-    first : int
-        The place of the first expression among all that were given, counted from 0.
-
-    Raises
-    ------
-    CallError, IncompleteError
-        An answer is an error grid or not whole; the message names the expression. Or there are too few.
+    `first` is the place of the first expression among all that were given, counted from 0.
     """
     if len(grids) == 1 and len(exprs) > 1 and grids[0].is_error:
         raise _call_error(grids[0], f"evalAll at {url}", [])

@@ -95,16 +95,7 @@ class Dialect:
         return self.methods[op.name]
 
     def too_long(self, body_bytes: int) -> None:
-        """After 413: remember that a request body of that length is too long.
-
-        Examples
-        --------
-        >>> dialect = Dialect()
-        >>> dialect.too_long(1000)
-        >>> dialect.too_long(2000)
-        >>> dialect.body_limit
-        999
-        """
+        """After 413: remember that a request body of that length is too long."""
         self.body_limit = min(body_bytes - 1, self.body_limit or body_bytes)
 
 
@@ -112,12 +103,7 @@ _BY_URI: Final[dict[str, Dialect]] = {}
 
 
 def remembered(uri: str) -> Dialect:
-    """What is known of the server at a uri; the same object for all who ask, in any thread.
-
-    Parameters
-    ----------
-    uri : str
-        Without credentials and trailing slash.
+    """What is known of the server at a uri (without trailing slash); the same object for all who ask, in any thread.
 
     Examples
     --------

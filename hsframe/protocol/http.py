@@ -26,7 +26,6 @@ __all__ = [
     "http_failure",
     "is_html",
     "is_other_json",
-    "is_page_or_json",
     "is_redirect",
     "json_error",
     "looks_like_grid",
@@ -67,17 +66,10 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """An HTTP answer, whole.
+    """An HTTP answer, whole, its body unpacked (gzip).
 
-    Parameters
-    ----------
-    status : int
-    reason : str
-        The text beside the status; some servers put their whole message there.
-    headers : tuple of (str, str)
-        In the order received, a name may come twice. Not shown in the repr: they may hold a token.
-    body : bytes
-        Unpacked (gzip).
+    `reason` is the text beside the status; some servers put their whole message there. The headers are in the order
+    received, a name may come twice. The repr does not show them: they may hold a token.
     """
 
     status: int
@@ -113,11 +105,6 @@ def is_html(answer: HttpAnswer) -> bool:
     return start.startswith((b"<!doctype html", b"<html")) or (
         answer.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
     )
-
-
-def is_page_or_json(answer: HttpAnswer) -> bool:
-    """Whether a web server or a framework wrote the body, and not a Haystack server."""
-    return is_html(answer) or bool(json_error(answer))
 
 
 def is_other_json(answer: HttpAnswer, op: str) -> bool:
@@ -216,24 +203,7 @@ def _status_advice(answer: HttpAnswer, op: str) -> str:
 def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> HsFrameError | None:
     """The error that an answer stands for which is no grid, or None where the body is to be decoded.
 
-    Parameters
-    ----------
-    answer : HttpAnswer
-    op : str
-        The op's wire name.
-    url : str
-        Without credentials and query.
-    logged_in : bool
-        Whether the request carried credentials.
-
-    Returns
-    -------
-    AuthError
-        401, or a redirect to a login page without credentials.
-    HTTPStatusError
-        Another status that is not 200; the server's own text is in the message.
-    NetworkError
-        A 200 that is an HTML page or a JSON error.
+    `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
     """
     said = server_text(answer)
     words = f"; the server says {said!r}" if said else ""

@@ -10,7 +10,6 @@ Every step is a GET of the server's uri with an ``Authorization`` header::
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Final, Literal, NoReturn, TypeAlias
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import URI_HINT, HttpAnswer, http_failure, is_html, is_redirect, server_text
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
-from hsframe.protocol.secret import HiddenStr, Secret
+from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = [
     "AUTH_SCHEMES",
@@ -46,17 +45,8 @@ _PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))
 class Credentials:
     """Who logs in, and how. Nothing given: nobody.
 
-    Parameters
-    ----------
-    username : str
-    password : Secret
-    token : Secret
-        A bearer token that was given instead of a password.
-    auth : str
-        One scheme, or ``"auto"``: SCRAM before PLAINTEXT before Basic; a given token goes before all.
-    cleartext_allowed : bool
-        Whether schemes that send the password itself may be used: the connection is TLS or to this machine, or the
-        user said so.
+    With ``"auto"`` SCRAM goes before PLAINTEXT before Basic, and a given bearer token before all. Schemes that send the
+    password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so.
     """
 
     username: str = ""
@@ -75,18 +65,10 @@ class LoginStep:
 
 @dataclass(frozen=True)
 class Login:
-    """What a login gives: the session that requests belong to.
+    """What a login gives: the session that requests belong to, by headers that go on each of them.
 
-    Parameters
-    ----------
-    scheme : str
-        ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"`` (a given token) or ``"none"``.
-    headers : mapping
-        Go on every request; not shown in the repr.
-    hash : str
-        Of SCRAM.
-    iterations : int
-        Of SCRAM: how often the hash was applied to the password.
+    The scheme is one of `AUTH_SCHEMES` but ``"auto"``; ``"bearer"`` is a given token. `hash`, and how often it was
+    applied to the password, are of SCRAM.
     """
 
     scheme: str
@@ -168,20 +150,7 @@ def _bearer(token: Secret) -> Mapping[str, str]:
 def login(credentials: Credentials, uri: str) -> LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows.
 
-    Parameters
-    ----------
-    credentials : Credentials
-    uri : str
-        For the messages; without credentials.
-
-    Yields
-    ------
-    LoginStep or Derivation
-        Is sent the :class:`~hsframe.protocol.http.HttpAnswer` or the :class:`~hsframe.protocol.scram.ScramKeys`.
-
-    Returns
-    -------
-    Login
+    A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages.
 
     Raises
     ------
@@ -345,21 +314,14 @@ class _Steps:
 
     def _basic(self) -> LoginSteps:
         self._check_cleartext("Basic")
-        headers = self._basic_headers()
+        who = self._credentials
+        if ":" in who.username:
+            self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
+        headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers)
         if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
             self._refuse(answer, "the user name or the password is wrong")
         return Login("basic", headers)
-
-    def _basic_headers(self) -> Mapping[str, str]:
-        who = self._credentials
-        if ":" in who.username:
-            self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
-        return {
-            "Authorization": HiddenStr(
-                "Basic " + base64.b64encode(f"{who.username}:{who.password.reveal()}".encode()).decode("ascii")
-            )
-        }
 
 
 def _is_niagara(answer: HttpAnswer) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "Ids",
     "Op",
     "Range",
+    "TimeLength",
     "as_kind",
     "as_range",
     "as_ref",
@@ -49,22 +50,17 @@ _OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 Id: TypeAlias = Ref | str
 Ids: TypeAlias = Ref | str | Iterable[Ref | str]
+TimeLength: TypeAlias = Number | timedelta
 Range: TypeAlias = str | date | tuple[date, date]
 """``"today"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime (from there on), or two of either."""
 
 
 @dataclass(frozen=True)
 class Op:
-    """An op.
+    """An op by its name on the wire.
 
-    Parameters
-    ----------
-    name : str
-        On the wire.
-    get : bool
-        Whether the standard allows GET: the op has no side effects.
-    repeatable : bool
-        Whether it may be sent again when the connection broke and nobody knows if it ran.
+    The standard allows to `get` what has no side effects. What is `repeatable` may be sent again when the connection
+    broke and nobody knows if it ran.
     """
 
     name: str
@@ -89,11 +85,6 @@ OPS: Final[Mapping[str, Op]] = {
 def op_of(name: str) -> Op:
     """The op of a wire name; one that the standard does not know is POSTed and never repeated.
 
-    Raises
-    ------
-    MetadataError
-        The name cannot stand in a uri.
-
     Examples
     --------
     >>> op_of("hisRead").get, op_of("commit").get, op_of("myOp").repeatable
@@ -106,11 +97,6 @@ def op_of(name: str) -> Op:
 
 def as_ref(of: Id) -> Ref:
     """A Ref from a Ref or an id text, with or without ``@``.
-
-    Raises
-    ------
-    MetadataError
-        Neither.
 
     Examples
     --------
@@ -184,18 +170,7 @@ def _moment_text(when: date) -> str:
 def as_range(span: Range) -> str:
     """The text of a range for hisRead (standard: Ops, hisRead): as given, or from dates and aware datetimes.
 
-    Parameters
-    ----------
-    span : str, date, datetime or two of them
-        A text goes as it is. Dates run from midnight to the midnight after the last, in the point's zone;
-        datetimes are half-open.
-
-    Raises
-    ------
-    ZoneError
-        A naive datetime.
-    SpanError
-        None of these.
+    Dates run from midnight to the midnight after the last, in the point's zone; datetimes are half-open.
 
     Examples
     --------
@@ -262,9 +237,7 @@ def point_write_array_request(of: Id) -> Grid:
     return _one_row({"id": as_ref(of)})
 
 
-def point_write_request(
-    of: Id, level: int, val: object, who: str = "", duration: Number | timedelta | None = None
-) -> Grid:
+def point_write_request(of: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None) -> Grid:
     """A value at a level of the priority array; None takes the level's value away."""
     row: dict[str, object] = {"id": as_ref(of), "level": Number(_level(level)), "val": as_kind(val)}
     if who:
@@ -281,9 +254,7 @@ def _level(level: object) -> int:
     return int(float(level))
 
 
-def watch_sub_request(
-    ids: Ids, watch_dis: str, lease: Number | timedelta | None = None, watch_id: str | None = None
-) -> Grid:
+def watch_sub_request(ids: Ids, watch_dis: str, lease: TimeLength | None = None, watch_id: str | None = None) -> Grid:
     """A new watch, or more points for the watch `watch_id`."""
     # Haxall wants watchDis also where a watchId says which watch is meant.
     meta: dict[str, object] = {} if watch_id is None else {"watchId": watch_id}
@@ -322,13 +293,7 @@ def eval_request(expr: str) -> Grid:
 
 
 def eval_all_request(exprs: Iterable[str]) -> Grid:
-    """Several Axon expressions, a row each (SkySpark).
-
-    Raises
-    ------
-    MetadataError
-        There are none, or one is not a text.
-    """
+    """Several Axon expressions, a row each (SkySpark)."""
     texts = [exprs] if isinstance(exprs, str) else list(exprs)
     if not texts:
         raise MetadataError("evalAll: no expressions were given")

@@ -15,7 +15,6 @@ and ``=3D``), and neither name nor password goes through SASLprep.
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import os
 import secrets
@@ -61,29 +60,12 @@ _NONCE_BYTES: Final = 24
 
 
 def b64url_encode(text: str) -> str:
-    """Base64url without padding, as the Haystack headers carry every value.
-
-    Examples
-    --------
-    >>> b64url_encode("user")
-    'dXNlcg'
-    """
+    """Base64url without padding, as the Haystack headers carry every value: ``dXNlcg`` for ``user``."""
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
 
 
 def b64url_decode(text: str) -> str:
-    """The text of a base64url value, with or without padding, in either base64 alphabet.
-
-    Raises
-    ------
-    AuthError
-        The value is no base64 of UTF-8.
-
-    Examples
-    --------
-    >>> b64url_decode("dXNlcg")
-    'user'
-    """
+    """The text of a base64url value, with or without padding, in either base64 alphabet."""
     raw = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return base64.b64decode(raw + "=" * (-len(raw) % 4), altchars=b"-_", validate=True).decode()
@@ -143,7 +125,7 @@ def _attribute(found: Mapping[str, str], letter: str, whose: str) -> str:
 def _b64_bytes(value: str, what: str) -> bytes:
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         pass  # raised below, outside of the handler: the cause would add nothing
     raise AuthError(f"the {what} of the login is no base64")
 
@@ -166,12 +148,7 @@ class Derivation:
     hash: str
 
     def run(self) -> ScramKeys:
-        """Derive the keys; 600,000 iterations take some 0.1 to 0.5 s of processor time, without the GIL.
-
-        Returns
-        -------
-        ScramKeys
-        """
+        """Derive the keys; 600,000 iterations take some 0.1 to 0.5 s of processor time, without the GIL."""
         algorithm = _algorithm(self.hash)
         derive = PBKDF2HMAC(algorithm, algorithm.digest_size, self.salt, self.iterations)
         # No local variable holds the salted password: it would show in a traceback.
@@ -186,22 +163,9 @@ def _keys_of(algorithm: hashes.HashAlgorithm, salted_password: bytes) -> ScramKe
 
 
 class ScramClient:
-    """The client's half of one login.
+    """The client's half of one login, by the hash that the server offers; a given nonce is for test vectors.
 
-    Parameters
-    ----------
-    username : str
-        Sent raw.
-    hash : str
-        ``"SHA-256"`` or ``"SHA-512"``, as the server offers it.
-    nonce : str, optional
-        For test vectors; random otherwise.
-
-    Raises
-    ------
-    AuthError
-        The hash is not one of the two; and in every method: what the server sent is malformed, out of bounds or
-        does not belong to this login.
+    Every method raises `AuthError` where what the server sent is malformed, out of bounds or not of this login.
     """
 
     def __init__(self, username: str, hash: str = "SHA-256", nonce: str | None = None) -> None:
@@ -262,14 +226,7 @@ class ScramClient:
 class ScramCredentials:
     """What a server keeps of a password: enough to check a proof, not enough to make one.
 
-    Parameters
-    ----------
-    hash : str
-        ``"SHA-256"`` or ``"SHA-512"``.
-    salt : bytes
-    iterations : int
-    stored_key, server_key : bytes
-        StoredKey and ServerKey (RFC 5802 section 3).
+    The keys are StoredKey and ServerKey of RFC 5802 section 3.
     """
 
     hash: str
@@ -282,23 +239,7 @@ class ScramCredentials:
     def from_password(
         cls, password: str, hash: str = "SHA-256", salt: bytes | None = None, iterations: int = DEFAULT_ITERATIONS
     ) -> ScramCredentials:
-        """Hash a password.
-
-        Parameters
-        ----------
-        password : str
-        hash : str
-            ``"SHA-256"`` or ``"SHA-512"``.
-        salt : bytes, optional
-            16 random bytes otherwise.
-        iterations : int
-            :data:`MIN_ITERATIONS` to :data:`MAX_ITERATIONS`.
-
-        Raises
-        ------
-        AuthError
-            The hash or the count is out of bounds.
-        """
+        """Hash a password, with 16 random bytes of salt if none are given."""
         secret = Secret(password)
         del password  # the checks below raise, and a traceback shows locals
         if not MIN_ITERATIONS <= iterations <= MAX_ITERATIONS:
@@ -309,24 +250,13 @@ class ScramCredentials:
         return cls(hash.upper(), salt, iterations, _digest(algorithm, keys.client_key), keys.server_key)
 
     @classmethod
-    def of_nobody(
-        cls, username: str, hash: str = "SHA-256", iterations: int = DEFAULT_ITERATIONS, key: bytes | None = None
-    ) -> ScramCredentials:
-        """Credentials that no password fits, for a name that does not exist.
+    def of_nobody(cls, username: str, hash: str = "SHA-256", iterations: int = DEFAULT_ITERATIONS) -> ScramCredentials:
+        """Credentials that no password fits, for a name that does not exist; hash and count as the real ones have.
 
         The salt is the same each time the name is asked for, so an unknown name looks like a known one.
-
-        Parameters
-        ----------
-        username : str
-        hash : str
-        iterations : int
-            As the real credentials have it.
-        key : bytes, optional
-            The server's own secret; random for the life of the process otherwise.
         """
         algorithm = _algorithm(hash)
-        salt = _hmac(hashes.SHA256(), key or _process_key(), username.encode())[:16]
+        salt = _hmac(hashes.SHA256(), _process_key(), username.encode())[:16]
         size = algorithm.digest_size
         return cls(hash.upper(), salt, iterations, os.urandom(size), os.urandom(size))
 
@@ -337,22 +267,10 @@ def _process_key() -> bytes:
 
 
 class ScramServer:
-    """The server's half of one login.
+    """The server's half of one login; its `username` is known after :meth:`first` and proved after :meth:`final`.
 
-    Parameters
-    ----------
-    lookup : callable
-        User name to :class:`ScramCredentials`, or None for an unknown name (which is then answered like a known
-        one and fails at the proof).
-    nonce : str, optional
-        The server's part of the nonce, for test vectors; random otherwise.
-    unknown : ScramCredentials, optional
-        Whose hash and iterations an unknown name pretends to have.
-
-    Attributes
-    ----------
-    username : str
-        Known after :meth:`first`; proved after :meth:`final`.
+    A name that `lookup` does not know is answered like a known one, with the hash and the count of `unknown`, and fails
+    at the proof. A given nonce is for test vectors.
 
     Examples
     --------
@@ -372,7 +290,7 @@ class ScramServer:
     ) -> None:
         self._lookup = lookup
         self._nonce = _new_nonce() if nonce is None else nonce
-        self._unknown = unknown
+        self._unknown = unknown or ScramCredentials.of_nobody("")
         self.username = ""
         self._credentials: ScramCredentials | None = None
         self._known = False
@@ -380,13 +298,7 @@ class ScramServer:
         self._so_far = ""
 
     def first(self, client_first: str) -> str:
-        """Take the client-first message, give the server-first message.
-
-        Raises
-        ------
-        AuthError
-            The message is malformed or asks for channel binding.
-        """
+        """Take the client-first message, give the server-first message."""
         if not client_first.startswith(_GS2_HEADER):
             raise AuthError("the client-first message of the login does not begin with 'n,,'")
         bare = client_first.removeprefix(_GS2_HEADER)
@@ -398,10 +310,7 @@ class ScramServer:
         found = self._lookup(self.username)
         self._known = found is not None
         if found is None:
-            like = self._unknown
-            found = ScramCredentials.of_nobody(
-                self.username, like.hash if like else "SHA-256", like.iterations if like else DEFAULT_ITERATIONS
-            )
+            found = ScramCredentials.of_nobody(self.username, self._unknown.hash, self._unknown.iterations)
         self._credentials = found
         self._whole_nonce = nonce + self._nonce
         salt = base64.b64encode(found.salt).decode("ascii")
@@ -410,13 +319,7 @@ class ScramServer:
         return server_first
 
     def final(self, client_final: str) -> str:
-        """Take the client-final message, give the server-final message.
-
-        Raises
-        ------
-        AuthError
-            The proof is wrong, the name is unknown, or the message is malformed or not of this login.
-        """
+        """Take the client-final message, give the server-final message; `AuthError` unless the proof is right."""
         credentials, self._credentials = self._credentials, None  # one try a login
         if credentials is None:
             raise AuthError("the client-final message of the login came before the client-first message, or twice")

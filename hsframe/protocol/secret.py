@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["HiddenStr", "Secret"]
+from base64 import b64encode
+
+__all__ = ["HiddenStr", "Secret", "basic_authorization"]
 
 
 class Secret:
@@ -53,3 +55,8 @@ class HiddenStr(str):
 
     def __repr__(self) -> str:
         return "'<secret>'"
+
+
+def basic_authorization(user: str, password: Secret) -> HiddenStr:
+    """The value of an ``Authorization`` header by Basic (RFC 7617)."""
+    return HiddenStr("Basic " + b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import (
     HttpAnswer,
+    TruncatedBodyError,
     http_failure,
     is_html,
     json_error,
@@ -148,3 +151,10 @@ def test_headers_are_found_in_any_case_and_not_shown() -> None:
     assert "abc" not in repr(answer)
     assert "secret" not in repr(answer)
     assert not looks_like_grid(answer)
+
+
+def test_a_body_that_broke_off_is_the_same_error_in_another_process() -> None:
+    error = TruncatedBodyError("the body broke off", line=3, expected="the rest", source="zinc")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is TruncatedBodyError
+    assert (str(again), again.line) == (str(error), 3)
