@@ -27,21 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SPAN_HELP: Final = "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: half-open, in each point's own zone"
-_POINTS_HELP: Final = "a filter, or ids that start with @"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program.
+    """Run the program with these arguments (without the program's name), or with those of the process.
 
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments without the program's name; those of the process by default.
-
-    Returns
-    -------
-    int
-        0 where all went well, 1 after an error (one line on stderr), 2 for wrong arguments, 130 after Ctrl-C.
+    It gives 0 where all went well, 1 after an error (one line on stderr), 130 after Ctrl-C; wrong arguments end it
+    with 2.
     """
     args = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -71,61 +63,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    demo = commands.add_parser("demo", help="serve a demo building, or run through it once")
-    _add_address(demo)
+    server, table = _server(), argparse.ArgumentParser(add_help=False)
+    table.add_argument("--csv", action="store_true", help="write CSV")
+
+    demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run through it once")
     demo.add_argument("--once", action="store_true", help="serve, read, print, write a Parquet file and a plot, end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    _add_quirk(demo)
     demo.set_defaults(run=_demo)
 
-    serve = commands.add_parser("serve", help="serve a folder of Parquet files, or the demo building")
+    serve = commands.add_parser("serve", parents=[server], help="serve a folder of Parquet files, or the demo building")
     serve.add_argument("folder", nargs="?", type=Path, help="with *.parquet files; the demo building without it")
-    _add_address(serve)
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody in without a login")
-    _add_quirk(serve)
     serve.set_defaults(run=_serve)
 
-    server = _connection()
-    about = commands.add_parser("about", parents=[server], help="what a server says of itself")
+    connection = _connection()
+    about = commands.add_parser("about", parents=[connection], help="what a server says of itself")
     about.set_defaults(run=_about)
 
-    read = commands.add_parser("read", parents=[server], help="records by filter")
+    read = commands.add_parser("read", parents=[connection, table], help="records by filter")
     read.add_argument("filter", help="as 'point and temp'")
     read.add_argument("--limit", type=int, help="at most so many records")
-    read.add_argument("--csv", action="store_true", help="write CSV")
     read.set_defaults(run=_read)
 
-    his_read = commands.add_parser("his-read", parents=[server], help="histories as a table")
+    his_read = commands.add_parser("his-read", parents=[connection, table], help="histories as a table")
     _add_history(his_read)
-    his_read.add_argument("--csv", action="store_true", help="write CSV")
     his_read.set_defaults(run=_his_read)
 
-    export = commands.add_parser("export", parents=[server], help="histories into a Parquet file")
+    export = commands.add_parser("export", parents=[connection], help="histories into a Parquet file")
     _add_history(export)
     export.add_argument("path", type=Path, help="the file to write")
     export.set_defaults(run=_export)
 
-    doctor = commands.add_parser("doctor", parents=[server], help="what a server can do, with advice; writes nothing")
+    doctor = commands.add_parser(
+        "doctor", parents=[connection, table], help="what a server can do, with advice; writes nothing"
+    )
     doctor.add_argument("address", nargs="?", metavar="URI", help="the same as --uri")
     doctor.add_argument("--point", metavar="ID", help="a point with a history to try things with")
-    doctor.add_argument("--csv", action="store_true", help="write CSV")
     doctor.set_defaults(run=_doctor)
     return parser
 
 
-def _add_address(parser: argparse.ArgumentParser) -> None:
+def _server() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a number from 0 to 65535")
-    return int(text)
-
-
-def _add_quirk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quirk",
         action="append",
@@ -134,6 +116,13 @@ def _add_quirk(parser: argparse.ArgumentParser) -> None:
         help="behave like another server: niagara, skyspark3, widesky, haystack-py, haxall, shaystack; or do one thing "
         "otherwise: rowcap=1000, slow=0.5, ...; may be given several times",
     )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a number from 0 to 65535")
+    return int(text)
 
 
 def _connection() -> argparse.ArgumentParser:
@@ -149,7 +138,7 @@ def _connection() -> argparse.ArgumentParser:
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("points", nargs="+", help=_POINTS_HELP)
+    parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
     parser.add_argument("--header", choices=("dis", "id"), default="dis", help="what columns are called")
     parser.add_argument("--tz", default="point", help="the zone of the times: a name, or point for that of the points")

@@ -19,15 +19,7 @@ _FILTER: Final = 'point and his and sensor and tz == "New_York" and (air and tem
 def demo_once(out: Path) -> int:
     """Serve the demo building on a free port of this machine, read a week of it, write ``trends.parquet`` and a plot.
 
-    Parameters
-    ----------
-    out : Path
-        The folder for ``trends.parquet`` and ``trends.png``; it is made if it is not there.
-
-    Returns
-    -------
-    int
-        0, or 1 where there is no matplotlib to draw the plot with; nothing is written then.
+    It gives 0, or 1 where there is no matplotlib to draw the plot with; nothing is written then.
     """
     try:
         import matplotlib as mpl

@@ -25,55 +25,34 @@ _CLOSE_S: Final = 10.0
 
 
 class Connection:
-    """An asynchronous session and the loop that it lives on.
+    """An asynchronous session, not open yet, and the loop that it is to live on.
 
-    Parameters
-    ----------
-    session : AsyncSession
-        Not open yet.
-    runner : Runner
-        Runs its coroutines.
+    Of `latest`, which is the session, open or not, only what needs no loop may be asked.
     """
 
     def __init__(self, session: AsyncSession, runner: Runner) -> None:
-        self._latest = session
+        self.latest = session
         self._runner = runner
         self._lock = threading.RLock()
-        self._closed = False
+        self.is_closed = False
         self._warned = False
         self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None
         self._at_collection: weakref.finalize[..., Any] | None = None
         _CONNECTIONS.add(self)
 
     @property
-    def is_closed(self) -> bool:
-        """Whether :meth:`close` was called."""
-        return self._closed
-
-    @property
-    def latest(self) -> AsyncSession:
-        """The session, open or not; only what needs no loop may be asked of it."""
-        return self._latest
-
-    @property
     def session(self) -> AsyncSession:
-        """The session, open, on the loop of the runner.
-
-        Raises
-        ------
-        MetadataError
-            The connection is closed.
-        """
+        """The session, open, on the loop of the runner."""
         with self._lock:
-            if self._closed:
-                raise MetadataError(f"the session with {self._latest.uri} is closed: call hsframe.connect(...) first")
+            if self.is_closed:
+                raise MetadataError(f"the session with {self.latest.uri} is closed: call hsframe.connect(...) first")
             if self._open is not None:
                 session, loop, pid = self._open
                 if loop is self._runner.current() and pid == os.getpid():
                     return session
                 self._abandon()
-                self._latest = self._latest.another()
-            session = self._latest
+                self.latest = self.latest.another()
+            session = self.latest
             loop = self._runner.hold()
             try:
                 self._runner.run(session.__aenter__)
@@ -112,7 +91,7 @@ class Connection:
     def close(self) -> None:
         """Send the op ``close`` to the server and close every connection; a second time does nothing."""
         with self._lock:
-            self._closed = True
+            self.is_closed = True
             if self._open is None:
                 return
             session, loop, pid = self._open

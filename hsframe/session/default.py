@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from hsframe.errors import MetadataError
 from hsframe.frame import his_grids
 from hsframe.session.session import Session
 from hsframe.session.settings import SessionSettings
-from hsframe.session.signatures import Overloaded, OverloadedMethod, takes, without_self
+from hsframe.session.signatures import Overloaded, OverloadedMethod, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,13 +88,7 @@ def connect(settings: SessionSettings) -> Session:
 
 
 def default_session() -> Session:
-    """The session of the last :func:`connect`.
-
-    Raises
-    ------
-    MetadataError
-        There is none, or it was closed.
-    """
+    """The session of the last :func:`connect`; an error where there is none, or it was closed."""
     if _default is None or _default.is_closed:
         raise MetadataError("there is no session: call hsframe.connect(...) first")
     return _default
@@ -110,7 +105,7 @@ def of_default(method: Any) -> Any:
     def verb(*args: Any, **kwargs: Any) -> Any:
         return method(default_session(), *args, **kwargs)
 
-    verb.__signature__ = without_self(method)  # type: ignore[attr-defined]
+    verb.__signature__ = inspect.signature(functools.partial(method, None))  # type: ignore[attr-defined]
     verb.__module__, verb.__qualname__ = __name__, method.__name__
     return verb
 
@@ -179,5 +174,4 @@ def frame_to_his_grids(
     return his_grids.frame_to_his_grids(df, points, inf=inf, convert=convert, known=known)
 
 
-if his_grids.frame_to_his_grids.__doc__ is not None:  # python -OO drops docstrings
-    frame_to_his_grids.__doc__ = his_grids.frame_to_his_grids.__doc__
+frame_to_his_grids.__doc__ = his_grids.frame_to_his_grids.__doc__

@@ -6,36 +6,26 @@ import asyncio
 import importlib.util
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from hsframe.errors import MetadataError
 from hsframe.history.progress import Progress
 from hsframe.session.notebook import in_notebook
 
-__all__ = ["progress_of", "ticking"]
+__all__ = ["progress_of"]
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
 _FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
 
 
-@contextmanager
-def progress_of(progress: bool | None, what: str) -> Iterator[Progress]:
-    """What a read tells how far it is.
+@asynccontextmanager
+async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progress]:
+    """What a read tells how far it is: with a bar named `what`, or without.
 
-    Parameters
-    ----------
-    progress : bool or None
-        True: with a bar; False: without; None: with one if someone is looking and tqdm is there.
-    what : str
-        What stands before the bar.
-
-    Raises
-    ------
-    MetadataError
-        A bar is asked for, and tqdm is not installed.
+    With None there is a bar if someone is looking and tqdm is there. Its clock goes on while no answer comes.
     """
     if progress is None:
         progress = _is_watched() and _is_there("tqdm")
@@ -45,30 +35,19 @@ def progress_of(progress: bool | None, what: str) -> Iterator[Progress]:
     if not _is_there("tqdm"):
         raise MetadataError("progress=True draws a bar with tqdm, which is not here: pip install 'hsframe[progress]'")
     bar = _Bar(what)
-    try:
-        yield bar
-    finally:
-        bar.close()
-
-
-@asynccontextmanager
-async def ticking(progress: Progress) -> AsyncIterator[None]:
-    """Let a bar's clock go on in the block while no answer comes."""
-    if not isinstance(progress, _Bar):
-        yield
-        return
 
     async def tick() -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
-            progress.changed()
+            bar.changed()
 
-    task = asyncio.get_running_loop().create_task(tick())
+    ticking = asyncio.create_task(tick())
     try:
-        yield
+        yield bar
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        ticking.cancel()
+        bar.close()
+        await asyncio.wait([ticking])
 
 
 class _Bar(Progress):

@@ -28,7 +28,7 @@ from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.resample import Aggregation, IntervalSettings
 from hsframe.kinds import Number
-from hsframe.session.progress import progress_of, ticking
+from hsframe.session.progress import progress_of
 from hsframe.spans import SpanLike
 
 __all__ = ["OnError", "ReadRequest", "ReadResult", "TrendFrames", "read_frame"]
@@ -124,9 +124,8 @@ async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
     It is made in a thread, so that other requests of this loop go on.
     """
     failures: dict[str, HsFrameError] = {}
-    with progress_of(request.progress, "his_read") as progress:
-        async with ticking(progress):
-            points, histories = await _histories(source, request, failures, progress)
+    async with progress_of(request.progress, "his_read") as progress:
+        points, histories = await _histories(source, request, failures, progress)
     with DeferredWarnings():
         frame = await in_thread(_frame, request, points, histories, failures)
     return ReadResult(frame, points)

@@ -9,23 +9,22 @@ Two ways, chosen by ``connect(runner=...)``:
     On the caller's own running loop, made re-entrant by nest-asyncio, for those who mix ``await client...`` and
     synchronous calls on one connection in a notebook. Nothing is patched before the first call.
 
-A runner takes a function and its arguments rather than a coroutine: a coroutine that is made and then not run warns,
-and belongs to nobody.
+Both run ``await fn(*args)`` and wait for its result; they raise :class:`hsframe.RequestTimeoutError` when `timeout_s`
+ran out and the task was cancelled, and :class:`hsframe.HsFrameError` where it cannot be run. A runner takes a function
+and its arguments rather than a coroutine: a coroutine that is made and then not run warns, and belongs to nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import contextvars
 import importlib
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
 
@@ -37,72 +36,21 @@ _POLL_S = 0.25  # on Windows a waiting thread sees Ctrl-C only when its wait end
 _CANCEL_GRACE_S = 5.0  # how long a cancelled task may take to clean up behind itself
 
 
-class Runner(Protocol):
-    """What a session needs of a runner."""
-
-    def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)`` and wait for its result.
-
-        Parameters
-        ----------
-        fn : coroutine function
-        *args
-            Its arguments.
-        timeout_s : float, optional
-            Seconds after which the task is cancelled.
-
-        Raises
-        ------
-        RequestTimeoutError
-            `timeout_s` ran out; the task was cancelled.
-        HsFrameError
-            It cannot be run from here.
-        """
-
-    def current(self) -> asyncio.AbstractEventLoop | None:
-        """The loop on which :meth:`run` would run now, None where it would have to be made."""
-
-    def hold(self) -> asyncio.AbstractEventLoop:
-        """The loop on which :meth:`run` would run now, made if need be; it stays until :meth:`release`."""
-
-    def release(self) -> None:
-        """Say that one holder needs the loop no more."""
-
-
-def runner_named(name: str) -> Runner:
-    """The runner of that name.
-
-    Parameters
-    ----------
-    name : {"thread", "nested"}
-
-    Raises
-    ------
-    MetadataError
-        There is none of that name.
-    """
-    if name == "thread":
-        return _SHARED
-    if name == "nested":
-        return NestedRunner()
-    raise MetadataError(f"there is no runner {name!r}; expected 'thread' (the default) or 'nested'")
-
-
 class _Call:
     """One function on its way through the loop; the caller waits for `done`."""
 
     def __init__(self, fn: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
         self.fn = fn
         self.args = args
-        self.context = contextvars.copy_context()
         self.done = threading.Event()
         self.task: asyncio.Task[Any] | None = None
         self.error: BaseException | None = None
         self.result: Any = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start it, in the caller's context, which the loop has brought along."""
         try:
-            self.task = loop.create_task(self.context.run(self.fn, *self.args), context=self.context)
+            self.task = loop.create_task(self.fn(*self.args))
         except BaseException as error:  # a function that fails before its first await; the caller gets it
             self.error = error
             self.done.set()
@@ -138,7 +86,9 @@ class BackgroundRunner:
 
     def __init__(self) -> None:
         self._forget()
-        _ALL.add(self)
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            os.register_at_fork(after_in_child=self._after_fork)
+        atexit.register(self.close)
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
@@ -154,7 +104,7 @@ class BackgroundRunner:
         self._forget()
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """See :meth:`Runner.run`; from the loop itself it is refused, which would wait for itself for ever."""
+        """Run ``await fn(*args)``; from the loop itself it is refused, which would wait for itself for ever."""
         if threading.current_thread() is self._thread:
             raise HsFrameError(
                 "a synchronous verb was called from hsframe's own event loop, which would wait for itself; inside a "
@@ -219,7 +169,6 @@ class BackgroundRunner:
         self.release()
 
 
-_ALL: weakref.WeakSet[BackgroundRunner] = weakref.WeakSet()
 _INHERITED: list[asyncio.AbstractEventLoop] = []
 
 
@@ -270,23 +219,6 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
         thread.join(_CANCEL_GRACE_S)
 
 
-def _after_fork() -> None:
-    for runner in list(_ALL):
-        runner._after_fork()
-
-
-def _at_exit() -> None:
-    for runner in list(_ALL):
-        runner.close()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)
-
-_SHARED = BackgroundRunner()
-
-
 class NestedRunner:
     """Runs coroutines on the caller's running loop, made re-entrant by nest-asyncio.
 
@@ -297,7 +229,7 @@ class NestedRunner:
         self._own: asyncio.AbstractEventLoop | None = None
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """See :meth:`Runner.run`; refused where the running loop is not asyncio's own (uvloop, for one)."""
+        """Run ``await fn(*args)``; refused where the running loop is not asyncio's own (uvloop, for one)."""
         loop = self.hold()
         task = loop.create_task(fn(*args))
         late = False
@@ -338,13 +270,11 @@ class NestedRunner:
 
     def hold(self) -> asyncio.AbstractEventLoop:
         """The caller's running loop, made re-entrant; where none runs, a loop of the runner's own."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            if self._own is None or self._own.is_closed():
-                self._own = asyncio.new_event_loop()
-            return self._own
-        _make_reentrant(loop)
+        loop = self.current()
+        if loop is None:
+            self._own = loop = asyncio.new_event_loop()
+        if loop.is_running():
+            _make_reentrant(loop)
         return loop
 
     def release(self) -> None:
@@ -380,3 +310,17 @@ def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
         package.apply(loop)
         return
     raise HsFrameError(f"runner='nested' needs {' or '.join(names)}; pip install nest-asyncio, or use runner='thread'")
+
+
+Runner: TypeAlias = BackgroundRunner | NestedRunner
+
+_SHARED = BackgroundRunner()
+
+
+def runner_named(name: str) -> Runner:
+    """The runner of that name, as ``connect(runner=...)`` takes it."""
+    if name == "thread":
+        return _SHARED
+    if name == "nested":
+        return NestedRunner()
+    raise MetadataError(f"there is no runner {name!r}; expected 'thread' (the default) or 'nested'")

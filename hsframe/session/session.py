@@ -32,32 +32,24 @@ def _waiting(
 def _waiting(
     verb: OverloadedMethod[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]],
 ) -> OverloadedMethod[P, R, Q, S]: ...
+@overload
+def _waiting(
+    verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],
+) -> Callable[Concatenate[Session, P], Generator[R, None, None]]: ...
 def _waiting(verb: Any) -> Any:
     """A verb of :class:`AsyncSession` as a method of :class:`Session`, with its signature and documentation."""
+    iterates = inspect.isasyncgenfunction(verb)
 
     @functools.wraps(verb)
     def method(self: Session, *args: Any, **kwargs: Any) -> Any:
-        return self._connection.run(lambda session: verb(session, *args, **kwargs))
+        run = self._connection.each if iterates else self._connection.run
+        return run(lambda session: verb(session, *args, **kwargs))
 
     method.__qualname__ = f"Session.{verb.__name__}"
-    return method
-
-
-def _iterating(
-    verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],
-) -> Callable[Concatenate[Session, P], Generator[R, None, None]]:
-    """The same for a verb that is an asynchronous generator."""
-
-    @functools.wraps(verb)
-    def method(self: Session, /, *args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
-        return self._connection.each(lambda session: verb(session, *args, **kwargs))
-
-    method.__qualname__ = f"Session.{verb.__name__}"
-    signature = inspect.signature(verb)
-    given = str(signature.return_annotation).removeprefix("AsyncGenerator[").removesuffix(", None]")
-    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        return_annotation=f"Generator[{given}, None, None]"
-    )
+    if iterates:
+        signature = inspect.signature(verb)
+        given = signature.return_annotation.replace("AsyncGenerator[", "Generator[").replace(", None]", ", None, None]")
+        method.__signature__ = signature.replace(return_annotation=given)  # type: ignore[attr-defined]
     return method
 
 
@@ -87,7 +79,7 @@ class Session:
     export = _waiting(AsyncSession.export)
     point_write = _waiting(AsyncSession.point_write)
     point_write_array = _waiting(AsyncSession.point_write_array)
-    watch = _iterating(AsyncSession.watch)
+    watch = _waiting(AsyncSession.watch)
     watch_sub = _waiting(AsyncSession.watch_sub)
     watch_poll = _waiting(AsyncSession.watch_poll)
     watch_unsub = _waiting(AsyncSession.watch_unsub)

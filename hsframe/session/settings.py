@@ -46,13 +46,7 @@ class Settings:
         self.headers = {name: HiddenStr(value) for name, value in (self.headers or {}).items()}
 
     def resolved(self) -> Self:
-        """The same, what is missing taken from the environment.
-
-        Raises
-        ------
-        MetadataError
-            There is no uri, or less than one request may run at a time.
-        """
+        """The same, what is missing taken from the environment."""
         uri = self.uri if self.uri is not None else HiddenStr(os.environ.get("HSFRAME_URI", ""))
         if not uri:
             raise MetadataError(
@@ -70,13 +64,7 @@ class Settings:
         return replace(self, uri=uri, user=user or "", password=password or "", token=token)
 
     def client(self) -> Client:
-        """A client with these settings, not open yet.
-
-        Raises
-        ------
-        MetadataError
-            A setting is none of those that exist.
-        """
+        """A client with these settings, not open yet."""
         return Client(
             self.uri or "",
             self.user or "",

@@ -207,39 +207,46 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_bar_is_drawn_after_two_seconds(
     clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with progress_of(True, "his_read") as progress:
-        progress.expect(200.0)
-        clock[0] += 1.9
-        progress.advance(50.0, 1000)
-        assert capsys.readouterr().err == ""
-        clock[0] += 0.2
-        progress.advance(50.0, 1000)
-        drawn = capsys.readouterr().err
-        assert "his_read" in drawn
-        assert "50%" in drawn
-        assert "2,000 samples" in drawn
-        clock[0] += 0.1
-        progress.advance(50.0, 1000)
-        assert capsys.readouterr().err == ""  # not more often than one can see
-    assert "75%" not in capsys.readouterr().err
+    async def main() -> None:
+        async with progress_of(True, "his_read") as progress:
+            progress.expect(200.0)
+            clock[0] += 1.9
+            progress.advance(50.0, 1000)
+            assert capsys.readouterr().err == ""
+            clock[0] += 0.2
+            progress.advance(50.0, 1000)
+            drawn = capsys.readouterr().err
+            assert "his_read" in drawn
+            assert "50%" in drawn
+            assert "2,000 samples" in drawn
+            clock[0] += 0.1
+            progress.advance(50.0, 1000)
+            assert capsys.readouterr().err == ""  # not more often than one can see
+        assert "75%" not in capsys.readouterr().err
+
+    asyncio.run(main())
 
 
 def test_no_bar_where_nobody_looks(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    for wanted in (None, False):
-        with progress_of(wanted, "his_read") as progress:
+    async def main() -> None:
+        for wanted in (None, False):
+            async with progress_of(wanted, "his_read") as progress:
+                assert type(progress) is Progress
+        terminal = io.StringIO()
+        terminal.isatty = lambda: True  # type: ignore[method-assign]
+        monkeypatch.setattr(sys, "stderr", terminal)
+        async with progress_of(None, "his_read") as progress:
+            assert type(progress) is not Progress
+        async with progress_of(False, "his_read") as progress:
             assert type(progress) is Progress
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with progress_of(None, "his_read") as progress:
-        assert type(progress) is not Progress
-    with progress_of(False, "his_read") as progress:
-        assert type(progress) is Progress
-    monkeypatch.setattr("hsframe.session.progress._is_there", lambda package: False)
-    with progress_of(None, "his_read") as progress:
-        assert type(progress) is Progress
-    with pytest.raises(hsframe.MetadataError, match=r"pip install 'hsframe\[progress\]'"), progress_of(True, "x"):
-        pass
+        monkeypatch.setattr("hsframe.session.progress._is_there", lambda package: False)
+        async with progress_of(None, "his_read") as progress:
+            assert type(progress) is Progress
+        with pytest.raises(hsframe.MetadataError, match=r"pip install 'hsframe\[progress\]'"):
+            async with progress_of(True, "x"):
+                pass
+
+    asyncio.run(main())
 
 
 def test_a_slow_read_draws_a_bar_and_leaves_nothing(
