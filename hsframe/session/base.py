@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from dataclasses import fields
 from typing import Any, Self
 
 from hsframe.client import Client
@@ -29,14 +28,9 @@ class SessionBase:
         self._watches: set[AsyncGenerator[Any, None]] = set()
         self._ending = asyncio.Lock()
 
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """A session with settings that were put together elsewhere."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
-
-    def another(self) -> Self:
+    def __copy__(self) -> Self:
         """One with the same settings that knows the same points, not open yet."""
-        session = self.of(self._settings)
+        session = type(self)(**self._settings.of_session())
         session._known = self._known
         return session
 

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
+from copy import copy
 from typing import Any, Final, TypeVar
 
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
@@ -51,7 +52,7 @@ class Connection:
                 if loop is self._runner.current() and pid == os.getpid():
                     return session
                 self._abandon()
-                self.latest = self.latest.another()
+                self.latest = copy(self.latest)
             session = self.latest
             loop = self._runner.hold()
             try:

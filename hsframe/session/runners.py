@@ -270,11 +270,13 @@ class NestedRunner:
 
     def hold(self) -> asyncio.AbstractEventLoop:
         """The caller's running loop, made re-entrant; where none runs, a loop of the runner's own."""
-        loop = self.current()
-        if loop is None:
-            self._own = loop = asyncio.new_event_loop()
-        if loop.is_running():
-            _make_reentrant(loop)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            if self._own is None or self._own.is_closed():
+                self._own = asyncio.new_event_loop()
+            return self._own
+        _make_reentrant(loop)
         return loop
 
     def release(self) -> None:

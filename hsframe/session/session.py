@@ -61,7 +61,7 @@ class Session:
     """
 
     def __init__(self, settings: SessionSettings) -> None:
-        self._connection = Connection(AsyncSession.of(settings), runner_named(settings.runner))
+        self._connection = Connection(AsyncSession(**settings.of_session()), runner_named(settings.runner))
 
     about = _waiting(AsyncSession.about)
     ops = _waiting(AsyncSession.ops)

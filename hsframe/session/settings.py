@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
@@ -62,6 +62,10 @@ class Settings:
             user = user if user is not None else os.environ.get("HSFRAME_USER", "")
             password = password if password is not None else os.environ.get("HSFRAME_PASSWORD", "")
         return replace(self, uri=uri, user=user or "", password=password or "", token=token)
+
+    def of_session(self) -> dict[str, Any]:
+        """What :class:`hsframe.AsyncSession` takes, by name: without what a subclass adds."""
+        return {field.name: getattr(self, field.name) for field in fields(Settings)}
 
     def client(self) -> Client:
         """A client with these settings, not open yet."""

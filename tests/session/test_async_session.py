@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def test_display_names_are_known_that_were_read(server: RunningServer) -> None:
             await s.read("power or temp")
             assert [point.id for point in s.known_points] == ["kw", "oat", "lon"]
             # A synchronous session takes another one after a fork or on another loop.
-            another = s.another()
+            another = copy(s)
             assert another.known_points == s.known_points
             assert (another.uri, another.user) == (s.uri, s.user)
             assert another.client is not s.client
