@@ -13,29 +13,14 @@ DEFAULT_LEVEL: Final = 17
 
 
 def level_dis(level: int) -> str:
-    """How a level is called.
-
-    Examples
-    --------
-    >>> level_dis(1), level_dis(2), level_dis(17)
-    ('1 (emergency)', '2', '17 (default)')
-    """
+    """How a level is called: ``8 (manual)``."""
     name = {1: "emergency", MANUAL_LEVEL: "manual", DEFAULT_LEVEL: "default"}.get(level)
     return str(level) if name is None else f"{level} ({name})"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one level holds.
-
-    Parameters
-    ----------
-    val : any kind
-    who : str
-        Who wrote it.
-    expires_s : float or None
-        When it falls back to auto, on the server's monotonic clock.
-    """
+    """What one level holds, who wrote it, and when, on the server's monotonic clock, it falls back to auto."""
 
     val: Any
     who: str
@@ -44,11 +29,6 @@ class Entry:
 
 class PriorityArray:
     """The levels 1 to 17 of one point; an empty level is on auto.
-
-    Attributes
-    ----------
-    was_written : bool
-        Whether anyone ever commanded the point.
 
     Examples
     --------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hsframe.errors import HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER
@@ -12,21 +10,12 @@ __all__ = ["HttpRefusal", "OpRefusal", "error_grid"]
 
 
 class OpRefusal(HsFrameError):
-    """The op ran and refuses; the client gets HTTP 200 with an error grid.
+    """The op ran and refuses; the client gets HTTP 200 with an error grid, whose ``errType`` is for programs."""
 
-    Parameters
-    ----------
-    dis : str
-        What is wrong, where, what was expected.
-    err_type : str
-        A class name for programs: ``UnknownRecErr``, ``LimitErr``, ...
-    """
-
-    def __init__(self, dis: str, err_type: str = "Err", **meta: Any) -> None:
+    def __init__(self, dis: str, err_type: str = "Err") -> None:
         super().__init__(dis)
         self.dis = dis
         self.err_type = err_type
-        self.meta = meta
 
 
 class HttpRefusal(HsFrameError):
@@ -40,13 +29,6 @@ class HttpRefusal(HsFrameError):
 
 
 def error_grid(op: str, refusal: OpRefusal) -> Grid:
-    """The error grid of a refusal.
-
-    Examples
-    --------
-    >>> error_grid("read", OpRefusal("no filter", "ArgErr")).meta["dis"]
-    'no filter'
-    """
+    """The error grid of a refusal."""
     trace = f"{refusal.err_type}: {refusal.dis}\n  hsframe.server, op {op}"
-    meta = {"err": MARKER, "dis": refusal.dis, "errType": refusal.err_type, "errTrace": trace, **refusal.meta}
-    return Grid(meta)
+    return Grid({"err": MARKER, "dis": refusal.dis, "errType": refusal.err_type, "errTrace": trace})

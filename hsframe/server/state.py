@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
+from hsframe.durations import SECOND_US, duration_us
+from hsframe.errors import SpanError
 from hsframe.grid import Grid
-from hsframe.kinds import Ref
+from hsframe.kinds import Number, Ref
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.watches import Watches
 
-__all__ = ["Call", "State", "ref_of"]
+__all__ = ["Call", "State", "duration_s", "ref_of"]
 
 
-@dataclass
 class State:
-    """One running server.
+    """One running server."""
 
-    Parameters
-    ----------
-    database : Database
-    clock : Clock
-    """
-
-    database: Database
-    clock: Clock
-    watches: Watches = field(init=False)
-    booted: datetime = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.watches = Watches(self.database, self.clock)
-        self.booted = self.clock.now()
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.watches = Watches(database, clock)
+        self.booted = clock.now()
 
 
 def _at_once(do: Callable[[], None]) -> None:
@@ -44,21 +35,9 @@ def _at_once(do: Callable[[], None]) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an op.
+    """One call of an op: its name on the wire, the request, and who calls, ``""`` where there is no login.
 
-    Parameters
-    ----------
-    op : str
-        The op's name on the wire.
-    grid : Grid
-        The request.
-    state : State
-    user : str
-        Who calls; empty where the server asks for no login.
-    between : callable
-        Which samples are in a window; a test that plays another server has its own.
-    store : callable
-        Does what stores the samples of a hisWrite: at once, unless a test says otherwise.
+    A test that plays another server says which samples are between two instants, and when a hisWrite is stored.
     """
 
     op: str
@@ -74,37 +53,19 @@ class Call:
         return self.state.database
 
     def ids(self) -> list[Ref]:
-        """The ids of the rows, in order.
-
-        Raises
-        ------
-        OpRefusal
-            A row has no ``id`` that is a Ref.
-        """
+        """The ids of the rows, in order; a refusal where a row has none."""
         if not self.grid.has_col("id"):
             raise OpRefusal("the request has no column 'id'; expected one row an id", "ArgErr")
         return [ref_of(value, f"row {number}") for number, value in enumerate(self.grid.column("id"))]
 
     def one_row(self) -> dict[str, Any]:
-        """The only row.
-
-        Raises
-        ------
-        OpRefusal
-            There is none, or several.
-        """
+        """The only row; a refusal where there is none, or several."""
         if len(self.grid) != 1:
             raise OpRefusal(f"{self.op} takes one row, and the request has {len(self.grid)}", "ArgErr")
         return dict(self.grid[0])
 
     def rec(self, ref: Ref) -> dict[str, Any]:
-        """The record of an id.
-
-        Raises
-        ------
-        OpRefusal
-            There is none.
-        """
+        """The record of an id; a refusal where there is none."""
         rec = self.database.get(ref)
         if rec is None:
             raise OpRefusal(f"there is no record {ref}", "UnknownRecErr")
@@ -112,15 +73,19 @@ class Call:
 
 
 def ref_of(value: Any, where: str) -> Ref:
-    """The Ref that a cell holds; a Str is taken as the text of one, as GET arguments and old clients write it.
-
-    Raises
-    ------
-    OpRefusal
-        Neither.
-    """
+    """The Ref that a cell holds; a Str is taken as the text of one, as GET arguments and old clients write it."""
     if isinstance(value, Ref):
         return value
     if isinstance(value, str) and value:
         return Ref(value)
     raise OpRefusal(f"the id of {where} is {value!r}; expected a Ref, as @a-1", "ArgErr")
+
+
+def duration_s(value: object, what: str) -> float:
+    """The seconds that a positive Number with a unit of time means; without a unit it is taken as seconds."""
+    if not isinstance(value, Number):
+        raise OpRefusal(f"{what} is {value!r}; expected a positive Number with a unit of time, as 5min", "ArgErr")
+    try:
+        return duration_us(value, what, plain="s") / SECOND_US
+    except SpanError as error:
+        raise OpRefusal(str(error), "ArgErr") from error

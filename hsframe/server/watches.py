@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,45 +11,26 @@ from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
 
-__all__ = ["DEFAULT_LEASE_S", "MAX_LEASE_S", "Watch", "Watches"]
+__all__ = ["Watch", "Watches"]
 
-DEFAULT_LEASE_S: Final = 60.0
-MAX_LEASE_S: Final = 3600.0
+_DEFAULT_LEASE_S: Final = 60.0
+_MAX_LEASE_S: Final = 3600.0
 # A client that opens watches and forgets them must not fill the memory before the leases run out.
 _MAX_WATCHES: Final = 10_000
 
 
 @dataclass
 class Watch:
-    """One watch.
-
-    Parameters
-    ----------
-    id : str
-    dis : str
-        What the client calls it.
-    lease_s : float
-    expires_s : float
-        On the server's monotonic clock.
-    seen : dict
-        Id to the revision that the client was last sent.
-    """
+    """One watch; `seen` is the revision of each record that the client was last sent."""
 
     id: str
-    dis: str
     lease_s: float
-    expires_s: float
+    expires_s: float  # on the server's monotonic clock
     seen: dict[str, int] = field(default_factory=dict)
 
 
 class Watches:
-    """All watches of a server.
-
-    Parameters
-    ----------
-    database : Database
-    clock : Clock
-    """
+    """All watches of a server."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -60,24 +41,18 @@ class Watches:
         self._expire()
         return len(self._watches)
 
-    def open(self, dis: str, lease_s: float | None) -> Watch:
+    def open(self, lease_s: float | None) -> Watch:
         """A new watch; its lease is cut to an hour."""
         self._expire()
         if len(self._watches) >= _MAX_WATCHES:
             raise OpRefusal(f"the server holds {_MAX_WATCHES} watches, which is its limit; close some", "LimitErr")
-        lease_s = min(lease_s or DEFAULT_LEASE_S, MAX_LEASE_S)
-        watch = Watch("w-" + secrets.token_hex(8), dis, lease_s, self._clock.monotonic_s() + lease_s)
+        lease_s = min(lease_s or _DEFAULT_LEASE_S, _MAX_LEASE_S)
+        watch = Watch("w-" + secrets.token_hex(8), lease_s, self._clock.monotonic_s() + lease_s)
         self._watches[watch.id] = watch
         return watch
 
     def find(self, id: Any) -> Watch:
-        """The watch of an id, its lease renewed.
-
-        Raises
-        ------
-        OpRefusal
-            There is none, or its lease ran out.
-        """
+        """The watch of an id, its lease renewed; a refusal where there is none, or its lease ran out."""
         self._expire()
         watch = self._watches.get(id) if isinstance(id, str) else None
         if watch is None:
@@ -92,11 +67,6 @@ class Watches:
         """Close a watch; one that is not there is closed already."""
         if isinstance(id, str):
             self._watches.pop(id, None)
-
-    def add(self, watch: Watch, keys: Iterable[str]) -> None:
-        """Watch records; what they are now counts as seen."""
-        for key in keys:
-            watch.seen[key] = self._database.revision(key)
 
     def changes(self, watch: Watch, *, refresh: bool = False) -> list[Mapping[str, Any]]:
         """The watched records that changed since the client was last told, or all of them; they count as seen."""

@@ -76,7 +76,7 @@ def app_of(building: Database, quirks: list[str]) -> web.Application:
 def test_any_grid(op: str, request_: Grid, names: list[str], building: Any) -> None:
     numbered = [name + "=2" if "cap" in name else name for name in names]
     app = app_of(building(), numbered)
-    app[STATE].watches.open("w", None).id = "w"
+    app[STATE].watches.open(None).id = "w"
     if op not in app[SERVED_OPS]:
         return
     try:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.server.database import Database
-from hsframe.server.durations import duration_s
 from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, union_of_times
+from hsframe.server.state import duration_s
 from hsframe.spans import epoch_us
 from hsframe.zones import zone
 

@@ -15,10 +15,8 @@ from hsframe.server.refusal import OpRefusal
 
 __all__ = ["demo_building"]
 
-_DAYS = 400
 
-
-def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = _DAYS, live: bool = False) -> Database:
+def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400, live: bool = False) -> Database:
     """The demo: Harbor Tower in New York, Thames House in London, River Laboratory in Brisbane.
 
     Parameters

@@ -26,17 +26,7 @@ _GAP_CHANCE: Final = 0.012
 
 @dataclass
 class Builder:
-    """Puts one site into a database.
-
-    Parameters
-    ----------
-    database : Database
-    axis : Axis
-    key : str
-        Begins every id of the site.
-    tz : str
-        The zone of the site, by its Haystack name.
-    """
+    """Puts one site into a database; `key` begins every id of it, and `tz` is the Haystack name of its zone."""
 
     database: Database
     axis: Axis
@@ -50,10 +40,12 @@ class Builder:
         # The whole site is offline on some days, as when its gateway restarts.
         self._offline = self._window("gateway", _GAP_CHANCE / 2, 3.0, 9.0)
 
-    def site(self, dis: str, lat: float, lng: float, **tags: Any) -> None:
-        """The site itself."""
+    def site(self, dis: str, place: str, at: Coord, function: str, area: Number, built: int) -> None:
+        """The site itself; `place` is its city and country."""
+        city, country = place.split(", ")
         self._site, self._site_dis = Ref(self.key, dis), dis
-        rec = {"id": self._site, "site": MARKER, "dis": dis, "tz": self.tz, "geoCoord": Coord(lat, lng), **tags}
+        rec = {"id": self._site, "site": MARKER, "dis": dis, "tz": self.tz, "geoCoord": at, "area": area}
+        rec |= {"geoCity": city, "geoCountry": country, "primaryFunction": function, "yearBuilt": Number(built)}
         self.database.add(rec)
 
     def equip(self, key: str, name: str, tags: str) -> Ref:
@@ -66,32 +58,28 @@ class Builder:
         )
         return ref
 
-    def number(
-        self, equip: Ref, key: str, name: str, tags: str, unit: str, values: Signal, *, digits: int, cov: bool = False
-    ) -> Ref:
-        """A Number point, sampled every 15 minutes or recorded on change."""
+    def number(self, equip: Ref, key: str, name: str, tags: str, unit: str, values: Signal, *, digits: int) -> None:
+        """A Number point, sampled every 15 minutes; a setpoint (`tags` begin with ``sp``) is recorded on change."""
         rounded = np.round(np.asarray(values, np.float64)[LEAD:], digits) + 0.0  # no -0.0
-        rec = self._rec(equip, key, name, tags, "Number", unit=unit, hisMode="cov" if cov else "sampled")
-        return self._store(rec, rounded, cov)
+        mode = "cov" if tags.startswith("sp ") else "sampled"
+        rec = self._rec(equip, key, name, tags, "Number", unit=unit, hisMode=mode)
+        self._store(rec, rounded)
 
-    def flag(self, equip: Ref, key: str, name: str, tags: str, values: Signal, enum: str = "off,on") -> Ref:
+    def flag(self, equip: Ref, key: str, name: str, tags: str, values: Signal, enum: str = "off,on") -> None:
         """A Bool point, recorded on change."""
         rec = self._rec(equip, key, name, tags, "Bool", enum=enum, hisMode="cov")
-        return self._store(rec, np.asarray(values, np.bool_)[LEAD:], cov=True)
+        self._store(rec, np.asarray(values, np.bool_)[LEAD:])
 
-    def text(self, equip: Ref, key: str, name: str, tags: str, codes: Signal, texts: tuple[str, ...]) -> Ref:
+    def text(self, equip: Ref, key: str, name: str, tags: str, codes: Signal, texts: tuple[str, ...]) -> None:
         """A Str point of a few texts, recorded on change; `codes` count into `texts`."""
         rec = self._rec(equip, key, name, tags, "Str", enum=",".join(texts), hisMode="cov")
-        return self._store(rec, np.asarray(texts, object)[np.asarray(codes, np.intp)[LEAD:]], cov=True)
+        self._store(rec, np.asarray(texts, object)[np.asarray(codes, np.intp)[LEAD:]])
 
     def _rec(self, equip: Ref, key: str, name: str, tags: str, kind: str, **more: Any) -> dict[str, Any]:
         dis = f"{equip.dis} {name}"
         return {
             "id": Ref(f"{equip.val}-{key}", dis),
-            "point": MARKER,
-            "his": MARKER,
-            "cur": MARKER,
-            **dict.fromkeys(tags.split(), MARKER),
+            **dict.fromkeys(["point", "his", "cur", *tags.split()], MARKER),
             "dis": dis,
             "navName": name,
             "kind": kind,
@@ -101,21 +89,20 @@ class Builder:
             **more,
         }
 
-    def _store(self, rec: dict[str, Any], values: Signal, cov: bool) -> Ref:
+    def _store(self, rec: dict[str, Any], values: Signal) -> None:
         id: Ref = rec["id"]
-        last = values[-1]
-        current = Number(float(last), rec["unit"]) if rec["kind"] == "Number" else last
-        if rec["kind"] == "Bool":
-            current = bool(last)
+        (last,) = values[-1:].tolist()
+        current = Number(last, rec["unit"]) if rec["kind"] == "Number" else last
         rec["curVal"], rec["curStatus"] = current, "ok"
-        if cov:
+        is_cov = rec["hisMode"] == "cov"
+        if is_cov:
             rec["cov"] = MARKER
         self.database.add(rec)
         ts_us = self.axis.ts_us[LEAD:]
-        if cov:
+        if is_cov:
             changes = np.ones(len(values), np.bool_)
             changes[1:] = values[1:] != values[:-1]
-            self.database.set_history(id, ts_us[changes], _plain(values[changes]))
+            self.database.set_history(id, ts_us[changes], values[changes])
         else:
             there = ~(self._offline | self._window(id.val + "/gap", _GAP_CHANCE, 1.0, 14.0))[LEAD:]
             na = self._window(id.val + "/na", _NA_CHANCE, 0.5, 3.0)[LEAD:]
@@ -123,7 +110,6 @@ class Builder:
         if "writable" in rec:
             self.database.priorities(id).write(DEFAULT_LEVEL, current, "demo")
             self.database.update(id, {"writeVal": current, "writeLevel": Number(DEFAULT_LEVEL)})
-        return id
 
     def _window(self, name: str, chance: float, shortest_h: float, longest_h: float) -> NDArray[np.bool_]:
         """Hours of trouble on some days, none of them among the last ones."""
@@ -133,7 +119,3 @@ class Builder:
         hours = shortest_h + (longest_h - shortest_h) * daily_chance(axis, local, name + "/hours")
         hit = (daily_chance(axis, local, name) < chance) & (local.hour >= start) & (local.hour < start + hours)
         return np.asarray(hit & (axis.ts_us < axis.end_us - _WHOLE_DAYS * DAY_US))
-
-
-def _plain(values: Signal) -> Any:
-    return list(values) if values.dtype == object else values

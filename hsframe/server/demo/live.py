@@ -19,17 +19,7 @@ _SETTLE_DAYS = 2
 
 
 class Story:
-    """Brings the histories of a demo building up to a time.
-
-    Parameters
-    ----------
-    database : Database
-        The building.
-    axis : Axis
-        What it was made of.
-    make : callable
-        Makes the same building for another end and number of days.
-    """
+    """Brings the histories of a demo building up to a time; `make` gives it for another end and number of days."""
 
     def __init__(self, database: Database, axis: Axis, make: Callable[[datetime, int], Database]) -> None:
         self._database = database

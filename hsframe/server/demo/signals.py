@@ -33,14 +33,9 @@ _PER_DAY: Final = 24 * 60 // STEP_MIN
 
 @dataclass(frozen=True)
 class Axis:
-    """Time steps of 15 minutes, counted from 1970.
+    """Time steps of 15 minutes, counted from 1970: the first one and their number, :data:`LEAD` included.
 
-    Parameters
-    ----------
-    first, count : int
-        The first step and their number, :data:`LEAD` included.
-    seed : int
-        What the noise comes from.
+    The noise comes from `seed`.
     """
 
     first: int
@@ -71,21 +66,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Local:
-    """The wall clock of a zone at each step.
-
-    Parameters
-    ----------
-    hour : float ndarray
-        Of the day, 0 to 24.
-    weekday : int ndarray
-        0 is Monday.
-    day_of_year : float ndarray
-    day : int ndarray
-        Local days since 1970: what happens once a day goes by it.
-    """
+    """The wall clock of a zone at each step; `day` counts local days since 1970, for what happens once a day."""
 
     hour: Floats
-    weekday: NDArray[np.int64]
+    weekday: NDArray[np.int64]  # 0 is Monday
     day_of_year: Floats
     day: NDArray[np.int64]
 
@@ -173,15 +157,8 @@ def weather(
 ) -> Weather:
     """The weather of a place: its seasons, the hours of the day, fronts that pass in days.
 
-    Parameters
-    ----------
-    axis, local : Axis, Local
-    name : str
-        Of the place; its noise comes from it.
-    mean_c, season_c, day_c : float
-        The mean of the year and half the swing of the seasons and of a day, in °C.
-    warmest_day : float
-        Of the year: about 200 north of the equator, about 20 south of it.
+    `season_c` and `day_c` are half the swing around the mean of the year, in °C; the warmest day of the year is about
+    the 200th north of the equator and the 20th south of it.
     """
     season = np.cos(2 * np.pi * (local.day_of_year - warmest_day) / 365.25)
     clear = np.clip(1 + 0.35 * noise(axis, name + "/clouds", 30), 0.25, 1.75)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hsframe.kinds import Number
+from hsframe.kinds import Coord, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.demo.builder import Builder
 from hsframe.server.demo.signals import STEP_MIN, Axis, Local, daily_chance, lag, noise, weather
@@ -23,9 +23,9 @@ def _fahrenheit(celsius: Floats) -> Floats:
     return celsius * 1.8 + 32
 
 
-def _meter(power: Floats, start: float, digits: int) -> Floats:
+def _meter(power: Floats, start: float = 0.0) -> Floats:
     """A meter that counts what the power was: its step is the power of the sample times a quarter of an hour."""
-    return start + np.cumsum(np.round(power, digits)) * (STEP_MIN / 60)
+    return start + np.cumsum(np.round(power, 1)) * (STEP_MIN / 60)
 
 
 def _people(axis: Axis, local: Local, name: str) -> Floats:
@@ -33,27 +33,30 @@ def _people(axis: Axis, local: Local, name: str) -> Floats:
     return local.occupancy * (0.75 + 0.4 * daily_chance(axis, local, name))
 
 
+def _main_meter(site: Builder, power: Floats, start: float) -> Ref:
+    meter = site.equip("meter", "Main Meter", "elec meter siteMeter")
+    site.number(meter, "kw", "Power", "sensor elec active power", "kW", power, digits=1)
+    energy = _meter(power, start)
+    site.number(meter, "kwh", "Energy", "sensor elec active energy hisTotalized", "kWh", energy, digits=2)
+    return meter
+
+
+def _weather_station(site: Builder, temp: Floats, temp_unit: str, humidity: Floats) -> None:
+    station = site.equip("weather", "Weather", "weatherStation")
+    site.number(station, "oat", "Outside Air Temp", "sensor outside air temp", temp_unit, temp, digits=1)
+    site.number(station, "oah", "Outside Humidity", "sensor outside air humidity", "%RH", humidity, digits=0)
+
+
 def new_york(database: Database, axis: Axis) -> None:
     """An office tower with an air handler, a VAV zone and a main meter."""
     site = Builder(database, axis, "nyc", "New_York")
     local = site.local
-    site.site(
-        "Harbor Tower",
-        40.7033,
-        -74.0170,
-        area=Number(186_000, "ft²"),
-        geoCity="New York",
-        geoCountry="US",
-        primaryFunction="Office",
-        yearBuilt=Number(1987),
-    )
+    site.site("Harbor Tower", "New York, US", Coord(40.7033, -74.0170), "Office", Number(186_000, "ft²"), 1987)
     outside = weather(axis, local, "nyc", mean_c=12.9, season_c=12.2, day_c=3.8, warmest_day=203)
     oat = outside.temp_c
     people = _people(axis, local, "nyc/people")
 
-    station = site.equip("weather", "Weather", "weatherStation")
-    site.number(station, "oat", "Outside Air Temp", "sensor outside air temp", "°F", _fahrenheit(oat), digits=1)
-    site.number(station, "oah", "Outside Humidity", "sensor outside air humidity", "%RH", outside.humidity, digits=0)
+    _weather_station(site, _fahrenheit(oat), "°F", outside.humidity)
 
     # The fan follows the working day, and runs by turns in nights of hard frost.
     fan = local.working_hours(6, 19) | ((oat < -6) & (local.hour.astype(np.int64) % 3 == 0))
@@ -68,25 +71,14 @@ def new_york(database: Database, axis: Axis) -> None:
 
     ahu = site.equip("ahu1", "AHU-1", "ahu")
     site.number(ahu, "dat", "Discharge Air Temp", "sensor discharge air temp", "°F", lag(dat, 0.25), digits=1)
-    site.number(
-        ahu, "datsp", "Discharge Air Temp Sp", "sp writable discharge air temp", "°F", dat_sp, digits=0, cov=True
-    )
+    site.number(ahu, "datsp", "Discharge Air Temp Sp", "sp writable discharge air temp", "°F", dat_sp, digits=0)
     site.number(ahu, "rat", "Return Air Temp", "sensor return air temp", "°F", room_f + 0.9, digits=1)
     flow = speed * 24_000 * (1 + 0.015 * noise(axis, "nyc/flow", 0.5))
     site.number(ahu, "flow", "Discharge Air Flow", "sensor discharge air flow", "cfm", flow, digits=0)
     pressure = np.where(fan, 1.2 + 0.04 * noise(axis, "nyc/pressure", 0.5), 0.01)
     site.number(ahu, "press", "Duct Pressure", "sensor discharge air pressure", "inH₂O", pressure, digits=2)
-    pressure_sp = np.where(fan, 1.2, 0.0)
-    site.number(
-        ahu,
-        "presssp",
-        "Duct Pressure Sp",
-        "sp writable discharge air pressure",
-        "inH₂O",
-        pressure_sp,
-        digits=1,
-        cov=True,
-    )
+    press_sp = np.where(fan, 1.2, 0.0)
+    site.number(ahu, "presssp", "Duct Pressure Sp", "sp writable discharge air pressure", "inH₂O", press_sp, digits=1)
     site.number(ahu, "chwv", "Cooling Valve Cmd", "cmd writable cool valve", "%", lag(valve, 0.25), digits=0)
     site.flag(ahu, "fanrun", "Fan Status", "sensor discharge fan run", lag(fan * 1.0, 0.05) > 0.5)
     site.flag(ahu, "fancmd", "Fan Cmd", "cmd writable discharge fan run", fan)
@@ -95,47 +87,26 @@ def new_york(database: Database, axis: Axis) -> None:
     vav = site.equip("vav101", "VAV-101", "vav")
     zone_sp = np.where(fan, np.where(local.day_of_year % 350 < 120, 71.0, 73.0), 64.0)
     site.number(vav, "zat", "Zone Air Temp", "sensor zone air temp", "°F", room_f, digits=1)
-    site.number(vav, "zatsp", "Zone Air Temp Sp", "sp writable zone air temp", "°F", zone_sp, digits=0, cov=True)
+    site.number(vav, "zatsp", "Zone Air Temp Sp", "sp writable zone air temp", "°F", zone_sp, digits=0)
     co2 = 425 + 520 * lag(people, 0.7) + 12 * noise(axis, "nyc/co2", 0.5)
     site.number(vav, "co2", "Zone CO2", "sensor zone air co2", "ppm", co2, digits=0)
     damper = np.where(fan, 25 + 55 * load + 4 * noise(axis, "nyc/damper", 1), 0)
     site.number(vav, "damper", "Damper Position", "sensor damper", "%", np.clip(damper, 0, 100), digits=0)
 
     power = 62 + 165 * people + 75 * speed**3 + 2.1 * lag(valve, 0.5) + 4 * noise(axis, "nyc/power", 0.5)
-    meter = site.equip("meter", "Main Meter", "elec meter siteMeter")
-    site.number(meter, "kw", "Power", "sensor elec active power", "kW", power, digits=1)
-    site.number(
-        meter,
-        "kwh",
-        "Energy",
-        "sensor elec active energy hisTotalized",
-        "kWh",
-        _meter(power, 4_210_000, 1),
-        digits=2,
-    )
+    _main_meter(site, power, 4_210_000)
 
 
 def london(database: Database, axis: Axis) -> None:
     """An office house with a gas boiler."""
     site = Builder(database, axis, "lon", "London")
     local = site.local
-    site.site(
-        "Thames House",
-        51.5072,
-        -0.1021,
-        area=Number(5_400, "m²"),
-        geoCity="London",
-        geoCountry="GB",
-        primaryFunction="Office",
-        yearBuilt=Number(1968),
-    )
+    site.site("Thames House", "London, GB", Coord(51.5072, -0.1021), "Office", Number(5_400, "m²"), 1968)
     outside = weather(axis, local, "lon", mean_c=11.4, season_c=6.6, day_c=3.1, warmest_day=205)
     oat = outside.temp_c
     people = _people(axis, local, "lon/people")
 
-    station = site.equip("weather", "Weather", "weatherStation")
-    site.number(station, "oat", "Outside Air Temp", "sensor outside air temp", "°C", oat, digits=1)
-    site.number(station, "oah", "Outside Humidity", "sensor outside air humidity", "%RH", outside.humidity, digits=0)
+    _weather_station(site, oat, "°C", outside.humidity)
 
     fan = local.working_hours(7, 18.5)
     room = lag(np.where(fan, 21.5, np.maximum(16.0, 16.5 + 0.25 * (oat - 10))), 7) + 0.9 * lag(people, 1)
@@ -154,7 +125,7 @@ def london(database: Database, axis: Axis) -> None:
     office = site.equip("zone2", "Second Floor", "airTerminalUnit")
     site.number(office, "zat", "Room Temp", "sensor zone air temp", "°C", room, digits=1)
     room_sp = np.where(fan, 21.5, 16.0)
-    site.number(office, "zatsp", "Room Temp Sp", "sp writable zone air temp", "°C", room_sp, digits=1, cov=True)
+    site.number(office, "zatsp", "Room Temp Sp", "sp writable zone air temp", "°C", room_sp, digits=1)
     co2 = 430 + 640 * lag(people, 0.9) + 14 * noise(axis, "lon/co2", 0.5)
     site.number(office, "co2", "Room CO2", "sensor zone air co2", "ppm", co2, digits=0)
     humidity = np.clip(30 + 0.25 * outside.humidity + 5 * people + 1.5 * noise(axis, "lon/rh", 4), 20, 75)
@@ -171,37 +142,23 @@ def london(database: Database, axis: Axis) -> None:
     site.text(boiler, "state", "State", "sensor state", state, ("off", "low", "high", "lockout"))
     site.flag(boiler, "alarm", "Lockout Alarm", "sensor alarm", lockout, "normal,alarm")
     # A kilowatt of gas heat is 0.0948 m³ an hour.
-    gas = np.cumsum(np.round(210 * heat, 1)) * (STEP_MIN / 60) * 0.0948
+    gas = _meter(210 * heat) * 0.0948
     site.number(boiler, "gas", "Gas Volume", "sensor naturalGas volume hisTotalized", "m³", 81_300 + gas, digits=2)
 
     power = 14 + 46 * people + 16 * speed**3 + 1.2 * (heat > 0.03) + 1.0 * noise(axis, "lon/power", 0.5)
-    meter = site.equip("meter", "Main Meter", "elec meter siteMeter")
-    site.number(meter, "kw", "Power", "sensor elec active power", "kW", power, digits=1)
-    energy = _meter(power, 992_000, 1)
-    site.number(meter, "kwh", "Energy", "sensor elec active energy hisTotalized", "kWh", energy, digits=2)
+    _main_meter(site, power, 992_000)
 
 
 def brisbane(database: Database, axis: Axis) -> None:
     """A laboratory with a chiller that works most in January."""
     site = Builder(database, axis, "bne", "Brisbane")
     local = site.local
-    site.site(
-        "River Laboratory",
-        -27.4698,
-        153.0251,
-        area=Number(2_500, "m²"),
-        geoCity="Brisbane",
-        geoCountry="AU",
-        primaryFunction="Laboratory",
-        yearBuilt=Number(2009),
-    )
+    site.site("River Laboratory", "Brisbane, AU", Coord(-27.4698, 153.0251), "Laboratory", Number(2_500, "m²"), 2009)
     outside = weather(axis, local, "bne", mean_c=20.6, season_c=5.2, day_c=4.4, warmest_day=22)
     oat = outside.temp_c
     people = _people(axis, local, "bne/people")
 
-    station = site.equip("weather", "Weather", "weatherStation")
-    site.number(station, "oat", "Outside Air Temp", "sensor outside air temp", "°C", oat, digits=1)
-    site.number(station, "oah", "Outside Humidity", "sensor outside air humidity", "%RH", outside.humidity, digits=0)
+    _weather_station(site, oat, "°C", outside.humidity)
 
     free = (oat < 12) & local.working_hours(6, 19)
     run = (local.working_hours(6, 19) & ~free) | (oat > 27)
@@ -214,21 +171,11 @@ def brisbane(database: Database, axis: Axis) -> None:
     site.number(chiller, "chws", "Chilled Water Leaving Temp", "sensor leaving temp", "°C", lag(leaving, 0.4), digits=1)
     entering = lag(leaving + np.where(run, 1.5 + 5.5 * load, 0.0), 0.4)
     site.number(chiller, "chwr", "Chilled Water Entering Temp", "sensor entering temp", "°C", entering, digits=1)
-    site.number(chiller, "chwsp", "Chilled Water Sp", "sp writable leaving temp", "°C", leaving_sp, digits=1, cov=True)
+    site.number(chiller, "chwsp", "Chilled Water Sp", "sp writable leaving temp", "°C", leaving_sp, digits=1)
     site.number(chiller, "flow", "Chilled Water Flow", "sensor flow", "L/s", flow, digits=1)
     site.flag(chiller, "run", "Run Status", "sensor run", run)
-    site.text(
-        chiller,
-        "mode",
-        "Mode",
-        "sensor chillerMode",
-        np.where(run, 1, np.where(free, 2, 0)),
-        (
-            "off",
-            "cooling",
-            "free cooling",
-        ),
-    )
+    mode = np.where(run, 1, np.where(free, 2, 0))
+    site.text(chiller, "mode", "Mode", "sensor chillerMode", mode, ("off", "cooling", "free cooling"))
     pump = site.equip("pump1", "Pump-1", "pump")
     hertz = np.where(run, 32 + 18 * load, 0.0)
     site.number(pump, "speed", "Speed Cmd", "cmd writable speed", "Hz", hertz, digits=1)
@@ -236,9 +183,6 @@ def brisbane(database: Database, axis: Axis) -> None:
     site.number(pump, "dp", "Differential Pressure", "sensor delta pressure", "kPa", np.clip(dp, 0, None), digits=1)
 
     power = 21 + 33 * people + np.where(run, 12 + 58 * load, 0.0) + 1.1 * noise(axis, "bne/power", 0.5)
-    meter = site.equip("meter", "Main Meter", "elec meter siteMeter")
-    site.number(meter, "kw", "Power", "sensor elec active power", "kW", power, digits=1)
-    energy = _meter(power, 1_730_000, 1)
-    site.number(meter, "kwh", "Energy", "sensor elec active energy hisTotalized", "kWh", energy, digits=2)
+    meter = _main_meter(site, power, 1_730_000)
     volts = 241 - 0.03 * power + 1.3 * noise(axis, "bne/volts", 1)
     site.number(meter, "volt", "Voltage", "sensor elec volt", "V", volts, digits=1)

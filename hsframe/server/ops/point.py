@@ -8,11 +8,10 @@ from typing import Any
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.server.database import Database
-from hsframe.server.durations import duration_s
 from hsframe.server.ops.point_checks import fitting
 from hsframe.server.priority import LEVELS, MANUAL_LEVEL, level_dis
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.state import Call, ref_of
+from hsframe.server.state import Call, duration_s, ref_of
 
 __all__ = ["point_write", "settle"]
 
