@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from aiohttp import web
 
@@ -23,7 +23,7 @@ from hsframe.grid import Grid
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.login import Granted, LoggedIn, Logins, Scheme
+from hsframe.server.login import Granted, LoggedIn, LoginOptions, Logins
 from hsframe.server.negotiate import Format, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import settle
@@ -53,51 +53,18 @@ def make_app(
     users: Mapping[str, str | ScramCredentials] | None = None,
     *,
     clock: Clock | None = None,
-    scheme: Scheme = "scram",
-    hash: str = "SHA-256",
-    iterations: int = 100_000,
-    token_ttl_s: float = 3600.0,
+    **options: Unpack[LoginOptions],
 ) -> web.Application:
     """The server as an application of aiohttp; its ops are under ``/api``.
 
-    Parameters
-    ----------
-    database : Database
-        The records and histories to serve.
-    users : mapping of str to str or ScramCredentials, optional
-        Names and passwords; the passwords are hashed at once. None or empty: anybody may call.
-    clock : Clock, optional
-        The machine's; a test may give its own.
-    scheme : {"scram", "plaintext", "basic"}
-        How users log in.
-    hash : {"SHA-256", "SHA-512"}
-        Of SCRAM.
-    iterations : int
-        Of the password hash, 4096 or more.
-    token_ttl_s : float
-        A session ends when it was not used this long.
-
-    Returns
-    -------
-    aiohttp.web.Application
-
-    Raises
-    ------
-    AuthError
-        The hash or the iterations are out of bounds.
+    Without users anybody may call. The options are those of :class:`~hsframe.server.login.Logins`; a hash or iterations
+    (4096 or more) out of bounds are an AuthError.
     """
     clock = clock or Clock()
     app = web.Application(client_max_size=_MAX_BODY)
     app[STATE] = State(database, clock)
     app[SERVED_OPS] = dict(OPS)
-    app[LOGINS] = Logins(
-        users or {},
-        clock,
-        scheme=scheme,
-        hash=hash,
-        iterations=iterations,
-        token_ttl_s=token_ttl_s,
-    )
+    app[LOGINS] = Logins(users or {}, clock, **options)
     app.router.add_route("*", PREFIX + "/{op}", _handle)
     app.router.add_route("*", PREFIX + "/{op}/", _handle)
     app.router.add_get("/", _front_page)
@@ -175,7 +142,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
 def _admit(request: web.Request) -> LoggedIn | web.Response:
     logins = request.app[LOGINS]
     if not logins.are_needed:
-        return LoggedIn("", "", 0.0)
+        return LoggedIn("")
     admitted = logins.admit(request.headers.get("Authorization"))
     return web.Response(headers={"Authentication-Info": admitted.info}) if isinstance(admitted, Granted) else admitted
 

@@ -10,8 +10,8 @@ import base64
 import binascii
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypedDict, Unpack
 
 from cryptography.hazmat.primitives import constant_time
 
@@ -20,9 +20,7 @@ from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode,
 from hsframe.server.clock import Clock
 from hsframe.server.refusal import HttpRefusal
 
-__all__ = ["Granted", "LoggedIn", "Logins", "Scheme"]
-
-Scheme = Literal["scram", "plaintext", "basic"]
+__all__ = ["Granted", "LoggedIn", "LoginOptions", "Logins"]
 
 _HANDSHAKE_S: Final = 60.0
 # Nobody but a flood has more: the oldest go first, so that a flood cannot fill the memory.
@@ -32,72 +30,51 @@ _MAX_SESSIONS: Final = 10_000
 
 @dataclass
 class LoggedIn:
-    """Who is logged in, and until when.
-
-    Parameters
-    ----------
-    user : str
-    token : str
-        Empty for Basic, which has no session.
-    expires_s : float
-        On the server's monotonic clock; each use moves it on.
-    """
+    """Who is logged in, and until when; without a token where there is no session, as with Basic."""
 
     user: str
-    token: str
-    expires_s: float
-
-    def __repr__(self) -> str:
-        return f"LoggedIn({self.user!r})"
+    token: str = field(default="", repr=False)
+    expires_s: float = 0.0  # on the server's monotonic clock; each use moves it on
 
 
 @dataclass(frozen=True)
 class Granted:
     """A login that just succeeded: the header to answer 200 with."""
 
-    info: str
+    info: str = field(repr=False)
 
-    def __repr__(self) -> str:
-        return "Granted()"
+
+class LoginOptions(TypedDict, total=False):
+    """How users log in, the hash of SCRAM and of passwords, and how long a session lives that is not used."""
+
+    scheme: Literal["scram", "plaintext", "basic"]
+    hash: Literal["SHA-256", "SHA-512"]
+    iterations: int
+    token_ttl_s: float
 
 
 class Logins:
     """The users of a server and their sessions.
 
-    Parameters
-    ----------
-    users : mapping of str to str or ScramCredentials
-        Passwords are hashed at once and forgotten. Without users there is no login.
-    clock : Clock
-    scheme : {"scram", "plaintext", "basic"}
-    hash : {"SHA-256", "SHA-512"}
-    iterations : int
-        Of the password hash.
-    token_ttl_s : float
-        A session ends when it was not used this long.
+    Passwords are hashed at once and forgotten; without users there is no login. A session ends when it was not used
+    for so many seconds.
     """
 
     def __init__(
-        self,
-        users: Mapping[str, str | ScramCredentials],
-        clock: Clock,
-        *,
-        scheme: Scheme = "scram",
-        hash: str = "SHA-256",
-        iterations: int = 100_000,
-        token_ttl_s: float = 3600.0,
+        self, users: Mapping[str, str | ScramCredentials], clock: Clock, **options: Unpack[LoginOptions]
     ) -> None:
+        self._scheme = options.get("scheme", "scram")
+        self._hash = options.get("hash", "SHA-256")
+        self._token_ttl_s = options.get("token_ttl_s", 3600.0)
+        iterations = options.get("iterations", 100_000)
         self._users = {
-            name: ScramCredentials.from_password(known, hash, iterations=iterations)
+            name: ScramCredentials.from_password(known, self._hash, iterations=iterations)
             if isinstance(known, str)
             else known
             for name, known in users.items()
         }
-        self._nobody = ScramCredentials.of_nobody("", hash, iterations)
+        self._nobody = ScramCredentials.of_nobody("", self._hash, iterations)
         self._clock = clock
-        self._scheme = scheme
-        self._hash = hash
-        self._token_ttl_s = token_ttl_s
         self._handshakes: dict[str, tuple[ScramServer, float]] = {}
         self._sessions: dict[str, LoggedIn] = {}
 
@@ -115,10 +92,7 @@ class Logins:
     def admit(self, authorization: str | None) -> LoggedIn | Granted:
         """Take an Authorization header a step on: a session, or a login that just succeeded.
 
-        Raises
-        ------
-        HttpRefusal
-            Every other step: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
+        Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
         """
         self._expire()
         if not authorization:
@@ -201,7 +175,7 @@ class Logins:
         except (binascii.Error, UnicodeDecodeError):
             raise HttpRefusal(400, "the Basic header must be base64 of user:password") from None
         self._check(user, password)
-        return LoggedIn(user, "", 0.0)
+        return LoggedIn(user)
 
     def _check(self, user: str, password: str) -> None:
         """Compare a password by its hash; an unknown user takes as long."""
@@ -236,11 +210,8 @@ class Logins:
 
 def _params(text: str) -> dict[str, str]:
     """The ``name=value`` parts of a header, names in lower case."""
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        found[name.strip().lower()] = value.strip()
-    return found
+    parts = (part.partition("=") for part in text.split(","))
+    return {name.strip().lower(): value.strip() for name, _, value in parts}
 
 
 def _text(params: Mapping[str, str], name: str) -> str:

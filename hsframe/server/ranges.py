@@ -30,19 +30,7 @@ _EXPECTED: Final = (
 def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
     """The span that a range means, in the zone that is given; without an end where the range names none.
 
-    Parameters
-    ----------
-    value : str, date or datetime
-        The range; a GET argument may already be a Date or a DateTime.
-    tz : ZoneInfo
-        Dates and ``today`` are of this zone.
-    now : datetime
-        What ``today`` is counted from.
-
-    Raises
-    ------
-    OpRefusal
-        Not a range of the standard, or its end lies before its start.
+    A GET argument may already be a Date or a DateTime.
     """
     if isinstance(value, str):
         parts: list[Any] = [_part(text.strip(), tz, now, value) for text in value.split(",")]

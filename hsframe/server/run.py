@@ -28,23 +28,9 @@ _GRACE_S: Final = 1.0
 async def listening(
     app: web.Application, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """Serve an application while the block runs; gives its uri.
+    """Serve an application while the block runs; gives its uri. The port 0 is any free one.
 
-    Parameters
-    ----------
-    app : aiohttp.web.Application
-        From :func:`hsframe.server.app.make_app`.
-    host : str
-        The address to bind to.
-    port : int
-        0 is any free one.
-    tls : ssl.SSLContext, optional
-        Speak HTTPS with this certificate; a context that verifies clients asks for theirs.
-
-    Raises
-    ------
-    NetworkError
-        The address cannot be bound.
+    With `tls` it speaks HTTPS by that certificate; a context that verifies clients asks for theirs.
     """
     # Who hangs up is not answered: without that, the handler outlives its connection, and the server.
     runner = web.AppRunner(
@@ -72,7 +58,6 @@ def serve(
     database: Database | None = None,
     users: Mapping[str, str | ScramCredentials] | None = None,
     *,
-    iterations: int = 100_000,
     prepare: Callable[[web.Application], None] | None = None,
 ) -> None:
     """Serve until Ctrl-C, and say where.
@@ -87,8 +72,6 @@ def serve(
         The demo building where none is given; it goes on while it is served.
     users : mapping of str to str or ScramCredentials, optional
         The user ``demo`` with the password ``demo`` where none is given.
-    iterations : int
-        Of the password hash.
     prepare : callable, optional
         Is given the application before it is served, as :func:`hsframe.testing.deviations.deviating` makes one.
 
@@ -109,7 +92,7 @@ def serve(
         from hsframe.server.demo import demo_building  # numpy's work, only where it is wanted
 
         database = demo_building(live=True)
-    app = make_app(database, users, iterations=iterations)
+    app = make_app(database, users)
     if prepare is not None:
         prepare(app)
     # The password is shown only where everybody knows it.

@@ -24,23 +24,7 @@ _DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, 
 
 
 class Samples:
-    """Samples of one point, none at first.
-
-    Parameters
-    ----------
-    kind : {"Number", "Bool", "Str"}
-
-    Attributes
-    ----------
-    ts_us : int64 ndarray
-        Strictly increasing.
-    values : ndarray
-        float64, bool, or int32 codes into `texts`; what stands under NA does not count.
-    na : bool ndarray
-        Where the sample is NA.
-    texts : list of str
-        The texts of a Str history.
-    """
+    """Samples of one point, none at first; what stands in `values` under NA does not count."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -60,26 +44,14 @@ class Samples:
     def column(self, part: slice, unit: str | None, at: NDArray[np.intp] | None = None, length: int = 0) -> ArrowColumn:
         """Some samples as a column of a grid.
 
-        Parameters
-        ----------
-        part : slice
-            Which samples.
-        unit : str or None
-            The unit of a Number point.
-        at : ndarray, optional
-            The row of each sample in a longer column, where the other rows are null.
-        length : int
-            The rows of that longer column.
+        `at` is the row of each sample in a column of that `length`, where the other rows are null.
         """
         values, na = self.values[part], self.na[part]
         empty = na
         if at is not None:
-            wide = np.zeros(length, values.dtype)
-            wide[at] = values
-            wide_na = np.zeros(length, np.bool_)
-            wide_na[at] = na
+            wide, wide_na = np.zeros(length, values.dtype), np.zeros(length, np.bool_)
             empty = np.ones(length, np.bool_)
-            empty[at] = na
+            wide[at], wide_na[at], empty[at] = values, na, na
             values, na = wide, wide_na
         mask = empty if empty.any() else None
         na_array = pa.array(na) if na.any() else None
@@ -92,14 +64,7 @@ class Samples:
         return StrColumn(pa.DictionaryArray.from_arrays(codes, pa.array(self.texts, pa.string())), na_array)
 
     def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
-        """Take samples in any order; of equal instants the last one wins, over those that were there too.
-
-        Parameters
-        ----------
-        ts_us : int64 ndarray
-        values : ndarray, or a sequence of str for a Str point
-        na : bool ndarray
-        """
+        """Take samples in any order; of equal instants the last one wins, over those that were there too."""
         fresh = self._codes(values) if self.kind == "Str" else np.asarray(values, _DTYPES[self.kind])
         if len(ts_us) == 0:
             return
@@ -119,11 +84,10 @@ class Samples:
         self.values = np.concatenate([self.values, fresh])[keep]
         self.na = np.concatenate([self.na, na])[keep]
 
-    def remove(self, ts_us: Times) -> int:
-        """Delete the samples of these instants; gives their number."""
+    def remove(self, ts_us: Times) -> None:
+        """Delete the samples of these instants."""
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
-        return int((~keep).sum())
 
     def _codes(self, values: NDArray[Any] | Sequence[Any]) -> NDArray[np.int32]:
         known = {text: code for code, text in enumerate(self.texts)}

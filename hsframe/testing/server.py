@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypedDict, Unpack
+from typing import Final, Unpack
 
 from aiohttp import web
 
@@ -26,7 +26,7 @@ from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.app import LOGINS, STATE, make_app
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.login import Scheme
+from hsframe.server.login import LoginOptions
 from hsframe.server.run import listening
 from hsframe.testing.deviations import deviating
 
@@ -35,14 +35,10 @@ __all__ = ["RunningServer", "async_running_server", "running_server"]
 _USERS: Final = {"demo": "demo"}
 
 
-class Options(TypedDict, total=False):
+class Options(LoginOptions, total=False):
     """What :func:`hsframe.server.app.make_app` takes beside the database and the users."""
 
     clock: Clock
-    scheme: Scheme
-    hash: str
-    iterations: int
-    token_ttl_s: float
 
 
 @dataclass(frozen=True)
@@ -82,24 +78,6 @@ class RunningServer:
         self.app[LOGINS].end_all()
 
 
-def _app(
-    database: Database | None,
-    users: Mapping[str, str | ScramCredentials] | None,
-    quirks: Iterable[str],
-    options: Options,
-) -> tuple[web.Application, Database, str, str]:
-    if database is None:
-        from hsframe.server.demo import demo_building  # a second of work, only where it is wanted
-
-        database = demo_building()
-    users = _USERS if users is None else users
-    options.setdefault("iterations", MIN_ITERATIONS)
-    app = make_app(database, users, **options)
-    deviating(quirks)(app)
-    user, password = next(iter(users.items()), ("", ""))
-    return app, database, user, password if isinstance(password, str) else ""
-
-
 @contextmanager
 def running_server(
     database: Database | None = None,
@@ -130,14 +108,12 @@ def running_server(
     ------
     RunningServer
     """
-    app, database, user, password = _app(database, users, quirks, options)
-    started: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    started: Future[tuple[RunningServer, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
-        async with listening(app, tls=tls) as uri:
-            forget(uri)
+        async with async_running_server(database, users, quirks, tls=tls, **options) as server:
             stop = asyncio.Event()
-            started.set_result((uri, asyncio.get_running_loop(), stop))
+            started.set_result((server, asyncio.get_running_loop(), stop))
             await stop.wait()
 
     def main() -> None:
@@ -151,12 +127,12 @@ def running_server(
     thread = threading.Thread(target=main, name="hsframe-test-server", daemon=True)
     thread.start()
     try:
-        uri, loop, stop = started.result()
+        server, loop, stop = started.result()
     except BaseException:
         thread.join()
         raise
     try:
-        yield RunningServer(uri, database, user, password, app)
+        yield server
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
@@ -172,7 +148,15 @@ async def async_running_server(
     **options: Unpack[Options],
 ) -> AsyncIterator[RunningServer]:
     """The embedded server on the running loop; otherwise as :func:`running_server`."""
-    app, database, user, password = _app(database, users, quirks, options)
+    if database is None:
+        from hsframe.server.demo import demo_building  # a second of work, only where it is wanted
+
+        database = demo_building()
+    users = _USERS if users is None else users
+    options.setdefault("iterations", MIN_ITERATIONS)
+    app = make_app(database, users, **options)
+    deviating(quirks)(app)
+    user, password = next(iter(users.items()), ("", ""))
     async with listening(app, tls=tls) as uri:
         forget(uri)
-        yield RunningServer(uri, database, user, password, app)
+        yield RunningServer(uri, database, user, password if isinstance(password, str) else "", app)

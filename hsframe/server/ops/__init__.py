@@ -17,18 +17,7 @@ __all__ = ["OPS", "Op"]
 
 @dataclass(frozen=True)
 class Op:
-    """One op.
-
-    Parameters
-    ----------
-    name : str
-        On the wire.
-    run : callable
-        Takes the call, gives the answer, raises OpRefusal.
-    get : bool
-        Whether GET may ask for it: it changes nothing.
-    summary : str
-    """
+    """One op by its name on the wire; GET may ask for it where it changes nothing."""
 
     name: str
     run: Callable[[Call], Grid]

@@ -15,14 +15,12 @@ from hsframe.kinds import Ref
 from hsframe.server.ops.point_checks import his_point
 from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Samples, Times, union_of_times
+from hsframe.server.samples import Times, union_of_times
 from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
 
 __all__ = ["his_read"]
-
-_Part = tuple[Mapping[str, Any], Samples, slice]
 
 
 def his_read(call: Call) -> Grid:
@@ -65,20 +63,17 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
         )
     tz = tz if tz is not None else recs[0]["tz"]
     span = _span(call, range_, tz)
-    parts: list[_Part] = []
-    for point in recs:
-        samples = call.database.history(point["id"])
-        parts.append((point, samples, call.between(samples, span.start_us, span.end_us)))
-    ts_us = union_of_times([samples.ts_us[part] for _, samples, part in parts])
+    histories = [call.database.history(rec["id"]) for rec in recs]
+    parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
+    ts_us = union_of_times([samples.ts_us[part] for samples, part in zip(histories, parts, strict=True)])
     columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz)]
     cols = [Col("ts")]
-    meta: dict[str, Any] = _bounds(call, span, ts_us)
-    for number, (rec, samples, part) in enumerate(parts):
+    for number, (rec, samples, part) in enumerate(zip(recs, histories, parts, strict=True)):
         own = samples.ts_us[part]
         at = None if len(own) == len(ts_us) else np.searchsorted(ts_us, own)
         columns.append(samples.column(part, rec.get("unit"), at, len(ts_us)))
         cols.append(Col(f"v{number}", {"id": _shown(rec)}))
-    return Grid(meta, cols, columns)
+    return Grid(_bounds(call, span, ts_us), cols, columns)
 
 
 def _span(call: Call, range_: Any, tz: str) -> Span:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
-from hsframe.grid import Col, Grid
+from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.database import Database
 from hsframe.server.ops.point_checks import fitting, his_point
@@ -72,7 +72,8 @@ def his_write(call: Call) -> Grid:
         tz = rec["tz"]
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)
-        batches.append(_checked(call, col, rec, times[tz]))
+        cells = grid.column(col.name)
+        batches.append(_from_arrow(cells, times[tz], rec) or _from_cells(cells, times[tz], rec, col.name))
     call.store(lambda: _store(call.database, batches))
     return Grid()
 
@@ -84,12 +85,6 @@ def _store(database: Database, batches: Sequence[_Batch]) -> None:
             samples.merge(batch.ts_us, batch.values, batch.na)
             if len(batch.removed_us):
                 samples.remove(batch.removed_us)
-
-
-def _checked(call: Call, col: Col, rec: Mapping[str, Any], ts_us: Times) -> _Batch:
-    cells = call.grid.column(col.name)
-    batch = _from_arrow(cells, ts_us, rec)
-    return batch if batch is not None else _from_cells(cells, ts_us, rec, col.name)
 
 
 def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:

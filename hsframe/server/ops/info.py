@@ -121,7 +121,7 @@ def filetypes(call: Call) -> Grid:
             "mime": mime,
         }
         for mime, _, name, extension, title in _FORMATS
-        if name not in ("json4",)
+        if name != "json4"
     ]
     return _selected(call, rows)
 

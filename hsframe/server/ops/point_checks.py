@@ -16,13 +16,7 @@ _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
 def his_point(call: Call, ref: Ref) -> dict[str, Any]:
-    """The record of a point that has a history.
-
-    Raises
-    ------
-    OpRefusal
-        No such record, or it is not a point with a history and a zone.
-    """
+    """The record of a point that has a history and a zone; a refusal where it is none."""
     rec = call.rec(ref)
     if "his" not in rec or rec.get("kind") not in _TYPES:
         raise OpRefusal(f"{ref} ({rec.get('dis')}) has no history: it lacks the tag 'his' or a kind", "NotHisErr")
@@ -32,21 +26,7 @@ def his_point(call: Call, ref: Ref) -> dict[str, Any]:
 
 
 def fitting(val: Value, rec: Mapping[str, Any], where: str) -> bool | str | Number:
-    """A value that fits a point; a Number has the point's unit.
-
-    Parameters
-    ----------
-    val : any kind
-    rec : mapping
-        The point.
-    where : str
-        Where the value stands: it is named in the refusal.
-
-    Raises
-    ------
-    OpRefusal
-        The value is of another kind or unit than the point.
-    """
+    """A value that fits a point; a Number gets the point's unit. `where` it stands is named in the refusal."""
     kind, unit = rec.get("kind"), rec.get("unit")
     if isinstance(val, bool | str | Number) and isinstance(val, _TYPES.get(str(kind), ())):
         if not isinstance(val, Number) or val.unit == unit:

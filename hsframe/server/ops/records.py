@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Grid
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import Number
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
 
@@ -28,13 +28,7 @@ def grid_of(recs: Sequence[Mapping[str, Any] | None], first: str = "id", meta: M
 
 
 def limit_of(asked: Mapping[str, Any]) -> int | None:
-    """The request's ``limit``, where it has one.
-
-    Raises
-    ------
-    OpRefusal
-        It is not a whole Number from 0 up.
-    """
+    """The request's ``limit``, where it has one."""
     limit = asked.get("limit")
     if limit is None:
         return None
@@ -66,20 +60,12 @@ def nav(call: Call) -> Grid:
     """
     asked: Mapping[str, Any] = call.grid[0] if len(call.grid) else {}
     nav_id = asked.get("navId")
+    parent = {} if nav_id is None else call.rec(ref_of(nav_id, "navId"))
+    key = parent.get("id")
     if nav_id is None:
-        return _nav_grid(call, (rec for rec in call.database if "site" in rec))
-    parent = call.rec(ref_of(nav_id, "navId"))
-    key = parent["id"]
-    if "site" in parent:
-        children = (rec for rec in call.database if rec.get("siteRef") == key and "equipRef" not in rec)
+        children = [rec for rec in call.database if "site" in rec]
+    elif "site" in parent:
+        children = [rec for rec in call.database if rec.get("siteRef") == key and "equipRef" not in rec]
     else:
-        children = (rec for rec in call.database if rec.get("equipRef") == key)
-    return _nav_grid(call, children)
-
-
-def _nav_grid(call: Call, recs: Iterable[Mapping[str, Any]]) -> Grid:
-    def with_nav_id(rec: Mapping[str, Any]) -> dict[str, Any]:
-        nav_id: Ref | None = rec["id"] if "site" in rec or "equip" in rec else None
-        return {**rec, "navId": nav_id}
-
-    return grid_of([with_nav_id(rec) for rec in recs])
+        children = [rec for rec in call.database if rec.get("equipRef") == key]
+    return grid_of([{**rec, "navId": rec["id"]} if "site" in rec or "equip" in rec else rec for rec in children])
