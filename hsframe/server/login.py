@@ -11,7 +11,7 @@ import binascii
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypedDict, Unpack
+from typing import Final, Literal, TypedDict
 
 from cryptography.hazmat.primitives import constant_time
 
@@ -21,6 +21,8 @@ from hsframe.server.clock import Clock
 from hsframe.server.refusal import HttpRefusal
 
 __all__ = ["Granted", "LoggedIn", "LoginOptions", "Logins"]
+
+Scheme = Literal["scram", "plaintext", "basic"]
 
 _HANDSHAKE_S: Final = 60.0
 # Nobody but a flood has more: the oldest go first, so that a flood cannot fill the memory.
@@ -45,10 +47,10 @@ class Granted:
 
 
 class LoginOptions(TypedDict, total=False):
-    """How users log in, the hash of SCRAM and of passwords, and how long a session lives that is not used."""
+    """What :class:`Logins` takes beside users and a clock."""
 
-    scheme: Literal["scram", "plaintext", "basic"]
-    hash: Literal["SHA-256", "SHA-512"]
+    scheme: Scheme
+    hash: str
     iterations: int
     token_ttl_s: float
 
@@ -56,25 +58,31 @@ class LoginOptions(TypedDict, total=False):
 class Logins:
     """The users of a server and their sessions.
 
-    Passwords are hashed at once and forgotten; without users there is no login. A session ends when it was not used
-    for so many seconds.
+    Passwords are hashed at once, with ``SHA-256`` or ``SHA-512``, and forgotten; without users there is no login. A
+    session ends when it was not used for `token_ttl_s`.
     """
 
     def __init__(
-        self, users: Mapping[str, str | ScramCredentials], clock: Clock, **options: Unpack[LoginOptions]
+        self,
+        users: Mapping[str, str | ScramCredentials],
+        clock: Clock,
+        *,
+        scheme: Scheme = "scram",
+        hash: str = "SHA-256",
+        iterations: int = 100_000,
+        token_ttl_s: float = 3600.0,
     ) -> None:
-        self._scheme = options.get("scheme", "scram")
-        self._hash = options.get("hash", "SHA-256")
-        self._token_ttl_s = options.get("token_ttl_s", 3600.0)
-        iterations = options.get("iterations", 100_000)
         self._users = {
-            name: ScramCredentials.from_password(known, self._hash, iterations=iterations)
+            name: ScramCredentials.from_password(known, hash, iterations=iterations)
             if isinstance(known, str)
             else known
             for name, known in users.items()
         }
-        self._nobody = ScramCredentials.of_nobody("", self._hash, iterations)
+        self._nobody = ScramCredentials.of_nobody("", hash, iterations)
         self._clock = clock
+        self._scheme = scheme
+        self._hash = hash
+        self._token_ttl_s = token_ttl_s
         self._handshakes: dict[str, tuple[ScramServer, float]] = {}
         self._sessions: dict[str, LoggedIn] = {}
 

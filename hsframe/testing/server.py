@@ -128,13 +128,11 @@ def running_server(
     thread.start()
     try:
         server, loop, stop = started.result()
-    except BaseException:
-        thread.join()
-        raise
-    try:
-        yield server
+        try:
+            yield server
+        finally:
+            loop.call_soon_threadsafe(stop.set)
     finally:
-        loop.call_soon_threadsafe(stop.set)
         thread.join()
 
 

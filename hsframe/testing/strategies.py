@@ -107,27 +107,9 @@ def tag_names() -> SearchStrategy[str]:
 
 def texts() -> SearchStrategy[str]:
     """Strings of any characters, and such as look like something else."""
-    awkward = (
-        "",
-        "m:",
-        "s:x",
-        "n:1",
-        "16:30",
-        "T",
-        "N",
-        "NA",
-        "true",
-        "a,b",
-        '"',
-        "\\",
-        "$",
-        "`",
-        "\n",
-        "\r\n",
-        "<<",
-        ">>",
-    )
-    return st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(awkward)
+    awkward = ("", "m:", "s:x", "n:1", "16:30", "T", "N", "NA", "true", "a,b", '"', "\\", "$", "`", "<<", ">>")
+    line_ends = ("\n", "\r\n")
+    return st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(awkward + line_ends)
 
 
 def singletons() -> SearchStrategy[Marker | Na | Remove]:
