@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from hsframe.diagnosis import histories, line, records
-from hsframe.diagnosis.examination import Examination, Finding, brief
+from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import HsFrameError
 
 if TYPE_CHECKING:
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["examine", "findings_frame", "findings_text"]
 
-Question = tuple[str, Callable[[Examination], Awaitable[tuple[str, str]]]]
-
 # In this order: a question may build on what an earlier one has seen.
-_QUESTIONS: Final[Sequence[Question]] = (
+_QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]]]] = (
     ("line", line.protection),
     ("login", line.login),
     ("product", line.product),
@@ -51,17 +49,9 @@ _QUESTIONS: Final[Sequence[Question]] = (
 async def examine(client: Client, point: str | None = None) -> list[Finding]:
     """Ask a server what it can do, read-only, and remember it for all clients of its uri.
 
-    Parameters
-    ----------
-    client : Client
-        Open, and of no other use: its session is closed at the end, to see how the server says so.
-    point : str, optional
-        The id of a point with a history to ask with; one is looked for otherwise.
-
-    Returns
-    -------
-    list of Finding
-        In a fixed order. A server that cannot be reached, or refuses the login, has two findings at most.
+    The client is open, and of no other use: its session is closed at the end, to see how the server says so. `point` is
+    the id of a point with a history to ask with; one is looked for otherwise. The findings come in a fixed order; a
+    server that cannot be reached, or refuses the login, has two at most.
     """
     x = Examination(client, point)
     try:
@@ -79,30 +69,12 @@ async def examine(client: Client, point: str | None = None) -> list[Finding]:
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The findings as a table.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``question``, ``answer``, ``advice`` (str), a row a question; ``advice`` is empty where all is well.
-    """
-    return pd.DataFrame(
-        {
-            name: pd.array([getattr(finding, name) for finding in findings], dtype="str")
-            for name in ("question", "answer", "advice")
-        }
-    )
+    """The findings as a table of texts, a row a question; ``advice`` is empty where all is well."""
+    return pd.DataFrame(list(findings), dtype="str")
 
 
 def findings_text(df: pd.DataFrame, width: int = 100) -> str:
-    """The table in plain text, aligned, long cells over several lines.
-
-    Parameters
-    ----------
-    df : DataFrame
-        From :func:`findings_frame`.
-    width : int
-        The most characters in a line.
+    """The table in plain text, aligned, long cells over several lines of at most `width` characters.
 
     Examples
     --------

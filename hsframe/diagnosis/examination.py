@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
 
     from hsframe.client import Client
 
-__all__ = ["FORMATS", "Examination", "Finding", "Sample", "Seen", "brief"]
+__all__ = ["FORMATS", "Answer", "Examination", "Finding", "Sample", "Seen", "brief"]
+
+Answer = tuple[str, str]
+"""What was found, and what to do about it."""
 
 #: Short names of the formats that answers are read in, and what people call them.
 FORMATS: Final[Mapping[str, str]] = {"zinc": "Zinc", "json4": "JSON v4", "json3": "JSON v3"}
@@ -40,24 +42,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of one exchange.
-
-    Parameters
-    ----------
-    answer : HttpAnswer or None
-        None: none came.
-    grid : Grid or None
-        None: it is an error.
-    error : HsFrameError or None
-        What a client would raise.
-    seconds : float
-        How long it took.
-    """
+    """What came of one exchange: an answer, if any did; its grid, or else the error that a client would raise."""
 
     answer: HttpAnswer | None
     grid: Grid | None
     error: HsFrameError | None
-    seconds: float
 
     @property
     def status(self) -> int:
@@ -73,13 +62,7 @@ class Seen:
         return "json4" if b'"_kind"' in body else "json3"
 
     def rows(self) -> Grid:
-        """The grid.
-
-        Raises
-        ------
-        HsFrameError
-            There is none.
-        """
+        """The grid; where there is none, the error is raised."""
         if self.grid is None:
             assert self.error is not None
             raise self.error
@@ -90,14 +73,7 @@ class Seen:
 class Sample:
     """A piece of one point's history, as the server answered it: what the questions about ranges are asked with.
 
-    Parameters
-    ----------
-    point : Point
-        Its ``tz`` is known.
-    start_us, end_us : int
-        The range that was asked for, microseconds since 1970-01-01T00:00Z.
-    ts_us : ndarray of int64
-        The instants, sorted, each once.
+    The ``tz`` of the point is known; the instants are sorted, each once.
     """
 
     point: Point
@@ -108,20 +84,14 @@ class Sample:
 
 @dataclass
 class Examination:
-    """The client and what was seen so far; one question builds on another's answer.
+    """The client, which is open, and what was seen so far; one question builds on another's answer.
 
-    Parameters
-    ----------
-    client : Client
-        Open.
-    point : str or None
-        The id of the point to read histories of; None: one is looked for.
+    `point` is the id of the point to read histories of; None: one is looked for.
     """
 
     client: Client
     point: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    about_s: float = 0.0
     clock_s: float | None = None
     records: list[Mapping[str, Any]] = field(default_factory=list)
     sample: Sample | None = None
@@ -135,7 +105,7 @@ class Examination:
     async def ask(
         self,
         op: str,
-        request: Grid | None = None,
+        request: Grid,
         *,
         method: Method = "POST",
         accept: str = "zinc",
@@ -143,21 +113,16 @@ class Examination:
         timeout_s: float | None = None,
     ) -> Seen:
         """Ask once, and give what came, be it an error."""
-        calls = self.client.calls
-        started_s = time.perf_counter()
+        answer: HttpAnswer | None = None
         try:
-            answer = await calls.probe(
-                op, Grid() if request is None else request, method=method, accept=accept, body=body, timeout_s=timeout_s
+            answer = await self.client.calls.probe(
+                op, request, method=method, accept=accept, body=body, timeout_s=timeout_s
             )
+            if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
+                self.largest = answer
+            return Seen(answer, self._grid_of(answer, op, accept), None)
         except HsFrameError as error:
-            return Seen(None, None, error, time.perf_counter() - started_s)
-        seconds = time.perf_counter() - started_s
-        if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
-            self.largest = answer
-        try:
-            return Seen(answer, self._grid_of(answer, op, accept), None, seconds)
-        except HsFrameError as error:
-            return Seen(answer, None, error, seconds)
+            return Seen(answer, None, error)
 
     def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:
         url = self.client.calls.url(op)

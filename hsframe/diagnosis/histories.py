@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from hsframe.diagnosis.examination import Examination, Sample, Seen, brief
+from hsframe.diagnosis.examination import Answer, Examination, Sample, Seen, brief
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
-from hsframe.frame.histories import History, grid_histories
+from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
 from hsframe.history.records import read_records
@@ -28,9 +27,6 @@ from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_
 from hsframe.spans import epoch_us, range_text
 
 __all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_format", "zone_of_range"]
-
-Answer = tuple[str, str]
-Instants = npt.NDArray[np.int64]
 
 _ENOUGH: Final = 6
 # How many points are tried over how many days: most have samples of yesterday, some histories ended long ago.
@@ -96,14 +92,19 @@ async def one_point(x: Examination) -> Answer:
 
 async def _candidates(x: Examination) -> list[tuple[Point, int]]:
     """Points to try, the likeliest first, each with the end of the range to ask for."""
-    records: list[Mapping[str, Any]] = [record for record in x.records if "his" in record] or x.records
-    if x.point is not None:
-        ident = x.point.removeprefix("@")
-        records = [record for record in x.records if record["id"] == Ref(ident)]
-        if not records:
-            (record,) = await read_records(x.client, [ident])
-            return [(_zoned(x, record.point), _now_us())]
-    ordered = sorted(records, key=lambda record: (record.get("kind") != "Number", "hisEnd" not in record))
+    if x.point is None:
+        return _in_order(x, x.records)
+    ident = x.point.removeprefix("@")
+    records = [record for record in x.records if record["id"] == Ref(ident)]
+    if not records:
+        (record,) = await read_records(x.client, [ident])
+        return [(_zoned(x, record.point), _now_us())]
+    return _in_order(x, records)
+
+
+def _in_order(x: Examination, records: list[Mapping[str, Any]]) -> list[tuple[Point, int]]:
+    historized = [record for record in records if "his" in record] or records
+    ordered = sorted(historized, key=lambda record: (record.get("kind") != "Number", "hisEnd" not in record))
     return [(_zoned(x, Point.from_record(record)), _end_us(record)) for record in ordered]
 
 
@@ -275,17 +276,12 @@ async def batch(x: Examination) -> Answer:
 
 async def _second(x: Examination, sample: Sample) -> Point | None:
     """Another point of the zone whose history can be read by itself."""
-    tries: Iterator[Point] = (
-        point for point, _ in await _all(x) if point.tz == sample.point.tz and point.id != sample.point.id
-    )
-    for _, point in zip(range(3), tries, strict=False):
+    own = sample.point
+    others = [one for one, _ in _in_order(x, x.records) if one.tz == own.tz and one.id != own.id]
+    for point in others[:3]:
         if (await _ask(x, point, sample.start_us, sample.end_us)).error is None:
             return point
     return None
-
-
-async def _all(x: Examination) -> list[tuple[Point, int]]:
-    return await _candidates(Examination(x.client, records=x.records))
 
 
 async def _batch_error(x: Examination, refs: list[Ref], url: str, seen: Seen) -> HsFrameError | None:

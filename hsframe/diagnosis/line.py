@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from hsframe.diagnosis.examination import FORMATS, Examination, Finding, brief
+from hsframe.diagnosis.examination import FORMATS, Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
@@ -19,8 +19,6 @@ __all__ = [
     "clock", "empty_read", "formats", "gzip", "login", "lost_session", "methods", "not_reached", "ops", "product",
     "protection", "reach", "request_body", "zone_of_server",
 ]  # fmt: skip
-
-Answer = tuple[str, str]
 
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
 _CLOCK_S: Final = 5.0
@@ -40,13 +38,13 @@ async def reach(x: Examination) -> Answer:
     sent = datetime.now(UTC)
     started_s = time.perf_counter()
     grid: Grid = await x.client.about(raw=True)
-    x.about_s = time.perf_counter() - started_s
+    about_s = time.perf_counter() - started_s
     x.about = dict(grid[0]) if len(grid) else {}
     told = x.about.get("serverTime")
     if isinstance(told, datetime) and told.tzinfo is not None:
-        x.clock_s = (told - sent).total_seconds() - x.about_s / 2
-    ms = f"{1000 * x.about_s:.0f}" if x.about_s >= 0.01 else f"{1000 * x.about_s:.1f}"
-    if x.about_s < _SLOW_S:
+        x.clock_s = (told - sent).total_seconds() - about_s / 2
+    ms = f"{1000 * about_s:.0f}" if about_s >= 0.01 else f"{1000 * about_s:.1f}"
+    if about_s < _SLOW_S:
         return f"yes, a request takes {ms} ms", ""
     return (
         f"yes, but a request takes {ms} ms",

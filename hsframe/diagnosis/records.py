@@ -6,15 +6,13 @@ from collections import Counter
 from typing import Final
 
 from hsframe import units
-from hsframe.diagnosis.examination import Examination
+from hsframe.diagnosis.examination import Answer, Examination
 from hsframe.errors import UnitError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.protocol.request_grids import read_request
 from hsframe.zones import zone
 
 __all__ = ["kinds", "names", "points", "unit_names", "zones"]
-
-Answer = tuple[str, str]
 
 # Enough to see what is wrong with the records; a large server has a hundred thousand of them.
 _POINTS: Final = 5000

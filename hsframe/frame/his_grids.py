@@ -99,17 +99,9 @@ def frame_to_his_grids(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointSamples:
-    """The samples of one point that are to be written, checked.
+    """The samples of one point that are to be written, checked: of the point's kind and in its unit, without nulls.
 
-    Parameters
-    ----------
-    point : Point
-    tz : str
-        The Haystack name of the zone in which its times are written.
-    ts_us : int64 ndarray
-        Epoch microseconds, increasing.
-    values : ArrowColumn
-        As many cells without nulls, of the point's kind and in its unit.
+    Its times, in epoch microseconds and increasing, are written in the zone with the Haystack name `tz`.
     """
 
     point: Point

@@ -27,13 +27,7 @@ _BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0
 
 
 def frame_of(df: Any) -> pd.DataFrame:
-    """A frame as it is, a Series as a frame of one column.
-
-    Raises
-    ------
-    MetadataError
-        It is neither.
-    """
+    """A frame as it is, a Series as a frame of one column; anything else is refused."""
     if isinstance(df, pd.Series):
         return df.to_frame()
     if not isinstance(df, pd.DataFrame):
@@ -44,27 +38,12 @@ def frame_of(df: Any) -> pd.DataFrame:
 
 
 def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] = ()) -> dict[Hashable, Point]:
-    """The point of each column.
+    """The point of each column, in their order; only the labels and the catalog of the frame are looked at.
 
-    Parameters
-    ----------
-    df : DataFrame
-        Only its labels and its catalog are looked at.
-    points : mapping, or points in any form, optional
-        A mapping of label to id, Ref, record or Point; or a list of points or the frame that ``read`` gave, whose
-        display names and ids are looked for among the labels. A mapping may leave columns out.
-    known : iterable of Point
-        The points whose display names may be labels: those that this session has read.
-
-    Returns
-    -------
-    dict of label to Point
-        In the order of the columns. Of a point that only its id was found for, nothing else is known.
-
-    Raises
-    ------
-    MetadataError
-        A column finds no point or several; a label of `points` is no column; two columns share a label or a point.
+    `points` is a mapping of label to id, Ref, record or Point, which may leave columns out; or a list of points or the
+    frame that ``read`` gave, whose display names and ids are looked for among the labels. The display names of `known`,
+    the points that this session has read, may be labels, too. A column that finds no point or several is an error, and
+    two of one point are. Of a point that only its id was found for, nothing else is known.
     """
     twice = df.columns[df.columns.duplicated()]
     if len(twice):

@@ -29,12 +29,7 @@ def answered(grid: Grid, request: Request) -> list[History]:
     """The histories of an answer in the order of the request's points, not clipped yet.
 
     The client has made sure that a batch has them all. An id may come back in another form (absolute for relative), or
-    not at all; then the order tells.
-
-    Raises
-    ------
-    CodecError
-        Several columns of values for one point.
+    not at all; then the order tells. Several columns of values for one point are an error.
     """
     points = [record.point for record in request.records]
     if len(points) == 1:

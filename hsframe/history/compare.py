@@ -38,16 +38,10 @@ _SIX_DIGITS: Final = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """The samples of one point, each the same on the server, different there, or missing.
+    """The samples of one point, each `SAME` on the server, `DIFFERENT` there, or `MISSING`.
 
-    Parameters
-    ----------
-    state : int8 ndarray
-        For each sample that was meant to be there `SAME`, `DIFFERENT` or `MISSING`.
-    first : int or None
-        The place of the first sample that is different.
-    there, meant : Any
-        The values of that sample on the server and as it was meant to be.
+    `first` is the place of the first that is different; `there` and `meant` are its values, as it is and as it was
+    meant to be.
     """
 
     state: npt.NDArray[np.int8]
@@ -66,17 +60,9 @@ class Comparison:
 
 
 def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
-    """Compare what a server answered with what was meant to be there.
+    """Compare what was read of a point, window by window, with what was meant to be there.
 
-    Parameters
-    ----------
-    found : sequence of History
-        What was read of the point, window by window; of equal instants the later one counts, and a null is no sample.
-    meant : PointSamples
-
-    Returns
-    -------
-    Comparison
+    Of equal instants the later one counts, and a null is no sample.
     """
     ts_us, cells, unit = _joined(found)
     place = np.searchsorted(ts_us, meant.ts_us)

@@ -16,11 +16,6 @@ class ConcurrencyLimit:
 
     A request that failed is cut in halves. Were they to wait behind all that was planned, a server that is down would
     be asked for everything before the first error is final, and one with a limit before the limit is known.
-
-    Parameters
-    ----------
-    count : int
-        How many requests may be under way.
     """
 
     def __init__(self, count: int) -> None:

@@ -16,6 +16,8 @@ from hsframe.errors import (
     UnknownRecError,
 )
 from hsframe.history.plan import Request
+from hsframe.kinds import Ref
+from hsframe.protocol.answers import named
 from hsframe.protocol.http import LineCutError, TruncatedBodyError
 
 __all__ = [
@@ -89,10 +91,9 @@ def combined_error(errors: Mapping[str, BaseException], total: int) -> BaseExcep
     first = next(iter(errors.values()))
     if len(errors) == 1 or not all(isinstance(error, CallError) for error in errors.values()):
         return first
-    ids = ", ".join(f"@{ident}" for ident in list(errors)[:10])
-    more = f" and {len(errors) - 10} more" if len(errors) > 10 else ""
+    ids = named([Ref(ident) for ident in errors])
     error = CallError(
-        f"the server refused to read {len(errors)} of {total} points: {ids}{more}; of the first it says: {first}",
+        f"the server refused to read {len(errors)} of {total} points: {ids}; of the first it says: {first}",
         getattr(first, "grid", None),
     )
     error.__cause__ = first

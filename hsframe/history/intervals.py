@@ -45,32 +45,10 @@ async def read_intervals(
 ) -> list[History]:
     """The histories of some points, a value an interval (:mod:`hsframe.intervals.resample` says which).
 
-    Parameters
-    ----------
-    source, records, span, now, week_start, limits, failures, progress
-        As for :func:`hsframe.history.read.read_batches`; a span without an end ends now.
-    settings : IntervalSettings
-    header : {"dis", "id"} or callable
-        How the columns will be called: the mappings in `settings` may name them so.
-
-    Returns
-    -------
-    list of History
-        A point each, in the order of `records`.
-
-    Raises
-    ------
-    MetadataError, UnitError
-        What is asked for has no meaning for a point, or nothing says what is meant; before anything is read as far as
-        the records tell.
-    SpanError
-        The interval cannot be understood, or none starts in the span. Else as
-        :func:`hsframe.history.read.read_batches`.
-
-    Warns
-    -----
-    GapWarning
-        Points that have samples and no value, because their samples are further apart than `max_gap`.
+    The parameters are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header` is
+    how the columns will be called: the mappings in `settings` may name them so. What has no meaning for a point is
+    refused before anything is read, as far as the records tell. Points whose samples are further apart than `max_gap`,
+    so that they have samples and no value, are warned of (GapWarning).
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)

@@ -42,30 +42,10 @@ async def last_samples(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> list[History]:
-    """The last sample of each point before an instant.
+    """The last sample of each point before the end of its zone in `ends_us`, and at most `reach_us` before it.
 
-    Parameters
-    ----------
-    source, now, limits, failures, progress
-        As for :func:`hsframe.history.read.read_batches`.
-    records : sequence of PointRecord
-        With their zones.
-    ends_us : mapping of str to int
-        By zone: the sample is before it.
-    reach_us : int
-        How long before it a sample may be.
-    searched_us : int
-        How long before it was searched already, and nothing found.
-
-    Returns
-    -------
-    list of History
-        One sample each, NA counting as one; points without any are not among them.
-
-    Raises
-    ------
-    CallError, NetworkError, CodecError, AuthError
-        As :func:`hsframe.history.read.read_batches`.
+    Of the last `searched_us` before the end it is known that nothing is there. NA counts as a sample; a point without
+    any is not in what is returned. Zones are known; the rest is as for :func:`hsframe.history.read.read_batches`.
     """
     found: dict[str, History] = {}
     for depth_us in sorted({*(depth for depth in _DEPTHS_US if depth < reach_us), reach_us}):

@@ -51,30 +51,11 @@ class Latest(NamedTuple):
 
 
 async def read_latest(
-    source: Source, points: PointsLike, reach_us: int, *, now: datetime | None = None, max_concurrency: int = 6
+    source: Source, points: PointsLike, reach_us: int, *, now: datetime | None = None, max_concurrency: int
 ) -> list[Latest]:
-    """The latest value of each point.
+    """The latest value of each point, in order; of what a filter finds, of all points, with a history or not.
 
-    Parameters
-    ----------
-    source : Source
-    points : str, Ref, DataFrame, or an iterable of ids
-        See :func:`hsframe.history.records.find_records`; of what a filter finds, all points, with a history or not.
-    reach_us : int
-        How far back a last sample is looked for, in microseconds.
-    now : datetime, optional
-        Aware; samples after it are forecasts and not looked at.
-    max_concurrency : int
-
-    Returns
-    -------
-    list of Latest
-        In the order of the points.
-
-    Raises
-    ------
-    UnknownRecError, MetadataError, CallError, NetworkError, CodecError, AuthError
-        As :func:`hsframe.history.read.read_histories`; nothing partial is returned.
+    A last sample is looked for up to `reach_us` back. Samples after `now` are forecasts and not looked at.
     """
     now = now or datetime.now(UTC)
     records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
@@ -105,26 +86,10 @@ def _latest(record: PointRecord, last: History | None) -> Latest:
 
 
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
-    """The frame of the latest values.
+    """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
-    Parameters
-    ----------
-    rows : sequence of Latest
-    units : {"native", "si", "ip"} or mapping
-        As for :func:`hsframe.frame.trend.trend_frame`.
-    tz : str or tzinfo
-        The zone of column ``ts``.
-
-    Returns
-    -------
-    DataFrame
-        Index: 0, 1, ... Columns ``id``, ``dis``; ``ts``: ``datetime64[us, zone]``; ``value``: float64 where all values
-        are numbers, else object; ``unit``, ``source``, ``status``: str.
-
-    Warns
-    -----
-    ZoneWarning
-        The points are in several zones, and ``ts`` is in UTC.
+    Column ``value`` is float64 where all values are numbers, else object. Where the points are in several zones, ``ts``
+    is in UTC, and a ZoneWarning says so.
     """
     points = [row.point for row in rows]
     values: list[Any] = []

@@ -45,24 +45,8 @@ BatchKey = tuple[str, bool, int | None]
 class RequestLimits:
     """How large one request may be, and how many run at once.
 
-    Parameters
-    ----------
-    cells : int or None
-        Samples that an answer is expected to hold, over all its points; None: from 80,000 to 500,000, more where
-        more is read.
-    rows : int
-        Rows that an answer is expected to hold.
-    points : int
-        Points in one batch.
-    window_us : int or None
-        The longest window, whatever the density; None: no such limit.
-    max_concurrency : int
-        How many requests run at once.
-
-    Raises
-    ------
-    MetadataError
-        `max_concurrency` is less than one.
+    `cells` are the samples that an answer is expected to hold, over all its points; None: from 80,000 to 500,000, more
+    where more is read. `rows` are its rows. `window_us` is the longest window, whatever the density.
     """
 
     cells: int | None = None
@@ -101,14 +85,9 @@ class RequestLimits:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Instants from `start_us` up to `end_us`, which does not belong to it.
+    """Instants from `start_us` up to `end_us`, which does not belong to it, in epoch microseconds.
 
-    Parameters
-    ----------
-    start_us, end_us : int
-        Epoch microseconds.
-    is_open : bool
-        Whether what comes later belongs to it too; `end_us` is the present then, up to which samples are expected.
+    To one that `is_open` what comes later belongs too; `end_us` is the present then, up to which samples are expected.
     """
 
     start_us: int
@@ -211,13 +190,7 @@ class Batch:
 class Group:
     """Points that may share a request: of one zone, about one density, and all irregular or none.
 
-    Parameters
-    ----------
-    records : tuple of PointRecord
-    window : Window
-        The span, in their zone.
-    rows_a_day : float or None
-        The most that one of their records tells; None: none does.
+    `window` is the span in their zone; `rows_a_day` the most that one of their records tells, None where none does.
     """
 
     records: tuple[PointRecord, ...]
@@ -269,14 +242,9 @@ class Group:
 
 
 def groups_of(records: Sequence[PointRecord], window_in: Callable[[str], Window]) -> list[Group]:
-    """The groups of some points, over a span.
+    """The groups of some points, each there once and its zone known.
 
-    Parameters
-    ----------
-    records : sequence of PointRecord
-        Each point once, its zone known.
-    window_in : callable
-        The span in a zone, given by its Haystack name: the same words are other instants in each.
+    `window_in` gives the span in a zone, by its Haystack name: the same words are other instants in each.
     """
     alike: dict[BatchKey, list[PointRecord]] = {}
     for record in records:

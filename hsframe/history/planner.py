@@ -72,16 +72,8 @@ class _Origin:
 class Planner:
     """One read: what is still to be asked for, and what the answers have taught.
 
-    Parameters
-    ----------
-    source : Source
-    limits : RequestLimits
-    now_us : int
-        The present: probes look for samples before it.
-    failures : dict of str to HsFrameError, optional
-        Where the errors of points that could not be read are put, by id; without it the first error is raised.
-    progress : Progress
-        Is told how far the read is.
+    Probes look for samples before `now_us`, the present. The errors of points that could not be read are put in
+    `failures`, by id; without it the first error is raised.
     """
 
     def __init__(

@@ -9,18 +9,10 @@ class Progress:
     """What there is to read, and what was read.
 
     Subclasses show it: :meth:`changed` is called on the event loop, after each answer.
-
-    Attributes
-    ----------
-    total, done : float
-        Point-microseconds: known before the first sample is.
-    samples : int
-        Read so far.
     """
 
     def __init__(self) -> None:
-        self.total = 0.0
-        self.done = 0.0
+        self.total = self.done = 0.0  # point-microseconds: known before the first sample is
         self.samples = 0
 
     def expect(self, size: float) -> None:

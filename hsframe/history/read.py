@@ -40,41 +40,12 @@ async def read_batches(
     Memory stays at some batches, however many points there are. What is yielded is the whole only if the loop ends
     without an error. Leave early with ``contextlib.aclosing``.
 
-    Parameters
-    ----------
-    source : Source
-        A client.
-    records : sequence of PointRecord
-        From :func:`hsframe.history.records.find_records`; each point once.
-    span : str, date, datetime, (start, end) or Span
-        Half-open, in each point's own zone (:mod:`hsframe.spans`).
-    now : datetime, optional
-        Aware; the present by default.
-    week_start : str
-        The day on which weeks start.
-    limits : RequestLimits
-        How large a request may be, and how many run at once.
-    failures : dict of str to HsFrameError, optional
-        Where the errors of points that could not be read are put, by id; those that are in it already are not read.
-        Such points have no history in what is yielded, not even a part of one. Without it the first error is raised.
-    progress : Progress, optional
-        Is told how far the read is.
+    Each point is given once, and has at least one history. Batches come in any order; in one the windows of a point are
+    in order of time. The span is half-open, in each point's own zone (:mod:`hsframe.spans`).
 
-    Yields
-    ------
-    list of History
-        At least one a point. Batches come in any order; in one the windows of a point are in order of time.
-
-    Raises
-    ------
-    CallError
-        The server refused to read a point; the message names it.
-    NetworkError, CodecError
-        No usable answer came.
-    AuthError
-        The login is refused: also with `failures`.
-    SpanError, ZoneError
-        The span or the zone of a point cannot be understood.
+    Errors of points that could not be read are put in `failures`, by id; those that are in it already are not read.
+    Such points have no history in what is yielded, not even a part of one. Without it the first error is raised; a
+    login that is refused (AuthError) is raised always.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)

@@ -15,6 +15,7 @@ from hsframe.filters import means_filter
 from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.source import Source
 from hsframe.kinds import Number, Ref
+from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 from hsframe.units import convert, convertible
 
@@ -26,20 +27,11 @@ _IDS_A_READ: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class PointRecord:
-    """A point by its record, with what that says about how to read its history.
+    """A point by its record, with what that says about how to read its history, if it tells.
 
-    Parameters
-    ----------
-    point : Point
-    rows_a_day : float or None
-        How dense the history is, if the record tells.
-    irregular : bool
-        Whether its samples come at instants of their own (change of value): joined with many others in a batch they
-        would make a wide table of nulls.
-    most_rows : int or None
-        As many samples as the history has in all (``hisSize``), if the record tells.
-    tags : mapping
-        The record, as far as it was read.
+    One that is `irregular` has samples at instants of its own (change of value): joined with many others in a batch
+    they would make a wide table of nulls. `most_rows` are the samples of the history in all (``hisSize``), `tags` the
+    record as far as it was read.
     """
 
     point: Point
@@ -82,31 +74,12 @@ async def find_records(
     tags: Sequence[str] = ("his", "point"),
     failures: dict[str, HsFrameError] | None = None,
 ) -> list[PointRecord]:
-    """The records of some points: zone, unit, kind, name, density.
+    """The records of some points, in the order given, or in that of the server's answer to a filter; each point once.
 
-    Parameters
-    ----------
-    source : Source
-    points : str, Ref, Point, DataFrame, or an iterable of ids
-        A str that starts with ``@`` is an id. Else, if it parses as a filter, it is one; else it is an id. A single
-        word that finds nothing as a filter is tried as an id. Of the records that a filter finds, those with a
-        history (tag ``his``) are taken; where the server marks none so, its points.
-    tags : sequence of str
-        Of the records that a filter finds, those with the first of these tags that any of them has.
-    failures : dict of str to HsFrameError, optional
-        Where the errors of unknown ids are put; without it they are raised.
-
-    Returns
-    -------
-    list of PointRecord
-        In the order given, or in that of the server's answer to a filter; each point once.
-
-    Raises
-    ------
-    UnknownRecError
-        Ids that the server does not know; the message names them all.
-    MetadataError
-        Nothing that could be a point, or a filter that finds no point with a history.
+    A str that starts with ``@`` is an id. Else, if it parses as a filter, it is one; else it is an id. A single word
+    that finds nothing as a filter is tried as an id. Of the records that a filter finds, those with the first of `tags`
+    that any of them has are taken: where a server marks none as ``his``, its points. The errors of unknown ids are put
+    in `failures`; without it they are raised.
     """
     if isinstance(points, str) and means_filter(points):
         return await _by_filter(source, points.strip(), tags)
@@ -138,20 +111,7 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
 async def read_records(
     source: Source, ids: Sequence[str], failures: dict[str, HsFrameError] | None = None
 ) -> list[PointRecord]:
-    """The records of some ids, in their order.
-
-    Parameters
-    ----------
-    source : Source
-    ids : sequence of str
-    failures : dict of str to HsFrameError, optional
-        Where the errors of unknown ids are put; without it they are raised.
-
-    Raises
-    ------
-    UnknownRecError
-        Ids that the server does not know; the message names them all.
-    """
+    """The records of some ids, in their order; the errors of unknown ids are put in `failures`, or raised without it."""
     found: list[Mapping[str, Any]] = []
     unknown: list[str] = []
     waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
@@ -172,10 +132,9 @@ async def read_records(
         unknown += [ident for ident, row in zip(some, grid, strict=True) if not row]
         found += [_under_the_id(ident, row) for ident, row in zip(some, grid, strict=True) if row]
     if unknown and failures is None:
-        names = ", ".join("@" + ident for ident in unknown[:10])
-        more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
+        names = named([Ref(ident) for ident in unknown])
         raise UnknownRecError(
-            f"the server knows no record of {names}{more}; look points up with read('point and his')", ids=unknown
+            f"the server knows no record of {names}; look points up with read('point and his')", ids=unknown
         )
     if failures is not None:
         failures.update((ident, UnknownRecError(f"the server knows no record of @{ident}")) for ident in unknown)

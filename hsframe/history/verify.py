@@ -33,21 +33,8 @@ _GAP_US: Final = 7 * DAY_US
 _MOST_WINDOWS: Final = 40
 
 
-async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int = 6) -> None:
-    """Compare the samples of some points with what the server has, and note it in their entries.
-
-    Parameters
-    ----------
-    client : Client
-    entries : sequence of Entry
-    max_concurrency : int
-        How many requests run at once.
-
-    Raises
-    ------
-    CallError, NetworkError, CodecError, AuthError
-        A point could not be read.
-    """
+async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int) -> None:
+    """Compare the samples of some points with what the server has, and note it in their entries."""
     found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
     limits = RequestLimits(max_concurrency=max_concurrency)
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
@@ -65,26 +52,11 @@ async def look_for(
     client: Client,
     entries: Sequence[Entry],
     *,
-    max_concurrency: int = 6,
+    max_concurrency: int,
     there: Callable[[Entry], bool] = lambda entry: entry.is_stored,
     pauses_s: Sequence[float] = _PAUSES_S,
 ) -> list[Entry]:
-    """Look until everything that was written is there, or patience ends.
-
-    Parameters
-    ----------
-    client, entries, max_concurrency
-        As :func:`look`.
-    there : callable
-        Whether enough of a point is there.
-    pauses_s : sequence of float
-        How long to wait before each look.
-
-    Returns
-    -------
-    list of Entry
-        Those of which not enough is there.
-    """
+    """Look until enough of each point is there, or patience ends: those of which not enough is there."""
     left = list(entries)
     for pause_s in pauses_s:
         if not left:

@@ -63,32 +63,14 @@ _NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 5
 _NEXT_FAILS_TOO: Final = frozenset((401, 403, 404, 405, 406, 415, 429, 501, 502, 503, 504))
 
 
-async def write_histories(
-    client: Client, report: WriteReport, *, max_concurrency: int = 6, body_bytes: int = _BODY_BYTES
-) -> None:
-    """Write the samples of some points.
+async def write_histories(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
+    """Write the samples of a report; what becomes of each is noted there, as it becomes known.
 
-    A point that the server refuses does not keep the others from being written. After an error of the server or of
-    the network as a whole nothing new is sent.
-
-    Parameters
-    ----------
-    client : Client
-    report : WriteReport
-        The samples; what becomes of each is noted there, as it becomes known.
-    max_concurrency : int
-        How many requests run at once.
-    body_bytes : int
-        How long the body of a request may be, about; the server's own limit where it is known to be less.
-
-    Raises
-    ------
-    CallError
-        The server refused a point. The message says which points were written and which were not.
-    NetworkError, AuthError
-        No usable answer came; some of the samples may have been written. The same write again is harmless.
+    A point that the server refuses does not keep the others from being written; a CallError says at the end which were
+    and which were not. After an error of the server or of the network as a whole nothing new is sent. Some samples
+    may have been written then; the same write again is harmless.
     """
-    writer = _Writer(client, max_concurrency, body_bytes)
+    writer = _Writer(client, max_concurrency)
     by_zone: dict[str, list[Entry]] = {}
     for entry in report.entries:
         by_zone.setdefault(entry.samples.tz, []).append(entry)
@@ -99,26 +81,28 @@ async def write_histories(
     _raise_refusals(report.entries)
 
 
-async def verify(client: Client, report: WriteReport, *, max_concurrency: int = 6) -> None:
+async def verify(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
     """Read back what was written and not read back yet; what is not there after some patience is noted so."""
     left = [entry for entry in report.entries if not entry.is_verified]
     await look_for(client, left, max_concurrency=max_concurrency, there=lambda entry: entry.is_verified)
 
 
-async def settle(client: Client, report: WriteReport, *, max_concurrency: int = 6) -> None:
+async def settle(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
     """After a write that broke off: find out of each sample that was under way whether the server has it.
 
-    A point that was refused, and cannot be read either, was not written.
-
-    Raises
-    ------
-    NetworkError, AuthError
-        The server could not be asked; of those points it is not known.
+    A point that was refused, and cannot be read either, was not written. Where the server cannot be asked, it is not
+    known (NetworkError, AuthError).
     """
-    find = functools.partial(look_for, client, there=lambda entry: not entry.count(SENT), pauses_s=_SETTLE_PAUSES_S)
+    find = functools.partial(
+        look_for,
+        client,
+        max_concurrency=max_concurrency,
+        there=lambda entry: not entry.count(SENT),
+        pauses_s=_SETTLE_PAUSES_S,
+    )
     unsettled = [entry for entry in report.entries if entry.count(SENT)]
     try:
-        await find(unsettled, max_concurrency=max_concurrency)
+        await find(unsettled)
     except (CallError, CodecError):
         for entry in unsettled:
             try:
@@ -133,12 +117,11 @@ async def settle(client: Client, report: WriteReport, *, max_concurrency: int = 
 
 
 class _Writer:
-    def __init__(self, client: Client, max_concurrency: int, body_bytes: int) -> None:
+    def __init__(self, client: Client, max_concurrency: int) -> None:
         self.client = client
         self.dialect = client.dialect
         self.max_concurrency = max_concurrency
         self.limit = asyncio.Semaphore(max_concurrency)
-        self.body_bytes = body_bytes
         self.stopped: HsFrameError | None = None
         self.batch_refused = False
 
@@ -197,7 +180,7 @@ class _Writer:
     def longest_body(self) -> int:
         """The bytes that a body may have, as far as the server's refusals have taught."""
         limit = self.dialect.body_limit
-        return self.body_bytes if limit is None else min(self.body_bytes, limit)
+        return _BODY_BYTES if limit is None else min(_BODY_BYTES, limit)
 
     async def send(self, grid: Grid, entries: Sequence[Entry], *, proves: bool, slow: int = 0) -> None:
         """One hisWrite; one that is too large or too slow is sent in halves."""

@@ -34,23 +34,9 @@ _NAMED: Final = 5
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """The samples of one point, and what became of them.
+    """The samples of one point, at least one, and what became of each: it is `OPEN`, `SENT` or `STORED`.
 
-    Parameters
-    ----------
-    samples : PointSamples
-        At least one.
-    record : PointRecord
-        The record of the point.
-
-    Attributes
-    ----------
-    status : int8 ndarray
-        For each sample `OPEN`, `SENT` or `STORED`.
-    comparison : Comparison or None
-        With what the server has, where that was read.
-    error : HsFrameError or None
-        Why the point was not written.
+    `comparison` is with what the server has, where that was read; `error` is why the point was not written.
     """
 
     samples: PointSamples
@@ -102,36 +88,15 @@ class Entry:
 
 
 class WriteReport:
-    """All points of a write that have samples, in the order of the frame's columns.
-
-    Parameters
-    ----------
-    samples : iterable of PointSamples
-    records : mapping of id to PointRecord
-        The records of their points.
-
-    Attributes
-    ----------
-    entries : list of Entry
-        One a point that has samples.
-    """
+    """All points of a write that have samples, an entry each, in the order of the frame's columns."""
 
     def __init__(self, samples: Iterable[PointSamples], records: Mapping[str, PointRecord]) -> None:
         self.entries = [Entry(some, records[some.point.id]) for some in samples if len(some.ts_us)]
 
     def table(self, kind: Literal["dry run", "written", "verified", "broken off"]) -> pd.DataFrame:
-        """The report of a write, a row a point.
+        """The report of a write, a row a point; :meth:`hsframe.session.Session.his_write` tells of the columns.
 
-        Parameters
-        ----------
-        kind : str
-            ``"dry run"`` (nothing was sent, and compared), ``"written"``, ``"verified"`` (written, and read back), or
-            ``"broken off"``.
-
-        Returns
-        -------
-        DataFrame
-            The columns that :meth:`hsframe.session.Session.his_write` tells of.
+        Of a ``"dry run"`` nothing was sent, and it was compared; what is ``"verified"`` was written and read back.
         """
         entries = self.entries
         columns: dict[str, Any] = {

@@ -6,25 +6,23 @@ import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import pandas as pd
 
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
+from hsframe.errors import MetadataError
 from hsframe.frame.in_units import Units
 from hsframe.frame.points import PointsLike
 from hsframe.frame.trend import Header
-from hsframe.history.exports import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
 from hsframe.session.signatures import OverloadedMethod, takes
 from hsframe.session.writing import write_frame
 from hsframe.spans import SpanLike
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["HistoryVerbs"]
 
@@ -296,7 +294,17 @@ class HistoryVerbs(SessionBase):
         """
         from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded where it is wanted
 
-        target = checked_path(path)
+        target = _checked_path(path)
         df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)
         await in_thread(write_parquet, df, target)
         return target
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    """The file to write; looked at before anything is read, as a long read for nothing is a pity."""
+    target = Path(path)
+    if target.is_dir():
+        raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
+    if not target.parent.is_dir():
+        raise MetadataError(f"there is no folder {target.parent}; make it first, or write to another one")
+    return target

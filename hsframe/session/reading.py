@@ -27,7 +27,8 @@ from hsframe.history.records import find_records
 from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.resample import Aggregation, IntervalSettings
-from hsframe.kinds import Number
+from hsframe.kinds import Number, Ref
+from hsframe.protocol.answers import named
 from hsframe.session.progress import progress_of
 from hsframe.spans import SpanLike
 
@@ -39,13 +40,7 @@ TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What is asked for; the parameters are those of :meth:`hsframe.Session.his_read`.
-
-    Raises
-    ------
-    MetadataError, SpanError, ZoneError
-        A setting that cannot be, or one that says nothing without another.
-    """
+    """What is asked for, by the parameters of :meth:`hsframe.Session.his_read`; a setting that cannot be is refused."""
 
     points: PointsLike
     span: SpanLike
@@ -104,15 +99,7 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What came.
-
-    Parameters
-    ----------
-    frame : DataFrame or dict of str to DataFrame
-        As ``shape`` says.
-    points : sequence of Point
-        Those whose records were read.
-    """
+    """What came: the frame or the frames, as ``shape`` says, and the points whose records were read."""
 
     frame: TrendFrames
     points: Sequence[Point]
@@ -183,10 +170,9 @@ def _frame(
 
 
 def _failure_text(failures: Mapping[str, HsFrameError], total: int) -> str:
-    ids = ", ".join("@" + ident for ident in list(failures)[:10])
-    more = f" and {len(failures) - 10} more" if len(failures) > 10 else ""
+    ids = named([Ref(ident) for ident in failures])
     first = next(iter(failures.values()))
     return (
-        f"{len(failures)} of {total} points could not be read and have no column: {ids}{more}; of the first: {first}. "
+        f"{len(failures)} of {total} points could not be read and have no column: {ids}; of the first: {first}. "
         "df.hs.catalog has the reason of each"
     )

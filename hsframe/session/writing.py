@@ -45,19 +45,8 @@ async def write_frame(
 ) -> pd.DataFrame:
     """Write a frame as :meth:`hsframe.Session.his_write` tells.
 
-    A cancelled write is looked after, too: it ends some seconds later, or at once when it is cancelled again.
-
-    Parameters
-    ----------
-    client : Client
-    df, points, dry_run, verify, inf, convert
-        As for ``his_write``.
-    known : sequence of Point
-        Those that the session has read.
-    remember : callable
-        Takes the points whose records were read here.
-    max_concurrency : int
-        How many requests run at once.
+    A cancelled write is looked after, too: it ends some seconds later, or at once when it is cancelled again. `known`
+    are the points that the session has read; `remember` takes those whose records were read here.
     """
     columns = await in_thread(functools.partial(frame_columns, df, points, known, inf=inf, convert=convert))
     records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}

@@ -288,7 +288,7 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
     )
     samples = [column.samples(column.point) for column in frame_columns(df, points)]
     report = WriteReport(samples, {name: PointRecord(point) for name, point in points.items()})
-    asyncio.run(write_histories(client, report))  # type: ignore[arg-type]
+    asyncio.run(write_histories(client, report, max_concurrency=6))  # type: ignore[arg-type]
 
 
 def test_a_refused_point_is_named_and_what_was_written_too() -> None:
