@@ -111,7 +111,7 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
 async def read_records(
     source: Source, ids: Sequence[str], failures: dict[str, HsFrameError] | None = None
 ) -> list[PointRecord]:
-    """The records of some ids, in order; the errors of unknown ids are put in `failures`; without it they are raised."""
+    """The records of some ids, in order; errors of unknown ids are put in `failures`, and raised without it."""
     found: list[Mapping[str, Any]] = []
     unknown: list[str] = []
     waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
