@@ -13,7 +13,11 @@ DEFAULT_LEVEL: Final = 17
 
 
 def level_dis(level: int) -> str:
-    """How a level is called: ``8 (manual)``."""
+    """How a level is called.
+
+    >>> level_dis(1), level_dis(2), level_dis(17)
+    ('1 (emergency)', '2', '17 (default)')
+    """
     name = {1: "emergency", MANUAL_LEVEL: "manual", DEFAULT_LEVEL: "default"}.get(level)
     return str(level) if name is None else f"{level} ({name})"
 
