@@ -86,6 +86,11 @@ class HttpAnswer:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
     @property
+    def start(self) -> bytes:
+        """The first bytes of the body, behind a byte order mark and white space."""
+        return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+
+    @property
     def media_type(self) -> str:
         """The Content-Type without parameters, in lower case."""
         return self.header("Content-Type").split(";", 1)[0].strip().lower()
@@ -93,15 +98,14 @@ class HttpAnswer:
 
 def looks_like_grid(answer: HttpAnswer) -> bool:
     """Whether the body begins as a grid does, in any format that this package reads an error from."""
-    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith(b"ver:") or (
-        start.startswith(b"{") and re.search(rb'"(_kind|meta|cols|rows)"', start) is not None
+    return answer.start.startswith(b"ver:") or (
+        answer.start.startswith(b"{") and re.search(rb'"(_kind|meta|cols|rows)"', answer.start) is not None
     )
 
 
 def is_html(answer: HttpAnswer) -> bool:
     """Whether the body is an HTML page, whatever its Content-Type says."""
-    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = answer.start.lower()
     return start.startswith((b"<!doctype html", b"<html")) or (
         answer.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
     )
@@ -112,8 +116,7 @@ def is_other_json(answer: HttpAnswer, op: str) -> bool:
 
     nHaystack answers ``about`` with a bare dict; what an action or an expression gives is the server's own.
     """
-    start = answer.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(b"{") or looks_like_grid(answer) or op in ("invokeAction", "eval"):
+    if not answer.start.startswith(b"{") or looks_like_grid(answer) or op in ("invokeAction", "eval"):
         return False
     return op != "about" or _OF_ABOUT.search(answer.body) is None
 

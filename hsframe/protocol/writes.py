@@ -22,22 +22,7 @@ __all__ = ["his_write_batch_requests", "his_write_request", "points_of_batch", "
 
 
 def samples_of(of: Ref, items: Grid | Iterable[Mapping[str, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The times and values of one point's samples, null values left out.
-
-    Parameters
-    ----------
-    of : Ref
-        For messages.
-    items : Grid or iterable of mappings
-        Columns or keys ``ts`` and ``val``.
-
-    Raises
-    ------
-    MetadataError
-        There is something else than ``ts`` and ``val``, or one of them is missing.
-    ZoneError
-        A time is naive; the message names the first.
-    """
+    """The times and values of one point's samples, null values left out; refuses naive times and other columns."""
     if isinstance(items, Grid):
         names = items.col_names
         if len(names) != 2 or names[0] != "ts":
@@ -102,12 +87,7 @@ def his_write_request(of: Ref, times: Sequence[Any], values: Sequence[Any], tz: 
 def points_of_batch(grid: Grid) -> list[Ref]:
     """The points of a batch: from the columns' meta ``id``, or from the grid's meta ``id``, ``id1``, ``id2``, ...
 
-    Raises
-    ------
-    MetadataError
-        The first column is not ``ts``, there is no value column, a column has no id, or an id comes twice.
-    ZoneError
-        A time is naive; the message names the first.
+    Refuses a batch that is not one: other columns, a column without an id, an id that comes twice, naive times.
     """
     names = grid.col_names
     if len(names) < 2 or names[0] != "ts":
@@ -132,14 +112,7 @@ def points_of_batch(grid: Grid) -> list[Ref]:
 def his_write_batch_requests(grid: Grid, points: Sequence[Ref], zones: Mapping[Ref, str | None]) -> list[Grid]:
     """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid a zone.
 
-    Parameters
-    ----------
-    grid : Grid
-        Columns ``ts`` and one a point.
-    points : sequence of Ref
-        In the order of the value columns.
-    zones : mapping
-        The points' ``tz``; points without one go with their times as they are.
+    The points are in the order of the value columns. Those without a ``tz`` go with their times as they are.
     """
     meta = {name: value for name, value in grid.meta.items() if not (name.startswith("id") and name[2:].isdigit())}
     meta.pop("id", None)
