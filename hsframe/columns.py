@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from hsframe.kinds import MAX_EXACT_INT, NA, Number, Ref
 from hsframe.spans import EPOCH
@@ -30,7 +30,27 @@ __all__ = [
 ]
 
 
-class ArrowColumn(Sequence[Any]):
+class _Column(Sequence[Any]):
+    """What all have in common; `_fields` are the arguments that a column was made of."""
+
+    __slots__ = ()
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Sequence) and not isinstance(other, str):
+            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by content
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} cells>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), tuple(getattr(self, field) for field in self._fields))
+
+
+class ArrowColumn(_Column):
     """The base: a sequence over an Arrow array.
 
     Parameters
@@ -42,6 +62,7 @@ class ArrowColumn(Sequence[Any]):
     """
 
     __slots__ = ("na", "values")
+    _fields: ClassVar[tuple[str, ...]] = ("values", "na")
 
     def __init__(self, values: Any, na: Any = None) -> None:
         self.values = values
@@ -52,7 +73,8 @@ class ArrowColumn(Sequence[Any]):
 
     def sliced(self, values: Any, na: Any) -> ArrowColumn:
         """A column of the same sort over some of its cells, which the caller took from both arrays."""
-        return type(self)(values, na)
+        taken = {"values": values, "na": na}
+        return type(self)(*(taken[field] if field in taken else getattr(self, field) for field in self._fields))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -85,19 +107,6 @@ class ArrowColumn(Sequence[Any]):
             return cells
         return (NA if is_na else cell for cell, is_na in zip(cells, self.na.to_pylist(), strict=True))
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Sequence) and not isinstance(other, str):
-            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # equality is by content
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self)} cells>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.values, self.na))
-
 
 class TimeColumn(ArrowColumn):
     """Instants: int64 microseconds since 1970-01-01T00:00Z, all written in one zone.
@@ -111,6 +120,7 @@ class TimeColumn(ArrowColumn):
     """
 
     __slots__ = ("_zone", "tz")
+    _fields = ("values", "tz")
 
     def __init__(self, values: Any, tz: str) -> None:
         super().__init__(values)
@@ -119,13 +129,6 @@ class TimeColumn(ArrowColumn):
 
     def _item(self, value: Any) -> datetime:
         return (EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
-
-    def sliced(self, values: Any, na: Any) -> TimeColumn:
-        """A column of times of the same zone."""
-        return TimeColumn(values, self.tz)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (TimeColumn, (self.values, self.tz))
 
 
 class NumberColumn(ArrowColumn):
@@ -142,6 +145,7 @@ class NumberColumn(ArrowColumn):
     """
 
     __slots__ = ("unit",)
+    _fields = ("values", "unit", "na")
 
     def __init__(self, values: Any, unit: str | None = None, na: Any = None) -> None:
         super().__init__(values, na)
@@ -151,13 +155,6 @@ class NumberColumn(ArrowColumn):
         if value.is_integer() and abs(value) < MAX_EXACT_INT:
             return Number(int(value), self.unit)
         return Number(value, self.unit)
-
-    def sliced(self, values: Any, na: Any) -> NumberColumn:
-        """A column of numbers of the same unit."""
-        return NumberColumn(values, self.unit, na)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (NumberColumn, (self.values, self.unit, self.na))
 
 
 class BoolColumn(ArrowColumn):
@@ -172,7 +169,7 @@ class StrColumn(ArrowColumn):
     __slots__ = ()
 
 
-class TagColumn(Sequence[Any]):
+class TagColumn(_Column):
     """The base of a column of records: its cells are made, all of them, when one is asked for."""
 
     __slots__ = ("_made",)
@@ -202,16 +199,6 @@ class TagColumn(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._cells)
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Sequence) and not isinstance(other, str):
-            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # equality is by content
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self)} cells>"
-
 
 class LazyColumn(TagColumn):
     """The cells of another column, which makes each of them anew.
@@ -222,7 +209,7 @@ class LazyColumn(TagColumn):
         Instants or numbers.
     """
 
-    __slots__ = ("column",)
+    __slots__ = _fields = ("column",)
 
     def __init__(self, column: ArrowColumn) -> None:
         super().__init__()
@@ -233,9 +220,6 @@ class LazyColumn(TagColumn):
 
     def __len__(self) -> int:
         return len(self.column)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (LazyColumn, (self.column,))
 
 
 class CodedColumn(TagColumn):
@@ -249,7 +233,7 @@ class CodedColumn(TagColumn):
         The different values. Rows share the immutable ones; each gets a list or a dict of its own.
     """
 
-    __slots__ = ("codes", "values")
+    __slots__ = _fields = ("codes", "values")
 
     def __init__(self, codes: Any, values: Sequence[Any]) -> None:
         super().__init__()
@@ -271,9 +255,6 @@ class CodedColumn(TagColumn):
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (CodedColumn, (self.codes, self.values))
-
 
 class RefColumn(TagColumn):
     """Refs.
@@ -286,7 +267,7 @@ class RefColumn(TagColumn):
         The display names, null where there is none.
     """
 
-    __slots__ = ("names", "values")
+    __slots__ = _fields = ("values", "names")
 
     def __init__(self, values: Any, names: Any = None) -> None:
         super().__init__()
@@ -300,9 +281,6 @@ class RefColumn(TagColumn):
 
     def __len__(self) -> int:
         return len(self.values)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (RefColumn, (self.values, self.names))
 
 
 def _maker(value: Any) -> Callable[[], Any]:

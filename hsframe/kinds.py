@@ -7,9 +7,12 @@ The rest is here: frozen, hashable, with order and a repr that can be read.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from hsframe.errors import UnitError
@@ -42,7 +45,6 @@ class _Singleton:
 
     __slots__ = ()
     _the_one: ClassVar[_Singleton | None] = None
-    _name: ClassVar[str]
 
     def __new__(cls) -> _Singleton:
         if cls._the_one is None:
@@ -50,7 +52,7 @@ class _Singleton:
         return cls._the_one
 
     def __repr__(self) -> str:
-        return self._name
+        return type(self).__name__.upper()
 
     # A column of markers can be sorted: each is as great as the other.
     def __lt__(self, other: object) -> bool:
@@ -71,7 +73,6 @@ class Marker(_Singleton):
 
     __slots__ = ()
     _the_one = None
-    _name = "MARKER"
 
 
 class Na(_Singleton):
@@ -79,7 +80,6 @@ class Na(_Singleton):
 
     __slots__ = ()
     _the_one = None
-    _name = "NA"
 
 
 class Remove(_Singleton):
@@ -87,7 +87,6 @@ class Remove(_Singleton):
 
     __slots__ = ()
     _the_one = None
-    _name = "REMOVE"
 
 
 MARKER: Final = Marker()
@@ -147,46 +146,53 @@ class Number:
         # hash(nan) differs from object to object, and all NaN are equal here.
         return hash(("nan" if self.val != self.val else self.val, self.unit))
 
-    def _order_key(self, other: object) -> float | None:
+    def _compared(self, other: object, compare: Callable[[float, float], bool]) -> bool:
         if not isinstance(other, Number):
-            return None
+            return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         if self.unit != other.unit:
             raise UnitError(
                 f"{self} and {other} cannot be ordered: their units differ; convert one of them first "
                 "(hsframe.units.convert)"
             )
-        return other.val
+        return compare(self.val, other.val)
 
     def __lt__(self, other: object) -> bool:
-        val = self._order_key(other)
-        return NotImplemented if val is None else self.val < val
+        return self._compared(other, operator.lt)
 
     def __le__(self, other: object) -> bool:
-        val = self._order_key(other)
-        return NotImplemented if val is None else self.val <= val
+        return self._compared(other, operator.le)
 
     def __gt__(self, other: object) -> bool:
-        val = self._order_key(other)
-        return NotImplemented if val is None else self.val > val
+        return self._compared(other, operator.gt)
 
     def __ge__(self, other: object) -> bool:
-        val = self._order_key(other)
-        return NotImplemented if val is None else self.val >= val
+        return self._compared(other, operator.ge)
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)
-class Uri:
-    """A uniform resource identifier, with its backslash escapes kept as they were written."""
-
+class _Text:
     val: str
 
     def __repr__(self) -> str:
-        return f"Uri({self.val!r})"
+        return f"{type(self).__name__}({self.val!r})"
 
     def __str__(self) -> str:
         return self.val
 
 
+class Uri(_Text):
+    """A uniform resource identifier, with its backslash escapes kept as they were written."""
+
+    __slots__ = ()
+
+
+class Symbol(_Text):
+    """The name of a definition, without ``^``."""
+
+    __slots__ = ()
+
+
+@functools.total_ordering
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ref:
     """A reference to a record.
@@ -226,28 +232,6 @@ class Ref:
     def __lt__(self, other: object) -> bool:
         return self.val < other.val if isinstance(other, Ref) else NotImplemented
 
-    def __le__(self, other: object) -> bool:
-        return self.val <= other.val if isinstance(other, Ref) else NotImplemented
-
-    def __gt__(self, other: object) -> bool:
-        return self.val > other.val if isinstance(other, Ref) else NotImplemented
-
-    def __ge__(self, other: object) -> bool:
-        return self.val >= other.val if isinstance(other, Ref) else NotImplemented
-
-
-@dataclass(frozen=True, slots=True, order=True, repr=False)
-class Symbol:
-    """The name of a definition, without ``^``."""
-
-    val: str
-
-    def __repr__(self) -> str:
-        return f"Symbol({self.val!r})"
-
-    def __str__(self) -> str:
-        return self.val
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Coord:
@@ -277,15 +261,7 @@ def same(a: Any, b: Any) -> bool:
 
     Stricter than ``==``: a Ref's display name counts, a Bool is no number, a DateTime counts by its instant and
     its zone name (Python compares two datetimes of one zone by wall clock and ignores ``fold``).
-
-    Parameters
-    ----------
-    a, b : any kind
-        Lists, dicts and grids are compared by content.
-
-    Returns
-    -------
-    bool
+    Lists, dicts and grids are compared by content.
     """
     if a is b:
         return True
@@ -301,11 +277,7 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, bool | str | date | time) or a is None or type(a) is not type(b):
-        return type(a) is type(b) and bool(a == b)
-    if isinstance(a, Ref):
-        return bool(a == b) and a.dis == b.dis
-    return bool(a == b)
+    return type(a) is type(b) and bool(a == b) and (not isinstance(a, Ref) or a.dis == b.dis)
 
 
 def _zone_text(when: datetime) -> str:

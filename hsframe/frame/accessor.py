@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.points import points_table
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
-from hsframe.units import converter, convertible, to_system
-from hsframe.units.systems import System
+from hsframe.units import converter, convertible
+from hsframe.units.systems import System, unit_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -177,7 +177,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         if df.columns.nlevels > 1:
             raise MetadataError("the columns have several levels already; the header of units is made of one")
         result = self.magnitude()
-        pairs = [(label, unit or "") for label, unit in zip(df.columns, self._unit_list(), strict=True)]
+        pairs = [(label, unit_of_dtype(dtype) or "") for label, dtype in df.dtypes.items()]
         result.columns = pd.MultiIndex.from_tuples(pairs, names=_HEADER)
         return result
 
@@ -199,9 +199,6 @@ class FrameAccessor(_Windows[pd.DataFrame]):
                 result.isetitem(place, df.iloc[:, place].astype(UnitDtype(unit)).array)
         result.columns = pd.Index(df.columns.get_level_values(0).tolist())
         return result
-
-    def _unit_list(self) -> list[str | None]:
-        return [unit_of_dtype(dtype) for dtype in self._obj.dtypes]
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.frame.report.describe`."""
@@ -276,16 +273,12 @@ def _refuse_without_unit(dtype: Any, label: Hashable) -> None:
 
 def _dtype_for(array: Any, target: System | str, label: Hashable) -> UnitDtype:
     """The dtype that a column has in a unit or a system, when it converts."""
-    symbol = to_system(array.unit, target) if _is_system(target) else target
+    symbol = unit_in(array.unit, target)
     try:
         converter(array.unit, symbol)
     except UnitError as error:
         raise UnitError(f"column {label!r}: {error}") from error
     return UnitDtype(symbol)
-
-
-def _is_system(target: str) -> TypeGuard[System]:
-    return target in ("si", "ip")
 
 
 def _converted(array: UnitArray, target: System | str, label: Hashable) -> UnitArray:

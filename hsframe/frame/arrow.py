@@ -29,7 +29,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
@@ -39,7 +38,7 @@ from hsframe.frame.points import Point, attach, differing_of, points_of
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
-from hsframe.zones import zone_key
+from hsframe.zones import zone
 
 __all__ = ["VERSION", "arrow_to_frame", "frame_to_arrow", "read_parquet", "write_parquet"]
 
@@ -155,7 +154,7 @@ def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
     content = _content(table.schema)
     df = table.to_pandas()
     if isinstance(df.index, pd.DatetimeIndex) and df.index.tz is not None:
-        df.index = df.index.tz_convert(_zone_of(str(df.index.tz)))
+        df.index = df.index.tz_convert(zone(str(df.index.tz)))
     labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
     arrays: dict[int, Any] = {}
     points: dict[str, Point] = {}
@@ -183,10 +182,6 @@ def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
             f"column {name!r} has the metadata {_PREFIX}unit = {unit!r}, but holds {column.type}; expected numbers"
         )
     return UnitArray(from_arrow(column), unit)
-
-
-def _zone_of(name: str) -> ZoneInfo:
-    return ZoneInfo(zone_key(name))
 
 
 def _data_names(schema: pa.Schema) -> list[str]:

@@ -27,8 +27,8 @@ import pandas as pd
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
 from hsframe.frame.points import attach, differing_of, points_of
-from hsframe.frame.values import bools_of
-from hsframe.kinds import NA, Number
+from hsframe.frame.values import bools_of, is_nan
+from hsframe.kinds import NA
 
 __all__ = ["FLAG_DTYPE", "flag_codes", "flag_label", "split_flags"]
 
@@ -69,8 +69,7 @@ def _code(cell: Any, sparse: bool) -> int:
         return _VALUE if sparse else _NULL
     if cell is NA:
         return _NA
-    is_nan = cell.val != cell.val if isinstance(cell, Number) else isinstance(cell, float) and cell != cell
-    return _NAN if is_nan else _VALUE
+    return _NAN if is_nan(cell) else _VALUE
 
 
 def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -155,10 +155,7 @@ def _zone_name(times: Sequence[Any], grid: Grid) -> str | None:
 
 def _instants(times: Sequence[Any]) -> Instants:
     if isinstance(times, TimeColumn) and times.values.null_count == 0:
-        values = times.values
-        if hasattr(values, "combine_chunks"):
-            values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-        found: Instants = values.to_numpy(zero_copy_only=False)
+        found: Instants = times.values.to_numpy(zero_copy_only=False)
         return found
     if bad := next(((row, cell) for row, cell in enumerate(times) if not _is_instant(cell)), None):
         row, cell = bad

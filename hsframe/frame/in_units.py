@@ -13,7 +13,8 @@ from hsframe.frame.points import Point
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.units import convert, convertible, to_system
+from hsframe.units import convert, convertible
+from hsframe.units.systems import unit_in
 
 __all__ = ["Units", "in_units", "targets_in_units"]
 
@@ -59,21 +60,16 @@ def in_units(array: Any, target: str, label: str) -> Any:
     UnitError
         The values have no unit, or theirs does not convert.
     """
-    is_system = target in ("si", "ip")
     if isinstance(array, UnitArray):
-        unit = _target(array.unit, target)
+        unit = unit_in(array.unit, target)
         if not convertible(array.unit, unit):
             raise UnitError(f"column {label!r} is in {array.unit}, which does not convert to {unit}")
         return array.astype(UnitDtype(unit), copy=False)
     if isinstance(array, np.ndarray) and array.dtype == object:
         return _objects(array, target, label)
-    if is_system:
+    if target in ("si", "ip"):
         return array
     raise UnitError(f"column {label!r} has no unit ({array.dtype}), so it cannot be read in {target}")
-
-
-def _target(unit: str, target: str) -> str:
-    return to_system(unit, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed
 
 
 def _objects(array: Any, target: str, label: str) -> Any:
@@ -81,7 +77,7 @@ def _objects(array: Any, target: str, label: str) -> Any:
     for place, cell in enumerate(array):
         converted[place] = cell
         if isinstance(cell, Number) and cell.unit is not None:
-            unit = _target(cell.unit, target)
+            unit = unit_in(cell.unit, target)
             if not convertible(cell.unit, unit):
                 raise UnitError(f"column {label!r} has a value in {cell.unit}, which does not convert to {unit}")
             converted[place] = Number(convert(float(cell.val), cell.unit, unit), unit)

@@ -11,7 +11,6 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,8 @@ from typing import Any, NoReturn, TypeAlias
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.kinds import NA, Ref
+from hsframe.kinds import Ref
+from hsframe.unit_array.scalars import is_missing
 
 __all__ = [
     "ATTRS_KEY",
@@ -92,7 +92,7 @@ class Point:
             The record has no ``id``.
         """
         ident = record.get("id")
-        if _missing(ident):
+        if is_missing(ident):
             raise MetadataError(
                 f"a record without an id is no point; it has {', '.join(map(str, record)) or '(no tags)'}; "
                 "expected a tag 'id' that is a Ref or its text"
@@ -135,13 +135,13 @@ def display_name(record: Mapping[str, Any]) -> str:
             return name
     if macro := _text(record.get("disMacro")):
         return _MACRO.sub(lambda match: _macro_text(record, match), macro)
-    return _text(record.get("navName")) or ("" if _missing(ident) else _id_text(ident))
+    return _text(record.get("navName")) or ("" if is_missing(ident) else _id_text(ident))
 
 
 def _macro_text(record: Mapping[str, Any], match: re.Match[str]) -> str:
     tag = match[1] or match[2]
     value = record.get(tag)
-    if _missing(value):
+    if is_missing(value):
         return match[0]
     return _ref_dis(record, tag) or (value.val if isinstance(value, Ref) else str(value))
 
@@ -151,12 +151,8 @@ def _ref_dis(record: Mapping[str, Any], tag: str) -> str | None:
     return value.dis if isinstance(value, Ref) else _text(record.get(tag + DIS_SUFFIX))
 
 
-def _missing(value: Any) -> bool:
-    return value is None or value is NA or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
 def _text(value: Any) -> str | None:
-    return None if _missing(value) or value == "" else str(value)
+    return None if is_missing(value) or value == "" else str(value)
 
 
 def _id_text(ident: Any) -> str:
@@ -236,7 +232,7 @@ def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:
     columns = [df[tag].tolist() for tag in tags]
     rows = zip(df.index.tolist(), zip(*columns, strict=True), strict=True)
     records = ((label, dict(zip(tags, cells, strict=True))) for label, cells in rows)
-    return [(label, Point.from_record(record)) for label, record in records if not _missing(record["id"])]
+    return [(label, Point.from_record(record)) for label, record in records if not is_missing(record["id"])]
 
 
 class _Frozen(dict[str, Any]):

@@ -19,7 +19,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ZoneWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
-from hsframe.frame.histories import History, Instants, grid_histories, is_history
+from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.values import count_differing, kind_of, null_mask, object_array, value_array
@@ -29,14 +29,11 @@ from hsframe.zones import haystack_name, zone, zone_key
 
 __all__ = [
     "Header",
-    "History",
     "Missing",
     "Shape",
     "Track",
     "check_settings",
-    "grid_histories",
     "index_zone_of",
-    "is_history",
     "labels_of",
     "time_index",
     "tracks_of",
@@ -46,7 +43,6 @@ __all__ = [
 Header = Literal["dis", "id"] | Callable[[Point], str]
 Shape = Literal["wide", "long", "dict"]
 Missing = Literal["nan", "flag"]
-
 
 _COMPARED_ROWS = 1 << 18
 
@@ -58,30 +54,17 @@ class Track:
     point: Point
     ts_us: Instants
     array: Any
-    differing: int
+    differing: int = 0
     flags: pd.Categorical | None = None
 
+    def take(self, rows: npt.NDArray[np.intp]) -> Track:
+        """The track of some of its rows, in their order."""
+        flags = None if self.flags is None else self.flags.take(rows)
+        return replace(self, ts_us=self.ts_us[rows], array=self.array.take(rows), flags=flags)
+
 
 @overload
-def trend_frame(
-    histories: Iterable[History],
-    *,
-    header: Header = ...,
-    shape: Literal["wide", "long"] = ...,
-    tz: str | tzinfo = ...,
-    units: Units = ...,
-    na: Missing = ...,
-) -> pd.DataFrame: ...
-@overload
-def trend_frame(
-    histories: Iterable[History],
-    *,
-    header: Header = ...,
-    shape: Literal["dict"],
-    tz: str | tzinfo = ...,
-    units: Units = ...,
-    na: Missing = ...,
-) -> dict[str, pd.DataFrame]: ...
+def trend_frame(histories: Iterable[History], *, tz: str | tzinfo = ...) -> pd.DataFrame: ...
 @overload
 def trend_frame(
     histories: Iterable[History],
@@ -265,27 +248,23 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
         why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
-    ts_us, increasing = clock.ts_us, clock.increasing
-    if clock.kept is not None:
-        array, why = array.take(clock.kept), None if why is None else why.take(clock.kept)
-    elif (drop_null or not increasing) and (absent := _no_sample(parts)).any():
-        kept = np.flatnonzero(~absent)
-        ts_us, array, why = ts_us[kept], array.take(kept), None if why is None else why.take(kept)
-        increasing = increasing or _increasing(ts_us)
+    if clock.kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
+        return Track(point, clock.ts_us, array.take(clock.kept), flags=None if why is None else why.take(clock.kept))
+    track, increasing = Track(point, clock.ts_us, array, flags=why), clock.increasing
+    if (drop_null or not increasing) and (absent := _no_sample(parts)).any():
+        track = track.take(np.flatnonzero(~absent))
+        increasing = increasing or _increasing(track.ts_us)
     if increasing:
-        return Track(point, ts_us, array, 0, why)
-    if _increasing(ts_us[::-1]):
+        return track
+    if _increasing(track.ts_us[::-1]):
         # Newest first, as some servers write: turned round, not sorted.
-        order = np.arange(len(ts_us) - 1, -1, -1)
-        return Track(point, ts_us[order], array.take(order), 0, None if why is None else why.take(order))
-    order = np.argsort(ts_us, kind="stable")
-    ts_us = ts_us[order]
+        return track.take(np.arange(len(track.ts_us) - 1, -1, -1))
+    order = np.argsort(track.ts_us, kind="stable")
+    ts_us = track.ts_us[order]
     last = np.append(ts_us[1:] != ts_us[:-1], True)  # of a run of equal instants
-    differing = 0
     if not last.all():
-        differing = _count_lost(array, order, last)
-        order, ts_us = order[last], ts_us[last]
-    return Track(point, ts_us, array.take(order), differing, None if why is None else why.take(order))
+        track.differing = _count_lost(track.array, order, last)
+    return track.take(order[last])
 
 
 def _count_lost(array: Any, order: npt.NDArray[np.intp], last: npt.NDArray[np.bool_]) -> int:
@@ -345,9 +324,13 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) 
     plain = sum(isinstance(array, np.ndarray) for array in columns.values())
     index = time_index(union, index_zone)
     df = pd.DataFrame(columns, index=index, columns=pd.Index(list(columns), dtype="str"), copy=plain > 1)
-    differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
-    attach(df, {label: track.point for label, track in zip(labels, tracks, strict=True)}, differing=differing)
+    points = {label: track.point for label, track in zip(labels, tracks, strict=True)}
+    attach(df, points, differing=_differing(tracks, labels))
     return df
+
+
+def _differing(tracks: Sequence[Track], labels: Sequence[str]) -> dict[str, int]:
+    return {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
 
 
 def _distinct(vectors: Sequence[Instants]) -> tuple[list[Instants], list[int]]:
@@ -397,11 +380,7 @@ def _long(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) 
     if tracks and all(track.flags is not None for track in tracks):
         columns["na"] = _stacked([track.flags for track in tracks])
     df = pd.DataFrame(columns)
-    attach(
-        df,
-        {},
-        differing={label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing},
-    )
+    attach(df, {}, differing=_differing(tracks, labels))
     return df
 
 

@@ -25,7 +25,7 @@ from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import find
 
-__all__ = ["bools_of", "count_differing", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
+__all__ = ["bools_of", "count_differing", "is_nan", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
 
 Floats = npt.NDArray[np.float64]
 # An extension array, or a float64 or object ndarray: what a DataFrame takes as a column.
@@ -69,24 +69,24 @@ def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind:
     if kinds == {"number"}:
         return _numbers(pieces, unit)
     if kinds == {"bool"}:
-        parts = [pa.nulls(len(piece.cells), pa.bool_()) if piece.data is None else piece.data for piece in pieces]
         bools: Any = pd.BooleanDtype()  # __from_arrow__ is in the interface of dtypes, not in the stubs
-        return bools.__from_arrow__(pa.chunked_array(_flat(parts), pa.bool_()))
+        return bools.__from_arrow__(pa.chunked_array(_chunks(pieces, pa.bool_()), pa.bool_()))
     if kinds == {"str"}:
-        return _category([pa.nulls(len(p.cells), pa.string()) if p.data is None else p.data for p in pieces])
+        return _category(_chunks(pieces, pa.string()))
     return object_array(cell for piece in pieces for cell in piece.cells)
 
 
 def object_array(cells: Iterable[Any]) -> npt.NDArray[np.object_]:
     """Cells as Python objects; null, NA and NaN are NaN."""
-    found = [np.nan if cell is None or cell is NA or _is_nan(cell) else cell for cell in cells]
+    found = [np.nan if cell is None or cell is NA or is_nan(cell) else cell for cell in cells]
     array = np.empty(len(found), dtype=object)
     array[:] = found
     return array
 
 
-def _is_nan(cell: Any) -> bool:
-    return isinstance(cell, Number) and cell.val != cell.val
+def is_nan(cell: Any) -> bool:
+    """Whether a cell of a history is the Number NaN, or the float."""
+    return cell.val != cell.val if isinstance(cell, Number) else isinstance(cell, float) and cell != cell
 
 
 def _piece(column: Sequence[Any]) -> _Piece:
@@ -94,21 +94,18 @@ def _piece(column: Sequence[Any]) -> _Piece:
         return _Piece("none", column)  # whatever it could have held, nothing says so
     if isinstance(column, NumberColumn):
         # An Arrow null, be it null or NA, becomes NaN here.
-        return _Piece("number", column, _to_numpy(column.values), frozenset({column.unit}))
-    if isinstance(column, BoolColumn):
-        return _Piece("bool", column, column.values)
-    if isinstance(column, StrColumn):
-        return _Piece("str", column, column.values)
+        return _Piece("number", column, column.values.to_numpy(zero_copy_only=False), frozenset({column.unit}))
+    if isinstance(column, BoolColumn | StrColumn):
+        return _Piece("bool" if isinstance(column, BoolColumn) else "str", column, column.values)
     cells = list(column) if isinstance(column, ArrowColumn) else column
     types = set(map(type, cells)) - {type(None), Na}
     if not types:
         return _Piece("none", cells)
     if types <= _NUMERIC_TYPES:
         return _number_piece(cells)
-    if types == {bool}:
-        return _Piece("bool", cells, pa.array([None if cell is NA else cell for cell in cells], pa.bool_()))
-    if types == {str}:
-        return _Piece("str", cells, pa.array([None if cell is NA else cell for cell in cells], pa.string()))
+    if types in ({bool}, {str}):
+        kind, data_type = ("bool", pa.bool_()) if types == {bool} else ("str", pa.string())
+        return _Piece(kind, cells, pa.array([None if cell is NA else cell for cell in cells], data_type))
     return _Piece("object", cells)
 
 
@@ -161,24 +158,17 @@ def same_unit(a: str | None, b: str | None) -> bool:
     return known is not None and known == find(b)
 
 
-def _to_numpy(values: Any) -> Floats:
-    if isinstance(values, pa.ChunkedArray):
-        # One chunk, which is the usual answer, needs no copy.
-        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-    floats: Floats = values.to_numpy(zero_copy_only=False)
-    return floats
-
-
-def _flat(parts: Iterable[Any]) -> list[Any]:
-    chunks: list[Any] = []
-    for part in parts:
-        chunks.extend(part.chunks if isinstance(part, pa.ChunkedArray) else [part])
+def _chunks(pieces: Iterable[_Piece], data_type: pa.DataType) -> list[pa.Array]:
+    chunks: list[pa.Array] = []
+    for piece in pieces:
+        data = pa.nulls(len(piece.cells), data_type) if piece.data is None else piece.data
+        chunks.extend(data.chunks if isinstance(data, pa.ChunkedArray) else [data])
     return chunks
 
 
-def _category(parts: Sequence[Any]) -> pd.Categorical:
+def _category(parts: Sequence[pa.Array]) -> pd.Categorical:
     chunks = []
-    for part in _flat(parts):
+    for part in parts:
         plain = part.cast(pa.string()) if pa.types.is_dictionary(part.type) and part.dictionary.null_count else part
         encoded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
         chunks.append(encoded.cast(pa.dictionary(pa.int32(), pa.string())))

@@ -58,10 +58,7 @@ async def read_intervals(
         points,
         [Nature.from_record(record.tags) for record in records],
         labels_of(points, header),
-        agg=settings.agg,
-        max_gap=settings.max_gap,
-        min_coverage=settings.min_coverage,
-        rollover=settings.rollover,
+        settings,
     )
     rule_by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
     records = await with_zones(source, records)

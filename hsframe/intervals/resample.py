@@ -287,46 +287,22 @@ def _is_amount(unit: str) -> bool:
 
 
 def rules_of(
-    points: Sequence[Point],
-    natures: Sequence[Nature],
-    labels: Sequence[str],
-    *,
-    agg: Aggregation | Mapping[str, Aggregation] | None = None,
-    max_gap: Duration | Mapping[str, Duration] | None = None,
-    min_coverage: float | None = None,
-    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
+    points: Sequence[Point], natures: Sequence[Nature], labels: Sequence[str], settings: IntervalSettings
 ) -> list[Rule]:
     """The rule of each point: what the caller says, else what its record says.
 
-    Parameters
-    ----------
-    points, natures, labels : sequences
-        Of one length.
-    agg, max_gap, rollover
-        One setting for all, or a mapping, see :func:`~hsframe.frame.per_point.per_point`. The rest of this module
-        says what they mean.
-    min_coverage : float, optional
-        Above 0, up to 1.
-
-    Returns
-    -------
-    list of Rule
-
-    Raises
-    ------
-    MetadataError
-        A setting that does not exist or names no point; a point of which nothing says what its samples are.
-    SpanError
-        `max_gap` is no length of time.
+    What the records alone forbid is refused here, before anything is read: a point of which nothing says what its
+    samples are, an `agg` that has no meaning for its kind or unit.
     """
-    aggs = per_point(agg, points, labels, "agg")
+    min_coverage = settings.min_coverage
+    aggs = per_point(settings.agg, points, labels, "agg")
     for one in aggs:
         if one is not None and one not in _AGGREGATIONS:
             raise MetadataError(f"agg={one!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
     if min_coverage is not None and not 0 < min_coverage <= 1:
         raise MetadataError(f"min_coverage={min_coverage!r} is no share; expected more than 0, up to 1")
-    gaps = per_point(max_gap, points, labels, "max_gap")
-    rollovers = per_point(rollover, points, labels, "rollover")
+    gaps = per_point(settings.max_gap, points, labels, "max_gap")
+    rollovers = per_point(settings.rollover, points, labels, "rollover")
     rules = [
         Rule(
             chosen or nature.agg,
@@ -337,7 +313,6 @@ def rules_of(
         )
         for point, nature, chosen, gap, register in zip(points, natures, aggs, gaps, rollovers, strict=True)
     ]
-    # Before anything is read, as far as the records tell.
     refuse_ambiguous([(point, point.unit) for point, rule in zip(points, rules, strict=True) if rule.agg is None])
     for point, rule in zip(points, rules, strict=True):
         if rule.agg is not None and point.kind is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from hsframe.kinds import Number
-from hsframe.unit_array.scalars import UnitFloat, as_float
+from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
 from hsframe.unit_array.values import UnitValues
 from hsframe.units import delta
 from hsframe.units.meeting import are_comparable, conversion, meet, time_unit
@@ -24,7 +24,7 @@ Operator = Callable[[Operand, Operand], Operand]
 
 # pandas unwraps these and comes back with their arrays.
 _PANDAS: Final = (pd.Series, pd.Index, pd.DataFrame)
-_SYMBOLS: Final = {
+_ARITHMETIC: Final = {
     "add": "+",
     "sub": "-",
     "mul": "*",
@@ -32,13 +32,8 @@ _SYMBOLS: Final = {
     "floordiv": "//",
     "mod": "%",
     "pow": "**",
-    "eq": "==",
-    "ne": "!=",
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
 }
+_COMPARISONS: Final = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 class UnitArithmetic(UnitValues):
@@ -80,9 +75,8 @@ class UnitArithmetic(UnitValues):
             return None
         try:
             what = f"compute {self.unit} {symbol} an array of objects"
-            if any(isinstance(item, UnitFloat | Number) and item.unit is not None for item in other):
-                return np.array([as_float(item, self.unit, what) for item in other], dtype=np.float64), self.unit
-            return np.array([as_float(item, self.unit, what) for item in other], dtype=np.float64), None
+            told = any(unit_of(item) is not None for item in other)
+            return np.array([as_float(item, self.unit, what) for item in other]), self.unit if told else None
         except TypeError:
             return None
 
@@ -160,30 +154,18 @@ class UnitArithmetic(UnitValues):
         return self._divmod(other, reflected=True)
 
 
-def _operators(name: str, op: Operator) -> None:
-    def direct(self: UnitArithmetic, other: object) -> Any:
-        return self._arithmetic(other, op, _SYMBOLS[name])
-
-    def reflected(self: UnitArithmetic, other: object) -> Any:
-        return self._arithmetic(other, op, _SYMBOLS[name], reflected=True)
-
-    for prefix, method in (("", direct), ("r", reflected)):
-        method.__name__ = f"__{prefix}{name}__"
-        method.__qualname__ = f"UnitArithmetic.{method.__name__}"
-        setattr(UnitArithmetic, method.__name__, method)
-
-
-def _comparisons(name: str, op: Operator) -> None:
+def _add_operator(name: str, compute: Callable[..., Any], *how: object, **more: object) -> None:
     def method(self: UnitArithmetic, other: object) -> Any:
-        return self._comparison(other, op, _SYMBOLS[name])
+        return compute(self, other, *how, **more)
 
     method.__name__ = f"__{name}__"
     method.__qualname__ = f"UnitArithmetic.{method.__name__}"
     setattr(UnitArithmetic, method.__name__, method)
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
-    _operators(_name, getattr(operator, _name))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    _comparisons(_name, getattr(operator, _name))
+for _name, _symbol in _ARITHMETIC.items():
+    _add_operator(_name, UnitArithmetic._arithmetic, getattr(operator, _name), _symbol)
+    _add_operator(f"r{_name}", UnitArithmetic._arithmetic, getattr(operator, _name), _symbol, reflected=True)
+for _name, _symbol in _COMPARISONS.items():
+    _add_operator(_name, UnitArithmetic._comparison, getattr(operator, _name), _symbol)
 UnitArithmetic.__hash__ = None  # type: ignore[assignment]  # arrays compare by value

@@ -21,7 +21,7 @@ from hsframe.unit_array.interchange import to_arrow
 from hsframe.unit_array.internals import algorithms, format_array, missing
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.order import UnitOrder
-from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
+from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
 from hsframe.unit_array.ufuncs import UnitFunctions
 from hsframe.unit_array.values import Floats
 from hsframe.units import convert
@@ -82,7 +82,9 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         if not isinstance(dtype, UnitDtype):
             raise TypeError(f"a UnitArray has a UnitDtype, not {dtype!r}")
         values = _magnitudes(scalars, dtype.unit)
-        return cls._simple(values.copy() if copy and values is _buffer(scalars) else values, dtype)
+        if copy and values is (scalars._data if isinstance(scalars, UnitArray) else scalars):
+            values = values.copy()
+        return cls._simple(values, dtype)
 
     @classmethod
     def _from_sequence_of_strings(cls, strings: Any, *, dtype: Any, copy: bool = False) -> Self:
@@ -92,7 +94,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     @classmethod
     def _from_scalars(cls, scalars: Any, *, dtype: Any) -> Self:
         # The result of a function that was called value by value: its unit is known only where each value has it.
-        if any(unit_of(item) != dtype.unit for item in scalars if not _is_missing(item)):
+        if any(unit_of(item) != dtype.unit for item in scalars if not is_missing(item)):
             raise TypeError(f"not all values are in {dtype.unit}")
         return cls._from_sequence(scalars, dtype=dtype)
 
@@ -143,7 +145,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     def __contains__(self, item: object) -> bool:
         if isinstance(item, float) and item != item:
             return bool(np.isnan(self._data).any())
-        return not _is_missing(item) and bool(np.any(self == item))
+        return not is_missing(item) and bool(np.any(self == item))
 
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
         if not boxed:
@@ -235,23 +237,18 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         UnitError
             The units do not convert.
         """
-        if isinstance(dtype, MixedUnitsDtype):
-            return objects_of(self._data.tolist(), self.unit)
         dtype = pandas_dtype(dtype)
         if dtype == self._dtype:
             return self.copy() if copy else self
         if isinstance(dtype, UnitDtype):
-            return self._simple(self._asked_for(dtype.unit), dtype)
-        if dtype == np.dtype(object):
+            values = convert(self._data, self.unit, dtype.unit)
+            return self._simple(values.copy() if values is self._data else values, dtype)
+        if dtype == np.dtype(object) or isinstance(dtype, MixedUnitsDtype):
             return objects_of(self._data.tolist(), self.unit)
         if dtype == np.dtype(np.float64):
             return self._data.copy() if copy or self._readonly else self._data
         plain = pd.Series(self._data, copy=False).astype(dtype)
         return plain.array if not isinstance(plain.dtype, np.dtype) else plain.to_numpy()
-
-    def _asked_for(self, unit: str) -> Floats:
-        values = convert(self._data, self.unit, unit)
-        return values.copy() if values is self._data else values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if dtype is not None and np.dtype(dtype) == np.dtype(object):
@@ -312,7 +309,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         if isinstance(values, list) or values.dtype.kind in "iuf":
             return len(self) > 0 and len(values) == 1
         mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
-        return any(mine) and all(told or _is_missing(item) for told, item in zip(mine, values, strict=False))
+        return any(mine) and all(told or is_missing(item) for told, item in zip(mine, values, strict=False))
 
     def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
         return self.copy(), np.ones(len(self), dtype=np.uint64)
@@ -320,10 +317,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
 
 # pandas asks the dtype for the array's class, which stands above it.
 UnitDtype.array_type = UnitArray
-
-
-def _is_missing(item: object) -> bool:
-    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item)
 
 
 def _without_ellipsis(item: tuple[Any, ...]) -> Any:
@@ -338,14 +331,10 @@ def _common_unit(scalars: Any) -> UnitDtype:
     dtype = getattr(scalars, "dtype", None)
     if isinstance(dtype, UnitDtype):
         return dtype
-    units = {unit_of(item) for item in scalars if not _is_missing(item)}
+    units = {unit_of(item) for item in scalars if not is_missing(item)}
     if len(units) != 1 or None in units:
         raise TypeError("a UnitArray needs a dtype: the values do not tell one unit")
     return UnitDtype(units.pop())  # type: ignore[arg-type]  # None was refused
-
-
-def _buffer(scalars: Any) -> Any:
-    return scalars._data if isinstance(scalars, UnitArray) else scalars
 
 
 def _magnitudes(scalars: Any, unit: str) -> Floats:
@@ -353,9 +342,8 @@ def _magnitudes(scalars: Any, unit: str) -> Floats:
     what = f"put values into a column of {unit}"
     if isinstance(scalars, UnitArray):
         return scalars.magnitudes_in(unit, f"put {scalars.unit} into a column of")
-    dtype = getattr(scalars, "dtype", None)
     if isinstance(scalars, ExtensionArray):
-        if dtype.kind in "iuf":  # type: ignore[union-attr]  # an array has a dtype
+        if scalars.dtype.kind in "iuf":
             return scalars.to_numpy(dtype=np.float64, na_value=np.nan)
         scalars = np.asarray(scalars, dtype=object)
     if isinstance(scalars, np.ndarray):

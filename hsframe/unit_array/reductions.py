@@ -5,6 +5,7 @@ Which unit a result has is said in :mod:`hsframe.units.meeting`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,18 @@ _REDUCERS: Final = {
     name: getattr(nanops, f"nan{name}")
     for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")
 }
+
+
+def _method(name: str, *options: str) -> Callable[..., Any]:
+    """A reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
+
+    def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
+        # NumPy gives axis, dtype and out too, which say nothing here.
+        return self._reduce(name, skipna=skipna, **{option: kwargs[option] for option in options if option in kwargs})
+
+    method.__name__ = name
+    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.meeting.statistic_unit`."
+    return method
 
 
 class UnitReductions(UnitValues):
@@ -51,59 +64,19 @@ class UnitReductions(UnitValues):
             function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
         return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), statistic_unit(name, self.unit))
 
-    # As numpy and some libraries call them; pandas itself goes through _reduce.
-
-    def sum(self, *, skipna: bool = True, min_count: int = 0, **kwargs: Any) -> Any:
-        """The sum, in the same unit."""
-        return self._reduce("sum", skipna=skipna, min_count=min_count)
-
-    def mean(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The mean, in the same unit."""
-        return self._reduce("mean", skipna=skipna)
-
-    def median(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The median, in the same unit."""
-        return self._reduce("median", skipna=skipna)
-
-    def min(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The least value."""
-        return self._reduce("min", skipna=skipna)
-
-    def max(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The greatest value."""
-        return self._reduce("max", skipna=skipna)
-
-    def std(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
-        """The standard deviation: a difference, so Δ°F of °F."""
-        return self._reduce("std", skipna=skipna, ddof=ddof)
-
-    def var(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
-        """The variance, in the unit squared where the table has it."""
-        return self._reduce("var", skipna=skipna, ddof=ddof)
-
-    def sem(self, *, skipna: bool = True, ddof: int = 1, **kwargs: Any) -> Any:
-        """The standard error of the mean."""
-        return self._reduce("sem", skipna=skipna, ddof=ddof)
-
-    def prod(self, *, skipna: bool = True, min_count: int = 0, **kwargs: Any) -> Any:
-        """The product, without a unit."""
-        return self._reduce("prod", skipna=skipna, min_count=min_count)
-
-    def skew(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The skewness, without a unit."""
-        return self._reduce("skew", skipna=skipna)
-
-    def kurt(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """The kurtosis, without a unit."""
-        return self._reduce("kurt", skipna=skipna)
-
-    def any(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """Whether some value is not 0."""
-        return self._reduce("any", skipna=skipna)
-
-    def all(self, *, skipna: bool = True, **kwargs: Any) -> Any:
-        """Whether no value is 0."""
-        return self._reduce("all", skipna=skipna)
+    sum = _method("sum", "min_count")
+    mean = _method("mean")
+    median = _method("median")
+    min = _method("min")
+    max = _method("max")
+    std = _method("std", "ddof")
+    var = _method("var", "ddof")
+    sem = _method("sem", "ddof")
+    prod = _method("prod", "min_count")
+    skew = _method("skew")
+    kurt = _method("kurt")
+    any = _method("any")
+    all = _method("all")
 
     def cumsum(self, *, skipna: bool = True, **kwargs: Any) -> Any:
         """The running sum, in the same unit."""

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from hsframe.kinds import Number
+from hsframe.kinds import NA, Number
 from hsframe.units.meeting import conversion
 
-__all__ = ["UnitFloat", "as_float", "unit_of"]
+__all__ = ["UnitFloat", "as_float", "is_missing", "unit_of"]
 
 
 class UnitFloat(float):
@@ -66,24 +66,21 @@ def unit_of(value: object) -> str | None:
     return value.unit if isinstance(value, UnitFloat | Number) else None
 
 
+def is_missing(value: object) -> bool:
+    """Whether a cell of a frame, or a value on its way into one, stands for no value."""
+    return (
+        value is None
+        or value is NA
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float) and value != value)
+    )
+
+
 def as_float(value: object, unit: str, what: str) -> float:
-    """The magnitude of a scalar in a unit; a missing value is NaN.
+    """The magnitude of a number in a unit; a missing value is NaN, a plain number is taken to be in `unit` already.
 
-    Parameters
-    ----------
-    value : object
-        A real number, a Number, or a missing value. A plain number is taken to be in `unit` already.
-    unit : str
-        The unit to tell it in.
-    what : str
-        The operation, for the message.
-
-    Raises
-    ------
-    TypeError
-        It is no number.
-    UnitError
-        It is of another unit, which does not convert.
+    `what` is the operation, for the TypeError of what is no number and the UnitError of a unit that does not convert.
     """
     if isinstance(value, UnitFloat | Number):
         magnitude = float(value)

@@ -93,6 +93,7 @@ def _laws() -> tuple[Mapping[tuple[str, str], str], Mapping[tuple[str, str], str
     return products, quotients
 
 
+@functools.lru_cache(maxsize=1024)
 def multiply(a: str, b: str) -> str | None:
     """The unit of a product, None where the table has no unit for it.
 
@@ -111,11 +112,6 @@ def multiply(a: str, b: str) -> str | None:
     >>> multiply("kW", "h"), multiply("kVA", "h"), multiply("kVA", "pf"), multiply("kW", "°F")
     ('kWh', 'kVAh', 'kW', None)
     """
-    return _product(a, b)
-
-
-@functools.lru_cache(maxsize=1024)
-def _product(a: str, b: str) -> str | None:
     x, y = find(a), find(b)
     if x is None or y is None:
         return None
@@ -133,6 +129,7 @@ def _product(a: str, b: str) -> str | None:
     return _fitting(dimension, _scale(x) * _scale(y), quantity_of, texts)
 
 
+@functools.lru_cache(maxsize=1024)
 def divide(a: str | None, b: str) -> str | None:
     """The unit of a quotient, None where it is a plain number or the table has no unit for it.
 
@@ -153,11 +150,6 @@ def divide(a: str | None, b: str) -> str | None:
     >>> divide("kWh", "h"), divide("kWh", "kW"), divide("kW", "kVA"), divide("kW", "kW"), divide(None, "h")
     ('kW', 'hr', 'pf', None, '/h')
     """
-    return _quotient(a, b)
-
-
-@functools.lru_cache(maxsize=1024)
-def _quotient(a: str | None, b: str) -> str | None:
     y = find(b)
     if y is None or not _counts(y):
         return _by_factor(a, y)

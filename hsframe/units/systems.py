@@ -26,7 +26,7 @@ from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.table import MISPRINTS, find
 
-__all__ = ["System", "to_system"]
+__all__ = ["System", "to_system", "unit_in"]
 
 System = Literal["si", "ip"]
 
@@ -109,3 +109,8 @@ def to_system(symbol: str, system: System) -> str:
     if options.unit_factors != "corrected" and (found.symbol in MISPRINTS or target in MISPRINTS):
         return symbol
     return target
+
+
+def unit_in(symbol: str, target: str) -> str:
+    """The unit that values of a unit are told in where someone asks for a system or for a unit."""
+    return to_system(symbol, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed

@@ -14,8 +14,9 @@ import pytest
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import CallError, MetadataError, ZoneError, ZoneWarning
 from hsframe.frame.convert import grid_to_frame
+from hsframe.frame.histories import History, grid_histories, is_history
 from hsframe.frame.points import Point, differing_of, points_of
-from hsframe.frame.trend import History, grid_histories, is_history, trend_frame
+from hsframe.frame.trend import trend_frame
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.unit_array.dtype import UnitDtype

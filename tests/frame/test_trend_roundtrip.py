@@ -16,8 +16,9 @@ from hsframe.codecs import decode, encode
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.his_grids import frame_to_his_grids
+from hsframe.frame.histories import History
 from hsframe.frame.points import Point, differing_of
-from hsframe.frame.trend import History, trend_frame
+from hsframe.frame.trend import trend_frame
 from hsframe.grid import Col, Grid
 from hsframe.kinds import NA, Number, Ref
 from hsframe.unit_array.dtype import UnitDtype

@@ -21,7 +21,7 @@ from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.regular import Intervals, intervals, parse_step
-from hsframe.intervals.resample import Nature, Rule, rules_of
+from hsframe.intervals.resample import IntervalSettings, Nature, Rule, rules_of
 from hsframe.intervals.rollup import interval_histories
 from hsframe.intervals.samples import IntervalSamples, increments
 from hsframe.kinds import MARKER, NA, Number
@@ -487,7 +487,7 @@ def test_samples_of_several_kinds_are_refused():
 )
 def test_what_the_record_asks_for(record, agg, is_step, gap):
     point = Point.from_record({"id": "a", **record})
-    (rule,) = rules_of([point], [Nature.from_record(record)], ["a"])
+    (rule,) = rules_of([point], [Nature.from_record(record)], ["a"], IntervalSettings("1h"))
     assert (rule.agg, rule.is_step, rule.gap_us) == (agg, is_step, gap)
 
 
@@ -495,8 +495,8 @@ def test_energy_without_a_word_is_never_guessed():
     points = [Point("a", "Meter", "kWh", "UTC", "Number"), Point("b", "Zone", "°F", "UTC", "Number")]
     natures = [Nature(), Nature()]
     with pytest.raises(MetadataError, match=r"@a \(Meter\) in kWh .* agg=\{'@a': 'delta'\}"):
-        rules_of(points, natures, ["Meter", "Zone"])
-    (meter, temp) = rules_of(points, natures, ["Meter", "Zone"], agg={"kWh": "sum"})
+        rules_of(points, natures, ["Meter", "Zone"], IntervalSettings("1h"))
+    (meter, temp) = rules_of(points, natures, ["Meter", "Zone"], IntervalSettings("1h", agg={"kWh": "sum"}))
     assert (meter.agg, temp.agg) == ("sum", None)
     # Nor where only the samples tell that it is energy.
     with pytest.raises(MetadataError, match="@a in kWh"):
@@ -532,15 +532,16 @@ def test_a_point_of_which_no_record_was_seen_is_taken_by_its_samples():
 def test_settings_that_do_not_exist(settings, message):
     points = [Point("a", "Meter", "kW", "UTC", "Number")]
     with pytest.raises(MetadataError, match=message):
-        rules_of(points, [Nature()], ["Meter"], **settings)
+        rules_of(points, [Nature()], ["Meter"], IntervalSettings("1h", **settings))
 
 
 def test_what_the_records_tell_is_refused_before_anything_is_read():
     points = [Point("a", "Mode", None, "UTC", "Str"), Point("b", "Power", "kW", "UTC", "Number")]
+    natures = [Nature(is_step=True, agg="step"), Nature()]
     with pytest.raises(MetadataError, match="agg='mean' of @a"):
-        rules_of(points, [Nature(is_step=True, agg="step"), Nature()], ["Mode", "Power"], agg="mean")
+        rules_of(points, natures, ["Mode", "Power"], IntervalSettings("1h", agg="mean"))
     with pytest.raises(UnitError, match="agg='sum' of @b"):
-        rules_of(points, [Nature(is_step=True, agg="step"), Nature()], ["Mode", "Power"], agg={"Power": "sum"})
+        rules_of(points, natures, ["Mode", "Power"], IntervalSettings("1h", agg={"Power": "sum"}))
 
 
 def test_a_setting_may_name_ids_labels_names_and_units():
