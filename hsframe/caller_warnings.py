@@ -19,13 +19,7 @@ _DEFERRED: ContextVar[list[tuple[str, type[Warning]]] | None] = ContextVar("hsfr
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line outside of this package that led here.
-
-    Parameters
-    ----------
-    message : str
-    category : type of Warning
-    """
+    """Warn at the line outside of this package that led here."""
     deferred = _DEFERRED.get()
     if deferred is not None:
         deferred.append((message, category))

@@ -53,12 +53,7 @@ class _Column(Sequence[Any]):
 class ArrowColumn(_Column):
     """The base: a sequence over an Arrow array.
 
-    Parameters
-    ----------
-    values : pyarrow.Array or pyarrow.ChunkedArray
-        The cells; a null is no sample.
-    na : pyarrow boolean array or None
-        True where the cell is NA; there `values` is null. None where no cell is.
+    Where `values` is null there is no sample, unless `na` says there that the cell is NA; `na` None says it nowhere.
     """
 
     __slots__ = ("na", "values")
@@ -109,15 +104,7 @@ class ArrowColumn(_Column):
 
 
 class TimeColumn(ArrowColumn):
-    """Instants: int64 microseconds since 1970-01-01T00:00Z, all written in one zone.
-
-    Parameters
-    ----------
-    values : pyarrow int64 array
-        Epoch microseconds.
-    tz : str
-        The Haystack name of the zone, as the server wrote it.
-    """
+    """Instants: int64 microseconds since 1970-01-01T00:00Z, all in the zone that the server called `tz`."""
 
     __slots__ = ("_zone", "tz")
     _fields = ("values", "tz")
@@ -132,17 +119,7 @@ class TimeColumn(ArrowColumn):
 
 
 class NumberColumn(ArrowColumn):
-    """Numbers of one unit as doubles.
-
-    Parameters
-    ----------
-    values : pyarrow double array
-        The magnitudes.
-    unit : str or None
-        The unit of every finite value, as the server wrote it. NaN and the infinities carry none.
-    na : pyarrow boolean array or None
-        Where the cell is NA.
-    """
+    """Numbers as doubles, all of one unit, as the server wrote it; NaN and the infinities carry none."""
 
     __slots__ = ("unit",)
     _fields = ("values", "unit", "na")
@@ -201,13 +178,7 @@ class TagColumn(_Column):
 
 
 class LazyColumn(TagColumn):
-    """The cells of another column, which makes each of them anew.
-
-    Parameters
-    ----------
-    column : ArrowColumn
-        Instants or numbers.
-    """
+    """The cells of another column, of instants, numbers or texts, which makes each of them anew."""
 
     __slots__ = _fields = ("column",)
 
@@ -223,14 +194,9 @@ class LazyColumn(TagColumn):
 
 
 class CodedColumn(TagColumn):
-    """Cells that repeat themselves.
+    """Cells that repeat themselves: for each row the place of its value among `values`, -1 for a null.
 
-    Parameters
-    ----------
-    codes : numpy int32 array
-        For each row the place of its value, -1 for a null.
-    values : sequence
-        The different values. Rows share the immutable ones; each gets a list or a dict of its own.
+    Rows share the immutable values; each gets a list or a dict of its own.
     """
 
     __slots__ = _fields = ("codes", "values")
@@ -257,15 +223,7 @@ class CodedColumn(TagColumn):
 
 
 class RefColumn(TagColumn):
-    """Refs.
-
-    Parameters
-    ----------
-    values : pyarrow string array
-        The ids without ``@``, null for a null.
-    names : pyarrow string array or None
-        The display names, null where there is none.
-    """
+    """Refs: Arrow texts of their ids without ``@``, and of their display names or None where no Ref has one."""
 
     __slots__ = _fields = ("values", "names")
 

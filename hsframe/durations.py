@@ -81,26 +81,11 @@ _LONGEST_US: Final = 10_000 * 365 * DAY_US
 
 
 def amount_of(value: object, what: str, expected: str = _EXPECTED, *, plain: str | None = None) -> tuple[float, str]:
-    """What a person wrote, taken apart; it may be a month, and it may be nothing.
+    """What a person wrote, taken apart: how many, an int where it is whole, and of what; it may be a month, or nothing.
 
-    Parameters
-    ----------
-    value : str, timedelta, Number, or, with `plain`, int or float
-    what, expected : str
-        What it is for, and what may stand there: both are named in the error.
-    plain : str, optional
-        The unit of a number that has none; by default such a number is refused.
-
-    Returns
-    -------
-    tuple of float and str
-        How many, an int where it is whole, and of what: ``us``, ``ms``, ``s``, ``min``, ``h``, ``d``, ``w``, or
-        ``mo``, ``q`` or ``y``, which have no length. A timedelta of whole days is days.
-
-    Raises
-    ------
-    SpanError
-        It is no amount of time.
+    The unit is ``us``, ``ms``, ``s``, ``min``, ``h``, ``d``, ``w``, or ``mo``, ``q`` or ``y``, which have no length; a
+    timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError names `what` and
+    `expected`: what the amount is for, and what may stand there.
 
     Examples
     --------
@@ -131,21 +116,12 @@ def amount_of(value: object, what: str, expected: str = _EXPECTED, *, plain: str
 
 
 def duration_us(value: Duration | float, what: str, *, plain: str | None = None) -> int:
-    """The length of a duration in microseconds; a day is 24 hours here.
-
-    Parameters
-    ----------
-    value : str, timedelta, Number, or, with `plain`, int or float
-        ``"500ms"``, ``"90s"``, ``"1.5h"``, ``"31D"``.
-    what : str
-        What it is for: it is named in the error.
-    plain : str, optional
-        The unit of a number that has none, ``"s"``; by default such a number is refused.
+    """The length of a duration in microseconds; a day is 24 hours here, and a number without a unit is in `plain`.
 
     Raises
     ------
     SpanError
-        It is no amount of time, has no length (a month, a year), or is not longer than nothing.
+        It is no amount of time, has no length (a month, a year), or is not longer than nothing; `what` is named.
 
     Examples
     --------

@@ -51,22 +51,7 @@ def _keys() -> Mapping[str, str]:
 
 
 def zone_key(name: str) -> str:
-    """The IANA id of a zone that is given by its Haystack name or by its IANA id.
-
-    Parameters
-    ----------
-    name : str
-        ``"New_York"`` or ``"America/New_York"``.
-
-    Returns
-    -------
-    str
-        ``"America/New_York"``.
-
-    Raises
-    ------
-    ZoneError
-        No such zone.
+    """The IANA id of a zone that is given by its Haystack name or by its IANA id; a ZoneError where there is none.
 
     Examples
     --------
@@ -89,39 +74,15 @@ def zone_key(name: str) -> str:
 
 @functools.cache
 def zone(name: str) -> ZoneInfo:
-    """The zone of a Haystack name or an IANA id; one object a zone.
-
-    Parameters
-    ----------
-    name : str
-        ``"New_York"`` or ``"America/New_York"``.
-
-    Raises
-    ------
-    ZoneError
-        No such zone.
-    """
+    """The zone of a Haystack name or an IANA id, one object a zone; a ZoneError where there is none."""
     return ZoneInfo(zone_key(name))
 
 
 def haystack_name(of: tzinfo | str) -> str:
-    """The Haystack name of a zone: what a server that does not know better would call it.
+    """The Haystack name of a zone, or of an IANA id: what a server that does not know better would call it.
 
-    A point's own ``tz`` tag goes before this name wherever there is one.
-
-    Parameters
-    ----------
-    of : tzinfo or str
-        A ``ZoneInfo``, a fixed offset of whole hours, or an IANA id.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ZoneError
-        A fixed offset that is no whole number of hours, or a zone that is not in the IANA data base.
+    A point's own ``tz`` tag goes before this name wherever there is one. A fixed offset that is no whole number of
+    hours, and a zone that is not in the IANA data base, raise a ZoneError.
 
     Examples
     --------

@@ -47,12 +47,7 @@ def flag_label(label: str) -> str:
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
     """The flags of the cells of a history, as codes of :data:`FLAG_DTYPE`; -1 for a value.
 
-    Parameters
-    ----------
-    cells : sequence
-        A column of a grid.
-    sparse : bool
-        Whether null means 'no sample', as in a batch: it is not flagged then.
+    With `sparse` null means 'no sample', as in a batch: it is not flagged then.
     """
     if isinstance(cells, ArrowColumn):
         codes = np.where(bools_of(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)

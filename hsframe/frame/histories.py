@@ -29,17 +29,10 @@ Instants = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """What one request gave of one point.
+    """What one request gave of one point: epoch microseconds, in the order of the answer, and as many cells.
 
-    Parameters
-    ----------
-    point : Point
-    ts_us : int64 ndarray
-        Epoch microseconds, UTC, in the order of the answer. The histories of one batch share one array.
-    values : sequence
-        As many cells: a column of a grid, Arrow-backed or a plain sequence of kinds.
-    sparse : bool
-        Whether null means 'no sample', as in a batch, which is an outer join on time.
+    The cells are a column of a grid, Arrow-backed or a plain sequence of kinds. The histories of one batch share one
+    array of instants, and are `sparse`: null means 'no sample' there, because a batch is an outer join on time.
     """
 
     point: Point

@@ -25,10 +25,7 @@ Units = str | Mapping[str, str]
 def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[str]) -> list[str | None]:
     """For each point the unit or system that it is wanted in, None for its own.
 
-    Raises
-    ------
-    MetadataError
-        `units` is none of its forms, or a key names no point.
+    A MetadataError where `units` is none of its forms, or a key names no point.
     """
     if units == "native":
         return [None] * len(points)
@@ -43,22 +40,10 @@ def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[str
 
 
 def in_units(array: Any, target: str, label: str) -> Any:
-    """The values of a point in a unit, or in the unit of a system.
+    """The values of a point in a unit, or in the unit of a system; a UnitError, with the label, where that cannot be.
 
-    Parameters
-    ----------
-    array : UnitArray, or any other array of a frame
-        A system leaves what has no unit as it is. In an object array of Numbers each is converted; where all have one
-        unit then, the result is a UnitArray.
-    target : str
-        A unit, ``"si"`` or ``"ip"``.
-    label : str
-        For the error.
-
-    Raises
-    ------
-    UnitError
-        The values have no unit, or theirs does not convert.
+    A system leaves what has no unit as it is. In an object array of Numbers each is converted; where all have one unit
+    then, the result is a UnitArray.
     """
     if isinstance(array, UnitArray):
         unit = unit_in(array.unit, target)

@@ -24,18 +24,10 @@ def outcomes_of(
     failures: Mapping[str, str],
     differing: Mapping[str, int],
 ) -> dict[str, dict[str, Any]]:
-    """What became of each point.
+    """What became of each point, by label.
 
-    Parameters
-    ----------
-    labels : mapping of id to label
-        In order.
-    histories : iterable of History
-        Those that were read.
-    failures : mapping of id to str
-        Why a point could not be read.
-    differing : mapping of label to int
-        How many samples at a repeated instant had another value than the one kept.
+    `labels` are by id, in order, and `failures` say why an id could not be read. `differing` says how many samples at a
+    repeated instant had another value than the one kept.
     """
     parts: dict[str, list[History]] = {}
     for history in histories:

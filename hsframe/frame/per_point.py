@@ -13,27 +13,10 @@ __all__ = ["per_point"]
 
 
 def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name: str) -> list[Any]:
-    """A setting for each point.
+    """A setting for each point: one for all, or from a mapping, and None for a point that it does not name.
 
-    Parameters
-    ----------
-    setting : any
-        One for all; or a mapping whose keys are ids (with ``@`` or without), labels of columns, display names or
-        units, looked up in this order.
-    points, labels : sequences
-        Of one length.
-    name : str
-        What it is called, for errors.
-
-    Returns
-    -------
-    list
-        None for a point that a mapping does not name.
-
-    Raises
-    ------
-    MetadataError
-        A key that names no point.
+    The keys of a mapping are ids (with ``@`` or without), labels of columns, display names or units, looked up in this
+    order; a MetadataError, which calls the setting `name`, for a key that names no point.
 
     Examples
     --------

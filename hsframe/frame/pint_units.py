@@ -106,22 +106,7 @@ def _table() -> Mapping[str, str]:
 
 
 def pint_unit(symbol: str) -> str:
-    """What pint calls a unit.
-
-    Parameters
-    ----------
-    symbol : str
-        A symbol or name of the unit table.
-
-    Returns
-    -------
-    str
-        An expression that ``pint.UnitRegistry`` parses.
-
-    Raises
-    ------
-    UnitError
-        Pint has no equal for it.
+    """What pint calls a unit, as an expression that ``pint.UnitRegistry`` parses; a UnitError where it has no equal.
 
     Examples
     --------
@@ -139,12 +124,7 @@ def pint_unit(symbol: str) -> str:
 def pint_array(array: UnitArray, label: Hashable) -> Any:
     """The pint-pandas array of a unit array.
 
-    Raises
-    ------
-    UnitError
-        Pint has no equal for the unit.
-    MetadataError
-        pint-pandas is not installed.
+    A UnitError where pint has no equal for the unit, a MetadataError where pint-pandas is not installed.
     """
     try:
         expression = pint_unit(array.unit)

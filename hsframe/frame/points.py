@@ -265,13 +265,7 @@ class _Frozen(dict[str, Any]):
 
 
 class PointCatalog(_Frozen):
-    """The catalog of a frame: a frozen dict that JSON can hold, and whose deep copy is itself.
-
-    Parameters
-    ----------
-    content : mapping
-        See the head of this module. Nested mappings are frozen too.
-    """
+    """The catalog of a frame, see the head of this module: frozen with all that is in it, so its copy is itself."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         super().__init__({key: _freeze(value) for key, value in content.items()})
@@ -298,16 +292,9 @@ def _freeze(value: Any) -> Any:
 
 
 def attach(df: pd.DataFrame, points: Mapping[str, Point], *, differing: Mapping[str, int] | None = None) -> None:
-    """Give a frame its catalog, in place of the one that it has.
+    """Give a frame its catalog of points by label, in place of the one that it has; only its attrs change.
 
-    Parameters
-    ----------
-    df : DataFrame
-        Changed in its attrs only.
-    points : mapping of label to Point
-        Labels are the frame's columns.
-    differing : mapping of label to int, optional
-        How many samples at a repeated instant had another value than the one that was kept.
+    `differing` says how many samples at a repeated instant had another value than the one that was kept.
     """
     df.attrs[ATTRS_KEY] = PointCatalog.of(points, differing)
 
@@ -319,13 +306,7 @@ def _catalog(df: pd.DataFrame) -> Mapping[str, Any]:
 
 
 def points_of(df: pd.DataFrame) -> dict[str, Point]:
-    """The points of a frame's columns, from its catalog.
-
-    Returns
-    -------
-    dict of label to Point
-        In the order of the columns; only columns that are there and that the catalog knows.
-    """
+    """The points of a frame's columns by label, in their order, from its catalog; only those that the catalog knows."""
     entries = _catalog(df).get("points")
     if not isinstance(entries, Mapping):
         return {}

@@ -45,22 +45,11 @@ class _Piece:
 
 
 def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind: str | None = None) -> ValueArray:
-    """The pandas array of a history.
+    """The pandas array of a history: a UnitArray, or a float64 or object ndarray, or ``boolean``, or categorical.
 
-    Parameters
-    ----------
-    columns : sequence of sequences
-        The cells in pieces, in order: columns of a grid, Arrow-backed or not.
-    unit : str or None
-        The unit of the point's record. Numbers that come without a unit take it where no other unit stands beside
-        them; numbers with another unit keep theirs.
-    kind : str or None
-        The kind of the point's record; it decides only where no cell has a value.
-
-    Returns
-    -------
-    UnitArray, float64 ndarray, BooleanArray, Categorical or object ndarray
-        As many cells as all pieces together. Missing is NaN (``pd.NA`` in ``boolean``).
+    The cells come in pieces, in order. Numbers that come without a unit take `unit`, that of the point's record, where
+    no other unit stands beside them; numbers with another unit keep theirs. `kind`, the record's too, decides only
+    where no cell has a value. Missing is NaN (``pd.NA`` in ``boolean``).
     """
     pieces = [_piece(column) for column in columns]
     kinds = {piece.kind for piece in pieces} - {"none"}

@@ -12,18 +12,12 @@ __all__ = ["UnitWindow"]
 
 
 class UnitWindow:
-    """A window of pandas' whose results have the units of the frame that it slides over.
+    """A window of pandas' whose results have the units of the frame `like` that it slides over.
 
-    It has every method of the window (``mean``, ``std``, ``sum``, ``quantile``, ``agg``, ...). Results of ``std`` are
-    differences (Δ°F of °F); those of ``count``, ``skew``, ``corr`` and their like are plain; those of ``apply`` and
-    ``agg`` with functions of one's own have no unit that anyone knows.
-
-    Parameters
-    ----------
-    window : pandas window
-        Of plain numbers: ``df.hs.magnitude().rolling(...)``.
-    like : DataFrame or Series
-        The frame with its units.
+    It has every method of the window (``mean``, ``std``, ``sum``, ``quantile``, ``agg``, ...), which is one of plain
+    numbers: ``df.hs.magnitude().rolling(...)``. Results of ``std`` are differences (Δ°F of °F); those of ``count``,
+    ``skew``, ``corr`` and their like are plain; those of ``apply`` and ``agg`` with functions of one's own have no unit
+    that anyone knows.
     """
 
     def __init__(self, window: Any, like: Any) -> None:

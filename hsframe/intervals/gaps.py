@@ -20,17 +20,8 @@ __all__ = ["warn_of_gaps"]
 def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
     """Say which points have samples and yet no value, because no two of them are near enough to one another.
 
-    Parameters
-    ----------
-    histories : sequence of History
-        As they were read.
-    results : sequence of History
-        What :func:`hsframe.intervals.rollup.interval_histories` made of them.
-    rules : mapping of id to Rule
-
-    Warns
-    -----
-    GapWarning
+    `histories` are as they were read, `results` what :func:`hsframe.intervals.rollup.interval_histories` made of them
+    by the rules of the ids.
     """
     empty = {
         result.point.id: result.point

@@ -46,16 +46,9 @@ _EXPECTED: Final = "'15min', '1h', '1D', '1W', '1M' (a month), '1Q' or '1Y', or 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far it is from one interval to the next; one of the three is set.
+    """How far it is from one interval to the next: less than a day of elapsed time, or local days, or months.
 
-    Parameters
-    ----------
-    elapsed_us : int
-        Microseconds, less than a day.
-    days, months : int
-        Of the local calendar.
-    weekday : int
-        The day that weeks start on, 0 for Monday.
+    Weeks start on `weekday`, 0 for Monday.
     """
 
     elapsed_us: int = 0
@@ -65,20 +58,9 @@ class Step:
 
 
 def parse_step(interval: Duration, week_start: str = "monday") -> Step:
-    """The step that a person wrote.
+    """The step that a person wrote; a timedelta of whole days means local days, weeks start on the day `week_start`.
 
-    Parameters
-    ----------
-    interval : str, timedelta or Number
-        ``"15min"``, ``"1.5h"``, ``"1D"``, ``"1W"``, ``"1M"`` (``"1mo"``), ``"1Q"``, ``"1Y"``, see
-        :mod:`hsframe.durations`. A timedelta of whole days means local days.
-    week_start : str
-        The day that weeks start on.
-
-    Raises
-    ------
-    SpanError
-        It is none of these, or does not divide a day; no day is called so.
+    A SpanError where it is no step, or does not divide a day, or no day is called so.
 
     Examples
     --------
@@ -123,14 +105,9 @@ def _elapsed_us(length_us: float, interval: object) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intervals:
-    """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]).
+    """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]), its label the start.
 
-    Parameters
-    ----------
-    edges_us : int64 ndarray
-        Epoch microseconds, strictly increasing, one more than there are intervals.
-    labels_us : int64 ndarray
-        The starts. One array for all points, so that frames need not compare it.
+    The labels are one array for all points, so that frames need not compare it.
     """
 
     edges_us: Instants
@@ -156,24 +133,7 @@ class Intervals:
 
 
 def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals:
-    """The intervals that start in [start, end), each of them whole.
-
-    Parameters
-    ----------
-    start_us, end_us : int
-        Epoch microseconds, UTC.
-    step : Step
-    tz : ZoneInfo
-        Whose midnights count.
-
-    Returns
-    -------
-    Intervals
-
-    Raises
-    ------
-    SpanError
-        No interval starts there.
+    """The intervals that start in [start, end), each of them whole; a SpanError where there is none.
 
     Examples
     --------

@@ -210,12 +210,8 @@ class Rule:
     def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
         """What is computed for values of a kind and unit.
 
-        Raises
-        ------
-        MetadataError
-            It cannot be computed of such values, or nobody says what is meant.
-        UnitError
-            It has no meaning in this unit.
+        A MetadataError where it cannot be computed of such values, or nobody says what is meant; a UnitError where it
+        has no meaning in this unit.
         """
         if self.agg is None:
             if kind in ("Bool", "Str"):
@@ -238,10 +234,7 @@ class Rule:
     def integral_unit(self, point: Point, unit: str | None) -> tuple[str, float]:
         """The unit of the integral over time, and how many microseconds its unit of time has.
 
-        Raises
-        ------
-        UnitError
-            The unit table has no such product.
+        A UnitError where the unit table has no such product.
         """
         if unit is None:
             return "hr", _TIMES[0][1]

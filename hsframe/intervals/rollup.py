@@ -37,29 +37,13 @@ def interval_histories(
     *,
     now_us: int,
 ) -> list[History]:
-    """The histories of points as one value an interval.
+    """The histories of points as one value an interval, a point each, in the order of the first history of each.
 
-    Parameters
-    ----------
-    histories : iterable of History
-        With the samples around the intervals, as far as the rules reach (:attr:`Rule.before_us`,
-        :attr:`Rule.after_us`). A null cell is no sample, whatever the form of the answer.
-    grids : mapping of str to Intervals
-        By the Haystack name of the points' zones.
-    rules : mapping of id to Rule
-    now_us : int
-        The present: the last sample of a step function holds up to there.
-
-    Returns
-    -------
-    list of History
-        A point each, in the order of the first history of each. ``ts_us`` are the starts of the intervals; the unit
-        and kind of the point are those of the result.
-
-    Raises
-    ------
-    MetadataError, UnitError
-        Values of which the rule cannot be computed; the point is named.
+    They need the samples around the intervals, as far as the rules, by id, reach (:attr:`Rule.before_us`,
+    :attr:`Rule.after_us`); a null cell is no sample, whatever the form of the answer. The intervals are by the Haystack
+    name of the points' zones. Up to `now_us` the last sample of a step function holds. ``ts_us`` of the results are the
+    starts of the intervals; the unit and kind of a point are those of its result. A MetadataError or UnitError names
+    the point whose rule cannot be computed of its values.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     # Points that were read together share their instants, and what is searched for in them; that is several arrays as

@@ -25,16 +25,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(eq=False)
 class IntervalSamples:
-    """Samples and the intervals that they fall into.
+    """Samples, their instants strictly increasing, and the intervals that they fall into: [edges[i], edges[i + 1]).
 
     Points that were read together share their instants; they share one of these then, and the searching is done once.
-
-    Parameters
-    ----------
-    ts_us : int64 ndarray
-        The instants of the samples, strictly increasing.
-    edges_us : int64 ndarray
-        The edges of the intervals, strictly increasing, at least two; interval `i` is [edges[i], edges[i + 1]).
     """
 
     ts_us: Instants
@@ -152,19 +145,9 @@ class IntervalSamples:
     def linear_deltas(self, steps: Floats, joined: Mask, gap_us: int) -> Floats:
         """What a running total grew by in each interval, its growth spread evenly between two samples.
 
-        Parameters
-        ----------
-        steps : float64 ndarray
-            The growth from each sample to the next, one fewer than there are samples.
-        joined : bool ndarray
-            Whether nothing unknown lies between the two.
-        gap_us : int
-            A longer time between two samples is not divided: an edge within has no reading.
-
-        Returns
-        -------
-        float64 ndarray
-            NaN for an interval at one of whose edges there is no reading.
+        `steps` are the growths from each sample to the next, `joined` says whether nothing unknown lies between the
+        two. A time longer than `gap_us` between two samples is not divided: an edge within has no reading. NaN is the
+        growth of an interval at one of whose edges there is no reading.
         """
         if len(self.ts_us) < 2:
             return np.full(self.count, np.nan)
@@ -219,17 +202,12 @@ class IntervalSamples:
 
 
 def increments(readings: Floats, rollover: float | bool) -> Floats:
-    """What a running total grew by from each reading to the next.
+    """What a running total grew by from each reading to the next; all are finite.
 
-    Parameters
-    ----------
-    readings : float64 ndarray
-        Finite.
-    rollover : float or bool
-        A number is the size of the register, which counts up to it and goes on from 0: a drop by more than half of it
-        is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the one
-        before it is a reset: it has counted from 0 since. A smaller drop is a correction, and negative growth. With
-        False every drop is negative growth.
+    A number as `rollover` is the size of the register, which counts up to it and goes on from 0: a drop by more than
+    half of it is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the
+    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and negative growth. With
+    False every drop is negative growth.
 
     Examples
     --------

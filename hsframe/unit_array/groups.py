@@ -78,20 +78,8 @@ _memory = _Memory()
 def reduce_runs(values: Floats, how: str, ids: Codes, ngroups: int, min_count: int, kwargs: dict[str, Any]) -> Any:
     """One value a group, or None where this way does not lead and pandas' own has to be gone.
 
-    Parameters
-    ----------
-    values : float64 ndarray
-        The column; NaN is missing.
-    how : str
-        What to compute, as pandas calls it.
-    ids : intp ndarray
-        The group of each row; -1 is none.
-    ngroups : int
-        How many groups there are; one without rows is missing, its sum 0.
-    min_count : int
-        How many values a group needs at least.
-    kwargs : dict
-        pandas' other arguments; only ``skipna=True`` is known here.
+    `how` is what pandas calls it, `ids` the group of each row, -1 for none, and `min_count` how many values a group
+    needs. A group without rows is missing, its sum 0. Of pandas' other arguments only ``skipna=True`` is known here.
     """
     if how not in _HOWS or any(name != "skipna" or value is not True for name, value in kwargs.items()):
         return None

@@ -30,15 +30,7 @@ Objects = npt.NDArray[np.object_]
 
 
 def objects_of(values: Iterable[object], unit: str | None = None) -> Objects:
-    """An object array in which every float with a unit is a Number; a missing value is NaN.
-
-    Parameters
-    ----------
-    values : iterable
-        Anything. A UnitFloat becomes a Number of its unit.
-    unit : str, optional
-        The unit of plain floats among them.
-    """
+    """An object array in which every float with a unit is a Number; `unit` is that of plain floats, NaN is missing."""
     items = list(values)
     result = np.empty(len(items), dtype=object)
     for place, item in enumerate(items):

@@ -59,12 +59,8 @@ _SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
 class Meeting(NamedTuple):
     """What an operator does with the units of its two sides.
 
-    Parameters
-    ----------
-    left, right : Conversion or None
-        How the values of each side are converted before they are computed with; None where they stay.
-    unit : str or None
-        The unit of the result; None: a plain number.
+    `left` and `right` convert the values before they are computed with, None where they stay; `unit` is that of the
+    result, None for a plain number.
     """
 
     left: Conversion | None
@@ -73,21 +69,9 @@ class Meeting(NamedTuple):
 
 
 def meet(operator: str, a: str | None, b: str | None, exponent: float | None = None) -> Meeting:
-    """What ``a operator b`` does with the units.
+    """What ``a operator b`` does with the units, None for that of plain numbers.
 
-    Parameters
-    ----------
-    operator : str
-        ``+``, ``-``, ``*``, ``/``, ``//``, ``%`` or ``**``.
-    a, b : str or None
-        The units of the sides, None for plain numbers.
-    exponent : float, optional
-        Of ``**``, where it is one number.
-
-    Raises
-    ------
-    UnitError
-        They cannot be computed with so.
+    `exponent` is that of ``**``, where it is one number. Raises a UnitError where they cannot be computed with so.
 
     Examples
     --------
@@ -137,24 +121,9 @@ def are_comparable(operator: str, a: str | None, b: str | None) -> bool:
 
 
 def conversion(source: str, target: str, what: str) -> Conversion | None:
-    """How values of one unit become values of another, where an operation mixes them.
+    """How values of one unit become values of another where an operation mixes them; None where nothing has to be done.
 
-    Parameters
-    ----------
-    source, target : str
-        The units.
-    what : str
-        The operation, for the message: ``"compare °F with kW"``.
-
-    Returns
-    -------
-    Conversion or None
-        None where nothing has to be done.
-
-    Raises
-    ------
-    UnitError
-        The units do not convert, or :mod:`hsframe.options` forbids it.
+    A UnitError, which names the operation `what`, where they do not convert or :mod:`hsframe.options` forbids it.
     """
     if source == target:
         return None
@@ -174,10 +143,7 @@ def conversion(source: str, target: str, what: str) -> Conversion | None:
 def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
     """The unit in which a duration counts that `unit` is multiplied or divided by, and one of it.
 
-    Raises
-    ------
-    UnitError
-        The table has no unit for the result, whichever it is.
+    A UnitError where the table has no unit for the result, whichever it is.
 
     Examples
     --------
@@ -195,15 +161,9 @@ def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
 
 
 def statistic_unit(how: str | None, unit: str, otherwise: str | None = None) -> str | None:
-    """The unit of a statistic of values in `unit`, None where the table has none.
+    """The unit of a statistic, named as pandas does, of values in `unit`; None where the table has none.
 
-    Parameters
-    ----------
-    how : str or None
-        What is computed, as pandas calls it.
-    unit : str
-    otherwise : str, optional
-        The unit of what is not known here.
+    Of a statistic that is not known here it is `otherwise`.
 
     Examples
     --------
