@@ -6,7 +6,6 @@ different text once (:mod:`~hsframe.codecs.entities.read_cells`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +17,7 @@ from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
 from hsframe.codecs.entities.typed_columns import JsonCellReader
 from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.histories.decode import head_length
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.json_common import has_kinds
@@ -27,8 +27,6 @@ from hsframe.grid import Grid
 
 __all__ = ["try_records"]
 
-_JSON_ROWS: Final = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
-_ZINC_HEAD: Final = re.compile(rb"[^\n]*\n[^\n]*\n")
 # Two places of a body are kept in one integer of 64 bits.
 _LONGEST: Final = 2**31 - 65_536
 
@@ -51,32 +49,31 @@ def try_records(body: bytes, short: str) -> Grid | None:
     if len(body) > _LONGEST or not _is_utf8(body):
         return None
     try:
-        head, cells = _zinc(body) if short == "zinc" else _json(body)
+        begin = head_length(body, short)
+        if begin == 0:
+            return None
+        head, cells = _zinc(body, begin) if short == "zinc" else _json(body, begin)
         return Grid(head.meta, head.cols, cells.columns())
     except (NeedsExactParserError, CodecError):
         return None
 
 
-def _json(body: bytes) -> tuple[Grid, CellReader]:
-    match = _JSON_ROWS.search(body)
-    if match is None:
-        raise NeedsExactParserError
+def _json(body: bytes, begin: int) -> tuple[Grid, CellReader]:
     codec = Json4() if has_kinds(body) else Json3()
-    head = _empty_grid(body[: match.end()] + b"]}", codec.decode)
-    return head, JsonCellReader(split_json(body, match.end(), head.col_names), codec)
+    head = _empty_grid(body[:begin] + b"]}", codec.decode)
+    return head, JsonCellReader(split_json(body, begin, head.col_names), codec)
 
 
-def _zinc(body: bytes) -> tuple[Grid, CellReader]:
-    match = _ZINC_HEAD.match(body)
+def _zinc(body: bytes, begin: int) -> tuple[Grid, CellReader]:
     # In version 2.0 a text may stand behind each value.
-    if match is None or b'"2.0"' in match[0]:
+    if b'"2.0"' in body[:begin]:
         raise NeedsExactParserError
-    head = _empty_grid(match[0], decode_zinc)
+    head = _empty_grid(body[:begin], decode_zinc)
     # A lone column's null is an empty line, which ends a grid.
     if len(head.cols) < 2:
         raise NeedsExactParserError
     # No cell holds a line end, which would end its row.
-    cells = split_zinc(body, match.end(), len(head.cols))
+    cells = split_zinc(body, begin, len(head.cols))
     return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined))
 
 

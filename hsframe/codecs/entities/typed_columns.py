@@ -19,7 +19,7 @@ from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import read_numbers
-from hsframe.codecs.histories.stamps import StampReader, instant_us
+from hsframe.codecs.histories.stamps import instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked import unchecked_number
@@ -127,7 +127,7 @@ class JsonCellReader(CellReader):
         # Sorted by their days, because the reader looks a day up as often as it changes from row to row.
         order = np.argsort(block.words[2:][stamps])
         us, fits = np.empty(len(order), np.int64), np.empty(len(order), bool)
-        us[order], fits[order], lengths = StampReader().read(block, stamps[order], behind)
+        us[order], fits[order], lengths = read_stamps(block, stamps[order], behind)
         fits[order] &= (stamps + len(behind))[order] + lengths == part.ends[order]
         fits &= equal_bytes(block, part.starts, before)
         parted = self._parted(part, fits, datetime)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 __all__ = [
+    "CACHED_CELLS",
     "DOTS",
     "HIGH_BITS",
     "PAD",
@@ -43,6 +44,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 #: Bytes around a block that a kernel may read, and must not believe.
 PAD: Final = 1024
+
+#: So many cells are worked on at a time that they stay in the cache.
+CACHED_CELLS: Final = 1 << 14
 
 ZEROS: Final = np.uint64(0x3030303030303030)  # "00000000"
 DOTS: Final = np.uint64(0x1E1E1E1E1E1E1E1E)  # "........" xor "00000000"

@@ -80,8 +80,9 @@ def encode_history(grid: Grid, short: str) -> bytes:
     body = BytesIO()
     body.write(layout.head)
     skipped = layout.separator_length
-    for block in _blocks(grid, times, layout):
-        body.write(_octets(block)[skipped:])
+    for block, close in _blocks(grid, times, layout):
+        body.write(_octets(block)[len(close) + skipped :])
+        body.write(close)
         skipped = 0
     body.write(layout.tail)
     return body.getvalue()
@@ -135,16 +136,21 @@ def _json4(bare: Grid, tz: str) -> _Layout:
 _WRITERS: Final = {"zinc": _zinc, "json4": _json4}
 
 
-def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[pa.Array]:
-    """The texts of rows; their parts are constants, or binary arrays without nulls."""
+def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[tuple[pa.Array, bytes]]:
+    """The texts of rows, each behind the constant that ends a row, which stands behind the last one too.
+
+    Arrow joins few parts faster than many, so the constants around a timestamp are written as part of its text.
+    """
     rows = max(_BLOCK_CELLS // len(grid.cols), min(_LEAST_ROWS, _MOST_CELLS // len(grid.cols)), 1)
     for begin in range(0, len(grid), rows):
         us = np.asarray(times.values[begin : begin + rows].to_numpy(zero_copy_only=False), np.int64)
-        parts: list[Any] = [stamp_texts(us, zone(times.tz), *layout.around_stamp)]
+        before, behind = layout.around_stamp
+        parts: list[Any] = [behind]
         for column, lead, null in zip(grid.columns[1:], layout.leads, layout.nulls, strict=True):
             parts += _cells(column[begin : begin + rows], lead, null, layout.value)
-        parts.append(layout.row_end)
-        yield pc.binary_join_element_wise(*_merged(parts), b"")
+        behind, *parts = _merged([*parts, layout.row_end])
+        close = parts.pop() if isinstance(parts[-1], bytes) else b""
+        yield pc.binary_join_element_wise(stamp_texts(us, zone(times.tz), close + before, behind), *parts, b""), close
 
 
 def _octets(block: Any) -> memoryview:
@@ -154,14 +160,14 @@ def _octets(block: Any) -> memoryview:
 
 
 def _merged(parts: Sequence[Any]) -> list[Any]:
-    """The parts with neighbouring constants made one."""
+    """The parts, which are constants or binary arrays without nulls, with neighbouring constants made one."""
     result: list[Any] = []
     for part in parts:
         if isinstance(part, bytes) and result and isinstance(result[-1], bytes):
             result[-1] += part
         elif part != b"" or not isinstance(part, bytes):
             result.append(part)
-    return [pa.scalar(part, pa.binary()) if isinstance(part, bytes) else part for part in result]
+    return result
 
 
 def _cells(column: Sequence[Any], lead: bytes, null: bytes, value: Callable[[Any], bytes]) -> list[Any]:

@@ -20,7 +20,7 @@ from hsframe.codecs.exact import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
-from hsframe.codecs.histories.stamps import StampReader
+from hsframe.codecs.histories.stamps import read_stamps
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -142,7 +142,7 @@ class JsonRows(RowShape):
 
     # ---- the walk
 
-    def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
+    def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
         here = starts.copy()
         times = np.zeros(len(starts), np.int64)
@@ -155,7 +155,7 @@ class JsonRows(RowShape):
             if key.place is None and key.hole is not None:
                 before = key.lead + key.hole.before
                 ok &= equal_bytes(block, here, before)
-                times, is_stamp, lengths = stamps.read(block, here + len(before), key.hole.behind)
+                times, is_stamp, lengths = read_stamps(block, here + len(before), key.hole.behind)
                 ok &= is_stamp
                 here = np.where(ok, here + lengths + (len(before) + len(key.hole.behind)), here)
             elif key.place is not None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.codecs.histories.byte_words import (
+    CACHED_CELLS,
     DOTS,
     ZEROS,
     Block,
@@ -36,7 +37,8 @@ _GRAMMAR: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CHECKED: Final = 24
 _LONGEST: Final = 48
 _DOT: Final = 0x1E
-_TOP_BIT: Final = np.uint64(1 << 63)  # the high bit of the last byte
+_ONES: Final = np.uint64(0x0101010101010101)
+_LAST_BYTE: Final = np.uint64(1 << 56)
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 # The power of ten by the upper bits of the float 256.0 ** i, i the byte in which the dot stands; none is 1.
 _SCALES: Final = np.ones(256)
@@ -61,7 +63,11 @@ def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words |
     ok : bool ndarray
     """
     lengths = ends - starts
-    values, ok = _short(block.words[ends - 8] if last is None else last, lengths)
+    values, ok = np.empty(len(starts)), np.empty(len(starts), bool)
+    for at in range(0, len(starts), CACHED_CELLS):
+        part = slice(at, at + CACHED_CELLS)
+        words = block.words[ends[part] - 8] if last is None else last[part]
+        values[part], ok[part] = _short(words, lengths[part])
     if ok.all():
         return values, ok
     rest = np.flatnonzero(~ok & (lengths >= 2))  # what is shorter and not ok is no number
@@ -88,39 +94,33 @@ def _is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
 
 def _short(last: Words, lengths: Positions) -> tuple[Floats, Bools]:
     """Numbers of one to eight characters without a sign, out of the words that end where they end."""
+    # NumPy shifts by 64 and more, too: a cell of any other length is left without a first digit.
     shift = ((8 - lengths) << 3).view(np.uint64)
-    all_fit = len(lengths) and int(lengths.min()) >= 1 and int(lengths.max()) <= 8
-    fits: Bools | None = None
-    if not all_fit:
-        fits = (lengths >= 1) & (lengths <= 8)
-        shift = np.where(fits, shift, 0).astype(np.uint64)
     digits = last ^ ZEROS
     digits &= _ALL << shift
-    dot = zero_bytes(digits ^ DOTS)
-    dot_one = dot >> np.uint64(7)
-    digits ^= dot_one * np.uint64(_DOT)
-    # Nothing but digits beside the dot; one dot at most, and not at the end.
-    ok = not_digits(digits) == 0
-    ok &= (dot & (dot - np.uint64(1))) == 0
-    ok &= dot < _TOP_BIT
-    if fits is not None:
-        ok &= fits
+    # Of all that a number may hold, only the dot has this bit; it is made a zero.
+    dot = (digits >> np.uint64(4)) & _ONES
+    digits ^= dot * np.uint64(_DOT)
+    # Nothing but digits beside the dot: with nine added, a dot is a digit still, and what else has its bit is none.
+    ok = not_digits(digits + dot * np.uint64(9)) == 0
+    # One dot at most, and not at the end.
+    below = dot - np.uint64(1)
+    ok &= (dot & below) == 0
+    ok &= dot < _LAST_BYTE
     # A dot was made a zero: this finds one where the first digit should be, too.
-    first_is_zero = ((digits >> shift) & np.uint64(0xFF)) == 0
-    if first_is_zero.any():
-        ok &= ~first_is_zero | _is_zero_before_dot(dot, shift)
+    zeros = np.flatnonzero(((digits >> shift) & np.uint64(0xFF)) == 0)
+    if len(zeros):
+        ok[zeros] &= _is_zero_before_dot(dot[zeros], shift[zeros])
     # The digits in front of the dot move up by one byte, over the dot: as if they were added 255 times more.
-    digits += (digits & (dot_one - np.minimum(dot_one, np.uint64(1)))) * np.uint64(0xFF)
-    scale = _SCALES[dot_one.astype(np.float64).view(np.int64) >> 55]
+    digits += (digits & below) * np.minimum(dot, np.uint64(0xFF))
+    scale = _SCALES[dot.astype(np.float64).view(np.int64) >> 55]
     return eight_digits(digits).astype(np.float64) / scale, ok
 
 
 def _is_zero_before_dot(dot: Words, shift: Words) -> Bools:
     """Whether a first zero is the only digit, or stands in front of the dot."""
-    single = shift == np.uint64(56)
-    first_is_dot = ((dot >> shift) & np.uint64(0x80)) != 0
-    second_is_dot = ((dot >> np.minimum(shift + np.uint64(8), np.uint64(56))) & np.uint64(0x80)) != 0
-    result: Bools = (single | second_is_dot) & ~first_is_dot
+    second_is_dot = dot >> shift == np.uint64(1 << 8)
+    result: Bools = second_is_dot | ((shift == np.uint64(56)) & (dot == 0))
     return result
 
 
@@ -148,9 +148,8 @@ def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
     dots = np.zeros(len(starts), np.int64)
     for back in range(0, min(int(lengths.max()), _CHECKED), 8):
         inside = np.clip(lengths - back, 0, 8)
-        # Shifting a word by 64 is not defined, so it is done in two steps.
-        half = ((8 - inside) << 2).view(np.uint64)
-        digits = (block.words[ends - (8 + back)] ^ ZEROS) & ((_ALL << half) << half)
+        shift = ((8 - inside) << 3).view(np.uint64)
+        digits = (block.words[ends - (8 + back)] ^ ZEROS) & (_ALL << shift)
         dot = zero_bytes(digits ^ DOTS)
         digits ^= (dot >> np.uint64(7)) * np.uint64(_DOT)
         ok &= (not_digits(digits) == 0) & ((dot & (dot - np.uint64(1))) == 0)

@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, Words
+from hsframe.codecs.histories.byte_words import CACHED_CELLS, Block, Bools, Floats, Ints, Positions, Words
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.row_shape import RowShape
-from hsframe.codecs.histories.stamps import StampReader, clock_seconds
+from hsframe.codecs.histories.stamps import clock_seconds, midnights
 from hsframe.durations import SECOND_US
 
 __all__ = ["RepeatedRows"]
@@ -36,16 +36,13 @@ _LOW_40: Final = np.uint64((1 << 40) - 1)
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
 # What may stand in a timestamp or a number cannot find the end of one.
 _INSIDE: Final = frozenset(b"0123456789+-.:TZeE")
-# So many cells are worked on at a time that they stay in the cache.
-_CELLS: Final = 1 << 14
 
 
 class RepeatedRows:
     """Reads rows as long as they repeat: their shape knows the texts between the values."""
 
-    def __init__(self, shape: RowShape, stamps: StampReader) -> None:
+    def __init__(self, shape: RowShape) -> None:
         self._shape = shape
-        self._stamps = stamps
         self._around: _Boundary | None = None
         self._numbers: _Numbers | None = None
         self._misses = 0
@@ -63,7 +60,7 @@ class RepeatedRows:
         if around is None or not around.is_likely(block, bounds):
             self._missed()
             return None
-        us, last, ok = around.read(block, bounds, self._stamps)
+        us, last, ok = around.read(block, bounds)
         values, is_number = read_numbers(
             block, bounds[:-1] + around.head_length, bounds[1:] - around.close_length, last
         )
@@ -90,7 +87,7 @@ class RepeatedRows:
         if self._numbers is None or self._around is None:
             self._missed()
             return None
-        pieces, taken = self._numbers.read(block, start, end, self._around, self._stamps)
+        pieces, taken = self._numbers.read(block, start, end, self._around)
         if not taken:
             self._missed()
             return None
@@ -160,25 +157,25 @@ class _Boundary:
         fits = (marks == ord("+")) | (marks == ord("-")) if self.offset else marks == ord("Z")
         return bool(2 * np.count_nonzero(fits) > len(marks))
 
-    def read(self, block: Block, bounds: Positions, stamps: StampReader) -> tuple[Ints, Words, Bools]:
+    def read(self, block: Block, bounds: Positions) -> tuple[Ints, Words, Bools]:
         """The rows between the given bounds, but for their numbers.
 
         Gives instants, the eight bytes in front of each row's close, and whether all bytes up to the end of the middle,
         and the close, are what they should be.
         """
         records = _records(block, bounds - (self.close_length + _WORD + self._shift), self._width)
-        last = records[1:, 0]
-        if self._shift:
-            last = (last >> np.uint64(8 * self._shift)) | (records[1:, 1] << np.uint64(64 - 8 * self._shift))
+        size = self._width * _WORD
+        # A copy, for what is compared is masked in place.
+        last = np.ndarray((len(records) - 1,), "<u8", records, size + self._shift, (size,)).copy()
         seconds, ok = clock_seconds(records[:-1, self._clock])
         lengths, runs = self._runs(records)
         head_fits = (((runs ^ self._text) & self._in_head) == 0).all(axis=1)
         close_fits = (((runs ^ self._text) & self._in_close) == 0).all(axis=1)
         # Rows of another form have anything where the offset should be: nothing of it is worth a look.
         fitting = np.flatnonzero(head_fits)
-        midnights = np.zeros(len(runs), np.int64)
-        midnights[fitting], head_fits[fitting] = self._midnights(runs[fitting], stamps)
-        us = np.repeat(midnights, lengths)[:-1]
+        days = np.zeros(len(runs), np.int64)
+        days[fitting], head_fits[fitting] = self._midnights(runs[fitting])
+        us = np.repeat(days, lengths)[:-1]
         us += seconds.view(np.int64) * SECOND_US
         # The last record has no row behind it, the first one none in front.
         if not (head_fits.all() and close_fits.all()):
@@ -202,12 +199,12 @@ class _Boundary:
         firsts = np.concatenate(([0], at))
         return np.diff(firsts, append=count), records[firsts]
 
-    def _midnights(self, runs: Words, stamps: StampReader) -> tuple[Ints, Bools]:
+    def _midnights(self, runs: Words) -> tuple[Ints, Bools]:
         """The instant of midnight of each run, and whether it has one."""
         tails = runs[:, self._clock - 1]  # Y-MM-DDT
         heads = (runs[:, self._clock - 2] >> np.uint64(40)) | ((tails & _LOW_40) << np.uint64(24))  # YYYY-MM-
         offsets = runs[:, self._clock + 1] & _SIX_BYTES if self.offset else np.zeros(len(runs), np.uint64)
-        return stamps.midnights(heads, tails, offsets)
+        return midnights(heads, tails, offsets)
 
 
 class _Numbers:
@@ -227,31 +224,27 @@ class _Numbers:
         self._texts = _padded([bytes(_WORD) + gap for gap in gaps], self._width)
         self._masks = _padded([bytes(_WORD) + b"\xff" * len(gap) for gap in gaps], self._width)
 
-    def read(
-        self, block: Block, start: int, end: int, around: _Boundary, stamps: StampReader
-    ) -> tuple[list[tuple[Ints, Floats]], int]:
+    def read(self, block: Block, start: int, end: int, around: _Boundary) -> tuple[list[tuple[Ints, Floats]], int]:
         """The rows in pieces, and the bytes that they take: none where one is different."""
         found = np.flatnonzero(block.octets[start:end] == self._octet)
         count = len(found) // self._count - 1
         places = found[: max(count, 0) * self._count].reshape(-1, self._count)
         pieces = []
         begin = start
-        step = max(_CELLS // len(self._numbers), 1)
+        step = max(CACHED_CELLS // len(self._numbers), 1)
         for row in range(0, count, step):
             ends = places[row : row + step].take(self._numbers, axis=1)
             ends += start - self._backs
-            piece = self._piece(block, begin, ends, around, stamps)
+            piece = self._piece(block, begin, ends, around)
             if piece is None:
                 return [], 0
             pieces.append(piece)
             begin = int(ends[-1, -1]) + around.close_length
         return pieces, begin - start
 
-    def _piece(
-        self, block: Block, start: int, ends: Positions, around: _Boundary, stamps: StampReader
-    ) -> tuple[Ints, Floats] | None:
+    def _piece(self, block: Block, start: int, ends: Positions, around: _Boundary) -> tuple[Ints, Floats] | None:
         bounds = np.concatenate(([start], ends[:, -1] + around.close_length))
-        times, last, ok = around.read(block, bounds, stamps)
+        times, last, ok = around.read(block, bounds)
         if not ok.all():
             return None
         records = _records(block, (ends[:, :-1] - _WORD).ravel(), self._width).reshape(len(ends), -1, self._width)

@@ -25,7 +25,7 @@ from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed,
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.repeated_rows import RepeatedRows
 from hsframe.codecs.histories.row_shape import RowShape, SplitRows
-from hsframe.codecs.histories.stamps import StampReader, instant_us
+from hsframe.codecs.histories.stamps import instant_us
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Grid
 from hsframe.kinds import Number
@@ -57,8 +57,7 @@ class RowReader:
         self.shape = shape
         self.rows = RowBuffers(shape.width)
         self._special = SpecialCells()
-        self._stamps = StampReader()
-        self._repeated = RepeatedRows(shape, self._stamps)
+        self._repeated = RepeatedRows(shape)
         self._tz = ""
         self._units: list[str | None] = [None] * shape.width
         self._learned: list[_LearnedRow] = []
@@ -107,7 +106,7 @@ class RowReader:
     ) -> tuple[Ints, Floats, Bools]:
         """Rows, by their numbers in the block, split into cells; again when one of them taught something."""
         while True:
-            split = self.shape.split(block, starts, nexts, self._stamps)
+            split = self.shape.split(block, starts, nexts)
             cells, fits = self._numbers(block, split)
             teaching = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
             self._tries += len(teaching)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
-from hsframe.codecs.histories.stamps import StampReader
 from hsframe.grid import Grid
 
 __all__ = ["Hole", "Key", "RowShape", "SplitRows"]
@@ -121,7 +120,7 @@ class RowShape(abc.ABC):
         """The hole of a value's text, if it is a number."""
 
     @abc.abstractmethod
-    def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
+    def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """Split rows into their cells, by where each begins and where the next one does."""
 
     def is_value(self, text: bytes) -> bool:

@@ -6,7 +6,8 @@ form (no fraction, three digits, six; an offset or Z) have one length, so a form
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from bisect import bisect_left
+from datetime import date, timedelta
 from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,17 +17,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hsframe.codecs.histories.byte_words import Ints, Words
-from hsframe.durations import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
+from hsframe.spans import from_epoch_us
 
 __all__ = ["offset_minutes", "stamp_texts"]
 
-_EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _DAY_S: Final = DAY_US // SECOND_US
 _DATE: Final = 11  # YYYY-MM-DDT
 _CLOCK: Final = 8
-# Zones change their offset at most once between two looks that agree.
-_LOOK_US: Final = 6 * HOUR_US
+# Zones change their offset at most once between two looks: no two changes of one are less than six days apart.
+_LOOK_US: Final = DAY_US
 
 
 def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
@@ -57,14 +58,15 @@ def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
         if at(look) != at(look + 1):
             begin = int(firsts[run])
             end = int(firsts[run + 1]) if run + 1 < len(firsts) else len(us)
-            different, places = np.unique(us[begin:end], return_inverse=True)
-            result[begin:end] = np.array([_offset_at(when, zone) for when in different.tolist()])[places]
+            between = range(look * _LOOK_US, (look + 1) * _LOOK_US)
+            before_us = bisect_left(between, True, key=lambda when: _offset_at(when, zone) != at(look))
+            result[begin:end] = np.where(us[begin:end] < between.start + before_us, at(look), at(look + 1))
     return result
 
 
 def _offset_at(us: int, zone: ZoneInfo) -> int:
-    utc = _EPOCH.replace(tzinfo=zone) + timedelta(microseconds=us)
-    return int((zone.fromutc(utc) - utc).total_seconds() / 60)  # of one zone: wall clock less wall clock
+    offset = from_epoch_us(us, zone).utcoffset() or timedelta(0)
+    return int(offset / timedelta(minutes=1))
 
 
 def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Array:

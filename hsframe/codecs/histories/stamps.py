@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,9 +29,9 @@ from hsframe.codecs.histories.byte_words import (
     not_digits,
 )
 from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
-from hsframe.spans import EPOCH, MICROSECOND
+from hsframe.spans import epoch_us
 
-__all__ = ["StampReader", "clock_seconds", "instant_us"]
+__all__ = ["clock_seconds", "instant_us", "midnights", "read_stamps"]
 
 _DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
@@ -46,6 +47,7 @@ _CLOCK_LIMIT: Final = np.uint64(int.from_bytes(bytes(0x7F - most for most in (2,
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
 _BYTE: Final = np.uint64(0xFF)
 _LONGEST_FRACTION: Final = 9
+_MOST_DAYS: Final = 1 << 12
 
 
 def clock_seconds(clock: Words) -> tuple[Words, Bools]:
@@ -64,139 +66,122 @@ def clock_seconds(clock: Words) -> tuple[Words, Bools]:
     return seconds, ok
 
 
-class StampReader:
-    """Reads timestamps; remembers the dates and offsets that it met."""
+def read_stamps(block: Block, starts: Positions, behind: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
+    """The instants at the given places.
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], int] = {}
+    Parameters
+    ----------
+    block : Block
+    starts : int64 ndarray
+        Where the timestamps begin.
+    behind : bytes
+        What must follow each timestamp: the zone's name, or what stands around it.
 
-    def read(self, block: Block, starts: Positions, behind: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
-        """The instants at the given places.
-
-        Parameters
-        ----------
-        block : Block
-        starts : int64 ndarray
-            Where the timestamps begin.
-        behind : bytes
-            What must follow each timestamp: the zone's name, or what stands around it.
-
-        Returns
-        -------
-        us : int64 ndarray
-            Epoch microseconds, where ok.
-        ok : bool ndarray
-        lengths : int64 ndarray or int
-            Bytes of each timestamp with its offset, without a zone name, where ok.
-        """
-        looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
-        if ((looks == ord("+")) | (looks == ord("-"))).all():
-            # All rows are likely of one form; what is not has no offset there, and is not ok.
-            us, ok = self._of_form(block, starts, 0, offset=True, behind=behind)
-            if ok.all():
-                return us, ok, 25
-            lengths = np.full(len(starts), 25)
-            rest = np.flatnonzero(~ok)
-            us[rest], ok[rest], lengths[rest] = self._by_form(block, starts[rest], behind)
-            return us, ok, lengths
-        return self._by_form(block, starts, behind)
-
-    def _by_form(self, block: Block, starts: Positions, behind: bytes) -> tuple[Ints, Bools, Ints]:
-        """Timestamps of several forms: what stands behind the seconds tells them apart."""
-        mark = block.octets[starts + 19]
-        is_offset = (mark == ord("+")) | (mark == ord("-"))
-        us = np.zeros(len(starts), np.int64)
-        ok = np.zeros(len(starts), bool)
-        lengths = np.zeros(len(starts), np.int64)
-        is_utc = mark == ord("Z")
-        forms: list[tuple[Positions, int, bool]] = [
-            (np.flatnonzero(is_offset), 0, True),
-            (np.flatnonzero(is_utc), 0, False),
-        ]
-        fractional = np.flatnonzero(mark == ord("."))
-        if len(fractional):
-            forms += self._fractional_forms(block, starts, fractional)
-        for rows, digits, offset in forms:
-            if len(rows):
-                us[rows], ok[rows] = self._of_form(block, starts[rows], digits, offset=offset, behind=behind)
-                lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
+    Returns
+    -------
+    us : int64 ndarray
+        Epoch microseconds, where ok.
+    ok : bool ndarray
+    lengths : int64 ndarray or int
+        Bytes of each timestamp with its offset, without a zone name, where ok.
+    """
+    looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
+    if ((looks == ord("+")) | (looks == ord("-"))).all():
+        # All rows are likely of one form; what is not has no offset there, and is not ok.
+        us, ok = _of_form(block, starts, 0, offset=True, behind=behind)
+        if ok.all():
+            return us, ok, 25
+        lengths = np.full(len(starts), 25)
+        rest = np.flatnonzero(~ok)
+        us[rest], ok[rest], lengths[rest] = _by_form(block, starts[rest], behind)
         return us, ok, lengths
-
-    @staticmethod
-    def _fractional_forms(block: Block, starts: Positions, rows: Positions) -> list[tuple[Positions, int, bool]]:
-        """Rows with a fraction, by its number of digits and by what follows it."""
-        begin = starts[rows] + 20
-        flags = not_digits(block.words[begin] ^ ZEROS)
-        digits = np.where(flags == 0, 8, byte_index(flags))
-        ninth = block.octets[begin + 8]
-        digits += (digits == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
-        mark = block.octets[begin + digits]
-        is_offset = (mark == ord("+")) | (mark == ord("-"))
-        forms = []
-        for count in range(1, _LONGEST_FRACTION + 1):
-            here = digits == count
-            if here.any():
-                forms.append((rows[here & is_offset], count, True))
-                forms.append((rows[here & (mark == ord("Z"))], count, False))
-        return forms
-
-    def _of_form(
-        self, block: Block, starts: Positions, digits: int, *, offset: bool, behind: bytes
-    ) -> tuple[Ints, Bools]:
-        """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
-        seconds, ok = clock_seconds(block.words[11:][starts])
-        mark_at = 20 + digits if digits else 19
-        us = self._midnights(block, starts, mark_at if offset else None)
-        ok &= us != _INVALID
-        if behind:
-            ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), behind)
-        us += seconds.view(np.int64) * SECOND_US
-        if digits:
-            fraction = block.words[20:][starts] ^ ZEROS
-            if digits < 8:
-                fraction &= np.uint64((1 << 8 * digits) - 1)
-            ok &= not_digits(fraction) == 0
-            # The digits behind the sixth are cut off.
-            us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
-        return us, ok
-
-    def _midnights(self, block: Block, starts: Positions, offset_at: int | None) -> Ints:
-        """The instant of each row's midnight in its own offset, run by run of equal dates and offsets."""
-        head = block.words[starts]  # YYYY-MM-
-        tail = block.words[3:][starts]  # Y-MM-DDT
-        changed = (head[1:] != head[:-1]) | (tail[1:] != tail[:-1])
-        if offset_at is None:
-            offsets = np.zeros(len(starts), np.uint64)
-        else:
-            offsets = block.words[offset_at:][starts] & _SIX_BYTES
-            changed |= offsets[1:] != offsets[:-1]
-        firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
-        midnights, _ = self.midnights(head[firsts], tail[firsts], offsets[firsts])
-        return np.repeat(midnights, np.diff(firsts, append=len(starts)))
-
-    def midnights(self, heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
-        """The instants of midnight of some dates in their offsets.
-
-        Parameters
-        ----------
-        heads, tails, offsets : uint64 ndarrays
-            The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
-
-        Returns
-        -------
-        us : int64 ndarray
-            Epoch microseconds, where ok.
-        ok : bool ndarray
-        """
-        keys = zip(heads.tolist(), tails.tolist(), offsets.tolist(), strict=True)
-        us = np.array([self._known.get(key) or self._learned(key) for key in keys], np.int64)
-        return us, us != _INVALID
-
-    def _learned(self, key: tuple[int, int, int]) -> int:
-        self._known[key] = _midnight_us(*key)
-        return self._known[key]
+    return _by_form(block, starts, behind)
 
 
+def _by_form(block: Block, starts: Positions, behind: bytes) -> tuple[Ints, Bools, Ints]:
+    """Timestamps of several forms: what stands behind the seconds tells them apart."""
+    mark = block.octets[starts + 19]
+    is_offset = (mark == ord("+")) | (mark == ord("-"))
+    us = np.zeros(len(starts), np.int64)
+    ok = np.zeros(len(starts), bool)
+    lengths = np.zeros(len(starts), np.int64)
+    is_utc = mark == ord("Z")
+    forms: list[tuple[Positions, int, bool]] = [
+        (np.flatnonzero(is_offset), 0, True),
+        (np.flatnonzero(is_utc), 0, False),
+    ]
+    fractional = np.flatnonzero(mark == ord("."))
+    if len(fractional):
+        forms += _fractional_forms(block, starts, fractional)
+    for rows, digits, offset in forms:
+        if len(rows):
+            us[rows], ok[rows] = _of_form(block, starts[rows], digits, offset=offset, behind=behind)
+            lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
+    return us, ok, lengths
+
+
+def _fractional_forms(block: Block, starts: Positions, rows: Positions) -> list[tuple[Positions, int, bool]]:
+    """Rows with a fraction, by its number of digits and by what follows it."""
+    begin = starts[rows] + 20
+    flags = not_digits(block.words[begin] ^ ZEROS)
+    digits = np.where(flags == 0, 8, byte_index(flags))
+    ninth = block.octets[begin + 8]
+    digits += (digits == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
+    mark = block.octets[begin + digits]
+    is_offset = (mark == ord("+")) | (mark == ord("-"))
+    forms = []
+    for count in range(1, _LONGEST_FRACTION + 1):
+        here = digits == count
+        if here.any():
+            forms.append((rows[here & is_offset], count, True))
+            forms.append((rows[here & (mark == ord("Z"))], count, False))
+    return forms
+
+
+def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, behind: bytes) -> tuple[Ints, Bools]:
+    """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
+    seconds, ok = clock_seconds(block.words[11:][starts])
+    mark_at = 20 + digits if digits else 19
+    offsets = block.words[mark_at:][starts] & _SIX_BYTES if offset else np.zeros(len(starts), np.uint64)
+    us, is_date = midnights(block.words[starts], block.words[3:][starts], offsets)
+    ok &= is_date
+    if behind:
+        ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), behind)
+    us += seconds.view(np.int64) * SECOND_US
+    if digits:
+        fraction = block.words[20:][starts] ^ ZEROS
+        if digits < 8:
+            fraction &= np.uint64((1 << 8 * digits) - 1)
+        ok &= not_digits(fraction) == 0
+        # The digits behind the sixth are cut off.
+        us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
+    return us, ok
+
+
+def midnights(heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
+    """The instants of midnight of dates in their offsets, looked up once for each run of equal ones.
+
+    Parameters
+    ----------
+    heads, tails, offsets : uint64 ndarrays
+        The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
+
+    Returns
+    -------
+    us : int64 ndarray
+        Epoch microseconds, where ok.
+    ok : bool ndarray
+    """
+    changed = np.ones(len(heads), bool)
+    changed[1:] = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1]) | (offsets[1:] != offsets[:-1])
+    firsts = np.flatnonzero(changed)
+    keys = zip(heads[firsts].tolist(), tails[firsts].tolist(), offsets[firsts].tolist(), strict=True)
+    us = np.array([_midnight_us(*key) for key in keys], np.int64)
+    us = np.repeat(us, np.diff(firsts, append=len(heads)))
+    return us, us != _INVALID
+
+
+@lru_cache(_MOST_DAYS)  # the answers for other points have the same days
 def _midnight_us(head: int, tail: int, offset: int) -> int:
     """Epoch microseconds of a date's midnight; the words are ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` or 0."""
     text = head.to_bytes(8, "little") + tail.to_bytes(8, "little")[5:]
@@ -220,4 +205,4 @@ def instant_us(value: Any, label: ZoneInfo) -> int | None:
     """Epoch microseconds of a DateTime labelled with the zone; None for anything else."""
     if not isinstance(value, datetime) or value.tzinfo is not label:
         return None
-    return (value - EPOCH) // MICROSECOND
+    return epoch_us(value)

@@ -11,7 +11,7 @@ import numpy as np
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
-from hsframe.codecs.histories.stamps import StampReader
+from hsframe.codecs.histories.stamps import read_stamps
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -92,11 +92,11 @@ class ZincRows(RowShape):
 
     # ---- cells
 
-    def split(self, block: Block, starts: Positions, nexts: Positions, stamps: StampReader) -> SplitRows:
+    def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
         behind = self.keys[0].hole
         assert behind is not None
-        times, ok, lengths = stamps.read(block, starts, behind.behind + b",")
+        times, ok, lengths = read_stamps(block, starts, behind.behind + b",")
         first = starts + lengths + (len(behind.behind) + 1)
         stops = nexts - 1
         if self.width == 1:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hsframe.codecs.histories.byte_words import PAD, Block, byte_index, eight_digits, equal_bytes, zero_bytes
 from hsframe.codecs.histories.numbers import ends_of, read_numbers
-from hsframe.codecs.histories.stamps import StampReader
+from hsframe.codecs.histories.stamps import read_stamps
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -87,7 +87,7 @@ stamps = st.builds(
 @given(st.lists(stamps, min_size=1, max_size=40), st.sampled_from([b",", b" New_York,", b'","tz":"UTC"}']))
 def test_stamps_are_what_fromisoformat_makes_of_them(texts: list[str], gap: bytes) -> None:
     block, starts, _ = placed([text.encode() for text in texts], gap)
-    times, ok, lengths = StampReader().read(block, starts)
+    times, ok, lengths = read_stamps(block, starts)
     for text, us, good, length in zip(
         texts, times.tolist(), ok.tolist(), np.broadcast_to(lengths, len(texts)).tolist(), strict=True
     ):
@@ -102,7 +102,7 @@ def test_stamps_are_what_fromisoformat_makes_of_them(texts: list[str], gap: byte
 def test_plain_stamps_are_always_read(when: datetime, offset: str) -> None:
     texts = [when.isoformat() + offset, when.isoformat(timespec="seconds") + offset]
     block, starts, _ = placed([text.encode() for text in texts], b",")
-    times, ok, _ = StampReader().read(block, starts)
+    times, ok, _ = read_stamps(block, starts)
     epoch = datetime.fromisoformat("1970-01-01T00:00:00Z")
     assert ok.all()
     expected = [(datetime.fromisoformat(text) - epoch) // timedelta(microseconds=1) for text in texts]
@@ -120,7 +120,7 @@ def test_plain_stamps_are_always_read(when: datetime, offset: str) -> None:
 )
 def test_stamps_that_are_none_are_not_read(text: str) -> None:
     block, starts, _ = placed([text.encode(), b"2021-01-01T00:00:00Z"], b" UTC,")
-    _, ok, _ = StampReader().read(block, starts)
+    _, ok, _ = read_stamps(block, starts)
     assert ok.tolist() == [False, True]
 
 
@@ -130,7 +130,7 @@ def test_every_byte_behind_a_stamp_counts(stamp: str, at: int) -> None:
     wrong = bytearray(b" New_York,")
     wrong[at] ^= 1
     block, starts, _ = placed([stamp.encode() + b" New_York,", stamp.encode() + bytes(wrong)], b"1\n")
-    _, ok, _ = StampReader().read(block, starts, b" New_York,")
+    _, ok, _ = read_stamps(block, starts, b" New_York,")
     assert ok.tolist() == [True, False]
 
 

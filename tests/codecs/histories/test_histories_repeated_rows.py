@@ -12,10 +12,10 @@ import pytest
 
 from hsframe.codecs import decode_exact
 from hsframe.codecs.histories import decode as decode_module
+from hsframe.codecs.histories import stamps
 from hsframe.codecs.histories.byte_words import Block
 from hsframe.codecs.histories.decode import try_decode
 from hsframe.codecs.histories.repeated_rows import RepeatedRows
-from hsframe.codecs.histories.stamps import StampReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -144,13 +144,13 @@ def test_rows_of_another_form_are_not_looked_up_as_dates(monkeypatch: pytest.Mon
     rows = rows_of("zinc", 200, unit="kW")
     rows[100:] = [row.replace(":00-", f":00.{number:03d}-") for number, row in enumerate(rows[100:])]
     asked: list[int] = []
-    plain = StampReader.midnights
+    plain = stamps._midnight_us
 
-    def spied(self: StampReader, *words: Any) -> Any:
-        asked.extend(words[2].tolist())
-        return plain(self, *words)
+    def spied(*words: int) -> int:
+        asked.append(words[2])
+        return plain(*words)
 
-    monkeypatch.setattr(StampReader, "midnights", spied)
+    monkeypatch.setattr(stamps, "_midnight_us", spied)
     monkeypatch.setattr(decode_module, "BLOCK_BYTES", 900)
     body = body_of("zinc", rows)
     assert try_decode(body, "zinc") == decode_exact(body, "zinc")
@@ -196,7 +196,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(RepeatedRows, "read_wide", spied)
     monkeypatch.setattr(decode_module, "BLOCK_BYTES", 2000)
-    monkeypatch.setattr("hsframe.codecs.histories.repeated_rows._CELLS", 12)
+    monkeypatch.setattr("hsframe.codecs.histories.repeated_rows.CACHED_CELLS", 12)
     monkeypatch.setattr("hsframe.codecs.histories.buffers._WIDE_BLOCKS", 1)
     return counts
 
