@@ -126,13 +126,15 @@ def _port(text: str) -> int:
 
 
 def _connection() -> argparse.ArgumentParser:
+    from hsframe.codecs.formats import CALL_FORMATS
+
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
     parser.add_argument("--user", help="else HSFRAME_USER")
     parser.add_argument(
         "--password", help="everybody on this machine can see it; else HSFRAME_PASSWORD, or it is asked for"
     )
-    parser.add_argument("--format", default="zinc", choices=("zinc", "json", "json3"), help="the wire format")
+    parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one request; 30 by default")
     return parser
 

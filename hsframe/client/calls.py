@@ -25,7 +25,8 @@ from hsframe.client.decoding import Decoder
 from hsframe.client.logins import Logins
 from hsframe.client.request_log import LoggedRequest, logged
 from hsframe.client.transport import Transport
-from hsframe.codecs import encode, mime_of
+from hsframe.codecs import encode
+from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 from hsframe.client.base import AnswerT
 from hsframe.client.calls import Calls
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
 from hsframe.client.transport import Transport, is_loopback, split_user
-from hsframe.codecs import mime_of, short_of
+from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.protocol import request_grids
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 Args: TypeAlias = Mapping[str, object] | Grid | None
-_FORMATS: Final = ("zinc", "json", "json4", "json3")
 
 
 class _Settings(TypedDict, total=False):
@@ -248,7 +247,6 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
 
 
 def _mime_of(format: str) -> str:
-    short = short_of(format)
-    if short not in _FORMATS:
-        raise MetadataError(f"format must be one of {', '.join(_FORMATS)}; got {format!r}")
-    return mime_of(short)
+    if short_of(format) not in CALL_FORMATS:
+        raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}; got {format!r}")
+    return mime_of(format)

@@ -6,7 +6,8 @@ import asyncio
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
-from hsframe.codecs import decode, short_of
+from hsframe.codecs import decode
+from hsframe.codecs.formats import format_named, formats_by_start, short_of
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.protocol.dialects import Dialect
@@ -100,15 +101,11 @@ class Decoder:
 
         Servers' Content-Types come last: some call either version of JSON ``application/json``, some call all text.
         """
-        start = _start(body)
-        if start.startswith(b"ver:"):
-            return "zinc"
-        if start.startswith((b"{", b"[")):
-            for mime in (self._mime, content_type):
-                if (short := short_of(mime)) in ("json3", "json4"):
-                    return short
-            return "json4"
-        return short_of(self._mime) or self._mime
+        possible = formats_by_start(body)
+        for mime in (self._mime, content_type):
+            if (short := short_of(mime)) in possible:
+                return short
+        return possible[0] if possible else format_named(self._mime).short
 
 
 def _start(body: bytes) -> bytes:

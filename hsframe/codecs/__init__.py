@@ -1,6 +1,7 @@
 """Bytes to Grid and back: Zinc, JSON of both versions, Trio, CSV (standard: chapters Zinc, Json, Trio, Csv).
 
-:mod:`hsframe.codecs.exact` is the law; a history or many records go a quicker way that gives the same.
+:mod:`hsframe.codecs.formats` is the table of the formats, and :mod:`hsframe.codecs.exact` the reference: a history or
+many records are read faster, with the same result.
 """
 
 from __future__ import annotations
@@ -8,36 +9,24 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from hsframe.codecs.exact import (
-    SHORT_NAMES,
-    NeedsExactParserError,
-    decode_exact,
-    encode_exact,
-    known_short,
-    mime_of,
-    short_of,
-)
+from hsframe.codecs.exact import decode_exact, encode_exact
+from hsframe.codecs.formats import format_named
 from hsframe.columns import TimeColumn
 from hsframe.grid import Grid
 
-__all__ = [
-    "SHORT_NAMES",
-    "NeedsExactParserError",
-    "decode",
-    "decode_exact",
-    "encode",
-    "encode_exact",
-    "mime_of",
-    "short_of",
-]
+__all__ = ["decode", "decode_exact", "encode", "encode_exact"]
 
 # A history of fewer bytes is read before pyarrow has loaded; records of fewer bytes before their columns are set up.
 _WORTH_COLUMNS: Final = 4096
 _WORTH_RECORDS: Final = 200_000
 
-# A history's first column is ts.
-_ZINC_HISTORY: Final = re.compile(rb"[^\n]*\n[ \t]*ts[ \t,]")
+# The formats that are read by columns too, and what the beginning of a history in them holds: its first column is ts.
 _JSON_HISTORY: Final = re.compile(rb'"name"\s*:\s*"ts"')
+_HISTORY: Final = {
+    "zinc": re.compile(rb"\A[^\n]*\n[ \t]*ts[ \t,]"),
+    "json4": _JSON_HISTORY,
+    "json3": _JSON_HISTORY,
+}
 _LOOK_BYTES: Final = 65_536
 
 
@@ -67,24 +56,18 @@ def decode(body: bytes | str, mime: str) -> Grid:
     >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
     Ref('a')
     """
-    short = known_short(mime)
+    short = format_named(mime).short
     grid = None
-    if isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS and _may_be_history(body, short):
-        from hsframe.codecs.histories import try_decode
+    if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:
+        if _HISTORY[short].search(body, 0, _LOOK_BYTES):
+            from hsframe.codecs.histories import try_decode
 
-        grid = try_decode(body, short)
-    elif isinstance(body, bytes) and len(body) >= _WORTH_RECORDS and short in ("zinc", "json4", "json3"):
-        from hsframe.codecs.entities import try_records
+            grid = try_decode(body, short)
+        elif len(body) >= _WORTH_RECORDS:
+            from hsframe.codecs.entities import try_records
 
-        grid = try_records(body, short)
+            grid = try_records(body, short)
     return decode_exact(body, short) if grid is None else grid
-
-
-def _may_be_history(body: bytes, short: str) -> bool:
-    """Whether a look at the columns is worth loading Arrow: other answers never come here."""
-    if short == "zinc":
-        return _ZINC_HISTORY.match(body) is not None
-    return short != "trio" and _JSON_HISTORY.search(body, 0, _LOOK_BYTES) is not None
 
 
 def encode(grid: Grid, mime: str) -> bytes:
@@ -111,9 +94,9 @@ def encode(grid: Grid, mime: str) -> bytes:
     >>> encode(Grid({}, ["n"], [[1, 2]]), "zinc")
     b'ver:"3.0"\nn\n1\n2\n'
     """
-    short = known_short(mime)
+    short = format_named(mime).short
     if short in ("zinc", "json4") and grid.columns and isinstance(grid.columns[0], TimeColumn):
         from hsframe.codecs.histories import encode_history
 
         return encode_history(grid, short)
-    return encode_exact(grid, mime)
+    return encode_exact(grid, short)

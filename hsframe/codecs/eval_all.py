@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from hsframe.codecs import decode, short_of
+from hsframe.codecs import decode
+from hsframe.codecs.formats import format_named, has_kinds
 from hsframe.grid import Grid
 
 __all__ = ["decode_all"]
@@ -39,7 +40,7 @@ def decode_all(body: bytes, mime: str) -> list[Grid]:
     >>> [grid[0]["val"] for grid in grids]
     [Number(1), 'x']
     """
-    short = short_of(mime)
+    short = format_named(mime).short
     if short == "zinc":
         return [decode(piece, mime) for piece in _zinc_pieces(body)]
     if short in ("json4", "json3") and body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
@@ -66,7 +67,6 @@ def _zinc_pieces(body: bytes) -> list[bytes]:
 def _json_grids(body: bytes) -> list[Grid]:
     from hsframe.codecs.json3 import Json3
     from hsframe.codecs.json4 import Json4
-    from hsframe.codecs.json_common import has_kinds
 
     codec = Json4() if has_kinds(body) else Json3()
     return [codec.grid_from(item) for item in codec.load(body)]

@@ -19,7 +19,7 @@ from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, Number
 
-__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "has_kinds", "load_json", "plain_number"]
+__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "load_json", "plain_number"]
 
 #: Beyond this many different texts remembering them would only cost memory.
 REMEMBERED: Final = 100_000
@@ -322,14 +322,6 @@ def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text
     if value is None:
         raise Misfit("no date or time", f"a text like {example}", text).at(text_at)
     return value
-
-
-def has_kinds(body: bytes | str) -> bool:
-    """Whether a JSON text has a key ``_kind``, which only version 4 has; every grid of version 4 has it.
-
-    A quote within a string is escaped, so this is no part of a text.
-    """
-    return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
 
 
 def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.codecs import decode
+from hsframe.codecs.formats import formats_by_start, has_kinds
 from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 
     from hsframe.client import Client
 
-__all__ = ["FORMATS", "Answer", "Examination", "Finding", "Sample", "Seen", "brief"]
+__all__ = ["Answer", "Examination", "Finding", "Sample", "Seen", "brief"]
 
 Answer = tuple[str, str]
 """What was found, and what to do about it."""
-
-#: Short names of the formats that answers are read in, and what people call them.
-FORMATS: Final[Mapping[str, str]] = {"zinc": "Zinc", "json4": "JSON v4", "json3": "JSON v3"}
 
 _BRIEF_CHARS: Final = 160
 
@@ -54,12 +52,13 @@ class Seen:
         return 0 if self.answer is None else self.answer.status
 
     @property
-    def format(self) -> str:
-        """The short name of the format that the body is in, as it looks."""
-        body = b"" if self.answer is None else self.answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if body.startswith(b"ver:"):
-            return "zinc"
-        return "json4" if b'"_kind"' in body else "json3"
+    def format(self) -> str | None:
+        """The short name of the format that the body looks to be in; None where it looks like none of ours."""
+        body = b"" if self.answer is None else self.answer.body
+        possible = formats_by_start(body)
+        if "json4" in possible:
+            return "json4" if has_kinds(body) else "json3"
+        return possible[0] if possible else None
 
     def rows(self) -> Grid:
         """The grid; where there is none, the error is raised."""

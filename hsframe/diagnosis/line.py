@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from hsframe.diagnosis.examination import FORMATS, Answer, Examination, Finding, brief
+from hsframe.codecs.formats import FORMATS
+from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
@@ -149,7 +150,7 @@ def _op_name(row: Any) -> str:
 async def formats(x: Examination) -> Answer:
     """Ask in each format, in a body of the same format; where that is not read, in a body of Zinc."""
     words, usable, refused = [], [], []
-    for short, name in FORMATS.items():
+    for short, name in ((known.short, known.title) for known in FORMATS.values() if known.carries_calls):
         seen = await x.ask("read", read_request("point", 1), accept=short, body=short)
         if seen.status == 415 and short != "zinc":
             refused.append(name)
@@ -157,7 +158,8 @@ async def formats(x: Examination) -> Answer:
         if seen.error is not None and seen.status != 404:  # WideSky's way to say that nothing was found
             words.append(f"{name}: {brief(seen.error)}")
         elif seen.error is None and seen.format != short:
-            words.append(f"{name}: no, answered in {FORMATS[seen.format]}")
+            found = "an unknown format" if seen.format is None else FORMATS[seen.format].title
+            words.append(f"{name}: no, answered in {found}")
         else:
             words.append(f"{name}: yes")
             usable.append(name)

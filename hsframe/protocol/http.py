@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from hsframe.codecs.formats import starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
 
 __all__ = [
@@ -98,9 +99,7 @@ class HttpAnswer:
 
 def looks_like_grid(answer: HttpAnswer) -> bool:
     """Whether the body begins as a grid does, in any format that this package reads an error from."""
-    return answer.start.startswith(b"ver:") or (
-        answer.start.startswith(b"{") and re.search(rb'"(_kind|meta|cols|rows)"', answer.start) is not None
-    )
+    return starts_like_grid(answer.body)
 
 
 def is_html(answer: HttpAnswer) -> bool:

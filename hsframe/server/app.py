@@ -17,6 +17,7 @@ from typing import Any, Final, Unpack
 from aiohttp import web
 
 from hsframe.codecs import decode, encode
+from hsframe.codecs.formats import FORMATS
 from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
@@ -24,7 +25,7 @@ from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.login import Granted, LoggedIn, LoginOptions, Logins
-from hsframe.server.negotiate import Format, accepts_gzip, answer_format, request_format
+from hsframe.server.negotiate import MediaFormat, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import settle
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
@@ -107,7 +108,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid, Format]:
+async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid, MediaFormat]:
     """Everything from the method to the op; gives the answer's grid and format."""
     state = request.app[STATE]
     if request.method not in ("GET", "POST"):
@@ -147,14 +148,14 @@ def _admit(request: web.Request) -> LoggedIn | web.Response:
     return web.Response(headers={"Authentication-Info": admitted.info}) if isinstance(admitted, Granted) else admitted
 
 
-def _chosen(request: web.Request) -> Format:
+def _chosen(request: web.Request) -> MediaFormat:
     accept = request.headers.get("Accept")
     chosen = answer_format(accept)
     if chosen is None:
         raise HttpRefusal(
             406,
-            f"nothing in 'Accept: {accept}' is spoken here; the formats: text/zinc, application/json, "
-            "application/vnd.haystack+json;version=3 or 4, text/trio, text/csv",
+            f"nothing in 'Accept: {accept}' is spoken here; the formats: application/json, "
+            f"{', '.join(known.mime for known in FORMATS.values())}",
         )
     return chosen
 
@@ -186,7 +187,7 @@ def _argument(text: str) -> Any:
         return text
 
 
-async def _response(request: web.Request, grid: Grid, chosen: Format) -> web.Response:
+async def _response(request: web.Request, grid: Grid, chosen: MediaFormat) -> web.Response:
     try:
         body = encode(grid, chosen.short)
     except CodecError as error:

@@ -1,6 +1,6 @@
 """Which format the answer has, and which the request: Accept, Content-Type, Accept-Encoding.
 
-Formats are named by their short names, as :mod:`hsframe.codecs` has them.
+Formats are named by their short names, as :mod:`hsframe.codecs.formats` has them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Format", "accepts_gzip", "answer_format", "media", "request_format"]
+from hsframe.codecs.formats import FORMATS, mime_of, short_of
 
-_VND: Final = "application/vnd.haystack+json"
-_TEXTS: Final = {"text/zinc": "zinc", "text/plain": "zinc", "text/trio": "trio", "text/csv": "csv"}
+__all__ = ["MediaFormat", "accepts_gzip", "answer_format", "media", "request_format"]
+
 _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
 
 
 @dataclass(frozen=True)
-class Format:
+class MediaFormat:
     """A format and the MIME type that it goes by in one exchange."""
 
     short: str
@@ -31,21 +31,19 @@ def media(text: str) -> tuple[str, dict[str, str]]:
     return kind.strip(), {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
-def _format(kind: str, params: dict[str, str]) -> Format | None:
+def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
     """What one media type means; None where this server does not speak it."""
     if params.get("charset", "utf-8") not in ("utf-8", "utf8"):
         return None
     if kind in _WILDCARDS:
         kind, params = _WILDCARDS[kind], {}
-    if kind in ("application/json", _VND):
-        version = params.get("version", "4")
-        mime = f"{_VND};version={version}" if kind == _VND else kind
-        return Format(f"json{version}", mime) if version in ("3", "4") else None
-    short = _TEXTS.get(kind)
-    return None if short is None else Format(short, f"{kind}; charset=utf-8")
+    short = short_of(f"{kind};version={params.get('version', '')}") if "/" in kind else None
+    if short is None or kind == "application/json":
+        return None if short is None else MediaFormat(short, kind)
+    return MediaFormat(short, f"{kind}; charset=utf-8" if kind.startswith("text/") else mime_of(short))
 
 
-def answer_format(accept: str | None) -> Format | None:
+def answer_format(accept: str | None) -> MediaFormat | None:
     """The format that suits an Accept header best; without one, Zinc. None where nothing does (HTTP 406).
 
     A quality that is not a number counts as 1; of equal qualities a named type goes before a wildcard, then the first.
@@ -64,7 +62,7 @@ def request_format(content_type: str | None) -> str | None:
     """The short name of the format of a request body; None where it is not read here (HTTP 415)."""
     kind, params = media(content_type or "")
     found = None if "*" in kind else _format(kind, params)
-    return None if found is None or found.short == "csv" else found.short
+    return None if found is None or FORMATS[found.short].read is None else found.short
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.codecs import SHORT_NAMES, decode, decode_exact, encode, mime_of, short_of
+from hsframe.codecs import decode, decode_exact, encode
+from hsframe.codecs.formats import FORMATS, formats_by_start, mime_of, short_of
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.positions import MAX_DEPTH
@@ -340,11 +341,13 @@ def test_a_uri_never_breaks_out_of_its_quotes() -> None:
 
 
 def test_formats_and_their_names() -> None:
-    for short in SHORT_NAMES:
+    for short in FORMATS:
         assert short_of(short) == short_of(mime_of(short)) == short
     assert mime_of("json") == mime_of("json4")
     assert short_of("text/html") is None
     assert short_of("application/json;version=9") is None
+    assert formats_by_start(b"\xef\xbb\xbf\n[") == ["json4", "json3"]
+    assert formats_by_start(b"") == formats_by_start(b"a,b\n1,2\n") == []
     with pytest.raises(CodecError, match="'text/html'"):
         decode("<html>", "text/html")
     with pytest.raises(CodecError, match="application/pdf"):

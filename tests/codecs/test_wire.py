@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from hsframe.codecs import decode, decode_exact, encode, short_of
+from hsframe.codecs import decode, decode_exact, encode
+from hsframe.codecs.formats import short_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, Number, Ref, XStr, same
 from hsframe.zones import zone

@@ -17,10 +17,10 @@ from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
 from hsframe.codecs.entities.typed_columns import JsonCellReader
 from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import has_kinds
 from hsframe.codecs.histories.decode import head_length
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.json_common import has_kinds
 from hsframe.codecs.zinc import cells_from_zinc, decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -52,7 +52,7 @@ def try_records(body: bytes, short: str) -> Grid | None:
         begin = head_length(body, short)
         if begin == 0:
             return None
-        head, cells = _zinc(body, begin) if short == "zinc" else _json(body, begin)
+        head, cells = _READERS[short](body, begin)
         return Grid(head.meta, head.cols, cells.columns())
     except (NeedsExactParserError, CodecError):
         return None
@@ -93,3 +93,6 @@ def _is_utf8(body: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+_READERS: Final = {"zinc": _zinc, "json4": _json, "json3": _json}

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from hsframe.codecs.formats import FORMATS
 from hsframe.errors import HsFrameError
 from hsframe.filters import parse
 from hsframe.grid import Grid
@@ -18,15 +19,8 @@ from hsframe.zones import zone
 
 __all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
 
-# MIME type, whether it is read, name, file extension, title. CSV loses kinds, so it is only written.
-_FORMATS: Final = (
-    ("text/zinc", True, "zinc", "zinc", "Zinc"),
-    ("application/json", True, "json", "json", "Haystack JSON, version 4 (Hayson)"),
-    ("application/vnd.haystack+json;version=4", True, "json4", "json", "Haystack JSON, version 4 (Hayson)"),
-    ("application/vnd.haystack+json;version=3", True, "json3", "json", "Haystack JSON, version 3"),
-    ("text/trio", True, "trio", "trio", "Trio"),
-    ("text/csv", False, "csv", "csv", "Comma-separated values"),
-)
+# The formats by the MIME types that clients ask for. Version 4 of JSON has two.
+_FORMATS: Final = {known.mime: known for known in FORMATS.values()} | {"application/json": FORMATS["json4"]}
 _LIB: Final = Symbol("lib:ph")
 _DEFS: Final = (
     ("marker", "marker", "A tag that says a fact by being there"),
@@ -86,7 +80,9 @@ def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
 
 def formats(call: Call) -> Grid:
     """A row a format: MIME type, whether it is read and written (Haystack 3)."""
-    rows = [{"mime": mime, "receive": MARKER if read else None, "send": MARKER} for mime, read, *_ in _FORMATS]
+    rows = [
+        {"mime": mime, "receive": MARKER if known.read else None, "send": MARKER} for mime, known in _FORMATS.items()
+    ]
     return Grid.from_rows(None, ["mime", "receive", "send"], rows)
 
 
@@ -112,16 +108,16 @@ def filetypes(call: Call) -> Grid:
     """A row a format, as definitions."""
     rows = [
         {
-            "def": Symbol(f"filetype:{name}"),
-            "dis": title,
-            "doc": title,
+            "def": Symbol(f"filetype:{'json' if known.short == 'json4' else known.short}"),
+            "dis": known.title,
+            "doc": known.title,
             "is": [Symbol("filetype")],
             "lib": _LIB,
-            "fileExt": extension,
+            "fileExt": known.extension,
             "mime": mime,
         }
-        for mime, _, name, extension, title in _FORMATS
-        if name != "json4"
+        for mime, known in _FORMATS.items()
+        if mime != FORMATS["json4"].mime
     ]
     return _selected(call, rows)
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.codecs import NeedsExactParserError, decode, decode_exact, encode, encode_exact
+from hsframe.codecs import decode, decode_exact, encode, encode_exact
 from hsframe.codecs.entities import try_records
 from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
 from hsframe.codecs.entities.column_names import ColumnNames
+from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD
 from hsframe.codecs.json4 import Json4
 from hsframe.columns import CodedColumn, LazyColumn, RefColumn, TagColumn

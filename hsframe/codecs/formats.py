@@ -1,0 +1,257 @@
+"""The table of the wire formats: their names, how a body in one begins, its exact reader and writer.
+
+A new format is a row of :data:`FORMATS`. The modules of the formats load on first use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hsframe.errors import CodecError
+
+if TYPE_CHECKING:
+    from hsframe.grid import Grid
+
+__all__ = [
+    "CALL_FORMATS",
+    "FORMATS",
+    "Format",
+    "format_named",
+    "formats_by_start",
+    "has_kinds",
+    "mime_of",
+    "short_of",
+    "starts_like_grid",
+]
+
+_LOOK_BYTES: Final = 200
+_JSON_GRID: Final = re.compile(rb'\{.*"(?:_kind|meta|cols|rows)"', re.DOTALL)
+_JSON_NAMES: Final = ("json", "application/json", "application/vnd.haystack+json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A wire format.
+
+    Parameters
+    ----------
+    short : str
+        Its name in this package.
+    mime : str
+        The MIME type to ask a server for.
+    title : str
+        What people call it.
+    extension : str
+        Of the name of a file, without the dot.
+    write : callable
+        The exact writer.
+    read : callable, optional
+        The exact reader; None: the format does not keep the kinds of values, so it is only written.
+    other_mimes : tuple of str
+        Further MIME types that servers use for it.
+    carries_calls : bool
+        Whether a client may send its requests, and ask for the answers, in this format.
+    starts : tuple of bytes
+        The first bytes of a body, one of these; empty: the format is not recognized by them.
+    grid_start : pattern, optional
+        What the first 200 bytes of a grid match.
+    """
+
+    short: str
+    mime: str
+    title: str
+    extension: str
+    write: Callable[[Grid], bytes]
+    read: Callable[[bytes | str], Grid] | None = None
+    other_mimes: tuple[str, ...] = ()
+    carries_calls: bool = False
+    starts: tuple[bytes, ...] = ()
+    grid_start: re.Pattern[bytes] | None = None
+
+
+def has_kinds(body: bytes | str) -> bool:
+    """Whether a JSON text has a key ``_kind``, which only version 4 has; every grid of version 4 has it.
+
+    A quote within a string is escaped, so this is no part of a text.
+    """
+    return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
+
+
+def _read_zinc(body: bytes | str) -> Grid:
+    from hsframe.codecs.zinc import decode_zinc
+
+    return decode_zinc(body)
+
+
+def _write_zinc(grid: Grid) -> bytes:
+    from hsframe.codecs.zinc_write import encode_zinc
+
+    return encode_zinc(grid)
+
+
+def _read_json(body: bytes | str, asked: int) -> Grid:
+    from hsframe.codecs.json3 import Json3
+    from hsframe.codecs.json4 import Json4
+
+    # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. A bare dict may be
+    # of either version, and is read as the one that was asked for.
+    if has_kinds(body):
+        return Json4().decode(body)
+    codec = Json4() if asked == 4 else Json3()
+    value = codec.load(body)
+    bare = isinstance(value, dict) and "cols" not in value
+    return (codec if bare else Json3()).grid_from(value)
+
+
+def _write_json4(grid: Grid) -> bytes:
+    from hsframe.codecs.json4 import Json4
+
+    return Json4().encode(grid)
+
+
+def _write_json3(grid: Grid) -> bytes:
+    from hsframe.codecs.json3 import Json3
+
+    return Json3().encode(grid)
+
+
+def _read_trio(body: bytes | str) -> Grid:
+    from hsframe.codecs.trio import decode_trio
+
+    return decode_trio(body)
+
+
+def _write_trio(grid: Grid) -> bytes:
+    from hsframe.codecs.trio import encode_trio
+
+    return encode_trio(grid)
+
+
+def _write_csv(grid: Grid) -> bytes:
+    from hsframe.codecs.csv import encode_csv
+
+    return encode_csv(grid)
+
+
+_ROWS: Final = (
+    Format(
+        short="zinc",
+        mime="text/zinc",
+        title="Zinc",
+        extension="zinc",
+        read=_read_zinc,
+        write=_write_zinc,
+        # Old servers send it as plain text.
+        other_mimes=("application/vnd.haystack+zinc", "text/plain"),
+        carries_calls=True,
+        starts=(b"ver:",),
+        grid_start=re.compile(b"ver:"),
+    ),
+    Format(
+        short="json4",
+        mime="application/vnd.haystack+json;version=4",
+        title="JSON v4",
+        extension="json",
+        read=lambda body: _read_json(body, 4),
+        write=_write_json4,
+        carries_calls=True,
+        starts=(b"{", b"["),
+        grid_start=_JSON_GRID,
+    ),
+    Format(
+        short="json3",
+        mime="application/vnd.haystack+json;version=3",
+        title="JSON v3",
+        extension="json",
+        read=lambda body: _read_json(body, 3),
+        write=_write_json3,
+        carries_calls=True,
+        starts=(b"{", b"["),
+        grid_start=_JSON_GRID,
+    ),
+    Format(short="trio", mime="text/trio", title="Trio", extension="trio", read=_read_trio, write=_write_trio),
+    Format(short="csv", mime="text/csv", title="CSV", extension="csv", write=_write_csv),
+)
+
+#: The formats by their short names.
+FORMATS: Final[Mapping[str, Format]] = {row.short: row for row in _ROWS}
+
+#: The names of the formats that carry requests and answers; ``json`` is another name of ``json4``.
+CALL_FORMATS: Final = (*(row.short for row in _ROWS if row.carries_calls), "json")
+
+_SHORTS: Final = {mime: row.short for row in _ROWS for mime in (row.short, row.mime, *row.other_mimes)}
+
+
+def short_of(mime: str) -> str | None:
+    """The short name of a MIME type, with or without parameters; None for one that is not a format of Haystack.
+
+    Parameters
+    ----------
+    mime : str
+        In any case. ``application/json`` is version 4, as the standard has it; ``text/plain`` is Zinc, as old servers
+        send it. A short name gives itself.
+
+    Examples
+    --------
+    >>> short_of("text/zinc; charset=utf-8"), short_of("application/vnd.haystack+json; version=3")
+    ('zinc', 'json3')
+    """
+    name, *parameters = (part.strip() for part in mime.lower().split(";"))
+    if name not in _JSON_NAMES:
+        return _SHORTS.get(name)
+    values = dict(part.replace(" ", "").replace('"', "").partition("=")[::2] for part in parameters)
+    version = values.get("version") or values.get("v") or "4"
+    return _SHORTS.get(f"json{version.removesuffix('.0')}")
+
+
+def format_named(name: str) -> Format:
+    """The format of a short name or a MIME type.
+
+    Raises
+    ------
+    CodecError
+        No such format; the message lists them.
+    """
+    short = short_of(name)
+    if short is None:
+        mimes = ", ".join(row.mime for row in _ROWS)
+        raise CodecError(
+            f"{name!r} is not a format of Haystack", expected=f"one of {', '.join(FORMATS)}, or a MIME type: {mimes}"
+        )
+    return FORMATS[short]
+
+
+def mime_of(name: str) -> str:
+    """The MIME type to ask a server for; raises as :func:`format_named`.
+
+    Examples
+    --------
+    >>> mime_of("json3")
+    'application/vnd.haystack+json;version=3'
+    """
+    return format_named(name).mime
+
+
+def formats_by_start(body: bytes) -> list[str]:
+    """The short names of the formats that a body may be in, by its first bytes; both versions of JSON begin alike.
+
+    Examples
+    --------
+    >>> formats_by_start(b'ver:"3.0"'), formats_by_start(b' {"meta"'), formats_by_start(b"<html>")
+    (['zinc'], ['json4', 'json3'], [])
+    """
+    start = _start(body)
+    return [row.short for row in _ROWS if start.startswith(row.starts)]
+
+
+def starts_like_grid(body: bytes) -> bool:
+    """Whether a body begins as a grid does, in a format that is recognized by its first bytes."""
+    start = _start(body)
+    return any(row.grid_start is not None and row.grid_start.match(start) for row in _ROWS)
+
+
+def _start(body: bytes) -> bytes:
+    return body[:_LOOK_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
