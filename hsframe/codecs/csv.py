@@ -1,6 +1,6 @@
 """CSV: Grid to a table for spreadsheets (standard: chapter Csv). It keeps no kinds and is never read.
 
-Cells as the standard has them: a marker is a check mark, a ref is ``@id Name``, a Bool is ``true`` or ``false``, a Str,
+Cells as in the standard: a marker is a check mark, a ref is ``@id Name``, a Bool is ``true`` or ``false``, a Str,
 a Uri and a Symbol are their text, everything else is its Zinc text. The head holds display names.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from hsframe.codecs.writing import to_bytes
+from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc_write import write_value
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Bin, Marker, Ref, Symbol, Uri

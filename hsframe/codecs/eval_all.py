@@ -21,7 +21,7 @@ def decode_all(body: bytes, mime: str) -> list[Grid]:
     Parameters
     ----------
     body : bytes
-        In UTF-8. Zinc grids are parted by empty lines; in JSON a list holds the grids. A lone grid is a list of one.
+        In UTF-8. Zinc grids are separated by empty lines; in JSON a list holds the grids. A lone grid is a list of one.
     mime : str
         As for :func:`hsframe.codecs.decode`.
 

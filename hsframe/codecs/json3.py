@@ -1,6 +1,6 @@
 """JSON version 3 (standard: chapter Json, the older of the two).
 
-A value that JSON does not have is a string with a type code in front: ``n:72.5 °F``, ``r:id Name``, ``m:``.
+A value that JSON does not have is a string that starts with a type code: ``n:72.5 °F``, ``r:id Name``, ``m:``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value
-from hsframe.codecs.writing import coord_texts, datetime_text, number_text, time_text
+from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
@@ -27,7 +27,7 @@ class _Texts(dict[str | None, Any]):
 
     def __missing__(self, text: str) -> Any:
         if text.__class__ is not str:
-            raise TypeError("this cell is no text")
+            raise TypeError("this cell is not a text")
         value = _read_text(text)
         if len(self) < REMEMBERED:
             self[text] = value
@@ -38,14 +38,14 @@ def _read_text(text: str) -> Any:
     if text[1:2] != ":":
         return text
     read = _BY_CODE.get(text[0])
-    # "C:\\Temp": no code is called so, and a server that forgot the "s:" meant the text.
+    # "C:\\Temp": there is no such code; the server left out the "s:".
     return text if read is None else read(text[2:])
 
 
 def _no_more(value: Any) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         if text:
-            raise Misfit("there is text behind a code that has none", 'the code alone, or "s:" before a text', text)
+            raise Misfit("there is text after a code that takes none", 'the code alone, or "s:" before a text', text)
         return value
 
     return read
@@ -56,7 +56,7 @@ def _read_number(text: str) -> Number:
     if decimal in ("INF", "-INF", "NaN"):
         return Number(float(decimal))
     if decimal_of(decimal) is None:
-        raise Misfit("no number", 'a text like "n:72.5 °F"', text)
+        raise Misfit("not a number", 'a text like "n:72.5 °F"', text)
     return number_of(decimal, unit or None)
 
 
@@ -75,14 +75,14 @@ def _read_datetime(text: str) -> datetime:
 def _read_coord(text: str) -> Coord:
     match = _COORD.fullmatch(text)
     if match is None or decimal_of(match[1]) is None or decimal_of(match[2]) is None:
-        raise Misfit("no coordinate", 'a text like "c:37.55,-77.45"', text)
+        raise Misfit("not a coordinate", 'a text like "c:37.55,-77.45"', text)
     return coord_of(match[1], match[2])
 
 
 def _read_xstr(text: str) -> XStr | Bin:
     type_name, colon, val = text.partition(":")
     if not type_name or not colon:
-        raise Misfit("no typed text", 'a text like "x:Type:text"', text)
+        raise Misfit("not a typed text", 'a text like "x:Type:text"', text)
     return Bin(val) if type_name == "Bin" else XStr(type_name, val)
 
 
@@ -178,14 +178,14 @@ class Json3(JsonCodec):
         try:
             return list(map(self._texts.__getitem__, cells))
         except (TypeError, Misfit):
-            return None  # a cell that is no text, or a text that is wrong
+            return None  # a cell that is not a text, or a text that is wrong
 
     def col_tags(self, col: Mapping[str, Any]) -> dict[str, Any]:
-        """The tags stand beside the name."""
+        """The tags are beside the name."""
         return {name: tag for name, tag in col.items() if name != "name"}
 
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
-        """The tags stand beside the name."""
+        """The tags are beside the name."""
         if "name" in col.meta:
             raise self.refused(
                 f"the column {col.name!r} has a tag 'name', for which version 3 has no place", "another name of the tag"
@@ -201,7 +201,7 @@ class Json3(JsonCodec):
 
 
 def _is_grid(value: Mapping[str, Any]) -> bool:
-    """Version 3 marks a nested grid by nothing but its shape."""
+    """In version 3 nothing but its shape shows that an object is a grid."""
     meta = value.get("meta")
     return (
         isinstance(meta, dict)

@@ -10,8 +10,8 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, load_json, plain_number
-from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
-from hsframe.codecs.writing import coord_floats, datetime_text, number_text, time_text
+from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
+from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
@@ -32,7 +32,7 @@ def _text(value: dict[str, Any], name: str) -> str:
 def _read_number(value: dict[str, Any]) -> Number:
     val, unit = value.get("val"), value.get("unit")
     if unit is not None and not isinstance(unit, str):
-        raise Misfit("the unit is no text", "a string", unit).at(".unit")
+        raise Misfit("the unit is not a text", "a string", unit).at(".unit")
     if val.__class__ in _NUMBERS:
         return Number(plain_number(val), unit)
     if isinstance(val, str) and val in ("INF", "-INF", "NaN"):
@@ -43,15 +43,15 @@ def _read_number(value: dict[str, Any]) -> Number:
 def _read_ref(value: dict[str, Any]) -> Ref:
     dis = value.get("dis")
     if dis is not None and not isinstance(dis, str):
-        raise Misfit("the display name is no text", "a string", dis).at(".dis")
+        raise Misfit("the display name is not a text", "a string", dis).at(".dis")
     return Ref(_text(value, "val"), dis)
 
 
 def _read_datetime(value: dict[str, Any]) -> datetime:
     text, zone_name = _text(value, "val"), value.get("tz")
     if zone_name is not None and not isinstance(zone_name, str):
-        raise Misfit("the zone is no text", "a string", zone_name).at(".tz")
-    # Some servers write the zone behind the instant as well; `tz` goes first.
+        raise Misfit("the zone is not a text", "a string", zone_name).at(".tz")
+    # Some servers write the zone after the instant as well; `tz` takes precedence.
     instant, _, name = text.partition(" ")
     example = "2010-03-11T23:55:00-05:00"
     return calendar_value(lambda text: datetime_of(text, zone_name or name), instant, example, ".val", ".tz")
@@ -156,14 +156,14 @@ class Json4(JsonCodec):
         self._instants: dict[tuple[str, str], datetime] = {}
 
     def load(self, body: bytes | str) -> Any:
-        """What ``json.loads`` gives, with values in the place of most objects that hold nothing but scalars."""
+        """What ``json.loads`` gives, but most objects that are scalar values are replaced by these values."""
         return load_json(body, _SOURCE, leaf_of=self._leaf)
 
     def _leaf(self, value: dict[str, Any]) -> Any:
         """The value of an object, made while the JSON is read.
 
-        Only of the kinds that fill columns, and only where nothing is wrong with it: everything else stays an object,
-        and :meth:`read`, which knows the path, reads or refuses it.
+        Only for the kinds that fill columns, and only where it is valid: everything else stays an object, and
+        :meth:`read`, which knows the path, reads or refuses it.
         """
         kind = value.get("_kind")
         if kind == "marker":
@@ -223,7 +223,7 @@ class Json4(JsonCodec):
         if kind == "dict":
             return self.read_row(value, but="_kind")
         if kind != "grid":
-            raise Misfit("the body is no grid", self.example, kind).at("._kind")
+            raise Misfit("the body is not a grid", self.example, kind).at("._kind")
         return self.read_grid(value, 0)
 
     def read_cells(self, cells: list[Any]) -> list[Any] | None:
@@ -231,11 +231,11 @@ class Json4(JsonCodec):
         return cells if _READY.issuperset(map(type, cells)) else None
 
     def col_tags(self, col: Mapping[str, Any]) -> Any:
-        """The tags stand in ``meta``."""
+        """The tags are in ``meta``."""
         return col.get("meta", {})
 
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
-        """The tags stand in ``meta``."""
+        """The tags are in ``meta``."""
         return {"name": col.name, "meta": self.tags_of(col.meta, depth)} if col.meta else {"name": col.name}
 
     def grid_of(self, grid: Grid, depth: int) -> dict[str, Any]:
@@ -244,7 +244,7 @@ class Json4(JsonCodec):
         return super().grid_of(grid, depth)
 
     def tags_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Tags, none of them called as the kind is."""
+        """Tags, none of them called ``_kind``."""
         self._check_names(tags)
         return super().tags_of(tags, depth)
 

@@ -1,7 +1,7 @@
-"""What versions 3 and 4 of JSON share: text, lists, dicts, grids, the path to what is wrong; both ways.
+"""What versions 3 and 4 of JSON share, reading and writing: lists, dicts, grids, the path to what is wrong.
 
-A version (:mod:`~hsframe.codecs.json3`, :mod:`~hsframe.codecs.json4`) says how its scalars look, and by what an object
-is told to be a grid.
+A version (:mod:`~hsframe.codecs.json3`, :mod:`~hsframe.codecs.json4`) says how its scalars look, and which objects are
+grids.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
-from hsframe.codecs.positions import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
-from hsframe.codecs.writing import ValueWriter, grid_tags, to_bytes
+from hsframe.codecs.body_text import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
+from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, Number
 
 __all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "load_json", "plain_number"]
 
-#: Beyond this many different texts remembering them would only cost memory.
+#: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
 
 # json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class Misfit(Exception):
-    """A value of JSON that is none of Haystack; the path to it grows while the exception passes the containers."""
+    """A JSON value that is not a Haystack value; each container that the exception leaves adds to the path."""
 
     def __init__(self, problem: str, expected: str, value: Any = _NO_VALUE) -> None:
         super().__init__(problem)
@@ -60,14 +60,14 @@ class JsonCodec(ValueWriter[Any]):
     It remembers the scalars that it read, because columns repeat themselves: make one for each text.
     """
 
-    #: Types of what is a value already.
+    #: Types of JSON values that need no reading.
     ready: ClassVar[frozenset[type]] = frozenset({bool})
     #: What a body looks like, for the message of an error.
     example: ClassVar[str]
     #: What a written grid has besides meta, cols and rows.
     grid_mark: ClassVar[Mapping[str, Any]] = {}
 
-    # ---- what a version says
+    # ---- what differs between the versions
 
     @abc.abstractmethod
     def read_text(self, text: str) -> Any:
@@ -113,7 +113,7 @@ class JsonCodec(ValueWriter[Any]):
         """The grid of what ``json.loads`` gives; see :meth:`decode`."""
         try:
             if not isinstance(value, dict):
-                raise Misfit("the body is no object", self.example, value)
+                raise Misfit("the body is not an object", self.example, value)
             return self.read_body(value)
         except Misfit as misfit:
             raise misfit.error(self.source) from None
@@ -124,7 +124,7 @@ class JsonCodec(ValueWriter[Any]):
         Raises
         ------
         CodecError
-            It is none; the error says the path to what is wrong.
+            It is not a value; the error says the path to what is wrong.
         """
         try:
             return self.read(value, 0)
@@ -147,8 +147,8 @@ class JsonCodec(ValueWriter[Any]):
         CodecError
             A text is not one whole value.
         """
-        # A string cannot reach over a line end, so none reaches from text to text; and as many values as texts are
-        # one value each.
+        # A string cannot contain a line end, so none spans two texts; and where there are as many values as texts,
+        # each text is one value.
         values = self.load(b"[" + b",\n".join(joined) + b"\n]")
         if len(values) != sum(counts):
             raise CodecError("a text is not one whole value", expected="a value of JSON", source=self.source)
@@ -159,7 +159,7 @@ class JsonCodec(ValueWriter[Any]):
             raise misfit.error(self.source) from None
 
     def read(self, value: Any, depth: int) -> Any:
-        """The value of JSON that stands at a depth; what does not fit raises :class:`Misfit`."""
+        """The value of JSON at a depth of nesting; what is not a value raises :class:`Misfit`."""
         kind = value.__class__
         if kind is str:
             return self.read_text(value)
@@ -171,7 +171,7 @@ class JsonCodec(ValueWriter[Any]):
             return self._items(value, depth + 1)
         if kind is int or kind is float:
             return Number(plain_number(value))
-        raise Misfit(f"{kind.__name__} is no type of JSON", "what json.loads gives")
+        raise Misfit(f"{kind.__name__} is not a type of JSON", "what json.loads gives")
 
     def _items(self, values: list[Any], depth: int) -> list[Any]:
         _check_depth(depth)
@@ -207,9 +207,9 @@ class JsonCodec(ValueWriter[Any]):
         if not isinstance(raw_cols, list):
             raise Misfit("a grid without a list of columns", '"cols": [{"name": ...}]', raw_cols).at(".cols")
         if not isinstance(rows, list):
-            raise Misfit("the rows are no list", '"rows": [{...}]', rows).at(".rows")
+            raise Misfit("the rows are not a list", '"rows": [{...}]', rows).at(".rows")
         if not isinstance(raw_meta, dict):
-            raise Misfit("the meta is no object", '"meta": {"ver": "3.0"}', raw_meta).at(".meta")
+            raise Misfit("the meta is not an object", '"meta": {"ver": "3.0"}', raw_meta).at(".meta")
         try:
             meta = self.read_tags(raw_meta, depth, but="ver")
         except Misfit as misfit:
@@ -223,7 +223,7 @@ class JsonCodec(ValueWriter[Any]):
         names = {col.name for col in cols}
         for index, row in enumerate(rows):
             if not isinstance(row, dict):
-                raise Misfit("a row that is no object", '{"id": ...}', row).at(f".rows[{index}]")
+                raise Misfit("a row that is not an object", '{"id": ...}', row).at(f".rows[{index}]")
             if not names.issuperset(row):
                 stray = next(name for name in row if name not in names)
                 # Version 4 lets an object say that it is a dict.
@@ -240,7 +240,7 @@ class JsonCodec(ValueWriter[Any]):
             raise Misfit("a column without a name", '{"name": "..."}', col)
         meta = self.col_tags(col)
         if not isinstance(meta, dict):
-            raise Misfit("the meta is no object", '"meta": {"unit": ...}', meta).at(".meta")
+            raise Misfit("the meta is not an object", '"meta": {"unit": ...}', meta).at(".meta")
         return Col(col["name"], self.read_tags(meta, depth))
 
     def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
@@ -312,7 +312,7 @@ def plain_number(value: float) -> float:
 
 
 def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text_at: str = "", zone_at: str = "") -> _T:
-    """The date or time of a text; `text_at` and `zone_at` say where the text and the name of its zone stand."""
+    """The date or time of a text; `text_at` and `zone_at` are the paths to the text and to the name of its zone."""
     try:
         value = of(text)
     except ZoneError as error:
@@ -320,7 +320,7 @@ def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text
     except (ValueError, OverflowError) as error:
         raise Misfit(f"not in the calendar ({error})", f"a text like {example}", text).at(text_at) from None
     if value is None:
-        raise Misfit("no date or time", f"a text like {example}", text).at(text_at)
+        raise Misfit("not a date or time", f"a text like {example}", text).at(text_at)
     return value
 
 
@@ -334,14 +334,14 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
     source : str
         The format, for the message of an error.
     leaf_of : callable, optional
-        Called with each object as soon as it is read; what it gives stands in the object's place. It saves keeping
-        a million objects that are one value each. Not called where the text has escaped surrogates, which must be
-        joined first: whoever reads the result must understand objects and leaves.
+        Called with each object as soon as it is read; what it returns replaces the object. It saves keeping a
+        million objects that are one value each. Not called where the text has escaped surrogates, which must be
+        joined first: the result may hold objects and leaves.
 
     Raises
     ------
     CodecError
-        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are no JSON.
+        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are not JSON.
     """
     text = text_of(body, source)
     escaped = _SURROGATE_ESCAPE.search(text) is not None
@@ -354,10 +354,10 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
             # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
             value = json.loads(text, parse_constant=_no_constant, parse_int=float)
     except json.JSONDecodeError as error:
-        problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"no JSON: {error.msg}"
+        problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
     except _NoConstantError as error:
-        raise CodecError(f"{error} is no JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
+        raise CodecError(f"{error} is not JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
     except RecursionError:
         raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
     return _joined(value, 0, source) if escaped else value

@@ -1,4 +1,4 @@
-"""Trio: records as plain text, one tag a line (standard: chapter Trio).
+"""Trio: records as plain text, one tag per line (standard: chapter Trio).
 
 A file is records with a line of dashes between them. Trio has no place for the tags of a grid and of its columns, for
 the order of columns that a record does not have, and for a record without tags; all else is kept.
@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
-from hsframe.codecs.writing import to_bytes
+from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError
@@ -26,9 +26,9 @@ _SOURCE: Final = "trio"
 # <comment>   := "//" ...   a line of its own
 # <tag>       := <name> [":" <value>]
 _TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
-# What may stand without quotes, where it would not read as a value of Zinc.
+# A text that needs no quotes, unless it would read as a value of Zinc.
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]*")
-# What begins so is a value of Zinc or an error, never a text without quotes.
+# What begins with one of these is a value of Zinc or an error, never a text without quotes.
 _ZINC_FIRST: Final = frozenset('"`@^[{<')
 _CALL = re.compile(r"[A-Z][A-Za-z0-9_]*\(")
 _BLOCK_NAMES: Final = ("Zinc:", "Trio:")
@@ -159,7 +159,7 @@ def _value(text: str) -> Any:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """The lines without the blanks that the first of them has in front."""
+    """The lines without the indent of the first of them."""
     if not lines:
         return []
     first = next(line for line in lines if line.strip())

@@ -1,13 +1,12 @@
 """Zinc: text to Grid (standard: chapter Zinc).
 
-Each method stands under the production that it implements; the scalars are in :mod:`hsframe.codecs.zinc_scalars`,
-writing is in :mod:`hsframe.codecs.zinc_write`.
+Above each method is the production of the grammar that it implements. Scalars are in
+:mod:`hsframe.codecs.zinc_scalars`, writing is in :mod:`hsframe.codecs.zinc_write`.
 
-A row need not be walked. Its line is cut at commas, and each piece is looked up in
-:class:`~hsframe.codecs.zinc_scalars.Cells`. Whatever way it was cut, the result is the walk's where the pieces make up
-the line again and each is one whole scalar: the walk reads the first scalar up to where its piece ends, because no
-scalar goes on behind a comma that is outside of its quotes or parentheses, then a comma, then the next. All other
-rows are walked, and so every error is the walk's.
+Most rows need not be parsed by the grammar. The line is split at commas, and each piece is looked up in
+:class:`~hsframe.codecs.zinc_scalars.Cells`. Where the pieces joined by commas are the line again, and each is one whole
+scalar, the result is what the grammar gives: no scalar goes on after a comma outside of its quotes or parentheses. All
+other rows are parsed by the grammar, and so every error comes from there.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from hsframe.codecs.positions import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
@@ -30,11 +29,11 @@ _SOURCE: Final = "zinc"
 _VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
 _VERSIONS: Final = ("3.0", "2.0")
 # <id>  := <alphaLo> (<alphaLo> | <alphaHi> | <digit> | "_")*
-# Servers name columns of their own making with capitals too; reading takes them, nothing else can stand there.
+# Servers give columns of their own names with capitals too; they are accepted, because nothing else can be there.
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
-# A cell up to its comma, where a cell holds no list, dict or grid: strings, uris and parentheses keep their commas.
+# A cell up to its comma, for cells that are not lists, dicts or grids: strings, uris and parentheses keep their commas.
 _PIECE_TEXT = r"""(?:[^,"`(\[{<\r\n]++
     |"(?:[^"\\\r\n]|\\[^\r\n])*+"
     |`(?:[^`\\\r\n]|\\[^\r\n])*+`
@@ -94,7 +93,7 @@ def parse_value(text: str) -> Any:
     Raises
     ------
     CodecError
-        The text is no value, or goes on behind it.
+        The text is not a value, or goes on after it.
 
     Examples
     --------
@@ -155,7 +154,7 @@ class _Reader:
         self.cells = Cells()
         self.version = _VERSIONS[0]
 
-    # ---- places
+    # ---- the position
 
     def error(self, problem: str, expected: str, pos: int | None = None) -> CodecError:
         return error_at(self.text, self.pos if pos is None else pos, problem, expected, _SOURCE)
@@ -226,10 +225,10 @@ class _Reader:
         return tags
 
     def tag_value(self, depth: int, read: Callable[[int], Any]) -> Any:
-        behind_name = self.pos
+        after_name = self.pos
         self.skip()
         if not self.at(":"):
-            self.pos = behind_name
+            self.pos = after_name
             return MARKER
         self.pos += 1
         self.skip()
@@ -272,7 +271,7 @@ class _Reader:
                     self.pos = len(text) if end < 0 else end + 1
                     continue
                 except CodecError:
-                    pass  # a comma within a value, or an error, which the walk will place
+                    pass  # a comma within a value, or an error, which row() will locate
             if not line.strip(" \t"):
                 break
             row = self.row(width, depth)
@@ -301,7 +300,7 @@ class _Reader:
         if not (depth and self.at(">>")):
             self.nl("a comma or the end of the line", or_end=True)
         if len(row) != width:
-            raise self.error(f"this row has {len(row)} cells", f"{width}, one a column", begin)
+            raise self.error(f"this row has {len(row)} cells", f"{width}, one per column", begin)
         return row
 
     # <val> := <scalar> | <list> | <dict> | "<<" <grid> ">>"
@@ -317,7 +316,7 @@ class _Reader:
         return value
 
     def displayed(self, depth: int) -> Any:
-        """A value; version 2.0 may have a display string behind it, which says nothing new."""
+        """A value; version 2.0 may have a display string after it, which is ignored."""
         value = self.value(depth)
         if self.version == "2.0":
             end = self.pos
@@ -379,7 +378,7 @@ class _Reader:
         self.version = version
         self.skip_lines()
         if not self.at(">>"):
-            problem = "this nested grid is not closed" if self.at_end() else "the nested grid goes on behind its rows"
+            problem = "this nested grid is not closed" if self.at_end() else "the nested grid goes on after its rows"
             raise self.error(problem, ">>", begin if self.at_end() else None)
         self.pos += 2
         return grid

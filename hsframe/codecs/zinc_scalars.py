@@ -1,8 +1,8 @@
 """Scalars of Zinc: text to value (standard: chapter Zinc).
 
-Each pattern stands under the production that it implements. :func:`scan_scalar` reads one scalar at a position of a
-longer text; :class:`Cells` reads a text that is one whole scalar, and remembers it. The second is made of the
-first, so there is one law.
+Above each pattern is the production of the grammar that it implements. :func:`scan_scalar` reads one scalar at a
+position of a longer text; :class:`Cells` reads a text that is one whole scalar, and remembers it. Both use the same
+scanners.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.positions import error_at, without_lone_surrogates
-from hsframe.codecs.unchecked import unchecked_number, unchecked_ref
+from hsframe.codecs.body_text import error_at, without_lone_surrogates
+from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.errors import CodecError, ZoneError
 from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import zone
@@ -38,7 +38,7 @@ _SOURCE: Final = "zinc"
 _DIGITS = r"[0-9]+(?:_+[0-9]+)*"
 _DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
 # <unit>     := <unitChar>*    <unitChar> := <alpha> | "%" | "_" | "/" | "$" | any character over 128
-# Digits behind the first character (m2) are not in the grammar; servers of the Java family read and keep them.
+# Digits after the first character (m2) are not in the grammar; servers of the Java family read and keep them.
 _UNIT_FIRST = r"[A-Za-z%_/$\u0081-\U0010ffff]"
 _UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
 # <date>     := YYYY-MM-DD
@@ -47,7 +47,7 @@ _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
 # <dateTime> := <date> "T" <time> <offset> [" " <zoneName>]    <offset> := "Z" | ("+" | "-") hh:mm
 # A whole IANA id ("America/New_York") is taken too; the zone table decides what is a zone. In a list without commas
-# the word behind an offset may be a value of its own: NA, M, INF, Type("text").
+# the word after an offset may be a value of its own: NA, M, INF, Type("text").
 _OFFSET = r"Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _ZONE = r"(?!(?:INF|NaN)\b|[A-Za-z0-9_]+\()[A-Z][A-Za-z0-9_+\-/]{2,}"
 # A scalar that begins with a digit or a minus: <dateTime> | <date> | <time> | <number>
@@ -60,7 +60,7 @@ _TIME_ONLY = re.compile(_TIME)
 _DECIMAL_ONLY = re.compile(_DECIMAL)
 # <str>      := '"' <strChar>* '"'     <strChar> := <unicodeChar> | "\" <escape>
 # <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>
-# A line end inside is a string that was never closed; other control characters are taken as they stand.
+# A line end inside is a string that was never closed; other control characters are kept as they are.
 _STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {
@@ -124,7 +124,7 @@ def scan_scalar(text: str, pos: int) -> tuple[Any, int]:
     -------
     value : any scalar kind, or None for ``N``
     end : int
-        The position behind it.
+        The position after it.
 
     Raises
     ------
@@ -187,21 +187,21 @@ def _instant(text: str, zone_name: str | None) -> datetime:
 
 
 def datetime_of(text: str, zone_name: str | None) -> datetime | None:
-    """The DateTime of ``2021-01-01T00:00:00-05:00`` and a zone name apart from it, as JSON has them.
+    """The DateTime of ``2021-01-01T00:00:00-05:00`` and a separate zone name, as in JSON.
 
-    Returns None where the text is no <dateTime>; the calendar's and the zone table's refusals are ValueError,
-    OverflowError and ZoneError.
+    None where the text is not a <dateTime>. What the calendar or the zone table does not have raises ValueError,
+    OverflowError or ZoneError.
     """
     return _instant(text, zone_name) if _DATETIME_ONLY.fullmatch(text) else None
 
 
 def date_of(text: str) -> date | None:
-    """The Date of a whole text, None where it is no <date>; ValueError where the calendar has no such day."""
+    """The Date of a whole text, None where it is not a <date>; ValueError where the calendar has no such day."""
     return date.fromisoformat(text) if _DATE_ONLY.fullmatch(text) else None
 
 
 def time_of(text: str) -> time | None:
-    """The Time of a whole text, None where it is no <time>; ValueError where the clock has no such time."""
+    """The Time of a whole text, None where it is not a <time>; ValueError where the clock has no such time."""
     return time.fromisoformat(text) if _TIME_ONLY.fullmatch(text) else None
 
 
@@ -302,13 +302,13 @@ _BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {
 
 
 class Cells(dict[str, Any]):
-    """Cells that were read before, by their text: a column repeats itself, and its values are immutable.
+    """Cells that were read before, by their text: columns repeat texts, and the values are immutable.
 
     ``cells[text]`` is the scalar that the whole text is, blanks around it allowed, None for an empty text; a text
-    that is no scalar raises :class:`~hsframe.CodecError`.
+    that is not a scalar raises :class:`~hsframe.CodecError`.
     """
 
-    # Beyond this many different texts a column does not repeat itself, and remembering would only cost memory.
+    # How many different texts are remembered; with more, a column hardly repeats itself.
     limit: Final = 100_000
 
     def __missing__(self, text: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.writing import (
+from hsframe.codecs.value_writer import (
     ValueWriter,
     coord_texts,
     datetime_text,
@@ -29,7 +29,7 @@ _SOURCE: Final = "zinc"
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _REF = re.compile(r"[A-Za-z0-9_:\-.~]+")
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
-# What reads as an exponent (e5) cannot be written as a unit.
+# What reads as an exponent (e5) cannot be a unit.
 _UNIT = re.compile(r"(?![eE][0-9])[A-Za-z%_/$\u0081-\U0010ffff][A-Za-z0-9%_/$\u0081-\U0010ffff]*")
 _TO_ESCAPE = re.compile(r'["\\$\x00-\x1f]')
 _ESCAPES: Final = {
@@ -190,7 +190,7 @@ class _Writer(ValueWriter[str]):
         return name
 
     def tags(self, tags: Mapping[str, Any], depth: int) -> str:
-        """The tags, each with a blank in front."""
+        """The tags, each after a blank."""
         texts = []
         for name, value in tags.items():
             text = " " + self.name(name, "tag")

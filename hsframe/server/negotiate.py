@@ -32,7 +32,7 @@ def media(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
-    """What one media type means; None where this server does not speak it."""
+    """What one media type means; None where this server does not have it."""
     if params.get("charset", "utf-8") not in ("utf-8", "utf8"):
         return None
     if kind in _WILDCARDS:
@@ -44,7 +44,7 @@ def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
 
 
 def answer_format(accept: str | None) -> MediaFormat | None:
-    """The format that suits an Accept header best; without one, Zinc. None where nothing does (HTTP 406).
+    """The best format for an Accept header; without one, Zinc. None where there is none (HTTP 406).
 
     A quality that is not a number counts as 1; of equal qualities a named type goes before a wildcard, then the first.
     """

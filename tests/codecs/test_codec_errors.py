@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode
+from hsframe.codecs.body_text import MAX_DEPTH
 from hsframe.codecs.formats import FORMATS, formats_by_start, mime_of, short_of
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.positions import MAX_DEPTH
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError
@@ -126,35 +126,35 @@ JSON4_ERRORS: list[tuple[Any, str, str]] = [
     ({"_kind": "nope"}, "rows[1].v._kind", "no such kind"),
     ({"_kind": 5}, "rows[1].v._kind", "no such kind"),
     ({"_kind": "ref"}, "rows[1].v.val", "without the text 'val'"),
-    ({"_kind": "ref", "val": "a", "dis": 5}, "rows[1].v.dis", "no text"),
+    ({"_kind": "ref", "val": "a", "dis": 5}, "rows[1].v.dis", "not a text"),
     ({"_kind": "number"}, "rows[1].v.val", "without a val"),
     ({"_kind": "number", "val": "12"}, "rows[1].v.val", "without a val"),
     ({"_kind": "number", "val": True}, "rows[1].v.val", "without a val"),
-    ({"_kind": "number", "val": 1, "unit": 5}, "rows[1].v.unit", "no text"),
+    ({"_kind": "number", "val": 1, "unit": 5}, "rows[1].v.unit", "not a text"),
     ({"_kind": "number", "val": {"_kind": "marker"}}, "rows[1].v.val", "without a val"),
     ({"_kind": "date", "val": "2021-02-29"}, "rows[1].v.val", "not in the calendar"),
-    ({"_kind": "time", "val": "24:00:00"}, "rows[1].v.val", "no date or time"),
-    ({"_kind": "dateTime", "val": "2021-01-01"}, "rows[1].v.val", "no date or time"),
+    ({"_kind": "time", "val": "24:00:00"}, "rows[1].v.val", "not a date or time"),
+    ({"_kind": "dateTime", "val": "2021-01-01"}, "rows[1].v.val", "not a date or time"),
     ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": "Nowhere"}, "rows[1].v.tz", "Nowhere"),
-    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": 5}, "rows[1].v.tz", "no text"),
+    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": 5}, "rows[1].v.tz", "not a text"),
     ({"_kind": "coord", "lat": 1}, "rows[1].v.lng", "without lng"),
     ({"_kind": "xstr", "type": "A"}, "rows[1].v.val", "without the text"),
     ({"_kind": "grid"}, "rows[1].v.cols", "without a list of columns"),
-    ({"_kind": "grid", "cols": [], "rows": [5]}, "rows[1].v.rows[0]", "no object"),
+    ({"_kind": "grid", "cols": [], "rows": [5]}, "rows[1].v.rows[0]", "not an object"),
     ([1, {"a": {"_kind": "nope"}}], "rows[1].v[1].a._kind", "no such kind"),
 ]
 
 JSON3_ERRORS: list[tuple[Any, str, str]] = [
-    ("n:", "rows[1].v", "no number"),
-    ("n:abc", "rows[1].v", "no number"),
-    ("m:x", "rows[1].v", "text behind a code"),
+    ("n:", "rows[1].v", "not a number"),
+    ("n:abc", "rows[1].v", "not a number"),
+    ("m:x", "rows[1].v", "text after a code"),
     ("r:", "rows[1].v", "without an id"),
     ("d:2021-02-29", "rows[1].v", "not in the calendar"),
-    ("h:24:00:00", "rows[1].v", "no date or time"),
+    ("h:24:00:00", "rows[1].v", "not a date or time"),
     ("t:2021-01-01T00:00:00Z Nowhere", "rows[1].v", "Nowhere"),
-    ("c:1", "rows[1].v", "no coordinate"),
-    ("x:Foo", "rows[1].v", "no typed text"),
-    (["n:1", {"a": "n:x"}], "rows[1].v[1].a", "no number"),
+    ("c:1", "rows[1].v", "not a coordinate"),
+    ("x:Foo", "rows[1].v", "not a typed text"),
+    (["n:1", {"a": "n:x"}], "rows[1].v[1].a", "not a number"),
 ]
 
 
@@ -181,8 +181,8 @@ def test_json3_errors_say_the_path(cell: Any, path: str, words: str) -> None:
 
 
 STRUCTURES: list[tuple[Any, str]] = [
-    ([], "the body is no object"),
-    (5, "the body is no object"),
+    ([], "the body is not an object"),
+    (5, "the body is not an object"),
     ({"cols": 5}, "cols: "),
     ({"cols": [5]}, "cols[0]: "),
     ({"cols": [{"name": 5}]}, "cols[0]: "),

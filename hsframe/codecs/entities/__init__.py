@@ -27,7 +27,7 @@ from hsframe.grid import Grid
 
 __all__ = ["try_records"]
 
-# Two places of a body are kept in one integer of 64 bits.
+# The start and the end of a cell are kept in one integer of 64 bits.
 _LONGEST: Final = 2**31 - 65_536
 
 
@@ -65,11 +65,11 @@ def _json(body: bytes, begin: int) -> tuple[Grid, CellReader]:
 
 
 def _zinc(body: bytes, begin: int) -> tuple[Grid, CellReader]:
-    # In version 2.0 a text may stand behind each value.
+    # In version 2.0 a text may follow each value.
     if b'"2.0"' in body[:begin]:
         raise NeedsExactParserError
     head = _empty_grid(body[:begin], decode_zinc)
-    # A lone column's null is an empty line, which ends a grid.
+    # Where there is one column, null is an empty line, which ends a grid.
     if len(head.cols) < 2:
         raise NeedsExactParserError
     # No cell holds a line end, which would end its row.
@@ -78,7 +78,7 @@ def _zinc(body: bytes, begin: int) -> tuple[Grid, CellReader]:
 
 
 def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:
-    """The grid without rows; where the head is none, the rows are not those of the outer grid."""
+    """The grid without rows; where the head does not decode to one, the rows are those of a nested grid."""
     grid = decode(head)
     if not grid.cols or len(grid):
         raise NeedsExactParserError

@@ -1,7 +1,7 @@
-"""Where the bytes that shape a format stand in a body: a bit a byte, and the next one behind each of many places.
+"""Where quotes, commas and brackets are in a body: one bit per byte, and the next one after each of many places.
 
-Quotes, commas and brackets are found once for the whole body. Then one question, "where is the next one behind here?",
-is answered for all rows at once by a shift and a few more operations on 64 bits.
+They are found once for the whole body. Then one question, "where is the next one after here?", is answered for all
+rows at once by a shift and a few more operations on 64 bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Positions, Wo
 __all__ = ["ByteIndex", "any_between", "block_of", "escaped_places"]
 
 _PIECE: Final = 1 << 18
-# A place from which this many words hold nothing is in a long text; looking on word by word would take long.
+# Where this many words hold nothing, the place is in a long text, and going on word by word would take long.
 _MOST_WORDS: Final = 16
 _ONE: Final = np.uint64(1)
 _BACKSLASH: Final = ord("\\")
@@ -39,7 +39,7 @@ class ByteIndex:
     sets : sequence of bytes
         Each set is asked for by its number.
     escaped : int64 ndarray
-        Places that do not count, whatever stands there.
+        Places that do not count, whatever the byte there is.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class ByteIndex:
         counts = np.full(room, 0xFF, np.uint8)
         np.bitwise_and.at(counts, escaped >> 3, ~np.left_shift(1, escaped & 7).astype(np.uint8))
         bits &= counts
-        # Behind the body every bit is set: there is always a next one, and it is in the room there.
+        # After the body every bit is set: there is always a next one, and it is inside the padding.
         bits[:, (PAD + block.size) // 8 + 1 :] = 0xFF
         self.stride = room * 8
         self._bits = bits
@@ -72,7 +72,7 @@ class ByteIndex:
         self._words: Words = np.ndarray((len(flat) - 7,), "<u8", flat, strides=(1,))
 
     def next(self, places: Positions) -> Positions:
-        """The next one at or behind each place, both with the set's number times the stride."""
+        """The next one at or after each place, both with the set's number times the stride."""
         found = self._words[places >> 3] >> (places & 7).view(np.uint64)
         result = places + _lowest_bit(found)
         missing = np.flatnonzero(found == 0)
@@ -91,12 +91,12 @@ class ByteIndex:
         return result
 
     def find(self, number: int, places: Positions) -> Positions:
-        """The next one of a set at or behind each place."""
+        """The next one of a set at or after each place."""
         shift = number * self.stride
         return self.next(places + shift) - shift
 
     def pairs(self, first: int, second: int, distance: int) -> Positions:
-        """The places of one set behind which one of another set stands, less than 64 bytes away; not in order."""
+        """The places of one set that have one of another set `distance` bytes (below 64) after them; not in order."""
         one, two = self._bits[first].view(np.uint64), self._bits[second].view(np.uint64)
         both = two >> np.uint64(distance)
         both[:-1] |= two[1:] << np.uint64(64 - distance)
@@ -111,7 +111,7 @@ class ByteIndex:
         return np.concatenate(found)
 
     def within(self, places: Positions, ends: Positions) -> Bools:
-        """Whether there is one at or behind each place and before its end, which is not before the place."""
+        """Whether there is one at or after each place and before its end, which is not before the place."""
         found = self._words[places >> 3] >> (places & 7).view(np.uint64)
         result: Bools = (places + _lowest_bit(found) < ends) & (found != 0)
         rest = np.flatnonzero((found == 0) & (((places >> 3) + 8) << 3 < ends))
@@ -129,7 +129,7 @@ def _lowest_bit(values: Words) -> Positions:
 
 
 def escaped_places(block: Block) -> tuple[Positions, Positions]:
-    """Places behind a backslash that escapes, and places of control characters and backslashes, in order.
+    """Places after a backslash that escapes, and places of control characters and backslashes, in order.
 
     Two backslashes are an escaped backslash, from the first one of a run on.
     """

@@ -21,7 +21,7 @@ _QUOTES: Final = np.uint64(0x2222222222222222)
 
 
 class ColumnNames:
-    """A table of names that answers with one look for each key: no two names share a slot.
+    """A hash table of names that needs one look for each key: no two names share a slot.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ColumnNames:
     Raises
     ------
     NeedsExactParserError
-        The names are of a kind that this table does not hold: not plain, very long, or very many.
+        The table does not hold such names: not plain, very long, or very many.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ class ColumnNames:
             raise NeedsExactParserError
         #: The bytes of each name.
         self.lengths: Ints = np.array([len(text) for text in texts], np.int64)
-        # With the quote behind it no name is the beginning of another one.
+        # With the quote after it no name is the beginning of another one.
         texts = [text + b'"' for text in texts]
         count = max(2, -(-max(map(len, texts)) // 8))
         self._words = [_words_at(texts, at) for at in range(count)]

@@ -1,7 +1,7 @@
 """The cells of a column to its values, each different text once.
 
 A text that a column repeats is read once, by the exact codec, and its rows share the value. Where a column hardly
-repeats itself, a format may know columns that make no object a row; whatever does not fit them is read exactly.
+repeats itself, a format may have faster columns without an object per row; what they cannot hold is read exactly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_CONSTANT: Final = 256
 
 @dataclass(slots=True)
 class _Plan:
-    """How a column comes to be: from so many texts, by the codes of the rows, or row by row where there are none."""
+    """How a column is made of its `count` joined texts: by the codes of the rows, else row by row."""
 
     rows: Ints
     joined: bytes
@@ -45,7 +45,7 @@ class CellReader:
     body : SplitBody
         The body and its cells.
     separator : bytes
-        What stands between two texts that are read together; no cell may hold it.
+        Goes between two texts that are read together; no cell may hold it.
     exact : callable
         The values of texts by the exact codec, column by column, from the joined texts of each column and their
         counts. It raises :class:`~hsframe.CodecError` where a text is not one whole value.
@@ -130,7 +130,7 @@ class CellReader:
         return bool(equal_bytes(self.body.block, part.starts, text).all())
 
     def _repeats(self, part: ColumnCells, seen: set[bytes], asked: int) -> bool:
-        """Whether so many texts stand twice among a few that all may be twice as many as the different ones."""
+        """Whether a sample has so many repeated texts that each text of the column may come twice on average."""
         count = len(part.rows)
         if count < _FEW_ROWS or 10 * len(seen) < 9 * asked:
             return True

@@ -1,4 +1,4 @@
-"""A body split into cells: where each of them stands, column by column, and what splitters of both formats share."""
+"""A body split into cells: where each cell is, column by column, and what the splitters of both formats share."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 
 __all__ = ["ColumnCells", "SplitBody", "Splitter"]
 
-# With more values than this share of a body whose end must be looked for one by one, the exact parser is as quick.
+# Where more ends than one per this many bytes must be found one by one, the exact parser is as fast.
 _ODD_BYTES: Final = 500
 _ALWAYS_ODD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnCells:
-    """The cells of one column: the rows that have one, in order, and where each stands."""
+    """The cells of one column: the rows that have one, in order, and where each is."""
 
     rows: Ints
     starts: Positions
@@ -59,8 +59,8 @@ class Splitter(abc.ABC):
     """Splits one body.
 
     The end of a value is guessed by its first byte and the next byte that can end such a value. A guess can be wrong,
-    so the text of a cell counts only once the exact codec has taken it as one whole value: who reads the cells does
-    that. Rows of another form than servers write raise :class:`~hsframe.codecs.NeedsExactParserError`.
+    so the text of a cell counts only once the exact codec has taken it as one whole value: the reader of the cells does
+    that. Rows of another form than servers write raise :class:`~hsframe.codecs.exact.NeedsExactParserError`.
 
     Parameters
     ----------
@@ -86,17 +86,17 @@ class Splitter(abc.ABC):
         self._odd = 0
 
     def guess_ends(self, begins: Positions, first: npt.NDArray[np.uint8]) -> Positions:
-        """The likely ends of values that begin so."""
+        """The likely ends of values, from their first bytes."""
         sets, own = self._sets[first], self._own[first]
         return self.index.next(begins + own + sets) - sets + own
 
     def holds(self, number: int, begins: Positions, ends: Positions) -> Bools:
-        """Whether a byte of a set stands in a value behind its first byte."""
+        """Whether a byte of a set is in a value after its first byte."""
         inner = begins + 1 + number * self.index.stride
         return self.index.within(inner, np.maximum(ends + number * self.index.stride, inner))
 
     def find_ends(self, begins: Positions, ends: Positions, which: Ints) -> None:
-        """Put right the ends of some values, one by one."""
+        """Correct the ends of some values, one by one."""
         self._odd += len(which)
         if self._odd > _ALWAYS_ODD + len(self.body) // _ODD_BYTES:
             raise NeedsExactParserError
@@ -105,4 +105,4 @@ class Splitter(abc.ABC):
 
     @abc.abstractmethod
     def value_length(self, begin: int) -> int:
-        """The bytes of the value at a place of the block, with blanks behind it."""
+        """The bytes of the value at a place of the block, with the blanks after it."""

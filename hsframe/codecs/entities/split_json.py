@@ -1,6 +1,6 @@
 """The rows of a JSON grid split into cells, all rows at once.
 
-Every row has a position. In each step all rows read a key, guess where its value ends, and go on behind the comma;
+Every row has a position. In each step all rows read a key, guess where its value ends, and go on after the comma;
 each byte between two values is compared. The text of a value counts once a JSON parser has taken it as one whole value.
 """
 
@@ -32,7 +32,7 @@ _SETS: Final = (b",}", b'"', b"}", b"]", b"{", b"[")
 _CLOSING: Final = {_QUOTE: QUOTES, _OPEN: _CLOSES, _LIST: _LIST_CLOSES}
 _MOST_BETWEEN: Final = 60
 _MOST_STEPS: Final = 2_000
-# Where the cells of some rows are kept while they are found: a table of so many places.
+# Where the cells of some rows are kept while they are found: a table of at most this many places.
 _TABLE_PLACES: Final = 4_000_000
 _LEAST_ROWS, _MOST_ROWS = 500, 20_000
 
@@ -65,7 +65,7 @@ def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
 
 
 class _JsonSplitter(Splitter):
-    """Splits one body; `colon` and `gap` are a colon and a comma with the blanks behind them."""
+    """Splits one body; `colon` and `gap` are a colon and a comma with the blanks after them."""
 
     def __init__(self, body: bytes, names: ColumnNames, *, colon: bytes, gap: bytes) -> None:
         super().__init__(body, _SETS, _CLOSING)
@@ -85,7 +85,7 @@ class _JsonSplitter(Splitter):
             starts = starts[true]
 
     def row_starts(self, begin: int) -> tuple[Positions, bytes]:
-        """Where rows may begin, and what stands between two of them; objects within a row may be among them."""
+        """Where rows may begin, and the text between two of them; objects within a row may be among them."""
         octets, words = self.block.octets, self.block.words
         first = np.array([begin + PAD])
         match = _NEXT_ROW.match(self.body, begin + self.value_length(begin + PAD))
@@ -104,7 +104,7 @@ class _JsonSplitter(Splitter):
         return np.concatenate((first, after)), between
 
     def walk_all(self, starts: Positions) -> tuple[Positions, list[ColumnCells]]:
-        """Where the rows end, 0 for what is no row, and their cells; some rows at a time, to keep the table small."""
+        """Where the rows end, 0 for no row, and their cells. Some rows at a time, to keep the table small."""
         at_once = min(max(_TABLE_PLACES // self.width, _LEAST_ROWS), _MOST_ROWS)
         all_ends = []
         parts: list[list[tuple[Ints, Ints]]] = [[] for _ in range(self.width)]
@@ -123,7 +123,8 @@ class _JsonSplitter(Splitter):
     def walk(self, starts: Positions) -> tuple[Positions, Ints]:
         """Where some rows end, and a table of their cells.
 
-        The table has a line a column: the start of a row's cell above its end, or 0, for a body is below 2 GiB.
+        The table has one line per column. An entry is the start of a row's cell in the upper 32 bits and its end in the
+        lower, which a body below 2 GiB allows, or 0.
         """
         octets = self.block.octets
         table = np.zeros((self.width, len(starts)), np.int64)
@@ -136,49 +137,49 @@ class _JsonSplitter(Splitter):
         for _ in range(_MOST_STEPS):
             if not len(rows):
                 break
-            columns, begins, behind, ok = self.step(places)
+            columns, begins, value_ends, ok = self.step(places)
             if not ok.all():
-                # No row at all, but an object in a list of one; or the body is wrong. The chain of rows will tell.
-                rows, columns, begins, behind = rows[ok], columns[ok], begins[ok], behind[ok]
-            table[columns, rows] = (begins << 32) | behind
+                # Not a row but an object in a list within a row; or the body is wrong. true_rows() finds out.
+                rows, columns, begins, value_ends = rows[ok], columns[ok], begins[ok], value_ends[ok]
+            table[columns, rows] = (begins << 32) | value_ends
             count += len(rows)
-            more = octets[behind] == _COMMA
+            more = octets[value_ends] == _COMMA
             if not more.all():
-                ends[rows[~more]] = behind[~more]
-                rows, behind = rows[more], behind[more]
-            ok = equal_bytes(self.block, behind, self.gap)
+                ends[rows[~more]] = value_ends[~more]
+                rows, value_ends = rows[more], value_ends[more]
+            ok = equal_bytes(self.block, value_ends, self.gap)
             if not ok.all():
-                rows, behind = rows[ok], behind[ok]
-            places = behind + len(self.gap)
+                rows, value_ends = rows[ok], value_ends[ok]
+            places = value_ends + len(self.gap)
         if len(rows) or np.count_nonzero(table) != count:
             raise NeedsExactParserError  # a row without an end, or with two cells of one column
         return ends, table
 
     def step(self, places: Positions) -> tuple[Ints, Positions, Positions, Bools]:
-        """The columns and values of the keys at these places, and where there are such."""
+        """The columns and values of the keys at these places, and where there are any."""
         octets = self.block.octets
         columns = self.names.find(self.block, places + 1)
         ok = (columns >= 0) & (octets[places] == _QUOTE)
-        behind_name = places + 2 + self.names.lengths.take(columns)
-        ok &= equal_bytes(self.block, behind_name, self.colon)
-        begins = behind_name + len(self.colon)
+        after_name = places + 2 + self.names.lengths.take(columns)
+        ok &= equal_bytes(self.block, after_name, self.colon)
+        begins = after_name + len(self.colon)
         first = octets[begins]
         ends = self.guess_ends(begins, first)
         odd = (octets[ends] != _COMMA) & (octets[ends] != _CLOSE) | self.nests(begins, ends, first)
         odd = np.flatnonzero(odd & ok)
         if len(odd):
             self.find_ends(begins, ends, odd)
-            behind = octets[ends[odd]]
-            ok[odd] = (behind == _COMMA) | (behind == _CLOSE)
+            after = octets[ends[odd]]
+            ok[odd] = (after == _COMMA) | (after == _CLOSE)
         return columns, begins, ends, ok
 
     def nests(self, begins: Positions, ends: Positions, first: npt.NDArray[np.uint8]) -> Bools:
-        """Where a value holds objects or lists, so that what closes the first of them need not close the value."""
+        """Where a value holds objects or lists, so that the first closing bracket need not be the value's."""
         octets = self.block.octets
         nests = np.zeros(len(begins), bool)
         objects = np.flatnonzero(first == _OPEN)
         at = begins[objects]
-        # A look at a few bytes is enough for a guess: {"_kind":"...
+        # A few bytes are enough for a guess: {"_kind":"...
         kind = octets[at + self.kind_at]
         plain = (octets[at + 2] == ord("_")) & (kind != ord("g"))
         plain &= (kind != ord("d")) | (octets[at + self.kind_at + 1] != ord("i"))
@@ -204,12 +205,12 @@ class _JsonSplitter(Splitter):
 
     def true_rows(self, starts: Positions, ends: Positions, between: bytes) -> Ints:
         """Which of the places are rows: the first, and each that begins where the one before it ends."""
-        behind = ends + 1 + len(between)
+        next_starts = ends + 1 + len(between)
         true = np.arange(len(starts))
-        if not (behind[:-1] == starts[1:]).all():
+        if not (next_starts[:-1] == starts[1:]).all():
             number = {start: place for place, start in enumerate(starts.tolist())}
             chain = [0]
-            while (after := number.get(int(behind[chain[-1]]))) is not None:
+            while (after := number.get(int(next_starts[chain[-1]]))) is not None:
                 chain.append(after)
             true = np.array(chain)
         ends = ends[true]

@@ -1,6 +1,6 @@
-"""The rows of a Zinc grid split into cells, all rows at once, a column at a time.
+"""The rows of a Zinc grid split into cells, all rows at once, one column after the other.
 
-Every row has a position. For each column in turn the end of the cell is guessed; a comma must stand there, behind the
+Every row has a position. For each column in turn the end of the cell is guessed; a comma must be there, or after the
 last cell the end of the line. So all bytes of a line are commas and cells. The text of a cell counts once the exact
 parser has taken it as one whole value: the grammar reads a row value by value, and a value that is whole in its text
 is read up to the same place in its line.
@@ -26,7 +26,7 @@ _SETS: Final = (b",\n\r", b'"', b"`", b"]", b"}", b")", b"[{<")
 _CLOSING: Final = {_QUOTE: _QUOTES, _TICK: _TICKS, _LIST: _LIST_CLOSES, _DICT: _DICT_CLOSES}
 # Refs may have a name in quotes, and words a text in parentheses.
 _MAY_HAVE_TEXT: Final = np.isin(np.arange(256), [_AT, *range(ord("A"), ord("Z") + 1)])
-# The shortest cell that has a quote behind its first character is C("").
+# The shortest cell that has a quote after its first character is C("").
 _SHORT: Final = 3
 
 
@@ -72,7 +72,7 @@ class _ZincSplitter(Splitter):
             if not ((octets[places] == _COMMA) | (places == line_ends)).all():
                 raise NeedsExactParserError
             places += 1
-        # Behind the last cell there is the line's end, nowhere else.
+        # After the last cell there is the line's end, nowhere else.
         if not (places == line_ends + 1).all():
             raise NeedsExactParserError
         return SplitBody(self.block, self.index, self.awkward, len(line_ends), columns)
@@ -89,7 +89,7 @@ class _ZincSplitter(Splitter):
         return ends
 
     def skip_texts(self, begins: Positions, ends: Positions, which: Ints) -> None:
-        """Put right the ends of cells whose text in quotes or parentheses may hold a comma."""
+        """Correct the ends of cells whose text in quotes or parentheses may hold a comma."""
         opening = self.index.find(_QUOTES, begins[which])
         has_text = opening < ends[which]
         ends[which[has_text]] = self.index.find(_ENDS, self.index.find(_QUOTES, opening[has_text] + 1) + 1)

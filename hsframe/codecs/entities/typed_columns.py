@@ -1,6 +1,6 @@
 """Columns of JSON records that hardly repeat themselves, read by their form: texts, ids, instants, numbers.
 
-All cells of such a column are a text around one hole; what does not fit it is read by the exact codec.
+Most cells of such a column have the same text before and after a value; all others are read by the exact codec.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.stamps import instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
-from hsframe.codecs.unchecked import unchecked_number
+from hsframe.codecs.unchecked_kinds import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.kinds import MAX_EXACT_INT, Ref
@@ -31,7 +31,7 @@ from hsframe.zones import zone
 __all__ = ["JsonCellReader"]
 
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
-# Each has three groups: the text before the hole, the text behind it, and the zone or the unit in that.
+# Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
 _STAMP_TEXT: Final = rb"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _ZONE: Final = rb"([A-Za-z0-9_+\-/]+)"
 _STAMP3: Final = re.compile(rb'("t:)' + _STAMP_TEXT + rb"((?: " + _ZONE + rb')?")')
@@ -62,7 +62,7 @@ class JsonCellReader(CellReader):
 
     def __init__(self, body: SplitBody, codec: JsonCodec) -> None:
         super().__init__(body, b",\n", codec.cells_from)
-        # In version 3 a text with a colon behind its first character may be no Str.
+        # In version 3 a text with a colon after its first character may be of another kind.
         self._has_codes = isinstance(codec, Json3)
         self._stamp, self._number = (_STAMP3, _NUMBER3) if self._has_codes else (_STAMP4, _NUMBER4)
 
@@ -83,7 +83,7 @@ class JsonCellReader(CellReader):
     def _strings(self, part: ColumnCells) -> Sequence[Any] | None:
         """Texts, those with escapes read exactly."""
         octets = self.body.block.octets
-        # What begins with a quote was split behind the next one that no backslash escapes.
+        # What begins with a quote ends at the next one that no backslash escapes.
         fits = octets[part.starts] == ord('"')
         if self._has_codes:
             fits &= octets[part.starts + 2] != ord(":")
@@ -116,7 +116,7 @@ class JsonCellReader(CellReader):
             return RefColumn(vals, self._texts_at(names[fit], last[fit], [ref.dis for ref in others], rows))
         return RefColumn(vals) if all(ref.dis is None for ref in others) else None
 
-    def _instants(self, part: ColumnCells, before: bytes, behind: bytes, name: str) -> Sequence[Any] | None:
+    def _instants(self, part: ColumnCells, before: bytes, after: bytes, name: str) -> Sequence[Any] | None:
         """Instants, all of the zone of a name."""
         block = self.body.block
         try:
@@ -127,8 +127,8 @@ class JsonCellReader(CellReader):
         # Sorted by their days, because the reader looks a day up as often as it changes from row to row.
         order = np.argsort(block.words[2:][stamps])
         us, fits = np.empty(len(order), np.int64), np.empty(len(order), bool)
-        us[order], fits[order], lengths = read_stamps(block, stamps[order], behind)
-        fits[order] &= (stamps + len(behind))[order] + lengths == part.ends[order]
+        us[order], fits[order], lengths = read_stamps(block, stamps[order], after)
+        fits[order] &= (stamps + len(after))[order] + lengths == part.ends[order]
         fits &= equal_bytes(block, part.starts, before)
         parted = self._parted(part, fits, datetime)
         if parted is None or None in (instants := [instant_us(value, label) for value in parted[1]]):
@@ -149,10 +149,10 @@ class JsonCellReader(CellReader):
             match = self._number.fullmatch(self.texts(part, left[:1])[0])
             fits = np.zeros(len(left), bool)
             if match is not None and (match[1] or b"") == before:
-                behind = match[2] or b""
-                ends = part.ends[left] - len(behind)
+                after = match[2] or b""
+                ends = part.ends[left] - len(after)
                 values, fits = read_numbers(block, part.starts[left] + len(before), ends)
-                fits &= equal_bytes(block, np.maximum(ends, PAD), behind)
+                fits &= equal_bytes(block, np.maximum(ends, PAD), after)
                 fits &= (values != 0) | ~np.signbit(values)  # a column of doubles has no -0.0
                 found.append((left[fits], values[fits], match[3].decode() if match[3] else None))
             others = np.append(others, left[:1][~fits[:1]])
@@ -185,7 +185,7 @@ class JsonCellReader(CellReader):
         return fit, others, np.concatenate((part.rows[fit], part.rows[odd]))
 
     def _texts_at(self, starts: Positions, ends: Positions, others: list[str | None], rows: Ints) -> pa.Array:
-        """Texts at places of the body, and others behind them, put in the order of the rows."""
+        """Texts at places of the body, and others, put in the order of the rows."""
         texts = pa.array(others, pa.string())
         if len(starts):
             texts = pa.concat_arrays([self.compact_texts(starts, ends, pa.string()), texts])

@@ -62,7 +62,7 @@ def about(call: Call) -> Grid:
 
 
 def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
-    """A row an op: as definitions (Haystack 4) and with name and summary (Haystack 3)."""
+    """One row per op: as definitions (Haystack 4) and with name and summary (Haystack 3)."""
     rows = [
         {
             "def": Symbol(f"op:{name}"),
@@ -79,7 +79,7 @@ def ops_grid(call: Call, ops: Iterable[tuple[str, str, bool]]) -> Grid:
 
 
 def formats(call: Call) -> Grid:
-    """A row a format: MIME type, whether it is read and written (Haystack 3)."""
+    """One row per format: MIME type, whether it is read and written (Haystack 3)."""
     rows = [
         {"mime": mime, "receive": MARKER if known.read else None, "send": MARKER} for mime, known in _FORMATS.items()
     ]
@@ -87,13 +87,13 @@ def formats(call: Call) -> Grid:
 
 
 def defs(call: Call) -> Grid:
-    """A row a definition."""
+    """One row per definition."""
     rows = [{"def": Symbol(name), "doc": doc, "is": [Symbol(of)], "lib": _LIB} for name, of, doc in _DEFS]
     return _selected(call, rows)
 
 
 def libs(call: Call) -> Grid:
-    """A row a library of definitions."""
+    """One row per library of definitions."""
     row = {
         "def": _LIB,
         "doc": "The tags that this server's records are made of",
@@ -105,7 +105,7 @@ def libs(call: Call) -> Grid:
 
 
 def filetypes(call: Call) -> Grid:
-    """A row a format, as definitions."""
+    """One row per format, as definitions."""
     rows = [
         {
             "def": Symbol(f"filetype:{'json' if known.short == 'json4' else known.short}"),

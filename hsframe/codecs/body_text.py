@@ -1,4 +1,4 @@
-"""Places in a body: bytes to text, and a position to a line, a column and the text around it."""
+"""The text of a body, and errors that name the line, the column and the text around a position in it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hsframe.errors import CodecError
 
 __all__ = ["MAX_DEPTH", "error_at", "excerpt", "text_of", "too_deep", "without_lone_surrogates"]
 
-# Lists, dicts and grids within one another. Records nest two or three deep; the bound keeps a hostile body from
-# exhausting Python's stack, and is the same in all formats so that what one reads another writes.
+# How deep lists, dicts and grids may nest. Records nest two or three deep; the limit keeps a hostile body from
+# exhausting Python's stack. It is the same in all formats, so that what one reads another can write.
 MAX_DEPTH: Final = 64
 
 _BEFORE, _AFTER = 24, 24
@@ -18,7 +18,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text_of(body: bytes | str, source: str) -> str:
-    """The text of a body in UTF-8, without the byte order mark that some servers put in front.
+    """The text of a body in UTF-8, without the byte order mark that some servers send first.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def text_of(body: bytes | str, source: str) -> str:
     try:
         return bytes(body).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # With "utf-8-sig" the positions count from behind the mark; decoding plainly makes them count from the start.
+        # With "utf-8-sig" positions count from the end of the byte order mark.
         bad = error.start + (3 if bytes(body[:3]) == b"\xef\xbb\xbf" else 0)
         begin = body.rfind(b"\n", 0, bad) + 1
         before = bytes(body[begin:bad]).decode("utf-8", "replace").removeprefix("\ufeff")
@@ -76,9 +76,9 @@ def too_deep() -> str:
 
 
 def without_lone_surrogates(text: str) -> str:
-    r"""The text with surrogate pairs joined, and U+FFFD for a half that stands alone.
+    r"""The text with surrogate pairs joined, and U+FFFD for a half without its other half.
 
-    Java and JavaScript write U+1F600 as ``\ud83d\ude00``; a half alone is no character, and UTF-8 cannot carry it.
+    Java and JavaScript write U+1F600 as ``\ud83d\ude00``; a half alone is not a character, and UTF-8 cannot carry it.
     """
     if _SURROGATE.search(text) is None:
         return text

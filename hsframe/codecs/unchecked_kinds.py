@@ -1,4 +1,4 @@
-"""Values made without the checks of their constructors, for decoders that have made these checks.
+"""Numbers and Refs made without the checks of their constructors, for decoders that have made these checks.
 
 A frozen dataclass takes twice as long to make as to read; an answer of ten thousand records has a hundred thousand.
 """
@@ -21,7 +21,7 @@ _set_ref_dis: Final = Ref.__dict__["dis"].__set__
 
 
 def unchecked_number(val: float, unit: str | None) -> Number:
-    """``Number(val, unit)`` for a unit that is no empty text."""
+    """``Number(val, unit)`` for a unit that is not an empty text."""
     if unit is not None and not math.isfinite(val):
         return Number(val)
     number = _new(Number)
@@ -31,7 +31,7 @@ def unchecked_number(val: float, unit: str | None) -> Number:
 
 
 def unchecked_ref(val: str, dis: str | None) -> Ref:
-    """``Ref(val, dis)`` for a val without ``@`` in front."""
+    """``Ref(val, dis)`` for a val that does not start with ``@``."""
     ref = _new(Ref)
     _set_ref_val(ref, val)
     _set_ref_dis(ref, dis)

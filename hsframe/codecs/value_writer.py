@@ -1,4 +1,4 @@
-"""What all writers share: the walk over a value, and the texts of numbers, dates, times and coordinates."""
+"""What all writers share: writing nested values, and the texts of numbers, dates, times and coordinates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
-from hsframe.codecs.positions import MAX_DEPTH, too_deep
+from hsframe.codecs.body_text import MAX_DEPTH, too_deep
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MAX_EXACT_INT, Coord, Number
@@ -31,14 +31,14 @@ _Written = TypeVar("_Written")
 
 
 class ValueWriter(abc.ABC, Generic[_Written]):
-    """Writes values: a format says how its scalars and its containers look.
+    """Writes values; a subclass for each format says how its scalars and containers are written.
 
     Attributes
     ----------
     source : str
         The format, for the message of an error.
     scalars : mapping of type to callable
-        How each kind that is no container is written.
+        How each scalar kind is written.
     """
 
     source: ClassVar[str]
@@ -46,7 +46,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
 
     @abc.abstractmethod
     def grid_of(self, grid: Grid, depth: int) -> _Written:
-        """A grid that stands at a depth, 0 for the whole body."""
+        """A grid at a depth of nesting, 0 for the whole body."""
 
     @abc.abstractmethod
     def dict_of(self, tags: Mapping[str, Any], depth: int) -> _Written:
@@ -57,7 +57,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
         """A list of what was written."""
 
     def write(self, value: Any, depth: int = 0) -> _Written:
-        """A value that stands at a depth.
+        """A value at a depth of nesting.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
             return write(value)
         if isinstance(value, str):
             return self.scalars[str](value)
-        # Of a class derived from datetime, as pandas has it.
+        # A class derived from datetime, like the Timestamp of pandas.
         if isinstance(value, datetime):
             return self.scalars[datetime](value)
         if isinstance(value, Grid):
@@ -84,7 +84,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
 
     @classmethod
     def check_depth(cls, depth: int) -> None:
-        """Refuse a container that stands too deep."""
+        """Refuse a container that is nested too deep."""
         if depth >= MAX_DEPTH:
             raise cls.refused(too_deep(), f"at most {MAX_DEPTH}")
 
@@ -95,7 +95,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
 
     def _number(self, value: Any) -> Number:
         """A plain number of Python or numpy as a Number; everything else is refused."""
-        # numpy registers its numbers with these classes; its bool is none of them.
+        # numpy registers its numbers with these classes; but not its bool.
         if isinstance(value, numbers.Real):
             return Number(int(value) if isinstance(value, numbers.Integral) else float(value))
         raise self.refused(
@@ -149,13 +149,13 @@ def datetime_text(when: datetime, source: str) -> str:
     """A DateTime as ``2021-01-01T00:00:00-05:00 New_York``, with the Haystack name of its zone.
 
     The offset is in whole minutes, as the standard has it. Where a zone's is not (local mean time, before about
-    1900), the text is the same instant at the offset cut to minutes: the offset decides the instant.
+    1900), the same instant is written with the offset truncated to minutes: the offset decides the instant.
     """
     try:
         offset = when.utcoffset()
-    except ValueError:  # NaT of pandas is a datetime that knows no clock
+    except ValueError:  # pandas.NaT is a datetime without a time
         raise CodecError(
-            f"the datetime {when!r} is no instant", expected="an aware datetime, or None", source=source
+            f"the datetime {when!r} is not an instant", expected="an aware datetime, or None", source=source
         ) from None
     if offset is None or when.tzinfo is None:
         raise CodecError(
@@ -207,6 +207,6 @@ def coord_floats(coord: Coord, source: str) -> tuple[float, float]:
 
 
 def coord_texts(coord: Coord, source: str) -> tuple[str, str]:
-    """Latitude and longitude without exponent, which readers of coordinates do not expect."""
+    """Latitude and longitude without exponents, which readers of coordinates do not expect."""
     lat, lng = (format(Decimal(repr(degrees)), "f") for degrees in coord_floats(coord, source))
     return lat, lng
