@@ -616,7 +616,7 @@ def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
     ("body", "shown"),
     [
         (b'{"status":"ok","version":"1.2"}', 'a JSON object that is no grid, near \'{"status":"ok"'),
-        (b"[1,2]", "no object"),
+        (b"[1,2]", "not an object"),
         (b"OK", "no Zinc grid begins here"),
         (b"\x89PNG\r\n", "not UTF-8"),
     ],
