@@ -65,7 +65,7 @@ class Decoder:
 
     async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""
-        if answer.status != 200 or not _start(answer.body).startswith((b"ver:", b"[")):
+        if answer.status != 200 or not answer.start.startswith((b"ver:", b"[")):
             return [await self.grid(answer, op, logged_in=logged_in)]
         from hsframe.codecs.eval_all import decode_all
 
@@ -106,7 +106,3 @@ class Decoder:
             if (short := short_of(mime)) in possible:
                 return short
         return possible[0] if possible else format_named(self._mime).short
-
-
-def _start(body: bytes) -> bytes:
-    return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")

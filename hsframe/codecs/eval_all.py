@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from hsframe.codecs import decode
-from hsframe.codecs.formats import format_named, has_kinds
+from hsframe.codecs.formats import body_start, format_named, has_kinds
 from hsframe.grid import Grid
 
 __all__ = ["decode_all"]
@@ -43,7 +43,7 @@ def decode_all(body: bytes, mime: str) -> list[Grid]:
     short = format_named(mime).short
     if short == "zinc":
         return [decode(piece, mime) for piece in _zinc_pieces(body)]
-    if short in ("json4", "json3") and body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+    if short in ("json4", "json3") and body_start(body).startswith(b"["):
         return _json_grids(body)
     return [decode(body, mime)]
 

@@ -19,6 +19,7 @@ __all__ = [
     "CALL_FORMATS",
     "FORMATS",
     "Format",
+    "body_start",
     "format_named",
     "formats_by_start",
     "has_kinds",
@@ -243,15 +244,16 @@ def formats_by_start(body: bytes) -> list[str]:
     >>> formats_by_start(b'ver:"3.0"'), formats_by_start(b' {"meta"'), formats_by_start(b"<html>")
     (['zinc'], ['json4', 'json3'], [])
     """
-    start = _start(body)
+    start = body_start(body)
     return [row.short for row in _ROWS if start.startswith(row.starts)]
 
 
 def starts_like_grid(body: bytes) -> bool:
     """Whether a body begins as a grid does, in a format that is recognized by its first bytes."""
-    start = _start(body)
+    start = body_start(body)
     return any(row.grid_start is not None and row.grid_start.match(start) for row in _ROWS)
 
 
-def _start(body: bytes) -> bytes:
+def body_start(body: bytes) -> bytes:
+    """The first bytes of a body, after a byte order mark and white space."""
     return body[:_LOOK_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from hsframe.codecs.formats import starts_like_grid
+from hsframe.codecs.formats import body_start, starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
 
 __all__ = [
@@ -88,8 +88,8 @@ class HttpAnswer:
 
     @property
     def start(self) -> bytes:
-        """The first bytes of the body, behind a byte order mark and white space."""
-        return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+        """The first bytes of the body, after a byte order mark and white space."""
+        return body_start(self.body)
 
     @property
     def media_type(self) -> str:
