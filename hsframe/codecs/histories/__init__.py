@@ -1,6 +1,6 @@
-"""Histories as columns: bytes to Arrow arrays and back without an object a row.
+"""Histories as columns: bytes to Arrow arrays and back without an object per row.
 
-:func:`try_decode` reads a body that is a history, or says that it is none; then the exact parser reads it.
+:func:`try_decode` reads a body that is a history, or gives None; then the exact parser reads it.
 :class:`HistoryStream` does the same while the body arrives.
 :func:`encode_history` writes a history as a body of hisWrite.
 """

@@ -44,7 +44,7 @@ class BatchMaker:
         return not self._types
 
     def is_undecided(self, columns: Sequence[ArrowColumn]) -> bool:
-        """Whether a column has no value yet, and nothing told what it will hold."""
+        """Whether a column has no value yet, and no record says what it will hold."""
         return self.is_open and any(_is_silent(column) for column in columns[1:])
 
     def batch(self, grid: Grid, columns: Sequence[ArrowColumn]) -> pa.RecordBatch:
@@ -98,7 +98,7 @@ class BatchMaker:
     def _changed(self, name: str, before: str, now: str) -> CodecError:
         return CodecError(
             f"column {name!r} changes from {before} to {now}, and one Arrow column cannot hold both",
-            expected="one kind, one unit and one zone a column; his_read keeps each value as it was written",
+            expected="one kind, one unit and one zone per column; his_read keeps each value as it was written",
             source=self._source,
         )
 
@@ -112,7 +112,7 @@ def _kind(column: ArrowColumn) -> str:
 
 
 def _is_silent(column: ArrowColumn) -> bool:
-    """Whether no value stands in a column that is made for numbers because nothing told otherwise."""
+    """Whether a column has no value yet; such a column is one of numbers."""
     return isinstance(column, NumberColumn) and column.values.null_count == len(column)
 
 
@@ -134,12 +134,12 @@ def columns_of_grid(grid: Grid, source: str) -> list[ArrowColumn]:
     Raises
     ------
     CodecError
-        The grid is no history, or a column holds several units or kinds.
+        The grid is not a history, or a column holds several units or kinds.
     """
     if len(grid.cols) < 2 or grid.cols[0].name != "ts":
         raise CodecError(
-            f"this answer is no history: its columns are {', '.join(grid.col_names) or '(none)'}",
-            expected="a column ts and one column a point, or more",
+            f"this answer is not a history: its columns are {', '.join(grid.col_names) or '(none)'}",
+            expected="a column ts and one column per point",
             source=source,
         )
     if not len(grid):

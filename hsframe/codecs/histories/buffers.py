@@ -13,7 +13,7 @@ from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
 
 __all__ = ["BLOCK_BYTES", "BodyBuffer", "RowBuffers"]
 
-#: Large enough that the few hundred calls a block do not count, small enough that its columns stay in the cache.
+#: Large enough that the few hundred calls per block do not count, small enough that its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 20
 # Calls cost the same for few rows as for many: rows of many points are read in larger blocks.
 _FEW_ROWS: Final = 2_000
@@ -25,7 +25,7 @@ _GROWTH: Final = 1.5
 
 
 class RowBuffers:
-    """Rows in order: instants, and cells of so many columns beside the timestamps."""
+    """Rows in order: instants, and cells of `width` columns beside the timestamps."""
 
     def __init__(self, width: int) -> None:
         self.length = 0
@@ -43,7 +43,7 @@ class RowBuffers:
         self.reserve(int(self.length / share_read * _RESERVE) + 1)
 
     def append(self, times: Ints, cells: Floats) -> None:
-        """Add rows; `cells` has one row a row of the grid."""
+        """Add rows; `cells` has one row per row of the grid."""
         end = self.length + len(times)
         if end > len(self._times):
             self.reserve(max(end, int(len(self._times) * _GROWTH)) if self.length else end)
@@ -85,7 +85,7 @@ class _Reader(Protocol):
 
 
 class BodyBuffer:
-    """Hands a body to a reader in blocks of so many bytes, and keeps what is not a whole row yet.
+    """Hands a body to a reader in blocks of `size` bytes, and keeps what is not a whole row yet.
 
     `taken` counts the bytes of the rows that were read.
     """

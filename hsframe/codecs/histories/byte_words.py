@@ -1,7 +1,7 @@
 """Eight bytes at a time: a body as overlapping 64-bit words, and the few things that kernels ask of a word.
 
-A kernel looks at one place of many rows at once. ``block.words[positions]`` gives the eight bytes behind each
-position as one little-endian integer, so a comparison with a text, a test for digits or a conversion is a handful of
+A kernel looks at one place of many rows at once. ``block.words[positions]`` gives the eight bytes from each
+position on as one little-endian integer, so a comparison with a text, a test for digits or a conversion is a handful of
 integer operations for all rows, whatever their alignment. Nothing here knows what a history is.
 """
 
@@ -83,7 +83,7 @@ class Block:
 
 @lru_cache
 def literal_words(text: bytes) -> list[tuple[int, np.uint64, np.uint64]]:
-    """A text as (offset, word, mask): what ``words[position + offset] & mask`` is where the text stands.
+    """A text as (offset, word, mask): what ``words[position + offset] & mask`` is where the text is.
 
     A text of eight bytes and more is covered by whole words, the last one overlapping; its mask is all ones.
     """
@@ -100,7 +100,7 @@ def _word(text: bytes) -> np.uint64:
 
 
 def equal_bytes(block: Block, positions: Positions, text: bytes) -> Bools:
-    """Where a text stands at each position; a position must have the text's length and a word before the end."""
+    """Whether a text is at each position; a position must have the text's length and a word before the end."""
     result: Bools | None = None
     for offset, word, mask in literal_words(text):
         here = block.words[offset:][positions]
@@ -124,7 +124,7 @@ def zero_bytes(values: Words) -> Words:
 
 
 def byte_index(flags: Words) -> Ints:
-    """Which byte has its high bit set as the first one (as text stands, 0 to 7), for words of high bits; not for 0."""
+    """Which byte has its high bit set as the first one (0 to 7), for words of high bits; not for 0."""
     lowest = flags & (~flags + np.uint64(1))
     # A power of two is exact as a float, whose exponent counts the bits below.
     index: Ints = (lowest.astype(np.float64).view(np.int64) >> 55) - 128

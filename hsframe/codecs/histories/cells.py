@@ -1,4 +1,4 @@
-"""Cells that are no plain numbers: remembered by a number, put where the double would be, and resolved at the end.
+"""Cells that are not plain numbers: remembered by a number, put where the double would be, and resolved at the end.
 
 A column is decoded into doubles. A cell that the number kernel does not take (null, NA, INF, a Bool, a Str, whatever)
 becomes a NaN whose payload is the number of its text in a table. So a column needs no second array while it grows, a
@@ -26,7 +26,7 @@ _PAYLOAD: Final = 0x0007_FFFF_FFFF_FFFF
 #: The number of 'there is no cell', and of a text that is not the text of one value.
 ABSENT: Final = 0
 INVALID: Final = -1
-# With more different texts than this share of the cells, reading each of them once is no shortcut any more.
+# With more different texts than this share of the cells, reading each of them once saves nothing.
 _MOST_SHARE: Final = 4
 _ALWAYS: Final = 2_000
 
@@ -34,7 +34,7 @@ _ALWAYS: Final = 2_000
 class SpecialCells:
     """Cells by number: their texts while rows are read, their values once the exact parser read those.
 
-    The first of the `values` stands for a cell that is absent; the numbers of the `texts`, which wait, follow theirs.
+    The first of the `values` is that of an absent cell; the numbers of the waiting `texts` follow those of the values.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class SpecialCells:
         return text in self._numbers
 
     def numbers(self, texts: Sequence[bytes], count: int, is_value: Callable[[bytes], bool]) -> Ints:
-        """The numbers of different texts of so many cells; new ones wait for their values."""
+        """The numbers of the different texts of `count` cells; new ones wait for their values."""
         self._asked += count
         for text in texts:
             if text not in self._numbers:
@@ -110,7 +110,7 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
     cells : float64 ndarray
         Plain numbers, and boxed numbers of the table; it becomes the column's own buffer.
     table : sequence of kinds
-        The cells that are no plain numbers, by their number.
+        The cells that are not plain numbers, by their number.
     unit : str or None
         The unit of the plain numbers.
 
@@ -159,7 +159,7 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
 
 
 def _lookup(used: Sequence[int], values: Sequence[Any], dtype: Any) -> Any:
-    """An array in which the value of ``used[i]`` stands at ``used[i]``."""
+    """An array in which the value of ``used[i]`` is at ``used[i]``."""
     table = np.zeros(max(used) + 1, dtype)
     table[list(used)] = values
     return table

@@ -1,7 +1,7 @@
-"""Histories by columns to bodies of hisWrite, in Zinc and in JSON version 4, without an object a row.
+"""Histories by columns to bodies of hisWrite, in Zinc and in JSON version 4, without an object per row.
 
 The exact writers write the head and every text that is not a plain number; a row is joined by Arrow out of its
-timestamp, its numbers and what stands between them, and is the same for the exact parser.
+timestamp, its numbers and the texts between them, and reads the same for the exact parser.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def encode_history(grid: Grid, short: str) -> bytes:
     Parameters
     ----------
     grid : Grid
-        Columns ``ts`` and one a point; Arrow columns are written without an object a row.
+        Columns ``ts`` and one per point; Arrow columns are written without an object per row.
     short : str
         ``"zinc"``, ``"json"`` or ``"json4"``, ``"json3"``.
 
@@ -137,20 +137,20 @@ _WRITERS: Final = {"zinc": _zinc, "json4": _json4}
 
 
 def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[tuple[pa.Array, bytes]]:
-    """The texts of rows, each behind the constant that ends a row, which stands behind the last one too.
+    """The texts of rows, each after the constant that ends a row, which follows the last one too.
 
     Arrow joins few parts faster than many, so the constants around a timestamp are written as part of its text.
     """
     rows = max(_BLOCK_CELLS // len(grid.cols), min(_LEAST_ROWS, _MOST_CELLS // len(grid.cols)), 1)
     for begin in range(0, len(grid), rows):
         us = np.asarray(times.values[begin : begin + rows].to_numpy(zero_copy_only=False), np.int64)
-        before, behind = layout.around_stamp
-        parts: list[Any] = [behind]
+        before, after = layout.around_stamp
+        parts: list[Any] = [after]
         for column, lead, null in zip(grid.columns[1:], layout.leads, layout.nulls, strict=True):
             parts += _cells(column[begin : begin + rows], lead, null, layout.value)
-        behind, *parts = _merged([*parts, layout.row_end])
+        after, *parts = _merged([*parts, layout.row_end])
         close = parts.pop() if isinstance(parts[-1], bytes) else b""
-        yield pc.binary_join_element_wise(stamp_texts(us, zone(times.tz), close + before, behind), *parts, b""), close
+        yield pc.binary_join_element_wise(stamp_texts(us, zone(times.tz), close + before, after), *parts, b""), close
 
 
 def _octets(block: Any) -> memoryview:
@@ -171,17 +171,17 @@ def _merged(parts: Sequence[Any]) -> list[Any]:
 
 
 def _cells(column: Sequence[Any], lead: bytes, null: bytes, value: Callable[[Any], bytes]) -> list[Any]:
-    """The parts of a column's cells, each with what stands in front of it; a null cell is written as `null`."""
+    """The parts of a column's cells, each with the text before it; a null cell is written as `null`."""
     texts: pa.Array
     if isinstance(column, NumberColumn):
         values = _plain(column.values)
-        before, behind = value(Number(1, column.unit)).split(b"1", 1)
+        before, after = value(Number(1, column.unit)).split(b"1", 1)
         odd = pc.invert(pc.is_finite(values))
         has_odd = pc.any(odd).as_py()
         if values.null_count == 0 and not has_odd and column.na is None:
-            return [lead + before, _number_texts(values), behind]
+            return [lead + before, _number_texts(values), after]
         texts = _number_texts(pc.if_else(odd, None, values))
-        texts = pc.binary_join_element_wise(lead + before, texts, behind, b"")
+        texts = pc.binary_join_element_wise(lead + before, texts, after, b"")
         if has_odd:
             doubles = values.to_numpy(zero_copy_only=False)
             for name in (np.nan, np.inf, -np.inf):

@@ -1,9 +1,9 @@
-"""The shape of JSON rows, of either version: texts that one row taught, along which all rows are walked.
+"""The shape of JSON rows, of either version: texts learned from one row, with which all rows are compared.
 
 Servers differ in spacing, in the order of keys and in how they escape; one server writes all its rows alike. A row is
-read with Python's JSON scanner to see where each key's value stands; what lies between is a text that other rows must
-repeat. Then every row has a position. For each key in turn the text in front of its value is compared, and the texts
-around its number; rows that fit move on, a row without the key stays where it is, and has no cell. A row is ok only if
+read with Python's JSON scanner to see where each key's value is; what lies between are texts that other rows must
+repeat. Then every row has a position. For each key in turn the text before its value is compared, and the texts around
+its number; rows that fit move on, a row without the key stays where it is, and has no cell. A row is ok only if
 its position ends where its close begins, so every byte of it was compared, or is within a cell.
 """
 
@@ -48,7 +48,7 @@ _scan_pairs = json.JSONDecoder(object_pairs_hook=lambda pairs: pairs).raw_decode
 
 
 def head_length(body: bytes) -> int:
-    """The length of a body up to its first row, 0 where there is none."""
+    """The length of a body up to its first row, 0 where there are no rows."""
     match = _ROWS.search(body)
     return match.end() if match else 0
 
@@ -89,12 +89,12 @@ class JsonRows(RowShape):
         if row is None or "".join(row[1].split()) != "},":
             raise NeedsExactParserError
         self._begin, self.close = row[0][0][1].encode(), row[1].encode()
-        # Rows are found by the byte of their beginning that is met least in one.
+        # Rows are found by the byte of their beginning that is rarest in a row.
         counts = [text[:second].count(self._begin[at : at + 1]) for at in range(len(self._begin))]
         self._rare = counts.index(min(counts))
         return True
 
-    # ---- what rows teach
+    # ---- learning from rows
 
     def learn(self, row: bytes) -> list[int] | None:
         """See :meth:`RowShape.learn`."""
@@ -110,23 +110,23 @@ class JsonRows(RowShape):
             self.stamp = values["ts"].encode()
             self.keys = [Key(self._places[name], lead.encode()) for name, lead, _ in scanned[0]]
             next(key for key in self.keys if key.place is None).hole = hole
-        taught: list[int] = []
-        behind = -1
+        learned: list[int] = []
+        previous = -1
         for name, lead, value in scanned[0]:
             place = self._places.get(name, -1)
             at = next((at for at, key in enumerate(self.keys) if key.place == place), None)
-            if at is None and (behind < 0 or place == -1):
+            if at is None and (previous < 0 or place == -1):
                 continue
             if at is None:
-                # A key that was not met before stands behind the one that it follows.
-                at, is_new = behind + 1, True
+                # A new key comes after the one that it follows here.
+                at, is_new = previous + 1, True
                 self.keys.insert(at, Key(place, lead.encode()))
-            behind = at
+            previous = at
             if place is not None and self.keys[at].hole is None:
                 self.keys[at].hole = self.hole_of(value.encode())
                 if self.keys[at].hole is not None:
-                    taught.append(place)
-        return taught if taught or is_new else None
+                    learned.append(place)
+        return learned if learned or is_new else None
 
     def hole_of(self, value: bytes) -> Hole | None:
         """See :meth:`RowShape.hole_of`."""
@@ -140,7 +140,7 @@ class JsonRows(RowShape):
             return False
         return True
 
-    # ---- the walk
+    # ---- cells
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
@@ -155,9 +155,9 @@ class JsonRows(RowShape):
             if key.place is None and key.hole is not None:
                 before = key.lead + key.hole.before
                 ok &= equal_bytes(block, here, before)
-                times, is_stamp, lengths = read_stamps(block, here + len(before), key.hole.behind)
+                times, is_stamp, lengths = read_stamps(block, here + len(before), key.hole.after)
                 ok &= is_stamp
-                here = np.where(ok, here + lengths + (len(before) + len(key.hole.behind)), here)
+                here = np.where(ok, here + lengths + (len(before) + len(key.hole.after)), here)
             elif key.place is not None:
                 place = key.place
                 begins[:, place], ends[:, place], fits[:, place] = self._cells(block, key, here, last)
@@ -169,17 +169,17 @@ class JsonRows(RowShape):
 
     @staticmethod
     def _cells(block: Block, key: Key, here: Positions, last: Positions | None) -> tuple[Positions, Positions, Bools]:
-        """The cells of a key in rows that stand at some places; of the last key it is known where they end."""
+        """The cells of a key, from the position of each row; `last` are their ends, known for the last key."""
         begins, ends, fits = here + len(key.lead), here.copy(), np.zeros(len(here), bool)
         if key.hole is not None:
-            before, behind = key.hole.before, key.hole.behind
+            before, after = key.hole.before, key.hole.after
             fits = equal_bytes(block, here, key.lead + before)
             hole = begins + len(before)
-            hole_ends = ends_of(block, hole, behind[0] if behind else None) if last is None else last - len(behind)
+            hole_ends = ends_of(block, hole, after[0] if after else None) if last is None else last - len(after)
             fits &= hole_ends > hole
-            if behind:
-                fits &= equal_bytes(block, hole_ends, behind)
-            ends = hole_ends + len(behind)
+            if after:
+                fits &= equal_bytes(block, hole_ends, after)
+            ends = hole_ends + len(after)
             if fits.all():
                 return begins, ends, fits
         rest = np.flatnonzero(~fits)
@@ -187,7 +187,7 @@ class JsonRows(RowShape):
         absent, present = rest[~has_key], rest[has_key]
         begins[absent] = ends[absent] = here[absent]
         ends[present] = _value_ends(block, begins[present]) if last is None else last[present]
-        # A key without a value is not an absent cell: its own text is no value, so the row is not ok.
+        # A key without a value is not an absent cell: its text is not a value, so the row is not ok.
         empty = present[ends[present] <= begins[present]]
         begins[empty] = here[empty]
         return begins, ends, fits
@@ -235,9 +235,9 @@ def _value_length(text: bytes) -> int | None:
 
 
 def _scanned(text: bytes) -> tuple[list[tuple[str, str, str]], str] | None:
-    """The keys of a row, each with the text in front of its value and its value, and the text at the row's end.
+    """The keys of a row, each with the text before its value and its value, and the text at the row's end.
 
-    None where it is no object of JSON, or has a key twice.
+    None where it is not a JSON object, or has a key twice.
     """
     keys: list[tuple[str, str, str]] = []
     begin, at = 0, 1
@@ -281,8 +281,8 @@ def _hole(value: str, v4: re.Pattern[str], v3: re.Pattern[str], names: frozenset
         match = v3.fullmatch(value) or (_BARE_NUMBER.fullmatch(value) if v3 is _V3_NUMBER else None)
     if match is None:
         return None
-    before, behind = value[: match.start(1)].encode(), value[match.end(1) :].encode()
-    return Hole(before, behind) if max(len(before), len(behind)) <= _LONGEST else None
+    before, after = value[: match.start(1)].encode(), value[match.end(1) :].encode()
+    return Hole(before, after) if max(len(before), len(after)) <= _LONGEST else None
 
 
 def _is_plain_object(value: str, names: frozenset[str]) -> bool:
@@ -302,7 +302,7 @@ def _is_plain_object(value: str, names: frozenset[str]) -> bool:
 
 
 def _value_ends(block: Block, starts: Positions) -> Positions:
-    """Where values that are no plain numbers end; whether it is a value that ends there is to be looked at."""
+    """Where values that are not plain numbers are likely to end; the exact parser checks that they do."""
     first = block.octets[starts]
     ends: Positions = starts + 4 + (first == ord("f"))  # true, null; false
     for opening, closing in ((ord('"'), ord('"')), (ord("{"), ord("}"))):

@@ -40,7 +40,7 @@ _DOT: Final = 0x1E
 _ONES: Final = np.uint64(0x0101010101010101)
 _LAST_BYTE: Final = np.uint64(1 << 56)
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-# The power of ten by the upper bits of the float 256.0 ** i, i the byte in which the dot stands; none is 1.
+# The power of ten by the upper bits of the float 256.0 ** i, i the byte of the dot; 1 without a dot.
 _SCALES: Final = np.ones(256)
 _SCALES[127:135] = [10.0 ** (7 - byte) for byte in range(8)]
 
@@ -54,7 +54,7 @@ def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words |
     starts, ends : int64 ndarrays
         Half-open places; a cell may be empty, or end before it starts.
     last : uint64 ndarray, optional
-        The eight bytes in front of each end, where they are at hand.
+        The eight bytes before each end, where the caller has them.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words |
         values[part], ok[part] = _short(words, lengths[part])
     if ok.all():
         return values, ok
-    rest = np.flatnonzero(~ok & (lengths >= 2))  # what is shorter and not ok is no number
+    rest = np.flatnonzero(~ok & (lengths >= 2))  # what is shorter and not ok is not a number
     if len(rest):
         negative = block.octets[starts[rest]] == ord("-")
         below = rest[negative & (lengths[rest] <= 9)]
@@ -111,14 +111,14 @@ def _short(last: Words, lengths: Positions) -> tuple[Floats, Bools]:
     zeros = np.flatnonzero(((digits >> shift) & np.uint64(0xFF)) == 0)
     if len(zeros):
         ok[zeros] &= _is_zero_before_dot(dot[zeros], shift[zeros])
-    # The digits in front of the dot move up by one byte, over the dot: as if they were added 255 times more.
+    # The digits before the dot move up by one byte, over the dot: as if they were added 255 times more.
     digits += (digits & below) * np.minimum(dot, np.uint64(0xFF))
     scale = _SCALES[dot.astype(np.float64).view(np.int64) >> 55]
     return eight_digits(digits).astype(np.float64) / scale, ok
 
 
 def _is_zero_before_dot(dot: Words, shift: Words) -> Bools:
-    """Whether a first zero is the only digit, or stands in front of the dot."""
+    """Whether a first zero is the only digit, or is right before the dot."""
     second_is_dot = dot >> shift == np.uint64(1 << 8)
     result: Bools = second_is_dot | ((shift == np.uint64(56)) & (dot == 0))
     return result
@@ -134,14 +134,14 @@ def _long(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Boo
     values = np.zeros(len(starts))
     try:
         doubles = pc.cast(texts_of(block, starts[ok], ends[ok], pa.string()), pa.float64())
-    except pa.ArrowInvalid:  # Arrow refuses what a double cannot hold; the exact parser says what becomes of it
+    except pa.ArrowInvalid:  # Arrow refuses what a double cannot hold; the exact parser decides
         return values, np.zeros(len(starts), bool)
     values[ok] = np.frombuffer(doubles.buffers()[1], np.float64)[doubles.offset : doubles.offset + len(doubles) : 2]
     return values, ok
 
 
 def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
-    """Whether nothing but digits and one dot stands behind the sign, for numbers of up to 24 characters."""
+    """Whether nothing but digits and one dot follows the sign, for numbers of up to 24 characters."""
     starts = starts + (block.octets[starts] == ord("-"))
     lengths = ends - starts
     ok = lengths <= _CHECKED
@@ -169,7 +169,7 @@ def ends_of(block: Block, starts: Positions, stop: int | None, most: int = _LONG
     starts : int64 ndarray
         Where the numbers begin.
     stop : int or None
-        The octet that is expected behind the numbers; None for any that is no digit, dot or minus.
+        The byte that is expected after the numbers; None for any that is not a digit, dot or minus.
     most : int
         How many bytes to look ahead.
     """

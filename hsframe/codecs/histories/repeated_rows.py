@@ -1,10 +1,10 @@
-"""Rows that repeat byte for byte but for the clock and the numbers: one look at each row reads it all.
+"""Rows that are equal byte for byte except for the clock and the numbers: each row is read in one pass.
 
-The kernels of timestamps and numbers look at a place a time, and at one value of all rows after the other; rows of
-which one is like the next need less. Between the last number of one row and the first of the next stand always the
-same bytes, with one timestamp among them. So a record of fixed length is copied for each row boundary, the number's
-last eight bytes in front, and the records are compared with their neighbours as plain words. Where nothing changes,
-what was checked for the first record of a run holds for all of it.
+The kernels of timestamps and numbers go through all rows once per value; rows that are alike need less. From the last
+number of one row to the first number of the next the bytes are always the same, except for one timestamp. So for each
+boundary between two rows a record of fixed length is copied: the last eight bytes of the number, then the bytes up to
+the next number. The records are compared with their neighbours as plain words. In a run of equal records only the
+first one is checked.
 """
 
 from __future__ import annotations
@@ -26,43 +26,44 @@ __all__ = ["RepeatedRows"]
 _WORD: Final = 8
 _DATE: Final = 11  # YYYY-MM-DDT
 _OFFSET: Final = 6  # -05:00
-# Records must stay within the room around a block.
+# Records must not reach beyond the padding around a block.
 _LONGEST: Final = 480
-# Texts that most rows miss are taken anew from a later row, so often at most: a zone changes its form twice a year.
+# How often the texts are learned again from a later row, when most rows do not have them: the form of a timestamp
+# changes twice a year in some zones.
 _MOST_MISSES: Final = 12
 _MOST_WIDE_MISSES: Final = 4
 _LOOKS: Final = 64
 _LOW_40: Final = np.uint64((1 << 40) - 1)
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
-# What may stand in a timestamp or a number cannot find the end of one.
+# Bytes that can be in a timestamp or a number cannot be the delimiter after a number.
 _INSIDE: Final = frozenset(b"0123456789+-.:TZeE")
 
 
 class RepeatedRows:
-    """Reads rows as long as they repeat: their shape knows the texts between the values."""
+    """Reads rows as long as they repeat; the shape knows the texts between the values."""
 
     def __init__(self, shape: RowShape) -> None:
         self._shape = shape
-        self._around: _Boundary | None = None
+        self._boundary: _Boundary | None = None
         self._numbers: _Numbers | None = None
         self._misses = 0
 
     def read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools] | None:
         """Rows of one number between the given bounds; None where they do not repeat.
 
-        Gives instants, values, and whether every byte of a row was compared, or read by a kernel.
+        Gives instants, values, and whether every byte of the row was either compared or read by a kernel.
         """
         if self._shape.width > 1 or self._misses > _MOST_MISSES or self._shape.texts_between() is None:
             return None
-        if self._around is not None and not self._around.is_likely(block, bounds):
+        if self._boundary is not None and not self._boundary.is_likely(block, bounds):
             self._missed()
-        around = self._around = self._around or self._boundary(block, int(bounds[-2]))
-        if around is None or not around.is_likely(block, bounds):
+        boundary = self._boundary = self._boundary or self._boundary_at(block, int(bounds[-2]))
+        if boundary is None or not boundary.is_likely(block, bounds):
             self._missed()
             return None
-        us, last, ok = around.read(block, bounds)
+        us, last, ok = boundary.read(block, bounds)
         values, is_number = read_numbers(
-            block, bounds[:-1] + around.head_length, bounds[1:] - around.close_length, last
+            block, bounds[:-1] + boundary.head_length, bounds[1:] - boundary.close_length, last
         )
         ok &= is_number
         if 2 * np.count_nonzero(ok) < len(ok):
@@ -72,26 +73,26 @@ class RepeatedRows:
     def read_wide(self, block: Block, start: int, end: int) -> tuple[list[tuple[Ints, Floats]], int] | None:
         """Rows of several numbers, but for the last one that begins before `end`; None where one does not repeat.
 
-        Gives pieces of instants and cells, one row a row of the grid, and the bytes that they take.
+        Gives pieces of instants and cells, one row per row of the grid, and the bytes that they take.
 
-        A walk looks at one key of all rows at a time, and meets memory that the cache has long forgotten. Here a byte
-        that stands behind all numbers finds all of their ends at once. It is all or nothing: in a block in which
-        anything is different, the rows are read apart.
+        Reading one key of all rows after the other would read memory that has left the cache. Here a delimiter that
+        follows every number finds the ends of all numbers at once. It is all or nothing: where anything in a block
+        differs, its rows are read by :meth:`RowShape.split`.
         """
         if self._shape.width == 1 or self._misses > _MOST_WIDE_MISSES or not self._shape.keys:
             return None
         if self._numbers is None:
-            self._around = self._boundary(block, start)
+            self._boundary = self._boundary_at(block, start)
             texts = self._shape.texts_between()
-            self._numbers = None if self._around is None or texts is None else _numbers_of(texts)
-        if self._numbers is None or self._around is None:
+            self._numbers = None if self._boundary is None or texts is None else _numbers_of(texts)
+        if self._numbers is None or self._boundary is None:
             self._missed()
             return None
-        pieces, taken = self._numbers.read(block, start, end, self._around)
+        pieces, taken = self._numbers.read(block, start, end, self._boundary)
         if not taken:
             self._missed()
             return None
-        # Keys may stand in another order than columns, and some may be in no row.
+        # Keys may have another order than columns, and some columns may be in no row.
         places = [key.place for key in self._shape.keys if key.place is not None]
         if places != list(range(self._shape.width)):
             for at, (times, found) in enumerate(pieces):
@@ -102,10 +103,10 @@ class RepeatedRows:
 
     def _missed(self) -> None:
         self._misses += 1
-        self._around = self._numbers = None
+        self._boundary = self._numbers = None
 
-    def _boundary(self, block: Block, start: int) -> _Boundary | None:
-        """What stands between rows as the one that starts at a place; None where its timestamp has a fraction."""
+    def _boundary_at(self, block: Block, start: int) -> _Boundary | None:
+        """The boundary of rows like the one that starts at a place; None where its timestamp has a fraction."""
         texts = self._shape.texts_between()
         if texts is None or len(texts) < 3 or len(texts[0]) + len(texts[1]) + len(texts[-1]) > _LONGEST:
             return None
@@ -116,28 +117,28 @@ class RepeatedRows:
 
 
 class _Boundary:
-    """Reads what stands from the last number of a row to the first of the next: ``close lead stamp middle``.
+    """Reads the bytes from the last number of a row to the first of the next: ``close lead stamp middle``.
 
-    Timestamps end in an offset, or else in ``Z``. `head_length` and `close_length` are the bytes of a row in front of
-    its first number and behind its last one.
+    Timestamps end in an offset, or else in ``Z``. `head_length` and `close_length` are the bytes of a row before its
+    first number and after its last one.
     """
 
     def __init__(self, lead: bytes, middle: bytes, close: bytes, *, offset: bool) -> None:
         self.offset = offset
-        behind_clock = middle if offset else b"Z" + middle
-        self.head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(behind_clock)
+        after_clock = middle if offset else b"Z" + middle
+        self.head_length = len(lead) + _DATE + _WORD + (_OFFSET if offset else 0) + len(after_clock)
         self.close_length = len(close)
         self._mark = len(lead) + _DATE + _WORD
-        # The clock shall be a word of the record; the number's eight bytes begin `shift` bytes behind its start.
+        # The clock must be a whole word of the record, so the number's eight bytes begin `shift` bytes after its start.
         before_clock = _WORD + len(close) + len(lead) + _DATE
         self._shift = -before_clock % _WORD
         self._clock = (before_clock + self._shift) // _WORD
         number, clock = self._shift + _WORD, _WORD
         in_offset = _OFFSET if offset else 0
         stamp = bytes(_DATE + clock + in_offset)
-        text = bytes(number) + close + lead + stamp + behind_clock
+        text = bytes(number) + close + lead + stamp + after_clock
         in_close = bytes(number) + b"\xff" * len(close)
-        in_head = bytes(len(in_close)) + b"\xff" * len(lead) + stamp + b"\xff" * len(behind_clock)
+        in_head = bytes(len(in_close)) + b"\xff" * len(lead) + stamp + b"\xff" * len(after_clock)
         varies = bytes(len(in_close) + len(lead)) + b"\xff" * _DATE + bytes(clock) + b"\xff" * in_offset
         self._width = -(-len(text) // _WORD)
         masks = (text, in_close, in_head, varies)
@@ -152,7 +153,7 @@ class _Boundary:
         self._tiled: Bools = np.zeros(0, bool)
 
     def is_likely(self, block: Block, bounds: Positions) -> bool:
-        """Whether most of a few rows have a timestamp of this form: reading rows of another one is wasted."""
+        """Whether most of a few rows have a timestamp of this form; if not, reading them here is wasted."""
         marks = block.octets[bounds[: -1 : max(len(bounds) // _LOOKS, 1)] + self._mark]
         fits = (marks == ord("+")) | (marks == ord("-")) if self.offset else marks == ord("Z")
         return bool(2 * np.count_nonzero(fits) > len(marks))
@@ -160,8 +161,8 @@ class _Boundary:
     def read(self, block: Block, bounds: Positions) -> tuple[Ints, Words, Bools]:
         """The rows between the given bounds, but for their numbers.
 
-        Gives instants, the eight bytes in front of each row's close, and whether all bytes up to the end of the middle,
-        and the close, are what they should be.
+        Gives instants, the eight bytes before each row's close, and whether the bytes up to the end of the middle, and
+        the close, are as expected.
         """
         records = _records(block, bounds - (self.close_length + _WORD + self._shift), self._width)
         size = self._width * _WORD
@@ -171,13 +172,13 @@ class _Boundary:
         lengths, runs = self._runs(records)
         head_fits = (((runs ^ self._text) & self._in_head) == 0).all(axis=1)
         close_fits = (((runs ^ self._text) & self._in_close) == 0).all(axis=1)
-        # Rows of another form have anything where the offset should be: nothing of it is worth a look.
+        # Rows of another form have any bytes where the offset should be: do not read them as one.
         fitting = np.flatnonzero(head_fits)
         days = np.zeros(len(runs), np.int64)
         days[fitting], head_fits[fitting] = self._midnights(runs[fitting])
         us = np.repeat(days, lengths)[:-1]
         us += seconds.view(np.int64) * SECOND_US
-        # The last record has no row behind it, the first one none in front.
+        # The last record has no row after it, the first one none before it.
         if not (head_fits.all() and close_fits.all()):
             ok &= np.repeat(head_fits, lengths)[:-1]
             ok &= np.repeat(close_fits, lengths)[1:]
@@ -208,25 +209,25 @@ class _Boundary:
 
 
 class _Numbers:
-    """Reads the numbers of rows of several ones, with gaps between each two, whose ends an octet finds.
+    """Reads the numbers of rows that have several: a delimiter shows where each ends, `gaps` is what lies between.
 
-    It stands `count` times in a row. For each number, `numbers` says which of them is the first one behind it, and
-    `backs` how far behind it is.
+    The delimiter is `count` times in a row. For each number, `numbers` says which of them is the first one after it,
+    and `backs` how many bytes after it.
     """
 
-    def __init__(self, octet: int, numbers: Positions, backs: Positions, count: int, gaps: Sequence[bytes]) -> None:
-        self._octet = octet
+    def __init__(self, delimiter: int, numbers: Positions, backs: Positions, count: int, gaps: Sequence[bytes]) -> None:
+        self._delimiter = delimiter
         self._numbers = numbers
         self._backs = backs
         self._count = count
         self._gaps = np.array([len(gap) for gap in gaps])
-        self._width = 1 - (-max(map(len, gaps)) // _WORD)  # in words, the number's own in front
+        self._width = 1 - (-max(map(len, gaps)) // _WORD)  # in words, the first one is the number's
         self._texts = _padded([bytes(_WORD) + gap for gap in gaps], self._width)
         self._masks = _padded([bytes(_WORD) + b"\xff" * len(gap) for gap in gaps], self._width)
 
-    def read(self, block: Block, start: int, end: int, around: _Boundary) -> tuple[list[tuple[Ints, Floats]], int]:
+    def read(self, block: Block, start: int, end: int, boundary: _Boundary) -> tuple[list[tuple[Ints, Floats]], int]:
         """The rows in pieces, and the bytes that they take: none where one is different."""
-        found = np.flatnonzero(block.octets[start:end] == self._octet)
+        found = np.flatnonzero(block.octets[start:end] == self._delimiter)
         count = len(found) // self._count - 1
         places = found[: max(count, 0) * self._count].reshape(-1, self._count)
         pieces = []
@@ -235,16 +236,16 @@ class _Numbers:
         for row in range(0, count, step):
             ends = places[row : row + step].take(self._numbers, axis=1)
             ends += start - self._backs
-            piece = self._piece(block, begin, ends, around)
+            piece = self._piece(block, begin, ends, boundary)
             if piece is None:
                 return [], 0
             pieces.append(piece)
-            begin = int(ends[-1, -1]) + around.close_length
+            begin = int(ends[-1, -1]) + boundary.close_length
         return pieces, begin - start
 
-    def _piece(self, block: Block, start: int, ends: Positions, around: _Boundary) -> tuple[Ints, Floats] | None:
-        bounds = np.concatenate(([start], ends[:, -1] + around.close_length))
-        times, last, ok = around.read(block, bounds)
+    def _piece(self, block: Block, start: int, ends: Positions, boundary: _Boundary) -> tuple[Ints, Floats] | None:
+        bounds = np.concatenate(([start], ends[:, -1] + boundary.close_length))
+        times, last, ok = boundary.read(block, bounds)
         if not ok.all():
             return None
         records = _records(block, (ends[:, :-1] - _WORD).ravel(), self._width).reshape(len(ends), -1, self._width)
@@ -258,36 +259,36 @@ class _Numbers:
         words[:, :-1] = records[:, :, 0]
         words[:, -1] = last
         starts = np.empty(ends.shape, np.int64)
-        starts[:, 0] = bounds[:-1] + around.head_length
+        starts[:, 0] = bounds[:-1] + boundary.head_length
         np.add(ends[:, :-1], self._gaps, out=starts[:, 1:])
         cells, is_number = read_numbers(block, starts.ravel(), ends.ravel(), words.ravel())
         return (times, cells.reshape(ends.shape)) if is_number.all() else None
 
 
 def _numbers_of(texts: Sequence[bytes]) -> _Numbers | None:
-    """The reader of numbers between texts, the first two around the timestamp; None where no byte tells their ends."""
-    behind = texts[2:]
+    """The reader of numbers between texts, the first two around the timestamp; None where they share no delimiter."""
+    after = texts[2:]
     gaps = texts[2:-1]
-    octets = set(behind[0]).intersection(*behind[1:]) - _INSIDE
-    if not octets or not gaps or max(map(len, gaps)) > _LONGEST:
+    delimiters = set(after[0]).intersection(*after[1:]) - _INSIDE
+    if not delimiters or not gaps or max(map(len, gaps)) > _LONGEST:
         return None
-    octet = min(sorted(octets), key=lambda octet: sum(text.count(octet) for text in texts))
+    delimiter = min(sorted(delimiters), key=lambda delimiter: sum(text.count(delimiter) for text in texts))
     numbers, backs = [], []
-    count = texts[0].count(octet) + texts[1].count(octet)
-    for text in behind:
+    count = texts[0].count(delimiter) + texts[1].count(delimiter)
+    for text in after:
         numbers.append(count)
-        backs.append(text.index(octet))
-        count += text.count(octet)
-    return _Numbers(octet, np.array(numbers), np.array(backs), count, gaps)
+        backs.append(text.index(delimiter))
+        count += text.count(delimiter)
+    return _Numbers(delimiter, np.array(numbers), np.array(backs), count, gaps)
 
 
 def _padded(texts: Sequence[bytes], width: int) -> Words:
-    """Texts as rows of so many words."""
+    """Texts as rows of `width` words."""
     return np.frombuffer(b"".join(text.ljust(width * _WORD, b"\0") for text in texts), np.uint64).reshape(-1, width)
 
 
 def _records(block: Block, places: Positions, width: int) -> Words:
-    """So many words from each place on, a row each."""
-    # NumPy copies items of any size as fast as single words; overlapping ones it does not copy beforehand.
+    """The `width` words from each place on, one row per place."""
+    # NumPy copies items of any size as fast as single words, and items that overlap without a copy beforehand.
     items = np.ndarray((len(block.octets) - width * _WORD + 1,), f"V{width * _WORD}", block.octets, strides=(1,))
     return items[places].view(np.uint64).reshape(len(places), width)

@@ -1,10 +1,10 @@
-"""Reads the rows of a history, of any shape: by kernels what is plain, by the exact parser what taught and what is odd.
+"""Reads the rows of a history, of any shape: plain ones by kernels, learned and odd ones by the exact parser.
 
-How this can be no more lenient than the exact parser: what a kernel takes is a timestamp or a number by the narrowest
-reading of the grammar, between texts that are compared byte for byte with those of a row that taught them. All else
-waits, and is put into a small body under the same header: each row that taught something, each different text of a
-special cell once in a row of its own, each odd row as it stands. The exact parser reads that body, and its rows say
-whether what was guessed is so, and what the others are.
+Why this is not more lenient than the exact parser: a kernel accepts only what is a timestamp or a number by the
+narrowest reading of the grammar, between texts that are compared byte for byte with those learned from a row. All else
+goes into a small body under the same header: each row that was learned from, each different text of a special cell in
+a row of its own, each odd row as it is. The exact parser reads that body; its rows confirm what was guessed, and give
+the values of the others.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = ["RowReader"]
 # With more odd rows than this share, the exact parser is the better reader of the whole.
 _MOST_ODD_SHARE: Final = 8
 _ALWAYS_ODD: Final = 500
-# So many rows that do not fit are looked at for something new: a block, and a body.
+# How many rows that do not fit are searched for something new: per block, and per body.
 _TRIES: Final = 16
 _MOST_TRIES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _LearnedRow:
-    """A row that taught something, its number, and the columns whose hole it showed."""
+    """A row that was learned from, its number, and the columns whose hole it showed."""
 
     text: bytes
     row: int
@@ -104,14 +104,14 @@ class RowReader:
     def _read_apart(
         self, block: Block, starts: Positions, nexts: Positions, numbers: Positions
     ) -> tuple[Ints, Floats, Bools]:
-        """Rows, by their numbers in the block, split into cells; again when one of them taught something."""
+        """Rows, by their numbers in the block, split into cells; again when something was learned from one."""
         while True:
             split = self.shape.split(block, starts, nexts)
             cells, fits = self._numbers(block, split)
-            teaching = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
-            self._tries += len(teaching)
-            teaching += self._read_special(block, split, cells, fits)
-            if not any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in teaching):
+            new_rows = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
+            self._tries += len(new_rows)
+            new_rows += self._read_special(block, split, cells, fits)
+            if not any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows):
                 return split.times, cells, split.ok
 
     def _numbers(self, block: Block, split: SplitRows) -> tuple[Floats, Bools]:
@@ -119,14 +119,14 @@ class RowReader:
         holes = self.shape.holes()
         known = [place for place, hole in enumerate(holes) if hole is not None]
         before = np.array([len(hole.before) for hole in holes if hole is not None], np.int64)
-        behind = np.array([len(hole.behind) for hole in holes if hole is not None], np.int64)
+        after = np.array([len(hole.after) for hole in holes if hole is not None], np.int64)
         starts, ends = split.starts, split.ends
         if len(known) < self.shape.width:
             starts, ends = starts[:, known], ends[:, known]
         numbers, is_number = read_numbers(
             block,
             (starts + before if before.any() else starts).ravel(),
-            (ends - behind if behind.any() else ends).ravel(),
+            (ends - after if after.any() else ends).ravel(),
         )
         cells, fits = numbers.reshape(starts.shape), is_number.reshape(starts.shape)
         if len(known) < self.shape.width:
@@ -137,7 +137,7 @@ class RowReader:
         return cells, fits
 
     def _read_special(self, block: Block, split: SplitRows, cells: Floats, fits: Bools) -> list[int]:
-        """Give cells that are no plain numbers their boxed ones; or say which row has the first number of a column."""
+        """Give cells that are not plain numbers their boxed ones; or say which row has the first number of a column."""
         if fits.all():
             return []
         special = np.flatnonzero(~fits & split.ok[:, None])
@@ -149,7 +149,7 @@ class RowReader:
             special, starts, ends = special[present], starts[present], ends[present]
         if len(special) == 0:
             return []
-        if (starts[1:] < starts[:-1]).any():  # keys may stand in another order than columns
+        if (starts[1:] < starts[:-1]).any():  # keys may have another order than columns
             order = np.argsort(starts)
             special, starts, ends = special[order], starts[order], ends[order]
         dictionary, codes = coded_texts(block, starts, ends)
@@ -166,7 +166,7 @@ class RowReader:
             split.ok[special[numbers[codes] == INVALID] // self.shape.width] = False
         return []
 
-    # ---- what rows teach
+    # ---- learning from rows
 
     def _learn_first(self, block: Block, bounds: Positions) -> None:
         for row in range(min(len(bounds) - 1, _TRIES)):
@@ -181,10 +181,10 @@ class RowReader:
             self._learned.append(_LearnedRow(text, self.rows.length + int(row), places))
         return places is not None
 
-    # ---- the exact parser's word
+    # ---- what the exact parser says
 
     def finish(self, rest: bytes) -> Grid:
-        """Settle all rows, also the one that may stand in what follows the rows that were taken."""
+        """Settle all rows, including one that may be in the rest after the rows that were taken."""
         last, tail = self.shape.last_row(rest)
         if last:
             self._odd.append((self.rows.length, last))
@@ -192,7 +192,7 @@ class RowReader:
         return self.settle(tail)
 
     def settle(self, tail: bytes | None = None) -> Grid:
-        """Let the exact parser read all rows that taught something or are odd, and all special cells.
+        """Let the exact parser read all rows that were learned from or are odd, and all special cells.
 
         Gives the grid of the header and these rows; `tail` is what ends the body, if not what usually does.
         """
@@ -261,6 +261,6 @@ class RowReader:
         return columns
 
     def forget_rows(self) -> None:
-        """Forget the rows, which were settled, and keep what they taught."""
+        """Forget the rows, which were settled, and keep what was learned from them."""
         self.rows = RowBuffers(self.shape.width)
         self._special.forget_added()

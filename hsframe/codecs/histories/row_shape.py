@@ -1,4 +1,4 @@
-"""What the rows of one history look like: texts that repeat in every row, around holes in which the values stand.
+"""What the rows of one history look like: texts that every row repeats, and values between them.
 
 Formats differ in how the beginning of a row is found, in how a row is split into cells and in how a body is made of
 rows; that is a :class:`RowShape`. How rows are read, and how what was read is checked, is the same for all of them
@@ -19,18 +19,18 @@ __all__ = ["Hole", "Key", "RowShape", "SplitRows"]
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """The text of a value around its timestamp or its number, which is the hole."""
+    """The texts of a value before and after its timestamp or its number, which is the hole."""
 
     before: bytes
-    behind: bytes
+    after: bytes
 
 
 @dataclass(slots=True)
 class Key:
-    """One value of each row, and the text between it and the value in front.
+    """One value of each row; `lead` is the text between it and the value before.
 
-    `place` is the column, counted beside the timestamps, or None for the timestamp. There is no hole until a value with
-    one was seen: a column may begin with nulls, or hold no numbers at all.
+    `place` is the column, not counting the timestamps, or None for the timestamp. `hole` is None until a number was
+    seen: a column may begin with nulls, or hold no numbers at all.
     """
 
     place: int | None
@@ -40,7 +40,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """Rows split into a timestamp and cells, in arrays of a row a row and a column a column.
+    """Rows split into a timestamp and cells, in arrays with one row per row and one column per column.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class SplitRows:
     ok : bool ndarray
         Whether every byte of the row is the timestamp, a text that was learned, or within a cell.
     starts, ends : int64 ndarrays
-        Where the cells stand; an absent one ends where it starts.
+        Where the cells are; an absent one ends where it starts.
     fits : bool ndarray
         Whether the texts around the hole of the column's key are there, so that only its number is to be read.
     """
@@ -62,19 +62,19 @@ class SplitRows:
 
 
 class RowShape(abc.ABC):
-    """The shape of the rows of one body: a head up to its first row, and so many columns beside the timestamps.
+    """The shape of the rows of one body: a head up to its first row, and `width` columns beside the timestamps.
 
     Attributes
     ----------
     keys : list of Key
         In the order of the text; empty until a row was learned.
     close : bytes
-        The text behind the last value of a row, up to the next row.
+        The text after the last value of a row, up to the next row.
     stamp : bytes
         The text of a timestamp of this body, for rows that are made up.
     """
 
-    #: What ends a body behind its last row.
+    #: What ends a body after its last row.
     usual_tail: bytes = b""
 
     def __init__(self, head: bytes, width: int) -> None:
@@ -101,7 +101,7 @@ class RowShape(abc.ABC):
             if key.hole is None:
                 return None
             texts[-1] += key.lead + key.hole.before
-            texts.append(key.hole.behind)
+            texts.append(key.hole.after)
         return [*texts[:-1], texts[-1] + self.close]
 
     @abc.abstractmethod
@@ -112,7 +112,7 @@ class RowShape(abc.ABC):
     def learn(self, row: bytes) -> list[int] | None:
         """Learn from a row: all of its shape if it is the first, else keys and holes that are new.
 
-        Gives the columns whose hole it showed; None where it taught nothing.
+        Gives the columns whose hole is new; None where nothing was learned.
         """
 
     @abc.abstractmethod
@@ -124,11 +124,11 @@ class RowShape(abc.ABC):
         """Split rows into their cells, by where each begins and where the next one does."""
 
     def is_value(self, text: bytes) -> bool:
-        """Whether the text of a cell is the text of one value and nothing beside it, if the exact parser cannot say."""
+        """Whether the text of a cell is one value and nothing else, where the exact parser cannot find out."""
         return True
 
     def is_unit(self, hole: Hole, unit: str | None) -> bool:
-        """Whether a number with this hole has this unit, where the format leaves a doubt."""
+        """Whether a number with this hole has this unit, where the format needs a check."""
         return True
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""Epoch microseconds to timestamps in a zone, as Arrow texts, without an object a row.
+"""Epoch microseconds to timestamps in a zone, as Arrow texts, without an object per row.
 
 A text is made for each run of one day and offset, the clock comes from a table of the seconds of a day. Rows of one
 form (no fraction, three digits, six; an offset or Z) have one length, so a form is an array of records.
@@ -26,12 +26,12 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _DAY_S: Final = DAY_US // SECOND_US
 _DATE: Final = 11  # YYYY-MM-DDT
 _CLOCK: Final = 8
-# Zones change their offset at most once between two looks: no two changes of one are less than six days apart.
+# A zone changes its offset at most once between two looks: its changes are at least six days apart.
 _LOOK_US: Final = DAY_US
 
 
 def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
-    """The offset of each instant in whole minutes, cut towards zero as the exact writer cuts them.
+    """The offset of each instant in whole minutes, truncated towards zero as by the exact writer.
 
     Parameters
     ----------
@@ -69,16 +69,16 @@ def _offset_at(us: int, zone: ZoneInfo) -> int:
     return int(offset / timedelta(minutes=1))
 
 
-def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Array:
-    """The texts ``before + 2021-01-01T00:00:00-05:00 + behind`` of instants.
+def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, after: bytes) -> pa.Array:
+    """The texts ``before + 2021-01-01T00:00:00-05:00 + after`` of instants.
 
     Parameters
     ----------
     us : int64 ndarray
         Epoch microseconds, in the years 1 to 9999 in the zone.
     zone : ZoneInfo
-    before, behind : bytes
-        What stands around each timestamp.
+    before, after : bytes
+        The texts around each timestamp.
 
     Returns
     -------
@@ -90,14 +90,14 @@ def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Ar
     fractions = local - seconds * SECOND_US
     has_zero = not offsets.any()
     if (has_zero or offsets.all()) and not fractions.any():
-        return _binary(_records(seconds, fractions, offsets, 0, has_zero, before, behind))
+        return _binary(_records(seconds, fractions, offsets, 0, has_zero, before, after))
     digits = np.where(fractions == 0, 0, np.where(fractions % 1000 == 0, 3, 6))
     forms = digits * 2 + (offsets == 0)
     pieces, order = [], []
     for form in np.unique(forms).tolist():
         rows = np.flatnonzero(forms == form)
         parts = (seconds[rows], fractions[rows], offsets[rows])
-        pieces.append(_binary(_records(*parts, form // 2, bool(form % 2), before, behind)))
+        pieces.append(_binary(_records(*parts, form // 2, bool(form % 2), before, after)))
         order.append(rows)
     back = np.empty(len(us), np.int64)
     back[np.concatenate(order)] = np.arange(len(us))
@@ -105,7 +105,7 @@ def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, behind: bytes) -> pa.Ar
 
 
 def _records(
-    seconds: Ints, fractions: Ints, offsets: Ints, digits: int, is_utc: bool, before: bytes, behind: bytes
+    seconds: Ints, fractions: Ints, offsets: Ints, digits: int, is_utc: bool, before: bytes, after: bytes
 ) -> npt.NDArray[np.void]:
     """Rows whose texts have one length: a whole text for each run of days and offsets, then clocks and fractions."""
     days = seconds // _DAY_S
@@ -117,7 +117,7 @@ def _records(
         if key not in known:
             known[key] = _day_text(key[0]) + room + (b"Z" if is_utc else _offset_text(key[1]))
     keys = zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True)
-    text = b"".join([before + known[key] + behind for key in keys])
+    text = b"".join([before + known[key] + after for key in keys])
     size = len(text) // len(firsts)
     records = np.repeat(np.frombuffer(text, f"V{size}"), np.diff(firsts, append=len(seconds)))
     at = len(before) + _DATE

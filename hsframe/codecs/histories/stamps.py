@@ -2,7 +2,8 @@
 
 The clock comes out of one word and one multiplication. Date and offset stay the same over long runs of rows, so each
 different pair is read once, by :mod:`datetime`, which knows the calendar. The offset decides the instant; the zone
-name behind it is not read here. What is not exactly of this form is reported as not ok: the exact parser decides.
+name after it only labels the instant (in an hour that a zone repeats, the offset tells which one is meant), and is not
+read here. What is not exactly of this form is reported as not ok: the exact parser decides.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _MOST_DAYS: Final = 1 << 12
 
 
 def clock_seconds(clock: Words) -> tuple[Words, Bools]:
-    """The seconds of the day of words ``hh:mm:ss``, and whether they are such words."""
+    """The seconds of the day of words ``hh:mm:ss``, and whether they are valid ones."""
     clock = clock ^ _CLOCK
     ok = (((clock + _CLOCK_LIMIT) | clock) & HIGH_BITS) == 0
     # Bytes 0, 3 and 6 become hours, minutes and seconds; the multiplication adds hours * 3600 + minutes * 60.
@@ -66,7 +67,7 @@ def clock_seconds(clock: Words) -> tuple[Words, Bools]:
     return seconds, ok
 
 
-def read_stamps(block: Block, starts: Positions, behind: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
+def read_stamps(block: Block, starts: Positions, after: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
     """The instants at the given places.
 
     Parameters
@@ -74,8 +75,8 @@ def read_stamps(block: Block, starts: Positions, behind: bytes = b"") -> tuple[I
     block : Block
     starts : int64 ndarray
         Where the timestamps begin.
-    behind : bytes
-        What must follow each timestamp: the zone's name, or what stands around it.
+    after : bytes
+        The text that must follow each timestamp, the zone's name among it.
 
     Returns
     -------
@@ -88,18 +89,18 @@ def read_stamps(block: Block, starts: Positions, behind: bytes = b"") -> tuple[I
     looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
     if ((looks == ord("+")) | (looks == ord("-"))).all():
         # All rows are likely of one form; what is not has no offset there, and is not ok.
-        us, ok = _of_form(block, starts, 0, offset=True, behind=behind)
+        us, ok = _of_form(block, starts, 0, offset=True, after=after)
         if ok.all():
             return us, ok, 25
         lengths = np.full(len(starts), 25)
         rest = np.flatnonzero(~ok)
-        us[rest], ok[rest], lengths[rest] = _by_form(block, starts[rest], behind)
+        us[rest], ok[rest], lengths[rest] = _by_form(block, starts[rest], after)
         return us, ok, lengths
-    return _by_form(block, starts, behind)
+    return _by_form(block, starts, after)
 
 
-def _by_form(block: Block, starts: Positions, behind: bytes) -> tuple[Ints, Bools, Ints]:
-    """Timestamps of several forms: what stands behind the seconds tells them apart."""
+def _by_form(block: Block, starts: Positions, after: bytes) -> tuple[Ints, Bools, Ints]:
+    """Timestamps of several forms: the byte after the seconds tells them apart."""
     mark = block.octets[starts + 19]
     is_offset = (mark == ord("+")) | (mark == ord("-"))
     us = np.zeros(len(starts), np.int64)
@@ -115,7 +116,7 @@ def _by_form(block: Block, starts: Positions, behind: bytes) -> tuple[Ints, Bool
         forms += _fractional_forms(block, starts, fractional)
     for rows, digits, offset in forms:
         if len(rows):
-            us[rows], ok[rows] = _of_form(block, starts[rows], digits, offset=offset, behind=behind)
+            us[rows], ok[rows] = _of_form(block, starts[rows], digits, offset=offset, after=after)
             lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
     return us, ok, lengths
 
@@ -138,22 +139,22 @@ def _fractional_forms(block: Block, starts: Positions, rows: Positions) -> list[
     return forms
 
 
-def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, behind: bytes) -> tuple[Ints, Bools]:
-    """Timestamps with so many digits in the fraction, and an offset or Z; who calls looked at the mark."""
+def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, after: bytes) -> tuple[Ints, Bools]:
+    """Timestamps with `digits` digits in the fraction, and an offset or Z; the caller has checked which."""
     seconds, ok = clock_seconds(block.words[11:][starts])
     mark_at = 20 + digits if digits else 19
     offsets = block.words[mark_at:][starts] & _SIX_BYTES if offset else np.zeros(len(starts), np.uint64)
     us, is_date = midnights(block.words[starts], block.words[3:][starts], offsets)
     ok &= is_date
-    if behind:
-        ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), behind)
+    if after:
+        ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), after)
     us += seconds.view(np.int64) * SECOND_US
     if digits:
         fraction = block.words[20:][starts] ^ ZEROS
         if digits < 8:
             fraction &= np.uint64((1 << 8 * digits) - 1)
         ok &= not_digits(fraction) == 0
-        # The digits behind the sixth are cut off.
+        # The digits after the sixth are dropped.
         us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
     return us, ok
 

@@ -1,8 +1,8 @@
 """A history decoded while it arrives: pieces of bytes in, Arrow record batches out.
 
-Memory holds the piece that is being read and the batch that is being made. What the kernels cannot read goes the exact
-way as in :func:`~hsframe.codecs.histories.try_decode`: before the first batch the whole body does, afterwards what
-follows the last batch does, and an error names its place in the whole body.
+Memory holds the piece that is being read and the batch that is being made. The exact parser reads what the
+kernels cannot, as in :func:`~hsframe.codecs.histories.try_decode`: before the first batch the whole body, afterwards
+what follows the last batch. An error names its place in the whole body.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class HistoryStream:
     short : str
         ``"zinc"``, ``"json4"`` or ``"json"``, ``"json3"``.
     kinds : mapping, optional
-        ``"Number"``, ``"Bool"`` or ``"Str"`` by column name, from the points' records. It counts for a column in whose
-        first rows no value stands; without it such a column becomes double.
+        ``"Number"``, ``"Bool"`` or ``"Str"`` by column name, from the points' records. Used for a column that has no
+        value in its first rows; without it such a column becomes double.
     units : mapping, optional
         The unit by column name, likewise.
     na_columns : bool, optional
         Whether each value column is followed by a boolean column ``<name>.na`` that is true where the cell is NA.
-        Without it NA is null, as no value is.
+        Without it NA is null, like a missing value.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class HistoryStream:
     Notes
     -----
     A batch has ``ts`` (``timestamp[us, tz=<IANA zone>]``) and the value columns: Number is ``double`` (NaN and the
-    infinities as such), Bool is ``bool``, Str is ``string``. The metadata of a field tells ``hsframe:kind``,
+    infinities as such), Bool is ``bool``, Str is ``string``. The metadata of a field has ``hsframe:kind``,
     ``hsframe:unit``, ``hsframe:id``, ``hsframe:dis`` and ``hsframe:tz``. All batches have the same types. The rows
     come as the server wrote them: neither sorted nor clipped nor without duplicates.
 
@@ -74,7 +74,7 @@ class HistoryStream:
     ) -> None:
         self._short = "json4" if short == "json" else short
         self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
-        # What no batch was made of yet; what was is counted, for the place of an error.
+        # The bytes of which no batch was made yet; those before are counted, for the position of an error.
         self._window = bytearray()
         self._position = _ErrorPosition()
         self._head = b""
@@ -120,7 +120,7 @@ class HistoryStream:
         ------
         CodecError
             The body, or its end, is not what the format promises; the error says line and column in the whole body.
-            Or it is no history, or holds cells of several units or kinds in one column.
+            Or it is not a history, or holds cells of several units or kinds in one column.
         """
         if self._finished:
             return []
@@ -176,9 +176,9 @@ class HistoryStream:
 
 
 class _ErrorPosition:
-    """Counts what was taken out of a body right behind its head, and says where an error is in the whole.
+    """Counts what was taken out of a body right after its head, and says where an error is in the whole.
 
-    `octets` and `lines` are the bytes and line ends that were taken out, `chars` the characters behind the last line
+    `octets` and `lines` are the bytes and line ends that were taken out, `chars` the characters after the last line
     end, or all where there was none.
     """
 

@@ -1,4 +1,4 @@
-"""The shape of Zinc rows: lines, whose cells stand between commas."""
+"""The shape of Zinc rows: lines of cells with commas between them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ZincRows(RowShape):
             count -= 1
         return np.concatenate(([start], nexts[:count])) if count else nexts[:0]
 
-    # ---- what rows teach
+    # ---- learning from rows
 
     def learn(self, row: bytes) -> list[int] | None:
         """See :meth:`RowShape.learn`."""
@@ -70,16 +70,16 @@ class ZincRows(RowShape):
                 return None
             self.stamp, self.close = stamp, close
             self.keys = [Key(None, b"", Hole(b"", match[1])), *(Key(place, b",") for place in range(self.width))]
-        taught = []
+        learned = []
         for key, cell in zip(self.keys[1:], cells, strict=True):
             if key.hole is None and (hole := self.hole_of(cell)) is not None and key.place is not None:
                 key.hole = hole
-                taught.append(key.place)
-        self._suffixes = _suffix_words([b"" if hole is None else hole.behind for hole in self.holes()])
-        return taught if taught or is_first else None
+                learned.append(key.place)
+        self._suffixes = _suffix_words([b"" if hole is None else hole.after for hole in self.holes()])
+        return learned if learned or is_first else None
 
     def hole_of(self, value: bytes) -> Hole | None:
-        """See :meth:`RowShape.hole_of`; the blank that some servers write behind a comma belongs to it."""
+        """See :meth:`RowShape.hole_of`; the blank that some servers write after a comma belongs to it."""
         number = _NUMBER.match(value)
         unit = _UNIT.fullmatch(value, number.end()) if number else None
         if number is None or unit is None or len(unit[0]) > _LONGEST_UNIT:
@@ -88,16 +88,16 @@ class ZincRows(RowShape):
 
     def is_unit(self, hole: Hole, unit: str | None) -> bool:
         """See :meth:`RowShape.is_unit`."""
-        return hole.behind.decode() == (unit or "")
+        return hole.after.decode() == (unit or "")
 
     # ---- cells
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
-        behind = self.keys[0].hole
-        assert behind is not None
-        times, ok, lengths = read_stamps(block, starts, behind.behind + b",")
-        first = starts + lengths + (len(behind.behind) + 1)
+        hole = self.keys[0].hole
+        assert hole is not None
+        times, ok, lengths = read_stamps(block, starts, hole.after + b",")
+        first = starts + lengths + (len(hole.after) + 1)
         stops = nexts - 1
         if self.width == 1:
             begins, ends = first[:, None], stops[:, None]
@@ -107,14 +107,14 @@ class ZincRows(RowShape):
             ends[:, :-1], ends[:, -1] = commas[:, 1:], stops
             ok &= begins[:, 0] == first
         if len(self.close) == 2:
-            # A body whose lines end in both ways is read all the same: a cell with a return is no plain number.
+            # A body whose lines end in both ways is read all the same: a cell with a return is not a plain number.
             if self.width == 1:
                 ends = ends.copy()
             ends[:, -1] -= block.octets[ends[:, -1] - 1] == _RETURN
         return SplitRows(times, ok, begins, ends, self._fitting(block, begins, ends))
 
     def _commas(self, block: Block, starts: Positions, nexts: Positions, ok: Bools) -> Positions:
-        """Where the commas of each row stand; a row with more or fewer of them than columns is not ok."""
+        """Where the commas of each row are; a row with more or fewer of them than columns is not ok."""
         base, count, width = int(starts[0]), len(starts), self.width
         commas = np.flatnonzero(block.octets[base : int(nexts[-1])] == _COMMA) + base
         if len(commas) == count * width:
@@ -158,7 +158,7 @@ class ZincRows(RowShape):
         """See :meth:`RowShape.exactly`.
 
         A row that is whole in itself is the same row between other rows, so a line that gives one row here gives the
-        same row where it stood.
+        same row where it was.
         """
         lines = [row.removesuffix(b"\n") for row in rows]
         try:
@@ -168,7 +168,7 @@ class ZincRows(RowShape):
 
 
 def _suffix_words(texts: Sequence[bytes]) -> list[tuple[int, Words, Words]]:
-    """For texts that end cells, one a column: (bytes back from the end, words, masks) of each eight bytes."""
+    """For texts that end cells, one per column: (bytes back from the end, words, masks) of each eight bytes."""
     result = []
     for back in range(0, max(map(len, texts), default=0), 8):
         words, masks = [], []

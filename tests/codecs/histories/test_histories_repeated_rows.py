@@ -127,13 +127,13 @@ def test_rows_that_do_not_repeat_stop_the_search(monkeypatch: pytest.MonkeyPatch
     rows = rows_of("zinc", 3000)
     rows = [row if number % 4 == 1 else row.replace(":00-", ":00.5-") for number, row in enumerate(rows)]
     made: list[int] = []
-    plain = RepeatedRows._boundary
+    plain = RepeatedRows._boundary_at
 
     def spied(self: RepeatedRows, block: Block, start: int) -> Any:
         made.append(start)
         return plain(self, block, start)
 
-    monkeypatch.setattr(RepeatedRows, "_boundary", spied)
+    monkeypatch.setattr(RepeatedRows, "_boundary_at", spied)
     monkeypatch.setattr(decode_module, "BLOCK_BYTES", 900)
     body = body_of("zinc", rows)
     assert try_decode(body, "zinc") == decode_exact(body, "zinc")

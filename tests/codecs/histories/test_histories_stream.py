@@ -146,9 +146,9 @@ def test_an_empty_history_has_no_batches() -> None:
 
 
 def test_what_is_no_history_is_refused() -> None:
-    with pytest.raises(CodecError, match="no history: its columns are id, dis"):
+    with pytest.raises(CodecError, match="not a history: its columns are id, dis"):
         read('ver:"3.0"\nid,dis\n@a,"A"\n')
-    with pytest.raises(CodecError, match="no history"):
+    with pytest.raises(CodecError, match="not a history"):
         read('ver:"3.0" err dis:"no such point"\nempty\n')
 
 
