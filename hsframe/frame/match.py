@@ -41,8 +41,9 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
     """The point of each column, in their order; only the labels and the catalog of the frame are looked at.
 
     `points` is a mapping of label to id, Ref, record or Point, which may leave columns out; or a list of points or the
-    frame that ``read`` gave, whose display names and ids are looked for among the labels. The display names of `known`,
-    the points that this session has read, may be labels, too. A column that finds no point or several is an error, and
+    frame that ``read`` gave, whose display names and ids are looked for among the labels: no column may be of another
+    point, and one column with one point needs no label that says so. The display names of `known`, the points that this
+    session has read, may be labels, too. A column that finds no point or several is an error, and
     two of one point are. Of a point that only its id was found for, nothing else is known.
     """
     twice = df.columns[df.columns.duplicated()]
@@ -59,8 +60,15 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
     found: dict[Hashable, Point] = {}
     for label in df.columns:
         point = explicit.get(label) or _by_label(label, listed) or catalog.get(label) or _by_text(label, by_id, session)
+        if listed and len(listed) == len(df.columns) == 1:
+            point = listed[0]
         if point is None:
             raise _unknown(label, df)
+        if listed and point.id not in {one.id for one in listed}:
+            raise MetadataError(
+                f"column {label!r} is of the point @{point.id}, which points= does not name; say which point it is to "
+                f"be written to with points={{{label!r}: '@{listed[0].id}'}}, or leave points= out"
+            )
         best = by_id.get(point.id, point)
         found[label] = merged(point, best) if label in explicit else merged(best, point)
     _one_column_a_point(found)

@@ -211,7 +211,8 @@ class HistoryVerbs(SessionBase):
             Index: zone-aware times. A column finds its point by `points`, by what :meth:`his_read` noted in the
             frame, by a label that is an id, or by a display name that is unique among the points read in this session.
         points : mapping of label to id, list of points, or DataFrame, optional
-            Which point a column belongs to.
+            Which point a column belongs to. A list or frame of points is looked through for the labels; a column of a
+            point that it leaves out is refused, and one column goes to one point whatever it is called.
         dry_run : bool
             Check everything, compare it with what the server has, and send nothing.
         verify : bool

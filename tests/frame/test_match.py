@@ -129,3 +129,20 @@ def test_two_columns_of_one_name_are_refused():
 def test_a_column_that_is_called_id():
     assert match_columns(frame("id"), {"id": "@a"})["id"].id == "a"
     assert match_columns(frame("Meter"), {"id": "@a", "dis": "Meter"})["Meter"].id == "a"
+
+
+@pytest.mark.parametrize("points", ["@b", Ref("b"), [FAN], [FAN, Point("c", "C")]])
+def test_points_that_leave_out_where_a_column_came_from_are_not_passed_over(points):
+    """The catalog said Meter, and the samples went there, whatever a list said."""
+    df = frame("Meter", "Fan")
+    attach(df, {"Meter": METER, "Fan": FAN})
+    with pytest.raises(MetadataError, match=r"'Meter' is of the point @a, which points= does not name.*'Meter': '@b'"):
+        match_columns(df, points)
+
+
+@pytest.mark.parametrize("points", ["@b", Ref("b"), [FAN]])
+def test_one_column_goes_to_the_one_point_that_is_named(points):
+    df = frame("Meter")
+    attach(df, {"Meter": METER})
+    assert match_columns(df, points)["Meter"].id == "b"
+    assert match_columns(frame("x"), points)["x"].id == "b"
