@@ -2,10 +2,10 @@
 
 A short tour, from the bottom:
 
-- ``points``: what is known of a point, its display name, the catalog in ``df.attrs["hsframe"]``
-- ``values``: one column of a history to one pandas array, without an object per row
-- ``histories``: what an answer of hisRead says of each point
-- ``trend``: histories to a frame: one index, one column a point; wide, long or one frame each
+- ``points``: a point, its display name, the catalog in ``df.attrs["hsframe"]``
+- ``values``: one column of a history to one pandas array, without one object per row
+- ``histories``: the history of each point in an answer of hisRead
+- ``trend``: histories to a frame: one index, one column per point; wide, long or one frame each
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
 - ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite

@@ -132,7 +132,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
-        """A frame in which each unit column is what `change` makes of it; what it gives back as it was stays shared."""
+        """The frame with `change` applied to each unit column; columns that it returns as they were share their data."""
         result = self._obj.copy(deep=False)
         for place, label in enumerate(self._obj.columns):
             array = self._obj.iloc[:, place].array
@@ -160,7 +160,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         Raises
         ------
         UnitError
-            A unit that pint has no equal for; the column and the unit are named.
+            pint has no equal of a unit; the message names the column and the unit.
         MetadataError
             pint-pandas is not installed.
         """
@@ -207,13 +207,13 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return describe(self._obj, percentiles)
 
     def report(self) -> pd.DataFrame:
-        """One row a column: how complete it is and where it looks wrong, see :func:`hsframe.frame.report.report`."""
+        """One row per column: how complete it is and where it looks wrong, see :func:`hsframe.frame.report.report`."""
         from hsframe.frame.report import report
 
         return report(self._obj)
 
     def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
-        """One axis a unit, labelled, see :func:`hsframe.frame.plot.plot`."""
+        """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
         from hsframe.frame.plot import plot
 
         return plot(self._obj, figsize=figsize, **kwargs)
@@ -226,7 +226,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
     @property
     def catalog(self) -> pd.DataFrame:
-        """What became of each point of the read, see :func:`hsframe.frame.outcomes.outcomes_table`."""
+        """The outcome for each point of the read, see :func:`hsframe.frame.outcomes.outcomes_table`."""
         from hsframe.frame.outcomes import outcomes_table
 
         return outcomes_table(self._obj)

@@ -77,7 +77,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     (DataType(double), {b'hsframe:unit': b'\xc2\xb0F'})
     """
     if not isinstance(df, pd.DataFrame):
-        raise MetadataError(f"a {type(df).__name__} is no frame; a Series becomes one with .to_frame()")
+        raise MetadataError(f"a {type(df).__name__} is not a frame; a Series becomes one with .to_frame()")
     if not df.columns.is_unique:
         twice = df.columns[df.columns.duplicated()].unique()
         raise MetadataError(f"a table needs different column names; twice: {', '.join(map(str, twice))}")
@@ -199,7 +199,9 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise MetadataError(f"the schema's key 'hsframe' is no JSON: {text[:80]!r}; the file is damaged") from error
+        raise MetadataError(
+            f"the schema's key 'hsframe' is not valid JSON: {text[:80]!r}; the file is damaged"
+        ) from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise MetadataError(f"the schema's key 'hsframe' has no whole number 'version': {text[:80]!r}")
@@ -210,7 +212,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
         )
     for key in ("recordUnits", "differing"):
         if not isinstance(content.get(key, {}), dict):
-            raise MetadataError(f"{key!r} in the schema's key 'hsframe' is no object: {content[key]!r}")
+            raise MetadataError(f"{key!r} in the schema's key 'hsframe' must be an object; got {content[key]!r}")
     known: Mapping[str, Any] = content
     return known
 
@@ -224,7 +226,7 @@ def _field_entries(field: pa.Field) -> dict[str, str]:
         try:
             entries[name.removeprefix(_PREFIX)] = value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise MetadataError(f"{name} of column {field.name!r} is no UTF-8 text: {value!r}") from error
+            raise MetadataError(f"{name} of column {field.name!r} is not valid UTF-8: {value!r}") from error
     return entries
 
 
@@ -285,7 +287,7 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
     Raises
     ------
     CodecError
-        The file is no Parquet file.
+        The file is not a Parquet file.
     MetadataError
         See :func:`arrow_to_frame`; or one of `columns` is not there.
     OSError
@@ -308,6 +310,6 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
             table = file.read(columns=wanted)
     except pa.ArrowInvalid as error:
         raise CodecError(
-            f"{target} is no Parquet file", expected="a file of hsframe.write_parquet", source="parquet"
+            f"{target} is not a Parquet file", expected="a file of hsframe.write_parquet", source="parquet"
         ) from error
     return arrow_to_frame(table)

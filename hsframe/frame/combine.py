@@ -13,7 +13,7 @@ from hsframe.frame.points import Point, attach, points_of
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
-from hsframe.units.meeting import statistic_unit
+from hsframe.units.unit_rules import statistic_unit
 
 __all__ = ["concat", "unit_after", "with_units"]
 
@@ -32,7 +32,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     frames : iterable of DataFrame
         A column that a frame lacks is missing there.
     ignore_index : bool, default False
-        Number the rows anew.
+        Number the rows from 0.
     sort_index : bool, default False
         Sort the rows by the index (by instant).
 

@@ -79,7 +79,7 @@ def grid_to_frame(
     """
     if grid.is_error:
         dis = str(grid.meta.get("dis") or "without a text")
-        raise CallError(f"this is an error grid, there is no frame in it; the server says: {dis}", grid)
+        raise CallError(f"this is an error grid and has no frame; the server says: {dis}", grid)
     if not is_history(grid):
         return entity_frame(grid)
     given = as_points(points) if points is not None else []

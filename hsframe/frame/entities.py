@@ -1,4 +1,4 @@
-"""The answer of ``read`` as a frame: a row an entity, a column a tag, made column by column.
+"""The answer of ``read`` as a frame: one row per entity, one column per tag, made column by column.
 
 ====================  ==========================================================================================
 Tag of kind           Column
@@ -8,13 +8,13 @@ Bool                  ``boolean``, missing ``pd.NA``
 Number, one unit      ``UnitDtype``; without a unit float64; missing and NA are NaN
 Number, several       object of ``Number``, missing NaN
 Str, Uri, Symbol      ``str``, missing NaN
-Ref                   ``str``: the id without ``@``; the display names stand in a column ``siteRef->dis`` behind it
+Ref                   ``str``: the id without ``@``; the display names are in the column ``siteRef->dis`` after it
 DateTime              ``datetime64[us, zone]``; of several zones ``datetime64[us, UTC]``; missing NaT
 Date, Time            object, missing None
 all others, mixtures  object of the kinds, missing None
 ====================  ==========================================================================================
 
-The column of display names is left out where no Ref has one, and for ``id`` where tag ``dis`` says the same.
+The column of display names is left out where no Ref has one, and for ``id`` where tag ``dis`` is equal.
 It is a column, not an attribute, so that it lives through merge, concat and Parquet.
 """
 
@@ -48,7 +48,7 @@ _TEXTS = frozenset({Uri, Symbol})
 
 
 def entity_frame(grid: Grid) -> pd.DataFrame:
-    """The frame of the entities that a server answered with.
+    """The frame of the entities in a server's answer.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
             ids = _coded_texts([value.val if type(value) is Ref else None for value in values], cells.codes)
             dis = [value.dis if type(value) is Ref else None for value in values]
             return ids, _coded_texts(dis, cells.codes) if any(dis) else None
-        # A null is behind them, where the code of a null, -1, takes it from.
+        # A null at the end, because the code of a null is -1.
         return _array_and_names([*values, None])[0].take(cells.codes), None
     if isinstance(cells, RefColumn):
         names = None if cells.names is None else _arrow_texts(cells.names)

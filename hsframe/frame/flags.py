@@ -1,9 +1,9 @@
 """Why a value is missing: ``na="flag"``.
 
-In a column of numbers NA (the server says 'not available'), NaN and null are all NaN. With ``na="flag"`` a second
-column stands behind each point's, labelled ``"<label> [na]"`` (in the long shape it is the column ``na``): ``"NA"``,
+In a column of numbers NA ('not available'), NaN and null are all NaN. With ``na="flag"`` a second
+column follows each point's, labelled ``"<label> [na]"`` (in the long shape it is the column ``na``): ``"NA"``,
 ``"NaN"`` or ``"null"``, and missing where there is a value or no sample at all. It is a column, so it is sliced,
-filtered, joined and stored with the values. By default there is one column a point.
+filtered, joined and stored with the values. By default there is one column per point.
 
 ``"null"`` is a row with an empty cell in the answer of a single read. In a batch an empty cell means that the point has
 no sample at that instant, and such a cell is not flagged.
@@ -11,7 +11,7 @@ no sample at that instant, and such a cell is not flagged.
 ::
 
     df = hsframe.his_read("temp", "lastWeek", na="flag")
-    values, flags = hsframe.frame.flags.split_flags(df)     # two frames of one shape, a column a point in each
+    values, flags = hsframe.frame.flags.split_flags(df)     # two frames of one shape, one column per point in each
     values[flags == "NA"]
 """
 
@@ -40,7 +40,7 @@ Codes = npt.NDArray[np.int8]
 
 
 def flag_label(label: str) -> str:
-    """The label of the column of flags that stands behind a point's."""
+    """The label of the column of flags that follows a point's."""
     return label + _SUFFIX
 
 

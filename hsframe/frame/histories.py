@@ -1,4 +1,4 @@
-"""What the answer of a hisRead says: for each point its instants and its values, still as they came.
+"""The histories in the answer of a hisRead: for each point its instants and its values, as they came.
 
 Single answers, batches, and the old forms of batches become the same thing, :class:`History`. Nothing is sorted,
 joined or copied here; :mod:`hsframe.frame.trend` makes frames of them.
@@ -29,7 +29,7 @@ Instants = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """What one request gave of one point: epoch microseconds, in the order of the answer, and as many cells.
+    """The samples of one point in one answer: epoch microseconds, in the order of the answer, and as many cells.
 
     The cells are a column of a grid, Arrow-backed or a plain sequence of kinds. The histories of one batch share one
     array of instants, and are `sparse`: null means 'no sample' there, because a batch is an outer join on time.
@@ -94,14 +94,14 @@ def grid_histories(
         Single (meta ``id``, columns ``ts``, ``val``), batch (an ``id`` in the meta of each column), or the old batch
         (``id0``, ``id1``, ... in the grid's meta).
     points : mapping of id to Point, optional
-        What is known of the points; of others no more than the grid says.
+        The points that are known; of others only what the grid tells is known.
     ids : sequence of str, optional
-        The ids that were asked for, in order: for columns whose id the answer does not tell.
+        The ids that were asked for, in order: for columns without an id in the answer.
 
     Returns
     -------
     list of History
-        In the order of the columns. A column that no id is known for has a point with an empty id.
+        In the order of the columns. A column whose id is not known has a point with an empty id.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def grid_histories(
     """
     known = points or {}
     if not grid.cols:
-        # How some servers say that there are no samples.
+        # Some servers answer so where there are no samples.
         asked = list(ids) if ids else [ref.val for ref in [grid.meta.get("id")] if isinstance(ref, Ref)]
         return [History(known.get(ident, Point(ident, ident)), np.empty(0, np.int64), ()) for ident in asked]
     times = grid.column("ts")
@@ -156,7 +156,7 @@ def _instants(times: Sequence[Any]) -> Instants:
         raise error(
             f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
         )
-    # Subtracting goes by the offset, so the fold of a repeated hour counts.
+    # A difference uses the offsets, so the two passes of a repeated hour differ.
     return np.array([(cell - EPOCH) // MICROSECOND for cell in times], dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""What became of each point of a read, as a table that comes with the frame: ``df.hs.catalog``."""
+"""The outcome for each point of a read, as a table that comes with the frame: ``df.hs.catalog``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def outcomes_of(
     failures: Mapping[str, str],
     differing: Mapping[str, int],
 ) -> dict[str, dict[str, Any]]:
-    """What became of each point, by label.
+    """The outcome for each point, by label.
 
-    `labels` are by id, in order, and `failures` say why an id could not be read. `differing` says how many samples at a
-    repeated instant had another value than the one kept.
+    `labels` are by id, in order, `failures` the reason why an id could not be read, and `differing` how many samples at
+    a repeated instant had another value than the one that was kept.
     """
     parts: dict[str, list[History]] = {}
     for history in histories:
@@ -58,12 +58,12 @@ def note_outcomes(df: pd.DataFrame, outcomes: Mapping[str, Any]) -> None:
 
 
 def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
-    """What became of each point of the read that a frame is from.
+    """The outcome for each point of the read that made a frame.
 
     Returns
     -------
     DataFrame
-        A row a point that was asked for, also those that have no column. Index ``point``: the label of its column.
+        One row per point that was asked for, also those that have no column. Index ``point``: the label of its column.
         ``id`` (str); ``rows`` (int64): its samples in the frame; ``status`` (str): ``"ok"``, ``"empty"`` or
         ``"failed"``; ``reason`` (str): why it failed, else missing; ``differing`` (int64): how many samples at a
         repeated instant had another value than the one that was kept.
@@ -71,7 +71,7 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     MetadataError
-        The frame has none.
+        The frame has no outcomes.
     """
     catalog = df.attrs.get(ATTRS_KEY)
     outcomes = catalog.get(_KEY) if isinstance(catalog, Mapping) else None

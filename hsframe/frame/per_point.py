@@ -36,7 +36,7 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name
         known = list(dict.fromkeys([*labels, *(p.unit for p in points if p.unit), *("@" + p.id for p in points)]))
         near = difflib.get_close_matches(str(stray[0]), known, n=3) or known[:5]
         raise MetadataError(
-            f"{name}= names {stray[0]!r}, which is no id, label or unit of these points; did you mean "
+            f"{name}= names {stray[0]!r}, which is not an id, label or unit of these points; did you mean "
             f"{' or '.join(map(repr, near))}?"
         )
     return found

@@ -1,4 +1,4 @@
-"""A picture of a frame: one axis a unit, labelled."""
+"""A picture of a frame: one axis per unit, labelled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     Returns
     -------
     ndarray of matplotlib Axes
-        One a unit, from above, in the order of the columns; the figure is ``axes[0].figure``.
+        One per unit, from above, in the order of the columns; the figure is ``axes[0].figure``.
 
     Raises
     ------

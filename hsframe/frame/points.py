@@ -1,7 +1,7 @@
 """Points: what a column of a trend frame is the history of, and the catalog that a frame carries about them.
 
 The catalog is ``df.attrs["hsframe"]``. It is decoration: pandas drops attrs where it likes, so all that must
-survive stands in the dtype (the unit), in the labels or in the Parquet file. Because pandas deep-copies attrs at
+survive is in the dtype (the unit), in the labels or in the Parquet file. Because pandas deep-copies attrs at
 every step and writes them as JSON, the catalog is frozen, its copy is itself, and it holds only what JSON holds::
 
     {"version": 1,
@@ -39,7 +39,7 @@ ATTRS_KEY = "hsframe"
 _VERSION = 1
 _FIELDS = ("id", "dis", "unit", "tz", "kind")
 
-# In a frame of entities a Ref column holds ids, and its display names stand beside it under this suffix.
+# In a frame of entities a Ref column holds ids, and its display names are in a column beside it with this suffix.
 DIS_SUFFIX = "->dis"
 
 PointsLike: TypeAlias = (
@@ -49,7 +49,7 @@ PointsLike: TypeAlias = (
 
 _POINT_TAGS = frozenset({*_FIELDS, "navName", "id" + DIS_SUFFIX})
 
-# A macro names a tag, as $tag or ${tag}; $<pod::key> is a text of the server's own tongue and stays as it is.
+# A macro names a tag, as $tag or ${tag}; $<pod::key> is a text in the server's own language and stays as it is.
 _MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
@@ -60,7 +60,7 @@ class Point:
     Parameters
     ----------
     id : str
-        The id of its record, without ``@``; empty for a column that no record stands for.
+        The id of its record, without ``@``; empty for a column without a record.
     dis : str
         The display name, see :func:`display_name`.
     unit : str or None
@@ -94,7 +94,7 @@ class Point:
         ident = record.get("id")
         if is_missing(ident):
             raise MetadataError(
-                f"a record without an id is no point; it has {', '.join(map(str, record)) or '(no tags)'}; "
+                f"a record without an id is not a point; it has {', '.join(map(str, record)) or '(no tags)'}; "
                 "expected a tag 'id' that is a Ref or its text"
             )
         return cls(
@@ -107,12 +107,12 @@ class Point:
 
     @property
     def is_known(self) -> bool:
-        """Whether its unit and kind are known; a lone id says nothing of them, the zone may come from an answer."""
+        """Whether its unit and kind are known; a lone id does not tell them, the zone may come from an answer."""
         return self.kind is not None or self.unit is not None
 
 
 def display_name(record: Mapping[str, Any]) -> str:
-    """What people call an entity.
+    """The name of an entity for people.
 
     The first of: the display name of its ``id`` Ref, tag ``dis``, ``disMacro`` with its tags filled in,
     ``navName``, the id.
@@ -160,7 +160,7 @@ def _id_text(ident: Any) -> str:
         return ident.val
     if isinstance(ident, str) and ident.strip("@"):
         return ident.removeprefix("@")
-    raise MetadataError(f"{ident!r} is no id; expected a Ref or its text, as in '@p:demo:r:1'")
+    raise MetadataError(f"{ident!r} is not a valid id; expected a Ref or its text, as in '@p:demo:r:1'")
 
 
 def as_points(points: PointsLike) -> list[Point]:
@@ -206,7 +206,7 @@ def _each_point(points: PointsLike) -> Iterable[Point]:
     if isinstance(points, Iterable):
         return [point for item in points for point in _each_point(item)]
     raise MetadataError(
-        f"{points!r} is no point; expected an id, a Ref, a record, a Point, a list of these, or the frame that read() "
+        f"{points!r} is not a point; expected an id, a Ref, a record, a Point, a list of these, or the frame that read() "
         "gave"
     )
 
@@ -294,7 +294,7 @@ def _freeze(value: Any) -> Any:
 def attach(df: pd.DataFrame, points: Mapping[str, Point], *, differing: Mapping[str, int] | None = None) -> None:
     """Give a frame its catalog of points by label, in place of the one that it has; only its attrs change.
 
-    `differing` says how many samples at a repeated instant had another value than the one that was kept.
+    `differing` is how many samples at a repeated instant had another value than the one that was kept.
     """
     df.attrs[ATTRS_KEY] = PointCatalog.of(points, differing)
 
@@ -346,7 +346,7 @@ def points_table(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
-    """Labels for columns: each name as it is, or with its point's id behind it where two names are equal.
+    """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
 
 
 def report(df: pd.DataFrame) -> pd.DataFrame:
-    """One row a column: what it is, how complete it is, and where it looks wrong.
+    """One row per column: what it is, how complete it is, and where it looks wrong.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     ZoneError
         A time index without a zone.
     MetadataError
-        A label that is no name of a tag, or a column that no kind stands for.
+        A label that is not a valid tag name, or a column that has no kind.
 
     Notes
     -----
@@ -84,7 +84,7 @@ def _history(series: pd.Series[Any], label: Hashable) -> Any:
         return StrColumn(pa.array(series.astype("str").array).cast(pa.string()))
     if series.dtype == object:
         return tuple(_cell(value) for value in series)
-    raise MetadataError(f"column {label!r} is {series.dtype}, which no kind of a history stands for")
+    raise MetadataError(f"column {label!r} is {series.dtype}, which is not a kind of a history")
 
 
 def _records(df: pd.DataFrame) -> Grid:

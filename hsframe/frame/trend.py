@@ -1,4 +1,4 @@
-"""Histories to frames: one index, one column a point.
+"""Histories to frames: one index, one column per point.
 
 An index is built once, from epoch microseconds in UTC; its zone is a label put on afterwards, so the hour that a
 clock repeats and the hour that it skips cannot go wrong. What is already in order is neither sorted nor copied.
@@ -87,32 +87,32 @@ def trend_frame(
     """The frame of some histories.
 
     Several histories of one point are its windows, in order: of equal instants the last row wins, in one window as
-    across them. How often the values differed stands in the catalog.
+    across them. How often the values differed is in the catalog.
 
     Parameters
     ----------
     histories : iterable of History
-        In the order that the columns shall have.
+        In the order of the columns.
     header : {"dis", "id"} or callable
-        How columns are named. ``"dis"``: the display name, with the id behind it where two are equal. A callable is
+        How columns are named. ``"dis"``: the display name, with the id after it where two are equal. A callable is
         given the :class:`~hsframe.frame.points.Point`, and its names are made unique in the same way.
     shape : {"wide", "long", "dict"}
         See Returns.
     tz : str or tzinfo
         The zone of the index: ``"point"`` is that of the points, else a Haystack name, an IANA id or a ``ZoneInfo``.
     units : {"native", "si", "ip"} or mapping
-        The units of the columns: the points' own, those of a system (:mod:`hsframe.units.systems`), or what a mapping
-        of id, label or unit says, as ``{"°F": "°C"}``.
+        The units of the columns: the points' own, those of a system (:mod:`hsframe.units.systems`), or those
+        in a mapping by id, label or unit, as ``{"°F": "°C"}``.
     na : {"nan", "flag"}
-        With ``"flag"`` a column of flags behind each point's tells NA, NaN and null apart
+        With ``"flag"`` a column of flags after each point's tells NA, NaN and null apart
         (:mod:`hsframe.frame.flags`).
 
     Returns
     -------
     DataFrame or dict of str to DataFrame
-        ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; a column
-        a point (see :mod:`hsframe.frame.values` for dtypes). ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``,
-        a row a sample, point by point. ``"dict"``: label to the wide frame of that point alone, in its own zone.
+        ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
+        column per point (dtypes: :mod:`hsframe.frame.values`). ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``,
+        one row per sample, point by point. ``"dict"``: label to the wide frame of that point alone, in its own zone.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
 
 
 def _rows_without_sample(batch: Sequence[Sequence[History]]) -> npt.NDArray[np.bool_]:
-    """Rows of a batch in which no point has a sample: there is nothing in them that a frame could keep."""
+    """Rows of a batch in which no point has a sample: a frame leaves them out."""
     absent: npt.NDArray[np.bool_] = _no_sample(batch[0])
     for parts in batch[1:]:
         if not absent.any():
@@ -241,7 +241,7 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     point = parts[0].point
     array = value_array([part.values for part in parts], point.unit, point.kind)
     if point.kind is None:
-        # No record was seen: what the values say is all that is known.
+        # There was no record: only the values tell the unit and kind.
         kind = kind_of(array)
         point = replace(point, kind=kind, unit=point.unit or unit_of_dtype(array.dtype))
     why = None

@@ -1,6 +1,6 @@
 """One column of a history to one pandas array.
 
-The cells of a history may come in several pieces, one a request. Where they are Arrow columns no Python object is
+The cells of a history may come in several pieces, one per request. Where they are Arrow columns no Python object is
 made for a row. What the array is:
 
 - Number of one unit: ``UnitArray``; without a unit: plain float64; of several units: object of ``Number``
@@ -48,7 +48,7 @@ def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind:
     """The pandas array of a history: a UnitArray, or a float64 or object ndarray, or ``boolean``, or categorical.
 
     The cells come in pieces, in order. Numbers that come without a unit take `unit`, that of the point's record, where
-    no other unit stands beside them; numbers with another unit keep theirs. `kind`, the record's too, decides only
+    no other unit is beside them; numbers with another unit keep theirs. `kind`, the record's too, decides only
     where no cell has a value. Missing is NaN (``pd.NA`` in ``boolean``).
     """
     pieces = [_piece(column) for column in columns]
@@ -80,7 +80,7 @@ def is_nan(cell: Any) -> bool:
 
 def _piece(column: Sequence[Any]) -> _Piece:
     if isinstance(column, ArrowColumn) and column.values.null_count == len(column):
-        return _Piece("none", column)  # whatever it could have held, nothing says so
+        return _Piece("none", column)  # its kind does not matter
     if isinstance(column, NumberColumn):
         # An Arrow null, be it null or NA, becomes NaN here.
         return _Piece("number", column, column.values.to_numpy(zero_copy_only=False), frozenset({column.unit}))
@@ -104,7 +104,7 @@ def _number_piece(cells: Sequence[Any]) -> _Piece:
     floats = np.array([nan if number is None else number.val for number in numbers], dtype=np.float64)
     units = {number.unit for number in numbers if number is not None}
     if None in units and len(units) > 1:
-        # NaN and INF carry no unit; they are no sign of a value without one.
+        # NaN and INF carry no unit; they do not mean a value without one.
         finite = np.isfinite(floats).tolist()
         units = {number.unit for number, is_finite in zip(numbers, finite, strict=True) if number and is_finite}
     return _Piece("number", numbers, floats, frozenset(units))
@@ -140,7 +140,7 @@ def _common_unit(pieces: Sequence[_Piece], record_unit: str | None) -> tuple[str
 
 
 def same_unit(a: str | None, b: str | None) -> bool:
-    """Whether two symbols stand for one unit: equal, or two spellings of one unit of the table."""
+    """Whether two symbols name one unit: equal, or two spellings of one unit of the table."""
     if a == b or a is None or b is None:
         return a == b
     known = find(a)

@@ -1,6 +1,6 @@
 """Reading what regular intervals need: the samples in them, and those around them that decide about their edges.
 
-How far around depends on the rule of each point (:mod:`hsframe.intervals.resample`). For a line between samples it is
+How far around depends on the rule of each point (:mod:`hsframe.intervals.rules`). For a line between samples it is
 the longest gap that may be bridged. A value that holds until it changes may have been written long ago: the last sample
 before the intervals is then looked for (:mod:`hsframe.history.last_samples`).
 """
@@ -22,8 +22,8 @@ from hsframe.history.records import PointRecord, with_zones
 from hsframe.history.source import Source
 from hsframe.intervals.gaps import warn_of_gaps
 from hsframe.intervals.regular import Intervals, intervals, parse_step
-from hsframe.intervals.resample import IntervalSettings, Nature, rules_of
-from hsframe.intervals.rollup import interval_histories
+from hsframe.intervals.resample import interval_histories
+from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.spans import SpanLike, epoch_us, resolve
 from hsframe.zones import zone
 
@@ -43,7 +43,7 @@ async def read_intervals(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> list[History]:
-    """The histories of some points, a value an interval (:mod:`hsframe.intervals.resample` says which).
+    """The histories of some points, a value an interval (:mod:`hsframe.intervals.rules` says which).
 
     The parameters are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header` is
     how the columns will be called: the mappings in `settings` may name them so. What has no meaning for a point is
@@ -56,7 +56,7 @@ async def read_intervals(
     points = [record.point for record in records]
     rules = rules_of(
         points,
-        [Nature.from_record(record.tags) for record in records],
+        [PointSampling.from_record(record.tags) for record in records],
         labels_of(points, header),
         settings,
     )

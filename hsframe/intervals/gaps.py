@@ -1,4 +1,4 @@
-"""What to say of points whose samples are further apart than may be bridged."""
+"""The warning about points whose samples are further apart than `max_gap`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
-from hsframe.intervals.resample import Rule
+from hsframe.intervals.rules import Rule
 
 __all__ = ["warn_of_gaps"]
 
 
 def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
-    """Say which points have samples and yet no value, because no two of them are near enough to one another.
+    """Warn of points that have samples but no value, because no two samples are within `max_gap` of each other.
 
-    `histories` are as they were read, `results` what :func:`hsframe.intervals.rollup.interval_histories` made of them
+    `histories` are as they were read, `results` what :func:`hsframe.intervals.resample.interval_histories` made of them
     by the rules of the ids.
     """
     empty = {

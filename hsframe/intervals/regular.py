@@ -2,7 +2,7 @@
 
 Two sorts of interval:
 
-- Steps below a day (``"10s"``, ``"15min"``, ``"1h"``, ``"6h"``): elapsed time, counted anew from each local midnight.
+- Steps below a day (``"10s"``, ``"15min"``, ``"1h"``, ``"6h"``): elapsed time, counted from each local midnight.
   The step must divide 24 hours, so that every ordinary day has whole ones. A day of 23 or 25 hours has 92 or 100
   quarters of an hour; in the hour that the clock repeats each label comes twice, with its two offsets. Where the day
   is no multiple of the step (``"1h"`` in Lord Howe, whose clock moves by half an hour; ``"6h"`` in a day of 25 hours)
@@ -18,7 +18,7 @@ Two sorts of interval:
 An interval is half-open and named by its start. **The rows of a span are the intervals that start in it**, each of
 them whole: a span from 10:07 has its first quarter of an hour at 10:15, and one that ends at 11:07 has its last at
 11:00, which needs samples up to 11:15. So each interval belongs to exactly one of several spans that follow one
-another, and no row tells of a part of its interval only.
+another, and no row covers only a part of its interval.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Step:
 def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     """The step that a person wrote; a timedelta of whole days means local days, weeks start on the day `week_start`.
 
-    A SpanError where it is no step, or does not divide a day, or no day is called so.
+    A SpanError where `interval` is not a valid step or does not divide a day, or `week_start` is not a day.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals
         edges = _sub_daily(start_us, end_us, step, tz) if step.elapsed_us else _calendar(start_us, end_us, step, tz)
     except (OverflowError, ValueError) as error:
         raise SpanError("the span and its intervals reach beyond the years 1 to 9999") from error
-    edges = np.unique(edges)  # of a day that a zone left out, nothing remains
+    edges = np.unique(edges)  # a day that the zone skipped has no length
     first = int(np.searchsorted(edges, start_us, side="left"))
     last = int(np.searchsorted(edges, end_us, side="left"))  # the first edge that is not in the span ends the last row
     found = edges[first : last + 1]

@@ -1,333 +1,223 @@
-"""Histories over regular intervals: the one place where it is said what a row of them means.
-
-A row stands for the interval that starts at its label: [label, next label), in the point's own zone
-(:mod:`hsframe.intervals.regular`). What stands in it is decided by `agg`:
-
-============== ============================================================================= ==================
-`agg`          value of the interval [a, b)                                                  unit
-============== ============================================================================= ==================
-``"step"``     at a: the last sample at or before it                                         of the point
-``"linear"``   at a: on the straight line between the samples around it                      of the point
-``"mean"``     the mean over time of the point's function (see below); Bool: the share of    of the point; Bool:
-               the time that it was true                                                     none
-``"integral"`` the integral over time of the point's function; Bool: how long it was true    kW: kWh, cfm: ft³,
-                                                                                             Bool, no unit: hr
-``"delta"``    the reading at b less the reading at a, with roll-overs and resets            kWh: kWh, °F: Δ°F
-``"sum"``      the samples in it added up                                                    of the point
-``"min"``      the smallest sample in it; of a step function also what held at a             of the point
-``"max"``      the largest, likewise                                                         of the point
-``"first"``    the first sample in it that has a value                                       of the point
-``"last"``     the last one                                                                  of the point
-``"count"``    how many samples in it have a value                                           none
-============== ============================================================================= ==================
-
-**What is taken where `agg` is not given** depends on the record, and on nothing that would be a guess:
-
-=================================================================== ============ ========
-the record                                                          function     `agg`
-=================================================================== ============ ========
-kind Bool or Str                                                    step         step
-``hisTotalized`` (a meter's reading: a running total)               linear¹      delta
-``hisMode`` ``"consumption"`` (each sample is an amount)            linear¹      sum
-``hisMode`` ``"cov"``, or ``hisCov``                                step         step
-a Number in a unit of energy, volume or mass, and none of the above linear       refused²
-every other Number                                                  linear       mean
-=================================================================== ============ ========
-
-``hisInterpolate`` is read like ``hisMode``. ¹ Of ``hisMode`` ``"cov"``: step. ² Such a point may count up or give the
-amount of each interval, and a mean would be wrong for both: say which with ``agg={"@id": "delta"}`` or ``"sum"``.
-
-**Means go by time.** A step function's sample counts for as long as it held; on a linear one the area under the line
-is taken. So irregular samples and lost ones get their weight, an interval without a sample has its value still, and
-``integral`` of kW is the kWh that ``mean`` times hours gives. The plain mean of the samples is ``sum / count``.
-
-**Unknown stays unknown.** NA and NaN are samples that say 'not known': a step function has no value from there up to
-the next sample, a linear one none from the sample before up to the sample after. A function is not known either over a
-gap: a linear one where two samples are further apart than `max_gap`, a step function when its last sample is longer
-ago. By default `max_gap` is three times the record's ``hisInterval``, else 3 hours; 400 days for a point that its
-record makes a step function. The last sample of all is held up to the present, never beyond. Infinite values count in
-``step``, ``min``, ``max``, ``sum``, ``first``, ``last``, ``count``, and are unknown in all others. No value is made up
-before the first and after the last sample.
-
-- ``mean`` is missing where its function is known for less than `min_coverage` of the interval, by default one half;
-  ``integral`` where it is not known throughout (`min_coverage` 1): of a part it would be too small.
-- ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
-  on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the growth.
-- ``sum``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0. ``count`` is 0 there.
-
-**Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, so an interval
-has one value however the span around it was chosen, and spans that follow one another give the rows of the whole one.
-For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count`` of small intervals add up to that
-of the large one that they tile (as far as they are known).
-
-**Meters.** ``delta`` takes a reading below half of the one before it for a meter that was set back to 0, and counts
-what it shows since (a false reading of 0 is taken so too); a smaller drop is a correction, and negative growth. With
-`rollover` as a number (or the record's ``hisRollover``) the register counts up to it: a drop by more than half of it is
-a roll-over. With ``rollover=False`` every drop is negative growth: right for a meter that runs backwards. Temperatures
-and other units with an offset are never set back.
-
-**Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
-``delta`` of Bool; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
-sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not have.
-"""
+"""Histories resampled to regular intervals by the rules of :mod:`hsframe.intervals.rules`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.per_point import per_point
+from hsframe.frame.histories import History
 from hsframe.frame.points import Point
+from hsframe.frame.trend import Track, tracks_of
+from hsframe.frame.values import kind_of
+from hsframe.intervals.regular import Intervals
+from hsframe.intervals.rules import Aggregation, Rule
+from hsframe.intervals.samples import Floats, IntervalSamples, Places, reading_deltas
 from hsframe.kinds import Number
-from hsframe.units import convert, convertible, delta, find, multiply
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convert, convertible, delta
 
-__all__ = ["Aggregation", "IntervalSettings", "Nature", "Rule", "rules_of"]
+__all__ = ["interval_histories"]
 
-Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
-
-_AGGREGATIONS: Final = frozenset(get_args(Aggregation))
-_OF_SAMPLES: Final = frozenset({"sum", "first", "last", "count"})
-_OF_TEXT: Final = frozenset({"step", "first", "last", "count"})
-_OF_BOOL: Final = _OF_TEXT | {"mean", "integral", "min", "max"}
-
-_STEP_GAP_US: Final = 400 * 24 * HOUR_US
-_LINEAR_GAP_US: Final = 3 * HOUR_US
-_SAMPLES_A_GAP: Final = 3
-# An instant is an int64 of microseconds: a gap beyond this says 'without end' and cannot overflow.
-_LONGEST_US: Final = 1000 * 365 * 24 * HOUR_US
-
-_AMOUNTS: Final = frozenset({"energy", "apparent energy", "reactive energy", "energy by area", "volume", "mass"})
-_TIMES: Final = (("hr", HOUR_US), ("min", MINUTE_US), ("sec", SECOND_US))
+_EXTREMES = {"min": np.fmin, "max": np.fmax}
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalSettings:
-    """What a caller says of intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
+def interval_histories(
+    histories: Iterable[History],
+    grids: Mapping[str, Intervals],
+    rules: Mapping[str, Rule],
+    *,
+    now_us: int,
+) -> list[History]:
+    """One value per interval: one history per point, in the order in which the points first appear.
 
-    interval: Duration
-    agg: Aggregation | Mapping[str, Aggregation] | None = None
-    max_gap: Duration | Mapping[str, Duration] | None = None
-    min_coverage: float | None = None
-    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Nature:
-    """What a point's record says of how its history is to be understood.
-
-    Parameters
-    ----------
-    is_step : bool
-        A value holds up to the next sample.
-    agg : Aggregation or None
-        What the record asks for; None where it does not say.
-    interval_us : int or None
-        How far its samples are apart (``hisInterval``).
-    rollover : Number or None
-        The size of the meter's register (``hisRollover``).
+    `histories` need the samples around the intervals, as far as :attr:`Rule.before_us` and :attr:`Rule.after_us`
+    reach; a null cell is not a sample, whatever the form of the answer. `grids` are by the Haystack name of the points'
+    zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`. ``ts_us`` of the results
+    are the starts of the intervals; the unit and kind of a point are those of its result. A MetadataError or UnitError
+    names the point whose values its rule does not fit.
     """
-
-    is_step: bool = False
-    agg: Aggregation | None = None
-    interval_us: int | None = None
-    rollover: Number | None = None
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Nature:
-        """The nature of a point by its record (tags ``kind``, ``hisMode``, ``hisTotalized``, ...).
-
-        Examples
-        --------
-        >>> from hsframe.kinds import MARKER
-        >>> Nature.from_record({"kind": "Number", "unit": "kWh", "hisTotalized": MARKER}).agg
-        'delta'
-        """
-        modes = {str(record[tag]).lower() for tag in ("hisMode", "hisInterpolate") if record.get(tag) is not None}
-        is_step = record.get("kind") in ("Bool", "Str") or "cov" in modes or record.get("hisCov") is not None
-        agg: Aggregation | None = "step" if is_step else None
-        if record.get("kind") not in ("Bool", "Str"):
-            if record.get("hisTotalized"):
-                agg = "delta"
-            elif "consumption" in modes:
-                agg = "sum"
-        interval, rollover = record.get("hisInterval"), record.get("hisRollover")
-        return cls(is_step, agg, _interval_us(interval), rollover if isinstance(rollover, Number) else None)
+    tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
+    # Points that were read together share their instants, and so the searches in them. Those take several arrays as
+    # long as the history, so the points of one set of instants are computed one after the other.
+    alike: dict[tuple[int, int], list[int]] = {}
+    for place, track in enumerate(tracks):
+        alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
+    results: dict[int, History] = {}
+    for places in alike.values():
+        first = tracks[places[0]]
+        grid = grids[first.point.tz or "UTC"]
+        samples = IntervalSamples(first.ts_us, grid.edges_us)
+        for place in places:
+            results[place] = _resampled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us)
+    return [results[place] for place in range(len(tracks))]
 
 
-def _interval_us(interval: Any) -> int | None:
-    if not isinstance(interval, Number) or interval.unit is None or not convertible(interval.unit, "sec"):
-        return None
-    found = round(convert(float(interval.val), interval.unit, "sec") * 1e6)
-    return found if found > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How the history of one point becomes a row an interval.
-
-    Parameters
-    ----------
-    agg : Aggregation or None
-        None: not said; the samples decide, and may refuse.
-    is_step : bool
-        Which function of time the samples make.
-    gap_us : int
-        `max_gap`.
-    min_coverage : float or None
-        None: the default of `agg`.
-    rollover : float, Number or bool
-        See :func:`hsframe.intervals.samples.increments`; a plain number is in the unit of the samples.
-    """
-
-    agg: Aggregation | None
-    is_step: bool
-    gap_us: int
-    min_coverage: float | None = None
-    rollover: float | Number | bool = True
-
-    @property
-    def holds(self) -> bool:
-        """Whether a value holds until the next sample, however far away that is."""
-        return self.is_step and self.agg != "linear"
-
-    @property
-    def before_us(self) -> int:
-        """How far before an interval a sample may be that decides about it."""
-        return 0 if self.agg in _OF_SAMPLES else self.gap_us
-
-    @property
-    def after_us(self) -> int:
-        """How far after an interval a sample may be that decides about it."""
-        if self.agg in _OF_SAMPLES or self.agg == "step":
-            return 0
-        if self.holds:
-            return 1 if self.agg == "delta" else 0  # the reading at its very end belongs to it
-        return self.gap_us
-
-    def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
-        """What is computed for values of a kind and unit.
-
-        A MetadataError where it cannot be computed of such values, or nobody says what is meant; a UnitError where it
-        has no meaning in this unit.
-        """
-        if self.agg is None:
-            if kind in ("Bool", "Str"):
-                return "step"
-            refuse_ambiguous([(point, unit)])
-            return "mean"
-        allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS)
-        if self.agg not in allowed:
-            raise MetadataError(
-                f"agg={self.agg!r} of {_named(point)} has no meaning: its values are {kind}; expected "
-                f"{', '.join(sorted(allowed))}, for example with agg={{'@{point.id}': 'step'}}"
-            )
-        if self.agg == "sum" and unit is not None and (delta(unit) != unit or _with_time(unit)):
-            raise UnitError(
-                f"agg='sum' of {_named(point)}, which is in {unit}, has no meaning: it would depend on how often it "
-                f"was sampled; expected {'mean or ' + repr('integral') if _with_time(unit) else 'mean'}"
-            )
-        return self.agg
-
-    def integral_unit(self, point: Point, unit: str | None) -> tuple[str, float]:
-        """The unit of the integral over time, and how many microseconds its unit of time has.
-
-        A UnitError where the unit table has no such product.
-        """
-        if unit is None:
-            return "hr", _TIMES[0][1]
-        found = _with_time(unit)
-        if found is None:
-            raise UnitError(
-                f"agg='integral' of {_named(point)}: the unit table has no unit of {unit} x time; take the mean, or "
-                "convert to a unit of power or flow first"
-            )
-        return found
-
-
-def _with_time(unit: str) -> tuple[str, float] | None:
-    for name, time_us in _TIMES:
-        product = multiply(unit, name)
-        if product is not None:
-            return product, time_us
-    return None
-
-
-def _named(point: Point) -> str:
-    return f"@{point.id}" if point.dis in ("", point.id) else f"@{point.id} ({point.dis})"
-
-
-def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
-    """Raise for points, given with their units, that may be running totals or amounts."""
-    unclear = [(point, unit) for point, unit in points if unit is not None and _is_amount(unit)]
-    if unclear:
-        names = ", ".join(f"{_named(point)} in {unit}" for point, unit in unclear[:5])
-        more = f" and {len(unclear) - 5} more" if len(unclear) > 5 else ""
-        point, unit = unclear[0]
+def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Rule, now_us: int) -> History:
+    point = track.point
+    array = _of_one_unit(track)
+    kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
+    if kind not in ("Number", "Bool", "Str"):
+        kind = "Number" if array.dtype.kind == "f" else None
+    if kind is None:
         raise MetadataError(
-            f"nothing says what the samples of {names}{more} are: readings of a meter that counts up (agg='delta'), "
-            "amounts of one interval each (agg='sum'), or a level (agg='mean')? Their records have neither "
-            f"hisTotalized nor hisMode 'consumption' or 'cov'; say it, as in agg={{'@{point.id}': 'delta'}} or "
-            f"agg={{{unit!r}: 'delta'}}"
+            f"@{point.id} ({point.dis}) has samples of several kinds, or of a kind that has no value per interval; "
+            "read it without interval="
         )
+    unit: str | None = unit_of_dtype(array.dtype)
+    agg = rule.agg_for(point, kind, unit)
+    if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
+        values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
+        column: ArrowColumn = NumberColumn(pa.array(values), unit)
+        if kind == "Bool":
+            column = BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
+    else:
+        column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
+    return History(replace(point, unit=unit, kind=kind), grid.labels_us, column)
 
 
-def _is_amount(unit: str) -> bool:
-    found = find(unit)
-    return found is not None and found.quantity in _AMOUNTS
-
-
-def rules_of(
-    points: Sequence[Point], natures: Sequence[Nature], labels: Sequence[str], settings: IntervalSettings
-) -> list[Rule]:
-    """The rule of each point: what the caller says, else what its record says.
-
-    What the records alone forbid is refused here, before anything is read: a point of which nothing says what its
-    samples are, an `agg` that has no meaning for its kind or unit.
-    """
-    min_coverage = settings.min_coverage
-    aggs = per_point(settings.agg, points, labels, "agg")
-    for one in aggs:
-        if one is not None and one not in _AGGREGATIONS:
-            raise MetadataError(f"agg={one!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
-    if min_coverage is not None and not 0 < min_coverage <= 1:
-        raise MetadataError(f"min_coverage={min_coverage!r} is no share; expected more than 0, up to 1")
-    gaps = per_point(settings.max_gap, points, labels, "max_gap")
-    rollovers = per_point(settings.rollover, points, labels, "rollover")
-    rules = [
-        Rule(
-            chosen or nature.agg,
-            nature.is_step,
-            _gap_us(gap, nature, chosen),
-            min_coverage,
-            _register(nature.rollover if register is None else register, point),
+def _of_one_unit(track: Track) -> Any:
+    """The values; numbers of several units that convert to one another in the record's unit, or the first."""
+    array, point = track.array, track.point
+    if not isinstance(array, np.ndarray) or array.dtype != object:
+        return array
+    numbers = [cell for cell in array if isinstance(cell, Number)]
+    if len(numbers) + sum(cell != cell for cell in array) < len(array) or not numbers:
+        return array
+    units = {cell.unit for cell in numbers if np.isfinite(cell.val)}
+    wanted = point.unit or next((cell.unit for cell in numbers if cell.unit), None)
+    if wanted is None or any(unit is None or not convertible(unit, wanted) for unit in units):
+        raise UnitError(
+            f"@{point.id} ({point.dis}) has samples in {', '.join(sorted(str(unit) for unit in units))}, which do not "
+            "convert to one unit; read it without interval="
         )
-        for point, nature, chosen, gap, register in zip(points, natures, aggs, gaps, rollovers, strict=True)
+    values = [
+        convert(float(cell.val), cell.unit or wanted, wanted) if isinstance(cell, Number) else np.nan for cell in array
     ]
-    refuse_ambiguous([(point, point.unit) for point, rule in zip(points, rules, strict=True) if rule.agg is None])
-    for point, rule in zip(points, rules, strict=True):
-        if rule.agg is not None and point.kind is not None:
-            rule.agg_for(point, point.kind, point.unit)
-    return rules
+    return UnitArray(np.array(values, dtype=np.float64), wanted)
 
 
-def _gap_us(gap: Duration | None, nature: Nature, agg: Aggregation | None) -> int:
-    if gap is not None:
-        return min(duration_us(gap, "max_gap"), _LONGEST_US)
-    if nature.is_step and agg != "linear":
-        return _STEP_GAP_US
-    return _LINEAR_GAP_US if nature.interval_us is None else _SAMPLES_A_GAP * nature.interval_us
+def _floats(array: Any) -> Floats:
+    if isinstance(array, UnitArray):
+        return array.magnitudes
+    if isinstance(array, np.ndarray):
+        return array
+    floats: Floats = array.to_numpy(dtype=np.float64, na_value=np.nan)
+    return floats
 
 
-def _register(size: Any, point: Point) -> float | Number | bool:
-    if size is None or size is True:
-        return True
-    if size is False:
-        return False
-    if isinstance(size, int | float | Number) and 0 < float(size) < float("inf"):
-        return size if isinstance(size, Number) else float(size)
-    raise MetadataError(
-        f"rollover={size!r} of {_named(point)} is no size of a register; expected a number above 0, as in 1e6, or False"
-    )
+def _numeric(
+    array: Any,
+    samples: IntervalSamples,
+    rule: Rule,
+    agg: Aggregation,
+    point: Point,
+    unit: str | None,
+    kind: str,
+    now_us: int,
+) -> tuple[Floats, str | None, str]:
+    """The values, their unit and kind, of an aggregation in numbers; a Bool counts as 0 and 1."""
+    if agg == "count":
+        counts = samples.sample_counts(~np.asarray(pd.isna(array), dtype=bool))
+        return counts.astype(np.float64), None, "Number"
+    values = _floats(array)
+    if agg in ("mean", "integral"):
+        area, covered = (
+            samples.step_area(values, rule.gap_us, now_us) if rule.is_step else samples.linear_area(values, rule.gap_us)
+        )
+        # Half an interval is enough for its mean; an integral needs all of it, or it would be too small.
+        share = rule.min_coverage if rule.min_coverage is not None else 0.5 if agg == "mean" else 1.0
+        enough = (covered > 0) & (covered >= share * np.diff(samples.edges_us))
+        if agg == "mean":
+            means = np.divide(area, covered, out=np.full(samples.count, np.nan), where=enough)
+            return means, None if kind == "Bool" else unit, "Number"
+        product, time_us = rule.integral_unit(point, unit)
+        return np.where(enough, area / time_us, np.nan), product, "Number"
+    if agg == "delta":
+        return _deltas(values, samples, rule, point, unit, now_us), None if unit is None else delta(unit), "Number"
+    if agg in ("min", "max"):
+        found = samples.reduced(_EXTREMES[agg], values)
+        if rule.is_step:
+            held = _taken(values, samples.step_places(rule.gap_us, now_us)[:-1])
+            found = _EXTREMES[agg](found, held)
+        if kind == "Bool":
+            return found, None, "Bool"
+    elif agg == "sum":
+        valid = ~np.isnan(values)
+        found = np.where(
+            samples.sample_counts(valid) > 0, samples.reduced(np.add, np.where(valid, values, 0.0)), np.nan
+        )
+    elif agg == "linear":
+        found = samples.linear_at(values, rule.gap_us)[:-1]
+    else:
+        found = _taken(values, _places(samples, ~np.isnan(values), rule, agg, now_us))
+    return found, unit, "Number"
+
+
+def _deltas(
+    values: Floats, samples: IntervalSamples, rule: Rule, point: Point, unit: str | None, now_us: int
+) -> Floats:
+    valid = np.isfinite(values)
+    readings, whole = values, samples
+    joined = np.ones(max(len(values) - 1, 0), dtype=bool)
+    if not valid.all():
+        kept = np.flatnonzero(valid)
+        readings, joined = values[kept], np.diff(kept) == 1
+        samples = IntervalSamples(samples.ts_us[kept], samples.edges_us)
+    deltas = reading_deltas(readings, _register_in(rule.rollover, readings, point, unit))
+    if not rule.is_step:
+        return samples.linear_deltas(deltas, joined, rule.gap_us)
+    places = whole.step_places(rule.gap_us, now_us)
+    return samples.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places)))
+
+
+def _register_in(rollover: float | Number | bool, readings: Floats, point: Point, unit: str | None) -> float | bool:
+    """The size of the register in the unit of the readings."""
+    if unit is not None and delta(unit) != unit:
+        return False  # from 70 °F to 30 °F is not a meter that was set back
+    if isinstance(rollover, bool):
+        return rollover
+    size = float(rollover)
+    if isinstance(rollover, Number) and rollover.unit is not None and rollover.unit != unit:
+        if unit is None or not convertible(rollover.unit, unit):
+            raise UnitError(
+                f"the rollover of @{point.id} ({point.dis}) is {rollover}, and its samples are in {unit or 'no unit'}"
+            )
+        size = convert(size, rollover.unit, unit)
+    if len(readings) and float(readings.max()) > size:
+        raise MetadataError(
+            f"@{point.id} ({point.dis}) has a reading of {float(readings.max())}, more than its rollover of {size}; "
+            "expected the size of the register, which no reading exceeds"
+        )
+    return size
+
+
+def _places(
+    samples: IntervalSamples, valid: npt.NDArray[np.bool_], rule: Rule, agg: Aggregation, now_us: int
+) -> Places:
+    """The place of the sample that is the value of each interval, -1 for none."""
+    if agg == "step":
+        return samples.step_places(rule.gap_us, now_us)[:-1]
+    return samples.first_or_last(np.asarray(valid, dtype=bool), last=agg == "last")
+
+
+def _taken(values: Floats, places: Places) -> Floats:
+    if not len(values):
+        return np.full(len(places), np.nan)
+    return np.where(places >= 0, values[places], np.nan)
+
+
+def _picked(array: Any, places: Places, kind: str) -> ArrowColumn:
+    taken = array.take(places, allow_fill=True)
+    if kind == "Bool":
+        missing = np.asarray(pd.isna(taken), dtype=bool)
+        return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
+    return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))

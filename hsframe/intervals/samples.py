@@ -1,8 +1,8 @@
 """The arithmetic of samples over intervals, in NumPy: no units, no points, no zones.
 
-A history is here a function of time. A step function has the value of the last sample; a linear one goes straight
+Here a history is a function of time. A step function has the value of the last sample; a linear one goes straight
 from a sample to the next. Where it is not known it has no value: before the first sample, after one that is not a
-number (NA), and over a gap that is too long. Every sum is made interval by interval, never as the difference of two
+number (NA), and over a gap that is too long. Each interval is summed by itself, never as the difference of two
 running totals: one absurd sample (1e38, as a broken sensor sends) must not eat the digits of all that follow.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Instants", "IntervalSamples", "Places", "increments"]
+__all__ = ["Floats", "Instants", "IntervalSamples", "Places", "reading_deltas"]
 
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.int64]
@@ -23,11 +23,25 @@ Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
+class _Segments(NamedTuple):
+    """Where each piece lies on the line between two samples; its middle is left * (1 - share) + right * share."""
+
+    left: Places
+    """The sample before the piece, 0 where the piece is not between two samples."""
+    inside: Mask
+    """Whether the piece is between two samples."""
+    share: Floats
+    part: Floats
+    """Which part of the time between the two samples the piece takes."""
+    apart_us: Instants
+    """The time between the two samples."""
+
+
 @dataclass(eq=False)
 class IntervalSamples:
     """Samples, their instants strictly increasing, and the intervals that they fall into: [edges[i], edges[i + 1]).
 
-    Points that were read together share their instants; they share one of these then, and the searching is done once.
+    Points that were read together share their instants and one of these, so that each search is done once.
     """
 
     ts_us: Instants
@@ -61,27 +75,22 @@ class IntervalSamples:
         return breaks, before, owner
 
     @cached_property
-    def _segments(self) -> tuple[Places, Mask, Floats, Floats, Instants]:
-        """For each piece: its segment (clipped), whether it lies between two samples, and the shares of both ends.
-
-        The value in the middle of a piece is left * (1 - share) + right * share; the part of the segment that the
-        piece is comes next, then the length of the segment.
-        """
+    def _segments(self) -> _Segments:
         breaks, before, _ = self._pieces
         inside = (before >= 0) & (before < len(self.ts_us) - 1)
-        segment = np.where(inside, before, 0)
+        left = np.where(inside, before, 0)
         if len(self.ts_us) < 2:
             nothing = np.zeros(len(before))
-            return segment, inside, nothing, nothing, np.ones(len(before), dtype=np.int64)
-        length = np.diff(self.ts_us)[segment]
+            return _Segments(left, inside, nothing, nothing, np.ones(len(before), dtype=np.int64))
+        apart_us = np.diff(self.ts_us)[left]
         piece = np.diff(breaks)
-        share = (breaks[:-1] - self.ts_us[segment] + piece / 2) / length
-        return segment, inside, share, piece / length, length
+        share = (breaks[:-1] - self.ts_us[left] + piece / 2) / apart_us
+        return _Segments(left, inside, share, piece / apart_us, apart_us)
 
     # Functions of time -----------------------------------------------------------------------------------------------
 
     def held_until(self, gap_us: int, now_us: int) -> Instants:
-        """Up to where each sample is held: the next one, the longest gap, and for the last one the present."""
+        """Up to where each sample holds: the next sample or, for the last one, `now_us`; at most `gap_us` long."""
         ends = np.empty_like(self.ts_us)
         if len(ends):
             ends[:-1] = self.ts_us[1:]
@@ -128,13 +137,13 @@ class IntervalSamples:
     def linear_area(self, values: Floats, gap_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the linear function in each interval, and over how many microseconds it is known."""
         breaks, _, owner = self._pieces
-        segment, inside, share, _, apart = self._segments
         if len(self.ts_us) < 2:
             return np.zeros(self.count), np.zeros(self.count)
-        left, right = values[segment], values[segment + 1]
-        known = inside & (apart <= gap_us) & np.isfinite(left) & np.isfinite(right)
+        pieces = self._segments
+        left, right = values[pieces.left], values[pieces.left + 1]
+        known = pieces.inside & (pieces.apart_us <= gap_us) & np.isfinite(left) & np.isfinite(right)
         lengths = np.where(known, np.diff(breaks), 0)
-        middle = np.where(known, left, 0.0) * (1 - share) + np.where(known, right, 0.0) * share
+        middle = np.where(known, left, 0.0) * (1 - pieces.share) + np.where(known, right, 0.0) * pieces.share
         return self._summed(middle * lengths, owner), self._summed(lengths, owner)
 
     def _summed(self, weights: Any, owner: Places) -> Floats:
@@ -142,37 +151,37 @@ class IntervalSamples:
 
     # A running total -------------------------------------------------------------------------------------------------
 
-    def linear_deltas(self, steps: Floats, joined: Mask, gap_us: int) -> Floats:
-        """What a running total grew by in each interval, its growth spread evenly between two samples.
+    def linear_deltas(self, deltas: Floats, joined: Mask, gap_us: int) -> Floats:
+        """The delta of each interval, where the deltas between two samples are spread evenly over their time.
 
-        `steps` are the growths from each sample to the next, `joined` says whether nothing unknown lies between the
-        two. A time longer than `gap_us` between two samples is not divided: an edge within has no reading. NaN is the
-        growth of an interval at one of whose edges there is no reading.
+        `deltas` are those from each sample to the next; `joined` is False where an unknown sample lies between the
+        two. More than `gap_us` between two samples is not divided: an edge within has no reading. An interval without
+        a reading at one of its edges has NaN.
         """
         if len(self.ts_us) < 2:
             return np.full(self.count, np.nan)
         _, _, owner = self._pieces
-        segment, inside, _, part, _ = self._segments
-        grown = self._summed(np.where(inside, steps[segment] * part, 0.0), owner)
+        pieces = self._segments
+        sums = self._summed(np.where(pieces.inside, deltas[pieces.left] * pieces.part, 0.0), owner)
         place = self.sample_at
         exact = (place >= 0) & (self.ts_us[place] == self.edges_us)
         within = (place >= 0) & (place < len(self.ts_us) - 1)
         start = np.where(within, place, 0)
         known = exact | (within & joined[start] & (np.diff(self.ts_us)[start] <= gap_us))
-        return np.where(known[:-1] & known[1:], grown, np.nan)
+        return np.where(known[:-1] & known[1:], sums, np.nan)
 
-    def step_deltas(self, steps: Floats, known: Mask) -> Floats:
-        """What a running total grew by in each interval, where a reading holds up to the next.
+    def step_deltas(self, deltas: Floats, known: Mask) -> Floats:
+        """The delta of each interval, where a reading holds up to the next.
 
-        `known` says of each edge whether a reading holds there.
+        `deltas` are those from each sample to the next; `known` is whether a reading holds at each edge.
         """
         if not len(self.ts_us):
             return np.full(self.count, np.nan)
         # A reading at the end of an interval is the one that it ends with.
         owner = np.searchsorted(self.edges_us, self.ts_us[1:], side="left") - 1
         inside = (owner >= 0) & (owner < self.count)
-        grown = self._summed(steps[inside], owner[inside])
-        return np.where(known[:-1] & known[1:], grown, np.nan)
+        sums = self._summed(deltas[inside], owner[inside])
+        return np.where(known[:-1] & known[1:], sums, np.nan)
 
     # Samples ---------------------------------------------------------------------------------------------------------
 
@@ -201,25 +210,25 @@ class IntervalSamples:
         return found
 
 
-def increments(readings: Floats, rollover: float | bool) -> Floats:
-    """What a running total grew by from each reading to the next; all are finite.
+def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
+    """The deltas of a running total from each reading to the next; all readings are finite.
 
     A number as `rollover` is the size of the register, which counts up to it and goes on from 0: a drop by more than
     half of it is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the
-    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and negative growth. With
-    False every drop is negative growth.
+    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and a negative
+    delta. With False every drop is a negative delta.
 
     Examples
     --------
-    >>> increments(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
+    >>> reading_deltas(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
     array([ 8. ,  5. , -0.5])
-    >>> increments(np.array([990.0, 998.0, 3.0]), True)
+    >>> reading_deltas(np.array([990.0, 998.0, 3.0]), True)
     array([8., 3.])
     """
     before, after = readings[:-1], readings[1:]
-    grown: Floats = after - before
+    deltas: Floats = after - before
     if rollover is False:
-        return grown
-    rolled = np.zeros(len(grown), dtype=bool) if rollover is True else grown < -rollover / 2
+        return deltas
+    rolled = np.zeros(len(deltas), dtype=bool) if rollover is True else deltas < -rollover / 2
     reset = ~rolled & (after >= 0) & (after < before / 2)
-    return np.where(rolled, grown + float(rollover), np.where(reset, after, grown))
+    return np.where(rolled, deltas + float(rollover), np.where(reset, after, deltas))

@@ -92,7 +92,7 @@ class HistoryVerbs(SessionBase):
             What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"integral"``, ``"delta"``, ``"sum"``,
             ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``; for all points, or by id, label or unit. By
             default what is right for the kind of point: the value that held for Bool, Str and change of value, the
-            growth of a meter's running total, else the mean over time. :mod:`hsframe.intervals.resample` says it all.
+            delta of a meter's running total, else the mean over time. :mod:`hsframe.intervals.rules` has all rules.
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional

@@ -26,7 +26,7 @@ from hsframe.history.read import read_histories
 from hsframe.history.records import find_records
 from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
-from hsframe.intervals.resample import Aggregation, IntervalSettings
+from hsframe.intervals.rules import Aggregation, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress import progress_of

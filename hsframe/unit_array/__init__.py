@@ -1,1 +1,1 @@
-"""Unit columns for pandas: the dtype, the array below it, and what happens when units meet."""
+"""Unit columns for pandas: the dtype, the array below it, its operators, NumPy functions and reductions."""

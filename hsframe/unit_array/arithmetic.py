@@ -1,4 +1,4 @@
-"""The operators of unit arrays: what :mod:`hsframe.units.meeting` says of the units, done to doubles."""
+"""The operators of unit arrays: the rules of :mod:`hsframe.units.unit_rules`, applied to doubles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hsframe.kinds import Number
 from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
 from hsframe.unit_array.values import UnitValues
 from hsframe.units import delta
-from hsframe.units.meeting import are_comparable, conversion, meet, time_unit
+from hsframe.units.unit_rules import are_comparable, conversion, time_unit, unit_rule
 
 __all__ = ["UnitArithmetic"]
 
@@ -44,7 +44,7 @@ class UnitArithmetic(UnitValues):
     # Operands --------------------------------------------------------------------------------------------------
 
     def _operand(self, other: object, symbol: str) -> tuple[Operand, str | None] | None:
-        """The magnitudes of the other operand and their unit; None where it is no number."""
+        """The magnitudes of the other operand and their unit; None where it is not a number."""
         if isinstance(other, UnitArithmetic):
             self._check_length(other.magnitudes)
             return other.magnitudes, other.unit
@@ -75,8 +75,8 @@ class UnitArithmetic(UnitValues):
             return None
         try:
             what = f"compute {self.unit} {symbol} an array of objects"
-            told = any(unit_of(item) is not None for item in other)
-            return np.array([as_float(item, self.unit, what) for item in other]), self.unit if told else None
+            has_units = any(unit_of(item) is not None for item in other)
+            return np.array([as_float(item, self.unit, what) for item in other]), self.unit if has_units else None
         except TypeError:
             return None
 
@@ -109,7 +109,7 @@ class UnitArithmetic(UnitValues):
         if operand is None:
             return NotImplemented
         (x, a), (y, b) = (operand, (self._data, self.unit)) if reflected else ((self._data, self.unit), operand)
-        left, right, unit = meet(symbol, a, b, y if isinstance(y, float) else None)
+        left, right, unit = unit_rule(symbol, a, b, y if isinstance(y, float) else None)
         return self._like(op(x if left is None else left(x), y if right is None else right(y)), unit)
 
     def _divmod(self, other: object, *, reflected: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""UnitArray: doubles with one unit, as an array that pandas takes for its own."""
+"""UnitArray: doubles with one unit, as an extension array of pandas."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hsframe.kinds import Number
 from hsframe.unit_array.arithmetic import UnitArithmetic
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.interchange import to_arrow
-from hsframe.unit_array.internals import algorithms, format_array, missing
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.order import UnitOrder
+from hsframe.unit_array.pandas_internals import algorithms, format_array, missing
 from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
 from hsframe.unit_array.ufuncs import UnitFunctions
 from hsframe.unit_array.values import Floats
@@ -36,7 +36,7 @@ _DISPLAY_ROWS = 10_000
 class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
 
-    What the operators do with units is said in :mod:`hsframe.units.meeting`.
+    The units of results follow :mod:`hsframe.units.unit_rules`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     Raises
     ------
     TypeError
-        `values` is no one-dimensional float64 array; ``pandas.array(values, dtype=UnitDtype(...))`` takes anything.
+        `values` is not a one-dimensional float64 array; ``pandas.array(values, dtype=UnitDtype(...))`` takes anything.
 
     Examples
     --------
@@ -297,9 +297,9 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         return self._cast_pointwise_result(results)
 
     def _cast_pointwise_result(self, values: Any) -> Any:
-        # pandas asks for two things here. What came out of a function, value by value, is an array of objects: its
+        # pandas calls this in two cases. The results of a function, value by value, are an array of objects: their
         # unit is known where each of them has one (_from_scalars). A value for a new row is put into the column as any
-        # assignment is: a list of one or a double, or it stands behind the column's own values, which are Numbers.
+        # assignment is: a list of one or a double, or it comes after the column's own values, which are Numbers.
         if self._is_appended(values):
             with contextlib.suppress(TypeError):
                 return self._from_sequence(values, dtype=self._dtype)
@@ -309,13 +309,13 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         if isinstance(values, list) or values.dtype.kind in "iuf":
             return len(self) > 0 and len(values) == 1
         mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
-        return any(mine) and all(told or is_missing(item) for told, item in zip(mine, values, strict=False))
+        return any(mine) and all(is_own or is_missing(item) for is_own, item in zip(mine, values, strict=False))
 
     def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
         return self.copy(), np.ones(len(self), dtype=np.uint64)
 
 
-# pandas asks the dtype for the array's class, which stands above it.
+# pandas asks the dtype for the array's class, whose module imports that of the dtype.
 UnitDtype.array_type = UnitArray
 
 

@@ -40,12 +40,12 @@ class UnitDtype(ExtensionDtype):
     Raises
     ------
     UnitError
-        The unit is no text or an empty one.
+        The unit is not a text, or an empty one.
 
     Notes
     -----
-    What happens when units meet, in arithmetic, comparisons, NumPy functions and reductions, is said in one place:
-    :mod:`hsframe.units.meeting`. Different units where pandas wants one dtype (``df.iloc[0]``, ``df.mean()``,
+    The units of results, in arithmetic, comparisons, NumPy functions and reductions, follow
+    :mod:`hsframe.units.unit_rules`. Different units where pandas wants one dtype (``df.iloc[0]``, ``df.mean()``,
     ``pd.concat`` of kW above W) are an object column of :class:`~hsframe.Number`, each with its unit;
     :func:`hsframe.concat` converts instead. Plain float64 comes from ``df.hs.magnitude()`` or
     ``df.to_numpy(dtype=float)``. What pandas computes on plain numbers gets its units back by ``df.hs.rolling``,
@@ -69,7 +69,7 @@ class UnitDtype(ExtensionDtype):
     _can_hold_na = True
 
     array_type: ClassVar[builtins.type[UnitArray]]
-    """Set by the module of the array, which stands above this one."""
+    """Set by the module of the array, which imports this one."""
 
     unit: str
 
@@ -144,6 +144,6 @@ class UnitDtype(ExtensionDtype):
 def unit_of_dtype(dtype: object) -> str | None:
     """The unit of a column's dtype, None where it has none.
 
-    A zone-aware datetime dtype has an attribute of that name too, which says how fine its times are.
+    A zone-aware datetime dtype has an attribute of that name too: the resolution of its times.
     """
     return dtype.unit if isinstance(dtype, UnitDtype) else None

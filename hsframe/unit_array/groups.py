@@ -1,7 +1,7 @@
 """Sums, means and extremes of groups that follow one another, as ``resample`` makes them.
 
 pandas' own functions walk through many columns at once and are slow on one, and a unit column is always one. Where
-the rows of a group stand together NumPy reduces each run in one go. Other rows are brought together once for all the
+the rows of a group follow one another, NumPy reduces each run in one go. Other rows are sorted by group, once for all
 columns of a frame. The sums are NumPy's, which may differ from pandas' compensated ones in the last digits.
 """
 
@@ -76,7 +76,7 @@ _memory = _Memory()
 
 
 def reduce_runs(values: Floats, how: str, ids: Codes, ngroups: int, min_count: int, kwargs: dict[str, Any]) -> Any:
-    """One value a group, or None where this way does not lead and pandas' own has to be gone.
+    """One value per group, or None where only pandas' own way gives the result.
 
     `how` is what pandas calls it, `ids` the group of each row, -1 for none, and `min_count` how many values a group
     needs. A group without rows is missing, its sum 0. Of pandas' other arguments only ``skipna=True`` is known here.

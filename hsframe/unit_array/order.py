@@ -11,7 +11,7 @@ import pandas as pd
 
 from hsframe.errors import UnitError
 from hsframe.kinds import Number
-from hsframe.unit_array.internals import algorithms, quantile_with_mask
+from hsframe.unit_array.pandas_internals import algorithms, quantile_with_mask
 from hsframe.unit_array.scalars import as_float, unit_of
 from hsframe.unit_array.values import Floats, UnitValues
 

@@ -1,6 +1,6 @@
 """Reductions, accumulations and groups of unit arrays: pandas' own functions on the doubles, and the unit of each.
 
-Which unit a result has is said in :mod:`hsframe.units.meeting`.
+The units of results are those of :mod:`hsframe.units.unit_rules`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hsframe.unit_array.groups import reduce_runs
-from hsframe.unit_array.internals import grouped, nanops
+from hsframe.unit_array.pandas_internals import grouped, nanops
 from hsframe.unit_array.scalars import UnitFloat
 from hsframe.unit_array.values import UnitValues
-from hsframe.units.meeting import statistic_unit
+from hsframe.units.unit_rules import statistic_unit
 
 __all__ = ["UnitReductions"]
 
@@ -29,11 +29,11 @@ def _method(name: str, *options: str) -> Callable[..., Any]:
     """A reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
 
     def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
-        # NumPy gives axis, dtype and out too, which say nothing here.
+        # NumPy gives axis, dtype and out too, which have no meaning here.
         return self._reduce(name, skipna=skipna, **{option: kwargs[option] for option in options if option in kwargs})
 
     method.__name__ = name
-    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.meeting.statistic_unit`."
+    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.unit_rules.statistic_unit`."
     return method
 
 
@@ -99,7 +99,7 @@ class UnitReductions(UnitValues):
             values = grouped(
                 self._data, how, has_dropped_na, min_count=min_count, comp_ids=ids, ngroups=ngroups, **kwargs
             )
-        # ohlc gives four columns, for which there is no unit array.
+        # ohlc gives four columns, and a unit array has one.
         return self._like(values, statistic_unit(how, self.unit) if values.ndim == 1 else None)
 
     def _groupby_quantile(self, **kwargs: Any) -> Any:

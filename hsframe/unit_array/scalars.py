@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.kinds import NA, Number
-from hsframe.units.meeting import conversion
+from hsframe.units.unit_rules import conversion
 
 __all__ = ["UnitFloat", "as_float", "is_missing", "unit_of"]
 
@@ -67,7 +67,7 @@ def unit_of(value: object) -> str | None:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell of a frame, or a value on its way into one, stands for no value."""
+    """Whether a cell of a frame, or a value on its way into one, is missing."""
     return (
         value is None
         or value is NA
@@ -80,7 +80,7 @@ def is_missing(value: object) -> bool:
 def as_float(value: object, unit: str, what: str) -> float:
     """The magnitude of a number in a unit; a missing value is NaN, a plain number is taken to be in `unit` already.
 
-    `what` is the operation, for the TypeError of what is no number and the UnitError of a unit that does not convert.
+    `what` names the operation in the errors: TypeError for other values, UnitError for units that do not convert.
     """
     if isinstance(value, UnitFloat | Number):
         magnitude = float(value)

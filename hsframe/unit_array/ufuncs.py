@@ -11,11 +11,11 @@ from hsframe.kinds import Number
 from hsframe.unit_array.reductions import UnitReductions
 from hsframe.unit_array.scalars import UnitFloat, as_float
 from hsframe.units import power
-from hsframe.units.meeting import conversion
+from hsframe.units.unit_rules import conversion
 
 __all__ = ["UnitFunctions"]
 
-# The method of the left side, and that of the right side where the left is no unit array.
+# The method of the left side, and that of the right side where the left is not a unit array.
 _OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
     np.add: ("__add__", "__radd__"),
     np.subtract: ("__sub__", "__rsub__"),

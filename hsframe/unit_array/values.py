@@ -1,4 +1,4 @@
-"""The doubles of a unit array and their dtype: what its operators, reductions and functions all stand on."""
+"""The doubles of a unit array and their dtype: the base of its operators, reductions and functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pandas.api.extensions import ExtensionArray
 
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.units.meeting import conversion
+from hsframe.units.unit_rules import conversion
 
 __all__ = ["Floats", "UnitValues"]
 

@@ -1,9 +1,8 @@
 """The unit of a product, a quotient or a root.
 
-The dimension and the scale alone do not tell it: kW x h and kVA x h have the same of both. So the quantities decide:
-a short list of laws (power x time = energy), each read in three ways (energy / time = power, energy / power = time).
-Where no law speaks and only one quantity has the dimension, it is that one. Where nothing fits there is no unit, and
-the result is a plain number.
+Dimension and scale are not enough: those of kW x h and kVA x h are equal. So the quantities decide: a short list of
+rules (power x time = energy), each read in three ways (energy / time = power, energy / power = time). Without a rule,
+the result is the only quantity of that dimension. Where there is none or several, the result is a plain number.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["divide", "multiply", "power"]
 # are nearer to one another than this.
 _NEAR = 1e-3
 
-_LAWS = """
+_RULES = """
 power                    * time                     = energy
 apparent power           * time                     = apparent energy
 reactive power           * time                     = reactive energy
@@ -73,16 +72,16 @@ frequency                * mass                     = mass flow
 frequency                * energy                   = power
 """
 
-# Laws between single units: a power factor and a COP are numbers that lead from one quantity to another.
+# Rules for single units: a power factor and a COP are plain numbers that change one quantity into another.
 _FACTORS = (("apparent power", "pf", "power"), ("apparent energy", "pf", "energy"), ("power", "COP", "power"))
 
 
 @functools.cache
-def _laws() -> tuple[Mapping[tuple[str, str], str], Mapping[tuple[str, str], str]]:
-    """Quantities of products and of quotients; the first law that speaks wins."""
+def _rules() -> tuple[Mapping[tuple[str, str], str], Mapping[tuple[str, str], str]]:
+    """The quantities of products and of quotients; the first rule that applies wins."""
     products: dict[tuple[str, str], str] = {}
     quotients: dict[tuple[str, str], str] = {}
-    for line in _LAWS.strip().splitlines():
+    for line in _RULES.strip().splitlines():
         left, result = line.split("=")
         a, b = (term.strip() for term in left.split("*"))
         c = result.strip()
@@ -120,13 +119,13 @@ def multiply(a: str, b: str) -> str | None:
             return first.symbol if _scale(second) == 1 else None
         for quantity, factor, result in _FACTORS:
             if first.quantity == quantity and second.symbol == factor:
-                return _fitting(first.dimension, _scale(first), result, frozenset())
-    if not _counts(x) or not _counts(y):
+                return _best_match(first.dimension, _scale(first), result, frozenset())
+    if not _is_factor(x) or not _is_factor(y):
         return None
     dimension = tuple(i + j for i, j in zip(x.dimension, y.dimension, strict=True))
-    quantity_of = _laws()[0].get((x.quantity, y.quantity))
+    quantity_of = _rules()[0].get((x.quantity, y.quantity))
     texts = {text for p, q in _names(x, y) for text in (p + q, q + p)} | _cancelled(x, y) | _cancelled(y, x)
-    return _fitting(dimension, _scale(x) * _scale(y), quantity_of, texts)
+    return _best_match(dimension, _scale(x) * _scale(y), quantity_of, texts)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -151,20 +150,20 @@ def divide(a: str | None, b: str) -> str | None:
     ('kW', 'hr', 'pf', None, '/h')
     """
     y = find(b)
-    if y is None or not _counts(y):
+    if y is None or not _is_factor(y):
         return _by_factor(a, y)
     if a is None:
         dimension = tuple(-exponent for exponent in y.dimension)
-        return _fitting(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
+        return _best_match(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
     x = find(a)
-    if x is None or not _counts(x) or x.kind == y.kind:
+    if x is None or not _is_factor(x) or x.kind == y.kind:
         return None
     for quantity, factor, result in _FACTORS:
         if (x.quantity, y.quantity) == (result, quantity) and quantity != result and _scale(x) == _scale(y):
             return factor
     dimension = tuple(i - j for i, j in zip(x.dimension, y.dimension, strict=True))
-    quantity_of = _laws()[1].get((x.quantity, y.quantity))
-    return _fitting(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
+    quantity_of = _rules()[1].get((x.quantity, y.quantity))
+    return _best_match(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
 
 
 def _by_factor(a: str | None, y: Unit | None) -> str | None:
@@ -175,7 +174,7 @@ def _by_factor(a: str | None, y: Unit | None) -> str | None:
         return x.symbol if _scale(y) == 1 and not _is_ratio(x) else None
     for quantity, factor, result in _FACTORS:
         if y.symbol == factor and x.quantity == result:
-            return _fitting(x.dimension, _scale(x), quantity, frozenset())
+            return _best_match(x.dimension, _scale(x), quantity, frozenset())
     return None
 
 
@@ -190,21 +189,21 @@ def power(a: str, exponent: float) -> str | None:
     x = find(a)
     if exponent == 1:
         return a
-    if x is None or not _counts(x):
+    if x is None or not _is_factor(x):
         return None
     wanted = [base * exponent for base in x.dimension]
     if any(base != int(base) for base in wanted) or not any(wanted):
         return None
     scale = Fraction(float(_scale(x)) ** exponent)
-    return _fitting(tuple(int(base) for base in wanted), scale, None, frozenset())
+    return _best_match(tuple(int(base) for base in wanted), scale, None, frozenset())
 
 
 def _scale(one: Unit) -> Fraction:
-    """The scale that the unit's name asks for: a misprint must not decide what kW x h is."""
+    """The scale, corrected where the standard misprints it (:data:`hsframe.units.table.MISPRINTS`)."""
     return MISPRINTS.get(one.symbol, one.scale)
 
 
-def _counts(one: Unit) -> bool:
+def _is_factor(one: Unit) -> bool:
     """Whether a unit can be a factor: it has a dimension and no offset."""
     return any(one.dimension) and not one.offset
 
@@ -232,7 +231,7 @@ def _by_dimension() -> Mapping[tuple[int, ...], tuple[Unit, ...]]:
     return {dimension: tuple(units) for dimension, units in table.items()}
 
 
-def _fitting(
+def _best_match(
     dimension: tuple[int, ...],
     scale: Fraction,
     quantity: str | None,

@@ -8,7 +8,7 @@ size. The choices that are a matter of taste:
 - Energy and heat in metric are kWh, kW and MJ; in inch-pound kBTU and kBTU/h, except what is electric there too:
   W, kW, MW, Wh, kWh, MWh stay.
 - Energy by area, the index that buildings are compared by, is kWh/m² on one side and kBTU/ft² on the other.
-- L/s says not whether air or water flows: ``"ip"`` makes it cfm; for water ask for ``"gal/min"``. ``"si"`` makes
+- L/s does not tell air from water: ``"ip"`` makes it cfm; for water ask for ``"gal/min"``. ``"si"`` makes
   both cfm and gal/min L/s.
 - Wind in mph becomes km/h, duct velocity in ft/min becomes m/s, rain in in/h becomes mm/h. Knots stay.
 - Barometers: inHg becomes kPa; hPa and mbar become inHg.
@@ -75,7 +75,7 @@ def _table(system: System) -> Mapping[str, str]:
 
 
 def to_system(symbol: str, system: System) -> str:
-    """The unit of a system that values of a unit are told in.
+    """The unit that a system uses for values of a unit.
 
     Parameters
     ----------
@@ -112,5 +112,5 @@ def to_system(symbol: str, system: System) -> str:
 
 
 def unit_in(symbol: str, target: str) -> str:
-    """The unit that values of a unit are told in where someone asks for a system or for a unit."""
+    """The unit to convert values of a unit to where someone asks for a system or for a unit."""
     return to_system(symbol, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed

@@ -1,7 +1,7 @@
 """The table of units (standard: chapter Units): which units there are, and how one becomes another.
 
 The table is the standard's, in ``units.csv`` beside this file: 457 units under 977 names and symbols, in 60
-quantities. A value in SI base units is ``value * scale + offset``; scales that are plain fractions stand there as
+quantities. A value in SI base units is ``value * scale + offset``; scales that are plain fractions are written as
 fractions, so 32 °F is exactly 0 °C. It is read on first use.
 
 Two units convert only where the dimension **and** the quantity agree: kWh and kVAh have the same dimension and are
@@ -57,7 +57,7 @@ MISPRINTS: Final[Mapping[str, Fraction]] = MappingProxyType(
 """Units whose scale in the standard's table contradicts their own name, with the scale that the name asks for.
 
 The standard's figures are used as they are published, with a warning in the log the first time that one of these is
-converted; ``hsframe.options.unit_factors = "corrected"`` uses the figures that stand here. ``kW/ton`` is another
+converted; ``hsframe.options.unit_factors = "corrected"`` uses the figures given here. ``kW/ton`` is another
 misprint: it is the inverse of a COP, and the table lets it pass for one; "corrected" refuses that conversion.
 """
 
@@ -148,7 +148,7 @@ def _by_identifier() -> Mapping[str, Unit]:
 def find(symbol: str) -> Unit | None:
     """The unit of a symbol or a long name, None where the table has none.
 
-    A server may have units of its own, so an unknown symbol is no error until someone asks to convert it.
+    A server may have units of its own, so an unknown symbol is not an error until someone asks to convert it.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def delta(symbol: str) -> str:
 
 
 def convertible(source: str, target: str) -> bool:
-    """Whether values of one unit can be told in the other.
+    """Whether values of one unit can be converted to the other.
 
     Every unit converts to itself, also one that the table does not have.
 
@@ -341,7 +341,7 @@ def convert(values: float, source: str, target: str) -> float: ...
 @overload
 def convert(values: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]: ...
 def convert(values: float | NDArray[np.float64], source: str, target: str) -> float | NDArray[np.float64]:
-    """Values of one unit, told in another.
+    """Values of one unit, converted to another.
 
     Parameters
     ----------

@@ -203,11 +203,11 @@ def test_time_below_the_microsecond_is_cut_off():
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        (b"{", "is no JSON"),
+        (b"{", "is not valid JSON"),
         (b'{"version": 2}', "written in version 2 of the format, and this hsframe reads up to 1"),
         (b'{"version": "1"}', "no whole number 'version'"),
         (b"[]", "no whole number 'version'"),
-        (b'{"version": 1, "recordUnits": 3}', "'recordUnits' in the schema's key 'hsframe' is no object"),
+        (b'{"version": 1, "recordUnits": 3}', "'recordUnits' in the schema's key 'hsframe' must be an object"),
     ],
 )
 def test_a_schema_key_that_is_not_ours_is_refused(key, message):
@@ -231,7 +231,7 @@ def test_a_field_that_is_not_what_it_says_is_refused_by_name():
     bad = pa.table(
         [pa.array([1.0])], schema=pa.schema([pa.field("a", pa.float64(), metadata={"hsframe:unit": b"\xff"})])
     )
-    with pytest.raises(MetadataError, match="hsframe:unit of column 'a' is no UTF-8"):
+    with pytest.raises(MetadataError, match="hsframe:unit of column 'a' is not valid UTF-8"):
         arrow_to_frame(bad)
 
 
@@ -249,13 +249,13 @@ def test_what_cannot_be_written_is_named(tmp_path):
 def test_what_is_no_parquet_file_says_so(tmp_path):
     file = tmp_path / "x.parquet"
     file.write_text("ts,val\n")
-    with pytest.raises(CodecError, match=r"x\.parquet is no Parquet file"):
+    with pytest.raises(CodecError, match=r"x\.parquet is not a Parquet file"):
         read_parquet(file)
     with pytest.raises(FileNotFoundError):
         read_parquet(tmp_path / "none.parquet")
 
 
 def test_a_series_is_no_frame(tmp_path: Path) -> None:
-    with pytest.raises(MetadataError, match=r"a Series is no frame; .*to_frame"):
+    with pytest.raises(MetadataError, match=r"a Series is not a frame; .*to_frame"):
         write_parquet(trend()["COP"], tmp_path / "x.parquet")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())

@@ -56,7 +56,7 @@ def test_points_that_are_none(building: OddServer) -> None:
         find(building, "nothing")
     with pytest.raises(MetadataError, match="no points to read"):
         find(building, [])
-    with pytest.raises(MetadataError, match="is no point"):
+    with pytest.raises(MetadataError, match="is not a point"):
         find(building, 7)
 
 

@@ -21,9 +21,9 @@ from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.regular import Intervals, intervals, parse_step
-from hsframe.intervals.resample import IntervalSettings, Nature, Rule, rules_of
-from hsframe.intervals.rollup import interval_histories
-from hsframe.intervals.samples import IntervalSamples, increments
+from hsframe.intervals.resample import interval_histories
+from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rules_of
+from hsframe.intervals.samples import IntervalSamples, reading_deltas
 from hsframe.kinds import MARKER, NA, Number
 from hsframe.spans import resolve
 from hsframe.unit_array.dtype import UnitDtype
@@ -487,16 +487,16 @@ def test_samples_of_several_kinds_are_refused():
 )
 def test_what_the_record_asks_for(record, agg, is_step, gap):
     point = Point.from_record({"id": "a", **record})
-    (rule,) = rules_of([point], [Nature.from_record(record)], ["a"], IntervalSettings("1h"))
+    (rule,) = rules_of([point], [PointSampling.from_record(record)], ["a"], IntervalSettings("1h"))
     assert (rule.agg, rule.is_step, rule.gap_us) == (agg, is_step, gap)
 
 
 def test_energy_without_a_word_is_never_guessed():
     points = [Point("a", "Meter", "kWh", "UTC", "Number"), Point("b", "Zone", "°F", "UTC", "Number")]
-    natures = [Nature(), Nature()]
+    samplings = [PointSampling(), PointSampling()]
     with pytest.raises(MetadataError, match=r"@a \(Meter\) in kWh .* agg=\{'@a': 'delta'\}"):
-        rules_of(points, natures, ["Meter", "Zone"], IntervalSettings("1h"))
-    (meter, temp) = rules_of(points, natures, ["Meter", "Zone"], IntervalSettings("1h", agg={"kWh": "sum"}))
+        rules_of(points, samplings, ["Meter", "Zone"], IntervalSettings("1h"))
+    (meter, temp) = rules_of(points, samplings, ["Meter", "Zone"], IntervalSettings("1h", agg={"kWh": "sum"}))
     assert (meter.agg, temp.agg) == ("sum", None)
     # Nor where only the samples tell that it is energy.
     with pytest.raises(MetadataError, match="@a in kWh"):
@@ -520,10 +520,10 @@ def test_a_point_of_which_no_record_was_seen_is_taken_by_its_samples():
     ("settings", "message"),
     [
         ({"agg": "median"}, "agg='median' is unknown"),
-        ({"agg": {"@x": "mean"}}, "agg= names '@x', which is no id, label or unit"),
+        ({"agg": {"@x": "mean"}}, "agg= names '@x', which is not an id, label or unit"),
         ({"agg": {"Metr": "mean"}}, "did you mean 'Meter'"),
-        ({"min_coverage": 0}, "min_coverage=0 is no share"),
-        ({"min_coverage": 1.5}, "min_coverage=1.5"),
+        ({"min_coverage": 0}, "min_coverage must be more than 0 and at most 1; got 0"),
+        ({"min_coverage": 1.5}, "min_coverage must be .* got 1.5"),
         ({"rollover": -5}, "rollover=-5 of @a"),
         ({"rollover": "1000"}, "rollover='1000'"),
         ({"rollover": math.inf}, "rollover=inf"),
@@ -532,16 +532,16 @@ def test_a_point_of_which_no_record_was_seen_is_taken_by_its_samples():
 def test_settings_that_do_not_exist(settings, message):
     points = [Point("a", "Meter", "kW", "UTC", "Number")]
     with pytest.raises(MetadataError, match=message):
-        rules_of(points, [Nature()], ["Meter"], IntervalSettings("1h", **settings))
+        rules_of(points, [PointSampling()], ["Meter"], IntervalSettings("1h", **settings))
 
 
 def test_what_the_records_tell_is_refused_before_anything_is_read():
     points = [Point("a", "Mode", None, "UTC", "Str"), Point("b", "Power", "kW", "UTC", "Number")]
-    natures = [Nature(is_step=True, agg="step"), Nature()]
+    samplings = [PointSampling(is_step=True, agg="step"), PointSampling()]
     with pytest.raises(MetadataError, match="agg='mean' of @a"):
-        rules_of(points, natures, ["Mode", "Power"], IntervalSettings("1h", agg="mean"))
+        rules_of(points, samplings, ["Mode", "Power"], IntervalSettings("1h", agg="mean"))
     with pytest.raises(UnitError, match="agg='sum' of @b"):
-        rules_of(points, natures, ["Mode", "Power"], IntervalSettings("1h", agg={"Power": "sum"}))
+        rules_of(points, samplings, ["Mode", "Power"], IntervalSettings("1h", agg={"Power": "sum"}))
 
 
 def test_a_setting_may_name_ids_labels_names_and_units():
@@ -556,9 +556,9 @@ def test_a_setting_may_name_ids_labels_names_and_units():
 # The parts ------------------------------------------------------------------------------------------------------------
 
 
-def test_increments_of_one_reading_are_none():
-    assert increments(np.array([5.0]), True).tolist() == []
-    assert increments(np.array([]), True).tolist() == []
+def test_reading_deltas_of_one_reading_are_none():
+    assert reading_deltas(np.array([5.0]), True).tolist() == []
+    assert reading_deltas(np.array([]), True).tolist() == []
 
 
 def test_intervals_without_samples():

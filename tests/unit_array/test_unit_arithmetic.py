@@ -1,4 +1,4 @@
-"""What happens when columns with units meet (hsframe.units.meeting)."""
+"""The units of results of columns with units (hsframe.units.unit_rules)."""
 
 import operator
 

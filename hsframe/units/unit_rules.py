@@ -1,4 +1,4 @@
-"""What happens when units meet: the one place where it is said, for columns, for single values and for Numbers.
+"""The units of results: what each operation does with the units of its operands, for columns, values and Numbers.
 
 ========================== ==============================================================================
 ``a + b``, ``a - b``       One unit: that unit. Convertible units: `b` is converted to the unit of `a`
@@ -14,7 +14,7 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            they are. So does ``1 / a``: ``1 / h`` is ``/h``.
 ``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
                            which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. An array
-                           of durations stands on the right: on the left pandas scales the durations.
+                           of durations must be on the right: on the left pandas scales the durations.
 ``a // b``, ``a % b``      one quantity: a plain number, and a remainder in the unit of `a`. A plain divisor keeps the
                            unit in both; different quantities raise UnitError.
 ``a ** n``                 the table's unit where there is one (m ** 2 is m²), else plain float64.
@@ -30,8 +30,8 @@ reductions                 mean, median, sum, min, max, quantile, first, last, c
 
 A missing value is NaN and stays missing in every operation; compared with anything it is False (``!=``: True).
 
-The functions here decide by the units alone and touch no values: an operator is its symbol, a plain number has the
-unit None, and what comes out is how each side is converted first, and the unit of the result.
+The functions here look at units only, never at values: an operator is its symbol, and the unit of a plain number is
+None. The result is how to convert each side first, and the unit of what comes out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power
 from hsframe.units.table import Conversion, converter, convertible, delta
 
-__all__ = ["Meeting", "are_comparable", "conversion", "meet", "statistic_unit", "time_unit"]
+__all__ = ["UnitRule", "are_comparable", "conversion", "statistic_unit", "time_unit", "unit_rule"]
 
 _TIMES: Final = {
     "h": timedelta(hours=1),
@@ -56,11 +56,11 @@ _SAME: Final = frozenset("sum mean median min max first last nth cumsum cummin c
 _SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
 
 
-class Meeting(NamedTuple):
-    """What an operator does with the units of its two sides.
+class UnitRule(NamedTuple):
+    """How to convert the two sides of an operator, and the unit of the result.
 
-    `left` and `right` convert the values before they are computed with, None where they stay; `unit` is that of the
-    result, None for a plain number.
+    `left` and `right` convert the values before the operation, None where they stay as they are; `unit` is None where
+    the result is a plain number.
     """
 
     left: Conversion | None
@@ -68,44 +68,44 @@ class Meeting(NamedTuple):
     unit: str | None
 
 
-def meet(operator: str, a: str | None, b: str | None, exponent: float | None = None) -> Meeting:
-    """What ``a operator b`` does with the units, None for that of plain numbers.
+def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | None = None) -> UnitRule:
+    """The rule for ``a operator b``; the unit of a plain number is None.
 
-    `exponent` is that of ``**``, where it is one number. Raises a UnitError where they cannot be computed with so.
+    `exponent` is that of ``**``, where it is one number. Raises a UnitError where the units do not allow the operation.
 
     Examples
     --------
-    >>> meet("*", "kW", "h").unit, meet("-", "°F", "°F").unit, meet("/", "kWh", "MWh").unit
+    >>> unit_rule("*", "kW", "h").unit, unit_rule("-", "°F", "°F").unit, unit_rule("/", "kWh", "MWh").unit
     ('kWh', 'Δ°F', None)
-    >>> meet("+", "kW", "W").right(1500.0)
+    >>> unit_rule("+", "kW", "W").right(1500.0)
     1.5
     """
     if operator == "**":
-        return Meeting(None, None, power(a, exponent) if a and not b and exponent is not None else None)
+        return UnitRule(None, None, power(a, exponent) if a and not b and exponent is not None else None)
     if a is None or b is None:
         if operator == "/":
-            return Meeting(None, None, a if b is None else divide(None, b))
-        return Meeting(None, None, a if operator == "//" else a or b)
+            return UnitRule(None, None, a if b is None else divide(None, b))
+        return UnitRule(None, None, a if operator == "//" else a or b)
     what = f"compute {a} {operator} {b}"
     if operator in ("+", "-"):
         to_a, to_b, unit = _sum_units(a, b, operator)
-        return Meeting(conversion(a, to_a, what), conversion(b, to_b, what), unit)
+        return UnitRule(conversion(a, to_a, what), conversion(b, to_b, what), unit)
     if operator == "*":
-        return Meeting(None, None, multiply(a, b))
+        return UnitRule(None, None, multiply(a, b))
     if operator == "/" and not convertible(b, a):
-        return Meeting(None, None, divide(a, b))
-    return Meeting(None, conversion(b, a, what), a if operator == "%" else None)
+        return UnitRule(None, None, divide(a, b))
+    return UnitRule(None, conversion(b, a, what), a if operator == "%" else None)
 
 
 def _sum_units(a: str, b: str, sign: str) -> tuple[str, str, str]:
     """The units that `a` and `b` are converted to before ``+`` or ``-``, and the unit of the result."""
     diff_a, diff_b = delta(a), delta(b)
-    a_is_point, b_is_point = diff_a != a, diff_b != b
-    if a_is_point and b_is_point:
+    a_is_absolute, b_is_absolute = diff_a != a, diff_b != b
+    if a_is_absolute and b_is_absolute:
         return (a, a, diff_a) if sign == "-" else (a, a, a)
-    if a_is_point and convertible(b, diff_a):
+    if a_is_absolute and convertible(b, diff_a):
         return a, diff_a, a
-    if b_is_point and convertible(a, diff_b):
+    if b_is_absolute and convertible(a, diff_b):
         if sign == "-":
             raise UnitError(f"cannot compute {a} - {b}: a temperature cannot be taken from a difference")
         return diff_b, b, b
@@ -113,17 +113,17 @@ def _sum_units(a: str, b: str, sign: str) -> tuple[str, str, str]:
 
 
 def are_comparable(operator: str, a: str | None, b: str | None) -> bool:
-    """Whether values are looked at: those of units that do not convert are unequal, and an order of them is an error.
+    """False for ``==`` and ``!=`` of units that do not convert: all values are unequal then.
 
-    ``conversion(b, a, ...)`` says how `b` is converted first, and raises that error.
+    Where True, ``conversion(b, a, ...)`` converts `b` first; for ``<`` and its like it raises where it cannot.
     """
     return operator not in ("==", "!=") or a is None or b is None or convertible(b, a)
 
 
 def conversion(source: str, target: str, what: str) -> Conversion | None:
-    """How values of one unit become values of another where an operation mixes them; None where nothing has to be done.
+    """The conversion that an operation on two units needs; None where the values can stay as they are.
 
-    A UnitError, which names the operation `what`, where they do not convert or :mod:`hsframe.options` forbids it.
+    Raises a UnitError that names the operation `what` where they do not convert or :mod:`hsframe.options` forbids it.
     """
     if source == target:
         return None
@@ -141,9 +141,9 @@ def conversion(source: str, target: str, what: str) -> Conversion | None:
 
 
 def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
-    """The unit in which a duration counts that `unit` is multiplied or divided by, and one of it.
+    """The unit of time in which to express a duration that multiplies or divides `unit`, and its length.
 
-    A UnitError where the table has no unit for the result, whichever it is.
+    It is the first for which the table has a unit of the result; a UnitError where there is none.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
 def statistic_unit(how: str | None, unit: str, otherwise: str | None = None) -> str | None:
     """The unit of a statistic, named as pandas does, of values in `unit`; None where the table has none.
 
-    Of a statistic that is not known here it is `otherwise`.
+    For a statistic that is not known here the result is `otherwise`.
 
     Examples
     --------

@@ -1,0 +1,334 @@
+"""What a row of a history over regular intervals means: the rules and their defaults.
+
+A row is the interval that starts at its label: [label, next label), in the point's own zone
+(:mod:`hsframe.intervals.regular`). `agg` decides which value it has:
+
+============== ============================================================================= ==================
+`agg`          value of the interval [a, b)                                                  unit
+============== ============================================================================= ==================
+``"step"``     at a: the last sample at or before it                                         of the point
+``"linear"``   at a: on the straight line between the samples around it                      of the point
+``"mean"``     the mean over time of the point's function (see below); Bool: the share of    of the point; Bool:
+               the time that it was true                                                     none
+``"integral"`` the integral over time of the point's function; Bool: how long it was true    kW: kWh, cfm: ft³,
+                                                                                             Bool, no unit: hr
+``"delta"``    the reading at b less the reading at a, with roll-overs and resets            kWh: kWh, °F: Δ°F
+``"sum"``      the samples in it added up                                                    of the point
+``"min"``      the smallest sample in it; of a step function also what held at a             of the point
+``"max"``      the largest, likewise                                                         of the point
+``"first"``    the first sample in it that has a value                                       of the point
+``"last"``     the last one                                                                  of the point
+``"count"``    how many samples in it have a value                                           none
+============== ============================================================================= ==================
+
+**What is taken where `agg` is not given** depends on the record, and on nothing that would be a guess:
+
+=================================================================== ============ ========
+the record                                                          function     `agg`
+=================================================================== ============ ========
+kind Bool or Str                                                    step         step
+``hisTotalized`` (a meter's reading: a running total)               linear¹      delta
+``hisMode`` ``"consumption"`` (each sample is an amount)            linear¹      sum
+``hisMode`` ``"cov"``, or ``hisCov``                                step         step
+a Number in a unit of energy, volume or mass, and none of the above linear       refused²
+every other Number                                                  linear       mean
+=================================================================== ============ ========
+
+``hisInterpolate`` is read like ``hisMode``. ¹ Of ``hisMode`` ``"cov"``: step. ² Such a point may count up or give the
+amount of each interval, and a mean would be wrong for both: say which with ``agg={"@id": "delta"}`` or ``"sum"``.
+
+**Means go by time.** A step function's sample counts for as long as it held; on a linear one the area under the line
+is taken. So irregular samples and lost ones get their weight, an interval without a sample has its value still, and
+``integral`` of kW is the kWh that ``mean`` times hours gives. The plain mean of the samples is ``sum / count``.
+
+**Unknown stays unknown.** NA and NaN are samples that mean 'not known': a step function has no value from there up to
+the next sample, a linear one none from the sample before up to the sample after. A function is not known either over a
+gap: a linear one where two samples are further apart than `max_gap`, a step function when its last sample is longer
+ago. By default `max_gap` is three times the record's ``hisInterval``, else 3 hours; 400 days for step functions by
+record, such as COV points (``hisMode`` ``"cov"``, or ``hisCov``). The last sample of all is held up to the present,
+never beyond. Infinite values count in ``step``, ``min``, ``max``, ``sum``, ``first``, ``last``, ``count``, and are
+unknown in all others. There is no value before the first and after the last sample.
+
+- ``mean`` is missing where its function is known for less than `min_coverage` of the interval, by default one half;
+  ``integral`` where it is not known throughout (`min_coverage` 1): of a part it would be too small.
+- ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
+  on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
+- ``sum``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0. ``count`` is 0 there.
+
+**Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, so an interval
+has one value however the span around it was chosen, and spans that follow one another give the rows of the whole one.
+For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count`` of small intervals add up to that
+of the large one that they tile (as far as they are known).
+
+**Meters.** ``delta`` takes a reading below half of the one before it for a meter that was set back to 0, and counts
+what it shows since. **A false reading of 0 looks the same: the next true reading is then counted in full.** A smaller
+drop is a correction, and a negative delta. With `rollover` as a number (or the record's ``hisRollover``) the register
+counts up to it: a drop by more than half of it is a roll-over. With ``rollover=False`` every drop is a negative delta:
+right for a meter that runs backwards. Temperatures and other units with an offset are never set back.
+
+**Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
+``delta`` of Bool; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
+sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.per_point import per_point
+from hsframe.frame.points import Point
+from hsframe.kinds import Number
+from hsframe.units import convert, convertible, delta, find, multiply
+
+__all__ = ["Aggregation", "IntervalSettings", "PointSampling", "Rule", "rules_of"]
+
+Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
+
+_AGGREGATIONS: Final = frozenset(get_args(Aggregation))
+_OF_SAMPLES: Final = frozenset({"sum", "first", "last", "count"})
+_OF_TEXT: Final = frozenset({"step", "first", "last", "count"})
+_OF_BOOL: Final = _OF_TEXT | {"mean", "integral", "min", "max"}
+
+_STEP_GAP_US: Final = 400 * 24 * HOUR_US
+_LINEAR_GAP_US: Final = 3 * HOUR_US
+_SAMPLES_PER_GAP: Final = 3
+# An instant is an int64 of microseconds: a longer gap is cut to this, which cannot overflow.
+_LONGEST_US: Final = 1000 * 365 * 24 * HOUR_US
+
+_AMOUNTS: Final = frozenset({"energy", "apparent energy", "reactive energy", "energy by area", "volume", "mass"})
+_TIMES: Final = (("hr", HOUR_US), ("min", MINUTE_US), ("sec", SECOND_US))
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSettings:
+    """The caller's settings of intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
+
+    interval: Duration
+    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    max_gap: Duration | Mapping[str, Duration] | None = None
+    min_coverage: float | None = None
+    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointSampling:
+    """How a point is sampled, by its record.
+
+    Parameters
+    ----------
+    is_step : bool
+        A value holds up to the next sample.
+    agg : Aggregation or None
+        The record's aggregation; None where the record does not decide.
+    interval_us : int or None
+        The time between two samples (``hisInterval``).
+    rollover : Number or None
+        The size of the meter's register (``hisRollover``).
+    """
+
+    is_step: bool = False
+    agg: Aggregation | None = None
+    interval_us: int | None = None
+    rollover: Number | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> PointSampling:
+        """The sampling that a record describes (tags ``kind``, ``hisMode``, ``hisTotalized``, ...).
+
+        Examples
+        --------
+        >>> from hsframe.kinds import MARKER
+        >>> PointSampling.from_record({"kind": "Number", "unit": "kWh", "hisTotalized": MARKER}).agg
+        'delta'
+        """
+        modes = {str(record[tag]).lower() for tag in ("hisMode", "hisInterpolate") if record.get(tag) is not None}
+        is_step = record.get("kind") in ("Bool", "Str") or "cov" in modes or record.get("hisCov") is not None
+        agg: Aggregation | None = "step" if is_step else None
+        if record.get("kind") not in ("Bool", "Str"):
+            if record.get("hisTotalized"):
+                agg = "delta"
+            elif "consumption" in modes:
+                agg = "sum"
+        interval, rollover = record.get("hisInterval"), record.get("hisRollover")
+        return cls(is_step, agg, _interval_us(interval), rollover if isinstance(rollover, Number) else None)
+
+
+def _interval_us(interval: Any) -> int | None:
+    if not isinstance(interval, Number) or interval.unit is None or not convertible(interval.unit, "sec"):
+        return None
+    found = round(convert(float(interval.val), interval.unit, "sec") * 1e6)
+    return found if found > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the history of one point becomes one row per interval.
+
+    Parameters
+    ----------
+    agg : Aggregation or None
+        None: unknown; the samples decide, see :meth:`agg_for`.
+    is_step : bool
+        Which function of time the samples make.
+    gap_us : int
+        `max_gap`.
+    min_coverage : float or None
+        None: the default of `agg`.
+    rollover : float, Number or bool
+        See :func:`hsframe.intervals.samples.reading_deltas`; a plain number is in the unit of the samples.
+    """
+
+    agg: Aggregation | None
+    is_step: bool
+    gap_us: int
+    min_coverage: float | None = None
+    rollover: float | Number | bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether a value holds until the next sample, however far away that is."""
+        return self.is_step and self.agg != "linear"
+
+    @property
+    def before_us(self) -> int:
+        """How far before an interval the samples reach that its value depends on."""
+        return 0 if self.agg in _OF_SAMPLES else self.gap_us
+
+    @property
+    def after_us(self) -> int:
+        """How far after an interval the samples reach that its value depends on."""
+        if self.agg in _OF_SAMPLES or self.agg == "step":
+            return 0
+        if self.holds:
+            return 1 if self.agg == "delta" else 0  # the reading at its very end belongs to it
+        return self.gap_us
+
+    def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
+        """The aggregation for values of a kind and unit.
+
+        A MetadataError where it does not fit the kind, or neither record nor caller decides; a UnitError where it does
+        not fit the unit.
+        """
+        if self.agg is None:
+            if kind in ("Bool", "Str"):
+                return "step"
+            refuse_ambiguous([(point, unit)])
+            return "mean"
+        allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS)
+        if self.agg not in allowed:
+            raise MetadataError(
+                f"agg={self.agg!r} of {_named(point)} has no meaning: its values are {kind}; expected "
+                f"{', '.join(sorted(allowed))}, for example with agg={{'@{point.id}': 'step'}}"
+            )
+        if self.agg == "sum" and unit is not None and (delta(unit) != unit or _with_time(unit)):
+            raise UnitError(
+                f"agg='sum' of {_named(point)}, which is in {unit}, has no meaning: it would depend on how often it "
+                f"was sampled; expected {'mean or ' + repr('integral') if _with_time(unit) else 'mean'}"
+            )
+        return self.agg
+
+    def integral_unit(self, point: Point, unit: str | None) -> tuple[str, float]:
+        """The unit of the integral over time, and how many microseconds its unit of time has.
+
+        A UnitError where the unit table has no such product.
+        """
+        if unit is None:
+            return "hr", _TIMES[0][1]
+        found = _with_time(unit)
+        if found is None:
+            raise UnitError(
+                f"agg='integral' of {_named(point)}: the unit table has no unit of {unit} x time; take the mean, or "
+                "convert to a unit of power or flow first"
+            )
+        return found
+
+
+def _with_time(unit: str) -> tuple[str, float] | None:
+    for name, time_us in _TIMES:
+        product = multiply(unit, name)
+        if product is not None:
+            return product, time_us
+    return None
+
+
+def _named(point: Point) -> str:
+    return f"@{point.id}" if point.dis in ("", point.id) else f"@{point.id} ({point.dis})"
+
+
+def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
+    """Raise for points, given with their units, that may be running totals or amounts."""
+    unclear = [(point, unit) for point, unit in points if unit is not None and _is_amount(unit)]
+    if unclear:
+        names = ", ".join(f"{_named(point)} in {unit}" for point, unit in unclear[:5])
+        more = f" and {len(unclear) - 5} more" if len(unclear) > 5 else ""
+        point, unit = unclear[0]
+        raise MetadataError(
+            f"nothing says what the samples of {names}{more} are: readings of a meter that counts up (agg='delta'), "
+            "amounts of one interval each (agg='sum'), or a level (agg='mean')? Their records have neither "
+            f"hisTotalized nor hisMode 'consumption' or 'cov'; say it, as in agg={{'@{point.id}': 'delta'}} or "
+            f"agg={{{unit!r}: 'delta'}}"
+        )
+
+
+def _is_amount(unit: str) -> bool:
+    found = find(unit)
+    return found is not None and found.quantity in _AMOUNTS
+
+
+def rules_of(
+    points: Sequence[Point], samplings: Sequence[PointSampling], labels: Sequence[str], settings: IntervalSettings
+) -> list[Rule]:
+    """The rule of each point: what the caller says, else what its record says.
+
+    What the records alone forbid is refused here, before anything is read: a point whose samples may be readings or
+    amounts, an `agg` that does not fit its kind or unit.
+    """
+    min_coverage = settings.min_coverage
+    aggs = per_point(settings.agg, points, labels, "agg")
+    for one in aggs:
+        if one is not None and one not in _AGGREGATIONS:
+            raise MetadataError(f"agg={one!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
+    if min_coverage is not None and not 0 < min_coverage <= 1:
+        raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {min_coverage!r}")
+    gaps = per_point(settings.max_gap, points, labels, "max_gap")
+    rollovers = per_point(settings.rollover, points, labels, "rollover")
+    rules = [
+        Rule(
+            chosen or sampling.agg,
+            sampling.is_step,
+            _gap_us(gap, sampling, chosen),
+            min_coverage,
+            _register(sampling.rollover if register is None else register, point),
+        )
+        for point, sampling, chosen, gap, register in zip(points, samplings, aggs, gaps, rollovers, strict=True)
+    ]
+    refuse_ambiguous([(point, point.unit) for point, rule in zip(points, rules, strict=True) if rule.agg is None])
+    for point, rule in zip(points, rules, strict=True):
+        if rule.agg is not None and point.kind is not None:
+            rule.agg_for(point, point.kind, point.unit)
+    return rules
+
+
+def _gap_us(gap: Duration | None, sampling: PointSampling, agg: Aggregation | None) -> int:
+    if gap is not None:
+        return min(duration_us(gap, "max_gap"), _LONGEST_US)
+    if sampling.is_step and agg != "linear":
+        return _STEP_GAP_US
+    return _LINEAR_GAP_US if sampling.interval_us is None else _SAMPLES_PER_GAP * sampling.interval_us
+
+
+def _register(size: Any, point: Point) -> float | Number | bool:
+    if size is None or size is True:
+        return True
+    if size is False:
+        return False
+    if isinstance(size, int | float | Number) and 0 < float(size) < float("inf"):
+        return size if isinstance(size, Number) else float(size)
+    raise MetadataError(
+        f"rollover of {_named(point)} must be the size of its register (a number above 0, as in 1e6), or False; "
+        f"got {size!r}"
+    )
