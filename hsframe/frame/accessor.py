@@ -132,7 +132,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
-        """The frame with `change` applied to each unit column; columns that it returns as they were share their data."""
+        """The frame with `change` applied to each unit column; a column that it returns unchanged shares its data."""
         result = self._obj.copy(deep=False)
         for place, label in enumerate(self._obj.columns):
             array = self._obj.iloc[:, place].array

@@ -206,8 +206,8 @@ def _each_point(points: PointsLike) -> Iterable[Point]:
     if isinstance(points, Iterable):
         return [point for item in points for point in _each_point(item)]
     raise MetadataError(
-        f"{points!r} is not a point; expected an id, a Ref, a record, a Point, a list of these, or the frame that read() "
-        "gave"
+        f"{points!r} is not a point; expected an id, a Ref, a record, a Point, a list of these, or the "
+        "frame that read() gave"
     )
 
 
