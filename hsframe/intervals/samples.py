@@ -26,15 +26,11 @@ Mask = npt.NDArray[np.bool_]
 class _Segments(NamedTuple):
     """Where each piece lies on the line between two samples; its middle is left * (1 - share) + right * share."""
 
-    left: Places
-    """The sample before the piece, 0 where the piece is not between two samples."""
-    inside: Mask
-    """Whether the piece is between two samples."""
+    left: Places  # the sample before, 0 where `inside` is False
+    inside: Mask  # whether the piece is between two samples
     share: Floats
-    part: Floats
-    """Which part of the time between the two samples the piece takes."""
-    apart_us: Instants
-    """The time between the two samples."""
+    part: Floats  # the share of the piece in the time between the two samples
+    apart_us: Instants  # that time
 
 
 @dataclass(eq=False)
@@ -152,11 +148,10 @@ class IntervalSamples:
     # A running total -------------------------------------------------------------------------------------------------
 
     def linear_deltas(self, deltas: Floats, joined: Mask, gap_us: int) -> Floats:
-        """The delta of each interval, where the deltas between two samples are spread evenly over their time.
+        """The delta of each interval, NaN without a reading at both edges; between samples they are spread evenly.
 
         `deltas` are those from each sample to the next; `joined` is False where an unknown sample lies between the
-        two. More than `gap_us` between two samples is not divided: an edge within has no reading. An interval without
-        a reading at one of its edges has NaN.
+        two. More than `gap_us` between two samples is not divided: an edge within has no reading.
         """
         if len(self.ts_us) < 2:
             return np.full(self.count, np.nan)
