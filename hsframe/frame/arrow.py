@@ -199,9 +199,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise MetadataError(
-            f"the schema's key 'hsframe' is not valid JSON: {text[:80]!r}; the file is damaged"
-        ) from error
+        raise MetadataError(f"the schema's key 'hsframe' is not JSON: {text[:80]!r}; the file is damaged") from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise MetadataError(f"the schema's key 'hsframe' has no whole number 'version': {text[:80]!r}")

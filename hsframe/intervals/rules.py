@@ -329,6 +329,5 @@ def _register(size: Any, point: Point) -> float | Number | bool:
     if isinstance(size, int | float | Number) and 0 < float(size) < float("inf"):
         return size if isinstance(size, Number) else float(size)
     raise MetadataError(
-        f"rollover of {_named(point)} must be the size of its register (a number above 0, as in 1e6), or False; "
-        f"got {size!r}"
+        f"rollover of {_named(point)} must be a register's size (above 0, as in 1e6) or False; got {size!r}"
     )

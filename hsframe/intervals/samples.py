@@ -166,10 +166,7 @@ class IntervalSamples:
         return np.where(known[:-1] & known[1:], sums, np.nan)
 
     def step_deltas(self, deltas: Floats, known: Mask) -> Floats:
-        """The delta of each interval, where a reading holds up to the next.
-
-        `deltas` are those from each sample to the next; `known` is whether a reading holds at each edge.
-        """
+        """As :meth:`linear_deltas`, where a reading holds up to the next; `known` is whether one holds at each edge."""
         if not len(self.ts_us):
             return np.full(self.count, np.nan)
         # A reading at the end of an interval is the one that it ends with.
