@@ -281,9 +281,9 @@ def test_import_hsframe_loads_only_what_everybody_needs() -> None:
         ("kinds.py", "from hsframe.codecs import zinc", "an import only points down"),
         ("kinds.py", "import hsframe", "an import only points down"),
         ("grid.py", "def f():\n    import pandas as pd", "only unit_array"),
-        ("client/calls.py", "import aiohttp", "only client.transport"),
-        ("frame/trend.py", "from hsframe.client.calls import Calls", "an import only points down"),
-        ("client/calls.py", "from hsframe.frame.trend import trend_frame", "must not know each other"),
+        ("client/sender.py", "import aiohttp", "only client.transport"),
+        ("frame/trend.py", "from hsframe.client.sender import RequestSender", "an import only points down"),
+        ("client/sender.py", "from hsframe.frame.trend import trend_frame", "must not know each other"),
         ("session/base.py", "import nest_asyncio", "only session.runners"),
         ("session/runners.py", "import nest_asyncio", "at module level"),
         ("protocol/scram.py", "import hmac", "only nobody may"),
@@ -292,7 +292,7 @@ def test_import_hsframe_loads_only_what_everybody_needs() -> None:
 )
 def test_the_check_can_fail(tmp_path: Path, path: str, source: str, complaint: str) -> None:
     package = tmp_path / "hsframe"
-    for name in ("__init__.py", "kinds.py", "codecs/zinc.py", "frame/trend.py", "client/calls.py", path):
+    for name in ("__init__.py", "kinds.py", "codecs/zinc.py", "frame/trend.py", "client/sender.py", path):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).touch()
     assert violations(package) == []

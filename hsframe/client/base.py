@@ -1,11 +1,11 @@
-"""A client before it has ops: how it is opened and closed, and what an op gives."""
+"""The base class of Client: opening, closing, and the form in which an op gives its answer."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, cast
 
-from hsframe.client.calls import Calls
+from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
 from hsframe.client.transport import Transport, is_loopback
 from hsframe.errors import NetworkError
@@ -28,19 +28,21 @@ __all__ = ["AnswerT", "ClientBase"]
 
 
 class ClientBase(Generic[AnswerT]):
-    """What the ops of :class:`hsframe.Client` stand on; generic in what they give without ``raw``."""
+    """The base of the classes that define the ops; generic in the type that an op gives without ``raw``."""
 
-    def __init__(self, transport: Transport, calls: Calls, *, username: str, pythonic: bool, is_verified: bool) -> None:
+    def __init__(
+        self, transport: Transport, sender: RequestSender, *, username: str, pythonic: bool, is_verified: bool
+    ) -> None:
         self._transport = transport
         self._username = username
         self._pythonic = pythonic
         self._is_verified = is_verified
         self._closed = False
         self._facts: dict[Ref, PointFacts] = {}
-        self._calls = calls
+        self._sender = sender
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_calls"):
+        if not hasattr(self, "_sender"):
             return "<Client that is being made>"  # a traceback of the constructor shows it
         state = "closed" if self._closed else "open" if self._transport.is_open else "not open"
         user = f" as {self._username!r}" if self._username else ""
@@ -52,17 +54,17 @@ class ClientBase(Generic[AnswerT]):
     @property
     def base_url(self) -> str:
         """The API's uri, without user, password and trailing slash."""
-        return self._calls.base
+        return self._sender.base
 
     @property
     def dialect(self) -> Dialect:
         """What is known of this server."""
-        return self._calls.dialect
+        return self._sender.dialect
 
     @property
-    def calls(self) -> Calls:
-        """What the ops stand on."""
-        return self._calls
+    def sender(self) -> RequestSender:
+        """Sends the requests of all ops."""
+        return self._sender
 
     @property
     def is_verified(self) -> bool:
@@ -90,20 +92,19 @@ class ClientBase(Generic[AnswerT]):
     async def close(self) -> None:
         """Send the op ``close`` if a login opened a session, then close every connection. A second time does nothing.
 
-        What goes wrong on the way is only logged: there is nothing left to do about it. Sessions of a given token are
-        left alone.
+        Failures are only logged: there is nothing left to do about them. Sessions of a given token are not closed.
         """
         if self._closed:
             return
         self._closed = True
         try:
             if self._transport.is_open:
-                await self._calls.end()
+                await self._sender.end()
         finally:
             await self._transport.close()
 
     async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None) -> AnswerT | Grid:
-        return self._answer(await self._calls.call(OPS[name], request, limit=limit), raw=raw)
+        return self._answer(await self._sender.call(OPS[name], request, limit=limit), raw=raw)
 
     def _answer(self, grid: Grid, *, raw: bool) -> AnswerT | Grid:
         """What an op gives for the grid that came."""

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 from hsframe.client.base import AnswerT
-from hsframe.client.calls import Calls
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
+from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport, is_loopback, split_user
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
-from hsframe.protocol.login import AUTH_SCHEMES, AuthScheme, Credentials
+from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS, Id, op_of
 from hsframe.protocol.secret import HiddenStr, Secret
 
@@ -30,7 +30,7 @@ Args: TypeAlias = Mapping[str, object] | Grid | None
 
 
 class _Settings(TypedDict, total=False):
-    """What may be given by name beside `pythonic`; :class:`hsframe.Client` tells what each means."""
+    """What may be given by name in addition to `pythonic`; :class:`hsframe.Client` describes each."""
 
     timeout: aiohttp.ClientTimeout | float | None
     connector: aiohttp.BaseConnector | None
@@ -45,7 +45,7 @@ class _Settings(TypedDict, total=False):
 
 
 class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
-    """A Haystack server, asynchronously: logs in by itself, one method an op.
+    """A Haystack server, asynchronously: logs in by itself, one method per op.
 
     Use it as a context manager: leaving it sends the op ``close`` and closes every connection. Any number of calls
     may run at once; they share one login. A lost session logs in again and repeats the request once.
@@ -76,7 +76,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     auth : str
         ``"auto"``, or the only scheme to use: ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"``, ``"none"``.
     allow_insecure : bool
-        Allow PLAINTEXT and Basic over http to another machine: whoever is on the way can read the password.
+        Allow PLAINTEXT and Basic over http to another machine: anybody on the network path can read the password.
     proxy : str, optional
         ``http://user:password@host:port``. Nothing is taken from the environment.
     headers : mapping, optional
@@ -90,10 +90,10 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     Notes
     -----
     Each op raises `AuthError` (the login is refused, or the server cannot prove itself), `NetworkError` and its
-    subclasses (no connection, time-out, an HTTP error, a page that is no grid), `CallError` and its subclasses (the
+    subclasses (no connection, time-out, an HTTP error, a page instead of a grid), `CallError` and its subclasses (the
     server answers with an error grid, which is ``error.grid``) and `CodecError` (the body is malformed). Nothing
-    partial is returned. No cookie is ever sent and no redirect followed. One line a request is logged under the logger
-    ``hsframe``, at INFO.
+    partial is returned. No cookie is ever sent and no redirect followed. Each request is logged in one line, under the
+    logger ``hsframe``, at INFO.
 
     Examples
     --------
@@ -165,8 +165,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
         cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))
-        calls = Calls(transport, base, Credentials(username, secret, given_token, auth, cleartext_allowed), mime)
-        super().__init__(transport, calls, username=username, pythonic=pythonic, is_verified=is_verified)
+        credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
+        sender = RequestSender(transport, base, credentials, mime)
+        super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload
     async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: Literal[True]) -> Grid: ...
@@ -219,15 +220,15 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         request = request_grids.eval_all_request(exprs)
         texts = [str(text) for text in request.column("expr")]
         try:
-            grids = await self._calls.call_all(OPS["evalAll"], request)
-            check_evaluated(grids, texts, self._calls.url("evalAll"))
+            grids = await self._sender.call_all(OPS["evalAll"], request)
+            check_evaluated(grids, texts, self._sender.url("evalAll"))
         except HTTPStatusError as error:
             if error.status not in (404, 501):
                 raise
             grids = []
             for number, text in enumerate(texts):
-                answer = await self._calls.call_all(OPS["eval"], request_grids.eval_request(text))
-                check_evaluated(answer, [text], self._calls.url("eval"), first=number)
+                answer = await self._sender.call_all(OPS["eval"], request_grids.eval_request(text))
+                check_evaluated(answer, [text], self._sender.url("eval"), first=number)
                 grids += answer
         answers = [self._answer(grid, raw=raw) for grid in grids]
         return cast("list[AnswerT]", answers)
@@ -243,7 +244,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             The request; empty by default.
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
-        return await self._calls.call(op_of(op), request)
+        return await self._sender.call(op_of(op), request)
 
 
 def _mime_of(format: str) -> str:

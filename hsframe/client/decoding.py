@@ -1,4 +1,4 @@
-"""From the body of an HTTP answer to its grids, or to the error that it stands for."""
+"""Turns the body of an HTTP answer into its grids, or into the error that it means."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHOWN_BYTES: Final = 60
 class Decoder:
     """Decodes the answers of one server, which was asked for the format `mime`.
 
-    The dialect tells whether it has answered with a grid before: `Calls` says so when one was decoded.
+    The dialect holds whether the server has answered with a grid before; `RequestSender` sets it.
     """
 
     def __init__(self, base: str, mime: str, dialect: Dialect) -> None:
@@ -56,9 +56,9 @@ class Decoder:
             grid = await self._decoded(answer)
             if failure is None and is_other_json(answer, op.name):
                 start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-                raise CodecError("a JSON object that is no grid", snippet=start, expected="a grid", source="json")
+                raise CodecError("a JSON object that is not a grid", snippet=start, expected="a grid", source="json")
         except CodecError as error:
-            raise failure or self.placed(error, op) from None
+            raise failure or self.with_source(error, op) from None
         if failure is not None and not grid.is_error:
             raise failure
         return grid
@@ -72,7 +72,7 @@ class Decoder:
         try:
             return await in_thread(decode_all, answer.body, self._format_of(answer))
         except CodecError as error:
-            raise self.placed(error, op) from None
+            raise self.with_source(error, op) from None
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
         if len(answer.body) <= _THREAD_BYTES:
@@ -81,7 +81,7 @@ class Decoder:
         async with self._one_at_a_time:
             return await in_thread(decode, answer.body, self._format_of(answer))
 
-    def placed(self, problem: CodecError, op: Op) -> CodecError:
+    def with_source(self, problem: CodecError, op: Op) -> CodecError:
         """The same error, saying which answer it was found in; where none was a grid yet, what a uri looks like."""
         hint = "" if self._dialect.answered else f"; {URI_HINT}"
         return CodecError(

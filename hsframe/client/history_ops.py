@@ -26,7 +26,7 @@ Samples: TypeAlias = Grid | GridBuilder | Iterable[Mapping[str, object]]
 
 
 class HistoryOps(RecordOps[AnswerT]):
-    """Histories as a server gives and takes them; zones of points come from their records."""
+    """Histories as a server answers and accepts them; the zones of points come from their records."""
 
     @overload
     async def his_read(self, id: Id, range: Range, *, raw: Literal[True]) -> Grid: ...
@@ -64,7 +64,7 @@ class HistoryOps(RecordOps[AnswerT]):
     ) -> AnswerT | Grid:
         """The histories of several points, joined on ``ts``: columns ``v0``, ``v1``, ... in the order asked.
 
-        The column's meta ``id`` (with ``raw=True``) says whose it is. A missing key or null is no sample at that time.
+        The column's meta ``id`` (with ``raw=True``) says whose it is. A missing key or null: no sample at that time.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class HistoryOps(RecordOps[AnswerT]):
         if tz is None and self.dialect.batch_form == "id0":
             request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._calls.call(OPS["hisRead"], request)
+            grid = await self._sender.call(OPS["hisRead"], request)
         except (UnknownRecError, IncompleteError):
             raise
         except CallError as refused:
@@ -96,7 +96,7 @@ class HistoryOps(RecordOps[AnswerT]):
                 raise
             grid = await self._his_read_id0(refs, range, refused)
         try:
-            check_batch(grid, refs, self._calls.url("hisRead"))
+            check_batch(grid, refs, self._sender.url("hisRead"))
         except IncompleteError:
             self.dialect.his_read_batch = False
             raise
@@ -105,11 +105,11 @@ class HistoryOps(RecordOps[AnswerT]):
         return self._answer(grid, raw=raw)
 
     async def _his_read_id0(self, refs: Sequence[Ref], range: Range, refused: CallError) -> Grid:
-        """A batch in the older form, where no batch has worked yet: what comes, else the refusal of the standard's."""
+        """A batch in the older form, where no batch has worked yet; where it fails too, `refused` is raised."""
         request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._calls.call(OPS["hisRead"], request)
-            check_batch(grid, refs, self._calls.url("hisRead"))
+            grid = await self._sender.call(OPS["hisRead"], request)
+            check_batch(grid, refs, self._sender.url("hisRead"))
         except (CallError, HTTPStatusError, CodecError):
             raise refused from None
         self.dialect.batch_form = "id0"
@@ -122,7 +122,7 @@ class HistoryOps(RecordOps[AnswerT]):
 
         Memory stays at a few pieces, however long the history is. The batches are the whole only if the loop ends
         without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
-        The points' records are read before, once: they tell what a column holds that begins with nothing but nulls.
+        The points' records are read first, once: they give the kinds and units of columns that begin with nulls.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class HistoryOps(RecordOps[AnswerT]):
             As :meth:`his_read`.
         na_columns : bool
             Whether each value column is followed by a boolean column ``<name>.na``, true where the value is NA.
-            Otherwise NA is null, as no value is.
+            Otherwise NA becomes null, like a missing value.
 
         Yields
         ------
@@ -144,18 +144,18 @@ class HistoryOps(RecordOps[AnswerT]):
         Raises
         ------
         CodecError
-            The body is malformed, or a column holds several units (or another one than its record said while it was
-            silent), which no Arrow column can.
+            The body is malformed, or a column holds several units (or another one than its record says), which an
+            Arrow column cannot.
         """
         if isinstance(ids, str | Ref):
             request = request_grids.his_read_request(ids, range)
         else:
             request = request_grids.his_read_batch_request(ids, range)
         facts: Mapping[Ref, PointFacts] = {}
-        # They only tell what the values do not say yet: where the records cannot be read, the history may be.
+        # Records only help where a column begins with nulls: without them the history can still be read.
         with suppress(CallError, HTTPStatusError, CodecError):
             facts = await self._facts_of(ids_of(request), checked=False)
-        batches = record_batches(self._calls, request, facts=facts, na_columns=na_columns)
+        batches = record_batches(self._sender, request, facts=facts, na_columns=na_columns)
         async with aclosing(batches):
             async for batch in batches:
                 yield batch
@@ -200,8 +200,8 @@ class HistoryOps(RecordOps[AnswerT]):
         Parameters
         ----------
         grid : Grid
-            Columns ``ts``, ``v0``, ``v1``, ...; a null is no sample. The ids stand in each column's meta ``id``, or in
-            the grid's meta ``id``, ``id1``, ``id2``, ... Points of several zones are sent in one request a zone.
+            Columns ``ts``, ``v0``, ``v1``, ...; a null means no sample. The ids are in each column's meta ``id``, or in
+            the grid's meta ``id``, ``id1``, ``id2``, ... Points of several zones are sent in one request per zone.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class HistoryOps(RecordOps[AnswerT]):
         written: list[str] = []
         for batch in batches:
             try:
-                answer = await self._calls.call(OPS["hisWrite"], batch)
+                answer = await self._sender.call(OPS["hisWrite"], batch)
             except Exception as error:
                 if written:
                     error.add_note(f"written before this: {', '.join(written)}")

@@ -1,4 +1,4 @@
-"""Slow work beside the event loop."""
+"""Runs slow work outside of the event loop's thread."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _Ts = TypeVarTuple("_Ts")
 async def in_thread(run: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
     """Run a slow function in a thread of its own, which ends with it.
 
-    The threads of asyncio's default pool would live as long as the loop; a client leaves none behind. The work must be
-    bounded: a cancelled caller does not wait for it, and nothing can stop it.
+    The threads of asyncio's default pool would live as long as the loop; a client leaves no thread running. The
+    work must be bounded: a cancelled caller does not wait for it, and nothing can stop it.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="hsframe-work")
     future = asyncio.get_running_loop().run_in_executor(pool, copy_context().run, run, *args)

@@ -48,7 +48,7 @@ class PointOps(RecordOps[AnswerT]):
         val : any kind
             With the point's unit; None takes the level's value away.
         who : str
-            Shown beside the value; servers take the logged-in user where it is empty.
+            Shown with the value; servers take the logged-in user where it is empty.
         duration : Number or timedelta, optional
             How long the value holds; servers take it for level 8 only.
         """
@@ -128,7 +128,7 @@ class PointOps(RecordOps[AnswerT]):
         Raises
         ------
         CallError
-            The watch is not there any more; open a new one.
+            The watch does not exist any more; open a new one.
         """
         return await self._op("watchPoll", request_grids.watch_poll_request(watch_id, refresh), raw=raw)
 
@@ -179,7 +179,7 @@ class PointOps(RecordOps[AnswerT]):
         """Watch records: first all of them as they are, then each time those that changed.
 
         A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
-        opened anew, and what changed meanwhile comes once. The watch is closed when the loop ends; leave it early
+        opened again, and what changed in between comes once. The watch is closed when the loop ends; leave it early
         with ``contextlib.aclosing``, so that this happens at once.
 
         Parameters
@@ -217,7 +217,7 @@ class PointOps(RecordOps[AnswerT]):
             `poll`, `lease` or `patience` is not a length of time.
         """
         grids = watch_grids(
-            self._calls, points, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
+            self._sender, points, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
         )
         async with aclosing(grids):
             async for grid in grids:

@@ -1,4 +1,4 @@
-"""The ops that give what a server is and the records that it has."""
+"""The ops that describe a server and read its records."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hsframe.protocol.request_grids import OPS, Ids, as_refs
 
 __all__ = ["RecordOps"]
 
-# A filter stands in one line of a request; servers parse it by recursion.
-_IDS_A_FILTER: Final = 100
+# Servers parse a filter by recursion, so a long one may be refused.
+_IDS_PER_FILTER: Final = 100
 
 
 class RecordOps(ClientBase[AnswerT]):
@@ -37,7 +37,7 @@ class RecordOps(ClientBase[AnswerT]):
     @overload
     async def ops(self, *, raw: Literal[False] = False) -> AnswerT: ...
     async def ops(self, *, raw: bool = False) -> AnswerT | Grid:
-        """The ops that the server has, a row each."""
+        """The ops that the server has, one row per op."""
         return await self._op("ops", Grid(), raw=raw)
 
     @overload
@@ -125,20 +125,20 @@ class RecordOps(ClientBase[AnswerT]):
             Some ids are unknown; ``error.ids`` has all of them.
         """
         refs = as_refs(ids, "read")
-        grid = await self._calls.call(OPS["read"], request_grids.read_by_ids_request(refs))
+        grid = await self._sender.call(OPS["read"], request_grids.read_by_ids_request(refs))
         rows, final = rows_of_ids(grid, refs)
         if not final:
             grid = await self._with_missing(grid, [of for of, row in zip(refs, rows, strict=True) if row is None])
-        return self._answer(by_ids(grid, refs, self._calls.url("read"), checked=checked), raw=raw)
+        return self._answer(by_ids(grid, refs, self._sender.url("read"), checked=checked), raw=raw)
 
     async def _with_missing(self, grid: Grid, missing: Sequence[Ref]) -> Grid:
         """The answer of a read by id, with the records that it left out where a filter finds them."""
         rows = [row for row in grid if isinstance(row.get("id"), Ref)]
-        for start in range(0, len(missing), _IDS_A_FILTER):
-            filter = " or ".join(f"id == @{of.val}" for of in missing[start : start + _IDS_A_FILTER])
+        for start in range(0, len(missing), _IDS_PER_FILTER):
+            filter = " or ".join(f"id == @{of.val}" for of in missing[start : start + _IDS_PER_FILTER])
             try:
-                found = await self._calls.call(OPS["read"], request_grids.read_request(filter))
-            except CallError:  # a server that cannot compare ids; its first word stands
+                found = await self._sender.call(OPS["read"], request_grids.read_request(filter))
+            except CallError:  # this server cannot compare ids: its first answer is all there is
                 break
             rows += [row for row in found if isinstance(row.get("id"), Ref)]
         names = dict.fromkeys(["id", *(name for row in rows for name in row)])

@@ -14,7 +14,7 @@ __all__ = ["TLSConfig"]
 
 @dataclass(frozen=True)
 class TLSConfig:
-    """How a client speaks TLS: version 1.2 or newer, the server's certificate verified.
+    """The TLS settings of a client: version 1.2 or newer, the server's certificate verified.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class TLSConfig:
     key_password : str, optional
         Of an encrypted private key.
     verify : bool
-        False takes any certificate: then nothing proves who the server is, and no password is sent in clear.
+        False takes any certificate: then nothing proves who the server is, and no password is sent in cleartext.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class TLSConfig:
         Raises
         ------
         MetadataError
-            A file is missing, is no PEM, does not fit the other one, or needs another password; the message names it.
+            A file is missing, is not PEM, does not match the other one, or needs another password; it is named.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,7 +1,7 @@
-"""HTTP by aiohttp: one request in, one answer out; nothing is followed, stored or repeated here.
+"""HTTP by aiohttp: one request, one answer; no redirects, no cookies, no retries.
 
-The only module of the client that knows aiohttp. Its exceptions end here: each becomes one of ours, made outside of
-the handler and without a cause, because the frames of an HTTP library hold headers, and headers hold tokens.
+The only module of the client that uses aiohttp. Each exception of aiohttp becomes one of ours, made outside of the
+handler and without a cause, because the frames of an HTTP library hold headers, and headers hold tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import aiohttp
 
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
-from hsframe.protocol.http import URI_HINT, HttpAnswer, HttpRequest, LineCutError, TruncatedBodyError
+from hsframe.protocol.http import URI_HINT, ConnectionLostError, HttpAnswer, HttpRequest, TruncatedBodyError
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
@@ -33,7 +33,7 @@ _NO_SUCH_HOST: Final[tuple[type[OSError], ...]] = tuple(
 def split_user(uri: str, what: str) -> tuple[str, str, str]:
     """A uri without its user and password, query, fragment and trailing slash; the user; the password.
 
-    `what` is how the message calls the uri, if it is no http or https uri.
+    `what` is how the message calls the uri, if it is not an http or https uri.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def is_loopback(uri: str) -> bool:
 class Transport:
     """An HTTP connection pool to one server.
 
-    :class:`hsframe.Client` tells what the settings mean; the values of `headers` are taken for secrets. Cookies are
+    :class:`hsframe.Client` describes the settings; the values of `headers` are treated as secrets. Cookies are
     never stored or sent (Haxall refuses a request that returns its cookie), redirects never followed.
     """
 
@@ -119,7 +119,7 @@ class Transport:
             await session.close()
 
     async def fetch(self, request: HttpRequest, *, timeout_s: float | None = None) -> HttpAnswer:
-        """Send a request and read the whole answer; `timeout_s` goes before the transport's own time-out.
+        """Send a request and read the whole answer; `timeout_s` overrides the transport's own time-out.
 
         Raises
         ------
@@ -127,10 +127,10 @@ class Transport:
             The time ran out; names the op, the url and the seconds.
         TruncatedBodyError
             The body ended early, or cannot be unpacked.
-        LineCutError
+        ConnectionLostError
             The connection broke.
         NetworkError
-            There was no connection, or what answered speaks no HTTP.
+            There was no connection, or what answered is not HTTP.
         """
         head: HttpAnswer | None = None
         whole = BytesIO()  # its value shares its memory: a large body is there once
@@ -208,7 +208,7 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
     found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, TimeoutError):
-        return RequestTimeoutError(_timeout_words(error, where, timeout))
+        return RequestTimeoutError(_timeout_message(error, where, timeout))
     if isinstance(error, aiohttp.ClientPayloadError):
         return TruncatedBodyError(
             f"{where}: the body broke off after {received} bytes, or cannot be unpacked ({found}); nothing is returned"
@@ -220,25 +220,23 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
         )
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return NetworkError(
-            f"{where}: no TLS connection ({found}); the server may speak plain http there, need TLS older than 1.2, or "
+            f"{where}: no TLS connection ({found}); the server may use plain http there, need TLS older than 1.2, or "
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({type(error).__name__}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):
-        return NetworkError(f"{where}: there is no host of that name ({found}); {URI_HINT}")
+        return NetworkError(f"{where}: no host has that name ({found}); {URI_HINT}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return NetworkError(f"{where}: nothing answers there ({found}); is the server running? {URI_HINT}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        return LineCutError(f"{where}: the connection broke before the answer was there ({found})")
+        return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found})")
     if isinstance(error, aiohttp.ClientResponseError):
-        return NetworkError(
-            f"{where}: what answers there speaks no HTTP that can be read ({type(error).__name__}: {error.message})"
-        )
+        return NetworkError(f"{where}: what answers there is not valid HTTP ({type(error).__name__}: {error.message})")
     return NetworkError(f"{where}: the request failed ({found})")
 
 
-def _timeout_words(error: BaseException, where: str, timeout: aiohttp.ClientTimeout) -> str:
+def _timeout_message(error: BaseException, where: str, timeout: aiohttp.ClientTimeout) -> str:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seconds, what = timeout.sock_connect or timeout.connect, "no connection was made"
     elif isinstance(error, aiohttp.SocketTimeoutError):

@@ -1,4 +1,4 @@
-"""A watch as an asynchronous generator: opened, polled, opened anew when it is lost, closed in the end.
+"""A watch as an asynchronous generator: opened, polled, opened again when it is lost, closed at the end.
 
 A watch can be lost in many ways: its lease runs out while the reader is busy, the server restarts, an answer is an
 error grid, after which the standard calls it dead. The reader sees none of that. Servers also differ in what they
@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
-from hsframe.client.calls import Calls
+from hsframe.client.sender import RequestSender
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import (
     AuthError,
@@ -46,16 +46,16 @@ __all__ = ["WatchOptions", "watch_grids"]
 _log = logging.getLogger("hsframe.watch")
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A lease that outlives some polls that fail.
+# Long enough that some polls may fail.
 _LEAST_LEASE_S: Final = 120.0
-_POLLS_A_LEASE: Final = 4
+_POLLS_PER_LEASE: Final = 4
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 10.0
 _CLOSE_S: Final = 5.0
 
 
 class WatchOptions(TypedDict, total=False):
-    """What may be given by name; :meth:`hsframe.Client.watch` tells what each means."""
+    """What may be given by name; :meth:`hsframe.Client.watch` describes each."""
 
     dis: str
     lease: Duration | float | None
@@ -65,7 +65,7 @@ class WatchOptions(TypedDict, total=False):
 
 
 async def watch_grids(
-    calls: Calls,
+    sender: RequestSender,
     points: Ids,
     poll: Duration | float,
     *,
@@ -77,8 +77,8 @@ async def watch_grids(
 ) -> AsyncGenerator[Grid, None]:
     """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`."""
     poll_s = _seconds(poll, "poll")
-    lease_s = max(_LEAST_LEASE_S, _POLLS_A_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
-    watch = _Watch(calls, await _refs_of(calls, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
+    lease_s = max(_LEAST_LEASE_S, _POLLS_PER_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
+    watch = _Watch(sender, await _refs_of(sender, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
     try:
         yield await watch.opened(checked=checked)
         while True:
@@ -93,10 +93,10 @@ def _seconds(duration: Duration | float, what: str) -> float:
     return duration_us(duration, what, plain="s") / SECOND_US
 
 
-async def _refs_of(calls: Calls, points: Ids) -> list[Ref]:
-    """The ids to watch; a text that is a filter stands for the records that it finds now."""
+async def _refs_of(sender: RequestSender, points: Ids) -> list[Ref]:
+    """The ids to watch; a filter means the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
-        found = await calls.call(OPS["read"], read_request(points))
+        found = await sender.call(OPS["read"], read_request(points))
         refs = [of for row in found if isinstance(of := row.get("id"), Ref)]
         if refs or not _WORD.fullmatch(points.strip()):
             if not refs:
@@ -107,7 +107,7 @@ async def _refs_of(calls: Calls, points: Ids) -> list[Ref]:
 
 @dataclass
 class _Watch:
-    calls: Calls
+    sender: RequestSender
     refs: list[Ref]
     poll_s: float
     lease_s: float
@@ -115,47 +115,47 @@ class _Watch:
     dis: str
     id: str | None = None
     step_s: float = 0.0
-    # After a poll whose answer was lost: it took its changes with it.
+    # After a poll whose answer was lost: the server does not send those changes again.
     refresh: bool = False
     failing_since_s: float | None = None
     retry_s: float = _FIRST_RETRY_S
     last: dict[str, Mapping[str, Value]] = field(default_factory=dict)
 
     async def opened(self, *, checked: bool) -> Grid:
-        """All records, in the order of the ids; of an unknown one nothing but its id."""
+        """All records, in the order of the ids; an unknown one has only its id."""
         grid = await self.subscribe()
         places, _ = rows_of_ids(grid, self.refs)
         rows = [{"id": ref} if row is None else dict(grid[row]) for ref, row in zip(self.refs, places, strict=True)]
         unknown = [ref for ref, row in zip(self.refs, places, strict=True) if row is None]
         if unknown and checked:
             raise UnknownRecError(
-                f"watchSub at {self.calls.base}: the server does not know {named(unknown)}; the watch is closed. "
+                f"watchSub at {self.sender.base}: the server does not know {named(unknown)}; the watch is closed. "
                 "Leave them out, or pass checked=False",
                 ids=[ref.val for ref in unknown],
                 grid=grid,
             )
-        return self.grid_of(self.news(rows))
+        return self.grid_of(self.changed_only(rows))
 
     async def subscribe(self) -> Grid:
         """Open a watch on the server; its answer."""
         lease = Number(round(self.lease_s, 3), "sec")
-        grid = await self.calls.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease))
+        grid = await self.sender.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease))
         watch_id = grid.meta.get("watchId")
         if not isinstance(watch_id, str):
             raise CallError(
-                f"watchSub at {self.calls.base}: the answer has no watchId in its meta but {watch_id!r}", grid
+                f"watchSub at {self.sender.base}: the answer has no watchId in its meta but {watch_id!r}", grid
             )
         self.id, self.step_s = watch_id, self.poll_s
         given = grid.meta.get("lease")
         if isinstance(given, Number):
-            with contextlib.suppress(SpanError):  # what is no length of time says nothing
+            with contextlib.suppress(SpanError):  # a lease that is not a length of time is ignored
                 # Polls are what renews a lease.
                 self.step_s = min(self.poll_s, _seconds(given, "lease") / 2)
         self.refresh = False
         return grid
 
     async def changes(self) -> Grid:
-        """What has changed when the time for it has come; polled more often than that where the lease wants it."""
+        """What has changed at the end of the poll interval; polls more often where the lease is short."""
         clock = asyncio.get_running_loop().time
         due_s = clock() + self.poll_s
         changed: dict[str, Mapping[str, Value]] = {}
@@ -176,7 +176,7 @@ class _Watch:
             if self.id is not None:
                 try:
                     request = watch_poll_request(self.id, self.refresh)
-                    rows = [dict(row) for row in await self.calls.call(OPS["watchPoll"], request)]
+                    rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request)]
                 except (CallError, HTTPStatusError) as error:
                     if isinstance(error, HTTPStatusError) and not 400 <= error.status < 500:
                         raise
@@ -198,10 +198,10 @@ class _Watch:
         self.failing_since_s = None
         self.retry_s = _FIRST_RETRY_S
         self.refresh = False
-        return self.news(rows)
+        return self.changed_only(rows)
 
-    def news(self, rows: Iterable[Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
-        """The records that are not as they were last."""
+    def changed_only(self, rows: Iterable[Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
+        """The records that differ from their last known state."""
         changed = {}
         for row in rows:
             ref = row.get("id")
@@ -214,12 +214,12 @@ class _Watch:
         return Grid.from_rows({"watchId": self.id}, names, changed.values())
 
     async def close(self) -> None:
-        """End the watch on the server; what goes wrong is logged only: its lease ends it."""
+        """End the watch on the server; failures are only logged: the lease ends it."""
         if self.id is None:
             return
         watch_id, self.id = self.id, None
         try:
             async with asyncio.timeout(_CLOSE_S):
-                await self.calls.call(OPS["watchUnsub"], watch_close_request(watch_id))
+                await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id))
         except (HsFrameError, TimeoutError) as error:
             _log.info("the watch %s was not closed: %s", watch_id, error)

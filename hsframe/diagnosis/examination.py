@@ -13,7 +13,7 @@ from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Dialect, Method
-from hsframe.protocol.http import HttpAnswer, LineCutError, http_failure, looks_like_grid
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, http_failure, looks_like_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ class Examination:
         """Ask once, and give what came, be it an error."""
         answer: HttpAnswer | None = None
         try:
-            answer = await self.client.calls.probe(
+            answer = await self.client.sender.raw_exchange(
                 op, request, method=method, accept=accept, body=body, timeout_s=timeout_s
             )
             if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
@@ -124,7 +124,7 @@ class Examination:
             return Seen(answer, None, error)
 
     def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:
-        url = self.client.calls.url(op)
+        url = self.client.sender.url(op)
         failure = http_failure(answer, op, url, logged_in=True)
         if failure is not None and not looks_like_grid(answer):
             raise failure
@@ -146,7 +146,7 @@ def brief(error: HsFrameError) -> str:
         text = f"HTTP {error.status}{said}"
     elif isinstance(error, RequestTimeoutError):
         text = "no answer in time"
-    elif isinstance(error, LineCutError):
+    elif isinstance(error, ConnectionLostError):
         text = "the connection broke"
     elif isinstance(error, CallError) and error.dis:
         text = f"an error: {error.dis}"

@@ -152,7 +152,7 @@ async def outside(x: Examination) -> Answer:
     start_us, end_us = _inner(four)
     found = _instants(await _ask(x, x.sample.point, start_us, end_us), x.sample.point)
     more = int(((found < start_us) | (found >= end_us)).sum())
-    x.dialect.clips = not more
+    x.dialect.range_is_exact = not more
     x.dialect.ignores_range = len(found) >= len(x.sample.ts_us)
     if not more:
         return "none", ""
@@ -171,7 +171,7 @@ async def ends(x: Examination) -> Answer:
         return _NO_SAMPLE
     _, start_us, end_us, _ = four
     found = _instants(await _ask(x, x.sample.point, start_us, end_us), x.sample.point)
-    if x.dialect.clips is False:
+    if x.dialect.range_is_exact is False:
         x.dialect.start_inclusive = x.dialect.end_inclusive = None
         return "cannot be told: rows from outside come too", ""
     start, end = start_us in found, end_us in found
@@ -255,7 +255,7 @@ async def batch(x: Examination) -> Answer:
         return "not known: no two points of one zone can be read", ""
     refs = [Ref(x.sample.point.id), Ref(second.id)]
     text = range_text(x.sample.start_us, x.sample.end_us, x.sample.point.tz or "UTC")
-    url = x.client.calls.url("hisRead")
+    url = x.client.sender.url("hisRead")
     x.dialect.batch_form, x.dialect.his_read_batch = "standard", None
     refusal = await _batch_error(x, refs, url, await x.ask("hisRead", his_read_batch_request(refs, text)))
     if refusal is None:

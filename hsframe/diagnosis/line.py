@@ -13,7 +13,7 @@ from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.http import LineCutError
+from hsframe.protocol.http import ConnectionLostError
 from hsframe.protocol.request_grids import read_request
 
 __all__ = [
@@ -34,7 +34,7 @@ _NOTHING: Final = "hsframeDoctorAsksForWhatIsNot"
 
 async def reach(x: Examination) -> Answer:
     """Log in and ask ``about``; the second time with a watch in hand."""
-    await x.client.calls.login()
+    await x.client.sender.log_in()
     await x.client.about(raw=True)
     sent = datetime.now(UTC)
     started_s = time.perf_counter()
@@ -74,17 +74,17 @@ async def protection(x: Examination) -> Answer:
 async def login(x: Examination) -> Answer:
     """The scheme of the login that was just made."""
     d = x.dialect
-    if d.login == "scram":
+    if d.login_scheme == "scram":
         answer = f"SCRAM {d.login_hash}, {d.login_iterations:,} iterations"
         if d.login_iterations < 10_000:
             return answer, "few iterations: who steals the server's user table guesses weak passwords fast"
         if d.login_iterations > 300_000:
             return answer, "a login takes a while: keep one session open rather than connecting for each read"
         return answer, ""
-    if d.login in ("plaintext", "basic"):
-        name = "PLAINTEXT" if d.login == "plaintext" else "Basic"
+    if d.login_scheme in ("plaintext", "basic"):
+        name = "PLAINTEXT" if d.login_scheme == "plaintext" else "Basic"
         return f"{name}: the password itself is sent", "use https:// only, and a user for hsframe alone"
-    if d.login == "bearer":
+    if d.login_scheme == "bearer":
         return "the token that was given", "a token that ends cannot be renewed here: a user and a password can"
     return "none: everybody may call", "who reaches the server reads everything, and may write too"
 
@@ -222,7 +222,7 @@ async def request_body(x: Examination) -> Answer:
                 return f"{_size(size)} are taken, and no more are ever sent", ""
             x.dialect.body_limit = size
             return f"{_size(size)} are taken, {_size(refused)} not: {brief(failure)}", "hsframe sends less at once"
-        if not (seen.status in (400, 413) or seen.status >= 500 or isinstance(seen.error, LineCutError)):
+        if not (seen.status in (400, 413) or seen.status >= 500 or isinstance(seen.error, ConnectionLostError)):
             return f"not found out: {brief(seen.error)}", ""
         failure, refused = failure or seen.error, size
     assert failure is not None
@@ -235,12 +235,12 @@ def _size(count: int) -> str:
 
 async def lost_session(x: Examination) -> Answer:
     """Close the session that this examination opened, then use it once more, as a client does after a restart."""
-    calls = x.client.calls
-    session = await calls.login()
+    sender = x.client.sender
+    session = await sender.log_in()
     if not session.on_server:
         return "there are no sessions: each request carries the credentials" if session.headers else "no login", ""
-    await calls.end()
-    answer = await calls.probe("about", Grid(), method=x.dialect.methods.get("about", "GET"), login=session)
+    await sender.end()
+    answer = await sender.raw_exchange("about", Grid(), method=x.dialect.methods.get("about", "GET"), login=session)
     if answer.status == 200 and answer.body.startswith(b"ver:"):
         return (
             "the session goes on after the op close",

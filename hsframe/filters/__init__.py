@@ -10,7 +10,7 @@ The grammar::
     value   = "true" | "false" | ref | str | uri | number | date | time | symbol
     spec    = [lib "::"] Name
 
-A DateTime is taken as a value too, as the servers of the field do; the standard does not list it.
+A DateTime is taken as a value too, as many servers do; the standard does not list it.
 
 A path goes through a Ref to its record, through a list of Refs (any of them may match) and into a nested Dict.
 Two Numbers of unequal units are unequal and have no order: nothing is converted. A comparison with a tag that is

@@ -1,4 +1,4 @@
-"""The scanner and the parser of filters; each rule stands under its production."""
+"""The scanner and the parser of filters; each method is preceded by its rule of the grammar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["MAX_DEPTH", "means_filter", "parse"]
 _T = TypeVar("_T")
 
 MAX_DEPTH: Final = 100
-"""Parentheses may be nested this deep: more is no query that a person means, and recursion has an end."""
+"""Parentheses may be nested this deep: deeper ones are not written by people, and recursion has a limit."""
 
 _OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
 
@@ -31,7 +31,7 @@ _REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
 _SYMBOL = re.compile(r"\^([a-z][A-Za-z0-9_:\-.~]*)")
 _URI = re.compile(r"`((?:[^`\\\n\r]|\\[^\n\r])*)`")
 # number: digits with underscores, fraction, exponent, unit (letters, % _ / $ and all beyond ASCII)
-# An underscore stands between digits: the one after the last digit begins the unit, as custom units do.
+# An underscore may separate digits: the one after the last digit begins the unit, as custom units do.
 _NUMBER = re.compile(
     r"(-?[0-9](?:[0-9_]*[0-9])?)(\.[0-9](?:[0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?((?:[A-Za-z%_/$]|[^\x00-\x80])*)"
 )
@@ -195,7 +195,7 @@ class _Parser:
                 parts.append(ESCAPES[letter])
                 self.at += 2
             else:
-                self.fail(f"\\{letter} is no escape", '\\b \\f \\n \\r \\t \\" \\\\ \\$ or \\uXXXX')
+                self.fail(f"\\{letter} is not a valid escape", '\\b \\f \\n \\r \\t \\" \\\\ \\$ or \\uXXXX')
         text = "".join(parts)
         try:
             # Two escapes may be the halves of one character beyond the first 65,536.
@@ -268,7 +268,7 @@ def parse(text: str) -> Filter:
     Raises
     ------
     CodecError
-        The text is no filter; the error has line, column, the text around, and what was expected there. Its
+        The text is not a valid filter; the error has line, column, the text around, and what was expected there. Its
         source is ``"filter"``.
 
     Examples

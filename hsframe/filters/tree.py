@@ -17,11 +17,11 @@ from hsframe.zones import haystack_name
 __all__ = ["ESCAPES", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec"]
 
 Resolve = Callable[[Ref], "Mapping[str, Any] | None"]
-"""Gives the record of a Ref, or None where there is none."""
+"""Gives the record of a Ref, or None if it is unknown."""
 
 
 def _nowhere(ref: Ref) -> None:
-    """Resolve no Ref: a filter over records that stand alone."""
+    """Resolve no Ref: for records that are matched alone."""
 
 
 class Filter:
@@ -116,7 +116,7 @@ class Spec(Filter):
 
 @dataclass(frozen=True, slots=True)
 class _Terms(Filter):
-    """Terms, none of them of the same class: the terms of one that is are taken in."""
+    """Terms; one of the same class is replaced by its own terms."""
 
     terms: tuple[Filter, ...]
 
@@ -169,7 +169,7 @@ def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> 
             value = record.get(name)
             for item in value if isinstance(value, list) else (value,):
                 if isinstance(item, Ref) and item.val not in seen:
-                    # A record is visited once a step: lists of lists of Refs do not multiply.
+                    # A record is visited once per step: lists of lists of Refs do not multiply.
                     seen.add(item.val)
                     target = resolve(item)
                     if target is not None:
@@ -183,7 +183,7 @@ def _values(rec: Mapping[str, Any], path: tuple[str, ...], resolve: Resolve) -> 
 
 def _compare(found: Any, op: str, value: Any) -> bool:
     if isinstance(found, list) and isinstance(value, Ref):
-        # A list of Refs stands for each of them, at the end of a path as in its middle.
+        # Any Ref of a list may match, at the end of a path as in its middle.
         return any(_compare(item, op, value) for item in found if isinstance(item, Ref))
     alike = type(found) is type(value)
     if isinstance(found, datetime) and isinstance(value, datetime):

@@ -18,7 +18,7 @@ from hsframe.errors import (
 from hsframe.history.plan import Request
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
-from hsframe.protocol.http import LineCutError, TruncatedBodyError
+from hsframe.protocol.http import ConnectionLostError, TruncatedBodyError
 
 __all__ = [
     "combined_error",
@@ -50,7 +50,7 @@ def halvings_after(error: HsFrameError) -> int:
         if error.status == 413 or (error.status in (200, 400) and _LIMIT_WORDS.search(error.reason)):
             return _HALVINGS  # a JSON error body may speak of a limit, too
         return _HALVINGS_WITHOUT_A_WORD if error.status >= 500 else 0
-    if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | LineCutError):
+    if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | ConnectionLostError):
         return _HALVINGS_WITHOUT_A_WORD
     return 0
 

@@ -1,4 +1,4 @@
-"""Answers as grids: which are errors, which are not whole, and what a row is in plain Python."""
+"""Answers as grids: which are errors, which are incomplete, and their rows as plain Python values."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
 )
 _SHOWN_CHARS: Final = 120
-_REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # a sentence may end behind it
+_REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
 
 
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
     """Raise for an error grid, or for one that the server calls incomplete.
 
-    Of the `ids` that were asked for it tells which are unknown. Where the request itself had a `limit`, an answer of
+    The error names those of the `ids` asked for that are unknown. Where the request itself had a `limit`, an answer of
     that many rows is whole as far as it was asked for.
 
     Raises
@@ -62,15 +62,15 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
         why = grid.meta.get(name)
         if why is None or why is False or (limit is not None and len(grid) >= limit):
             continue
-        words = f": {_incomplete_words(why, grid)}" if _incomplete_words(why, grid) else ""
+        words = f": {_incomplete_reason(why, grid)}" if _incomplete_reason(why, grid) else ""
         raise IncompleteError(
-            f"{op} at {url}: the server says that its answer of {len(grid)} rows is not whole ({name}{words}); nothing "
-            "is returned. Ask for less at once: a shorter span, fewer ids, or a limit",
+            f"{op} at {url}: the server says that its answer of {len(grid)} rows is incomplete ({name}{words}); "
+            "nothing is returned. Ask for less at once: a shorter span, fewer ids, or a limit",
             grid,
         )
 
 
-def _incomplete_words(why: Value, grid: Grid) -> str:
+def _incomplete_reason(why: Value, grid: Grid) -> str:
     if isinstance(why, Mapping):
         return str(why.get("dis") or ", ".join(f"{name} {value}" for name, value in why.items()))
     limit = grid.meta.get("limit")
@@ -91,7 +91,7 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     unknown = [of for of in asked if any(_fits(one, of) for one in found)] or found
     if not unknown and len(asked) == 1:
         unknown = list(asked)
-    # An unknown watch or name is no unknown record, and has no id.
+    # An unknown watch or name is not an unknown record, and has no id.
     if not unknown and not re.search(r"rec", kind, re.IGNORECASE):
         return CallError(message, grid)
     return UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
@@ -108,11 +108,11 @@ def _fits(answered: Ref, asked: Ref) -> bool:
 
 
 def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], bool]:
-    """Which row answers each id of a read by id, and whether that is all there is to say.
+    """Which row answers each id of a read by id, and whether the answer is final.
 
-    The rows are in the order of `asked`, None for an id without one. It is not all where rows were left out, or are
+    The rows are in the order of `asked`, None for an id without one. It is not final where rows were left out, or are
     those of other ids: haystack-py keeps the last answer of a read by id and gives it to the next one too, whatever
-    that asks for. A row of nulls in the place of an id is the standard's word for an unknown one.
+    that asks for. A row of nulls in the place of an id means an unknown one (standard).
 
     Examples
     --------
@@ -136,7 +136,7 @@ def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], boo
 def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid:
     """The rows of a read by id in the order asked, each unknown id a row of nulls.
 
-    The standard wants just that. Some servers leave unknown ids out, or answer in another order (haystack-py), and
+    This is what the standard wants. Some servers leave unknown ids out, or answer in another order (haystack-py), and
     Haxall answers a single unknown id with no row at all. With `checked` unknown ids are an error that names them all.
     """
     order, _ = rows_of_ids(grid, asked)
@@ -186,7 +186,7 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
 
 
 def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, first: int = 0) -> None:
-    """Raise unless each of some Axon expressions has an answer that is whole and no error; names the expression.
+    """Raise unless each of some Axon expressions has a complete answer without an error; names the expression.
 
     `first` is the place of the first expression among all that were given, counted from 0.
     """

@@ -1,10 +1,10 @@
-"""What one server can do: found out while it is used, remembered, shown.
+"""What is known of one server: learned from its answers, remembered, shown by the doctor.
 
-What was found out is remembered by uri for as long as the process runs, and shared by all clients of that uri: a
-second connection does not learn again that a server drops batches. Nothing of it is written to disk. It makes requests
-fewer, never answers different: what a server was seen to do at the ends of a window, say, is shown by
-``hsframe.doctor`` and relied on nowhere. What is remembered wrongly, because the server was changed meanwhile, costs
-requests; ``hsframe.doctor`` asks again, :func:`forget` drops it.
+It is remembered by uri for as long as the process runs, and shared by all clients of that uri: a
+second connection does not learn again that a server drops batches. Nothing of it is written to disk. It saves
+requests and never changes results: how a server treats the ends of a range, for instance, is shown by
+``hsframe.doctor``, and no read relies on it. If the server was changed since, what is remembered costs requests until
+``hsframe.doctor`` asks again or :func:`forget` drops it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ BatchForm: TypeAlias = Literal["standard", "id0"]
 
 @dataclass
 class Dialect:
-    """What is known of a server. A fresh one says what the standard says.
+    """What is known of a server. Before anything is known, it is what the standard says.
 
     Attributes
     ----------
     methods : dict
-        Op to the HTTP method that it is served by, where that is not the standard's choice (405 taught it).
-        haystack-py serves about, ops, formats and close by GET only; other servers take no GET at all.
+        The HTTP method of each op that answered 405 to the standard's choice.
+        haystack-py serves about, ops, formats and close by GET only; other servers do not take GET.
     zinc_requests : bool
-        Whether request bodies go as Zinc whatever the format of the answers is: the server reads nothing else
-        (415 taught it; nHaystack).
+        Whether requests are written as Zinc, whatever the format of the answers is: the server answered 415 to another
+        format (nHaystack).
     answered : bool
-        Whether an op was answered with a grid: the uri is right, and what is missing is not the server.
+        Whether any op was answered with a grid: then the uri is right.
     ignores_range : bool or None
-        Whether a hisRead was answered with far more than its range (haystack-py): then it is asked for all at once.
+        Whether a hisRead was answered with far more than its range (haystack-py): then all is read at once.
     his_read_batch : bool or None
         Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
     batch_form : {"standard", "id0"}
@@ -44,19 +44,19 @@ class Dialect:
     his_write_batch : bool or None
         Whether the samples of a batch hisWrite are there afterwards. haystack-py answers 200 and drops them.
     body_limit : int or None
-        The most bytes of a request body that a refusal has left possible (413 taught it): longer ones are not sent.
+        The most bytes that a request body may have, learned from a 413: longer ones are not sent.
     row_cap : int or None
-        The most rows of a history that the server gives at once, where that is known: more are not asked for.
+        The most rows of a history in one answer, where that is known: requests are made to stay below.
     tz : str or None
         The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked.
-    login, login_hash, login_iterations : str, str, int
-        The scheme that the last login used; of SCRAM, the hash and how often it is applied to the password.
+    login_scheme, login_hash, login_iterations : str, str, int
+        The scheme of the last login; for SCRAM, the hash and how often it is applied to the password.
     lost_status : int or None
         The HTTP status by which the server last said that a session is over.
     start_inclusive, end_inclusive : bool or None
-        Whether samples at the ends of a window were answered. Shown only: every read asks for more and clips.
-    clips : bool or None
-        Whether samples outside of a window were left out. Shown only.
+        Whether the answer has samples at the ends of the range. Shown only: every read asks for more and clips.
+    range_is_exact : bool or None
+        Whether an answer had no samples from outside of the range. Shown only.
     range_in_point_zone : bool or None
         Whether a range must be written in the point's own zone (nHaystack). Shown only: ranges always are.
     """
@@ -71,13 +71,13 @@ class Dialect:
     body_limit: int | None = None
     row_cap: int | None = None
     tz: str | None = None
-    login: str = ""
+    login_scheme: str = ""
     login_hash: str = ""
     login_iterations: int = 0
     lost_status: int | None = None
     start_inclusive: bool | None = None
     end_inclusive: bool | None = None
-    clips: bool | None = None
+    range_is_exact: bool | None = None
     range_in_point_zone: bool | None = None
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:
@@ -89,12 +89,12 @@ class Dialect:
         known = self.methods.get(op.name)
         return known or ("GET" if op.get and not has_arguments else "POST")
 
-    def other(self, op: Op, refused: Method) -> Method:
+    def switch_method(self, op: Op, refused: Method) -> Method:
         """After 405: remember the other method, and give it."""
         self.methods[op.name] = "POST" if refused == "GET" else "GET"
         return self.methods[op.name]
 
-    def too_long(self, body_bytes: int) -> None:
+    def limit_body(self, body_bytes: int) -> None:
         """After 413: remember that a request body of that length is too long."""
         self.body_limit = min(body_bytes - 1, self.body_limit or body_bytes)
 
@@ -103,7 +103,7 @@ _BY_URI: Final[dict[str, Dialect]] = {}
 
 
 def remembered(uri: str) -> Dialect:
-    """What is known of the server at a uri (without trailing slash); the same object for all who ask, in any thread.
+    """What is known of the server at a uri (without trailing slash); always the same object, in any thread.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""HTTP requests and answers as values, and what to make of answers that are no grid.
+"""HTTP requests and answers as values, and the errors for answers that are not grids.
 
-The order of the checks is the law here (standard: HttpApi, section Errors): an error grid goes before the HTTP code,
-the code before a JSON error body, that before an HTML page; only then is a body decoded as the answer.
+The order of the checks matters (standard: HttpApi, section Errors): first an error grid, then the HTTP status, then
+a JSON error body, then an HTML page; only then is a body decoded as the answer.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError,
 
 __all__ = [
     "URI_HINT",
+    "ConnectionLostError",
     "HttpAnswer",
     "HttpRequest",
-    "LineCutError",
     "TruncatedBodyError",
     "http_failure",
     "is_html",
@@ -42,12 +42,12 @@ _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|product
 _SHOWN_CHARS: Final = 300
 
 
-class LineCutError(NetworkError):
+class ConnectionLostError(NetworkError):
     """The connection broke before the whole answer was there; the server may or may not have run the op."""
 
 
-class TruncatedBodyError(CodecError, LineCutError):
-    """The body ended before its end: no connection any more, and no body that its format allows."""
+class TruncatedBodyError(CodecError, ConnectionLostError):
+    """The body ended early: both a lost connection and a malformed body."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class HttpRequest:
 class HttpAnswer:
     """An HTTP answer, whole, its body unpacked (gzip).
 
-    `reason` is the text beside the status; some servers put their whole message there. The headers are in the order
+    `reason` is the text after the status; some servers put their whole message there. The headers are in the order
     received, a name may come twice. The repr does not show them: they may hold a token.
     """
 
@@ -111,9 +111,9 @@ def is_html(answer: HttpAnswer) -> bool:
 
 
 def is_other_json(answer: HttpAnswer, op: str) -> bool:
-    """Whether the body is a JSON object that is no grid: what some other web API says there.
+    """Whether the body is a JSON object but not a grid: the answer of some other web API.
 
-    nHaystack answers ``about`` with a bare dict; what an action or an expression gives is the server's own.
+    nHaystack answers ``about`` with a bare dict; actions and expressions may answer with any JSON.
     """
     if not answer.start.startswith(b"{") or looks_like_grid(answer) or op in ("invokeAction", "eval"):
         return False
@@ -126,14 +126,14 @@ def is_redirect(answer: HttpAnswer) -> bool:
 
 
 def json_error(answer: HttpAnswer) -> str:
-    """What a JSON error body says: of protocol version 5 (``dis``), or of a web framework; ``""`` where none is."""
+    """What a JSON error body says: of protocol version 5 (``dis``), or of a web framework; ``""`` if there is none."""
     if not answer.body.startswith(b"{") or looks_like_grid(answer):
         return ""
     try:
         found: Any = json.loads(answer.body)
     except ValueError:
         return ""
-    # Some servers answer `about` with a bare dict, which may have a `dis` and is no error.
+    # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
     names: tuple[str, ...] = ("detail", "message", "error_description", "error")
     if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
         names = ("dis", *names)
@@ -152,7 +152,7 @@ def _page_text(body: bytes) -> str:
 
 
 def server_text(answer: HttpAnswer) -> str:
-    """What the server says about its answer: JSON error, page text, plain text or the reason beside the status."""
+    """What the server says about its answer: JSON error, page text, plain text or the reason after the status."""
     text = json_error(answer)
     if not text and is_html(answer):
         text = _page_text(answer.body)
@@ -188,7 +188,7 @@ def retry_after_s(answer: HttpAnswer) -> float | None:
 def _status_advice(answer: HttpAnswer, op: str) -> str:
     advice = {
         400: "the server could not read the request",
-        404: f"there is no op {op!r} at this address; {URI_HINT}",
+        404: f"the server has no op {op!r} at this address; {URI_HINT}",
         405: "the server takes neither GET nor POST for this op",
         406: "the server does not write this format; try another format=, 'zinc' is known by every server",
         413: "the request is too large; send it in smaller parts",
@@ -203,7 +203,7 @@ def _status_advice(answer: HttpAnswer, op: str) -> str:
 
 
 def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> HsFrameError | None:
-    """The error that an answer stands for which is no grid, or None where the body is to be decoded.
+    """The error for an answer that is not a grid, or None where the body is to be decoded.
 
     `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
     """

@@ -75,7 +75,7 @@ OPS: Final[Mapping[str, Op]] = {
         *(Op(name, get=True, repeatable=True) for name in ("read", "nav", "hisRead")),
         # The same samples again are the same history.
         *(Op(name, repeatable=True) for name in ("hisWrite", "watchUnsub")),
-        # A poll takes the changes away with it, so a second one would miss them.
+        # The server sends changes once: a second poll would miss them.
         *(Op(name) for name in ("pointWrite", "watchSub", "watchPoll", "invokeAction")),
         *(Op(name) for name in ("eval", "evalAll", "commit", "close")),
     )
@@ -83,7 +83,7 @@ OPS: Final[Mapping[str, Op]] = {
 
 
 def op_of(name: str) -> Op:
-    """The op of a wire name; one that the standard does not know is POSTed and never repeated.
+    """The op of a wire name; one that the standard does not have is POSTed and never repeated.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def as_kind(value: object) -> object:
         return [as_kind(item) for item in value]
     if isinstance(value, Mapping):
         return {name: as_kind(item) for name, item in value.items()}
-    scalar = getattr(value, "item", None)  # a numpy scalar that is no subclass of Python's own
+    scalar = getattr(value, "item", None)  # a numpy scalar that is not a subclass of Python's own
     return as_kind(scalar()) if callable(scalar) and getattr(value, "shape", None) == () else value
 
 
@@ -219,7 +219,7 @@ def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid
 
 
 def his_read_id0_request(ids: Ids, span: Range) -> Grid:
-    """The histories of several points in the form that was before the standard's: one row with ``id0``, ``id1``, ...
+    """The histories of several points in the form older than the standard's: one row with ``id0``, ``id1``, ...
 
     WideSky reads this one.
 

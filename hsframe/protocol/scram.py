@@ -1,6 +1,6 @@
 """SCRAM (RFC 5802, RFC 7677) as Haystack uses it: both halves, messages in and messages out, no I/O.
 
-The law of this file: all cryptography is ``cryptography``'s; nothing is compared but in constant time; what a peer
+The rules of this file: all cryptography is done by ``cryptography``; comparisons take constant time; what a peer
 sends is checked before it is used. Four messages, in the grammar of RFC 5802 section 7::
 
     client-first   "n,,n=" user ",r=" client-nonce
@@ -71,13 +71,13 @@ def b64url_decode(text: str) -> str:
         return base64.b64decode(raw + "=" * (-len(raw) % 4), altchars=b"-_", validate=True).decode()
     except (ValueError, UnicodeError):
         pass  # raised below, outside of the handler: the cause would add nothing
-    raise AuthError("a value of the login is no base64url text; expected e.g. 'dXNlcg' for 'user'")
+    raise AuthError("a value of the login is not valid base64url; expected e.g. 'dXNlcg' for 'user'")
 
 
 def _algorithm(hash_name: str) -> hashes.HashAlgorithm:
     make = HASHES.get(hash_name.upper())
     if make is None:
-        raise AuthError(f"the hash {hash_name!r} is not one that is trusted; expected {' or '.join(HASHES)}")
+        raise AuthError(f"the hash {hash_name!r} is not trusted; expected {' or '.join(HASHES)}")
     return make()
 
 
@@ -127,7 +127,7 @@ def _b64_bytes(value: str, what: str) -> bytes:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except ValueError:
         pass  # raised below, outside of the handler: the cause would add nothing
-    raise AuthError(f"the {what} of the login is no base64")
+    raise AuthError(f"the {what} of the login is not valid base64")
 
 
 @dataclass(frozen=True, repr=False)

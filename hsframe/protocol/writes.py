@@ -1,4 +1,4 @@
-"""Request grids of hisWrite: either form taken, the standard one sent, times in the points' own zones.
+"""Request grids of hisWrite: both forms are accepted, the standard one is sent, times in the points' own zones.
 
 A server refuses samples whose zone is not the point's (standard: Ops, hisWrite). The instant is what counts here: the
 same instants are written in the zone that the record names.
@@ -110,7 +110,7 @@ def points_of_batch(grid: Grid) -> list[Ref]:
 
 
 def his_write_batch_requests(grid: Grid, points: Sequence[Ref], zones: Mapping[Ref, str | None]) -> list[Grid]:
-    """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid a zone.
+    """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid per zone.
 
     The points are in the order of the value columns. Those without a ``tz`` go with their times as they are.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
-from hsframe.protocol.login import AuthScheme
+from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import HiddenStr
 
 if TYPE_CHECKING:

@@ -132,7 +132,7 @@ def by_hand(uri: str, points: int, span: str, size: int, at_once: int, decode: b
                     if not decode:
                         many = len(some) > 1
                         request = his_read_batch_request(some, asked) if many else his_read_request(some[0], asked)
-                        answer = await client.calls.probe(OPS["hisRead"].name, request)
+                        answer = await client.sender.raw_exchange(OPS["hisRead"].name, request)
                         return len(answer.body)
                     batch = client.his_read_batch(some, asked) if len(some) > 1 else client.his_read(some[0], asked)
                     grid = await batch

@@ -355,7 +355,7 @@ def test_redirects_are_not_followed(serve: Any, fake: Any) -> None:
 
 
 class Line:
-    """A server that speaks no HTTP by itself: each connection gets the next script."""
+    """A server that writes no HTTP of its own: each connection gets the next script."""
 
     def __init__(self, *scripts: bytes | None) -> None:
         self.scripts = list(scripts)
@@ -476,7 +476,7 @@ def test_a_malformed_body_says_where(body: bytes) -> None:
 def test_what_speaks_no_http() -> None:
     async def main() -> None:
         async with Line(b"SSH-2.0-OpenSSH_9.6\r\n\r\n") as line, Client(line.uri) as client:
-            with pytest.raises(NetworkError, match="speaks no HTTP"):
+            with pytest.raises(NetworkError, match="not valid HTTP"):
                 await client.about()
 
     asyncio.run(main())
@@ -615,7 +615,7 @@ def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        (b'{"status":"ok","version":"1.2"}', 'a JSON object that is no grid, near \'{"status":"ok"'),
+        (b'{"status":"ok","version":"1.2"}', 'a JSON object that is not a grid, near \'{"status":"ok"'),
         (b"[1,2]", "not an object"),
         (b"OK", "no Zinc grid begins here"),
         (b"\x89PNG\r\n", "not UTF-8"),
@@ -693,7 +693,7 @@ def test_enter_and_close_by_hand(serve: Any, fake: Any) -> None:
 def test_closing_never_hides_the_error_of_the_block(
     serve: Any, fake: Any, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hsframe.client.calls._CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("hsframe.client.sender._CLOSE_TIMEOUT_S", 0.1)
 
     async def close(seen: Any) -> web.StreamResponse:
         if how == "slow":

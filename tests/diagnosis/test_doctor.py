@@ -83,14 +83,14 @@ def test_a_server_as_the_standard_wants_it() -> None:
     assert answer["gzip"] == "yes"
     assert answer["request body"].startswith("2 MiB are taken")
     assert answer["lost session"] == "a session that is over is answered by 401, as the standard says"
-    assert (dialect.his_read_batch, dialect.batch_form, dialect.clips, dialect.row_cap) == (
+    assert (dialect.his_read_batch, dialect.batch_form, dialect.range_is_exact, dialect.row_cap) == (
         True,
         "standard",
         True,
         None,
     )
     assert (dialect.start_inclusive, dialect.end_inclusive, dialect.range_in_point_zone) == (True, False, False)
-    assert (dialect.login, dialect.login_hash, dialect.login_iterations) == ("scram", "SHA-256", 20_000)
+    assert (dialect.login_scheme, dialect.login_hash, dialect.login_iterations) == ("scram", "SHA-256", 20_000)
 
 
 # What a habit changes: the question, a part of the answer, and what is remembered.
@@ -100,8 +100,8 @@ HABITS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("get-only-about", "methods", "about by GET; ops by GET; read by GET and POST", {"methods": {"about": "GET"}}),
     ("empty-read-404", "read of nothing", "HTTP 404", {}),
     ("start-exclusive", "ends of a range", "(start, end]: the start is left out", {"start_inclusive": False}),
-    ("extra-samples", "rows outside a range", "2 of 4 rows come from outside", {"clips": False}),
-    ("ignore-range", "rows outside a range", "all: the range is ignored", {"clips": False}),
+    ("extra-samples", "rows outside a range", "2 of 4 rows come from outside", {"range_is_exact": False}),
+    ("ignore-range", "rows outside a range", "all: the range is ignored", {"range_is_exact": False}),
     ("zone-of-range", "zone of a range", "must be the point's own (UTC for London", {"range_in_point_zone": True}),
     ("no-batch", "hisRead of a batch", "none: an error: UnknownName", {"his_read_batch": False}),
     ("first-id-only", "hisRead of a batch", "none: answered for some points only", {"his_read_batch": False}),

@@ -107,7 +107,7 @@ BAD = [
     ("a == [1]", 1, 6, "expected true, false"),
     ('a == "x', 1, 6, "not closed"),
     ('a == "x\ny"', 1, 6, "not closed"),
-    (r'a == "\q"', 1, 7, "no escape"),
+    (r'a == "\q"', 1, 7, "not a valid escape"),
     (r'a == "\u12"', 1, 7, "hexadecimal"),
     (r'a == "\ud83d"', 1, 6, "surrogate"),
     ("a == `x", 1, 6, "expected true, false"),

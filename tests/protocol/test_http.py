@@ -1,4 +1,4 @@
-"""What an HTTP answer that is no grid is taken for, and what the error says."""
+"""What an HTTP answer that is not a grid is taken for, and what the error says."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from hsframe.errors import AuthError
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.login import Credentials, LoginStep, login
+from hsframe.protocol.login_steps import Credentials, LoginStep, login_steps
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import Secret
 
@@ -112,7 +112,7 @@ every_recording = pytest.mark.parametrize("of", [HAXALL, HAYSTACK_PY], ids=["hax
 
 
 def replay(of: Recording, password: str) -> tuple[list[str], str]:
-    steps = login(Credentials(of.user, Secret(password)), "http://10.0.0.1/api")
+    steps = login_steps(Credentials(of.user, Secret(password)), "http://10.0.0.1/api")
     sent: list[str] = []
     try:
         step = next(steps)

@@ -147,7 +147,7 @@ def test_an_unknown_name_has_the_same_salt_each_time() -> None:
         ("r=abXSRV,s=c2FsdA==,i=5000", "does not extend"),
         ("r=SRVabc,s=c2FsdA==,i=5000", "does not extend"),
         ("r=abcSRV,s=,i=5000", "lacks the attribute 's='"),
-        ("r=abcSRV,s=!!!!,i=5000", "no base64"),
+        ("r=abcSRV,s=!!!!,i=5000", "not valid base64"),
         ("r=abcSRV,i=5000", "lacks the attribute 's='"),
         ("r=abcSRV,s=c2FsdA==", "lacks the attribute 'i='"),
         ("s=c2FsdA==,i=5000", "lacks the attribute 'r='"),
@@ -190,9 +190,9 @@ def test_no_signature_is_accepted_before_a_proof_was_made() -> None:
 
 @pytest.mark.parametrize("name", ["SHA-1", "MD5", "", "SHA-256,SHA-1", "sha256"])
 def test_other_hashes_are_refused(name: str) -> None:
-    with pytest.raises(AuthError, match="not one that is trusted"):
+    with pytest.raises(AuthError, match="is not trusted"):
         ScramClient("user", name)
-    with pytest.raises(AuthError, match="not one that is trusted"):
+    with pytest.raises(AuthError, match="is not trusted"):
         ScramCredentials.from_password("x", name, iterations=MIN_ITERATIONS)
 
 

@@ -149,7 +149,7 @@ def test_what_haxall_refused(format: str) -> None:
             s.eval("readById(@nope)")
         with pytest.raises(CallError, match="custom err"):
             s.eval(expression("throw"))
-        with pytest.raises(IncompleteError, match="not whole"):
+        with pytest.raises(IncompleteError, match="incomplete"):
             s.eval(expression("[{a:1}].toGrid({inc"))
 
 

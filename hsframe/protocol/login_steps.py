@@ -1,6 +1,6 @@
-"""Logins as generators: they yield what to send and are sent what came back; no socket, no thread.
+"""The steps of a login as a generator: it yields what to send and is sent the answers; no socket, no thread.
 
-One driver runs them with aiohttp, a test runs them against the server's half with no network (standard: Auth).
+The client runs it with aiohttp, tests run it against the server's half without a network (standard: Auth).
 Every step is a GET of the server's uri with an ``Authorization`` header::
 
     HELLO -> 401 with the schemes that the server offers
@@ -26,11 +26,11 @@ __all__ = [
     "AuthScheme",
     "Challenge",
     "Credentials",
-    "Login",
+    "LoginResult",
     "LoginStep",
     "LoginSteps",
     "challenges",
-    "login",
+    "login_steps",
 ]
 
 AuthScheme: TypeAlias = Literal["auto", "scram", "plaintext", "basic", "bearer", "none"]
@@ -43,7 +43,7 @@ _PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who logs in, and how. Nothing given: nobody.
+    """Who logs in, and how; without a user name and a token nobody does.
 
     With ``"auto"`` SCRAM goes before PLAINTEXT before Basic, and a given bearer token before all. Schemes that send the
     password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so.
@@ -58,17 +58,17 @@ class Credentials:
 
 @dataclass(frozen=True)
 class LoginStep:
-    """What a login wants to be sent: a GET with these headers."""
+    """A request of the login: a GET with these headers."""
 
     headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Login:
-    """What a login gives: the session that requests belong to, by headers that go on each of them.
+class LoginResult:
+    """What a login gives: the headers that go on each request of the session.
 
     The scheme is one of `AUTH_SCHEMES` but ``"auto"``; ``"bearer"`` is a given token. `hash`, and how often it was
-    applied to the password, are of SCRAM.
+    applied to the password, are set by SCRAM.
     """
 
     scheme: str
@@ -90,7 +90,7 @@ class Challenge:
     params: Mapping[str, str] = field(repr=False)
 
 
-LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, Login]
+LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, LoginResult]
 
 
 def _params(text: str) -> list[tuple[str, str | None]]:
@@ -147,7 +147,7 @@ def _bearer(token: Secret) -> Mapping[str, str]:
     return _authorization("BEARER", authToken=token.reveal())
 
 
-def login(credentials: Credentials, uri: str) -> LoginSteps:
+def login_steps(credentials: Credentials, uri: str) -> LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows.
 
     A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages.
@@ -158,13 +158,13 @@ def login(credentials: Credentials, uri: str) -> LoginSteps:
         The login was refused, the server could not prove itself, or no scheme is left. The message names the user
         and the uri, never the password.
     NetworkError
-        What answers there is no Haystack server.
+        What answers there is not a Haystack server.
     """
     return (yield from _Steps(credentials, uri).steps())
 
 
 class _Steps:
-    """The steps share who logs in, where, and how a failure is told."""
+    """One login: the credentials, the uri and the errors that all steps share."""
 
     def __init__(self, credentials: Credentials, uri: str) -> None:
         self._credentials = credentials
@@ -174,15 +174,15 @@ class _Steps:
     def steps(self) -> LoginSteps:
         who = self._credentials
         if who.auth == "none":
-            return Login("none")
+            return LoginResult("none")
         if who.auth == "bearer" or (who.auth == "auto" and who.token):
             if not who.token:
                 raise AuthError(f"login at {self._uri}: auth='bearer' needs token=")
-            return Login("bearer", _bearer(who.token))
+            return LoginResult("bearer", _bearer(who.token))
         if not who.username:
             if who.auth != "auto":
                 raise AuthError(f"login at {self._uri}: auth={who.auth!r} needs a user name and a password")
-            return Login("none")
+            return LoginResult("none")
         if who.auth == "basic":
             return (yield from self._basic())
         if who.auth == "plaintext":
@@ -223,24 +223,24 @@ class _Steps:
             )
         if 200 <= answer.status < 300 and not is_html(answer):
             if token := _authentication_info(answer).get("authtoken"):
-                return Login("plaintext", _bearer(Secret(token)))
-            return Login("none")  # the server knows no login
+                return LoginResult("plaintext", _bearer(Secret(token)))
+            return LoginResult("none")  # the server knows no login
         self._refuse(answer, "the login was refused")
 
     def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
-        """Raise for an answer that is no step of the login: refused, or no Haystack server at all."""
+        """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""
         if answer.status in (400, 401, 403):
             self._fail(what, answer)
         failure = http_failure(answer, "login", self._uri, logged_in=True)
         if answer.status == 404:
             failure = HTTPStatusError(
-                f"login at {self._uri}: found HTTP 404, {server_text(answer)!r}; there is no Haystack API here: "
+                f"login at {self._uri}: found HTTP 404, {server_text(answer)!r}; no Haystack API answers here: "
                 f"{URI_HINT}",
                 status=404,
                 url=self._uri,
                 reason=server_text(answer),
             )
-        raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, which is no step of a login")
+        raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
     def _scram(self, offer: Challenge) -> LoginSteps:
         who = self._credentials
@@ -268,7 +268,7 @@ class _Steps:
             client.verify(b64url_decode(info["data"]))
         if not info.get("authtoken"):
             self._fail("the server gave no authToken", answer)
-        return Login("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
+        return LoginResult("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
 
     def _scram_step(self, answer: HttpAnswer, hash_name: str) -> Mapping[str, str]:
         if answer.status != 401:
@@ -282,7 +282,7 @@ class _Steps:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Puts the user and the uri before what the SCRAM half says."""
+        """Puts the user and the uri before the messages of SCRAM."""
         try:
             yield
         except AuthError as error:
@@ -294,7 +294,7 @@ class _Steps:
             self._fail(
                 f"the server only takes {scheme}, which would send the password over a connection that is not "
                 "protected, so nothing was sent; use https:// with a verified certificate, or say allow_insecure=True "
-                "if you trust every machine on the way"
+                "if you trust every machine in between"
             )
 
     def _plaintext(self) -> LoginSteps:
@@ -310,7 +310,7 @@ class _Steps:
         token = _authentication_info(answer).get("authtoken")
         if not token:
             self._fail("the server gave no authToken", answer)
-        return Login("plaintext", _bearer(Secret(token)))
+        return LoginResult("plaintext", _bearer(Secret(token)))
 
     def _basic(self) -> LoginSteps:
         self._check_cleartext("Basic")
@@ -321,7 +321,7 @@ class _Steps:
         answer = yield from self._ask(headers)
         if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
             self._refuse(answer, "the user name or the password is wrong")
-        return Login("basic", headers)
+        return LoginResult("basic", headers)
 
 
 def _is_niagara(answer: HttpAnswer) -> bool:

@@ -1,16 +1,16 @@
-"""One op, from request grid to answer grid: login, HTTP method, repeats, decoding, one log line.
+"""One op, from request grid to answer grid: login, HTTP method, retries, decoding, one log line.
 
 What may be sent again is decided here and nowhere else:
 
 - The session is lost (401, 403, a login page): the server did not run the op, so any op is sent again, once, after one
-  new login for all who wait.
+  new login for all calls that wait.
 - The connection broke, and nobody knows whether the op ran: only ops that can be repeated are sent again
   (:class:`hsframe.protocol.request_grids.Op`), at most twice.
 - The server is busy (429, 503) and asks for a short wait: again after it, at most twice.
 - The server takes the op by another HTTP method (405), or reads nothing but Zinc (415): again in that way.
 
-Of a streamed answer only the login is repeated. The next poll of a watch is another request, not the same one again; so
-is what an op asks when its first question was refused, as ``eval`` where there is no ``evalAll``.
+For a streamed answer only a lost session is retried. The next poll of a watch is another request, not
+a retry; so is the second form of an op whose first was refused, as ``eval`` where there is no ``evalAll``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Final
 
 from hsframe.client.decoding import Decoder
-from hsframe.client.logins import Logins
+from hsframe.client.login_session import LoginSession
 from hsframe.client.request_log import LoggedRequest, logged
 from hsframe.client.transport import Transport
 from hsframe.codecs import encode
@@ -33,31 +33,31 @@ from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
+    ConnectionLostError,
     HttpAnswer,
     HttpRequest,
-    LineCutError,
     http_failure,
     is_html,
     looks_like_grid,
     retry_after_s,
 )
-from hsframe.protocol.login import Credentials, Login
+from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
-__all__ = ["Calls"]
+__all__ = ["RequestSender"]
 
 _ZINC: Final = mime_of("zinc")
-_REPEATS: Final = 2
+_RETRIES: Final = 2
 _FIRST_PAUSE_S: Final = 0.1
-# A server that asks for a longer wait gets its answer from the caller, who sees the seconds in the error.
+# A longer wait that a server asks for is left to the caller, who sees the seconds in the error.
 _LONGEST_WAIT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 5.0
-# A streamed answer is looked at before the first bytes go out: an error grid or a page shows here.
+# An error grid or a page is recognized by the beginning of an answer, before anything is given out.
 _PEEK_BYTES: Final = 1 << 12
 
 
-class Calls:
-    """The calls of one client: they share the connection pool, the session and what is known of the server.
+class RequestSender:
+    """Sends the requests of one client, which share the connection pool, the login and the dialect.
 
     `base` is the API's uri without a trailing slash, `mime` the wire format of requests and answers. The dialect is
     shared with the other clients of this uri.
@@ -69,7 +69,7 @@ class Calls:
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect)
         self._transport = transport
-        self._logins = Logins(transport, base, credentials, self.dialect, mime)
+        self._session = LoginSession(transport, base, credentials, self.dialect, mime)
 
     def url(self, op: str) -> str:
         """The address of an op."""
@@ -78,12 +78,12 @@ class Calls:
     async def call(self, op: Op, request: Grid, *, limit: int | None = None) -> Grid:
         """Send a request grid, give the answer grid; raises as :class:`hsframe.Client` says.
 
-        The ids in the request tell what an error grid may call unknown; `limit` is the one that the request has.
+        The ids in the request are those that an error grid may call unknown; `limit` is the one in the request.
         """
         ids = ids_of(request)
         with logged(op.name, len(ids)) as log:
             answer = await self._exchange(op, request, log)
-            grid = await self.decoder.grid(answer, op, logged_in=self._logins.logged_in)
+            grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
             check_answer(grid, op.name, self.url(op.name), ids, limit)
             return grid
@@ -92,19 +92,19 @@ class Calls:
         """Send a request grid, give the grids of an answer that holds several; errors among them are not raised."""
         with logged(op.name) as log:
             answer = await self._exchange(op, request, log)
-            grids = await self.decoder.grids(answer, op, logged_in=self._logins.logged_in)
+            grids = await self.decoder.grids(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
             return grids
 
     async def stream(self, op: Op, request: Grid) -> AsyncGenerator[bytes, None]:
         """Send a request grid, give the body of its answer as it arrives; error grids and pages are raised.
 
-        A connection that breaks later raises too: what was given until then is not the whole. The time-out counts from
+        A connection that breaks later raises too: what was given before is incomplete. The time-out counts from
         one piece to the next. Close the generator (``contextlib.aclosing``) to leave early.
         """
         ids = ids_of(request)
         with logged(op.name, len(ids), unfinished="left early") as log:
-            login = await self._logins.now()
+            login = await self._session.current()
             for first_try in (True, False):
                 http = self._http(op.name, request, login, self._method(op, request))
                 async with aclosing(self._transport.stream(http, unbounded=True)) as parts:
@@ -117,7 +117,7 @@ class Calls:
                         if first_try and (again := await self._login_again(answer, login, log)):
                             login = again
                             continue
-                        grid = await self.decoder.grid(answer, op, logged_in=self._logins.logged_in)
+                        grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
                         check_answer(grid, op.name, self.url(op.name), ids)
                     log.bytes = len(answer.body)
                     yield answer.body
@@ -128,8 +128,8 @@ class Calls:
                     return
 
     async def end(self) -> None:
-        """Send the op ``close`` if a login opened a session on the server; what goes wrong is logged only."""
-        login = self._logins.forget()
+        """Send the op ``close`` if a login opened a session on the server; failures are only logged."""
+        login = self._session.forget()
         if login is None or not login.on_server:
             return
         op = OPS["close"]
@@ -138,11 +138,11 @@ class Calls:
             if answer.status != 200:
                 log.outcome = f"HTTP {answer.status}"
 
-    async def login(self) -> Login:
-        """What a login gave; logs in if there was none yet."""
-        return await self._logins.now()
+    async def log_in(self) -> LoginResult:
+        """The current login; logs in if there was none yet."""
+        return await self._session.current()
 
-    async def probe(
+    async def raw_exchange(
         self,
         op: str,
         request: Grid,
@@ -150,21 +150,21 @@ class Calls:
         method: Method = "POST",
         accept: str = "zinc",
         body: str = "zinc",
-        login: Login | None = None,
+        login: LoginResult | None = None,
         timeout_s: float | None = None,
     ) -> HttpAnswer:
-        """One exchange as it is, for a look at the server: no other method, no new login, no repeat, no check.
+        """One request and its unchecked answer, to examine a server: no other method, no new login, no retry.
 
         `accept` and `body` are the short names of the formats to answer in and to write the request in.
         """
-        login = login or await self._logins.now()
+        login = login or await self._session.current()
         http = self._http(op, request, login, method, accept=mime_of(accept), body_mime=mime_of(body))
         return await self._transport.fetch(http, timeout_s=timeout_s)
 
     # -- one request ---------------------------------------------------------------------------------------------
 
     async def _exchange(self, op: Op, request: Grid, log: LoggedRequest) -> HttpAnswer:
-        login = await self._logins.now()
+        login = await self._session.current()
         answer = await self._send(op, request, login, log)
         if again := await self._login_again(answer, login, log):
             login = again
@@ -175,46 +175,46 @@ class Calls:
         log.bytes = len(answer.body)
         return answer
 
-    async def _login_again(self, answer: HttpAnswer, login: Login, log: LoggedRequest) -> Login | None:
-        """A new login to send the same request with, if the answer says that the session is lost."""
-        if not self._logins.is_lost(login, answer):
+    async def _login_again(self, answer: HttpAnswer, login: LoginResult, log: LoggedRequest) -> LoginResult | None:
+        """A new login to send the same request with, if the answer means that the session is lost."""
+        if not self._session.is_lost(login, answer):
             return None
         log.retries += 1
-        return await self._logins.after(login)
+        return await self._session.renew(login)
 
     async def _send(
-        self, op: Op, request: Grid, login: Login, log: LoggedRequest, timeout_s: float | None = None
+        self, op: Op, request: Grid, login: LoginResult, log: LoggedRequest, timeout_s: float | None = None
     ) -> HttpAnswer:
         """Send, and send again where that is harmless; another method after 405."""
         method = self._method(op, request)
         method_changed = False
-        repeats = 0
+        retries = 0
         while True:
             pause_s: float | None = None
-            failure: LineCutError | None = None
+            failure: ConnectionLostError | None = None
             http = self._http(op.name, request, login, method)
             try:
                 answer = await self._transport.fetch(http, timeout_s=timeout_s)
-            except LineCutError as error:
+            except ConnectionLostError as error:
                 failure = error
                 if op.repeatable:
-                    pause_s = _FIRST_PAUSE_S * 2**repeats
+                    pause_s = _FIRST_PAUSE_S * 2**retries
             else:
                 if answer.status == 405 and not method_changed and self._has_other_method(op, request, method):
-                    method, method_changed = self.dialect.other(op, method), True
+                    method, method_changed = self.dialect.switch_method(op, method), True
                     continue
                 if answer.status == 415 and method == "POST" and self._body_mime != _ZINC:
                     self.dialect.zinc_requests = True
                     continue
                 if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
-                    self.dialect.too_long(len(http.body or b""))
+                    self.dialect.limit_body(len(http.body or b""))
                 if answer.status == 429 or (answer.status == 503 and op.repeatable):
                     pause_s = retry_after_s(answer)
-            if pause_s is None or pause_s > _LONGEST_WAIT_S or repeats == _REPEATS:
+            if pause_s is None or pause_s > _LONGEST_WAIT_S or retries == _RETRIES:
                 if failure is not None:
                     raise failure
                 return answer
-            repeats += 1
+            retries += 1
             log.retries += 1
             await asyncio.sleep(pause_s)
 
@@ -229,7 +229,7 @@ class Calls:
         return query_of(request) is not None and (op.get or not request.cols)
 
     def _http(
-        self, op: str, request: Grid, login: Login, method: Method, *, accept: str = "", body_mime: str = ""
+        self, op: str, request: Grid, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
         headers = {**login.headers, "Accept": accept or self.mime}
         if method == "GET":
@@ -262,7 +262,7 @@ async def _peek(parts: AsyncIterator[HttpAnswer | bytes]) -> tuple[bytes, bool]:
 
 
 def _may_be_error(start: bytes) -> bool:
-    """Whether a body's first bytes name a tag that makes it no history: then it is decoded whole before it is given."""
-    # Zinc has the grid's tags in its first line; JSON has them before the rows or, rarely, behind: not seen there.
+    """Whether a body's first bytes may name a tag of an error: then the body is read whole and checked first."""
+    # Zinc has the grid's tags in its first line; JSON has them before the rows or, rarely, after them: not found there.
     where = start.split(b"\n", 1)[0] if start.startswith(b"ver:") else start
     return b"err" in where or b"incomplete" in where or b"more" in where

@@ -1,4 +1,4 @@
-"""The session of a client: one login for all who need one, a new one when the server has forgotten it."""
+"""The session of a client: one login for all calls, a new one when the server has forgotten it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, HttpRequest, is_html, is_redirect, looks_like_grid
-from hsframe.protocol.login import Credentials, Login, LoginStep, login
+from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
 from hsframe.protocol.secret import Secret
 
-__all__ = ["Logins"]
+__all__ = ["LoginSession"]
 
 
-class Logins:
-    """Logs in when a session is needed, once for all calls that wait for it.
+class LoginSession:
+    """Logs in when needed, once for all calls that wait for it.
 
-    The credentials are kept, because a lost session logs in again. The dialect is told which scheme the server took;
+    The credentials are kept, because a lost session logs in again. The dialect remembers the scheme that was used;
     `accept` is the MIME type that a server may answer in where it wants no login.
     """
 
@@ -32,7 +32,7 @@ class Logins:
         self._credentials = credentials
         self._dialect = dialect
         self._accept = accept
-        self._session: Login | None = None
+        self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
@@ -42,37 +42,37 @@ class Logins:
         """Whether requests carry credentials."""
         return self._session is not None and self._session.scheme != "none"
 
-    def forget(self) -> Login | None:
-        """The session, for the last time."""
+    def forget(self) -> LoginResult | None:
+        """Give the session and drop it."""
         session, self._session = self._session, None
         return session
 
-    async def now(self) -> Login:
+    async def current(self) -> LoginResult:
         """The session; logs in if there is none.
 
-        All who wait for one login get its one failure; a later call tries again.
+        All calls that wait for one login get its failure; a later call tries again.
         """
-        return self._session or await self.after(None)
+        return self._session or await self.renew(None)
 
-    async def after(self, lost: Login | None) -> Login:
-        """A session that is not `lost`: another call's newer one, or a new login's."""
+    async def renew(self, old: LoginResult | None) -> LoginResult:
+        """A session newer than `old`: the one that another call has made already, or that of a new login."""
         tried = self._tried
         async with self._lock:
-            if self._session is not None and self._session is not lost:
+            if self._session is not None and self._session is not old:
                 return self._session
             if self._failure is not None and self._tried != tried:
                 raise self._failure
             self._session = None
             self._failure = None
-            if lost is not None and lost.scheme == "bearer":
+            if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
             session = await self._logged_in()
             self._session = session
-            self._dialect.login = session.scheme
+            self._dialect.login_scheme = session.scheme
             self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
             return session
 
-    async def _logged_in(self) -> Login:
+    async def _logged_in(self) -> LoginResult:
         try:
             with logged("login") as log:
                 login = await self._drive()
@@ -81,13 +81,13 @@ class Logins:
             self._failure = error
             self._tried += 1
             raise
-        # A cancelled login is nobody's failure: the next who waits does it again.
+        # A cancelled login does not count as tried: the next call that waits logs in.
         self._tried += 1
         return login
 
-    async def _drive(self) -> Login:
+    async def _drive(self) -> LoginResult:
         """Run the generator: its requests go out as GET about, its derivations run in a thread."""
-        steps = login(self._credentials, self._base)
+        steps = login_steps(self._credentials, self._base)
         try:
             step = next(steps)
             while True:
@@ -98,10 +98,10 @@ class Logins:
                 else:
                     step = steps.send(await in_thread(step.run))
         except StopIteration as done:
-            made: Login = done.value
+            made: LoginResult = done.value
             return made
 
-    def is_lost(self, session: Login, answer: HttpAnswer) -> bool:
+    def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
         """Whether the server has forgotten the session, and a login may help.
 
         Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.

@@ -11,7 +11,7 @@ import pytest
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.login import AuthScheme, Credentials, Login, LoginStep, challenges, login
+from hsframe.protocol.login_steps import AuthScheme, Credentials, LoginResult, LoginStep, challenges, login_steps
 from hsframe.protocol.scram import (
     MIN_ITERATIONS,
     Derivation,
@@ -86,8 +86,8 @@ def drive(
     token: str = "",
     auth: AuthScheme = "auto",
     cleartext_allowed: bool = False,
-) -> Login:
-    steps = login(Credentials(user, Secret(password), Secret(token), auth, cleartext_allowed), URI)
+) -> LoginResult:
+    steps = login_steps(Credentials(user, Secret(password), Secret(token), auth, cleartext_allowed), URI)
     try:
         step = next(steps)
         while True:
@@ -315,7 +315,7 @@ def test_no_secret_in_a_traceback_of_a_failed_login() -> None:
 
 def test_derivations_are_steps() -> None:
     """The slow step comes out of the generator, so that the driver can run it elsewhere."""
-    steps = login(Credentials("user", Secret(PASSWORD)), URI)
+    steps = login_steps(Credentials("user", Secret(PASSWORD)), URI)
     server = Server()
     step = next(steps)
     assert isinstance(step, LoginStep)
