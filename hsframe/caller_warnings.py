@@ -1,8 +1,8 @@
 """Warnings that point at the user's line, however deep in this package they come from.
 
-A number for `stacklevel` is wrong as soon as a function is called from one more place; and what runs on the event loop
-or in a thread has the user's line nowhere on its stack. So the first frame outside of the package is looked for, and a
-warning from elsewhere waits until the call is back where the user's line is.
+A number for `stacklevel` is wrong as soon as a function is called from one more place; and the stack of the event loop
+or of a thread does not have the user's line at all. So the first frame outside of the package is searched, and
+warnings from the loop and from threads are kept until the call ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 class DeferredWarnings:
     """A block whose warnings, those of its tasks and threads too, are given when it ends; none where it fails."""
 
-    # No generator with @contextmanager: its frames in contextlib would be taken for the user's line.
+    # Not a generator with @contextmanager: its frames in contextlib would be taken for the user's line.
     def __enter__(self) -> None:
         self._warnings: list[tuple[str, type[Warning]]] = []
         self._token = _DEFERRED.set(self._warnings)

@@ -1,8 +1,8 @@
-"""Columns of a grid that hold a history as Arrow arrays, and columns of records that share their values.
+"""Columns of a grid: histories as Arrow arrays, and tags of records, dictionary-encoded or made when needed.
 
 A column is a sequence whose items are kinds (:mod:`hsframe.kinds`). Those of a history make an item only when it is
-asked for; those of records make all their items when the first one is asked for, because who looks at one record
-looks at many. They hold ``pyarrow`` and ``numpy`` arrays that someone else made: this module imports neither.
+read; those of records make all their items when the first one is read, because whoever reads one record reads many.
+They hold ``pyarrow`` and ``numpy`` arrays, but this module imports neither.
 
 Three things are kept apart, as the wire keeps them: null (no sample: an Arrow null), NA (set in `na`) and NaN.
 """
@@ -20,7 +20,7 @@ from hsframe.zones import zone
 __all__ = [
     "ArrowColumn",
     "BoolColumn",
-    "CodedColumn",
+    "DictionaryColumn",
     "LazyColumn",
     "NumberColumn",
     "RefColumn",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class _Column(Sequence[Any]):
-    """What all have in common; `_fields` are the arguments that a column was made of."""
+    """What all columns have in common; `_fields` are the arguments of the constructor."""
 
     __slots__ = ()
     _fields: ClassVar[tuple[str, ...]] = ()
@@ -53,7 +53,7 @@ class _Column(Sequence[Any]):
 class ArrowColumn(_Column):
     """The base: a sequence over an Arrow array.
 
-    Where `values` is null there is no sample, unless `na` says there that the cell is NA; `na` None says it nowhere.
+    Where `values` is null there is no sample, unless `na` is true there, which means NA; without `na` no cell is NA.
     """
 
     __slots__ = ("na", "values")
@@ -67,7 +67,7 @@ class ArrowColumn(_Column):
         return value
 
     def sliced(self, values: Any, na: Any) -> ArrowColumn:
-        """A column of the same sort over some of its cells, which the caller took from both arrays."""
+        """A column of the same class over a part of the cells, which the caller has sliced from both arrays."""
         taken = {"values": values, "na": na}
         return type(self)(*(taken[field] if field in taken else getattr(self, field) for field in self._fields))
 
@@ -147,7 +147,7 @@ class StrColumn(ArrowColumn):
 
 
 class TagColumn(_Column):
-    """The base of a column of records: its cells are made, all of them, when one is asked for."""
+    """The base of a column of records: all cells are made when the first one is read."""
 
     __slots__ = ("_made",)
 
@@ -178,7 +178,7 @@ class TagColumn(_Column):
 
 
 class LazyColumn(TagColumn):
-    """The cells of another column, of instants, numbers or texts, which makes each of them anew."""
+    """Wraps an ArrowColumn and keeps its cells, which the ArrowColumn itself makes again at each read."""
 
     __slots__ = _fields = ("column",)
 
@@ -193,10 +193,10 @@ class LazyColumn(TagColumn):
         return len(self.column)
 
 
-class CodedColumn(TagColumn):
-    """Cells that repeat themselves: for each row the place of its value among `values`, -1 for a null.
+class DictionaryColumn(TagColumn):
+    """A dictionary-encoded column: `codes` holds for each row an index into `values`, or -1 for a null.
 
-    Rows share the immutable values; each gets a list or a dict of its own.
+    Rows share immutable values; of a list or a dict each row gets its own copy.
     """
 
     __slots__ = _fields = ("codes", "values")
@@ -215,15 +215,15 @@ class CodedColumn(TagColumn):
         values = [*self.values, None]
         if self.shares_all:
             return [values[code] for code in self.codes.tolist()]
-        makers = [_maker(value) for value in values]
-        return [makers[code]() for code in self.codes.tolist()]
+        copiers = [_copier(value) for value in values]
+        return [copiers[code]() for code in self.codes.tolist()]
 
     def __len__(self) -> int:
         return len(self.codes)
 
 
 class RefColumn(TagColumn):
-    """Refs: Arrow texts of their ids without ``@``, and of their display names or None where no Ref has one."""
+    """Refs: Arrow texts of their ids without ``@``, and of their display names, None if no Ref has one."""
 
     __slots__ = _fields = ("values", "names")
 
@@ -241,17 +241,17 @@ class RefColumn(TagColumn):
         return len(self.values)
 
 
-def _maker(value: Any) -> Callable[[], Any]:
-    """What gives the value, again and again, its lists and dicts copied."""
+def _copier(value: Any) -> Callable[[], Any]:
+    """A function that gives the value: a new copy each time if it is a list or a dict."""
     inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
     if any(isinstance(item, list | dict) for item in inner):
-        return lambda: _own(value)
+        return lambda: _deep_copy(value)
     return value.copy if isinstance(value, list | dict) else lambda: value
 
 
-def _own(value: Any) -> Any:
+def _deep_copy(value: Any) -> Any:
     if isinstance(value, list):
-        return [_own(item) for item in value]
+        return [_deep_copy(item) for item in value]
     if isinstance(value, dict):
-        return {name: _own(item) for name, item in value.items()}
+        return {name: _deep_copy(item) for name, item in value.items()}
     return value

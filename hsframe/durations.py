@@ -15,8 +15,8 @@ quarters       ``Q``, ``QE``, ``QS``, ``quarter(s)``
 years          ``Y``, ``YE``, ``YS``, ``yr(s)``, ``year(s)``
 =============  ==================================================================================================
 
-``m`` is refused: it could be minutes or months. ``ms`` is milliseconds and ``MS`` pandas' start of a month, so these
-two count by their case. Without a number a unit stands for one of it. A day has 24 hours where a length is wanted;
+``m`` is refused: it could be minutes or months. ``ms`` is milliseconds and ``MS`` pandas' start of a month, so the
+case of these two matters. A unit without a number means one of it. A day has 24 hours where a length is wanted;
 months, quarters and years have no length, so only spans and intervals, which go by the calendar, take them.
 """
 
@@ -81,11 +81,11 @@ _LONGEST_US: Final = 10_000 * 365 * DAY_US
 
 
 def amount_of(value: object, what: str, expected: str = _EXPECTED, *, plain: str | None = None) -> tuple[float, str]:
-    """What a person wrote, taken apart: how many, an int where it is whole, and of what; it may be a month, or nothing.
+    """The count and the unit of an amount of time; the count is an int where it is whole, and may be 0 or negative.
 
     The unit is ``us``, ``ms``, ``s``, ``min``, ``h``, ``d``, ``w``, or ``mo``, ``q`` or ``y``, which have no length; a
-    timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError names `what` and
-    `expected`: what the amount is for, and what may stand there.
+    timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError names `what`
+    the amount is for and what was `expected`.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
     Raises
     ------
     SpanError
-        It is no amount of time, has no length (a month, a year), or is not longer than nothing; `what` is named.
+        It is not an amount of time, has no fixed length (a month, a year), or is not positive; `what` is named.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
     count, unit = amount_of(value, what, expected, plain=plain)
     if unit in MONTHS:
         raise SpanError(
-            f"{what}={value!r}: months, quarters and years differ in length, and a length is wanted here; expected "
+            f"{what}={value!r}: months, quarters and years differ in length, and a fixed one is needed here; expected "
             f"{expected}"
         )
     length_us = count * LENGTHS_US[unit]

@@ -1,7 +1,7 @@
 """Grid, Col and GridBuilder: the one table of Haystack (standard: chapter Grids).
 
 A grid is stored by column. A column is any sequence: a tuple of values, or one of :mod:`hsframe.columns`, which
-hold a history as Arrow arrays. Rows are views; a row's values become Python objects when someone asks for them.
+hold a history as Arrow arrays. Rows are views; a row's values become Python objects when they are read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from hsframe.kinds import MARKER, Bin, Coord, Marker, Na, Number, Ref, Remove, S
 
 __all__ = ["Col", "Grid", "GridBuilder", "Row", "Value"]
 
-# A type checker wants isinstance before a value is used as one kind. That is right for what a server sends: this whole
-# package needed it in a dozen places more than with Any.
+# Not Any: type checkers then ask for isinstance before a value is used, which is right for what a server sends.
 Value: TypeAlias = (
     "bool | str | date | time | Number | Ref | Marker | Na | Remove | Symbol | Uri | Coord | XStr | Bin"
     " | list[Value | None] | dict[str, Value | None] | Grid"
 )
-"""A value of any kind; a datetime is a date. Null is None beside it."""
+"""A value of any kind but null, which is None; a datetime is a date."""
 
 _T = TypeVar("_T")
 _NO_META: Mapping[str, Value] = MappingProxyType({})
@@ -117,7 +116,7 @@ class Row(Mapping[str, "Value"]):
 
 
 class _Rows(Sequence[Row]):
-    """The rows of a grid as a list has them, made when they are asked for; equal to a list of the same mappings."""
+    """The rows of a grid like a list, made when they are read; equal to a list of the same mappings."""
 
     __slots__ = ("_grid",)
 
@@ -199,7 +198,7 @@ class Grid(Sequence[Row]):
         lengths = {len(column) for column in all_columns}
         if len(all_cols) != len(all_columns) or len(lengths) > 1:
             raise MetadataError(
-                f"a grid needs one sequence a column, all of one length; there are {len(all_cols)} columns "
+                f"a grid needs one sequence per column, all of one length; there are {len(all_cols)} columns "
                 f"({', '.join(col.name for col in all_cols)}) and sequences of {[len(c) for c in all_columns]} cells"
             )
         if len(all_cols) == 1 and all_cols[0].name == "empty" and not all_cols[0].meta and lengths == {0}:
@@ -208,7 +207,7 @@ class Grid(Sequence[Row]):
         if len(by_name) != len(all_cols):
             names = [col.name for col in all_cols]
             twice = sorted({name for name in names if names.count(name) > 1})
-            raise MetadataError(f"the columns of a grid need different names; twice: {', '.join(twice)}")
+            raise MetadataError(f"the columns of a grid must have different names; found twice: {', '.join(twice)}")
         self.meta = _frozen(meta)
         self.cols = all_cols
         self.columns = all_columns
@@ -233,7 +232,7 @@ class Grid(Sequence[Row]):
         Raises
         ------
         MetadataError
-            A row has a tag that no column is named after.
+            A row has a tag without a column.
         """
         all_cols = [Col(col) if isinstance(col, str) else col for col in cols]
         names = [col.name for col in all_cols]
@@ -242,7 +241,7 @@ class Grid(Sequence[Row]):
         for number, row in enumerate(all_rows):
             if stray := set(row) - known:
                 raise MetadataError(
-                    f"row {number} has {', '.join(sorted(stray))}, which no column is named after; the columns are "
+                    f"row {number} has tags without a column: {', '.join(sorted(stray))}; the columns are "
                     f"{', '.join(names) or '(none)'}"
                 )
         return cls(meta, all_cols, [tuple(row.get(name) for row in all_rows) for name in names])
@@ -322,7 +321,7 @@ class Grid(Sequence[Row]):
             and all(all(map(same, mine, theirs)) for mine, theirs in zip(self.columns, other.columns, strict=True))
         )
 
-    __hash__ = None  # type: ignore[assignment]  # equality is by content, and a content may hold lists
+    __hash__ = None  # type: ignore[assignment]  # equality is by content, which may hold lists
 
     def __repr__(self) -> str:
         meta = f" meta {dict(self.meta)!r}," if self.meta else ""
@@ -356,7 +355,7 @@ def _cell_text(value: object) -> str:
 
 
 class GridBuilder:
-    """Collects columns and rows; every method but :meth:`to_grid` gives the builder back.
+    """Collects columns and rows; every method but :meth:`to_grid` returns the builder.
 
     Examples
     --------
@@ -370,7 +369,7 @@ class GridBuilder:
         self._rows: list[dict[str, object]] = []
 
     def set_meta(self, meta: Mapping[str, object]) -> Self:
-        """Put `meta` in place of the grid's tags."""
+        """Replace the grid's tags by `meta`."""
         self._meta = dict(meta)
         return self
 
@@ -401,9 +400,7 @@ class GridBuilder:
             A tag has no column.
         """
         if stray := set(row) - set(self._cols):
-            raise MetadataError(
-                f"the row has {', '.join(sorted(stray))}, which no column is named after; call add_col first"
-            )
+            raise MetadataError(f"the row has tags without a column: {', '.join(sorted(stray))}; call add_col first")
         self._rows.append(dict(row))
         return self
 

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 MAX_EXACT_INT: Final = 2**53
-"""Below it every int is a double of its own; Numbers are doubles on the wire."""
+"""Every int below is exact as a double, which is what a Number is on the wire."""
 
 
 class _Singleton:
@@ -54,7 +54,7 @@ class _Singleton:
     def __repr__(self) -> str:
         return type(self).__name__.upper()
 
-    # A column of markers can be sorted: each is as great as the other.
+    # So that a column of markers can be sorted.
     def __lt__(self, other: object) -> bool:
         return False if self is other else NotImplemented
 
@@ -69,7 +69,7 @@ class _Singleton:
 
 
 class Marker(_Singleton):
-    """The tag is there, and that is all it says."""
+    """The tag is present; it has no other value."""
 
     __slots__ = ()
     _the_one = None
@@ -143,7 +143,7 @@ class Number:
         return self.unit == other.unit and (self.val == other.val or (self.val != self.val and other.val != other.val))
 
     def __hash__(self) -> int:
-        # hash(nan) differs from object to object, and all NaN are equal here.
+        # hash(nan) differs between objects, and all NaN are equal here.
         return hash(("nan" if self.val != self.val else self.val, self.unit))
 
     def _compared(self, other: object, compare: Callable[[float, float], bool]) -> bool:
@@ -243,7 +243,7 @@ class Coord:
 
 @dataclass(frozen=True, slots=True, order=True)
 class XStr:
-    """A value of a type that only its ends understand: a type name and a text."""
+    """A value of a type that only sender and receiver know: a type name and a text."""
 
     type: str
     val: str
@@ -259,7 +259,7 @@ class Bin:
 def same(a: Any, b: Any) -> bool:
     """Whether two values are the same in every respect that a codec must keep.
 
-    Stricter than ``==``: a Ref's display name counts, a Bool is no number, a DateTime counts by its instant and
+    Stricter than ``==``: a Ref's display name counts, a Bool is not a number, a DateTime counts by its instant and
     its zone name (Python compares two datetimes of one zone by wall clock and ignores ``fold``).
     Lists, dicts and grids are compared by content.
     """

@@ -12,9 +12,9 @@
     Units that do not convert raise in both.
 ``unit_factors``
     ``"standard"`` (default): the factors of the standard's unit table as it is published. ``"corrected"``: the few
-    that contradict the name of their unit (:data:`hsframe.units.MISPRINTS`) are put right.
+    that contradict the name of their unit (:data:`hsframe.units.MISPRINTS`) are corrected.
 
-A value that is not among these raises :class:`~hsframe.MetadataError`, and so does a name that is no setting.
+A value that is not among these raises :class:`~hsframe.MetadataError`, and so does an unknown name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("standa
 
 @contextlib.contextmanager
 def using(**settings: str) -> Iterator[None]:
-    """Change settings for the length of a ``with`` block.
+    """Change settings inside a ``with`` block.
 
     Parameters
     ----------

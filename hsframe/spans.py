@@ -15,7 +15,7 @@ span                                       window
 ``"thisWeek"``, ``"thisMonth"``, ...       the whole local week, month, quarter, year that holds now
 ``"lastWeek"``, ``"lastMonth"``, ...       the whole one before it
 ``"pastWeek"``, ``"pastMonth"``, ...       from the same date one week, month, ... ago up to the end of today
-``"-7d"``, ``"last24hr"``, ``"-90min"``    from so long ago up to now; see :mod:`hsframe.durations`
+``"-7d"``, ``"last24hr"``, ``"-90min"``    from that long ago up to now; see :mod:`hsframe.durations`
 ``(start, end)``                           any two of these, a ``date``, a ``datetime``, a ``Timestamp``; end None: open
 =========================================  ===================================================================
 
@@ -90,18 +90,18 @@ def from_epoch_us(us: int, tz: tzinfo) -> datetime:
 
 
 def local_instant_us(wall: datetime, tz: tzinfo) -> int:
-    """The first instant at which a zone's clock shows a wall time, or a later one where it never does.
+    """The instant at which a zone's clock shows a wall time; the first of two, or the second with ``fold=1``.
 
     Parameters
     ----------
     wall : datetime
-        Naive. Where the clock shows it twice, ``fold=1`` means the second time.
+        Naive. In the hour that the clock repeats, ``fold=1`` means the second time.
     tz : tzinfo
 
     Returns
     -------
     int
-        Microseconds since 1970-01-01T00:00Z. A wall time that the clock skips gives the instant of the change.
+        Microseconds since 1970-01-01T00:00Z. For a wall time that the clock skips, the instant of the change.
 
     Examples
     --------
@@ -172,7 +172,7 @@ class Span:
         return self.start_us <= us and (end_us is None or us < end_us)
 
     def __eq__(self, other: object) -> bool:
-        # By instants: two datetimes of one zone compare by wall clock, which says nothing in the repeated hour.
+        # By instants: two datetimes of one zone compare by wall clock, which is ambiguous in the repeated hour.
         if not isinstance(other, Span):
             return NotImplemented
         return self.start_us == other.start_us and self.end_us == other.end_us
@@ -246,9 +246,9 @@ def resolve(
     Raises
     ------
     SpanError
-        The span is none of the forms, names a day that does not exist, or ends before it starts.
+        The span has none of these forms, names a day that does not exist, or ends before it starts.
     ZoneError
-        There is no such zone.
+        The zone is unknown.
 
     Examples
     --------
@@ -261,15 +261,15 @@ def resolve(
     >>> print(resolve((date(2026, 1, 1), datetime(2026, 1, 1, 6)), "Brisbane"))
     [2026-01-01T00:00:00+10:00, 2026-01-01T06:00:00+10:00)
     """
-    place = zone(tz) if isinstance(tz, str) else tz
+    zone_info = zone(tz) if isinstance(tz, str) else tz
     if now is None:
         now = datetime.now(UTC)
     elif now.tzinfo is None:
         raise SpanError(f"now must be an aware datetime, and {now.isoformat()} is naive; give it a tzinfo")
-    reader = _Reader(place, now, weekday_of(week_start))
+    parser = _SpanParser(zone_info, now, weekday_of(week_start))
     try:
-        start_us, end_us = reader.window(span)
-        return Span(from_epoch_us(start_us, place), None if end_us is None else from_epoch_us(end_us, place))
+        start_us, end_us = parser.window(span)
+        return Span(from_epoch_us(start_us, zone_info), None if end_us is None else from_epoch_us(end_us, zone_info))
     except OverflowError as error:
         raise SpanError(f"the span {span!r} reaches beyond the years 1 to 9999") from error
 
@@ -280,10 +280,10 @@ def weekday_of(name: str) -> int:
     Raises
     ------
     SpanError
-        No day is called so.
+        There is no day of that name.
     """
     if name.lower() not in _WEEKDAYS:
-        raise SpanError(f"no day is called {name!r}; week_start is one of {', '.join(_WEEKDAYS)}")
+        raise SpanError(f"week_start must be one of {', '.join(_WEEKDAYS)}; got {name!r}")
     return _WEEKDAYS.index(name.lower())
 
 
@@ -295,8 +295,8 @@ class _Piece(NamedTuple):
     to_now: bool = False
 
 
-class _Reader:
-    """Understands spans in one zone at one present."""
+class _SpanParser:
+    """Parses spans in one zone at one time `now`."""
 
     def __init__(self, tz: tzinfo, now: datetime, week_start: int) -> None:
         self.tz = tz
@@ -341,7 +341,7 @@ class _Reader:
             piece = None
         if piece is None:
             where = "" if part is span else f" in {span!r}"
-            raise SpanError(f"{part!r}{where} is no span of time; {_EXAMPLES}")
+            raise SpanError(f"{part!r}{where} is not a valid span; {_EXAMPLES}")
         return piece
 
     def text(self, text: str, span: SpanLike) -> _Piece | None:
@@ -368,7 +368,7 @@ class _Reader:
         try:
             first = date(int(year), int(month or 1), int(day or 1))
         except ValueError as error:
-            raise SpanError(f"{text!r} is no day of the calendar: {error}; {_EXAMPLES}") from error
+            raise SpanError(f"{text!r} is not a day of the calendar: {error}; {_EXAMPLES}") from error
         if day is not None:
             return self.days(first, first + _DAY)
         return self.days(first, _add_months(first, 12 if month is None else 1))
@@ -378,7 +378,7 @@ class _Reader:
             when = datetime.fromisoformat(wall + (offset or ""))
             tz = None if name is None else zone(name)
         except (ValueError, ZoneError) as error:
-            raise SpanError(f"{text!r} is no time: {error}; {_EXAMPLES}") from error
+            raise SpanError(f"{text!r} is not a valid time: {error}; {_EXAMPLES}") from error
         if when.tzinfo is not None:
             return _Piece(epoch_us(when), None)  # the offset decides, the name only labels
         return _Piece(local_instant_us(when, tz or self.tz), None)
@@ -386,7 +386,7 @@ class _Reader:
     def instant(self, when: datetime, span: SpanLike) -> _Piece:
         if when != when:  # pandas.NaT is a datetime too
             raise SpanError(f"the span {span!r} holds a time that is missing (NaT); {_EXAMPLES}")
-        # A sample's time has whole microseconds: of a Timestamp's nanoseconds, the next one bounds the same samples.
+        # Samples have whole microseconds: rounding a Timestamp's nanoseconds up bounds the same samples.
         more_us = 1 if getattr(when, "nanosecond", 0) else 0
         plain = datetime(
             when.year, when.month, when.day, when.hour, when.minute, when.second, when.microsecond, fold=when.fold
@@ -414,7 +414,7 @@ class _Reader:
         count, unit = amount_of(amount, f"the span {text!r}: amount", _AMOUNTS)
         if unit not in ("d", "w") and unit not in MONTHS:
             return _Piece(self.now_us - round(count * LENGTHS_US[unit]), None, to_now=True)
-        # Days and longer go by the calendar: the same time of day, so many days ago.
+        # Days and longer go by the calendar: the same time of day, this many days ago.
         if not isinstance(count, int):
             raise SpanError(f"the span {text!r}: days, weeks, months and years must be whole, as in '-36h' or '-7d'")
         if unit in MONTHS:

@@ -2,7 +2,8 @@
 
 A Haystack zone name is the last segment of an IANA id: ``New_York``, ``Port-au-Prince``, ``GMT+5`` (which is
 ``Etc/GMT+5``; its sign is inverted, as IANA has it). IANA repeats some last segments, mostly in backward aliases
-(``America/Louisville``, ``US/Eastern``), so the way back is a table: canonical zones first.
+(``America/Louisville``, ``US/Eastern``), so the way back is a table: canonical zones first. The arithmetic of
+repeated and skipped hours is in :mod:`hsframe.spans` (``local_instant_us``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CITY_AREAS = frozenset(
 
 @functools.cache
 def _links() -> Mapping[str, str]:
-    """Backward names of the IANA data base and the zones that they stand for."""
+    """Alias to canonical id, of the backward names in the IANA data base."""
     text = importlib.resources.files("tzdata").joinpath("zoneinfo", "tzdata.zi").read_text("utf-8")
     pairs = (line.split() for line in text.splitlines() if line.startswith("L "))
     return {alias: target for _, target, alias in pairs}
@@ -51,7 +52,7 @@ def _keys() -> Mapping[str, str]:
 
 
 def zone_key(name: str) -> str:
-    """The IANA id of a zone that is given by its Haystack name or by its IANA id; a ZoneError where there is none.
+    """The IANA id of a zone, from its Haystack name or its IANA id; ZoneError for an unknown one.
 
     Examples
     --------
@@ -74,15 +75,14 @@ def zone_key(name: str) -> str:
 
 @functools.cache
 def zone(name: str) -> ZoneInfo:
-    """The zone of a Haystack name or an IANA id, one object a zone; a ZoneError where there is none."""
+    """The zone of a Haystack name or an IANA id, one object per zone; ZoneError for an unknown one."""
     return ZoneInfo(zone_key(name))
 
 
 def haystack_name(of: tzinfo | str) -> str:
-    """The Haystack name of a zone, or of an IANA id: what a server that does not know better would call it.
+    """The Haystack name of a zone or of an IANA id, for a point without a ``tz`` tag.
 
-    A point's own ``tz`` tag goes before this name wherever there is one. A fixed offset that is no whole number of
-    hours, and a zone that is not in the IANA data base, raise a ZoneError.
+    A fixed offset of other than whole hours, and a zone that is not in the IANA data base, raise ZoneError.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def _name_of_tzinfo(of: tzinfo) -> str:
         return "UTC"
     offset = of.utcoffset(None)
     if offset is None:
-        # dateutil's and the machine's local zone have no name and no fixed offset: nothing says which zone it is.
+        # dateutil's and the machine's local zone have neither a name nor a fixed offset.
         offset = of.utcoffset(datetime(2000, 1, 1))
         if offset != of.utcoffset(datetime(2000, 7, 1)):
             raise ZoneError(f"{of!r} does not tell its IANA name; use zoneinfo.ZoneInfo('America/New_York')")

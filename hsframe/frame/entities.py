@@ -30,7 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.columns import CodedColumn, LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
+from hsframe.columns import DictionaryColumn, LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.frame.points import DIS_SUFFIX
 from hsframe.frame.trend import time_index
@@ -83,7 +83,7 @@ def entity_frame(grid: Grid) -> pd.DataFrame:
 
 def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
     """A column's array, and the display names of its Refs; None where no Ref has one."""
-    if isinstance(cells, CodedColumn) and cells.shares_all:
+    if isinstance(cells, DictionaryColumn) and cells.shares_all:
         # What the column becomes, its different values tell.
         values = cells.values
         kinds = set(map(type, values)) - _MISSING

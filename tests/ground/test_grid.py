@@ -97,9 +97,9 @@ def test_everything_is_read_only() -> None:
 
 
 def test_bad_shapes_are_refused() -> None:
-    with pytest.raises(MetadataError, match="one sequence a column"):
+    with pytest.raises(MetadataError, match="one sequence per column"):
         Grid({}, ["a", "b"], [[1]])
-    with pytest.raises(MetadataError, match="one sequence a column"):
+    with pytest.raises(MetadataError, match="one sequence per column"):
         Grid({}, ["a", "b"], [[1], [1, 2]])
     with pytest.raises(MetadataError, match="twice: a"):
         Grid({}, ["a", "a"], [[1], [2]])

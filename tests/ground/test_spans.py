@@ -267,7 +267,7 @@ def test_what_is_no_span_is_refused(span: object) -> None:
 
 
 def test_the_message_shows_the_ways_out() -> None:
-    with pytest.raises(SpanError, match=r"'tomorow' is no span.*'lastWeek'.*'-7d'.*'2026-01-15,2026-01-20'"):
+    with pytest.raises(SpanError, match=r"'tomorow' is not a valid span.*'lastWeek'.*'-7d'.*'2026-01-15,2026-01-20'"):
         resolve("tomorow", "UTC")
     with pytest.raises(SpanError, match="minutes or months"):
         resolve("-5m", "UTC")

@@ -227,7 +227,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_read(session: hsframe.Ses
             session.his_read("no such point at all", "today", **wrong)  # type: ignore[call-overload]
     with pytest.raises(hsframe.ZoneError):
         session.his_read("no such point at all", "today", tz="Nowhere")
-    with pytest.raises(hsframe.SpanError, match="'tomorow' is no span"):
+    with pytest.raises(hsframe.SpanError, match="'tomorow' is not a valid span"):
         session.his_read("kw", "tomorow")
 
 

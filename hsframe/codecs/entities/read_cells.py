@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.histories.byte_words import Ints, Positions, coded_texts, equal_bytes, texts_of
-from hsframe.columns import CodedColumn
+from hsframe.columns import DictionaryColumn
 
 __all__ = ["CellReader"]
 
@@ -104,13 +104,13 @@ class CellReader:
             elif column.codes is None:
                 columns.append(self.spread(column.rows, next(values)))
             else:
-                columns.append(CodedColumn(column.codes, next(values)))
+                columns.append(DictionaryColumn(column.codes, next(values)))
         return columns
 
     def _column_or_plan(self, part: ColumnCells) -> Sequence[Any] | _Plan:
         count = len(part.rows)
         if not count:
-            return CodedColumn(self._codes(part.rows, -1), ())
+            return DictionaryColumn(self._codes(part.rows, -1), ())
         sample = np.arange(0, count, max(count // _SAMPLE, 1))
         seen = set(self.texts(part, sample))
         if len(seen) == 1 and self._is_constant(part, text := next(iter(seen))):

@@ -18,7 +18,7 @@ from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD
 from hsframe.codecs.json4 import Json4
-from hsframe.columns import CodedColumn, LazyColumn, RefColumn, TagColumn
+from hsframe.columns import DictionaryColumn, LazyColumn, RefColumn, TagColumn
 from hsframe.errors import CodecError
 from hsframe.frame.entities import entity_frame
 from hsframe.grid import Col, Grid
@@ -61,7 +61,7 @@ def test_realistic_records_are_read_by_columns(name: str) -> None:
     assert grid is not None
     assert grid == GRID
     kinds = set(map(type, grid.columns))
-    assert CodedColumn in kinds
+    assert DictionaryColumn in kinds
     assert (LazyColumn in kinds) == ("json" in name)
     assert (RefColumn in kinds) == ("json4" in name)
 
@@ -72,7 +72,7 @@ def test_decode_takes_the_quick_way_for_large_answers(name: str, monkeypatch: py
     monkeypatch.setattr("hsframe.codecs._WORTH_RECORDS", 1000)
     monkeypatch.setattr("hsframe.codecs.decode_exact", lambda *_: pytest.fail("the exact way was taken"))
     grid = decode(ENTITY_BODIES[name](GRID), short)
-    assert isinstance(grid.column("siteRef"), CodedColumn)
+    assert isinstance(grid.column("siteRef"), DictionaryColumn)
     assert grid == GRID
 
 
