@@ -280,7 +280,7 @@ def weekday_of(name: str) -> int:
     Raises
     ------
     SpanError
-        There is no day of that name.
+        The name is unknown.
     """
     if name.lower() not in _WEEKDAYS:
         raise SpanError(f"week_start must be one of {', '.join(_WEEKDAYS)}; got {name!r}")

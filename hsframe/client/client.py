@@ -1,4 +1,4 @@
-"""Client: its settings, and all ops together; here actions, Axon and calls of any op."""
+"""Client: its settings, and the ops for actions, Axon and any other op; the base classes have the rest."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     pythonic : bool
         False: every op gives the Grid.
     format : str
-        The wire format of requests and answers: ``"zinc"`` (which every server speaks), ``"json"`` (version 4),
+        The wire format of requests and answers: ``"zinc"`` (which every server supports), ``"json"`` (version 4),
         ``"json3"``. `accept_format` is another name of it.
     token : str, optional
         A bearer token, in place of a user and password (or tried before them).
@@ -194,7 +194,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     @overload
     async def eval(self, expr: str, *, raw: Literal[False] = False) -> AnswerT: ...
     async def eval(self, expr: str, *, raw: bool = False) -> AnswerT | Grid:
-        """What an Axon expression gives (SkySpark, Haxall)."""
+        """The result of an Axon expression (SkySpark, Haxall)."""
         return await self._op("eval", request_grids.eval_request(expr), raw=raw)
 
     @overload
@@ -202,7 +202,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     @overload
     async def eval_all(self, exprs: Iterable[str], *, raw: Literal[False] = False) -> list[AnswerT]: ...
     async def eval_all(self, exprs: Iterable[str], *, raw: bool = False) -> list[AnswerT] | list[Grid]:
-        """What several Axon expressions give, in their order, in one request (SkySpark).
+        """The results of several Axon expressions, in their order, in one request (SkySpark).
 
         Where the server has no ``evalAll``, as Haxall, they go one after the other, up to the first that fails.
 

@@ -42,10 +42,10 @@ class Decoder:
         self._one_at_a_time = asyncio.Lock()
 
     async def grid(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> Grid:
-        """The grid of an answer, also an error grid: it goes before the HTTP status, that before what the body is."""
+        """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
         failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in)
         if failure is not None and not looks_like_grid(answer):
-            # WideSky's way to say that nothing was found; a page or JSON would be a gateway's.
+            # WideSky answers so when nothing was found; a page or JSON comes from a gateway.
             is_own_404 = answer.status == 404 and not is_html(answer) and not json_error(answer)
             if is_own_404 and op.name == "read" and self._dialect.answered:
                 return Grid()
@@ -77,12 +77,12 @@ class Decoder:
     async def _decoded(self, answer: HttpAnswer) -> Grid:
         if len(answer.body) <= _THREAD_BYTES:
             return decode(answer.body, self._format_of(answer))
-        # One after the other: it is the interpreter's work, and takes several times the body's memory.
+        # One at a time: decoding holds the GIL and takes several times the memory of the body.
         async with self._one_at_a_time:
             return await in_thread(decode, answer.body, self._format_of(answer))
 
     def with_source(self, problem: CodecError, op: Op) -> CodecError:
-        """The same error, saying which answer it was found in; where none was a grid yet, what a uri looks like."""
+        """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""
         hint = "" if self._dialect.answered else f"; {URI_HINT}"
         return CodecError(
             problem.problem,

@@ -30,8 +30,8 @@ class LoggedRequest:
 def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
     """Log one line when the block ends, under the logger ``hsframe`` at INFO.
 
-    `points` were asked for by id; `unfinished` is the outcome of a block that neither came to its end nor failed with
-    an error of ours.
+    `points` is the number of ids asked for; `unfinished` is the outcome of a block that neither ended nor raised an
+    error of ours.
     """
     request = LoggedRequest()
     started_s = time.perf_counter()

@@ -1,8 +1,8 @@
 """A watch as an asynchronous generator: opened, polled, opened again when it is lost, closed at the end.
 
-A watch can be lost in many ways: its lease runs out while the reader is busy, the server restarts, an answer is an
-error grid, after which the standard calls it dead. The reader sees none of that. Servers also differ in what they
-repeat: Haxall's first poll gives every record again. So the last state of each record is kept here, and only what
+A watch can be lost in many ways: its lease runs out while the caller is busy, the server restarts, an answer is an
+error grid, after which the standard calls it dead. The caller notices none of that. Servers also differ in what
+they repeat: Haxall's first poll gives every record again. So the last state of each record is kept here, and only what
 differs from it goes out.
 """
 
