@@ -103,7 +103,7 @@ def test_bad_shapes_are_refused() -> None:
         Grid({}, ["a", "b"], [[1], [1, 2]])
     with pytest.raises(MetadataError, match="twice: a"):
         Grid({}, ["a", "a"], [[1], [2]])
-    with pytest.raises(MetadataError, match="row 1 has b"):
+    with pytest.raises(MetadataError, match="row 1 has tags without a column: b"):
         Grid.from_rows({}, ["a"], [{}, {"b": 1}])
 
 
@@ -152,7 +152,7 @@ def test_the_builder_chains() -> None:
     assert grid == Grid({"dis": "x", "err": MARKER}, ["a", Col("b", {"unit": "kW"})], [[1, None], [None, Number(2)]])
     with pytest.raises(MetadataError, match="'a' already"):
         builder.add_col("a")
-    with pytest.raises(MetadataError, match="row has z"):
+    with pytest.raises(MetadataError, match="row has tags without a column: z"):
         builder.add_row({"z": 1})
 
 
