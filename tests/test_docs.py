@@ -133,3 +133,13 @@ def test_the_classifiers_name_what_is_run() -> None:
     check = (ROOT / "scripts" / "check").read_text("utf-8")
     assert versions == ["3.11", "3.13"]
     assert all(version in check for version in versions)
+
+
+def test_the_map_in_contributing_names_what_is_there() -> None:
+    rows = re.findall(
+        r"^\|.*?\| `(hsframe/[\w/]+\.py)`: `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M
+    )
+    assert len(rows) >= 10
+    for path, name in rows:
+        source = (ROOT / path).read_text("utf-8")
+        assert re.search(rf"^\s*(?:async def|def|class) {name}\b|^{name}\b", source, re.M), f"{path} has no {name}"
