@@ -20,7 +20,7 @@ from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
-from hsframe.history.records import read_records
+from hsframe.history.point_records import read_records
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request

@@ -1,10 +1,10 @@
-"""Histories as a whole: which requests make a read, exact windows, and writing back.
+"""Reads and writes histories of many points with as many requests as a server needs.
 
-- ``source``: what a read asks of a client
-- ``records``: from a filter, ids or a frame to the records of the points that are read
-- ``plan``: which requests make a read, without I/O
-- ``read``: histories of points over a span, batch by batch or gathered
-- ``planner``: the plan carried out, answers checked, clipped, and requests split where a server is at its limit
-- ``intervals``, ``last_samples``, ``latest``: what is read for regular intervals and for the latest values
-- ``write``: samples to the server; a batch is believed when it was read back
+- ``source``: the ops that a read needs of a client
+- ``point_records``: finds the records of points, given a filter, ids or a frame
+- ``plan``, ``planner``: divide a read into requests, send them, and split those that were too large
+- ``his_answers``: the answer of a request, in the order of its points and clipped to its window
+- ``read``: histories of points over a span, batch by batch or all together
+- ``intervals``, ``last_samples``, ``latest``: reads for regular intervals and for the latest values
+- ``write``, ``verify``, ``write_report``: send samples, read them back, and note the status of each
 """

@@ -1,4 +1,4 @@
-"""So many requests at once, and what was begun is ended before more is begun."""
+"""Limits how many requests run at once; the parts of a request that was split go before new requests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["ConcurrencyLimit"]
 
 
 class ConcurrencyLimit:
-    """A semaphore with a queue in which the deeper a request is, the sooner comes its turn.
+    """A semaphore that admits the request with the greatest `depth` (times it was split) first.
 
-    A request that failed is cut in halves. Were they to wait behind all that was planned, a server that is down would
-    be asked for everything before the first error is final, and one with a limit before the limit is known.
+    A request that failed is split in halves. If these had to wait until all planned requests were sent, a server that
+    is down would get every one of them before the first error is final, and so would one whose limit is not known yet.
     """
 
     def __init__(self, count: int) -> None:
@@ -25,7 +25,7 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def turn(self, depth: int) -> AsyncIterator[None]:
-        """Wait for a place among the requests under way, and keep it in the block."""
+        """Wait until the request may be sent; the block holds the place."""
         if self._free:
             self._free -= 1
         else:
@@ -35,7 +35,7 @@ class ConcurrencyLimit:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._release()  # it had come, and is not taken
+                    self._release()  # its turn had come, but it was cancelled
                 raise
         try:
             yield
@@ -43,7 +43,7 @@ class ConcurrencyLimit:
             self._release()
 
     def _release(self) -> None:
-        # Not handed on at once: what the same task sends next, the half of a request that failed, goes first.
+        # Not handed out at once, so that the same task can ask first: for half of the request that has just failed.
         self._free += 1
         asyncio.get_running_loop().call_soon(self._hand_out)
 

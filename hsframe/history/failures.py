@@ -1,4 +1,4 @@
-"""What a failed read means: too much was asked for, one of its points is bad, or nothing helps."""
+"""What a failed read means: the request was too large, one of its points is bad, or neither."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = [
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
 _ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)
-# How often a request is halved before the error is the answer. A limit is found soon or never; a server that is down
-# must not be asked a thousand times.
+# How often a request is halved before it is given up: often if the error mentions a limit, seldom if it may have
+# another cause, because a server that is down must not get a thousand requests.
 _HALVINGS: Final = 24
-_HALVINGS_WITHOUT_A_WORD: Final = 5
+_HALVINGS_ON_SUSPICION: Final = 5
 
 
 def halvings_after(error: HsFrameError) -> int:
-    """How many halvings an error is worth: none where a smaller request would fail in the same way."""
+    """How often to halve a request that failed with this error; 0 if smaller requests would fail in the same way."""
     if isinstance(error, UnknownRecError):
         return 0
     if isinstance(error, IncompleteError):
@@ -48,26 +48,26 @@ def halvings_after(error: HsFrameError) -> int:
         return _HALVINGS if _LIMIT_WORDS.search(_words(error)) else 0
     if isinstance(error, HTTPStatusError):
         if error.status == 413 or (error.status in (200, 400) and _LIMIT_WORDS.search(error.reason)):
-            return _HALVINGS  # a JSON error body may speak of a limit, too
-        return _HALVINGS_WITHOUT_A_WORD if error.status >= 500 else 0
+            return _HALVINGS  # the reason may come from a JSON error body
+        return _HALVINGS_ON_SUSPICION if error.status >= 500 else 0
     if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | ConnectionLostError):
-        return _HALVINGS_WITHOUT_A_WORD
+        return _HALVINGS_ON_SUSPICION
     return 0
 
 
 def may_be_too_large(error: HsFrameError) -> bool:
-    """Whether an error may come from the size of what was asked for."""
+    """Whether the error may come from the size of the request."""
     return halvings_after(error) > 0
 
 
 def is_limit_of_points(error: HsFrameError) -> bool:
-    """Whether an error speaks of a limit of points, and not of rows."""
+    """Whether the error mentions a limit of points, not of rows."""
     words = _words(error) if isinstance(error, CallError) and not isinstance(error, IncompleteError) else ""
     return bool(_LIMIT_WORDS.search(words) and _POINT_WORDS.search(words) and not _ROW_WORDS.search(words))
 
 
 def may_come_from_a_point(error: HsFrameError) -> bool:
-    """Whether a batch that failed so may have failed for one of its points."""
+    """Whether one of the points may be the cause of this error of a batch."""
     return isinstance(error, CallError | HTTPStatusError | CodecError)
 
 
@@ -76,7 +76,7 @@ def _words(error: CallError) -> str:
 
 
 def with_point(error: HsFrameError, request: Request) -> HsFrameError:
-    """The error with the point in its message, where the server refused one."""
+    """The error with the point in its message, if the server refused a single point."""
     point = request.records[0].point
     if len(request.records) > 1 or not isinstance(error, CallError) or f"@{point.id}" in str(error):
         return error
@@ -87,13 +87,13 @@ def with_point(error: HsFrameError, request: Request) -> HsFrameError:
 
 
 def combined_error(errors: Mapping[str, BaseException], total: int) -> BaseException:
-    """One error for those of several points, by id: all are named if the server refused them."""
+    """One error for several points, by id; it names all of them if the server refused each."""
     first = next(iter(errors.values()))
     if len(errors) == 1 or not all(isinstance(error, CallError) for error in errors.values()):
         return first
     ids = named([Ref(ident) for ident in errors])
     error = CallError(
-        f"the server refused to read {len(errors)} of {total} points: {ids}; of the first it says: {first}",
+        f"the server refused to read {len(errors)} of {total} points: {ids}; the error of the first: {first}",
         getattr(first, "grid", None),
     )
     error.__cause__ = first

@@ -1,8 +1,8 @@
-"""Reading what regular intervals need: the samples in them, and those around them that decide about their edges.
+"""Reads the samples for values over regular intervals: those inside, and those before and after that are needed too.
 
-How far around depends on the rule of each point (:mod:`hsframe.intervals.rules`). For a line between samples it is
-the longest gap that may be bridged. A value that holds until it changes may have been written long ago: the last sample
-before the intervals is then looked for (:mod:`hsframe.history.last_samples`).
+How far before and after depends on the rule of each point (:mod:`hsframe.intervals.rules`). To interpolate, it is
+the longest gap that may be bridged. A value that holds until it changes may have been written long ago: then the last
+sample before the intervals is searched (:mod:`hsframe.history.last_samples`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
 from hsframe.history.last_samples import FIRST_DEPTH_US, last_samples, span_of
 from hsframe.history.plan import RequestLimits
+from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
-from hsframe.history.records import PointRecord, with_zones
 from hsframe.history.source import Source
 from hsframe.intervals.gaps import warn_of_gaps
 from hsframe.intervals.regular import Intervals, intervals, parse_step
@@ -43,12 +43,12 @@ async def read_intervals(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> list[History]:
-    """The histories of some points, a value an interval (:mod:`hsframe.intervals.rules` says which).
+    """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
 
-    The parameters are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header` is
-    how the columns will be called: the mappings in `settings` may name them so. What has no meaning for a point is
-    refused before anything is read, as far as the records tell. Points whose samples are further apart than `max_gap`,
-    so that they have samples and no value, are warned of (GapWarning).
+    The parameters are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
+    says how the columns will be named, because the mappings in `settings` may use these names. A setting that makes no
+    sense for a point is refused before any history is read, as far as its record shows. A point with samples but no
+    values, because the samples are further apart than `max_gap`, gives a GapWarning.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)
@@ -73,7 +73,7 @@ async def read_intervals(
         rule, grid = rule_by_id[record.id], grids[record.tz]
         before_us, after_us = rule.before_us, rule.after_us
         if rule.holds and grid.end_us > now_us:
-            after_us = max(after_us, rule.gap_us)  # samples of the future hold until the next one, too
+            after_us = max(after_us, rule.gap_us)  # a sample in the future holds until the next one
         if rule.holds and before_us:
             before_us = min(before_us, FIRST_DEPTH_US)
             searches.setdefault(rule.gap_us, []).append(record)

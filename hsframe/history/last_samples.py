@@ -1,6 +1,6 @@
 """The last sample of each point before an instant, which may have been written long ago.
 
-It is looked for in windows that reach further and further back, for those points only that had none in the nearer ones.
+Each search reaches further back than the one before, and only for the points that have no sample so far.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.frame.values import null_mask
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.point_records import PointRecord
 from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
-from hsframe.history.records import PointRecord
 from hsframe.history.source import Source
 from hsframe.spans import Span, from_epoch_us
 
 __all__ = ["FIRST_DEPTH_US", "last_samples", "span_of"]
 
 FIRST_DEPTH_US: Final = DAY_US
-# How far back each search reaches; after the last of them as far as is allowed.
+# How far back each search reaches; the last one, after these, reaches as far as the caller allows.
 _DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 
 
@@ -42,10 +42,10 @@ async def last_samples(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> list[History]:
-    """The last sample of each point before the end of its zone in `ends_us`, and at most `reach_us` before it.
+    """The last sample of each point before an end, and at most `reach_us` before it.
 
-    Of the last `searched_us` before the end it is known that nothing is there. NA counts as a sample; a point without
-    any is not in what is returned. Zones are known; the rest is as for :func:`hsframe.history.read.read_batches`.
+    `ends_us` has the end for each zone; the last `searched_us` before it are known to be empty. NA counts as a sample.
+    A point without one is left out. Records must have zones; else as :func:`hsframe.history.read.read_batches`.
     """
     found: dict[str, History] = {}
     for depth_us in sorted({*(depth for depth in _DEPTHS_US if depth < reach_us), reach_us}):
@@ -75,12 +75,12 @@ def span_of(start_us: int, end_us: int) -> Span:
 
 
 def _sparse(record: PointRecord) -> PointRecord:
-    """A point of which a whole day was empty: few samples are expected, and so it goes well with others in a batch."""
+    """The point with few expected samples, as a whole day was empty: so it may share a batch with many others."""
     return replace(record, irregular=False, rows_a_day=max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
 
 
 def _last(history: History) -> History | None:
-    """The last sample of a history, the later row where two are at one instant."""
+    """The last sample of a history; of two rows at one instant, the later row."""
     kept = np.flatnonzero(~null_mask(history.values))
     if not len(kept):
         return None

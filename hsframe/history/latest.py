@@ -1,8 +1,8 @@
-"""The latest value of points: the last sample of each history, or the present value that its record has.
+"""The latest value of points: the last sample of each history, or the present value in the record.
 
-A row a point, whatever is known of it. Where there is a history, its last sample up to now is the answer, and `ts` says
-when that was. A present value (``curVal``) says nothing of its time; it stands in where a point has no history or no
-sample within reach. Column ``source`` says which it is, and ``status`` what it is worth:
+There is one row per point. If the point has a history, the value is its last sample up to now, at the time `ts`. If it
+has none, or no sample within reach, the value is the record's ``curVal``, whose time is not known. The column
+``source`` says which of the two it is, and ``status`` how far to trust it:
 
 ============ ============ =========================================================================================
 `source`     `status`     the row
@@ -31,7 +31,7 @@ from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
 from hsframe.history.last_samples import last_samples
 from hsframe.history.plan import RequestLimits
-from hsframe.history.records import PointRecord, find_records, with_zones
+from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
 from hsframe.spans import epoch_us
@@ -41,7 +41,7 @@ __all__ = ["Latest", "latest_frame", "read_latest"]
 
 
 class Latest(NamedTuple):
-    """What is known last of a point; `cell` is as it came, None where there is nothing."""
+    """The latest value of a point; `cell` is as the server sent it, None if there is none."""
 
     point: Point
     ts_us: int | None
@@ -53,9 +53,9 @@ class Latest(NamedTuple):
 async def read_latest(
     source: Source, points: PointsLike, reach_us: int, *, now: datetime | None = None, max_concurrency: int
 ) -> list[Latest]:
-    """The latest value of each point, in order; of what a filter finds, of all points, with a history or not.
+    """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
-    A last sample is looked for up to `reach_us` back. Samples after `now` are forecasts and not looked at.
+    The last sample is searched up to `reach_us` back. Samples after `now` are forecasts and are ignored.
     """
     now = now or datetime.now(UTC)
     records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
@@ -68,7 +68,7 @@ async def read_latest(
 
 
 def _is_historized(record: PointRecord) -> bool:
-    """Whether to ask for a history: the record says so, or says nothing and has no present value either."""
+    """Whether to read the history: the record has ``his``, or neither that nor a present value."""
     tags = record.tags
     return bool(tags.get("his")) or not (tags.get("cur") or tags.get("curVal") is not None)
 
@@ -88,8 +88,8 @@ def _latest(record: PointRecord, last: History | None) -> Latest:
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
     """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
-    Column ``value`` is float64 where all values are numbers, else object. Where the points are in several zones, ``ts``
-    is in UTC, and a ZoneWarning says so.
+    Column ``value`` is float64 if all values are numbers, else object. If the points are in several zones, ``ts`` is in
+    UTC, and a ZoneWarning says so.
     """
     points = [row.point for row in rows]
     values: list[Any] = []

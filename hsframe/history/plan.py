@@ -1,12 +1,13 @@
-"""Which requests make a read: planning only, no I/O.
+"""Divides a read into requests; nothing is sent here.
 
-Points that may share a request make a :class:`Group`; a :class:`Batch` is as many of them as are read together, over
-the whole span; its :class:`Request` s are that batch over one half-open window each. However a span is cut, the windows
-tile it, so each sample belongs to exactly one of them. What is asked of the server reaches one step further at both
-ends (:attr:`Request.asked`), because some servers leave the start out (nHaystack on Niagara) or the end in; the answer
-is clipped to the exact window.
+- A :class:`Group` holds the points that may share a request: same zone, similar rows per day.
+- A :class:`PointBatch` holds the points of a group that are read together, over the whole span.
+- A :class:`Request` is one hisRead: the points of a batch over one half-open window. The windows of a batch cover the
+  span without overlap, so each sample belongs to exactly one of them. The number of windows depends on the rows per
+  day, known from the record or from earlier answers.
 
-How many windows depends on how dense a history is. Its record may tell; else what was answered does.
+The range in a request is one second longer at both ends than its window (:attr:`Request.asked`), because some servers
+leave out a sample at the start (nHaystack on Niagara) or include one at the end. Answers are clipped to the window.
 """
 
 from __future__ import annotations
@@ -18,35 +19,35 @@ from typing import Final
 
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import MetadataError
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.spans import Span, range_text
 
-__all__ = ["Batch", "BatchKey", "Group", "Request", "RequestLimits", "Window", "groups_of"]
+__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "groups_of"]
 
-STEP_US: Final = SECOND_US  # servers keep whole seconds (Haxall) or finer
-# Where nothing says how dense a history is: a sample in 15 minutes.
+RANGE_PADDING_US: Final = SECOND_US  # the coarsest resolution of a server (Haxall keeps whole seconds)
+# Assumed if nothing is known: a sample every 15 minutes.
 GUESSED_ROWS_A_DAY: Final = 96.0
-# An answer's samples: few enough that the answers in flight and their decoding take less memory than the frame that
-# is made, many enough that waiting for the server is not what takes the time.
+# Samples of one answer: few enough that the answers in memory stay smaller than the finished frame, many enough that
+# the round trips to the server do not dominate.
 _LEAST_CELLS: Final = 80_000
 _MOST_CELLS: Final = 500_000
 _ANSWERS_A_READ: Final = 36
-# A batch writes each instant once for all its points: below so many the instants are a good part of the answer.
-_WIDE_ENOUGH: Final = 25
-_WIDE: Final = 50
-# Points with instants of their own share none; in a batch each one's row is a row of nulls for the others.
-_WIDE_IRREGULAR: Final = 10
+# A row of a batch has one timestamp for all points: with fewer points, timestamps are a large part of the answer.
+_MIN_POINTS_PER_BATCH: Final = 25
+_USUAL_POINTS_PER_BATCH: Final = 50
+# Irregular points share no timestamps: in a batch each row has one value, and nulls for all the other points.
+_MAX_IRREGULAR_PER_BATCH: Final = 10
 
-BatchKey = tuple[str, bool, int | None]
-"""What points have in common that may share a request: zone, irregular or not, about one density."""
+GroupKey = tuple[str, bool, int | None]
+"""What the points of a group have in common: zone, whether they are irregular, and rows per day, rounded coarsely."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
     """How large one request may be, and how many run at once.
 
-    `cells` are the samples that an answer is expected to hold, over all its points; None: from 80,000 to 500,000, more
-    where more is read. `rows` are its rows. `window_us` is the longest window, whatever the density.
+    `cells` is the number of samples in one answer, all its points together; if None, it is set between 80,000 and
+    500,000 by the size of the read. `rows` is the number of rows in one answer, `window_us` the longest window.
     """
 
     cells: int | None = None
@@ -60,34 +61,34 @@ class RequestLimits:
             raise MetadataError(f"max_concurrency is {self.max_concurrency}; at least one request must run at a time")
 
     def with_row_cap(self, row_cap: int | None) -> RequestLimits:
-        """No more rows than a server is known to give at once."""
+        """These limits, with `rows` below the most that the server gives in one answer."""
         if row_cap is None:
             return self
-        return replace(self, rows=max(min(self.rows, row_cap - 2), 1))  # a step more is asked for at both ends
+        return replace(self, rows=max(min(self.rows, row_cap - 2), 1))  # the padding may add one at each end
 
-    def for_cells(self, total: float) -> RequestLimits:
-        """With the samples of one answer, where nobody set them, as they suit a read of so many in all."""
+    def for_total_cells(self, total_cells: float) -> RequestLimits:
+        """These limits, with `cells` set for a read of `total_cells` samples; unchanged if the caller has set it."""
         if self.cells is not None:
             return self
-        return replace(self, cells=int(min(max(total / _ANSWERS_A_READ, _LEAST_CELLS), _MOST_CELLS)))
+        return replace(self, cells=int(min(max(total_cells / _ANSWERS_A_READ, _LEAST_CELLS), _MOST_CELLS)))
 
     @property
     def most_cells(self) -> int:
-        """Samples that an answer is expected to hold."""
+        """The number of samples in one answer: `cells`, or the least of them if that is not set."""
         return _LEAST_CELLS if self.cells is None else self.cells
 
     def times_too_large(self, rows: float, records: Sequence[PointRecord]) -> float:
-        """How many times as large as it should be an answer of so many rows is."""
-        # Of points with instants of their own most cells are null.
+        """The ratio of an expected answer with this many rows to the largest one allowed."""
+        # Most cells of irregular points are null.
         width = min(len(records), 2) if records[0].irregular else len(records)
         return max(rows / self.rows, rows * width / self.most_cells)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Instants from `start_us` up to `end_us`, which does not belong to it, in epoch microseconds.
+    """The time from `start_us`, included, to `end_us`, excluded, in epoch microseconds.
 
-    To one that `is_open` what comes later belongs too; `end_us` is the present then, up to which samples are expected.
+    One that `is_open` has no end: later samples (forecasts) belong to it too, and `end_us` is the present time.
     """
 
     start_us: int
@@ -104,7 +105,7 @@ class Window:
 
     @property
     def length_us(self) -> int:
-        """How long it is, an open one up to the present."""
+        """Its length; of an open one, up to the present time."""
         return self.end_us - self.start_us
 
     @property
@@ -113,8 +114,8 @@ class Window:
         return self.length_us / DAY_US
 
     def parts(self, count: int) -> list[Window]:
-        """At most `count` windows of about one length that tile this one, cut at whole seconds."""
-        cuts = {(self.start_us + self.length_us * number // count) // STEP_US * STEP_US for number in range(1, count)}
+        """At most `count` windows of about equal length that cover this one, divided at whole seconds."""
+        cuts = {(self.start_us + self.length_us * i // count) // SECOND_US * SECOND_US for i in range(1, count)}
         inner = sorted(cut for cut in cuts if self.start_us < cut < self.end_us)
         starts, ends = [self.start_us, *inner], [*inner, self.end_us]
         closed = [Window(start, end) for start, end in zip(starts, ends, strict=True)]
@@ -123,30 +124,30 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Some points of one zone over one window: one hisRead, a batch where they are several."""
+    """One hisRead: one or more points of the same zone, over one window."""
 
     records: tuple[PointRecord, ...]
     window: Window
 
     @property
     def asked(self) -> str:
-        """The range to ask for: one step more at both ends, in whole seconds, in the points' own zone."""
-        start_us = (self.window.start_us // STEP_US - 1) * STEP_US
-        end_us = None if self.window.is_open else (-(-self.window.end_us // STEP_US) + 1) * STEP_US
+        """The range to send: the window in whole seconds, padded at both ends, in the points' own zone."""
+        start_us = self.window.start_us // SECOND_US * SECOND_US - RANGE_PADDING_US
+        end_us = None if self.window.is_open else -(-self.window.end_us // SECOND_US) * SECOND_US + RANGE_PADDING_US
         return range_text(start_us, end_us, self.records[0].tz)
 
     @property
-    def key(self) -> BatchKey:
-        """That of its points."""
+    def group_key(self) -> GroupKey:
+        """The key of the group that its points belong to."""
         return _key_of(self.records[0])
 
     @property
     def size(self) -> int:
-        """Point-microseconds: what is compared with a request that was too large."""
+        """Points times microseconds: to compare it with a request that was too large."""
         return len(self.records) * self.window.length_us
 
     def in_time(self, count: int = 2) -> list[Request]:
-        """The same points over at most `count` windows; over the same one where it is too short to be cut."""
+        """The same points over at most `count` shorter windows; just this one if it is too short to divide."""
         return [replace(self, window=part) for part in self.window.parts(count)]
 
     def in_points(self, width: int = 1) -> list[Request]:
@@ -156,15 +157,15 @@ class Request:
         ]
 
     def halves(self, *, in_points: bool = False) -> list[Request]:
-        """In two, in time where it can be and points are not wanted, else in points; none where it cannot be cut."""
+        """Two halves: in time, or in points if `in_points` or the window is too short; empty if neither is possible."""
         in_time = [] if in_points else self.in_time()
         halves = in_time if len(in_time) > 1 else self.in_points(-(-len(self.records) // 2))
         return halves if len(halves) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Some points that are read together, over a whole span, window by window."""
+class PointBatch:
+    """Points that are read together over the whole span, window by window; `rows_a_day` are those of the batch."""
 
     records: tuple[PointRecord, ...]
     window: Window
@@ -172,11 +173,11 @@ class Batch:
 
     @property
     def whole(self) -> Request:
-        """All of it in one request."""
+        """The whole batch as one request."""
         return Request(self.records, self.window)
 
     def requests(self, limits: RequestLimits) -> list[Request]:
-        """One request a window; the windows tile the span, in order of time."""
+        """One request per window, in order of time."""
         rows = max(self.rows_a_day * self.window.days, 1.0)
         if len(self.records) == 1 and self.records[0].most_rows is not None:
             rows = min(rows, self.records[0].most_rows)
@@ -188,9 +189,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Points that may share a request: of one zone, about one density, and all irregular or none.
+    """Points that may share a request: same zone, similar rows per day, and either all irregular or none.
 
-    `window` is the span in their zone; `rows_a_day` the most that one of their records tells, None where none does.
+    `window` is the span in their zone; `rows_a_day` the highest of their records, None if the records do not say.
     """
 
     records: tuple[PointRecord, ...]
@@ -199,54 +200,54 @@ class Group:
 
     @property
     def irregular(self) -> bool:
-        """Whether its points have instants of their own."""
+        """Whether each of its points has timestamps of its own."""
         return self.records[0].irregular
 
     @property
     def density(self) -> float:
-        """The rows that are expected of one of its points in a day."""
+        """The expected rows per day of one point."""
         return GUESSED_ROWS_A_DAY if self.rows_a_day is None else self.rows_a_day
 
     @property
     def cells(self) -> float:
-        """The samples that are expected of all its points."""
+        """The expected number of samples, all points together."""
         return len(self.records) * max(self.density * self.window.days, 1.0)
 
     def with_density(self, rows_a_day: float | None, *, irregular: bool = False) -> Group:
-        """The group as it is known after some of its points were read."""
+        """The group with what a probe has shown about it; None leaves the rows per day as they are."""
         records = tuple(replace(record, irregular=True) for record in self.records) if irregular else self.records
         return replace(self, records=records, rows_a_day=self.rows_a_day if rows_a_day is None else rows_a_day)
 
-    def batches(self, limits: RequestLimits, *, one_by_one: bool = False) -> list[Batch]:
-        """Its points, divided so that a batch over the whole span is an answer of the right size if it can be.
+    def batches(self, limits: RequestLimits, *, one_by_one: bool = False) -> list[PointBatch]:
+        """The points, divided so that each batch over the whole span makes one answer of the right size.
 
-        Else it is as wide as it should be, and its requests are cut in time.
+        If that leaves too few points per batch, batches have the usual number of points and are divided in time.
         """
         width = 1
         if not one_by_one:
             width = int(limits.most_cells * len(self.records) // self.cells)
-            width = _WIDE if width < _WIDE_ENOUGH else width
-            width = min(width, limits.points, _WIDE_IRREGULAR if self.irregular else width)
+            width = _USUAL_POINTS_PER_BATCH if width < _MIN_POINTS_PER_BATCH else width
+            width = min(width, limits.points, _MAX_IRREGULAR_PER_BATCH if self.irregular else width)
         count = math.ceil(len(self.records) / width)
-        width = math.ceil(len(self.records) / count)  # about equally wide
+        width = math.ceil(len(self.records) / count)  # batches of about equal size
         rows_a_day = self.density * (width if self.irregular else 1)
         whole = Request(self.records, self.window)
-        return [Batch(request.records, self.window, rows_a_day) for request in whole.in_points(width)]
+        return [PointBatch(request.records, self.window, rows_a_day) for request in whole.in_points(width)]
 
     def probe(self, now_us: int) -> Request:
-        """A small request over the end of the span, some points of all: what it answers says how to read the rest."""
+        """A small request: some of the points, over at most the last day of the span."""
         last_us = min(self.window.end_us, max(now_us, self.window.start_us))
         first_us = last_us - min(DAY_US, (last_us - self.window.start_us) // 8)
-        step = math.ceil(len(self.records) / _WIDE_IRREGULAR)
-        return Request(self.records[::step], Window(first_us // STEP_US * STEP_US, last_us))
+        step = math.ceil(len(self.records) / _MAX_IRREGULAR_PER_BATCH)
+        return Request(self.records[::step], Window(first_us // SECOND_US * SECOND_US, last_us))
 
 
 def groups_of(records: Sequence[PointRecord], window_in: Callable[[str], Window]) -> list[Group]:
-    """The groups of some points, each there once and its zone known.
+    """The points in groups; no point may come twice, and the zone of each must be known.
 
-    `window_in` gives the span in a zone, by its Haystack name: the same words are other instants in each.
+    `window_in` gives the span in a zone, by its Haystack name: "yesterday" is another window in each zone.
     """
-    alike: dict[BatchKey, list[PointRecord]] = {}
+    alike: dict[GroupKey, list[PointRecord]] = {}
     for record in records:
         alike.setdefault(_key_of(record), []).append(record)
     groups = []
@@ -256,7 +257,7 @@ def groups_of(records: Sequence[PointRecord], window_in: Callable[[str], Window]
     return groups
 
 
-def _key_of(record: PointRecord) -> BatchKey:
-    # Densities that differ by less than a half are about one.
+def _key_of(record: PointRecord) -> GroupKey:
+    # Rows per day that differ by less than a half count as similar.
     about = None if record.rows_a_day is None else round(2 * math.log2(max(record.rows_a_day, 1e-6)))
     return record.tz, record.irregular, about

@@ -1,4 +1,4 @@
-"""How far a read is: told by the planner, shown by whoever wants to (:mod:`hsframe.session.progress`)."""
+"""The progress of a read, updated by the planner; :mod:`hsframe.session.progress` shows it as a bar."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """What there is to read, and what was read.
+    """How much there is to read, and how much was read.
 
-    Subclasses show it: :meth:`changed` is called on the event loop, after each answer.
+    Subclasses override :meth:`changed` to show it; it is called on the event loop, after each answer.
     """
 
     def __init__(self) -> None:
-        self.total = self.done = 0.0  # point-microseconds: known before the first sample is
+        self.total = self.done = 0.0  # points times microseconds: known before the first answer
         self.samples = 0
 
     def expect(self, size: float) -> None:
-        """There is more to read."""
+        """Add to what there is to read."""
         self.total += size
         self.changed()
 
     def advance(self, size: float, samples: int) -> None:
-        """So much was read."""
+        """Add to what was read."""
         self.done = min(self.done + size, self.total)
         self.samples += samples
         self.changed()
 
     def changed(self) -> None:
-        """Show it; does nothing here."""
+        """Called after each change; does nothing here."""

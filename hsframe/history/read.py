@@ -1,6 +1,6 @@
-"""Reading histories: points grouped by zone, their spans resolved, and every sample given once.
+"""Reads the histories of points over a span, each sample once.
 
-How the requests are carried out, on servers that each have limits of their own, is in :mod:`hsframe.history.planner`.
+How requests are divided and sent, within the limits of the server, is in :mod:`hsframe.history.planner`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.history.plan import RequestLimits, Window, groups_of
 from hsframe.history.planner import Planner
+from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.progress import Progress
-from hsframe.history.records import PointRecord, with_zones
 from hsframe.history.source import Source
 from hsframe.spans import SpanLike, epoch_us, resolve
 
@@ -35,17 +35,17 @@ async def read_batches(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> AsyncGenerator[list[History], None]:
-    """The histories of some points over a span, each sample once, a batch of points as soon as all of it is there.
+    """Yield the histories of points over a span, each sample once, one batch of points at a time.
 
-    Memory stays at some batches, however many points there are. What is yielded is the whole only if the loop ends
-    without an error. Leave early with ``contextlib.aclosing``.
+    Only a few batches are in memory, however many points there are. The read is complete only if the loop ends without
+    an error. To leave the loop early, use ``contextlib.aclosing``.
 
-    Each point is given once, and has at least one history. Batches come in any order; in one the windows of a point are
-    in order of time. The span is half-open, in each point's own zone (:mod:`hsframe.spans`).
+    `records` must not name a point twice. Each point has at least one history, all in one batch and in order of time;
+    the batches come in any order. The span is half-open, in each point's own zone (:mod:`hsframe.spans`).
 
-    Errors of points that could not be read are put in `failures`, by id; those that are in it already are not read.
-    Such points have no history in what is yielded, not even a part of one. Without it the first error is raised; a
-    login that is refused (AuthError) is raised always.
+    Errors of single points are put in `failures`, by id; points that are in it already are not read. A point with an
+    error has no history at all. If `failures` is None, the first error is raised; a refused login (AuthError) is
+    always raised.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)
@@ -69,7 +69,7 @@ async def read_histories(
     failures: dict[str, HsFrameError] | None = None,
     progress: Progress | None = None,
 ) -> list[History]:
-    """What :func:`read_batches` yields, gathered, point by point in the order of `records`."""
+    """All histories that :func:`read_batches` yields, in the order of `records`."""
     by_id: dict[str, list[History]] = {}
     batches = read_batches(
         source, records, span, now=now, week_start=week_start, limits=limits, failures=failures, progress=progress

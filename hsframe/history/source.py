@@ -1,4 +1,4 @@
-"""What a read asks of the place where the histories are."""
+"""The ops that a read needs of a client."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ __all__ = ["Source"]
 
 
 class Source(Protocol):
-    """A server, behind :class:`hsframe.Client`, or whatever else answers these ops as a server does.
+    """A :class:`hsframe.Client`, or any other object that answers these ops and raises the same errors.
 
-    Nothing of what it answers is believed unchecked: it may have limits, answer a batch in part, or more than was
-    asked for. What it may raise is what a client raises.
+    Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
     """
 
     @property
     def dialect(self) -> Dialect:
-        """What is known of its habits; a read adds to it what it finds out."""
+        """What is known about the server; a read adds what it finds out."""
 
     async def about(self, *, raw: Literal[True]) -> Grid:
-        """A row whose ``tz`` is the zone of points that name none."""
+        """One row; its ``tz`` is the zone of points without a ``tz``."""
 
     async def read(self, filter: str, *, raw: Literal[True]) -> Grid:
         """Records by filter."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hsframe.durations import DAY_US
+from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
-from hsframe.history.plan import STEP_US, RequestLimits
+from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.history.write_report import Entry
 from hsframe.spans import Span, from_epoch_us
@@ -40,8 +40,8 @@ async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
         there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server that keeps whole seconds has the first sample a little before its instant.
-        start = from_epoch_us(first_us // STEP_US * STEP_US, UTC)
-        span = Span(start, from_epoch_us((last_us // STEP_US + 1) * STEP_US, UTC))
+        start = from_epoch_us(first_us // SECOND_US * SECOND_US, UTC)
+        span = Span(start, from_epoch_us((last_us // SECOND_US + 1) * SECOND_US, UTC))
         for history in await read_histories(client, there, span, limits=limits):
             found[history.point.id].append(history)
     for entry in entries:

@@ -16,7 +16,7 @@ from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.points import Point
 from hsframe.frame.trend import time_index
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.zones import zone
 
 __all__ = ["OPEN", "SENT", "STORED", "Entry", "WriteReport"]

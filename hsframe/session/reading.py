@@ -21,9 +21,9 @@ from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
 from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
 from hsframe.history.plan import RequestLimits
+from hsframe.history.point_records import find_records
 from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
-from hsframe.history.records import find_records
 from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregation, IntervalSettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError
 from hsframe.frame.his_grids import frame_columns
-from hsframe.history.records import read_records
+from hsframe.history.point_records import read_records
 from hsframe.history.verify import look
 from hsframe.history.write import settle, write_histories
 from hsframe.history.write import verify as read_back

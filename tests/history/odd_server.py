@@ -23,7 +23,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.plan import RequestLimits
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.answers import check_batch
 from hsframe.protocol.dialects import Dialect

@@ -15,7 +15,7 @@ from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.history.verify import _windows
 from hsframe.history.write_report import OPEN, SENT, STORED, Entry
 from hsframe.kinds import NA, Number

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hsframe.frame.points import Point
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, Group, Request, RequestLimits, Window, groups_of
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.kinds import Number, Ref
 from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
 
@@ -48,7 +48,7 @@ def plan(
 ) -> list[Request]:
     """The requests of all groups, as they are when nothing has been found out."""
     found = groups(records, span_in)
-    limits = (limits or RequestLimits()).for_cells(sum(group.cells for group in found))
+    limits = (limits or RequestLimits()).for_total_cells(sum(group.cells for group in found))
     batches = [batch for group in found for batch in group.batches(limits, one_by_one=one_by_one)]
     return [request for batch in batches for request in batch.requests(limits)]
 

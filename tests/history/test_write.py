@@ -21,7 +21,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.history.compare import MISSING, compare
-from hsframe.history.records import PointRecord
+from hsframe.history.point_records import PointRecord
 from hsframe.history.write import _pieces, write_histories
 from hsframe.history.write_report import WriteReport
 from hsframe.kinds import MARKER, Number, Ref

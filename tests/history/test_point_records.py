@@ -14,7 +14,7 @@ from hsframe.errors import (
 )
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
-from hsframe.history.records import find_records, read_records
+from hsframe.history.point_records import find_records, read_records
 from hsframe.kinds import MARKER, Ref
 from hsframe.spans import epoch_us
 from tests.history.odd_server import NOW, OddServer

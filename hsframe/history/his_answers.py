@@ -1,4 +1,4 @@
-"""The answer of a hisRead as what was asked for: the points in order, the exact window, windows put together."""
+"""Answers of hisRead: put in the order of the requested points, clipped to the window, and joined over windows."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from hsframe.errors import CodecError
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
-from hsframe.history.plan import STEP_US, Request
+from hsframe.history.plan import RANGE_PADDING_US, Request
 
 __all__ = ["Part", "answered", "clipped", "ignores_range", "joined", "sample_count"]
 
 Part = tuple[int, History]
-"""A history with the start of the window that it was read for."""
+"""The start of a window, in epoch microseconds, and the history that was read for it."""
 
-_STEPS_US: Final = 2 * STEP_US  # a request reaches a step further, and one that is not whole
+_NEAR_US: Final = 2 * RANGE_PADDING_US  # the padding of the range, and what rounding to whole seconds adds
 
 
 def answered(grid: Grid, request: Request) -> list[History]:
-    """The histories of an answer in the order of the request's points, not clipped yet.
+    """The histories of an answer, in the order of the request's points, not clipped yet.
 
-    The client has made sure that a batch has them all. An id may come back in another form (absolute for relative), or
-    not at all; then the order tells. Several columns of values for one point are an error.
+    The client has checked that a batch has all of them. If ids come back in another form (absolute for relative) or are
+    missing, columns are matched by their order. Several columns of values for one point are an error.
     """
     points = [record.point for record in request.records]
     if len(points) == 1:
@@ -59,15 +59,15 @@ def _one_record(one: str, other: str) -> bool:
 
 
 def ignores_range(histories: Sequence[History], request: Request) -> bool:
-    """Whether an answer is far wider than what was asked for: a server that answers all it has (haystack-py 0.1.10).
+    """Whether an answer reaches far outside of its window, as when the server ignores the range (haystack-py 0.1.10).
 
-    Some give a sample more of each point on either side (SkySpark 3), which may be long ago; some give whole days.
+    One sample more of each point on either side, however far away (SkySpark 3), and whole days do not count as such.
     """
     window = request.window
     if window.is_open or not histories:
         return False
     ts_us = histories[0].ts_us
-    outside = (ts_us < window.start_us - _STEPS_US) | (ts_us > window.end_us + _STEPS_US)
+    outside = (ts_us < window.start_us - _NEAR_US) | (ts_us > window.end_us + _NEAR_US)
     if np.count_nonzero(outside) <= 2 * len(histories):
         return False
     far_us = max(2 * DAY_US, window.length_us)
@@ -75,7 +75,7 @@ def ignores_range(histories: Sequence[History], request: Request) -> bool:
 
 
 def clipped(histories: Iterable[History], request: Request) -> list[History]:
-    """The samples inside the exact window; columns that share their instants still do."""
+    """The samples inside the exact window; histories that shared one array of instants still share one."""
     window = request.window
     shared: dict[int, History] = {}
     inside_all = []
@@ -89,7 +89,7 @@ def clipped(histories: Iterable[History], request: Request) -> list[History]:
 
 
 def _compact(history: History) -> History:
-    """The same history in memory of its own: a slice keeps all that it was cut from."""
+    """The same history, copied: a slice would keep the memory of the whole answer."""
     values = history.values
     if isinstance(values, ArrowColumn):
         na = None if values.na is None else _one_array([values.na])
@@ -98,9 +98,9 @@ def _compact(history: History) -> History:
 
 
 def joined(parts: Iterable[Part]) -> list[History]:
-    """The histories of one read, the windows of each point in order of time and, where they are alike, one array.
+    """One history per point, its windows in order of time; several if its windows differ in type or unit.
 
-    So the answers' own memory is let go as soon as all windows of a batch are there.
+    As they are copied, the memory of the answers is free as soon as all windows of a batch have been read.
     """
     by_id: dict[str, list[Part]] = {}
     for part in parts:
@@ -122,7 +122,7 @@ def joined(parts: Iterable[Part]) -> list[History]:
 
 
 def _concatenated(columns: Sequence[Sequence[Any]]) -> ArrowColumn | None:
-    """The cells of some columns in one; None where they are not alike."""
+    """The cells of several columns in one; None if they differ in type or unit."""
     first = columns[0]
     if not isinstance(first, ArrowColumn) or pa.types.is_dictionary(first.values.type):
         return None
@@ -142,12 +142,12 @@ def _concatenated(columns: Sequence[Sequence[Any]]) -> ArrowColumn | None:
 
 def _one_array(arrays: Iterable[Any]) -> Any:
     chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
-    # Kept for as long as the frame: not among the short-lived arrays of Arrow's own pool, which would never shrink.
+    # These live as long as the frame; among the short-lived arrays of Arrow's own pool they would keep it large.
     return pa.concat_arrays(chunks, memory_pool=pa.system_memory_pool())
 
 
 def sample_count(history: History) -> int:
-    """How many samples there are; in a batch a null is none."""
+    """The number of samples; nulls in a column of a batch do not count."""
     values = history.values
     if not history.sparse:
         return len(values)
