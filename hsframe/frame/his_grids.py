@@ -1,9 +1,9 @@
-"""A frame to the samples of its points, and to the grids that ``hisWrite`` takes.
+"""From a frame to the samples of its points, and to the request grids of ``hisWrite``.
 
-What cannot be written right is refused, with the column and the first place named. Columns are matched and looked at
-once (:func:`frame_columns`, which needs no server), and checked against their points once: what is sent, compared and
-reported are the same :class:`PointSamples`. The instants are those of the index, whatever zone it shows them in; the
-zone name written is the one of the points' records.
+A value that cannot be written correctly is an error, which names the column and the first such row. First each column
+is matched with its point (:func:`frame_columns`, which needs no server), then checked against the point's record. The
+result, :class:`PointSamples`, is used for sending, comparing and reporting. The index may be in any zone; timestamps
+are written in the zone of the points' records.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def frame_to_his_grids(
     convert: bool = False,
     known: Iterable[Point] = (),
 ) -> list[Grid]:
-    """The batch hisWrite grids of a frame, one a zone; nothing is sent.
+    """The batch hisWrite grids of a frame, one per zone; nothing is sent.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def frame_to_his_grids(
         Index: a zone-aware ``DatetimeIndex`` of any zone, in any order, without duplicates. Columns: values of one
         point each; NaN, None and ``pd.NA`` are 'no sample'. Digits below the microsecond are cut off.
     points : mapping, or points in any form, optional
-        Which point a column belongs to, see :func:`hsframe.frame.match.match_columns`; else the frame's catalog and
-        its labels say so.
+        The point of each column, see :func:`hsframe.frame.match.match_columns`; if not given, it is found by the
+        frame's catalog and labels.
     inf : {"refuse", "send"}
         What to do with infinite values.
     convert : bool
@@ -66,16 +66,16 @@ def frame_to_his_grids(
     Returns
     -------
     list of Grid
-        A grid a zone, in the order in which the zones come first among the columns: ``ts`` in the points' zone (of a
-        point whose zone is not known, that of the index), then ``v0``, ``v1``, ..., each with its ``id`` in its meta,
-        null where there is no sample. Rows and grids without any sample are left out.
+        One grid per zone, in the order in which the zones first occur among the columns: ``ts`` in the points' zone (or
+        in that of the index, if it is not known), then ``v0``, ``v1``, ..., each with the ``id`` in its meta, and null
+        for no sample. Rows and grids without samples are left out.
 
     Raises
     ------
     ZoneError
         A naive index, or a zone without a name.
     MetadataError
-        An index that is none of time; NaT or an instant that comes twice; a column without a point, two of one
+        An index without times; NaT, or an instant that comes twice; a column without a point, two columns of one
         point; a value that is infinite or of another kind than its point.
     UnitError
         Another unit than the point's.
@@ -99,9 +99,9 @@ def frame_to_his_grids(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointSamples:
-    """The samples of one point that are to be written, checked: of the point's kind and in its unit, without nulls.
+    """The samples to write of one point, checked: of the point's kind and in its unit, without nulls.
 
-    Its times, in epoch microseconds and increasing, are written in the zone with the Haystack name `tz`.
+    The times are epoch microseconds, increasing; they are written in the zone with the Haystack name `tz`.
     """
 
     point: Point
@@ -110,7 +110,7 @@ class PointSamples:
     values: ArrowColumn
 
     def only(self, keep: Bools) -> PointSamples:
-        """Those samples that a mask names."""
+        """The samples for which the mask is true."""
         if keep.all():
             return self
         values = self.values.sliced(self.values.values.filter(keep), None)
@@ -118,17 +118,17 @@ class PointSamples:
 
 
 def batch_grid(batch: Sequence[PointSamples]) -> Grid:
-    """The batch hisWrite grid of some points of one zone: a row an instant at which any of them has a sample."""
-    # Columns without holes share the frame's instants, so there are few different arrays.
+    """The batch hisWrite grid of points in one zone: one row per instant at which any of them has a sample."""
+    # Columns without missing values share one array of instants, so there are few different arrays.
     times = {id(samples.ts_us): samples.ts_us for samples in batch}.values()
-    ts_us = np.sort(np.concatenate(list(times)), kind="stable")  # they are in order: three times as fast as np.unique
+    ts_us = np.sort(np.concatenate(list(times)), kind="stable")  # ordered input: three times as fast as np.unique
     ts_us = ts_us[np.diff(ts_us, prepend=ts_us[:1] - 1) != 0]
     cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(samples.point.id)}) for place, samples in enumerate(batch))]
     return Grid({}, cols, [TimeColumn(pa.array(ts_us), batch[0].tz), *(_spread(samples, ts_us) for samples in batch)])
 
 
 def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
-    """The values over more instants than they have, null at the others."""
+    """The values at all of some instants, null where the point has no sample."""
     if len(samples.ts_us) == len(ts_us):
         return samples.values
     places = np.full(len(ts_us), -1)
@@ -145,7 +145,7 @@ def frame_columns(
     inf: Literal["refuse", "send"] = "refuse",
     convert: bool = False,
 ) -> list[FrameColumn]:
-    """The columns of a frame, each with its point: all that can be checked before a record is read, is.
+    """The columns of a frame, each with its point, after all checks that need no record.
 
     Parameters and errors are those of :func:`frame_to_his_grids`.
     """
@@ -158,7 +158,7 @@ def frame_columns(
 
 
 def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
-    """Epoch microseconds, increasing, and the row of each."""
+    """The times in epoch microseconds, increasing, and the row of each."""
     index = df.index
     columns = ", ".join(repr(label) for label in df.columns[:5]) + (", ..." if len(df.columns) > 5 else "")
     if not isinstance(index, pd.DatetimeIndex):
@@ -170,20 +170,20 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
     if index.tz is None:
         first = f", first {index[0]} in row 0" if len(index) else ""
         raise ZoneError(
-            f"the times of the columns {columns} are naive ({name}{first}): without a zone they are no "
-            "instants; say which zone they are in with df.tz_localize('America/New_York', ambiguous=..., "
+            f"the times of the columns {columns} are naive ({name}{first}): without a zone their "
+            "instants are not known; say which zone they are in with df.tz_localize('America/New_York', ambiguous=..., "
             "nonexistent=...); nothing was sent"
         )
     if index.hasnans:
         row = int(np.argmax(index.isna()))
         raise MetadataError(
-            f"{name} of the columns {columns}, row {row}: NaT is no instant; drop that row; nothing was sent"
+            f"{name} of the columns {columns}, row {row}: NaT is not a time; drop that row; nothing was sent"
         )
     ts_us: Instants = index.as_unit("us").asi8
     order = np.argsort(ts_us, kind="stable")
     ts_us = ts_us[order]
     if len(same := np.flatnonzero(ts_us[1:] == ts_us[:-1])):
-        # The first in the order of the frame, not of time: that is where a person looks.
+        # The first pair in the order of the frame, where the user finds it, not in the order of time.
         pair = same[np.argmin(order[same + 1])]
         first_row, second_row = int(order[pair]), int(order[pair + 1])
         raise MetadataError(
@@ -194,10 +194,10 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
 
 
 class FrameColumn:
-    """One column of a frame: what its samples are, whichever point they go to, and then what they are for a point.
+    """The samples of one column of a frame; :meth:`samples` checks them against the record of their point.
 
-    `point` is what is known of its point so far. `cells` are its samples, `ts_us` their instants, increasing, and
-    `rows` their rows in the frame; `units` says which of them, if they are Numbers, are in which unit.
+    `point` is what is known of the point so far. `cells` are the samples, `ts_us` their instants, increasing, and
+    `rows` their rows in the frame. For Numbers, `units` has each unit and which of the samples are in it.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class FrameColumn:
         if has_objects:
             filled &= np.fromiter(map(_is_sample, array), dtype=bool, count=len(array))
         keep = filled[order]
-        self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # columns without holes share the frame's instants
+        self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # without missing values: shared
         self.rows: Order = order[keep]
         if dtype.kind == "b":
             self.kind, cells = "Bool", pd.Series(array).to_numpy(dtype=bool, na_value=False)
@@ -226,10 +226,10 @@ class FrameColumn:
             self.kind, cells = "Str", np.asarray(array, dtype=object)
         self.cells: npt.NDArray[Any] = cells[self.rows]
         if has_objects:
-            self._look_at_objects()
+            self._set_kind_of_objects()
 
-    def _look_at_objects(self) -> None:
-        """What Python objects are: Numbers with a unit each, or plain values of one kind."""
+    def _set_kind_of_objects(self) -> None:
+        """Set the kind of cells that are Python objects, and their units if they are Numbers."""
         kinds = [_kind_of(cell) for cell in self.cells]
         found = set(kinds)
         if len(found) > 1 or "" in found:
@@ -246,7 +246,7 @@ class FrameColumn:
             self.cells = np.array([float(cell) for cell in self.cells], dtype=np.float64)
 
     def samples(self, point: Point) -> PointSamples:
-        """The samples, checked against all that is known of their point."""
+        """The samples, checked against the kind, unit and zone of a point."""
         if point.kind not in (None, self.kind) and len(self.cells):
             raise self.error(
                 MetadataError,
@@ -274,13 +274,13 @@ class FrameColumn:
             raise self.error(
                 MetadataError,
                 place,
-                f"{floats[place]} is no measured value",
+                f"{floats[place]} is not a measured value",
                 "clear it, as with df.replace([np.inf, -np.inf], np.nan), or send it with inf='send'",
             )
         return NumberColumn(pa.array(floats), wanted)
 
     def _converted(self, floats: Floats, unit: str, point: Point, wanted: str | None) -> Floats:
-        """The numbers, those in one unit converted to the unit that is wanted."""
+        """The numbers; those in `unit` are converted to the unit of the point."""
         which = self.units[unit]
         what = f"the column is in {unit}, the point in {wanted}"
         if not point.is_known:

@@ -1,8 +1,7 @@
 """Which point a column of a frame belongs to.
 
 In this order: what the caller says with ``points=``, the frame's catalog, a label that is an id, a display name
-that is unique among the points that are known. A column that finds none is an error: a value must never go to a
-point by guess.
+that is unique among the known points. A column without a point is an error: values are never written on a guess.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ __all__ = ["frame_of", "match_columns"]
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
 _MARKED_ID = re.compile(r"(?:.* )?@([A-Za-z0-9_:\-.~]+)\Z", re.DOTALL)
-# Any word could be an id. Without the @ only those forms count that are no one's display name: 'p:demo:r:2a', and
-# the two groups of eight hexadecimal digits that Folio makes.
+# Any word could be an id. Without the @ only forms count that nobody uses as a display name: 'p:demo:r:2a', and the
+# two groups of eight hexadecimal digits that Folio makes.
 _BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0-9a-f]{8})\Z")
 
 
@@ -38,13 +37,13 @@ def frame_of(df: Any) -> pd.DataFrame:
 
 
 def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] = ()) -> dict[Hashable, Point]:
-    """The point of each column, in their order; only the labels and the catalog of the frame are looked at.
+    """The point of each column, in order, found by the labels and the catalog of the frame.
 
     `points` is a mapping of label to id, Ref, record or Point, which may leave columns out; or a list of points or the
-    frame that ``read`` gave, whose display names and ids are looked for among the labels: no column may be of another
-    point, and one column with one point needs no label that says so. The display names of `known`, the points that this
-    session has read, may be labels, too. A column that finds no point or several is an error, and
-    two of one point are. Of a point that only its id was found for, nothing else is known.
+    frame that ``read`` gave, whose display names and ids may be labels; then no column may be of another point, and one
+    column with one point needs no matching label. The display names of `known`, the points that this session has read,
+    may be labels too. A column with no point or with several possible ones is an error, and so are two columns of one
+    point. A point that is found only by the form of its id has no other properties.
     """
     twice = df.columns[df.columns.duplicated()]
     if len(twice):
@@ -55,7 +54,7 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
     listed = [] if by_column or points is None else as_points(points)
     catalog = points_of(df)
     session = list(known)
-    # What was read last knows best.
+    # The points that the caller gives come last, and win; then those that the session has read.
     by_id = {point.id: point for point in [*catalog.values(), *session, *listed]}
     found: dict[Hashable, Point] = {}
     for label in df.columns:
@@ -71,13 +70,13 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
             )
         best = by_id.get(point.id, point)
         found[label] = merged(point, best) if label in explicit else merged(best, point)
-    _one_column_a_point(found)
+    _one_column_per_point(found)
     return found
 
 
 def _explicit(df: pd.DataFrame, points: Mapping[Any, Any]) -> dict[Hashable, Point]:
     if stray := [label for label in points if label not in df.columns]:
-        raise MetadataError(f"points= names {stray[0]!r}, which is no column; the columns are {_names(df)}")
+        raise MetadataError(f"points= names {stray[0]!r}, which is not a column; the columns are {_names(df)}")
     explicit: dict[Hashable, Point] = {}
     for label, given in points.items():
         one = as_points(given)
@@ -88,7 +87,7 @@ def _explicit(df: pd.DataFrame, points: Mapping[Any, Any]) -> dict[Hashable, Poi
 
 
 def _by_label(label: Hashable, points: list[Point]) -> Point | None:
-    """The point that a label names, by id or by a display name that only one of them has."""
+    """The point with this id, or with this display name if only one of them has it."""
     if not isinstance(label, str):
         return None
     for point in points:
@@ -115,12 +114,12 @@ def _by_text(label: Hashable, by_id: Mapping[str, Point], session: list[Point]) 
 
 def _unknown(label: Hashable, df: pd.DataFrame) -> MetadataError:
     return MetadataError(
-        f"column {label!r} belongs to no point that is known: it is in no catalog, is no id and no display name; say "
+        f"column {label!r} belongs to no known point: it is not in the catalog, not an id, and not a display name; say "
         f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {_names(df)}"
     )
 
 
-def _one_column_a_point(found: Mapping[Hashable, Point]) -> None:
+def _one_column_per_point(found: Mapping[Hashable, Point]) -> None:
     owner: dict[str, Hashable] = {}
     for label, point in found.items():
         if point.id in owner:

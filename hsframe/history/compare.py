@@ -1,8 +1,7 @@
-"""What a server has of a history against what was meant to be there, sample by sample.
+"""Compares the samples on the server with those that were to be written.
 
-Servers do not keep all of a sample. Haxall keeps single precision and whole seconds, haystack-py writes six significant
-digits, others write ten. A value that came back as one of these would have made of it is the same value; one that
-differs by more is not.
+Servers round samples. Haxall keeps single precision and whole seconds, haystack-py writes six significant digits,
+others write ten. A value that differs only as one of these would have rounded it counts as the same.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ MISSING: Final = 0
 SAME: Final = 1
 DIFFERENT: Final = 2
 
-# Two spellings of one double, and of one float in ten digits.
+# The relative difference of two texts of one double, and of one single-precision float in ten digits.
 _ONE_DOUBLE: Final = 1e-12
 _ONE_FLOAT: Final = 1e-9
-# No server is coarser than six significant digits: they are off by 5e-6 at most.
+# No known server writes fewer than six significant digits, which differ by at most 5e-6.
 _SIX_DIGITS: Final = 1e-5
 
 
@@ -40,8 +39,7 @@ _SIX_DIGITS: Final = 1e-5
 class Comparison:
     """The samples of one point, each `SAME` on the server, `DIFFERENT` there, or `MISSING`.
 
-    `first` is the place of the first that is different; `there` and `meant` are its values, as it is and as it was
-    meant to be.
+    `first` is the position of the first that is different; `there` is its value on the server, `meant` that to write.
     """
 
     state: npt.NDArray[np.int8]
@@ -50,25 +48,25 @@ class Comparison:
     meant: Any = None
 
     def count(self, state: int) -> int:
-        """How many samples are in a state."""
+        """The number of samples in a state."""
         return int(np.count_nonzero(self.state == state))
 
     @property
     def all_same(self) -> bool:
-        """Whether each sample is on the server as it was meant to be."""
+        """Whether all samples are on the server with their values."""
         return bool(np.all(self.state == SAME))
 
 
 def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
-    """Compare what was read of a point, window by window, with what was meant to be there.
+    """Compare what was read of a point, window by window, with its samples to write.
 
-    Of equal instants the later one counts, and a null is no sample.
+    Of several rows at one instant the last counts; a null is not a sample.
     """
     ts_us, cells, unit = _joined(found)
     place = np.searchsorted(ts_us, meant.ts_us)
     hit = _at(ts_us, place, meant.ts_us)
     if len(ts_us) and not hit.all() and not np.any(ts_us % SECOND_US):
-        # A server of whole seconds has the sample a little before its instant.
+        # A server of whole seconds keeps a sample at the second before its instant.
         floored = meant.ts_us // SECOND_US * SECOND_US
         place = np.where(hit, place, np.searchsorted(ts_us, floored))
         hit |= _at(ts_us, place, floored)
@@ -88,7 +86,7 @@ def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
 
 
 def _at(ts_us: Instants, place: npt.NDArray[np.intp], wanted: Instants) -> Bools:
-    """Whether the instant that was looked for is there at its place."""
+    """Whether each wanted instant is at its position in `ts_us`."""
     inside = place < len(ts_us)
     hit = np.zeros(len(place), dtype=np.bool_)
     hit[inside] = ts_us[place[inside]] == wanted[inside]
@@ -96,7 +94,7 @@ def _at(ts_us: Instants, place: npt.NDArray[np.intp], wanted: Instants) -> Bools
 
 
 def _joined(found: Sequence[History]) -> tuple[Instants, npt.NDArray[Any], str | None]:
-    """All samples in order of time, each instant once: doubles, or objects where they are no Numbers of one unit."""
+    """All samples in order of time, each instant once: as doubles, or as objects if not all are Numbers of one unit."""
     parts = [_cells(history) for history in found]
     plain = all(cells.dtype == np.float64 for _, cells in parts)
     ts_us = np.concatenate([np.empty(0, dtype=np.int64), *(ts for ts, _ in parts)])
@@ -111,7 +109,7 @@ def _joined(found: Sequence[History]) -> tuple[Instants, npt.NDArray[Any], str |
 
 
 def _cells(history: History) -> tuple[Instants, npt.NDArray[Any]]:
-    """The samples that are there: doubles in the point's unit, or plain values, NA and Numbers of other units."""
+    """The samples that are not null: doubles in the point's unit, or plain values, NA and Numbers of other units."""
     column, own = history.values, history.point.unit
     there = ~null_mask(column)
     cells = np.empty(len(there), dtype=object)
@@ -123,7 +121,7 @@ def _cells(history: History) -> tuple[Instants, npt.NDArray[Any]]:
 
 
 def _is_own(unit: str | None, own: str | None) -> bool:
-    # Without a unit on either side there is nothing that could be told apart.
+    # If one of the two has no unit, they cannot differ.
     return unit is None or own is None or same_unit(unit, own)
 
 
@@ -147,7 +145,7 @@ def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64
         single = meant.astype(np.float32).astype(np.float64)
         same = np.isclose(stored, meant, rtol=_ONE_DOUBLE, atol=0.0)
         same |= np.isclose(stored, single, rtol=_ONE_FLOAT, atol=0.0)
-        # What single precision cannot hold is no longer the same.
+        # A value too large for single precision is not the same.
         same &= np.isfinite(stored) == np.isfinite(meant)
         near = ~same & np.isclose(stored, meant, rtol=_SIX_DIGITS, atol=0.0)
     for row in np.flatnonzero(near).tolist():

@@ -1,4 +1,4 @@
-"""From what a person calls points to their records: a filter, ids, Refs, or the frame that ``read`` gave."""
+"""Finds the records of points, given as a filter, ids, Refs, or the frame that ``read`` returned."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _IDS_A_READ: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class PointRecord:
-    """A point by its record, with what that says about how to read its history, if it tells.
+    """A point, and what its record says about its history; None if it says nothing.
 
-    One that is `irregular` has samples at instants of its own (change of value): joined with many others in a batch
-    they would make a wide table of nulls. `most_rows` are the samples of the history in all (``hisSize``), `tags` the
-    record as far as it was read.
+    An `irregular` point, as one with change of value (COV), has timestamps that no other point has: a batch of many
+    such points is a table of nulls. `most_rows` is the number of samples in the whole history (``hisSize``), `tags`
+    the record as it was read.
     """
 
     point: Point
@@ -42,7 +42,7 @@ class PointRecord:
 
     @classmethod
     def of(cls, tags: Mapping[str, Any]) -> PointRecord:
-        """Of a record's tags (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
+        """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
         irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
         interval, size = tags.get("hisInterval"), tags.get("hisSize")
         most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
@@ -76,16 +76,16 @@ async def find_records(
 ) -> list[PointRecord]:
     """The records of some points, in the order given, or in that of the server's answer to a filter; each point once.
 
-    A str that starts with ``@`` is an id. Else, if it parses as a filter, it is one; else it is an id. A single word
-    that finds nothing as a filter is tried as an id. Of the records that a filter finds, those with the first of `tags`
-    that any of them has are taken: where a server marks none as ``his``, its points. The errors of unknown ids are put
-    in `failures`; without it they are raised.
+    A str is an id if it starts with ``@`` or does not parse as a filter, else a filter; a single word that as a filter
+    finds nothing is tried as an id. Of the records that a filter finds, those with the first of `tags` are used, or if
+    there are none, those with the next. The errors of unknown ids are put in `failures`; if that is None, they are
+    raised.
     """
     if isinstance(points, str) and means_filter(points):
         return await _by_filter(source, points.strip(), tags)
     wanted = as_points(points.strip() if isinstance(points, str) else points)
     if not wanted:
-        raise MetadataError("there are no points to read: what was given is empty; look some up with read('point')")
+        raise MetadataError("there are no points to read: what was given is empty; find some with read('point')")
     return await read_records(source, [point.id for point in wanted], failures)
 
 
@@ -111,7 +111,7 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
 async def read_records(
     source: Source, ids: Sequence[str], failures: dict[str, HsFrameError] | None = None
 ) -> list[PointRecord]:
-    """The records of some ids, in order; errors of unknown ids are put in `failures`, and raised without it."""
+    """The records of some ids, in order; errors of unknown ids are put in `failures`, or raised if it is None."""
     found: list[Mapping[str, Any]] = []
     unknown: list[str] = []
     waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
@@ -120,7 +120,7 @@ async def read_records(
         try:
             grid = await source.read_by_ids([Ref(ident) for ident in some], checked=False, raw=True)
         except UnknownRecError as error:
-            # A server that refuses them all for one of them: the others are asked for again, if they are wanted.
+            # Some servers refuse all ids because of one: then the others are read again, if the error is not raised.
             lost = [ident for ident in some if ident in error.ids]
             if not lost:
                 raise
@@ -128,7 +128,7 @@ async def read_records(
             if failures is not None and len(lost) < len(some):
                 waiting.insert(0, [ident for ident in some if ident not in error.ids])
             continue
-        # In the order asked; an unknown id is an empty row.
+        # The rows are in the order of the ids; an unknown id has an empty row.
         unknown += [ident for ident, row in zip(some, grid, strict=True) if not row]
         found += [_under_the_id(ident, row) for ident, row in zip(some, grid, strict=True) if row]
     if unknown and failures is None:
@@ -142,7 +142,7 @@ async def read_records(
 
 
 def _under_the_id(ident: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record under the id that was asked for: a server may answer with a longer or a shorter form of it."""
+    """The record with the id that was requested: a server may answer with a longer or a shorter form of it."""
     answered = row.get("id")
     return {**row, "id": Ref(ident, answered.dis if isinstance(answered, Ref) else None)}
 
@@ -156,7 +156,7 @@ def _each_once(rows: Sequence[Mapping[str, Any]]) -> list[PointRecord]:
 
 
 async def with_zones(source: Source, records: Sequence[PointRecord]) -> list[PointRecord]:
-    """The records, those without a ``tz`` in the server's own zone, as the standard's default has it."""
+    """The records; those without a ``tz`` get the server's own zone, which is the standard's default."""
     if all(record.point.tz is not None for record in records):
         return list(records)
     dialect = source.dialect

@@ -1,6 +1,6 @@
-"""Reading back what a write was to store.
+"""Reads back what was written, and compares.
 
-A server may answer a hisWrite before it has stored anything (Haxall), so a look that finds too little is repeated, a
+A server may answer a hisWrite before it has stored the samples (Haxall). So if some are missing, they are read again a
 few times, with growing pauses.
 """
 
@@ -18,28 +18,28 @@ from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
 from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
-from hsframe.history.write_report import Entry
+from hsframe.history.write_report import PointWrite
 from hsframe.spans import Span, from_epoch_us
 
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["look", "look_for"]
+__all__ = ["read_back", "read_back_until"]
 
-# The pauses before each look: 5.5 s in all.
+# The pauses before each reading back: 5.5 s in all.
 _PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
-# Samples that lie further apart are looked for in windows of their own: what lies between them is no one's business.
+# Samples further apart than this are read in separate windows, so that not all between them is read.
 _GAP_US: Final = 7 * DAY_US
 _MOST_WINDOWS: Final = 40
 
 
-async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int) -> None:
-    """Compare the samples of some points with what the server has, and note it in their entries."""
+async def read_back(client: Client, entries: Sequence[PointWrite], *, max_concurrency: int) -> None:
+    """Read the samples of some points from the server, and keep the comparison in each entry."""
     found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
     limits = RequestLimits(max_concurrency=max_concurrency)
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
         there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
-        # A server that keeps whole seconds has the first sample a little before its instant.
+        # A server of whole seconds keeps the first sample at the second before its instant.
         start = from_epoch_us(first_us // SECOND_US * SECOND_US, UTC)
         span = Span(start, from_epoch_us((last_us // SECOND_US + 1) * SECOND_US, UTC))
         for history in await read_histories(client, there, span, limits=limits):
@@ -48,27 +48,27 @@ async def look(client: Client, entries: Sequence[Entry], *, max_concurrency: int
         entry.compared(compare(found[entry.point.id], entry.samples))
 
 
-async def look_for(
+async def read_back_until(
     client: Client,
-    entries: Sequence[Entry],
+    entries: Sequence[PointWrite],
     *,
     max_concurrency: int,
-    there: Callable[[Entry], bool] = lambda entry: entry.is_stored,
+    there: Callable[[PointWrite], bool] = lambda entry: entry.is_stored,
     pauses_s: Sequence[float] = _PAUSES_S,
-) -> list[Entry]:
-    """Look until enough of each point is there, or patience ends: those of which not enough is there."""
+) -> list[PointWrite]:
+    """Read back until each entry is `there`, once after each pause; returns the entries that are still not."""
     left = list(entries)
     for pause_s in pauses_s:
         if not left:
             break
         await asyncio.sleep(pause_s)
-        await look(client, left, max_concurrency=max_concurrency)
+        await read_back(client, left, max_concurrency=max_concurrency)
         left = [entry for entry in left if not there(entry)]
     return left
 
 
 def _windows(times: Sequence[Instants]) -> list[tuple[int, int]]:
-    """First and last instants of windows that hold all samples and no long gaps."""
+    """The first and last instants of windows that together hold all samples, without the longest gaps."""
     if not times:
         return []
     ts_us = times[0] if len(times) == 1 else np.unique(np.concatenate(times))

@@ -1,4 +1,4 @@
-"""What became of each sample of a write, kept while it runs, so that it can be said however the write ends."""
+"""The status of each sample of a write, kept while it runs, so that there is a report however the write ends."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
 from hsframe.zones import zone
 
-__all__ = ["OPEN", "SENT", "STORED", "Entry", "WriteReport"]
+__all__ = ["NOT_STORED", "SENT", "STORED", "PointWrite", "WriteReport"]
 
-OPEN: Final = 0
-"""Not on the server, as far as is known: not sent, or refused."""
+NOT_STORED: Final = 0
+"""Not on the server, as far as is known: not sent, refused, or not there when read back."""
 SENT: Final = 1
-"""On its way: sent, and no answer came, or none that proves anything."""
+"""Sent, but it is not known whether the server has it: no answer came, or not one to rely on."""
 STORED: Final = 2
-"""The server has it: it said so, or it was read back."""
+"""On the server: it has confirmed it, or the sample was read back."""
 
 _NO_TIME: Final = np.iinfo(np.int64).min
 _NAMED: Final = 5
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
-    """The samples of one point, at least one, and what became of each: it is `OPEN`, `SENT` or `STORED`.
+class PointWrite:
+    """The samples of one point, at least one, and the status of each: `NOT_STORED`, `SENT` or `STORED`.
 
-    `comparison` is with what the server has, where that was read; `error` is why the point was not written.
+    `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written.
     """
 
     samples: PointSamples
@@ -46,7 +46,7 @@ class Entry:
     error: HsFrameError | None = None
 
     def __post_init__(self) -> None:
-        self.status = np.full(len(self.samples.ts_us), OPEN, dtype=np.int8)
+        self.status = np.full(len(self.samples.ts_us), NOT_STORED, dtype=np.int8)
 
     @property
     def point(self) -> Point:
@@ -68,35 +68,35 @@ class Entry:
         return int(np.count_nonzero(self.status == status))
 
     def mark(self, first_us: int, last_us: int, status: int) -> None:
-        """Note the status of the samples from one instant to another, both included; what is stored stays so."""
+        """Set the status of the samples from one instant to another, both included; stored samples stay stored."""
         start, stop = np.searchsorted(self.samples.ts_us, [first_us, last_us + 1])
         part = self.status[start:stop]
         part[part != STORED] = status
 
     def rest(self) -> PointSamples:
-        """The samples that the server does not have yet."""
+        """The samples that are not stored yet."""
         return self.samples.only(self.status != STORED)
 
     def compared(self, comparison: Comparison) -> None:
-        """Note what the server has; what it has as it was sent is stored."""
+        """Keep a comparison with the samples on the server; those that are the same are stored."""
         self.comparison = comparison
         self.status[comparison.state == SAME] = STORED
 
-    def settle(self) -> None:
-        """After a look at the server: what it does not have, it does not have."""
-        self.status[self.status == SENT] = OPEN
+    def mark_sent_as_not_stored(self) -> None:
+        """After reading back: samples that were sent and not found are not on the server."""
+        self.status[self.status == SENT] = NOT_STORED
 
 
 class WriteReport:
-    """All points of a write that have samples, an entry each, in the order of the frame's columns."""
+    """One :class:`PointWrite` per point that has samples, in the order of the frame's columns."""
 
     def __init__(self, samples: Iterable[PointSamples], records: Mapping[str, PointRecord]) -> None:
-        self.entries = [Entry(some, records[some.point.id]) for some in samples if len(some.ts_us)]
+        self.entries = [PointWrite(some, records[some.point.id]) for some in samples if len(some.ts_us)]
 
-    def table(self, kind: Literal["dry run", "written", "verified", "broken off"]) -> pd.DataFrame:
-        """The report of a write, a row a point; :meth:`hsframe.session.Session.his_write` tells of the columns.
+    def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
+        """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns.
 
-        Of a ``"dry run"`` nothing was sent, and it was compared; what is ``"verified"`` was written and read back.
+        A ``"dry run"`` compares and sends nothing; ``"verified"`` means written and read back.
         """
         entries = self.entries
         columns: dict[str, Any] = {
@@ -110,7 +110,7 @@ class WriteReport:
         }
         if kind in ("dry run", "verified"):
             columns |= _differences(entries, "new" if kind == "dry run" else "missing")
-        if kind == "broken off":
+        if kind == "interrupted":
             columns["written"] = _counts(entry.count(STORED) for entry in entries)
             columns["unknown"] = _counts(entry.count(SENT) for entry in entries)
             columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
@@ -118,26 +118,26 @@ class WriteReport:
 
     @contextmanager
     def on_errors(self) -> Iterator[None]:
-        """Put onto whatever breaks off a write what was stored: a note, and ``report``, a row a point."""
+        """Add to an exception that interrupts the write what was stored: a note, and the table as ``report``."""
         try:
             yield
         except BaseException as error:
-            error.report = self.table("broken off")  # type: ignore[attr-defined]  # any exception takes attributes
-            groups: dict[str, list[Entry]] = {
+            error.report = self.table("interrupted")  # type: ignore[attr-defined]  # any exception takes attributes
+            groups: dict[str, list[PointWrite]] = {
                 name: [] for name in ("written", "partly written", "unknown", "not written")
             }
             for entry in self.entries:
-                groups[_status(entry, "broken off")].append(entry)
+                groups[_status(entry, "interrupted")].append(entry)
             said = "; ".join(f"{status}: {_named(entries)}" for status, entries in groups.items() if entries)
             error.add_note(
-                f"{said}. The same write again is harmless: it sends the same samples; the report of this error "
-                "(error.report) has a row a point"
+                f"{said}. It is safe to repeat this write: it sends the same samples; the report of this error "
+                "(error.report) has one row per point"
             )
             raise
 
 
-def _status(entry: Entry, kind: str) -> str:
-    if kind == "broken off":
+def _status(entry: PointWrite, kind: str) -> str:
+    if kind == "interrupted":
         if entry.count(SENT):
             return "unknown"
         stored = entry.count(STORED)
@@ -147,7 +147,7 @@ def _status(entry: Entry, kind: str) -> str:
     return kind
 
 
-def _named(entries: Sequence[Entry]) -> str:
+def _named(entries: Sequence[PointWrite]) -> str:
     names = [
         f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows"
         + (f", {entry.count(SENT)} unknown)" if entry.count(SENT) else ")")
@@ -157,7 +157,7 @@ def _named(entries: Sequence[Entry]) -> str:
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")
 
 
-def _differences(entries: Sequence[Entry], not_there: str) -> dict[str, Any]:
+def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any]:
     none = Comparison(np.empty(0, dtype=np.int8))
     seen = [entry.comparison or none for entry in entries]
     firsts = [

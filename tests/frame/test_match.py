@@ -100,14 +100,14 @@ def test_a_display_name_that_several_have_is_no_answer():
 def test_a_column_without_a_point_is_refused_by_name(label):
     df = frame("x")
     df.columns = pd.Index([label], tupleize_cols=False)
-    with pytest.raises(MetadataError, match="belongs to no point") as caught:
+    with pytest.raises(MetadataError, match="belongs to no known point") as caught:
         match_columns(df, known=[METER])
     assert repr(label) in str(caught.value)
     assert "points={" in str(caught.value)
 
 
 def test_a_name_in_points_that_is_no_column_is_refused():
-    with pytest.raises(MetadataError, match=r"'Metre', which is no column; the columns are 'Meter'"):
+    with pytest.raises(MetadataError, match=r"'Metre', which is not a column; the columns are 'Meter'"):
         match_columns(frame("Meter"), {"Metre": "@a"})
 
 

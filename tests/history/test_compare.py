@@ -17,7 +17,7 @@ from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
 from hsframe.history.point_records import PointRecord
 from hsframe.history.verify import _windows
-from hsframe.history.write_report import OPEN, SENT, STORED, Entry
+from hsframe.history.write_report import NOT_STORED, SENT, STORED, PointWrite
 from hsframe.kinds import NA, Number
 
 POINT = Point("a", "A", "kW", "New_York", "Number")
@@ -136,13 +136,15 @@ def test_windows_hold_every_sample_and_no_long_gap(times: list[int]) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([OPEN, SENT, STORED])), max_size=8),
+    st.lists(
+        st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([NOT_STORED, SENT, STORED])), max_size=8
+    ),
     st.booleans(),
 )
 def test_the_status_of_samples(marks: list[tuple[int, int, int]], settled: bool) -> None:
     """Against a dict; what is stored stays stored; instants between the samples and beyond them do not count."""
-    entry = Entry(samples(np.arange(10.0)), PointRecord(POINT))
-    expected = dict.fromkeys(range(10), OPEN)
+    entry = PointWrite(samples(np.arange(10.0)), PointRecord(POINT))
+    expected = dict.fromkeys(range(10), NOT_STORED)
     for first, last, status in marks:
         entry.mark(first * SECOND_US - 1, last * SECOND_US, status)
         expected |= {place: status for place in range(first, min(last, 9) + 1) if expected[place] != STORED}
@@ -152,6 +154,6 @@ def test_the_status_of_samples(marks: list[tuple[int, int, int]], settled: bool)
     assert list(rest.values) == [Number(place, "kW") for place, status in expected.items() if status != STORED]
     assert entry.is_stored == (set(expected.values()) == {STORED})
     if settled:
-        entry.settle()
+        entry.mark_sent_as_not_stored()
         assert entry.count(SENT) == 0
         assert entry.count(STORED) == list(expected.values()).count(STORED)

@@ -139,7 +139,7 @@ def test_a_dry_run_sends_nothing(plain: RunningServer) -> None:
 def test_labels_can_be_names_of_points_that_were_read(plain: RunningServer) -> None:
     df = frame()[["a", "c"]].set_axis(["Point a", "Point c"], axis=1)
     with hsframe.connect(plain.uri, "demo", "demo") as s:
-        with pytest.raises(hsframe.MetadataError, match="'Point a' belongs to no point"):
+        with pytest.raises(hsframe.MetadataError, match="'Point a' belongs to no known point"):
             s.his_write(df)
         s.read("point")
         assert s.his_write(df)["id"].tolist() == ["a", "c"]
@@ -293,10 +293,10 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
 
 def test_a_refused_point_is_named_and_what_was_written_too() -> None:
     client = Refusing(bad="b")
-    with pytest.raises(CallError, match=r"samples of @b \(Point b\): no access; written were @a, @c"):
+    with pytest.raises(CallError, match=r"samples of @b \(Point b\): no access; written: @a, @c"):
         write(client, "abc")
     assert sorted(client.taken) == ["a", "c"]
-    with pytest.raises(CallError, match=r"@b \(Point b\) \(and 1 more\).*written were @a"):
+    with pytest.raises(CallError, match=r"@b \(Point b\) \(and 1 more\).*written: @a"):
         write(Refusing(bad="bc"), "abc")
 
 

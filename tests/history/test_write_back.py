@@ -216,7 +216,7 @@ def test_a_line_that_breaks(server: RunningServer, fault: Fault, good: int, name
     check(report, server)
     assert report["unknown"].sum() == 0  # reading still works, so all of it is known
     assert report["written"].tolist() == [len(server.database.history(name)) for name in report["id"]]
-    assert "same write again is harmless" in caught.value.__notes__[0]
+    assert "safe to repeat this write" in caught.value.__notes__[0]
     with hsframe.connect(server.uri, "demo", "demo") as s:
         assert set(s.his_write(df, points=ids_of(df), verify=True)["status"]) == {"verified"}
     assert [len(server.database.history(name)) for name in names] == [ROWS] * len(names)

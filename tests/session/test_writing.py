@@ -68,10 +68,10 @@ class Mute:
     [
         (lambda df: df.tz_localize(None), {}, ZoneError, "naive"),
         (lambda df: pd.concat([df, df.iloc[:1]]), {}, MetadataError, "comes twice"),
-        (lambda df: df.assign(x=1.0), {}, MetadataError, "'x' belongs to no point"),
+        (lambda df: df.assign(x=1.0), {}, MetadataError, "'x' belongs to no known point"),
         (lambda df: df.assign(b=[1, "x"] * (ROWS // 2)), {}, MetadataError, r"'b' \(point @b\), row 1.*int and str"),
         (lambda df: df, {"inf": "drop"}, MetadataError, "inf='drop'"),
-        (lambda df: df, {"points": {"c": "@a"}}, MetadataError, "'c', which is no column"),
+        (lambda df: df, {"points": {"c": "@a"}}, MetadataError, "'c', which is not a column"),
     ],
 )
 def test_what_needs_no_record_is_refused_before_the_server_is_asked(
@@ -169,8 +169,8 @@ def test_a_cancelled_write_is_read_back(building: RunningServer) -> None:
 def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
     building: RunningServer, monkeypatch: pytest.MonkeyPatch, cancelled: bool
 ) -> None:
-    monkeypatch.setattr(writing, "_SETTLE_S", 0.5)
-    monkeypatch.setattr(writing, "_SETTLE_WHEN_CANCELLED_S", 0.2)
+    monkeypatch.setattr(writing, "_CHECK_S", 0.5)
+    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 0.2)
     options = {} if cancelled else {"timeout": 0.5}
     error = struck(building, "mute", lambda task: cancelled and task.cancel(), **options)
     assert isinstance(error, asyncio.CancelledError if cancelled else NetworkError)
@@ -179,14 +179,14 @@ def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
 
 def no_end(monkeypatch: pytest.MonkeyPatch, begun: Callable[[], Any]) -> None:
     """Looking after a write takes as long as the server does; `begun` is called when it begins."""
-    settle = writing.settle
+    check_sent = writing.check_sent
 
     async def noted(*args: Any, **kwargs: Any) -> None:
         begun()
-        await settle(*args, **kwargs)
+        await check_sent(*args, **kwargs)
 
-    monkeypatch.setattr(writing, "_SETTLE_WHEN_CANCELLED_S", 600.0)
-    monkeypatch.setattr(writing, "settle", noted)
+    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 600.0)
+    monkeypatch.setattr(writing, "check_sent", noted)
 
 
 def test_a_second_cancellation_ends_it_at_once(building: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
