@@ -214,6 +214,8 @@ class FrameColumn:
         filled = ~np.asarray(pd.isna(array), dtype=bool)
         if has_objects:
             filled &= np.fromiter(map(_is_sample, array), dtype=bool, count=len(array))
+        if dtype.kind == "f":  # for pandas a NaN in an Arrow or masked column is a value beside its nulls
+            filled &= ~np.isnan(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
         keep = filled[order]
         self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # without missing values: shared
         self.rows: Order = order[keep]

@@ -105,6 +105,20 @@ def test_rows_and_grids_without_a_sample_are_left_out():
     assert frame_to_his_grids(pd.DataFrame(index=INDEX)) == []
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array(pa.array([1.0, float("nan"), None]), dtype=pd.ArrowDtype(pa.float64())),
+        pd.arrays.FloatingArray(np.array([1.0, np.nan, 0.0]), np.array([False, False, True])),
+        np.array([1.0, np.nan, np.nan], dtype=np.float32),
+    ],
+    ids=["arrow", "masked", "float32"],
+)
+def test_nan_is_no_sample_in_any_storage(values):
+    (grid,) = meter(values)
+    assert list(grid.column("v0")) == [Number(1.0, "kW")]
+
+
 def test_rows_are_written_in_the_order_of_time():
     (grid,) = meter(kw(3, 1, 2), index=INDEX[[2, 0, 1]])
     assert [row["v0"].val for row in grid] == [1, 2, 3]
