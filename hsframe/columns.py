@@ -9,6 +9,7 @@ Three things are kept apart, as the wire keeps them: null (no sample: an Arrow n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, overload
@@ -129,7 +130,7 @@ class NumberColumn(ArrowColumn):
         self.unit = unit
 
     def _item(self, value: Any) -> Number:
-        if value.is_integer() and abs(value) < MAX_EXACT_INT:
+        if value.is_integer() and abs(value) < MAX_EXACT_INT and (value or math.copysign(1, value) > 0):
             return Number(int(value), self.unit)
         return Number(value, self.unit)
 

@@ -69,7 +69,7 @@ def _read_ref(text: str) -> Ref:
 
 def _read_datetime(text: str) -> datetime:
     instant, _, name = text.partition(" ")
-    return calendar_value(lambda text: datetime_of(text, name), instant, '"t:2010-03-11T23:55:00-05:00 New_York"')
+    return calendar_value(lambda _: datetime_of(instant, name), text, '"t:2010-03-11T23:55:00-05:00 New_York"')
 
 
 def _read_coord(text: str) -> Coord:

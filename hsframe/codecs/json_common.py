@@ -316,7 +316,9 @@ def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text
     try:
         value = of(text)
     except ZoneError as error:
-        raise Misfit(str(error), "the name of a zone").at(zone_at) from None
+        problem, _, expected = str(error).partition("; expected ")
+        shown = text if zone_at == text_at else _NO_VALUE
+        raise Misfit(problem, expected, shown).at(zone_at) from None
     except (ValueError, OverflowError) as error:
         raise Misfit(f"not in the calendar ({error})", f"a text like {example}", text).at(text_at) from None
     if value is None:

@@ -151,7 +151,12 @@ JSON3_ERRORS: list[tuple[Any, str, str]] = [
     ("r:", "rows[1].v", "without an id"),
     ("d:2021-02-29", "rows[1].v", "not in the calendar"),
     ("h:24:00:00", "rows[1].v", "not a date or time"),
-    ("t:2021-01-01T00:00:00Z Nowhere", "rows[1].v", "Nowhere"),
+    ("t:2021-0:00-05:00 New_York", "rows[1].v", """near '"2021-0:00-05:00 New_York"'; expected"""),
+    (
+        "t:2021-01-01T00:00:00Z Nowhere",
+        "rows[1].v",
+        """'Nowhere', near '"2021-01-01T00:00:00Z Nowhere"'; expected the last segment of an IANA id""",
+    ),
     ("c:1", "rows[1].v", "not a coordinate"),
     ("x:Foo", "rows[1].v", "not a typed text"),
     (["n:1", {"a": "n:x"}], "rows[1].v[1].a", "not a number"),

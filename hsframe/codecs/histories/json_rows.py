@@ -187,9 +187,9 @@ class JsonRows(RowShape):
         absent, present = rest[~has_key], rest[has_key]
         begins[absent] = ends[absent] = here[absent]
         ends[present] = _value_ends(block, begins[present]) if last is None else last[present]
-        # A key without a value is not an absent cell: its text is not a value, so the row is not ok.
+        # A key without a value is not an absent cell: the key's text is not a value, so the row is not ok.
         empty = present[ends[present] <= begins[present]]
-        begins[empty] = here[empty]
+        begins[empty], ends[empty] = here[empty], begins[empty]
         return begins, ends, fits
 
     # ---- bodies

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hsframe.codecs.exact import NeedsExactParserError
@@ -48,6 +49,18 @@ class _LearnedRow:
     text: bytes
     row: int
     places: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Special:
+    """Cells that are not plain numbers.
+
+    `places` count the cells row by row; `codes` say which of the different `texts` each one has.
+    """
+
+    places: Positions
+    texts: Sequence[bytes]
+    codes: npt.NDArray[np.int32]
 
 
 class RowReader:
@@ -108,11 +121,15 @@ class RowReader:
         while True:
             split = self.shape.split(block, starts, nexts)
             cells, fits = self._numbers(block, split)
+            special = None if fits.all() else self._special_cells(block, split, cells, fits)
             new_rows = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
             self._tries += len(new_rows)
-            new_rows += self._read_special(block, split, cells, fits)
-            if not any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows):
-                return split.times, cells, split.ok
+            new_rows += [] if special is None else self._with_first_number(special)
+            if any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows):
+                continue
+            if special is not None:
+                self._read_special(special, split.ok, cells)
+            return split.times, cells, split.ok
 
     def _numbers(self, block: Block, split: SplitRows) -> tuple[Floats, Bools]:
         """The cells that are plain numbers between the texts of their column, and which cells are."""
@@ -136,35 +153,44 @@ class RowReader:
         fits &= split.fits
         return cells, fits
 
-    def _read_special(self, block: Block, split: SplitRows, cells: Floats, fits: Bools) -> list[int]:
-        """Give cells that are not plain numbers their boxed ones; or say which row has the first number of a column."""
-        if fits.all():
-            return []
-        special = np.flatnonzero(~fits & split.ok[:, None])
-        starts, ends = split.starts.ravel()[special], split.ends.ravel()[special]
-        flat = cells.reshape(-1)
-        flat[special] = boxed(ABSENT)
-        present = starts < ends
+    def _special_cells(self, block: Block, split: SplitRows, cells: Floats, fits: Bools) -> _Special | None:
+        """The cells that are there and are not plain numbers; those that are not there become absent."""
+        places = np.flatnonzero(~fits & split.ok[:, None])
+        starts, ends = split.starts.ravel()[places], split.ends.ravel()[places]
+        present = starts != ends
         if not present.all():
-            special, starts, ends = special[present], starts[present], ends[present]
-        if len(special) == 0:
-            return []
+            cells.reshape(-1)[places[~present]] = boxed(ABSENT)
+            places, starts, ends = places[present], starts[present], ends[present]
+        if len(places) == 0:
+            return None
         if (starts[1:] < starts[:-1]).any():  # keys may have another order than columns
             order = np.argsort(starts)
-            special, starts, ends = special[order], starts[order], ends[order]
+            places, starts, ends = places[order], starts[order], ends[order]
         dictionary, codes = coded_texts(block, starts, ends)
-        texts = dictionary.to_pylist()
-        holes = self.shape.holes()
-        for code, text in enumerate(texts if None in holes else ()):
+        return _Special(places, dictionary.to_pylist(), codes)
+
+    def _with_first_number(self, special: _Special) -> list[int]:
+        """Rows with a number in a column of which no number was seen."""
+        without = np.array([hole is None for hole in self.shape.holes()])
+        if not without.any() or all(text in self._special for text in special.texts):
+            return []
+        among = np.flatnonzero(without[special.places % self.shape.width])
+        codes, firsts = np.unique(special.codes[among], return_index=True)
+        rows: list[int] = []
+        for code, first in zip(codes.tolist(), among[firsts].tolist(), strict=True):
+            text = special.texts[code]
             if text not in self._special and self.shape.hole_of(text) is not None:
-                for cell in special[codes == code].tolist():
-                    if holes[cell % self.shape.width] is None:
-                        return [cell // self.shape.width]
-        numbers = self._special.numbers(texts, len(starts), self.shape.is_value)
-        flat[special] = boxed(numbers)[codes]
+                rows.append(int(special.places[first]) // self.shape.width)
+                if len(rows) == _TRIES:
+                    break
+        return rows
+
+    def _read_special(self, special: _Special, ok: Bools, cells: Floats) -> None:
+        """Give special cells their boxed numbers; a row whose text is not a value is not ok."""
+        numbers = self._special.numbers(special.texts, len(special.places), self.shape.is_value)
+        cells.reshape(-1)[special.places] = boxed(numbers)[special.codes]
         if (numbers == INVALID).any():
-            split.ok[special[numbers[codes] == INVALID] // self.shape.width] = False
-        return []
+            ok[special.places[numbers[special.codes] == INVALID] // self.shape.width] = False
 
     # ---- learning from rows
 
