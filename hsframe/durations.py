@@ -74,22 +74,22 @@ _UNITS: Final = {
     for name in names.split()
 }
 _BY_CASE: Final = ("m", "ms")
-_TEXT: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)?\s*([A-Za-zµ]*)")
+_TEXT: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)?\s*([A-Za-z\xb5\u03bc]*)")
 _EXPECTED: Final = "a number and a unit of time (ms, s, min, h, D or W), as in '90s', '2 min' or '1.5h', or a timedelta"
 # An instant is an int64 of microseconds: what is longer than this cannot be added to one.
 _LONGEST_US: Final = 10_000 * 365 * DAY_US
 
 
-def amount_of(value: object, what: str, expected: str = _EXPECTED, *, plain: str | None = None) -> tuple[float, str]:
+def amount_of(value: object, where: str, expected: str = _EXPECTED, *, plain: str | None = None) -> tuple[float, str]:
     """The count and the unit of an amount of time; the count is an int where it is whole, and may be 0 or negative.
 
     The unit is ``us``, ``ms``, ``s``, ``min``, ``h``, ``d``, ``w``, or ``mo``, ``q`` or ``y``, which have no length; a
-    timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError names `what`
-    the amount is for and what was `expected`.
+    timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError begins with `where`
+    the value stands and names what was `expected`.
 
     Examples
     --------
-    >>> amount_of("1.5h", "span"), amount_of("M", "interval")
+    >>> amount_of("1.5h", "chunk='1.5h'"), amount_of("M", "interval='M'")
     ((1.5, 'h'), (1, 'mo'))
     """
     count: float
@@ -103,15 +103,16 @@ def amount_of(value: object, what: str, expected: str = _EXPECTED, *, plain: str
     elif isinstance(value, int | float) and not isinstance(value, bool):
         count, name = value, None
     else:
-        raise SpanError(f"{what}={value!r} is not an amount of time; expected {expected}")
+        raise SpanError(f"{where} is not an amount of time; expected {expected}")
     if name == "m":
-        raise SpanError(f"{what}={value!r}: 'm' could be minutes or months; write '15min' or '1mo'")
+        raise SpanError(f"{where}: 'm' could be minutes or months; write '15min' or '1mo'")
     unit = plain
     if name:
+        name = name.replace("\u03bc", "\xb5")  # the Greek letter for the micro sign, which looks the same
         unit = _UNITS.get(name) or (None if name.lower() in _BY_CASE else _UNITS.get(name.lower()))
     if unit is None:
         reason = f"{name!r} is not a unit of time" if name else "it has no unit of time"
-        raise SpanError(f"{what}={value!r}: {reason}; expected {expected}")
+        raise SpanError(f"{where}: {reason}; expected {expected}")
     return (int(count) if isinstance(count, float) and count.is_integer() else count), unit
 
 
@@ -129,7 +130,7 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
     (5400000000, 500000, 2000000)
     """
     expected = f"{_EXPECTED}, or a number alone, in {plain}" if plain else _EXPECTED
-    count, unit = amount_of(value, what, expected, plain=plain)
+    count, unit = amount_of(value, f"{what}={value!r}", expected, plain=plain)
     if unit in MONTHS:
         raise SpanError(
             f"{what}={value!r}: months, quarters and years differ in length, and a fixed one is needed here; expected "

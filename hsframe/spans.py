@@ -411,7 +411,9 @@ class _SpanParser:
         return self.days(first, _add_months(first, months))
 
     def ago(self, amount: str, text: str) -> _Piece:
-        count, unit = amount_of(amount, f"the span {text!r}: amount", _AMOUNTS)
+        count, unit = amount_of(amount, f"the span {text!r}", _AMOUNTS)
+        if unit in LENGTHS_US and 0 < count * LENGTHS_US[unit] <= 0.5:
+            raise SpanError(f"the span {text!r} is shorter than a microsecond; expected {_AMOUNTS}")
         if unit not in ("d", "w") and unit not in MONTHS:
             return _Piece(self.now_us - round(count * LENGTHS_US[unit]), None, to_now=True)
         # Days and longer go by the calendar: the same time of day, this many days ago.

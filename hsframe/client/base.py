@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, cast
 
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
 from hsframe.client.transport import Transport, is_loopback
+from hsframe.client.watching import Watch
 from hsframe.errors import NetworkError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
@@ -39,6 +41,7 @@ class ClientBase(Generic[AnswerT]):
         self._is_verified = is_verified
         self._closed = False
         self._facts: dict[Ref, PointFacts] = {}
+        self._watches: set[Watch] = set()
         self._sender = sender
 
     def __repr__(self) -> str:
@@ -79,7 +82,7 @@ class ClientBase(Generic[AnswerT]):
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         if self._closed:
-            raise NetworkError(f"the client of {self.base_url} is closed; make a new one")
+            raise NetworkError(f"the {self._sender.caller} of {self.base_url} is closed; make a new one")
         await self._transport.open()
         return self
 
@@ -90,7 +93,7 @@ class ClientBase(Generic[AnswerT]):
         await self.close()
 
     async def close(self) -> None:
-        """Send the op ``close`` if a login opened a session, then close every connection. A second time does nothing.
+        """End the watches, send ``close`` if a login opened a session, close every connection; once.
 
         Failures are only logged: there is nothing left to do about them. Sessions of a given token are not closed.
         """
@@ -99,6 +102,7 @@ class ClientBase(Generic[AnswerT]):
         self._closed = True
         try:
             if self._transport.is_open:
+                await asyncio.gather(*(watch.close() for watch in self._watches))
                 await self._sender.end()
         finally:
             await self._transport.close()

@@ -17,7 +17,7 @@ from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
 from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS, Id, op_of
-from hsframe.protocol.secret import HiddenStr, Secret
+from hsframe.protocol.secret import Secret, check_texts, hidden, hidden_headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -52,6 +52,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
 
     Every op gives a list of dicts with plain Python values (a Number with a unit stays a `Number`, so do Ref, dates
     and times), or a :class:`~hsframe.Grid` with ``raw=True`` or in a client with ``pythonic=False``.
+    A type checker has to see which: where `raw` is a variable, write
+    ``await c.read(f, raw=True) if raw else await c.read(f)``.
 
     Parameters
     ----------
@@ -145,15 +147,21 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         # What follows may raise, and a traceback shows locals and arguments.
+        base_url, password, token, proxy = hidden(base_url), hidden(password), hidden(token), hidden(proxy)
+        username = username if isinstance(username, str) else hidden(username)
+        headers = hidden_headers(headers)
+        check_texts(
+            headers, base_url=base_url, username=username, password=password, token=token, proxy=proxy, format=format
+        )
+        if tls is not None and not hasattr(tls, "client_context"):
+            raise MetadataError(f"tls must be a TLSConfig; got {tls!r}")
         secret, given_token = Secret(password or ""), Secret(token or "")
-        headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
-        proxy = None if proxy is None else HiddenStr(proxy)
         username = username or ""
-        base, url_user, url_password = split_user(HiddenStr(base_url), "base_url")
+        base, url_user, url_password = split_user(base_url, "base_url")
         if url_user and not username:
             username, secret = url_user, Secret(url_password)
         del base_url, password, token, url_password
-        mime = _mime_of(accept_format or format)
+        mime = _mime_of(accept_format or format or "")
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
         transport = Transport(

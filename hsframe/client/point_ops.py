@@ -49,8 +49,8 @@ class PointOps(RecordOps[AnswerT]):
             With the point's unit; None takes the level's value away.
         who : str
             Shown with the value; servers take the logged-in user where it is empty.
-        duration : Number or timedelta, optional
-            How long the value holds; servers take it for level 8 only.
+        duration : str, number, timedelta or Number, optional
+            How long the value holds, as ``"30min"``, or in seconds; servers take it for level 8 only.
         """
         request = request_grids.point_write_request(id, level, val, who, duration)
         return await self._op("pointWrite", request, raw=raw)
@@ -104,8 +104,8 @@ class PointOps(RecordOps[AnswerT]):
         ids : Ref, str or iterable of them
         watch_dis : str
             What the server's list of watches calls it.
-        lease : Number or timedelta, optional
-            The lease to ask for; the server may give another one.
+        lease : str, number, timedelta or Number, optional
+            The lease to ask for, as ``"2min"``, or in seconds; the server may give another one.
         watch_id : str, optional
         """
         request = request_grids.watch_sub_request(ids, watch_dis, lease, watch_id)
@@ -180,7 +180,8 @@ class PointOps(RecordOps[AnswerT]):
 
         A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
         opened again, and what changed in between comes once. The watch is closed when the loop ends; leave it early
-        with ``contextlib.aclosing``, so that this happens at once.
+        with ``contextlib.aclosing``, so that this happens at once. Closing the client closes its watches: their loops
+        end as if there were no more to come, also one that waits.
 
         Parameters
         ----------
@@ -216,9 +217,8 @@ class PointOps(RecordOps[AnswerT]):
         SpanError
             `poll`, `lease` or `patience` is not a length of time.
         """
-        grids = watch_grids(
-            self._sender, points, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience
-        )
+        more: WatchOptions = {"dis": dis, "lease": lease, "checked": checked, "empty": empty, "patience": patience}
+        grids = watch_grids(self._sender, self._watches, points, poll, **more)
         async with aclosing(grids):
             async for grid in grids:
                 yield self._answer(grid, raw=raw)

@@ -28,7 +28,7 @@ from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import AuthError, HsFrameError
+from hsframe.errors import AuthError, HsFrameError, NetworkError
 from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
@@ -66,6 +66,7 @@ class RequestSender:
     def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str) -> None:
         self.base = base
         self.mime = mime
+        self.caller = "Client"  # as its user calls what sends these calls
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect)
         self._transport = transport
@@ -104,7 +105,7 @@ class RequestSender:
         """
         ids = ids_of(request)
         with logged(op.name, len(ids), unfinished="left early") as log:
-            login = await self._session.current()
+            login = await self.log_in()
             for first_try in (True, False):
                 http = self._http(op.name, request, login, self._method(op, request))
                 async with aclosing(self._transport.stream(http, unbounded=True)) as parts:
@@ -140,6 +141,11 @@ class RequestSender:
 
     async def log_in(self) -> LoginResult:
         """The current login; logs in if there was none yet."""
+        if not self._transport.is_open:
+            raise NetworkError(
+                f"the {self.caller} of {self.base} is not open; use it inside 'async with {self.caller}(...) as ...:', "
+                f"or await its __aenter__() first; a closed {self.caller} stays closed"
+            )
         return await self._session.current()
 
     async def raw_exchange(
@@ -157,14 +163,14 @@ class RequestSender:
 
         `accept` and `body` are the short names of the formats to answer in and to write the request in.
         """
-        login = login or await self._session.current()
+        login = login or await self.log_in()
         http = self._http(op, request, login, method, accept=mime_of(accept), body_mime=mime_of(body))
         return await self._transport.fetch(http, timeout_s=timeout_s)
 
     # -- one request ---------------------------------------------------------------------------------------------
 
     async def _exchange(self, op: Op, request: Grid, log: LoggedRequest) -> HttpAnswer:
-        login = await self._session.current()
+        login = await self.log_in()
         answer = await self._send(op, request, login, log)
         if again := await self._login_again(answer, login, log):
             login = again

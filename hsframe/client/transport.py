@@ -47,9 +47,10 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
     except (ValueError, AttributeError):
         host_and_port = (None, None)
     if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = "" if not isinstance(uri, str) or "@" in uri else f"; got {str(uri)!r}"
+        shown = "" if what == "proxy" or "@" in uri else f"; got {str(uri)!r}"
+        hint = "as http://user:password@host:port" if what == "proxy" else URI_HINT
         del uri, parts  # they may hold a password
-        raise MetadataError(f"{what} must be an http or https uri{shown}; {URI_HINT}")
+        raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
@@ -153,10 +154,7 @@ class Transport:
         where, is_https = f"{request.op} at {request.url}", request.url.startswith("https:")
         session = self._session
         if session is None:
-            raise NetworkError(
-                f"{where}: the client is not open; use it inside 'async with Client(...) as c:', or await its "
-                "__aenter__() first; a closed client stays closed"
-            )
+            raise NetworkError(f"{where}: not sent, the connection was closed meanwhile")
         timeout = self._timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
         if unbounded:
             sock_read = timeout.sock_read or timeout.total
@@ -199,8 +197,8 @@ def _text(raw: bytes) -> str:
 def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.ClientTimeout:
     if isinstance(timeout, aiohttp.ClientTimeout):
         return timeout
-    if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
-        raise MetadataError(f"timeout must be seconds above 0, or an aiohttp.ClientTimeout; got {timeout!r}")
+    if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout < float("inf")):
+        raise MetadataError(f"timeout must be finite seconds above 0, or an aiohttp.ClientTimeout; got {timeout!r}")
     return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S if timeout is None else timeout)
 
 

@@ -41,7 +41,7 @@ from hsframe.protocol.request_grids import (
     watch_sub_request,
 )
 
-__all__ = ["WatchOptions", "watch_grids"]
+__all__ = ["Watch", "WatchOptions", "watch_grids"]
 
 _log = logging.getLogger("hsframe.watch")
 
@@ -66,6 +66,7 @@ class WatchOptions(TypedDict, total=False):
 
 async def watch_grids(
     sender: RequestSender,
+    watches: set[Watch],
     points: Ids,
     poll: Duration | float,
     *,
@@ -75,18 +76,22 @@ async def watch_grids(
     empty: bool,
     patience: Duration | float,
 ) -> AsyncGenerator[Grid, None]:
-    """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`."""
+    """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`.
+
+    While the watch is open it is one of the `watches`: closed from there, it ends here.
+    """
     poll_s = _seconds(poll, "poll")
     lease_s = max(_LEAST_LEASE_S, _POLLS_PER_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
-    watch = _Watch(sender, await _refs_of(sender, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
+    watch = Watch(sender, await _refs_of(sender, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
+    watches.add(watch)
     try:
         yield await watch.opened(checked=checked)
-        while True:
-            changes = await watch.changes()
+        while (changes := await watch.changes()) is not None:
             if len(changes) or empty:
                 yield changes
     finally:
         await watch.close()
+        watches.discard(watch)
 
 
 def _seconds(duration: Duration | float, what: str) -> float:
@@ -105,8 +110,10 @@ async def _refs_of(sender: RequestSender, points: Ids) -> list[Ref]:
     return list(dict.fromkeys(Ref(of.val) for of in as_refs(points, "watchSub")))
 
 
-@dataclass
-class _Watch:
+@dataclass(eq=False)
+class Watch:
+    """One watch on the server, or those that follow each other where it is lost."""
+
     sender: RequestSender
     refs: list[Ref]
     poll_s: float
@@ -120,10 +127,14 @@ class _Watch:
     failing_since_s: float | None = None
     retry_s: float = _FIRST_RETRY_S
     last: dict[str, Mapping[str, Value]] = field(default_factory=dict)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    # One request at a time: a watch that is closed from elsewhere is not opened anew by a poll that is under way.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def opened(self, *, checked: bool) -> Grid:
         """All records, in the order of the ids; an unknown one has only its id."""
-        grid = await self.subscribe()
+        async with self.lock:
+            grid = await self.subscribe()
         places, _ = rows_of_ids(grid, self.refs)
         rows = [{"id": ref} if row is None else dict(grid[row]) for ref, row in zip(self.refs, places, strict=True)]
         unknown = [ref for ref, row in zip(self.refs, places, strict=True) if row is None]
@@ -154,8 +165,11 @@ class _Watch:
         self.refresh = False
         return grid
 
-    async def changes(self) -> Grid:
-        """What has changed at the end of the poll interval; polls more often where the lease is short."""
+    async def changes(self) -> Grid | None:
+        """What has changed at the end of the poll interval, or None once the watch is closed.
+
+        It polls more often where the lease is short.
+        """
         clock = asyncio.get_running_loop().time
         due_s = clock() + self.poll_s
         changed: dict[str, Mapping[str, Value]] = {}
@@ -165,8 +179,13 @@ class _Watch:
             else:
                 pause_s = self.retry_s
                 self.retry_s = min(2 * self.retry_s, _LONGEST_RETRY_S)
-            await asyncio.sleep(max(pause_s, 0))
-            changed |= await self.poll()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(pause_s, 0)):
+                    await self.closing.wait()
+            async with self.lock:
+                if self.closing.is_set():
+                    return None
+                changed |= await self.poll()
             if self.failing_since_s is None and clock() >= due_s - 0.001:
                 return self.grid_of(changed)
 
@@ -210,16 +229,17 @@ class _Watch:
         return changed
 
     def grid_of(self, changed: Mapping[str, Mapping[str, Value]]) -> Grid:
+        """Records by their ids as a grid that names the watch."""
         names = dict.fromkeys(name for row in changed.values() for name in row)
         return Grid.from_rows({"watchId": self.id}, names, changed.values())
 
     async def close(self) -> None:
-        """End the watch on the server; failures are only logged: the lease ends it."""
-        if self.id is None:
-            return
-        watch_id, self.id = self.id, None
+        """End the watch here and on the server; failures are only logged: the lease ends it."""
+        self.closing.set()
         try:
-            async with asyncio.timeout(_CLOSE_S):
-                await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id))
+            async with asyncio.timeout(_CLOSE_S), self.lock:
+                watch_id, self.id = self.id, None
+                if watch_id is not None:
+                    await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id))
         except (HsFrameError, TimeoutError) as error:
-            _log.info("the watch %s was not closed: %s", watch_id, error)
+            _log.info("a watch of %d records was not closed: %s", len(self.refs), error)

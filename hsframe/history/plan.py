@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Final
 
 from hsframe.durations import DAY_US, SECOND_US
@@ -22,7 +23,7 @@ from hsframe.errors import MetadataError
 from hsframe.history.point_records import PointRecord
 from hsframe.spans import Span, range_text
 
-__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "groups_of"]
+__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "groups_of", "is_count"]
 
 RANGE_PADDING_US: Final = SECOND_US  # the coarsest resolution of a server (Haxall keeps whole seconds)
 # Assumed if nothing is known: a sample every 15 minutes.
@@ -42,6 +43,11 @@ GroupKey = tuple[str, bool, int | None]
 """What the points of a group have in common: zone, whether they are irregular, and rows per day, rounded coarsely."""
 
 
+def is_count(value: object) -> bool:
+    """Whether it is a number, and at least 1."""
+    return isinstance(value, Real) and float(value) >= 1
+
+
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
     """How large one request may be, and how many run at once.
@@ -57,8 +63,8 @@ class RequestLimits:
     max_concurrency: int = 6
 
     def __post_init__(self) -> None:
-        if self.max_concurrency < 1:
-            raise MetadataError(f"max_concurrency is {self.max_concurrency}; at least one request must run at a time")
+        if not is_count(self.max_concurrency):
+            raise MetadataError(f"max_concurrency is {self.max_concurrency!r}; at least one request must run at a time")
 
     def with_row_cap(self, row_cap: int | None) -> RequestLimits:
         """These limits, with `rows` below the most that the server gives in one answer."""

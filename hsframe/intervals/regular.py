@@ -70,7 +70,7 @@ def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     Step(elapsed_us=0, days=7, months=0, weekday=6)
     """
     weekday = weekday_of(week_start)
-    count, unit = amount_of(interval, "interval", _EXPECTED)
+    count, unit = amount_of(interval, f"interval={interval!r}", _EXPECTED)
     if not 0 < count < float("inf"):
         raise SpanError(f"interval={interval!r} must be positive; expected {_EXPECTED}")
     if unit not in ("d", "w") and unit not in MONTHS:

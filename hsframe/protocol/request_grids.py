@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from numbers import Real
 from typing import Final, TypeAlias
 
+from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, ZoneError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import MARKER, Number, Ref
@@ -50,7 +51,7 @@ _OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 Id: TypeAlias = Ref | str
 Ids: TypeAlias = Ref | str | Iterable[Ref | str]
-TimeLength: TypeAlias = Number | timedelta
+TimeLength: TypeAlias = Duration | float
 Range: TypeAlias = str | date | tuple[date, date]
 """``"today"``, ``"2026-01-01,2026-01-31"``, a date, an aware datetime (from there on), or two of either."""
 
@@ -114,6 +115,8 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
     """Refs from ids, or from one id; `op` is for the message that there are none."""
     if isinstance(ids, str | Ref):
         ids = [ids]
+    if not isinstance(ids, Iterable):
+        raise MetadataError(f"{op}: ids must be a Ref, a text or several of them; got {ids!r}")
     refs = [as_ref(of) for of in ids]
     if not refs:
         raise MetadataError(f"{op}: no ids were given")
@@ -140,6 +143,13 @@ def as_kind(value: object) -> object:
         return {name: as_kind(item) for name, item in value.items()}
     scalar = getattr(value, "item", None)  # a numpy scalar that is not a subclass of Python's own
     return as_kind(scalar()) if callable(scalar) and getattr(value, "shape", None) == () else value
+
+
+def _length(value: TimeLength, what: str) -> Number:
+    """A length of time for the wire; a Number goes in its own unit, all else in seconds."""
+    if isinstance(value, Number):
+        return value
+    return _seconds(timedelta(microseconds=duration_us(value, what, plain="s")))
 
 
 def _seconds(span: timedelta) -> Number:
@@ -243,7 +253,7 @@ def point_write_request(of: Id, level: int, val: object, who: str = "", duration
     if who:
         row["who"] = who
     if duration is not None:
-        row["duration"] = as_kind(duration)
+        row["duration"] = _length(duration, "duration")
     return _one_row(row)
 
 
@@ -260,7 +270,7 @@ def watch_sub_request(ids: Ids, watch_dis: str, lease: TimeLength | None = None,
     meta: dict[str, object] = {} if watch_id is None else {"watchId": watch_id}
     meta["watchDis"] = watch_dis
     if lease is not None:
-        meta["lease"] = as_kind(lease)
+        meta["lease"] = _length(lease, "lease")
     return _id_rows(as_refs(ids, "watchSub"), meta)
 
 

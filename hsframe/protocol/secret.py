@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["HiddenStr", "Secret", "basic_authorization"]
+from hsframe.errors import MetadataError
+
+__all__ = ["HiddenStr", "Secret", "basic_authorization", "check_texts", "hidden", "hidden_headers"]
 
 
 class Secret:
@@ -55,6 +59,35 @@ class HiddenStr(str):
 
     def __repr__(self) -> str:
         return "'<secret>'"
+
+
+def hidden(value: Any) -> Any:
+    """The same, hidden: a text as a text still; what should have been one, for :func:`check_texts` to refuse.
+
+    Nothing raises before all is hidden: the frame that raises shows its arguments.
+    """
+    return value if value is None else HiddenStr(value) if isinstance(value, str) else Secret(value)
+
+
+def hidden_headers(headers: Any) -> Any:
+    """The headers with hidden values; what is no mapping, hidden as a whole."""
+    if not isinstance(headers, Mapping):
+        return hidden(headers)
+    return {name: hidden(value) for name, value in headers.items()}
+
+
+def check_texts(headers: object = None, **settings: object) -> None:
+    """Raise a MetadataError for what is no text, by the name of the setting; the value may be a secret."""
+    if not (headers is None or isinstance(headers, Mapping)):
+        raise MetadataError("headers must be a mapping of names to texts, as {'X-Api-Key': '...'}")
+    names = {
+        f"the header {name!r}" if isinstance(name, str) else "the name of a header": (name, value)
+        for name, value in (headers or {}).items()
+    }
+    for what, value in (settings | names).items():
+        parts = value if isinstance(value, tuple) else (value,)
+        if not all(part is None or isinstance(part, str) for part in parts):
+            raise MetadataError(f"{what} must be a text (str)")
 
 
 def basic_authorization(user: str, password: Secret) -> HiddenStr:

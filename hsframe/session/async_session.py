@@ -24,8 +24,9 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
 
     Frames in and frames out, with all that the synchronous verbs guarantee, on the caller's own event loop. ``watch``
     is looped over with ``async for``; in ``contextlib.aclosing`` a loop that is left early closes the watch at once,
-    else it is closed soon after. Any number of verbs may run at the same time; they share one login. A cancelled verb
-    leaves no request behind. For grids in place of frames there is `client`.
+    else it is closed soon after. Closing the session ends its watches, also those that a task waits in: their loops
+    end as if there were no more to come. Any number of verbs may run at the same time; they share one login. A
+    cancelled verb leaves no request behind. For grids in place of frames there is `client`.
 
     Use it as an asynchronous context manager. Nothing is sent before the first verb.
 

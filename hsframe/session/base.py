@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import suppress
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Self
 
 from hsframe.client import Client
+from hsframe.errors import MetadataError
 from hsframe.frame.points import Point
 from hsframe.session.settings import Settings
 from hsframe.session.signatures import takes
@@ -22,11 +21,13 @@ class SessionBase:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.resolved()
         self._client = self._settings.client()
-        self._closed = False
+        self._client.sender.caller = type(self).__name__
+        self._opened = self._closed = False
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
-        self._watches: set[AsyncGenerator[Any, None]] = set()
-        self._ending = asyncio.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an AsyncSession is not pickled or deep-copied: it holds connections; make a new one")
 
     def __copy__(self) -> Self:
         """One with the same settings that knows the same points, not open yet."""
@@ -56,7 +57,12 @@ class SessionBase:
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
+        if self._opened and not self._closed:
+            raise MetadataError(
+                f"the {type(self).__name__} of {self.uri} is open already; enter it once: leaving closes it"
+            )
         await self._client.__aenter__()
+        self._opened = True
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -65,17 +71,7 @@ class SessionBase:
     async def close(self) -> None:
         """End the session: its watches, then the op ``close``, then every connection. Twice does no harm."""
         self._closed = True
-        try:
-            for grids in list(self._watches):
-                with suppress(RuntimeError):  # a task waits for it right now; it ends with the connection
-                    await self._end_watch(grids)
-        finally:
-            await self._client.close()
-
-    async def _end_watch(self, grids: AsyncGenerator[Any, None]) -> None:
-        """Close a watch; its loop may do so at the same time as the session, and both wait until it is done."""
-        async with self._ending:
-            await grids.aclose()
+        await self._client.close()
 
     def __repr__(self) -> str:
         if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session

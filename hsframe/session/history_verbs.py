@@ -249,7 +249,8 @@ class HistoryVerbs(SessionBase):
         A write that breaks off, by an error, by Ctrl-C or with its task, is looked after: what was under way is read
         back, and the exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``,
         ``unknown`` (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``,
-        ``"not written"``, ``"unknown"``) and ``reason``.
+        ``"not written"``, ``"unknown"``) and ``reason``. ``asyncio.timeout`` makes another exception of the
+        cancellation, a TimeoutError: then the report is ``error.__cause__.report``.
         """
         return await write_frame(
             self.client,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from datetime import timedelta
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pandas as pd
 
@@ -11,7 +11,8 @@ from hsframe.durations import Duration
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import PointsLike, as_points
 from hsframe.grid import Grid
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import Ref
+from hsframe.protocol.request_grids import Ids, TimeLength
 from hsframe.session.base import SessionBase
 
 __all__ = ["PointVerbs"]
@@ -21,7 +22,7 @@ class PointVerbs(SessionBase):
     """Values written to points, and records watched."""
 
     async def point_write(
-        self, id: Ref | str, level: int, val: object, who: str = "", duration: Number | timedelta | None = None
+        self, id: Ref | str, level: int, val: object, who: str = "", duration: TimeLength | None = None
     ) -> pd.DataFrame:
         """Write a value at a level of a point's priority array; None takes the level's value away.
 
@@ -33,8 +34,8 @@ class PointVerbs(SessionBase):
         val : Number, bool, str or None
         who : str
             Who writes; the user by default.
-        duration : Number or timedelta, optional
-            How long it holds, at level 8.
+        duration : str, number, timedelta or Number, optional
+            How long it holds, as ``"30min"``, or in seconds; at level 8.
 
         Returns
         -------
@@ -47,25 +48,23 @@ class PointVerbs(SessionBase):
         """The priority array of a point: a row a level, with ``level``, ``levelDis``, ``val``, ``who``."""
         return entity_frame(await self.client.point_write_array(id, raw=True))
 
-    async def watch_sub(
-        self, ids: Iterable[Ref | str], watch_dis: str, lease: Number | timedelta | None = None
-    ) -> pd.DataFrame:
+    async def watch_sub(self, ids: Ids, watch_dis: str, lease: TimeLength | None = None) -> pd.DataFrame:
         """Open a watch on some records.
 
         Parameters
         ----------
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
         watch_dis : str
             What the server's list of watches calls it.
-        lease : Number or timedelta, optional
-            How long the watch is to live between polls; the server may give another time.
+        lease : str, number, timedelta or Number, optional
+            ``"2min"``, or seconds: how long the watch is to live between polls; the server may give another time.
 
         Returns
         -------
         DataFrame
             The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` wants.
         """
-        return _watched(await self.client.watch_sub(list(ids), watch_dis, lease, raw=True))
+        return _watched(await self.client.watch_sub(ids, watch_dis, lease, raw=True))
 
     async def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
         """The records of a watch that changed since the last poll.
@@ -79,16 +78,16 @@ class PointVerbs(SessionBase):
         """
         return _watched(await self.client.watch_poll(watch_id, refresh, raw=True))
 
-    async def watch_unsub(self, watch_id: str, ids: Iterable[Ref | str]) -> None:
+    async def watch_unsub(self, watch_id: str, ids: Ids) -> None:
         """Take some records out of a watch.
 
         Parameters
         ----------
         watch_id : str
-        ids : iterable of Ref or str
+        ids : Ref, str or iterable of them
             As the frame of :meth:`watch_sub` has them.
         """
-        await self.client.watch_unsub(watch_id, list(ids))
+        await self.client.watch_unsub(watch_id, ids)
 
     async def watch_close(self, watch_id: str) -> None:
         """Close a watch."""
@@ -109,7 +108,8 @@ class PointVerbs(SessionBase):
 
         A loop over it waits between the frames. A watch that is lost (an error grid, a lease that ran out, a lost
         session, a server that was restarted) is opened anew, and what changed meanwhile comes once. Leaving the loop,
-        by ``break``, an exception or Ctrl-C, closes the watch.
+        by ``break``, an exception or Ctrl-C, closes the watch. Closing the session closes its watches: a loop that
+        waits ends as if there were no more to come.
 
         Parameters
         ----------
@@ -150,13 +150,9 @@ class PointVerbs(SessionBase):
         grids = self.client.watch(
             wanted, poll, dis=dis, lease=lease, checked=checked, empty=empty, patience=patience, raw=True
         )
-        self._watches.add(grids)
-        try:
+        async with aclosing(grids):
             async for grid in grids:
                 yield _watched(grid)
-        finally:
-            await self._end_watch(grids)
-            self._watches.discard(grids)
 
 
 def _watched(grid: Grid) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
 from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import RequestLimits, is_count
 from hsframe.history.point_records import find_records
 from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
@@ -87,8 +87,8 @@ class ReadRequest:
     @property
     def limits(self) -> RequestLimits:
         """How large one request to the server may be, and how many run at once."""
-        if self.limit_rows is not None and self.limit_rows < 1:
-            raise MetadataError(f"limit_rows is {self.limit_rows}; a request must be allowed a row at least")
+        if self.limit_rows is not None and not is_count(self.limit_rows):
+            raise MetadataError(f"limit_rows is {self.limit_rows!r}; a request must be allowed a row at least")
         window_us = None if self.chunk is None else duration_us(self.chunk, "chunk")
         if window_us is not None and window_us < SECOND_US:
             raise MetadataError(f"chunk is {self.chunk!r}; a request reaches over a second at least")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
-from hsframe.kinds import Ref
+from hsframe.protocol.request_grids import Ids
 from hsframe.session.base import SessionBase
 
 __all__ = ["RecordVerbs"]
@@ -81,7 +79,7 @@ class RecordVerbs(SessionBase):
         """
         return self._records(await self.client.read(filter, limit, raw=True))
 
-    async def read_by_ids(self, ids: Ref | str | Iterable[Ref | str]) -> pd.DataFrame:
+    async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
 
         Parameters
@@ -98,8 +96,7 @@ class RecordVerbs(SessionBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        wanted = [ids] if isinstance(ids, Ref | str) else list(ids)
-        return self._records(await self.client.read_by_ids(wanted, raw=True))
+        return self._records(await self.client.read_by_ids(ids, raw=True))
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""

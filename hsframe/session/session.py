@@ -42,6 +42,8 @@ def _waiting(verb: Any) -> Any:
 
     @functools.wraps(verb)
     def method(self: Session, *args: Any, **kwargs: Any) -> Any:
+        if iterates:
+            verb(self, *args, **kwargs)  # wrong arguments are refused here, not by the first next(); nothing begins
         run = self._connection.each if iterates else self._connection.run
         return run(lambda session: verb(session, *args, **kwargs))
 
@@ -135,6 +137,15 @@ class Session:
     def close(self) -> None:
         """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
         self._connection.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a Session is not pickled or deep-copied: it holds connections; make a new one with connect()")
+
+    def __copy__(self) -> Self:
+        """The same connection once more."""
+        twin = object.__new__(type(self))
+        twin._connection = self._connection
+        return twin
 
     def __enter__(self) -> Self:
         return self

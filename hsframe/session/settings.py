@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
+from hsframe.history.plan import is_count
 from hsframe.protocol.login_steps import AuthScheme
-from hsframe.protocol.secret import HiddenStr
+from hsframe.protocol.secret import HiddenStr, check_texts, hidden, hidden_headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,21 +41,23 @@ class Settings:
 
     def __post_init__(self) -> None:
         # Whatever raises later, a traceback can show local variables, and these are among them.
-        self.uri, self.password, self.token, self.proxy = (
-            None if text is None else HiddenStr(text) for text in (self.uri, self.password, self.token, self.proxy)
-        )
-        self.headers = {name: HiddenStr(value) for name, value in (self.headers or {}).items()}
+        self.uri, self.password, self.token, self.proxy = map(hidden, (self.uri, self.password, self.token, self.proxy))
+        self.user = self.user if isinstance(self.user, str) else hidden(self.user)
+        self.headers = hidden_headers(self.headers)
 
     def resolved(self) -> Self:
         """The same, what is missing taken from the environment."""
+        check_texts(
+            self.headers, uri=self.uri, user=self.user, password=self.password, token=self.token, proxy=self.proxy
+        )
         uri = self.uri if self.uri is not None else HiddenStr(os.environ.get("HSFRAME_URI", ""))
         if not uri:
             raise MetadataError(
                 "there is no uri to connect to: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
                 "'password'), or set HSFRAME_URI"
             )
-        if self.max_concurrency < 1:
-            raise MetadataError(f"max_concurrency is {self.max_concurrency}; at least one request must run at a time")
+        if not is_count(self.max_concurrency):
+            raise MetadataError(f"max_concurrency is {self.max_concurrency!r}; at least one request must run at a time")
         user, password, token = self.user, self.password, self.token
         if token is None and user is None and password is None:
             token = os.environ.get("HSFRAME_TOKEN") or None

@@ -73,10 +73,11 @@ def takes(settings: Callable[P, A_co]) -> _Taking[P, A_co]:
         @functools.wraps(fn)
         def called(*args: Any, **kwargs: Any) -> Any:
             before = args[: len(first)]
+            name = type(args[0]).__name__ if fn.__name__ == "__init__" else fn.__name__
             try:
                 taken = settings(*args[len(first) :], **kwargs)
             except TypeError as error:  # which calls the dataclass by its name
-                error.args = (str(error).replace(f"{getattr(settings, '__qualname__', '')}.__init__", fn.__name__),)
+                error.args = (str(error).replace(f"{getattr(settings, '__qualname__', '')}.__init__", name),)
                 raise
             finally:
                 del args, kwargs  # a traceback shows local variables, and passwords may be among these

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+import hsframe
 from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
 from hsframe.errors import HsFrameError, MetadataError
@@ -172,6 +173,50 @@ def test_a_constructor_that_fails(options: dict[str, Any]) -> None:
         check(error, frames="__init__")
         return
     raise AssertionError("the constructor was to fail")
+
+
+URI = "http://127.0.0.1:9/api"
+WRONG_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"user": PASSWORD.encode()}, "user(name)? must be a text"),
+    ({"password": PASSWORD.encode()}, "password must be a text"),
+    ({"password": 5}, "password must be a text"),
+    ({"token": TOKEN.encode()}, "token must be a text"),
+    ({"proxy": PROXY_PASSWORD.encode()}, "proxy must be a text"),
+    ({"proxy": f"foo:{PROXY_PASSWORD}"}, "proxy must be an http or https uri; as http://user"),
+    ({"uri": f"http://u:{PASSWORD}@host".encode()}, "(uri|base_url) must be a text"),
+    ({"headers": 5}, "headers must be a mapping"),
+    ({"headers": [("X-Api-Key", API_KEY)]}, "headers must be a mapping"),
+    ({"headers": {"X-Api-Key": API_KEY.encode()}}, "the header 'X-Api-Key' must be a text"),
+    ({"headers": {5: API_KEY}}, "the name of a header must be a text"),
+    ({"tls": 5}, "tls must be a TLSConfig; got 5"),
+    ({"format": None}, "format must be"),
+    ({"timeout": float("inf")}, "timeout must be finite seconds"),
+    ({"max_concurrency": "6"}, "max_concurrency is '6'"),
+    ({"max_concurrency": None}, "max_concurrency is None"),
+]
+
+
+def of_client(uri: str, user: str, password: str, **more: Any) -> Client:
+    return Client(uri, user, password, **more)
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONG_SETTINGS, ids=[repr([*wrong]) for wrong, _ in WRONG_SETTINGS])
+@pytest.mark.parametrize("make", [hsframe.connect, hsframe.AsyncSession, hsframe.doctor, of_client])
+def test_a_setting_of_another_kind(make: Callable[..., object], wrong: dict[str, Any], message: str) -> None:
+    """It is refused by its name before anything is sent, and no frame shows what was given."""
+    if make is of_client and "max_concurrency" in wrong:
+        pytest.skip("a client has no such setting")
+    settings = {"uri": URI, "user": USER, "password": PASSWORD, "headers": {"X-Api-Key": API_KEY}} | wrong
+    with pytest.raises(MetadataError, match=message) as caught:
+        make(**settings)
+    check(caught.value, frames="__init__")
+
+
+def test_limits_of_another_kind() -> None:
+    with hsframe.connect(URI) as s:
+        for wrong in ({"max_concurrency": "6"}, {"limit_rows": "x"}, {"limit_rows": 0}):
+            with pytest.raises(MetadataError, match=next(iter(wrong))):
+                s.his_read("kw", "today", **wrong)  # type: ignore[call-overload]
 
 
 def test_reprs_and_copies() -> None:

@@ -681,7 +681,7 @@ def test_enter_and_close_by_hand(serve: Any, fake: Any) -> None:
             await client.close()
             assert server.seen_ops() == ["POST read", "POST close"]
             assert "closed" in repr(client)
-            with pytest.raises(NetworkError, match="a closed client stays closed"):
+            with pytest.raises(NetworkError, match="a closed Client stays closed"):
                 await client.about()
             with pytest.raises(NetworkError, match="make a new one"):
                 await client.__aenter__()

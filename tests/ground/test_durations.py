@@ -145,7 +145,8 @@ def test_a_span_of_so_long(span: str, start: str) -> None:
 @pytest.mark.parametrize(
     ("span", "message"),
     [
-        ("-7m", "'-7m': amount='7m': 'm' could be minutes or months"),
+        ("-7m", "^the span '-7m': 'm' could be minutes or months"),
+        ("-0.0000001s", "^the span '-0.0000001s' is shorter than a microsecond"),
         ("-7 fortnights", "'-7 fortnights': .*not a unit of time; expected s, min, h"),
         ("-1.5d", "'-1.5d': days, weeks, months and years must be whole"),
         ("last 1.5 months", "must be whole"),
@@ -154,6 +155,12 @@ def test_a_span_of_so_long(span: str, start: str) -> None:
 def test_a_span_of_no_such_length(span: str, message: str) -> None:
     with pytest.raises(SpanError, match=message):
         resolve(span, "UTC", NOW)
+
+
+def test_both_letters_that_look_like_micro_are_read() -> None:
+    lengths = [duration_us(f"250{mu}s", "chunk") for mu in ("\xb5", "\u03bc", "u")]
+    assert lengths == [250, 250, 250]
+    assert resolve("-250\u03bcs", "UTC", NOW) == resolve("-250us", "UTC", NOW)
 
 
 def test_what_is_too_long_for_an_instant_is_refused() -> None:

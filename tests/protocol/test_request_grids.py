@@ -50,6 +50,12 @@ NEW_YORK = ZoneInfo("America/New_York")
             request_grids.watch_sub_request(["a"], "My Watch", Number(5, "min")),
             'ver:"3.0" watchDis:"My Watch" lease:5min\nid\n@a\n',
         ),
+        (request_grids.watch_sub_request("a", "W", "1.5min"), 'ver:"3.0" watchDis:"W" lease:90s\nid\n@a\n'),
+        (request_grids.watch_unsub_request("w-1", "@a"), 'ver:"3.0" watchId:"w-1"\nid\n@a\n'),
+        (
+            request_grids.point_write_request("a", 8, True, duration="500ms"),
+            'ver:"3.0"\nid,level,val,duration\n@a,8,T,0.5s\n',
+        ),
         (request_grids.watch_sub_request(["a"], "W", watch_id="w-1"), 'ver:"3.0" watchId:"w-1" watchDis:"W"\nid\n@a\n'),
         (request_grids.watch_poll_request("w-1"), 'ver:"3.0" watchId:"w-1"\nempty\n'),
         (request_grids.watch_poll_request("w-1", refresh=True), 'ver:"3.0" watchId:"w-1" refresh\nempty\n'),

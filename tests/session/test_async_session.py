@@ -6,11 +6,12 @@ import asyncio
 import gc
 import linecache
 import logging
+import pickle
 import traceback
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from copy import copy
+from copy import copy, deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -208,17 +209,27 @@ def test_cancelled_reads_leave_nothing_behind() -> None:
         asyncio.run(main(slow))
 
 
-def test_a_cancelled_write_says_what_was_stored() -> None:
+@pytest.mark.parametrize("by", ["cancel", "timeout"])
+def test_a_cancelled_write_says_what_was_stored(by: str) -> None:
     async def main(server: RunningServer) -> None:
         async with connected(server) as s:
             df = await s.his_read(["kw", "oat"], DAY)
-            task = asyncio.create_task(s.his_write(df))
-            await asyncio.sleep(0.3)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await task
-            assert caught.value.report["id"].tolist() == ["kw", "oat"]  # type: ignore[attr-defined]
-            assert "error.report" in caught.value.__notes__[0]
+            error: BaseException | None
+            if by == "timeout":
+                with pytest.raises(TimeoutError) as late:
+                    async with asyncio.timeout(0.3):
+                        await s.his_write(df)
+                error = late.value.__cause__
+            else:
+                task = asyncio.create_task(s.his_write(df))
+                await asyncio.sleep(0.3)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await task
+                error = caught.value
+            assert error is not None
+            assert error.report["id"].tolist() == ["kw", "oat"]  # type: ignore[attr-defined]
+            assert "error.report" in error.__notes__[0]
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     with running_server(small_building(), quirks=["slow=0.2"]) as slow:
@@ -298,6 +309,64 @@ def test_a_watch_ends_with_its_loop_or_its_session(watched: RunningServer, how: 
         gc.collect()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("begun", [1, 0], ids=["between polls", "while it is opened"])
+@pytest.mark.parametrize("make", [hsframe.AsyncSession, hsframe.Client])
+def test_a_watch_that_a_task_waits_in_ends_with_its_session(watched: RunningServer, make: Any, begun: int) -> None:
+    async def follow(s: Any, seen: asyncio.Queue[int]) -> str:
+        async for changed in s.watch("@kw", poll=60):
+            seen.put_nowait(len(changed))
+        return "ended"
+
+    async def main() -> None:
+        async with make(watched.uri, "demo", "demo") as s:
+            await s.about()
+            seen: asyncio.Queue[int] = asyncio.Queue()
+            tasks = [asyncio.create_task(follow(s, seen)) for _ in range(2)]
+            if begun:
+                assert [await seen.get(), await seen.get()] == [1, 1]
+                assert watched.open_watches == 2
+            else:
+                await asyncio.sleep(0)
+        assert await asyncio.wait_for(asyncio.gather(*tasks), 5) == ["ended", "ended"]
+        assert (watched.open_watches, watched.open_sessions) == (0, 0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+def test_a_session_that_is_not_open_says_so(server: RunningServer) -> None:
+    async def main() -> None:
+        s = hsframe.AsyncSession(server.uri, "demo", "demo")
+        says = f"^the AsyncSession of {server.uri} is not open; use it inside 'async with AsyncSession"
+        with pytest.raises(hsframe.NetworkError, match=says):
+            await s.about()
+        with pytest.raises(hsframe.NetworkError, match=says):
+            await anext(s.watch("kw"))
+        async with s:
+            with pytest.raises(hsframe.MetadataError, match=r"AsyncSession .* is open already; enter it once"):
+                await s.__aenter__()
+            assert len(await s.about()) == 1
+        with pytest.raises(hsframe.NetworkError, match=says):
+            await s.about()
+        with pytest.raises(hsframe.NetworkError, match=r"AsyncSession .* is closed; make a new one"):
+            await s.__aenter__()
+
+    asyncio.run(main())
+
+
+def test_what_it_is_called_in_messages(server: RunningServer, session: hsframe.Session) -> None:
+    with pytest.raises(TypeError, match=r"^AsyncSession\(\) got an unexpected keyword argument 'nonsense'"):
+        hsframe.AsyncSession(nonsense=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^connect\(\) got an unexpected keyword argument 'nonsense'"):
+        hsframe.connect(nonsense=1)  # type: ignore[call-arg]
+    for copying in (pickle.dumps, deepcopy):
+        with pytest.raises(TypeError, match=r"^an AsyncSession is not pickled"):
+            copying(hsframe.AsyncSession(server.uri))
+        with pytest.raises(TypeError, match=r"^a Session is not pickled"):
+            copying(session)
+    assert len(copy(session).about()) == 1
 
 
 # Where it is used -------------------------------------------------------------------------------------------------

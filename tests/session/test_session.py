@@ -246,6 +246,13 @@ def test_point_write_and_watches(session: hsframe.Session, server: RunningServer
     session.point_write("oat", 16, hsframe.Number(72, "°F"), who="test")
     array = session.point_write_array("oat")
     assert len(array) == 17
+    one = session.watch_sub("@oat", "one", lease="90s")
+    assert one["id"].tolist() == ["oat"]
+    session.watch_unsub(one.attrs["watchId"], "@oat")
+    assert session.watch_poll(one.attrs["watchId"], refresh=True).empty
+    session.watch_close(one.attrs["watchId"])
+    with pytest.raises(hsframe.MetadataError, match="ids must be a Ref, a text or several of them; got 5"):
+        session.read_by_ids(5)  # type: ignore[arg-type]
     watch = session.watch_sub(["oat", "kw"], "test")
     watch_id = watch.attrs["watchId"]
     assert watch["id"].tolist() == ["oat", "kw"]

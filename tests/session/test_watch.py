@@ -116,6 +116,33 @@ def test_a_session_that_closes_first(watched: RunningServer) -> None:
         next(frames)
 
 
+def test_a_session_that_closes_while_a_thread_waits(watched: RunningServer) -> None:
+    frames: list[Any] = []
+    first = threading.Event()
+
+    def follow() -> None:
+        for frame in s.watch("@kw", poll=60):
+            frames.append(frame)
+            first.set()
+
+    with hsframe.connect(watched.uri, "demo", "demo") as s:
+        thread = threading.Thread(target=follow)
+        thread.start()
+        assert first.wait(10)
+        time.sleep(0.05)  # it waits for a change
+    thread.join(10)
+    assert not thread.is_alive()
+    assert (len(frames), watched.open_watches) == (1, 0)
+
+
+def test_wrong_arguments_are_refused_at_the_call(s: hsframe.Session) -> None:
+    for watch in (s.watch, hsframe.watch):
+        with pytest.raises(TypeError, match=r"watch\(\) missing 1 required positional argument: 'points'"):
+            watch()  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"watch\(\) got an unexpected keyword argument 'pol'"):
+            watch("@kw", pol=5)  # type: ignore[call-arg]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to oneself on Windows")
 @pytest.mark.parametrize("runner", ["thread", "nested"])
 def test_ctrl_c_closes_the_watch(watched: RunningServer, runner: Any) -> None:

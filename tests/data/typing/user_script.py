@@ -99,6 +99,11 @@ async def grids_when_asked_for(c: Client, id: Ref) -> None:
         assert_type(changed, Grid)
 
 
+async def either_when_a_variable_says(c: Client, raw: bool) -> None:
+    sites: Rows | Grid = await c.read("site", raw=True) if raw else await c.read("site")
+    assert_type(len(sites), int)
+
+
 async def what_the_constructor_says(is_pythonic: bool) -> None:
     async with Client("http://host/api", "user", "pass", timeout=5.0, auth="scram") as c:
         assert_type(c, Client)
