@@ -64,7 +64,7 @@ def test_slices_are_columns(column: ArrowColumn, items: list[Any]) -> None:
 
 def test_integral_values_are_ints_below_two_to_the_53() -> None:
     column = NumberColumn(pa.array([3.0, -0.0, 2.0**53, 0.5]))
-    assert [type(number.val) for number in column] == [int, int, float, float]
+    assert [type(number.val) for number in column] == [int, float, float, float]  # an int has no minus zero
 
 
 def test_how_a_column_is_stored_does_not_matter_to_a_grid() -> None:
