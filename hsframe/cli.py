@@ -32,16 +32,16 @@ _SPAN_HELP: Final = "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
-    It gives 0 where all went well, 1 after an error (one line on stderr), 130 after Ctrl-C; wrong arguments end it
-    with 2.
+    Returns 0 where all went well, 1 after an error (one line on stderr), 130 after Ctrl-C; wrong arguments end the
+    program with 2.
     """
     args = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows no °F shows it in another way
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _say
+            warnings.showwarning = _print_warning
             return run(args)
     except HsFrameError as error:
         print(f"hsframe: {error}", file=sys.stderr)
@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has seen enough, as in `hsframe read point | head`.
+        # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
-def _say(message: Warning | str, *_: object, **__: object) -> None:
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     print(f"hsframe: {message}", file=sys.stderr)
 
 
@@ -66,15 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     server, table = _server(), argparse.ArgumentParser(add_help=False)
     table.add_argument("--csv", action="store_true", help="write CSV")
 
-    demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run through it once")
-    demo.add_argument("--once", action="store_true", help="serve, read, print, write a Parquet file and a plot, end")
+    demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
+    demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
     demo.set_defaults(run=_demo)
 
     serve = commands.add_parser("serve", parents=[server], help="serve a folder of Parquet files, or the demo building")
     serve.add_argument("folder", nargs="?", type=Path, help="with *.parquet files; the demo building without it")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
-    serve.add_argument("--anonymous", action="store_true", help="let everybody in without a login")
+    serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=_serve)
 
     connection = _connection()
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     read = commands.add_parser("read", parents=[connection, table], help="records by filter")
     read.add_argument("filter", help="as 'point and temp'")
-    read.add_argument("--limit", type=int, help="at most so many records")
+    read.add_argument("--limit", type=int, help="the most records to give")
     read.set_defaults(run=_read)
 
     his_read = commands.add_parser("his-read", parents=[connection, table], help="histories as a table")
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", parents=[connection, table], help="what a server can do, with advice; writes nothing"
     )
     doctor.add_argument("address", nargs="?", metavar="URI", help="the same as --uri")
-    doctor.add_argument("--point", metavar="ID", help="a point with a history to try things with")
+    doctor.add_argument("--point", metavar="ID", help="a point with a history to test reads with")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -113,15 +113,15 @@ def _server() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="behave like another server: niagara, skyspark3, widesky, haystack-py, haxall, shaystack; or do one thing "
-        "otherwise: rowcap=1000, slow=0.5, ...; may be given several times",
+        help="behave like another server: niagara, skyspark3, widesky, haystack-py, haxall, shaystack; or differ "
+        "in one thing: rowcap=1000, slow=0.5, ...; may be given several times",
     )
     return parser
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"the port must be a number from 0 to 65535; got {text!r}")
     return int(text)
 
 
@@ -132,7 +132,7 @@ def _connection() -> argparse.ArgumentParser:
     parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
     parser.add_argument("--user", help="else HSFRAME_USER")
     parser.add_argument(
-        "--password", help="everybody on this machine can see it; else HSFRAME_PASSWORD, or it is asked for"
+        "--password", help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, or it is asked for"
     )
     parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one request; 30 by default")
@@ -176,15 +176,15 @@ def _demo(args: argparse.Namespace) -> int:
 
         return demo_once(args.out)
     from hsframe.server.run import serve
-    from hsframe.testing.deviations import deviating
+    from hsframe.testing.quirk_wrappers import with_quirks
 
-    serve(args.host, args.port, prepare=deviating(args.quirk))
+    serve(args.host, args.port, prepare=with_quirks(args.quirk))
     return 0
 
 
 def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
-    from hsframe.testing.deviations import deviating
+    from hsframe.testing.quirk_wrappers import with_quirks
 
     users: dict[str, Any] | None = None
     if args.anonymous:
@@ -196,7 +196,7 @@ def _serve(args: argparse.Namespace) -> int:
         from hsframe.server.folder import parquet_folder
 
         database = parquet_folder(args.folder)
-    serve(args.host, args.port, database, users=users, prepare=deviating(args.quirk))
+    serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
     return 0
 
 

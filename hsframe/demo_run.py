@@ -1,4 +1,4 @@
-"""The main job once, from a server to files: what ``hsframe demo --once --out DIR`` does."""
+"""A short demonstration, from a server to files: what ``hsframe demo --once --out DIR`` does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILTER: Final = 'point and his and sensor and tz == "New_York" and (air and tem
 def demo_once(out: Path) -> int:
     """Serve the demo building on a free port of this machine, read a week of it, write ``trends.parquet`` and a plot.
 
-    It gives 0, or 1 where there is no matplotlib to draw the plot with; nothing is written then.
+    Returns 0; without matplotlib, which draws the plot, 1, and nothing is written.
     """
     try:
         import matplotlib as mpl
@@ -55,7 +55,7 @@ def demo_once(out: Path) -> int:
 def _draw(df: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    from hsframe.frame.plot import plot  # df.hs.plot, in words that a type checker knows
+    from hsframe.frame.plot import plot  # df.hs.plot, with types
 
     figure = plot(df, figsize=(11.0, 8.0))[0].figure
     figure.savefig(path, dpi=110)

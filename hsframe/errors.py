@@ -6,17 +6,17 @@
     ├── AuthError             the login was refused, or the server could not prove itself
     ├── NetworkError          no usable answer came over HTTP
     │   ├── RequestTimeoutError
-    │   └── HTTPStatusError   an answer with a status that is not 200
+    │   └── HTTPStatusError   an HTTP status other than success, or a JSON error in place of a grid
     ├── CallError             the server answered with an error grid
     │   ├── UnknownRecError   ids that the server does not know
-    │   └── IncompleteError   the server says that its answer is not whole
+    │   └── IncompleteError   an answer without all that was asked for
     ├── CodecError            bytes that are not what their format promises
     ├── UnitError             units that cannot be mixed or converted
     ├── ZoneError             a time zone that is unknown or missing
-    ├── SpanError             a span of time that cannot be understood
+    ├── SpanError             a span or a length of time that cannot be understood
     └── MetadataError         a point, a column or a setting that is missing or ambiguous
 
-None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not eat them.
+None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not catch them.
 A message says what happened, where, what was expected and what to do. No message holds a secret.
 """
 
@@ -55,7 +55,7 @@ class HsFrameError(Exception):
     Attributes
     ----------
     report : DataFrame or None
-        Of an error that broke off a write: what was stored, a row a point (:meth:`hsframe.Session.his_write`).
+        Of an error that interrupted a write: what was stored, one row per point (:meth:`hsframe.Session.his_write`).
     """
 
     report: Any = None
@@ -69,28 +69,28 @@ class AuthError(HsFrameError):
 
 
 class NetworkError(HsFrameError):
-    """No usable answer came over HTTP: no connection, a broken body, a page that is no Haystack answer."""
+    """No usable answer came over HTTP: no connection, a broken body, a page that is not a Haystack answer."""
 
 
 class RequestTimeoutError(NetworkError):
-    """The time-out of a request ran out."""
+    """A request was not answered in time."""
 
 
 class HTTPStatusError(NetworkError):
-    """The server answered with an HTTP status that is not a success.
+    """The server answered with an HTTP status other than success, or with a JSON error in place of a grid.
 
     Parameters
     ----------
     message : str
         What happened, where, and what to do.
     status : int
-        The HTTP status code.
+        The HTTP status code; 2xx where the body is a JSON error.
     url : str
         The address that was asked, without credentials.
     reason : str
-        What the server wrote beside the code or in a JSON error body.
+        The text that the server sent with the code, or in the JSON error.
     retry_after_s : float or None
-        Seconds that the server asks to wait (``Retry-After``), where it says so.
+        Seconds that the server asks to wait (``Retry-After``).
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class UnknownRecError(CallError):
 
 
 class IncompleteError(CallError):
-    """The server says that its answer is not whole (meta ``incomplete`` or ``more``); nothing is returned."""
+    """The server marks its answer as cut (meta ``incomplete`` or ``more``), or points of a batch are missing in it."""
 
 
 class CodecError(HsFrameError):
@@ -213,7 +213,7 @@ class ZoneError(HsFrameError):
 
 
 class SpanError(HsFrameError):
-    """A span of time that cannot be understood."""
+    """A span or a length of time that cannot be understood."""
 
 
 class MetadataError(HsFrameError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import tomllib
@@ -48,6 +49,29 @@ def test_docstrings_have_examples() -> None:
     finder = doctest.DocTestFinder()
     found = [test for name in modules() for test in finder.find(importlib.import_module(name)) if test.examples]
     assert len(found) > 20
+
+
+def parameters_of(documented: Any) -> list[str]:
+    """The names in the section Parameters of a numpydoc docstring."""
+    text = inspect.cleandoc(getattr(documented, "__doc__", None) or "")
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^\S.*", section[1], re.MULTILINE) if section else []
+    names = [name.strip(" *`") for line in lines for name in line.partition(" :")[0].split(",")]
+    return [name for name in names if name != "..."]
+
+
+def test_documented_parameters_exist() -> None:
+    seen = 0
+    for module in map(importlib.import_module, modules()):
+        for name, found in inspect.getmembers(module):
+            members = [found, *vars(found).values()] if inspect.isclass(found) else [found]
+            for documented in members:
+                ours = callable(documented) and str(getattr(documented, "__module__", "")).startswith("hsframe.")
+                if ours and (names := parameters_of(documented)):
+                    seen += 1
+                    missing = set(names) - set(inspect.signature(documented).parameters)
+                    assert not missing, f"{module.__name__}.{name}: {documented} has no {missing}"
+    assert seen > 50
 
 
 def test_the_readme_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "hypothesis": ("testing",),
     "matplotlib": ("frame", "demo_run"),
     "pint": ("frame",),
-    "tqdm": ("session.progress",),
+    "tqdm": ("session.progress_bar",),
     "pint_pandas": ("frame",),
     # All cryptography goes through the package cryptography.
     "hashlib": (),

@@ -45,51 +45,7 @@ def frame_to_his_grids(
     convert: bool = False,
     known: Iterable[Point] = (),
 ) -> list[Grid]:
-    """The batch hisWrite grids of a frame, one per zone; nothing is sent.
-
-    Parameters
-    ----------
-    df : DataFrame or Series
-        Index: a zone-aware ``DatetimeIndex`` of any zone, in any order, without duplicates. Columns: values of one
-        point each; NaN, None and ``pd.NA`` are 'no sample'. Digits below the microsecond are cut off.
-    points : mapping, or points in any form, optional
-        The point of each column, see :func:`hsframe.frame.match.match_columns`; if not given, it is found by the
-        frame's catalog and labels.
-    inf : {"refuse", "send"}
-        What to do with infinite values.
-    convert : bool
-        Whether a column in another unit is converted to its point's unit; else it is refused. A column without a
-        unit is taken to be in its point's unit, as the standard takes numbers without one.
-    known : iterable of Point
-        Points whose display names may be labels.
-
-    Returns
-    -------
-    list of Grid
-        One grid per zone, in the order in which the zones first occur among the columns: ``ts`` in the points' zone (or
-        in that of the index, if it is not known), then ``v0``, ``v1``, ..., each with the ``id`` in its meta, and null
-        for no sample. Rows and grids without samples are left out.
-
-    Raises
-    ------
-    ZoneError
-        A naive index, or a zone without a name.
-    MetadataError
-        An index without times; NaT, or an instant that comes twice; a column without a point, two columns of one
-        point; a value that is infinite or of another kind than its point.
-    UnitError
-        Another unit than the point's.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from hsframe.frame.points import Point
-    >>> index = pd.DatetimeIndex(["2024-07-01 12:00"], tz="UTC")
-    >>> point = Point("a", "Meter", unit="kW", tz="New_York", kind="Number")
-    >>> (grid,) = frame_to_his_grids(pd.DataFrame({"Meter": [2.5]}, index), {"Meter": point})
-    >>> grid[0]["ts"].isoformat(), grid[0]["v0"], grid.cols[1]
-    ('2024-07-01T08:00:00-04:00', Number(2.5, 'kW'), Col('v0', {'id': Ref('a')}))
-    """
+    """As :func:`hsframe.frame_to_his_grids`; `known` are points whose display names may be labels of columns."""
     by_zone: dict[str, list[PointSamples]] = {}
     for column in frame_columns(df, points, known, inf=inf, convert=convert):
         samples = column.samples(column.point)
@@ -147,7 +103,7 @@ def frame_columns(
 ) -> list[FrameColumn]:
     """The columns of a frame, each with its point, after all checks that need no record.
 
-    Parameters and errors are those of :func:`frame_to_his_grids`.
+    Parameters and errors are those of :func:`hsframe.frame_to_his_grids`.
     """
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")

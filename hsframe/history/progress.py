@@ -1,4 +1,4 @@
-"""The progress of a read, updated by the planner; :mod:`hsframe.session.progress` shows it as a bar."""
+"""The progress of a read, updated by the planner; :mod:`hsframe.session.progress_bar` shows it as a bar."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The embedded Haystack server: a newcomer's playground, and the server that the tests talk to.
+"""The embedded Haystack server: to try the package without a server of your own, and for tests.
 
-It follows the standard, not any one product; what other servers do otherwise is in :mod:`hsframe.testing.quirks`.
+It follows the standard, not any one product; quirks of other servers are in :mod:`hsframe.testing.quirks`.
 ``hsframe.server.run.serve()`` runs it; :mod:`hsframe.testing.server` runs it beside a test.
 """

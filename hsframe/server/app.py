@@ -1,7 +1,7 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
-What is wrong before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 501) with a line of text;
-what the op refuses is HTTP 200 with an error grid.
+An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 501) with a line of text; a
+refusal by the op is HTTP 200 with an error grid.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.protocol.scram import ScramCredentials
+from hsframe.server.auth import Granted, LoggedIn, LoginOptions, Logins
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.login import Granted, LoggedIn, LoginOptions, Logins
 from hsframe.server.negotiate import MediaFormat, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
-from hsframe.server.ops.point import settle
+from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 
@@ -37,7 +37,7 @@ PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
-"""The ops that an application serves, by name: what a test puts in the place of one is what is run."""
+"""The ops that an application serves, by name; a test may replace them."""
 _POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
 
 _MAX_BODY: Final = 256 * 2**20
@@ -58,8 +58,8 @@ def make_app(
 ) -> web.Application:
     """The server as an application of aiohttp; its ops are under ``/api``.
 
-    Without users anybody may call. The options are those of :class:`~hsframe.server.login.Logins`; a hash or iterations
-    (4096 or more) out of bounds are an AuthError.
+    Without users there is no login. The options are those of :class:`~hsframe.server.auth.Logins`; an unknown hash, or
+    fewer than 4096 iterations, is an AuthError.
     """
     clock = clock or Clock()
     app = web.Application(client_max_size=_MAX_BODY)
@@ -76,7 +76,7 @@ def make_app(
 
 
 async def _pool(app: web.Application) -> AsyncIterator[None]:
-    # A pool of the application's own: nothing of it is left when the application ends.
+    # A pool of its own, so that no thread is left when the application ends.
     with ThreadPoolExecutor(2, "hsframe-server") as pool:
         app[_POOL] = pool
         yield
@@ -125,14 +125,14 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     grid = await _request_grid(request)
     if state.database.keep_up is not None:
         state.database.keep_up(state.clock.now())
-    settle(state.database, state.clock.monotonic_s())
+    apply_levels(state.database, state.clock.monotonic_s())
     try:
         answer = op.run(Call(name, grid, state, admitted.user))
     except OpRefusal as refusal:
         return error_grid(name, refusal), chosen
     except HttpRefusal:
         raise
-    except Exception as error:  # a fault of ours: the client gets an error grid, the log gets the trace
+    except Exception as error:  # a bug of the server: the client gets an error grid, the log gets the trace
         _log.exception("the op %s failed", name)
         return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
     if name == "close":
@@ -154,7 +154,7 @@ def _chosen(request: web.Request) -> MediaFormat:
     if chosen is None:
         raise HttpRefusal(
             406,
-            f"nothing in 'Accept: {accept}' is spoken here; the formats: application/json, "
+            f"nothing in 'Accept: {accept}' is a format of this server; the formats: application/json, "
             f"{', '.join(known.mime for known in FORMATS.values())}",
         )
     return chosen
@@ -180,7 +180,7 @@ async def _request_grid(request: web.Request) -> Grid:
 
 
 def _argument(text: str) -> Any:
-    """A query parameter: Zinc, else a Str."""
+    """A query parameter: a value in Zinc, else a Str."""
     try:
         return parse_value(text)
     except CodecError:
@@ -191,7 +191,7 @@ async def _response(request: web.Request, grid: Grid, chosen: MediaFormat) -> we
     try:
         body = encode(grid, chosen.short)
     except CodecError as error:
-        # Some kinds have no place in some formats; the client can ask for another.
+        # Some formats cannot carry some kinds; the client can ask for another.
         refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
         body = encode(error_grid(request.match_info["op"], refusal), chosen.short)
     # Caches must not keep answers: the same request has another answer tomorrow.

@@ -1,4 +1,4 @@
-"""Time as the server sees it: one object, so that a test can move it."""
+"""The clock of the server: one object, so that a test can move it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ class Clock:
     """The machine's time."""
 
     def now(self) -> datetime:
-        """The instant, in UTC: what histories and ``today`` go by."""
+        """The present instant in UTC, for histories and ``today``."""
         return datetime.now(UTC)
 
     def monotonic_s(self) -> float:
-        """Seconds that never go back: what leases and tokens go by."""
+        """Seconds that never go back, for leases and tokens."""
         return time.monotonic()
 
 
 class ManualClock(Clock):
-    """A clock that stands still until a test moves it.
+    """A clock that does not run; a test moves it.
 
     Parameters
     ----------
     start : datetime
-        Aware; where it stands at first.
+        Its first time, zone-aware.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class ManualClock(Clock):
         self._elapsed_s = 0.0
 
     def now(self) -> datetime:
-        """The instant that the clock stands at, in UTC."""
+        """The time of the clock, in UTC."""
         return self._start + timedelta(seconds=self._elapsed_s)
 
     def monotonic_s(self) -> float:

@@ -21,13 +21,13 @@ from hsframe.zones import zone
 __all__ = ["Action", "Database"]
 
 Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
-"""What invokeAction calls: the database, the record, the arguments; gives the answer."""
+"""A function that invokeAction calls with the database, the record and the arguments; it returns the answer."""
 
 _HIS_KINDS: Final = ("Number", "Bool", "Str")
 
 
 class Database:
-    """The records of a server, the histories of its points, and what was commanded.
+    """The records of a server, the histories of its points, and their priority arrays.
 
     Every change of a record raises its revision, which is how a watch knows what to send.
 
@@ -36,16 +36,16 @@ class Database:
     recs : iterable of mappings
         Each with an ``id``.
     tz : str
-        The server's own zone, as ``about`` tells it.
+        The zone of the server, for ``about``.
     name : str
-        The server's name, as ``about`` tells it.
+        The name of the server, for ``about``.
 
     Attributes
     ----------
     actions : dict of str to callable
-        What invokeAction can call.
+        The actions of invokeAction, by name.
     keep_up : callable or None
-        Called with the time before each op: brings what changes by itself up to it.
+        Called with the present time before each op: updates whatever changes by itself up to that time.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class Database:
     # --- records ---
 
     def add(self, rec: Mapping[str, Any]) -> Ref:
-        """Add a record, or put it in place of the one of the same id.
+        """Add a record, or replace the one with the same id.
 
         Raises
         ------
         MetadataError
-            It has no ``id`` that is a Ref, or a point's ``tz`` is unknown.
+            Its ``id`` is not a Ref, or a point's ``tz`` is unknown.
         """
         id = rec.get("id")
         if not isinstance(id, Ref):
@@ -88,7 +88,7 @@ class Database:
         return id
 
     def update(self, id: Ref | str, changes: Mapping[str, Any]) -> None:
-        """Change tags of a record; None takes a tag away.
+        """Change tags of a record; None removes a tag.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Database:
         self._touch(key)
 
     def remove(self, id: Ref | str) -> None:
-        """Take a record and its history away."""
+        """Remove a record and its history."""
         key = _key(id)
         for table in (self._recs, self._histories, self._priorities):
             cast("dict[str, Any]", table).pop(key, None)
@@ -118,7 +118,7 @@ class Database:
         return self._recs.get(_key(id))
 
     def query(self, filter: Filter | str, limit: int | None = None) -> list[Mapping[str, Any]]:
-        """The records that a filter means, in the order they were added.
+        """The records that match a filter, in the order in which they were added.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Database:
         return list(itertools.islice(found, limit))
 
     def revision(self, id: Ref | str) -> int:
-        """A number that grows whenever the record changes; 0 for one that never was."""
+        """A number that grows whenever the record changes; 0 for an id that was never used."""
         return self._revisions.get(_key(id), 0)
 
     def _touch(self, key: str) -> None:
@@ -148,7 +148,7 @@ class Database:
     # --- histories ---
 
     def history(self, id: Ref | str) -> Samples:
-        """The samples of a point; made empty on the first call.
+        """The samples of a point; empty at first.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Database:
         kind = None if rec is None else rec.get("kind")
         if kind not in _HIS_KINDS:
             raise MetadataError(
-                f"@{key} has the kind {kind!r}; a history here is of one of the kinds {', '.join(_HIS_KINDS)}"
+                f"@{key} has the kind {kind!r}; a history needs one of the kinds {', '.join(_HIS_KINDS)}"
                 if rec is not None
                 else f"there is no record @{key}"
             )
@@ -175,7 +175,7 @@ class Database:
         values: NDArray[Any] | list[str],
         na: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Put samples in place of a point's history.
+        """Replace the history of a point.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Database:
         ts_us : int64 ndarray
             Epoch microseconds in any order; of equal instants the last wins.
         values : float64 or bool ndarray, or list of str
-            As the point's kind is.
+            Of the point's kind.
         na : bool ndarray, optional
             Where the sample is NA.
         """
@@ -195,11 +195,11 @@ class Database:
     # --- commands ---
 
     def priorities(self, id: Ref | str) -> PriorityArray:
-        """The 17 levels of a writable point; made empty on the first call."""
+        """The 17 levels of a writable point; empty at first."""
         return self._priorities.setdefault(_key(id), PriorityArray())
 
     def commanded(self) -> list[tuple[Mapping[str, Any], PriorityArray]]:
-        """The points that were ever commanded, with their levels."""
+        """The points of which a level was ever written, with their levels."""
         return [
             (self._recs[key], levels)
             for key, levels in self._priorities.items()

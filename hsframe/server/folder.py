@@ -1,8 +1,8 @@
-"""A folder of Parquet files as a database: what was exported can be served, and read again by any client.
+"""A folder of Parquet files as a database: exported files can be served, and read again by any client.
 
-A file is a table with one column of times and a column a point. The metadata of hsframe's own files says what a
-column is (``hsframe:unit``, ``hsframe:id``, ``hsframe:dis``, ``hsframe:tz``); a column without it is a point that is
-called after the file and the column, in the zone of the times, without unit.
+A file is a table with one column of times and one column per point. The metadata of hsframe's own files describes the
+points (``hsframe:unit``, ``hsframe:id``, ``hsframe:dis``, ``hsframe:tz``); a column without metadata is a point named
+after the file and the column, in the zone of the times, without unit.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from hsframe.zones import haystack_name
 __all__ = ["parquet_folder"]
 
 _NOT_IN_A_REF: Final = re.compile(r"[^A-Za-z0-9_:\-.~]+")
-# What tells two points apart, and what must agree where one point is in several files.
+# Tags that must be equal where one point is in several files.
 _IDENTITY: Final = ("kind", "unit", "tz")
 
 
 def parquet_folder(path: str | os.PathLike[str]) -> Database:
-    """The Parquet files of a folder as a database: a site for the folder, an equip a file, a point a column.
+    """The Parquet files of a folder as a database: one site, one equip per file, one point per column.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
     Returns
     -------
     Database
-        Null and NaN are no samples. A point that is in several files has the samples of all; where two files have the
-        same instant, the later file's counts. Columns of other things than numbers, truth values or texts are left out.
+        Null and NaN are not samples. A point that is in several files has the samples of all; where two files have the
+        same instant, the later file counts. Columns that are not of numbers, truth values or texts are left out.
 
     Raises
     ------
@@ -83,19 +83,19 @@ def _add_file(database: Database, site: Ref, file: Path) -> None:
         kind = _kind(field.type)
         if kind is None or field.name == time_field.name:
             continue
-        told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+        stated = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
         rec = {
-            "id": Ref(told.get("hsframe:id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
-            "dis": told.get("hsframe:dis", field.name),
+            "id": Ref(stated.get("hsframe:id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
+            "dis": stated.get("hsframe:dis", field.name),
             "point": MARKER,
             "his": MARKER,
             "kind": kind,
-            "tz": told.get("hsframe:tz") or haystack_name(time_field.type.tz),
+            "tz": stated.get("hsframe:tz") or haystack_name(time_field.type.tz),
             "siteRef": site,
             "equipRef": equip,
         }
-        if kind == "Number" and "hsframe:unit" in told:
-            rec["unit"] = told["hsframe:unit"]
+        if kind == "Number" and "hsframe:unit" in stated:
+            rec["unit"] = stated["hsframe:unit"]
         _add_point(database, rec, ts_us, table[field.name], file)
 
 

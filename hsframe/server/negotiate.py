@@ -1,4 +1,4 @@
-"""Which format the answer has, and which the request: Accept, Content-Type, Accept-Encoding.
+"""The formats of answer and request, by the headers Accept, Content-Type and Accept-Encoding.
 
 Formats are named by their short names, as :mod:`hsframe.codecs.formats` has them.
 """
@@ -18,7 +18,7 @@ _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*":
 
 @dataclass(frozen=True)
 class MediaFormat:
-    """A format and the MIME type that it goes by in one exchange."""
+    """A format and its MIME type in one exchange."""
 
     short: str
     mime: str
@@ -32,7 +32,7 @@ def media(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
-    """What one media type means; None where this server does not have it."""
+    """The format of a media type; None where this server does not have it."""
     if params.get("charset", "utf-8") not in ("utf-8", "utf8"):
         return None
     if kind in _WILDCARDS:
@@ -46,7 +46,7 @@ def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
 def answer_format(accept: str | None) -> MediaFormat | None:
     """The best format for an Accept header; without one, Zinc. None where there is none (HTTP 406).
 
-    A quality that is not a number counts as 1; of equal qualities a named type goes before a wildcard, then the first.
+    A quality that is not a number counts as 1; among equal ones a named type goes before a wildcard, then the first.
     """
     if accept is None or not accept.strip():
         return _format("*/*", {})
@@ -59,7 +59,7 @@ def answer_format(accept: str | None) -> MediaFormat | None:
 
 
 def request_format(content_type: str | None) -> str | None:
-    """The short name of the format of a request body; None where it is not read here (HTTP 415)."""
+    """The short name of the format of a request body; None where the server does not read it (HTTP 415)."""
     kind, params = media(content_type or "")
     found = None if "*" in kind else _format(kind, params)
     return None if found is None or FORMATS[found.short].read is None else found.short

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["DEFAULT_LEVEL", "LEVELS", "MANUAL_LEVEL", "Entry", "PriorityArray", "level_dis"]
+__all__ = ["DEFAULT_LEVEL", "LEVELS", "MANUAL_LEVEL", "LevelEntry", "PriorityArray", "level_dis"]
 
 LEVELS: Final = 17
 MANUAL_LEVEL: Final = 8
@@ -13,7 +13,7 @@ DEFAULT_LEVEL: Final = 17
 
 
 def level_dis(level: int) -> str:
-    """How a level is called.
+    """The display name of a level.
 
     >>> level_dis(1), level_dis(2), level_dis(17)
     ('1 (emergency)', '2', '17 (default)')
@@ -23,8 +23,8 @@ def level_dis(level: int) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What one level holds, who wrote it, and when, on the server's monotonic clock, it falls back to auto."""
+class LevelEntry:
+    """The value of one level, who wrote it, and when, on the server's monotonic clock, it falls back to auto."""
 
     val: Any
     who: str
@@ -46,7 +46,7 @@ class PriorityArray:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, LevelEntry] = {}
         self.was_written = False
 
     def write(self, level: int, val: Any, who: str, expires_s: float | None = None) -> None:
@@ -55,13 +55,13 @@ class PriorityArray:
         if val is None:
             self._entries.pop(level, None)
         else:
-            self._entries[level] = Entry(val, who, expires_s)
+            self._entries[level] = LevelEntry(val, who, expires_s)
 
     def release(self) -> None:
         """Put every level but the default on auto."""
         self._entries = {level: entry for level, entry in self._entries.items() if level == DEFAULT_LEVEL}
 
-    def entry(self, level: int, now_s: float) -> Entry | None:
+    def entry(self, level: int, now_s: float) -> LevelEntry | None:
         """What a level holds at a time, or None."""
         entry = self._entries.get(level)
         if entry is None or (entry.expires_s is not None and entry.expires_s <= now_s):

@@ -4,8 +4,8 @@
 
     today | yesterday | {date} | {date},{date} | {dateTime},{dateTime} | {dateTime}
 
-Dates count from midnight of the first to midnight of the day after the last, in the zone that is given. Nothing
-else is in the standard, and ``lastWeek`` or ``last24hr`` are refused as other servers refuse them.
+Dates count from midnight of the first to midnight of the day after the last, in the zone that is given. Other forms,
+as ``lastWeek`` or ``last24hr``, are not in the standard and are refused, as other servers do.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
 
 
 def _midnight(day: date, tz: ZoneInfo) -> datetime:
-    # Where the clock skips midnight, fold=0 gives the first instant of the day; through UTC it is a wall clock that is.
+    # Where the clock skips midnight, fold=0 gives the first instant of the day; by way of UTC it exists.
     return datetime.combine(day, time(), tz).astimezone(UTC).astimezone(tz)
 
 

@@ -1,4 +1,4 @@
-"""How an op says no: the error grid (standard: Ops, section Errors), and the HTTP codes for what comes before it."""
+"""Refusals: by an op, as an error grid (standard: Ops, section Errors), and before an op runs, as an HTTP code."""
 
 from __future__ import annotations
 

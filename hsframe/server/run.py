@@ -20,7 +20,7 @@ from hsframe.server.database import Database
 __all__ = ["listening", "serve"]
 
 _DEMO_USERS: Final = {"demo": "demo"}
-# How long open requests may take to end once the server is told to stop.
+# How long open requests may take to end when the server stops.
 _GRACE_S: Final = 1.0
 
 
@@ -30,9 +30,9 @@ async def listening(
 ) -> AsyncIterator[str]:
     """Serve an application while the block runs; gives its uri. The port 0 is any free one.
 
-    With `tls` it speaks HTTPS by that certificate; a context that verifies clients asks for theirs.
+    With `tls` it serves HTTPS with that certificate; a context that verifies clients asks for theirs.
     """
-    # Who hangs up is not answered: without that, the handler outlives its connection, and the server.
+    # Cancels the handler of a closed connection: it would outlive its connection, and the server.
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=_GRACE_S
     )
@@ -60,7 +60,7 @@ def serve(
     *,
     prepare: Callable[[web.Application], None] | None = None,
 ) -> None:
-    """Serve until Ctrl-C, and say where.
+    """Serve until Ctrl-C, and print the address.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def serve(
     port : int
         0 is any free one.
     database : Database, optional
-        The demo building where none is given; it goes on while it is served.
+        The demo building by default, with new samples while it is served.
     users : mapping of str to str or ScramCredentials, optional
-        The user ``demo`` with the password ``demo`` where none is given.
+        By default the user ``demo`` with the password ``demo``.
     prepare : callable, optional
-        Is given the application before it is served, as :func:`hsframe.testing.deviations.deviating` makes one.
+        Called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks` makes one.
 
     Raises
     ------
@@ -89,13 +89,13 @@ def serve(
                 stacklevel=2,
             )
     if database is None:
-        from hsframe.server.demo import demo_building  # numpy's work, only where it is wanted
+        from hsframe.server.demo import demo_building  # takes a second, so only when needed
 
         database = demo_building(live=True)
     app = make_app(database, users)
     if prepare is not None:
         prepare(app)
-    # The password is shown only where everybody knows it.
+    # Only the password of the demo, which everybody knows, is shown.
     who = "user demo, password demo" if users is _DEMO_USERS else f"users {', '.join(users) or '(anybody)'}"
     try:
         asyncio.run(_serve(app, host, port, f"{len(database)} records; {who}"))

@@ -1,7 +1,7 @@
 """The history of one point in memory: sorted instants and their values, as arrays.
 
 Instants are int64 microseconds since 1970-01-01T00:00Z, strictly increasing. Values are float64 (Number), bool
-(Bool) or codes into a list of texts (Str). NA is a mask of its own, so NA, NaN and the infinities stay apart.
+(Bool) or codes into a list of texts (Str). NA is a separate mask, so that NA, NaN and the infinities differ.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, 
 
 
 class Samples:
-    """Samples of one point, none at first; what stands in `values` under NA does not count."""
+    """Samples of one point, none at first; where `na` is true, the entry of `values` has no meaning."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -37,7 +37,7 @@ class Samples:
         return len(self.ts_us)
 
     def between(self, start_us: int, end_us: int | None) -> slice:
-        """The samples in ``[start, end)``, epoch microseconds, as a slice of the arrays; no end is the last sample."""
+        """The samples in ``[start, end)``, epoch microseconds, as a slice of the arrays; ``None`` is an open end."""
         first = int(np.searchsorted(self.ts_us, start_us))
         return slice(first, len(self) if end_us is None else max(first, int(np.searchsorted(self.ts_us, end_us))))
 
@@ -64,7 +64,7 @@ class Samples:
         return StrColumn(pa.DictionaryArray.from_arrays(codes, pa.array(self.texts, pa.string())), na_array)
 
     def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
-        """Take samples in any order; of equal instants the last one wins, over those that were there too."""
+        """Add samples in any order; of equal instants the last one wins, and new ones replace old ones."""
         fresh = self._codes(values) if self.kind == "Str" else np.asarray(values, _DTYPES[self.kind])
         if len(ts_us) == 0:
             return

@@ -1,4 +1,4 @@
-"""What the ops of a running server share, and what one call of an op is given."""
+"""The state of a running server, and the calls that its ops answer."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def _at_once(do: Callable[[], None]) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an op: its name on the wire, the request, and who calls, ``""`` where there is no login.
+    """One call of an op: its name on the wire, the request, and the user, ``""`` where there is no login.
 
-    A test that plays another server says which samples are between two instants, and when a hisWrite is stored.
+    A test that imitates another server sets which samples are `between` two instants, and when a hisWrite is stored.
     """
 
     op: str
@@ -55,7 +55,7 @@ class Call:
     def ids(self) -> list[Ref]:
         """The ids of the rows, in order; a refusal where a row has none."""
         if not self.grid.has_col("id"):
-            raise OpRefusal("the request has no column 'id'; expected one row an id", "ArgErr")
+            raise OpRefusal("the request has no column 'id'; expected one row per id", "ArgErr")
         return [ref_of(value, f"row {number}") for number, value in enumerate(self.grid.column("id"))]
 
     def one_row(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Call:
 
 
 def ref_of(value: Any, where: str) -> Ref:
-    """The Ref that a cell holds; a Str is taken as the text of one, as GET arguments and old clients write it."""
+    """The Ref of a cell; a Str is taken as the text of one, as GET arguments and old clients write it."""
     if isinstance(value, Ref):
         return value
     if isinstance(value, str) and value:
@@ -82,7 +82,7 @@ def ref_of(value: Any, where: str) -> Ref:
 
 
 def duration_s(value: object, what: str) -> float:
-    """The seconds that a positive Number with a unit of time means; without a unit it is taken as seconds."""
+    """A positive Number with a unit of time in seconds; without a unit it is in seconds."""
     if not isinstance(value, Number):
         raise OpRefusal(f"{what} is {value!r}; expected a positive Number with a unit of time, as 5min", "ArgErr")
     try:

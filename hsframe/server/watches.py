@@ -1,4 +1,4 @@
-"""Watches: what a client wants to hear of, with a lease that every sign of life renews."""
+"""Watches: the records of whose changes a client is notified, with a lease that every request renews."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_WATCHES: Final = 10_000
 
 @dataclass
 class Watch:
-    """One watch; `seen` is the revision of each record that the client was last sent."""
+    """One watch; `seen` has the revision of each record that was last sent to the client."""
 
     id: str
     lease_s: float
@@ -42,7 +42,7 @@ class Watches:
         return len(self._watches)
 
     def open(self, lease_s: float | None) -> Watch:
-        """A new watch; its lease is cut to an hour."""
+        """A new watch; its lease is an hour at most."""
         self._expire()
         if len(self._watches) >= _MAX_WATCHES:
             raise OpRefusal(f"the server holds {_MAX_WATCHES} watches, which is its limit; close some", "LimitErr")
@@ -64,12 +64,12 @@ class Watches:
         return watch
 
     def close(self, id: Any) -> None:
-        """Close a watch; one that is not there is closed already."""
+        """Close a watch, if it is open."""
         if isinstance(id, str):
             self._watches.pop(id, None)
 
     def changes(self, watch: Watch, *, refresh: bool = False) -> list[Mapping[str, Any]]:
-        """The watched records that changed since the client was last told, or all of them; they count as seen."""
+        """The watched records that changed since they were last sent, or all of them, to be sent now."""
         changed = []
         for key, seen in watch.seen.items():
             revision = self._database.revision(key)

@@ -25,8 +25,8 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
     Frames in and frames out, with all that the synchronous verbs guarantee, on the caller's own event loop. ``watch``
     is looped over with ``async for``; in ``contextlib.aclosing`` a loop that is left early closes the watch at once,
     else it is closed soon after. Closing the session ends its watches, also those that a task waits in: their loops
-    end as if there were no more to come. Any number of verbs may run at the same time; they share one login. A
-    cancelled verb leaves no request behind. For grids in place of frames there is `client`.
+    end as if there were no more to come. Any number of verbs may run at the same time; they share one login. When a
+    verb is cancelled, so are its requests. For grids in place of frames there is `client`.
 
     Use it as an asynchronous context manager. Nothing is sent before the first verb.
 
@@ -38,7 +38,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
     Raises
     ------
     MetadataError
-        There is no uri, or a setting is none of those that exist.
+        No uri is given, or a setting has a value that does not exist.
 
     Examples
     --------
@@ -57,19 +57,19 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
     async def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
         """What the server can do, asked question by question, with advice.
 
-        Nothing is written to the server. It logs in once more, to see how that goes, and closes that session at the
-        end. What is found out is remembered for all sessions of this process with the same uri; nothing is kept on
-        disk. How reads come out right does not depend on it, only how many requests they need.
+        Nothing is written to the server. The doctor logs in with a session of its own and closes it at the end. What it
+        finds out is remembered for all sessions of this process with the same uri; nothing is kept on disk. Later
+        reads may need fewer requests for it; their results are the same.
 
         Parameters
         ----------
         point : Ref or str, optional
-            The id of a point with a history to try things with; one is looked for otherwise.
+            The id of a point with a history to test reads with; by default the doctor looks for one.
 
         Returns
         -------
         DataFrame
-            A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
+            One row per question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
             be reached, or refuses the login, is an answer too.
         """
         from hsframe.diagnosis.doctor import examine, findings_frame
@@ -81,7 +81,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
     async def invoke_action(
         self, id: Ref | str, action: str, args: Mapping[str, object] | Grid | None = None
     ) -> pd.DataFrame:
-        """Call an action of a record; the answer is whatever the server makes of it."""
+        """Call an action of a record; the answer is what the action gives."""
         return self._frame(await self.client.invoke_action(id, action, args, raw=True))
 
     async def eval(self, expr: str) -> pd.DataFrame:
@@ -91,8 +91,8 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         -------
         DataFrame
             A trend frame where the answer is shaped like a history (``hisRead``, ``hisRollup``), in the units that
-            the answer names, or else those of points that this session has read; else a row a record. A lone value
-            is the one cell of a column ``val``.
+            the answer names, or else those of points that this session has read; else one row per record. A single
+            value is the one cell of a column ``val``.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         return await self.client.call(op, grid)
 
     def _frame(self, grid: Grid) -> pd.DataFrame:
-        """The frame of any answer; of a history with what is known of its points."""
+        """The frame of any answer; of a history with the names and units of known points."""
         if is_history(grid):
             return trend_frame(grid_histories(grid, self._known))
         return entity_frame(grid)

@@ -1,4 +1,4 @@
-"""An asynchronous session before it has verbs: its settings, its client, its end, and the points that it has read."""
+"""The base of AsyncSession, without its verbs: settings, client, opening and closing, and the points read so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SessionBase"]
 
 
 class SessionBase:
-    """What the verbs of :class:`hsframe.AsyncSession` stand on."""
+    """The base class of all verbs of :class:`hsframe.AsyncSession`: the state that they share."""
 
     @takes(Settings)
     def __init__(self, settings: Settings) -> None:
@@ -30,7 +30,7 @@ class SessionBase:
         raise TypeError("an AsyncSession is not pickled or deep-copied: it holds connections; make a new one")
 
     def __copy__(self) -> Self:
-        """One with the same settings that knows the same points, not open yet."""
+        """A session with the same settings and the same known points, not open yet."""
         session = type(self)(**self._settings.of_session())
         session._known = self._known
         return session
@@ -42,12 +42,12 @@ class SessionBase:
 
     @property
     def user(self) -> str:
-        """Who asks; empty for anonymous access."""
+        """The name of the user; empty for anonymous access."""
         return self._settings.user or ""
 
     @property
     def client(self) -> Client:
-        """The client that the verbs ask: grids in and grids out, one login for both."""
+        """The client that the verbs use: grids in and grids out, with the login of this session."""
         return self._client
 
     @property
@@ -69,7 +69,7 @@ class SessionBase:
         await self.close()
 
     async def close(self) -> None:
-        """End the session: its watches, then the op ``close``, then every connection. Twice does no harm."""
+        """End the session: its watches, then the op ``close``, then every connection. It may be called twice."""
         self._closed = True
         await self._client.close()
 

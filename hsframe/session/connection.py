@@ -1,4 +1,4 @@
-"""One open session for synchronous code: made at need on a runner's loop, made anew after a fork, closed in the end."""
+"""One open session for synchronous code: opened on a runner's loop when needed, opened again after a fork, closed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CLOSE_S: Final = 10.0
 
 
 class Connection:
-    """An asynchronous session, not open yet, and the loop that it is to live on.
+    """An asynchronous session, opened on the loop of a runner by the first use of :attr:`session`.
 
-    Of `latest`, which is the session, open or not, only what needs no loop may be asked.
+    `latest` is the same session, open or not: use only what works without a loop.
     """
 
     def __init__(self, session: AsyncSession, runner: Runner) -> None:
@@ -43,7 +43,7 @@ class Connection:
 
     @property
     def session(self) -> AsyncSession:
-        """The session, open, on the loop of the runner."""
+        """The session, open on the loop of the runner."""
         with self._lock:
             if self.is_closed:
                 raise MetadataError(f"the session with {self.latest.uri} is closed: call hsframe.connect(...) first")
@@ -62,21 +62,21 @@ class Connection:
                 raise
             self._open = (session, loop, os.getpid())
             self._at_collection = weakref.finalize(self, _close_later, self._runner, *self._open)
-            self._at_collection.atexit = False  # _close_all is there for that
+            self._at_collection.atexit = False  # _close_all does that
             return session
 
     def run(self, fn: Callable[[AsyncSession], Coroutine[Any, Any, T]], *, timeout_s: float | None = None) -> T:
         """Run ``await fn(session)`` on the session's loop and wait for its result.
 
-        What it warns of points at the caller's line, which is in another thread than the loop.
+        Its warnings point at the caller's line, although the loop runs in another thread.
         """
         session = self.session
-        self._warn_where_a_loop_waits()
+        self._warn_of_blocked_loop()
         with DeferredWarnings():
             return self._runner.run(fn, session, timeout_s=timeout_s)
 
     def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
-        """What an asynchronous generator of the session gives, one by one, each waited for.
+        """The items of an asynchronous generator of the session; each step waits for the next one.
 
         However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed.
         """
@@ -105,8 +105,8 @@ class Connection:
         finally:
             self._runner.release()
 
-    def _warn_where_a_loop_waits(self) -> None:
-        """Say once that a loop of this thread stands still until the answer is there; in a notebook nobody minds."""
+    def _warn_of_blocked_loop(self) -> None:
+        """Warn once, outside of notebooks, that this thread's own event loop is blocked until the answer is there."""
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -120,7 +120,7 @@ class Connection:
             )
 
     def _abandon(self) -> None:
-        """Let go of a session that belongs to the parent process, or to a loop that is gone, without touching it."""
+        """Drop a session of the parent process, or of a loop that is gone, without closing anything of it."""
         assert self._open is not None
         _ABANDONED.append(self._open)
         self._forget()
@@ -138,12 +138,12 @@ async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
 
 
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
-# Kept for ever: collecting them would close sockets that another process uses.
+# Never freed: collecting them would close sockets that another process uses.
 _ABANDONED: list[tuple[AsyncSession, asyncio.AbstractEventLoop, int]] = []
 
 
 def _close_later(runner: Runner, session: AsyncSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:
-    """A connection went out of use unclosed: close its session when the loop has time, then let go of the loop."""
+    """Of a connection that was collected unclosed: close the session on its loop, then release the loop."""
     if pid != os.getpid() or not loop.is_running():
         return
 
@@ -153,7 +153,7 @@ def _close_later(runner: Runner, session: AsyncSession, loop: asyncio.AbstractEv
         finally:
             loop.call_soon(runner.release)
 
-    with suppress(RuntimeError):  # the loop was closed meanwhile
+    with suppress(RuntimeError):  # the loop was closed in between
         asyncio.run_coroutine_threadsafe(close(), loop)
 
 

@@ -1,4 +1,4 @@
-"""The default session: :func:`connect` makes it, and the functions of the package speak to it."""
+"""The default session: :func:`connect` makes it, and the functions of the package use it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def connect(settings: SessionSettings) -> Session:
         Where the API is, as ``"http://127.0.0.1:8080/api"``; a trailing slash makes no difference. Environment:
         ``HSFRAME_URI``.
     user, password : str, optional
-        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. A user that is ``""`` is nobody: anonymous access.
+        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. The user ``""`` means anonymous access.
     token : str, optional
         A bearer token in place of a login. Environment: ``HSFRAME_TOKEN``, where neither `user` nor `password` is
         given here.
@@ -55,7 +55,7 @@ def connect(settings: SessionSettings) -> Session:
     format : {"zinc", "json", "json3"}
         The wire format of requests and answers; ``"json"`` is version 4.
     tls : TLSConfig, optional
-        A client certificate, an authority of one's own.
+        A client certificate, or the certificates of a private authority.
     timeout : float or aiohttp.ClientTimeout, optional
         Seconds that one request may take; 30 by default.
     proxy : str, optional
@@ -74,7 +74,7 @@ def connect(settings: SessionSettings) -> Session:
     Raises
     ------
     MetadataError
-        There is no uri, or a setting is none of those that exist.
+        No uri is given, or a setting has a value that does not exist.
 
     Examples
     --------
@@ -122,21 +122,21 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     Parameters
     ----------
     uri, user, password, ...
-        As for :func:`hsframe.connect`. Without any of them the server of the default session is looked at; without a
-        session too, that of the environment. The default session stays what it is.
+        As for :func:`hsframe.connect`. Without any of them the server of the default session is examined; if there is
+        no session either, the server of the environment. The default session does not change.
     point : Ref or str, optional
-        The id of a point with a history to try things with; one is looked for otherwise.
+        The id of a point with a history to test reads with; by default the doctor looks for one.
 
     Returns
     -------
     DataFrame
-        A row a question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot be
+        One row per question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot be
         reached, or refuses the login, is an answer too.
 
     Raises
     ------
     MetadataError
-        There is no uri, or a setting is none of those that exist.
+        No uri is given, or a setting has a value that does not exist.
 
     Examples
     --------
@@ -167,11 +167,50 @@ def frame_to_his_grids(
     inf: Literal["refuse", "send"] = "refuse",
     convert: bool = False,
 ) -> list[Grid]:
-    """The batch hisWrite grids of a frame, one a zone; nothing is asked of the server and nothing sent."""
+    """The batch hisWrite grids of a frame, one per zone; no request is sent.
+
+    Parameters
+    ----------
+    df : DataFrame or Series
+        Index: a zone-aware ``DatetimeIndex`` of any zone, in any order, without duplicates. Columns: values of one
+        point each; NaN, None and ``pd.NA`` are not samples. Digits below the microsecond are cut off.
+    points : mapping, or points in any form, optional
+        Which point a column belongs to, see :func:`hsframe.frame.match.match_columns`; by default the
+        frame's catalog, its labels, and the points that the default session has read tell.
+    inf : {"refuse", "send"}
+        What to do with infinite values.
+    convert : bool
+        Whether a column in another unit is converted to its point's unit; else it is refused. A column without a
+        unit is taken to be in its point's unit, as the standard takes numbers without one.
+
+    Returns
+    -------
+    list of Grid
+        One grid per zone, in the order in which the zones come first among the columns: ``ts`` in the points' zone
+        (that of the index, if a point's zone is not known), then ``v0``, ``v1``, ..., each with its ``id`` in its meta,
+        null where there is no sample. Rows and grids without any sample are left out.
+
+    Raises
+    ------
+    ZoneError
+        A naive index, or a zone without a name.
+    MetadataError
+        An index that is not of times; NaT or an instant that comes twice; a column without a point, two of one
+        point; a value that is infinite or of another kind than its point.
+    UnitError
+        Another unit than the point's.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hsframe.frame.points import Point
+    >>> index = pd.DatetimeIndex(["2024-07-01 12:00"], tz="UTC")
+    >>> point = Point("a", "Meter", unit="kW", tz="New_York", kind="Number")
+    >>> (grid,) = frame_to_his_grids(pd.DataFrame({"Meter": [2.5]}, index), {"Meter": point})
+    >>> grid[0]["ts"].isoformat(), grid[0]["v0"], grid.cols[1]
+    ('2024-07-01T08:00:00-04:00', Number(2.5, 'kW'), Col('v0', {'id': Ref('a')}))
+    """
     known: Iterable[Point] = ()
-    with suppress(MetadataError):  # offline the frame itself, or points=, says what its columns are
+    with suppress(MetadataError):  # without a session the frame itself, or points=, names the points
         known = default_session().known_points
     return his_grids.frame_to_his_grids(df, points, inf=inf, convert=convert, known=known)
-
-
-frame_to_his_grids.__doc__ = his_grids.frame_to_his_grids.__doc__

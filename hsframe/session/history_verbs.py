@@ -36,27 +36,27 @@ def _by_shape(
     [Callable[[Any, ReadRequest], Coroutine[Any, Any, TrendFrames]]],
     OverloadedMethod[P, Coroutine[None, None, pd.DataFrame], Q, Coroutine[None, None, dict[str, pd.DataFrame]]],
 ]:
-    """Let a verb that takes a request be called with its settings; its result depends on which of two they fit."""
+    """Let a verb that takes a request be called with its fields; the type of its result depends on ``shape``."""
     return takes(frame)  # type: ignore[return-value]
 
 
-if TYPE_CHECKING:  # the settings of a request again, told apart by their shape
+if TYPE_CHECKING:  # for type checkers: the fields of a request, once per type of result
 
     @dataclass(frozen=True)
     class _OneFrame(ReadRequest):
         shape: Literal["wide", "long"] = field(default="wide", kw_only=True)
 
     @dataclass(frozen=True)
-    class _FrameAPoint(ReadRequest):
+    class _FramePerPoint(ReadRequest):
         shape: Literal["dict"] = field(kw_only=True)
 else:
-    _OneFrame = _FrameAPoint = ReadRequest
+    _OneFrame = _FramePerPoint = ReadRequest
 
 
 class HistoryVerbs(SessionBase):
     """Histories to frames, and frames to histories."""
 
-    @_by_shape(_OneFrame, _FrameAPoint)
+    @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:
         """The histories of some points as a frame: every sample once, at its instant, in its unit.
 
@@ -73,7 +73,7 @@ class HistoryVerbs(SessionBase):
             Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
             of the point gives.
         shape : {"wide", "long", "dict"}
-            A column a point; a row a sample; or a frame a point.
+            One column per point; one row per sample; or one frame per point.
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points.
         week_start : str
@@ -82,10 +82,10 @@ class HistoryVerbs(SessionBase):
             The units of the columns: the points' own; metric; inch-pound; or ``{"°F": "°C", "@id": "MW"}``, whose
             keys are ids, labels or units.
         na : {"nan", "flag"}
-            ``"flag"``: a second column behind each point's tells NA, NaN and null apart, see
+            ``"flag"``: a second column after each point's tells NA, NaN and null apart, see
             :mod:`hsframe.frame.flags`. Not together with `interval`.
         interval : str or timedelta, optional
-            A row an interval instead of a row an instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
+            One row per interval instead of one per instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
             local midnight of each point, days of 23 and 25 hours included. The rows are the whole intervals that
             start in `span`, see :mod:`hsframe.intervals.regular`.
         agg : str or mapping, optional
@@ -100,15 +100,15 @@ class HistoryVerbs(SessionBase):
         rollover : float, Number, bool or mapping, optional
             The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
         on_error : {"raise", "warn", "catalog"}
-            What to do about a point that cannot be read: raise its error; or leave it out, as a whole, and say so
-            with a warning or only in ``df.hs.catalog``. That a login is refused is raised in any case.
+            What to do about a point that cannot be read: raise its error; or leave the whole point out, with a warning
+            or only with an entry in ``df.hs.catalog``. A refused login is raised in any case.
         limit_rows : int, optional
-            The most rows that one request may be expected to be answered with; a server that gives fewer is found
-            out, and remembered.
+            Requests are made so small that none should be answered with more rows. If the server allows fewer, that is
+            found out and remembered.
         chunk : str or timedelta, optional
-            The longest time that one request may reach over, as ``"7D"``.
+            The longest span of one request, as ``"7D"``.
         max_concurrency : int, optional
-            How many requests run at once; by default as :func:`connect` was told.
+            How many requests run at once; by default the setting of :func:`connect`.
         progress : bool, optional
             Whether to draw a bar after two seconds (with tqdm). By default in a notebook and in a terminal.
 
@@ -126,8 +126,8 @@ class HistoryVerbs(SessionBase):
         SpanError
             The span or the interval cannot be understood.
         UnknownRecError, MetadataError
-            The server does not know an id; no point is meant; a setting has no meaning for a point, or nothing says
-            whether its energy counts up or comes in amounts.
+            The server does not know an id; no point is found; a setting has no meaning for a point, or nothing tells
+            whether its energy is a running total or an amount per sample.
         UnitError
             A unit of `units` that a column does not convert to; an `agg` without a meaning in a unit.
         CallError, NetworkError, AuthError, CodecError
@@ -172,13 +172,13 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            A row a point, also where nothing is known: ``id``, ``dis``, ``ts``, ``value``, ``unit``, ``source``
+            One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``value``, ``unit``, ``source``
             (``"his"`` or ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean.
 
         Raises
         ------
         SpanError
-            `max_age` is no length of time. Else as :meth:`his_read`.
+            `max_age` is not a length of time. Else as :meth:`his_read`.
 
         Warns
         -----
@@ -202,8 +202,8 @@ class HistoryVerbs(SessionBase):
     ) -> pd.DataFrame:
         """Write a frame's samples to the histories of its points.
 
-        Everything is checked first: what cannot be written right is refused, and then nothing is sent. Missing
-        values are no samples. Instants are those of the index; the zone that is written is the point's own.
+        Everything is checked first: if anything cannot be written correctly, an error says so and nothing is sent.
+        Missing values are not written. Instants are those of the index; the zone that is written is the point's own.
 
         Parameters
         ----------
@@ -216,9 +216,9 @@ class HistoryVerbs(SessionBase):
         dry_run : bool
             Check everything, compare it with what the server has, and send nothing.
         verify : bool
-            Read back what was written and compare. A server may store later than it answers: a look that finds too
-            little is repeated for some seconds. Single precision, six significant digits and whole seconds, as some
-            servers keep them, are no difference.
+            Read back what was written and compare. A server may store later than it answers: a comparison that
+            finds too little is repeated for some seconds. Single precision, six significant digits and whole seconds,
+            as some servers keep them, do not count as different.
         inf : {"refuse", "send"}
             What to do with infinite values.
         convert : bool
@@ -227,8 +227,8 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            A row a point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``, ``last``
-            (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
+            One row per point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``,
+            ``last`` (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
             ``"verified"`` or ``"differs"``.
 
             With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
@@ -242,15 +242,15 @@ class HistoryVerbs(SessionBase):
         UnknownRecError
             The server does not know a point.
         CallError, NetworkError, AuthError
-            The server refused, or gave no usable answer. The same write again does no harm.
+            The server refused, or gave no usable answer. It is safe to repeat the write.
 
         Notes
         -----
-        A write that breaks off, by an error, by Ctrl-C or with its task, is looked after: what was under way is read
-        back, and the exception, whichever it is, has a note and a ``report``, a row a point: ``rows``, ``written``,
-        ``unknown`` (under way, and the server could not be asked), ``status`` (``"written"``, ``"partly written"``,
-        ``"not written"``, ``"unknown"``) and ``reason``. ``asyncio.timeout`` makes another exception of the
-        cancellation, a TimeoutError: then the report is ``error.__cause__.report``.
+        When a write is interrupted, by an error, by Ctrl-C or because its task was cancelled, the samples that had been
+        sent without an answer are read back. The exception, whichever it is, has a note and a ``report`` with one row
+        per point: ``rows``, ``written``, ``unknown`` (sent, and the server could not be asked), ``status``
+        (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``.
+        ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
         return await write_frame(
             self.client,
@@ -294,7 +294,7 @@ class HistoryVerbs(SessionBase):
         MetadataError
             There is no such folder. Else as :meth:`his_read`.
         """
-        from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded where it is wanted
+        from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded when it is needed
 
         target = _checked_path(path)
         df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)
@@ -303,7 +303,7 @@ class HistoryVerbs(SessionBase):
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
-    """The file to write; looked at before anything is read, as a long read for nothing is a pity."""
+    """The file to write, checked before anything is read: a long read must not fail at its end."""
     target = Path(path)
     if target.is_dir():
         raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")

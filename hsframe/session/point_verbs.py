@@ -1,4 +1,4 @@
-"""The verbs of a session that are about points as they are now: priority arrays and watches."""
+"""The verbs of a session for the present state of points: priority arrays and watches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PointVerbs(SessionBase):
     async def point_write(
         self, id: Ref | str, level: int, val: object, who: str = "", duration: TimeLength | None = None
     ) -> pd.DataFrame:
-        """Write a value at a level of a point's priority array; None takes the level's value away.
+        """Write a value at a level of a point's priority array; None clears the level.
 
         Parameters
         ----------
@@ -45,7 +45,7 @@ class PointVerbs(SessionBase):
         return entity_frame(await self.client.point_write(id, level, val, who, duration, raw=True))
 
     async def point_write_array(self, id: Ref | str) -> pd.DataFrame:
-        """The priority array of a point: a row a level, with ``level``, ``levelDis``, ``val``, ``who``."""
+        """The priority array of a point: one row per level, with ``level``, ``levelDis``, ``val``, ``who``."""
         return entity_frame(await self.client.point_write_array(id, raw=True))
 
     async def watch_sub(self, ids: Ids, watch_dis: str, lease: TimeLength | None = None) -> pd.DataFrame:
@@ -57,12 +57,12 @@ class PointVerbs(SessionBase):
         watch_dis : str
             What the server's list of watches calls it.
         lease : str, number, timedelta or Number, optional
-            ``"2min"``, or seconds: how long the watch is to live between polls; the server may give another time.
+            ``"2min"``, or seconds: how long the server shall keep the watch; it may choose another time.
 
         Returns
         -------
         DataFrame
-            The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` wants.
+            The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` needs.
         """
         return _watched(await self.client.watch_sub(ids, watch_dis, lease, raw=True))
 
@@ -104,12 +104,12 @@ class PointVerbs(SessionBase):
         empty: bool = False,
         patience: Duration | float = "1min",
     ) -> AsyncGenerator[pd.DataFrame, None]:
-        """Watch records: a frame of all of them as they are, then each time one of those that changed.
+        """Watch records: first a frame of all of them as they are, then frames of those that changed.
 
         A loop over it waits between the frames. A watch that is lost (an error grid, a lease that ran out, a lost
-        session, a server that was restarted) is opened anew, and what changed meanwhile comes once. Leaving the loop,
-        by ``break``, an exception or Ctrl-C, closes the watch. Closing the session closes its watches: a loop that
-        waits ends as if there were no more to come.
+        session, a server that was restarted) is opened again, and all changes in between come in one frame. Leaving
+        the loop, by ``break``, an exception or Ctrl-C, closes the watch. So does closing the session: a loop
+        that waits ends as if there were no more to come.
 
         Parameters
         ----------
@@ -123,16 +123,16 @@ class PointVerbs(SessionBase):
             How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
             polled more often.
         checked : bool
-            False: an unknown id gives a record of nothing but that id.
+            False: an unknown id gives a record that has only this id.
         empty : bool
             Whether a poll without changes gives a frame too, without rows.
         patience : same as `poll`
-            How long the server may be out of reach.
+            How long the server may be unreachable.
 
         Yields
         ------
         DataFrame
-            A row a record, as :meth:`read` gives it, under the id that the server gives it; ``curVal`` is in its unit
+            One row per record, as :meth:`read` gives it, with the id as the server writes it; ``curVal`` is in its unit
             where all rows have one, else of ``Number``.
 
         Raises
@@ -140,7 +140,7 @@ class PointVerbs(SessionBase):
         UnknownRecError
             `checked`, and the server does not know some of the ids.
         CallError, NetworkError
-            The watch cannot be opened, or the server was out of reach for longer than `patience`.
+            The watch cannot be opened, or the server was unreachable for longer than `patience`.
         MetadataError
             A filter that finds nothing.
         SpanError

@@ -1,4 +1,4 @@
-"""Histories to a frame: what is asked for, checked before anything is read, and what became of each point."""
+"""Histories to a frame: the request, checked before anything is read, and the outcome of each point."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregation, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
-from hsframe.session.progress import progress_of
+from hsframe.session.progress_bar import progress_of
 from hsframe.spans import SpanLike
 
 __all__ = ["OnError", "ReadRequest", "ReadResult", "TrendFrames", "read_frame"]
@@ -40,7 +40,7 @@ TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What is asked for, by the parameters of :meth:`hsframe.Session.his_read`; a setting that cannot be is refused."""
+    """The parameters of :meth:`hsframe.Session.his_read`, checked when it is made."""
 
     points: PointsLike
     span: SpanLike
@@ -75,11 +75,11 @@ class ReadRequest:
             )
         if self.on_error not in ("raise", "warn", "catalog"):
             raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
-        _ = self.limits  # raises where they cannot be
+        _ = self.limits  # raises where they are not valid
 
     @property
     def intervals(self) -> IntervalSettings | None:
-        """What is said of intervals."""
+        """The settings of intervals; None for a read of samples."""
         if self.interval is None:
             return None
         return IntervalSettings(self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover)
@@ -88,10 +88,10 @@ class ReadRequest:
     def limits(self) -> RequestLimits:
         """How large one request to the server may be, and how many run at once."""
         if self.limit_rows is not None and not is_count(self.limit_rows):
-            raise MetadataError(f"limit_rows is {self.limit_rows!r}; a request must be allowed a row at least")
+            raise MetadataError(f"limit_rows is {self.limit_rows!r}; it must be 1 or more")
         window_us = None if self.chunk is None else duration_us(self.chunk, "chunk")
         if window_us is not None and window_us < SECOND_US:
-            raise MetadataError(f"chunk is {self.chunk!r}; a request reaches over a second at least")
+            raise MetadataError(f"chunk is {self.chunk!r}; it must be a second or more")
         limits = RequestLimits(window_us=window_us)
         given = {"rows": self.limit_rows, "max_concurrency": self.max_concurrency}
         return replace(limits, **{name: value for name, value in given.items() if value is not None})
@@ -99,16 +99,16 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What came: the frame or the frames, as ``shape`` says, and the points whose records were read."""
+    """The frame or the frames, as ``shape`` says, and the points whose records were read."""
 
     frame: TrendFrames
     points: Sequence[Point]
 
 
 async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
-    """Read a frame as :meth:`hsframe.Session.his_read` tells.
+    """Read a frame as :meth:`hsframe.Session.his_read` describes.
 
-    It is made in a thread, so that other requests of this loop go on.
+    The frame is made in a thread, so that other requests of this loop go on.
     """
     failures: dict[str, HsFrameError] = {}
     async with progress_of(request.progress, "his_read") as progress:
@@ -125,7 +125,7 @@ async def _histories(
     kept = None if request.on_error == "raise" else failures
     records = await find_records(source, request.points, failures=kept)
     points = [record.point for record in records]
-    if not records:  # none is known: settings for some of them name nothing that could be found
+    if not records:  # no point is known, so settings that name single points cannot be checked
         return points, []
     if request.intervals is None:
         read = functools.partial(read_histories, source, records, request.span)
@@ -139,10 +139,10 @@ async def _histories(
 def _frame(
     request: ReadRequest, points: Sequence[Point], histories: Sequence[History], failures: Mapping[str, HsFrameError]
 ) -> TrendFrames:
-    """The frame, with what became of each point."""
+    """The frame, with the outcome of each point."""
     known = {point.id for point in points}
     asked = [*points, *(Point(ident, ident) for ident in failures if ident not in known)]
-    # Labels are those that the columns would have if all points had been read.
+    # The labels that the columns would have if all points had been read.
     labels = dict(zip([point.id for point in asked], labels_of(asked, request.header), strict=True))
     if failures and request.on_error == "warn":
         warn_caller(_failure_text(failures, len(asked)), ReadWarning)

@@ -1,4 +1,4 @@
-"""The verbs of a session that give what a server is and the records that it has."""
+"""The verbs of a session about the server itself and about its records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RecordVerbs"]
 
 
 class RecordVerbs(SessionBase):
-    """About the server, and reads of records."""
+    """The server itself, and its records."""
 
     async def about(self) -> pd.DataFrame:
         """What the server says of itself.
@@ -27,15 +27,15 @@ class RecordVerbs(SessionBase):
         return entity_frame(await self.client.about(raw=True))
 
     async def ops(self) -> pd.DataFrame:
-        """The operations that the server knows, a row each."""
+        """The operations that the server has, one row each."""
         return entity_frame(await self.client.ops(raw=True))
 
     async def formats(self) -> pd.DataFrame:
-        """The formats that the server takes and gives, a row each: ``mime``, ``receive``, ``send``."""
+        """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``."""
         return entity_frame(await self.client.formats(raw=True))
 
     async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The server's definitions, a row each.
+        """The server's definitions, one row each.
 
         Parameters
         ----------
@@ -47,11 +47,11 @@ class RecordVerbs(SessionBase):
         return entity_frame(await self.client.defs(filter, limit, raw=True))
 
     async def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The server's libraries of definitions, a row each; `filter` and `limit` as for :meth:`defs`."""
+        """The server's libraries of definitions, one row each; `filter` and `limit` as for :meth:`defs`."""
         return entity_frame(await self.client.libs(filter, limit, raw=True))
 
     async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
-        """The file types that the server knows, a row each; `filter` and `limit` as for :meth:`defs`."""
+        """The file types that the server knows, one row each; `filter` and `limit` as for :meth:`defs`."""
         return entity_frame(await self.client.filetypes(filter, limit, raw=True))
 
     async def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
@@ -62,18 +62,18 @@ class RecordVerbs(SessionBase):
         filter : str
             As ``'point and temp and siteRef->dis == "HQ"'``.
         limit : int, optional
-            At most so many.
+            The most records to give.
 
         Returns
         -------
         DataFrame
-            A row a record, a column a tag (:func:`hsframe.frame.entities.entity_frame`); it can be given to
-            :meth:`his_read` as it is.
+            One row per record, one column per tag (:func:`hsframe.frame.entities.entity_frame`). :meth:`his_read`
+            takes it as its points.
 
         Raises
         ------
         CallError
-            The server refused; a filter that it cannot understand, for one.
+            The server refused, for example a filter that it does not understand.
         IncompleteError
             The server says that there is more, and no `limit` was given.
         """
@@ -89,7 +89,7 @@ class RecordVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            A row a record, as :meth:`read` gives it.
+            One row per record, as :meth:`read` gives it.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class RecordVerbs(SessionBase):
         return self._records(await self.client.read_by_ids(ids, raw=True))
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
-        """The children of a node of the navigation tree, those of the root without `nav_id`; a row each."""
+        """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
         return self._records(await self.client.nav(nav_id, raw=True))
 
     def _records(self, grid: Grid) -> pd.DataFrame:

@@ -4,14 +4,14 @@ Two ways, chosen by ``connect(runner=...)``:
 
 ``"thread"`` (:class:`BackgroundRunner`)
     One daemon thread with one event loop for the whole process. It works in scripts, under Jupyter, under uvloop, from
-    any thread and after a fork. Ctrl-C and time-outs cancel the task; they do not leave it running behind your back.
+    any thread and after a fork. Ctrl-C and time-outs cancel the task; they do not leave it running.
 ``"nested"`` (:class:`NestedRunner`)
-    On the caller's own running loop, made re-entrant by nest-asyncio, for those who mix ``await client...`` and
+    On the caller's own running loop, made re-entrant by nest-asyncio: for code that mixes ``await client...`` and
     synchronous calls on one connection in a notebook. Nothing is patched before the first call.
 
 Both run ``await fn(*args)`` and wait for its result; they raise :class:`hsframe.RequestTimeoutError` when `timeout_s`
 ran out and the task was cancelled, and :class:`hsframe.HsFrameError` where it cannot be run. A runner takes a function
-and its arguments rather than a coroutine: a coroutine that is made and then not run warns, and belongs to nobody.
+and its arguments rather than a coroutine: Python warns of a coroutine that was made and then not run.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ __all__ = ["BackgroundRunner", "NestedRunner", "Runner", "runner_named"]
 T = TypeVar("T")
 
 _POLL_S = 0.25  # on Windows a waiting thread sees Ctrl-C only when its wait ends
-_CANCEL_GRACE_S = 5.0  # how long a cancelled task may take to clean up behind itself
+_CANCEL_GRACE_S = 5.0  # how long a cancelled task may take to clean up after itself
 
 
 class _Call:
-    """One function on its way through the loop; the caller waits for `done`."""
+    """One function that runs on the loop; the caller waits for `done`."""
 
     def __init__(self, fn: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
         self.fn = fn
@@ -48,7 +48,7 @@ class _Call:
         self.result: Any = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start it, in the caller's context, which the loop has brought along."""
+        """Start it; the loop calls this in the caller's context."""
         try:
             self.task = loop.create_task(self.fn(*self.args))
         except BaseException as error:  # a function that fails before its first await; the caller gets it
@@ -61,8 +61,8 @@ class _Call:
         try:
             self.error = task.exception()
         except asyncio.CancelledError as cancelled:
-            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed meanwhile")
-            _hand_on(cancelled, self.error)
+            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed")
+            _copy_report(cancelled, self.error)
         self.result = None if self.error is not None else task.result()
         self.done.set()
 
@@ -71,14 +71,14 @@ class _Call:
             self.task.cancel()
 
 
-def _hand_on(error: BaseException | None, to: BaseException) -> None:
-    """Give the notes and attributes of what ended a task (the report of a write) to the error that its caller sees."""
+def _copy_report(error: BaseException | None, to: BaseException) -> None:
+    """Copy the notes and attributes of the error that ended a task, above all a write's report, to the one raised."""
     if error is not None:
         vars(to).update(vars(error))
 
 
 class BackgroundRunner:
-    """Runs coroutines on the loop of a daemon thread, which starts at need.
+    """Runs coroutines on the loop of a daemon thread, which starts when needed.
 
     The thread ends when the last holder has released it, so a program that closes its sessions leaves none behind. A
     forked child gets a loop of its own: threads do not survive a fork.
@@ -104,10 +104,10 @@ class BackgroundRunner:
         self._forget()
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)``; from the loop itself it is refused, which would wait for itself for ever."""
+        """Run ``await fn(*args)``; refused on the loop's own thread, where waiting would be a deadlock."""
         if threading.current_thread() is self._thread:
             raise HsFrameError(
-                "a synchronous verb was called from hsframe's own event loop, which would wait for itself; inside a "
+                "a synchronous verb was called from hsframe's own event loop, which would be a deadlock; inside a "
                 "coroutine await the verb of hsframe.AsyncSession, or the Client's method"
             )
         call = _Call(fn, args)
@@ -121,9 +121,9 @@ class BackgroundRunner:
             except BaseException as error:  # KeyboardInterrupt, above all
                 try:
                     self._cancel(loop, call)
-                except KeyboardInterrupt:  # again: what the task does behind itself, it leaves
+                except KeyboardInterrupt:  # a second one: the task stops cleaning up
                     self._cancel(loop, call)
-                _hand_on(call.error, error)
+                _copy_report(call.error, error)
                 raise
         finally:
             self.release()
@@ -141,11 +141,11 @@ class BackgroundRunner:
             _wait(call.done, _CANCEL_GRACE_S)
 
     def current(self) -> asyncio.AbstractEventLoop | None:
-        """The loop, None where it does not run: at first, after the last release, in a forked child."""
+        """The loop; None while there is none: at first, after the last release, in a forked child."""
         return self._loop
 
     def hold(self) -> asyncio.AbstractEventLoop:
-        """The loop, started if need be; it runs at least until :meth:`release`."""
+        """The loop, started if it is not running; it runs at least until :meth:`release`."""
         with self._lock:
             if self._loop is None:
                 self._loop, self._thread = _started_loop()
@@ -153,7 +153,7 @@ class BackgroundRunner:
             return self._loop
 
     def release(self) -> None:
-        """Let go of the loop; with the last holder it stops and its thread ends."""
+        """Undo one :meth:`hold`; with the last one the loop stops and its thread ends."""
         with self._lock:
             self._holders = max(self._holders - 1, 0)
             if self._holders:
@@ -163,7 +163,7 @@ class BackgroundRunner:
             _stop(loop, thread)
 
     def close(self) -> None:
-        """Stop the loop whatever is on it: running tasks are cancelled and awaited."""
+        """Stop the loop even if it is held: running tasks are cancelled and awaited."""
         with self._lock:
             self._holders = 0
         self.release()
@@ -222,14 +222,14 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 class NestedRunner:
     """Runs coroutines on the caller's running loop, made re-entrant by nest-asyncio.
 
-    Where no loop runs (a plain script), a loop of its own is used and nothing is patched.
+    Where no loop runs (a plain script), the runner makes its own loop and nothing is patched.
     """
 
     def __init__(self) -> None:
         self._own: asyncio.AbstractEventLoop | None = None
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run ``await fn(*args)``; refused where the running loop is not asyncio's own (uvloop, for one)."""
+        """Run ``await fn(*args)``; refused where the running loop is not asyncio's own (as uvloop's)."""
         loop = self.hold()
         task = loop.create_task(fn(*args))
         late = False
@@ -245,17 +245,17 @@ class NestedRunner:
         except BaseException as error:
             if late and isinstance(error, asyncio.CancelledError):
                 too_late = RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
-                _hand_on(error, too_late)
+                _copy_report(error, too_late)
                 raise too_late from None
-            for _ in range(2):  # Ctrl-C, while the loop waited; after a second one the task leaves what it still does
+            for _ in range(2):  # Ctrl-C while the loop waited; after a second one the task stops cleaning up
                 if not task.done():
                     task.cancel()
                     try:
                         loop.run_until_complete(task)
                     except BaseException as ended:
-                        _hand_on(ended, error)
+                        _copy_report(ended, error)
             if task.done() and not task.cancelled():
-                task.exception()  # seen: Ctrl-C inside the task leaves the loop by another way than its result
+                task.exception()  # marks it as retrieved: Ctrl-C inside the task is raised by the loop
             raise
         finally:
             if timer is not None:
@@ -289,7 +289,7 @@ class NestedRunner:
 
 
 def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
-    """Apply nest-asyncio to a running loop, once, and never a second such package over a first."""
+    """Apply nest-asyncio to a running loop, once; if one of the two such packages is in use, the same one."""
     if not isinstance(loop, asyncio.BaseEventLoop):
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
         raise HsFrameError(

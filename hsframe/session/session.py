@@ -58,8 +58,8 @@ def _waiting(verb: Any) -> Any:
 class Session:
     """A connection to one server, made by :func:`connect`; use it as a context manager, or call :meth:`close`.
 
-    Its verbs are those of :class:`AsyncSession`, waited for. They may be called from any thread, and inside the running
-    event loop of a notebook; a coroutine of one's own awaits those of an `AsyncSession`.
+    Its verbs are those of :class:`AsyncSession`, each run until it is done. They may be called from any thread, and in
+    a notebook; inside a coroutine of your own await those of an `AsyncSession`.
     """
 
     def __init__(self, settings: SessionSettings) -> None:
@@ -100,8 +100,8 @@ class Session:
     def client(self) -> Client:
         """The asynchronous client, open, on the loop of the session's runner.
 
-        With ``runner="nested"`` it can be awaited in the notebook. With ``runner="thread"`` its loop is another one:
-        use :meth:`run`.
+        With ``runner="nested"`` its methods can be awaited in the notebook. With ``runner="thread"`` its loop is
+        another one: use :meth:`run`.
         """
         return self._connection.session.client
 
@@ -111,7 +111,7 @@ class Session:
         return self._connection.latest.known_points
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
-        """Run a coroutine function of one's own on the session's loop and wait for its result.
+        """Run a coroutine function of yours on the session's loop and wait for its result.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class Session:
         return self._connection.is_closed
 
     def close(self) -> None:
-        """End the session: send the op ``close`` to the server and close every connection. Twice does no harm."""
+        """End the session: send the op ``close`` to the server and close every connection. It may be called twice."""
         self._connection.close()
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Where a server is, who asks and how: the settings of ``connect``, ``AsyncSession`` and ``doctor``, said once."""
+"""The settings of ``connect``, ``AsyncSession`` and ``doctor``: address, login and options of a connection."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Settings:
     max_concurrency: int = 6
 
     def __post_init__(self) -> None:
-        # Whatever raises later, a traceback can show local variables, and these are among them.
+        # A traceback of a later error can show local variables, and these may be among them.
         self.uri, self.password, self.token, self.proxy = map(hidden, (self.uri, self.password, self.token, self.proxy))
         self.user = self.user if isinstance(self.user, str) else hidden(self.user)
         self.headers = hidden_headers(self.headers)
 
     def resolved(self) -> Self:
-        """The same, what is missing taken from the environment."""
+        """The same settings, completed from the environment."""
         check_texts(
             self.headers, uri=self.uri, user=self.user, password=self.password, token=self.token, proxy=self.proxy
         )
         uri = self.uri if self.uri is not None else HiddenStr(os.environ.get("HSFRAME_URI", ""))
         if not uri:
             raise MetadataError(
-                "there is no uri to connect to: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
+                "no uri to connect to was given: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
                 "'password'), or set HSFRAME_URI"
             )
         if not is_count(self.max_concurrency):
@@ -67,7 +67,7 @@ class Settings:
         return replace(self, uri=uri, user=user or "", password=password or "", token=token)
 
     def of_session(self) -> dict[str, Any]:
-        """What :class:`hsframe.AsyncSession` takes, by name: without what a subclass adds."""
+        """The arguments of :class:`hsframe.AsyncSession`, by name: without the fields that a subclass adds."""
         return {field.name: getattr(self, field.name) for field in fields(Settings)}
 
     def client(self) -> Client:

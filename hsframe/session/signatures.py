@@ -1,4 +1,4 @@
-"""Signatures that stand once: a function that takes one object of settings, called with the settings themselves.
+"""Parameters written down once: a function that takes one settings object is called with its fields as arguments.
 
 The parameters of such a function, with their names, types and defaults, are the fields of a dataclass. Type checkers
 see them through a ``ParamSpec``, people through ``inspect.signature``.
@@ -32,7 +32,7 @@ class Overloaded(Protocol[P, R_co, Q, S_co]):
 
 
 class OverloadedMethod(Generic[P, R_co, Q, S_co]):
-    """A method of that kind, for type checkers; what is called is a function."""
+    """A method of that kind, for type checkers only: at run time it is a plain function."""
 
     @overload
     def __get__(self, obj: None, owner: Any, /) -> OverloadedMethod[P, R_co, Q, S_co]: ...

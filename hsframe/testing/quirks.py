@@ -1,7 +1,7 @@
-"""What other servers do otherwise, by name: a client is tested against it over a real socket.
+"""The names of quirks: deviations from the standard that real servers have, to test clients against.
 
-A quirk is one deviation: ``rowcap=1000``, ``ignore-range``. A product is a bundle of quirks; which server does what
-stands beside each bundle. The server knows of none: :mod:`hsframe.testing.deviations` stands around it.
+A quirk is one deviation: ``rowcap=1000``, ``ignore-range``. A product is a bundle of quirks; a comment at each bundle
+names the server. The embedded server itself has none: :mod:`hsframe.testing.quirk_wrappers` wraps its ops.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from hsframe.errors import MetadataError
 __all__ = ["BUNDLES", "NUMBERS", "QUIRKS", "quirks_named"]
 
 QUIRKS: Final[Mapping[str, str]] = {
-    "rowcap": "hisRead of more rows than this is an error grid that speaks of a limit",
+    "rowcap": "hisRead of more rows than this is an error grid that names the limit",
     "rowcap-incomplete": "hisRead answers the first rows, with meta incomplete",
     "rowcap-413": "hisRead of more rows than this is HTTP 413",
     "rowcap-500": "hisRead of more rows than this is HTTP 500",
-    "rowcap-cut": "of a hisRead of more rows than this half of the body comes, then the connection ends",
-    "rowcap-hang": "of a hisRead of more rows than this half of the body comes, then nothing more",
-    "idcap": "a batch hisRead of more points than this is an error grid that speaks of a limit",
-    "late-write": "what hisWrite was given is stored so many seconds later",
-    "slow": "every op waits so many seconds",
-    "first-id-only": "a batch hisRead is answered for its first id, without a word",
+    "rowcap-cut": "hisRead of more rows than this sends half of the body, then ends the connection",
+    "rowcap-hang": "hisRead of more rows than this sends half of the body, then nothing more",
+    "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
+    "late-write": "hisWrite stores its samples this many seconds later",
+    "slow": "every op waits this many seconds",
+    "first-id-only": "a batch hisRead is answered for its first id only, without an error",
     "no-batch": "a batch hisRead is an error grid",
     "id0-batch": "a batch hisRead has the old form: one row with range, id0, id1, ...",
     "start-exclusive": "a range is (start, end]",
-    "extra-samples": "hisRead answers one sample more at both ends",
-    "ignore-range": "hisRead answers everything",
+    "extra-samples": "hisRead answers one more sample at both ends",
+    "ignore-range": "hisRead answers the whole history",
     "reversed-rows": "hisRead answers the newest first",
     "text-times": "hisStart and hisEnd are Str",
     "floor-1s": "written instants are cut to whole seconds",
     "float32": "Numbers come back in single precision",
     "mixed-zones": "a batch of several zones is answered in the first one's",
     "zone-of-range": "a range of another zone than the point's is refused",
-    "drop-batch-write": "a batch hisWrite is answered 200 and forgotten",
+    "drop-batch-write": "a batch hisWrite is answered 200 and not stored",
     "get-only-about": "about, ops, formats and close answer 405 to POST",
-    "no-close": "close, defs, libs and filetypes are not there",
+    "no-close": "close, defs, libs and filetypes do not exist",
     "zinc-only": "request bodies in other formats get 415",
     "json-v3": "JSON answers are version 3, whatever was asked for",
     "bare-accept": "an Accept with a charset gets 406",
     "expired-403": "a session that has ended gets 403",
-    "login-page": "a request without a login is sent to a page for people",
-    "cookie-trap": "the login sets a cookie, and a POST that brings it back gets 400",
+    "login-page": "a request without a login is redirected to an HTML page",
+    "cookie-trap": "the login sets a cookie, and a POST that sends it back gets 400",
     "empty-read-404": "a read that finds nothing is 404",
     "body-limit": "request bodies of more bytes than this get 413",
 }
@@ -56,7 +56,7 @@ NUMBERS: Final[Mapping[str, float | None]] = {
     "slow": 0.2,
     "body-limit": 2 * 2**20,
 }
-"""The quirks that have a number, and which one where none is given; None: one has to be given."""
+"""The quirks that take a number, with its default; None: the number must be given."""
 
 BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
     # nHaystack and haystack-java on Niagara.
@@ -82,12 +82,12 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def quirks_named(names: Iterable[str]) -> dict[str, float]:
-    """The quirks of these names, bundles among them, each with its number, or 0; of two numbers the later counts.
+    """The quirks of these names, bundles among them, each with its number, or 0; the later of two numbers counts.
 
     Raises
     ------
     MetadataError
-        There is no such quirk, or what stands behind its ``=`` is not a number.
+        There is no such quirk, or the text after its ``=`` is not a number.
 
     Examples
     --------

@@ -24,11 +24,11 @@ from aiohttp import web
 from hsframe.protocol.dialects import forget  # a free port may have been another server's
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.app import LOGINS, STATE, make_app
+from hsframe.server.auth import LoginOptions
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.login import LoginOptions
 from hsframe.server.run import listening
-from hsframe.testing.deviations import deviating
+from hsframe.testing.quirk_wrappers import with_quirks
 
 __all__ = ["RunningServer", "async_running_server", "running_server"]
 
@@ -36,21 +36,21 @@ _USERS: Final = {"demo": "demo"}
 
 
 class Options(LoginOptions, total=False):
-    """What :func:`hsframe.server.app.make_app` takes beside the database and the users."""
+    """The options of :func:`hsframe.server.app.make_app`."""
 
     clock: Clock
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that runs.
+    """A running server.
 
     Parameters
     ----------
     uri : str
-        What a client connects to.
+        The uri to connect to.
     database : Database
-        What it serves; a test may change it while the server runs.
+        The database that it serves; a test may change it while the server runs.
     user, password : str
         The first of its users; empty where it asks for no login.
     app : aiohttp.web.Application
@@ -94,13 +94,13 @@ def running_server(
     Parameters
     ----------
     database : Database, optional
-        The demo building where none is given.
+        The demo building by default.
     users : mapping, optional
-        Names and passwords; ``demo`` and ``demo`` where none are given, no login where it is empty.
+        Names and passwords; by default the user ``demo`` with the password ``demo``. An empty one means no login.
     quirks : iterable of str
         Behaviours of other servers, see :mod:`hsframe.testing.quirks`.
     tls : ssl.SSLContext, optional
-        Speak HTTPS.
+        Serve HTTPS with this context.
     **options
         Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``.
 
@@ -147,13 +147,13 @@ async def async_running_server(
 ) -> AsyncIterator[RunningServer]:
     """The embedded server on the running loop; otherwise as :func:`running_server`."""
     if database is None:
-        from hsframe.server.demo import demo_building  # a second of work, only where it is wanted
+        from hsframe.server.demo import demo_building  # takes a second, so only when needed
 
         database = demo_building()
     users = _USERS if users is None else users
     options.setdefault("iterations", MIN_ITERATIONS)
     app = make_app(database, users, **options)
-    deviating(quirks)(app)
+    with_quirks(quirks)(app)
     user, password = next(iter(users.items()), ("", ""))
     async with listening(app, tls=tls) as uri:
         forget(uri)

@@ -1,7 +1,7 @@
 """Hypothesis strategies for every kind, for grids and for histories; needs the package ``hypothesis``.
 
-What they draw is what the formats can carry without loss: Zinc and both versions of JSON give every drawn grid back
-as it was. (A tag ``name`` of a column has no place in JSON v3, so none is drawn.)
+They draw only what the formats carry without loss: every drawn grid comes back unchanged from Zinc and both versions
+of JSON. (JSON v3 cannot carry a tag ``name`` of a column, so none is drawn.)
 
 >>> from hypothesis import given
 >>> from hsframe import decode, encode
@@ -65,7 +65,7 @@ __all__ = [
     "zones",
 ]
 
-#: Zones that differ in what a codec can get wrong: signs, half and quarter hours, hyphens, a second IANA level,
+#: Zones with all that a codec can get wrong: signs, half and quarter hours, hyphens, a second IANA level,
 #: clocks that repeat an hour on either half of the year, none, and two hours at a time.
 ZONE_NAMES: Final = (
     "New_York",
@@ -106,7 +106,7 @@ def tag_names() -> SearchStrategy[str]:
 
 
 def texts() -> SearchStrategy[str]:
-    """Strings of any characters, and such as look like something else."""
+    """Strings of any characters, and strings that look like another kind."""
     awkward = ("", "m:", "s:x", "n:1", "16:30", "T", "N", "NA", "true", "a,b", '"', "\\", "$", "`", "<<", ">>")
     line_ends = ("\n", "\r\n")
     return st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(awkward + line_ends)
@@ -129,7 +129,7 @@ def numbers(unit: SearchStrategy[str | None] | None = None) -> SearchStrategy[Nu
     Parameters
     ----------
     unit : strategy, optional
-        For the unit; none or any of :func:`units` where it is left out.
+        For the unit; by default none, or any of :func:`units`.
     """
     val = st.integers(1 - MAX_EXACT_INT, MAX_EXACT_INT - 1) | st.floats()
     return st.builds(Number, val, st.none() | units() if unit is None else unit)
@@ -146,7 +146,7 @@ def symbols() -> SearchStrategy[Symbol]:
 
 
 def uris() -> SearchStrategy[Uri]:
-    """Uris, with backslash escapes; without what cannot stand in one unescaped."""
+    """Uris, with backslash escapes; without characters that must be escaped."""
     char = st.characters(codec="utf-8", min_codepoint=0x20, exclude_characters="`\\")
     part = char | st.sampled_from(("\\:", "\\/", "\\#", "\\`", "\\\\", "%20", "http://x/"))
     return st.builds(Uri, st.lists(part, max_size=8).map("".join))
@@ -173,7 +173,7 @@ def datetimes(tz: SearchStrategy[ZoneInfo] | None = None) -> SearchStrategy[dt.d
     Parameters
     ----------
     tz : strategy, optional
-        For the zone; :func:`zones` where it is left out.
+        For the zone; :func:`zones` by default.
     """
     far = st.datetimes(dt.datetime(1850, 1, 1), dt.datetime(2150, 1, 1))
     near = st.builds(lambda turn, s: turn + dt.timedelta(seconds=s), st.sampled_from(_TURNS), st.integers(0, 9000))
@@ -188,7 +188,7 @@ def coords() -> SearchStrategy[Coord]:
 
 
 def xstrs() -> SearchStrategy[XStr]:
-    """Typed texts of any type but ``Bin``, which is a kind of its own."""
+    """Typed texts of any type but ``Bin``, which is another kind."""
     names = st.builds(str.__add__, st.sampled_from(_LETTERS[:26]), st.text(_LETTERS + _DIGITS + "_", max_size=6))
     return st.builds(XStr, names.filter(lambda name: name != "Bin"), texts())
 
@@ -250,7 +250,7 @@ def grids(values: SearchStrategy[Any] | None = None, *, max_rows: int = 4, max_c
     Parameters
     ----------
     values : strategy, optional
-        For cells and tags; :func:`kinds` where it is left out.
+        For cells and tags; :func:`kinds` by default.
     max_rows, max_cols : int
         The most rows and columns.
     """
@@ -294,8 +294,8 @@ def history_grids(*, batch: bool | None = None, max_rows: int = 8) -> SearchStra
     Parameters
     ----------
     batch : bool, optional
-        Whether the ids are in the tags of the columns (``ts, v0, v1, ...``) or in the grid's (``ts, val``); either
-        where it is left out.
+        Whether the ids are in the tags of the columns (``ts, v0, v1, ...``) or in the grid's (``ts, val``); both
+        occur by default.
     max_rows : int
         The most rows.
     """

@@ -54,7 +54,7 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
     from hsframe.server.run import listening
-    from hsframe.testing.deviations import deviating
+    from hsframe.testing.quirk_wrappers import with_quirks
 
     database = Database(tz="New_York")
     ts_us = FIRST_US + STEP_US * np.arange(YEAR_ROWS, dtype=np.int64)
@@ -69,7 +69,7 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
         database.set_history(f"p{number}", ts_us, values)
     quirks = [f"slow={delay_s}"] if delay_s else []
     app = make_app(database, {})
-    deviating(quirks)(app)
+    with_quirks(quirks)(app)
     async with listening(app) as uri:
         print(uri, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -19,7 +19,7 @@ from hsframe.errors import CallError, NetworkError, RequestTimeoutError
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal, OpRefusal
-from hsframe.testing.deviations import stand_around
+from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import RunningServer, running_server
 from tests.history.bad_line import Fault, bad_line
 
@@ -62,7 +62,7 @@ def ids_of(df: pd.DataFrame) -> dict[str, str]:
 
 def storing(server: RunningServer, store: Callable[[Callable[[], None]], None]) -> None:
     """Have a function store, or not store, what the server was given to write."""
-    stand_around(server.app, "hisWrite", lambda call, run: run(replace(call, store=store)))
+    wrap_op(server.app, "hisWrite", lambda call, run: run(replace(call, store=store)))
 
 
 # Before ------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hsframe.server.database import Database
 from hsframe.server.ops import OPS
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call
-from hsframe.testing.deviations import deviating
+from hsframe.testing.quirk_wrappers import with_quirks
 from hsframe.testing.quirks import QUIRKS
 from hsframe.zones import zone
 
@@ -66,7 +66,7 @@ def requests(draw: st.DrawFn) -> Grid:
 def app_of(building: Database, quirks: list[str]) -> web.Application:
     building.actions["a"] = lambda database, rec, args: Grid()
     app = make_app(building, clock=ManualClock(NOW))
-    deviating(quirks)(app)
+    with_quirks(quirks)(app)
     return app
 
 

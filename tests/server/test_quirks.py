@@ -14,7 +14,7 @@ import pytest
 from hsframe.errors import MetadataError
 from hsframe.kinds import Number, Ref
 from hsframe.server.clock import ManualClock
-from hsframe.testing import deviations
+from hsframe.testing import quirk_wrappers
 from hsframe.testing.quirks import BUNDLES, QUIRKS, quirks_named
 
 HOURS = 5
@@ -214,7 +214,7 @@ def test_names() -> None:
 
 def test_the_names_in_the_code_are_those_of_the_table() -> None:
     """A quirk that is looked up by a name that nobody can give would never be there."""
-    source = Path(deviations.__file__).read_text("utf-8")
+    source = Path(quirk_wrappers.__file__).read_text("utf-8")
     looked_up = set(re.findall(r'"([\w-]+)" in quirks|quirks(?:\.get\(|\[)"([\w-]+)"', source))
     looked_up = {name for pair in looked_up for name in pair if name}
     looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang"}  # in loops

@@ -189,4 +189,4 @@ def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
 def test_a_port_that_is_none(port: str) -> None:
     done = hs("demo", f"--port={port}")
     assert done.returncode == 2
-    assert f"{port!r} is no port; expected a number from 0 to 65535" in done.stderr
+    assert f"the port must be a number from 0 to 65535; got {port!r}" in done.stderr

@@ -17,7 +17,7 @@ import hsframe
 from hsframe.frame.points import ATTRS_KEY
 from hsframe.history.progress import Progress
 from hsframe.kinds import Number
-from hsframe.session.progress import progress_of
+from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest
 from hsframe.testing.server import RunningServer
 
@@ -200,7 +200,9 @@ def test_warnings_point_at_the_users_line(session: hsframe.Session) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the bar takes for the time."""
     now = [100.0]
-    monkeypatch.setattr("hsframe.session.progress.time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
+    monkeypatch.setattr(
+        "hsframe.session.progress_bar.time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
+    )
     return now
 
 
@@ -239,7 +241,7 @@ def test_no_bar_where_nobody_looks(clock: list[float], monkeypatch: pytest.Monke
             assert type(progress) is not Progress
         async with progress_of(False, "his_read") as progress:
             assert type(progress) is Progress
-        monkeypatch.setattr("hsframe.session.progress._is_there", lambda package: False)
+        monkeypatch.setattr("hsframe.session.progress_bar._is_installed", lambda package: False)
         async with progress_of(None, "his_read") as progress:
             assert type(progress) is Progress
         with pytest.raises(hsframe.MetadataError, match=r"pip install 'hsframe\[progress\]'"):
@@ -252,8 +254,8 @@ def test_no_bar_where_nobody_looks(clock: list[float], monkeypatch: pytest.Monke
 def test_a_slow_read_draws_a_bar_and_leaves_nothing(
     server: RunningServer, session: hsframe.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("hsframe.session.progress._DELAY_S", 0.0)
-    monkeypatch.setattr("hsframe.session.progress._EVERY_S", 0.01)
+    monkeypatch.setattr("hsframe.session.progress_bar._DELAY_S", 0.0)
+    monkeypatch.setattr("hsframe.session.progress_bar._EVERY_S", 0.01)
     read = session.client.his_read_batch
 
     async def slow(*args: Any, **kwargs: Any) -> Any:

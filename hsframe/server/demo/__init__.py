@@ -1,4 +1,4 @@
-"""The demo building: three sites, forty-odd points, 400 days of plausible data that end now."""
+"""The demo building: three sites, forty-odd points, 400 days of plausible data up to now."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from hsframe.grid import Grid
 from hsframe.server.database import Database
-from hsframe.server.demo.live import Story
+from hsframe.server.demo.live import LiveBuilding
 from hsframe.server.demo.signals import Axis
 from hsframe.server.demo.sites import brisbane, london, new_york
 from hsframe.server.refusal import OpRefusal
@@ -22,21 +22,21 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400
     Parameters
     ----------
     end : datetime, optional
-        Aware; the last sample is at it, cut to 15 minutes. Now, where none is given.
+        The instant of the last sample, zone-aware, cut to 15 minutes; now by default.
     seed : int
-        Another seed is another year of weather and people. The same seed and end give the same data, and a later
-        end tells the same story of the days before it (meters begin to count where the data begin).
+        Another seed is another year of weather and people. The same seed and end give the same data; with a later
+        end, the days before it have the same data (but meters count from the start of the data).
     days : int
         How long the histories are.
     live : bool
-        Whether the building goes on while it is served: a new sample every 15 minutes.
+        Whether new samples come, every 15 minutes, while it is served.
 
     Returns
     -------
     Database
         Sampled points have a value every 15 minutes, with gaps and runs of NA before the last ten days; COV points
-        (``hisMode`` is ``"cov"``: Bool, Str and setpoints) have a sample a change. The action ``reset`` puts a writable
-        point back to its default.
+        (``hisMode`` is ``"cov"``: Bool, Str and setpoints) have one sample per change. The action ``reset`` puts a
+        writable point back to its default.
     """
     database = Database(tz="UTC", name="Demo building")
     axis = Axis.ending(end or datetime.now(UTC), days, seed)
@@ -44,12 +44,12 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400
         site(database, axis)
     database.actions["reset"] = _reset
     if live:
-        database.keep_up = Story(database, axis, lambda end, days: demo_building(end, seed=seed, days=days))
+        database.keep_up = LiveBuilding(database, axis, lambda end, days: demo_building(end, seed=seed, days=days))
     return database
 
 
 def _reset(database: Database, rec: Mapping[str, Any], args: Mapping[str, Any]) -> Grid:
-    """Put every level of a writable point but its default on auto; answers what holds then."""
+    """Put every level of a writable point but its default on auto; the answer is the value that holds then."""
     if "writable" not in rec:
         raise OpRefusal(f"{rec['id']} ({rec.get('dis')}) is not writable: there is nothing to reset", "NotWritableErr")
     levels = database.priorities(rec["id"])

@@ -1,4 +1,4 @@
-"""The records of the demo building: sites, equipment, points; and how a signal becomes a history."""
+"""The records of the demo building (sites, equipment, points), and signals made into histories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Builder", "Signal"]
 
 Signal = NDArray[Any]
 
-# The last days are whole: whoever looks at the last week finds every sampled point in it.
+# The last days have no gaps: a read of the last week finds every sampled point.
 _WHOLE_DAYS: Final = 10
 _NA_CHANCE: Final = 0.012
 _GAP_CHANCE: Final = 0.012

@@ -1,4 +1,4 @@
-"""A demo building that goes on: when a quarter of an hour has passed, the next samples are there."""
+"""New samples for the demo building while it is served, every quarter of an hour."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.server.demo.signals import Axis
 
-__all__ = ["Story"]
+__all__ = ["LiveBuilding"]
 
-# A short building needs this long before it tells what the long one would: lags and averages settle.
+# A building of few days agrees with one of many only after this long: lags and averages settle.
 _SETTLE_DAYS = 2
 
 
-class Story:
-    """Brings the histories of a demo building up to a time; `make` gives it for another end and number of days."""
+class LiveBuilding:
+    """Extends the histories of a demo building; `make` makes the same one for another end and number of days."""
 
     def __init__(self, database: Database, axis: Axis, make: Callable[[datetime, int], Database]) -> None:
         self._database = database
         self._seed = axis.seed
         self._make = make
         self._end_us = axis.end_us
-        # A meter goes on from where it stands, whatever was written into its history since.
+        # A meter counts on from its last value, whatever was written into its history since.
         self._counters = {rec["id"].val: rec["curVal"].val for rec in database.query("hisTotalized") if "curVal" in rec}
 
     def __call__(self, now: datetime) -> None:
@@ -41,20 +41,20 @@ class Story:
         self._end_us = axis.end_us
 
     def _extend(self, fresh: Database, key: str) -> None:
-        rec, story = self._database.get(key), fresh.get(key)
-        if rec is None or story is None:
-            return  # someone took the point away
+        rec, made = self._database.get(key), fresh.get(key)
+        if rec is None or made is None:
+            return  # someone removed the point
         new = fresh.history(key)
         values, na = new.values, new.na
         tail = new.between(self._end_us + 1, None)
-        current = story["curVal"]
+        current = made["curVal"]
         if key in self._counters:
             before = values[new.between(self._end_us, self._end_us + 1)][0]
             values = np.round(values + (self._counters[key] - before), 2)
             self._counters[key] = float(values[-1])
-            current = Number(float(values[-1]), story["unit"])
+            current = Number(float(values[-1]), made["unit"])
         added = [new.texts[code] for code in values[tail]] if new.kind == "Str" else values[tail]
         self._database.history(key).merge(new.ts_us[tail], added, na[tail])
-        # What somebody commands holds until somebody lets go.
+        # A commanded value holds until it is released.
         if "writable" not in rec and rec.get("curVal") != current:
             self._database.update(key, {"curVal": current})

@@ -1,7 +1,7 @@
 """What the demo building is made of: a time axis, noise, weather, occupancy, first-order lag.
 
-Everything is a function of the absolute time step, not of where the data begin: a server that is started tomorrow
-tells the same story of last week.
+Everything is a function of the absolute time step, not of where the data begin: a server that is started tomorrow has
+the same data for last week.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Axis:
 
     @classmethod
     def ending(cls, end: datetime, days: int, seed: int) -> Axis:
-        """The axis of so many days whose last step is `end`, cut to 15 minutes."""
+        """The axis of this many days whose last step is `end`, cut to 15 minutes."""
         last = epoch_us(end) // _STEP_US
         return cls(last - days * _PER_DAY - LEAD, days * _PER_DAY + LEAD + 1, seed)
 
@@ -77,7 +77,7 @@ class Local:
     def of(cls, axis: Axis, tz: str) -> Local:
         """The wall clock of a zone, with its clock changes."""
         local = zone(tz)
-        # Clocks change at whole hours of UTC in the zones of the demo: one look an hour is enough.
+        # Clocks change at whole hours of UTC in the zones of the demo: one offset per hour is enough.
         per_hour = 60 // STEP_MIN
         hours = np.arange(axis.first // per_hour, (axis.first + axis.count) // per_hour + 1)
         start = datetime(1970, 1, 1, tzinfo=zone("UTC"))
@@ -109,14 +109,14 @@ class Local:
 
 def _uniform(seed: int, name: str, first: int, count: int) -> Floats:
     """Uniform numbers in [-0.5, 0.5), each a function of its absolute index."""
-    # Philox is a counter: the generator can begin anywhere. It makes four numbers a count.
+    # Philox is a counter: the generator can begin anywhere. It makes four numbers per count.
     bits = np.random.Philox(key=np.array([seed, zlib.crc32(name.encode())], np.uint64), counter=first // 4)
     skip = first % 4
     return np.random.Generator(bits).random(count + skip)[skip:] - 0.5
 
 
 def noise(axis: Axis, name: str, hours: float) -> Floats:
-    """Random wandering with mean 0 and deviation 1 that keeps its course for about so many hours."""
+    """Random wandering with mean 0 and deviation 1 that changes over about this many hours."""
     width = max(1, round(hours * 60 / STEP_MIN))
     raw = _uniform(axis.seed, name, axis.first - 2 * width, axis.count + 2 * width)
     # Two moving averages after each other: no corners. Each is a difference of running sums.

@@ -1,7 +1,7 @@
 """The three sites of the demo: how their plant follows the weather, the clock and the people.
 
 An office tower in New York (imperial units), a smaller one in London, a laboratory in Brisbane. The physics is rough
-but hangs together: power follows fans, cooling and people, meters count what the power was, rooms lag behind.
+but consistent: power follows fans, cooling and people, meters count what the power was, rooms lag behind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _meter(power: Floats, start: float = 0.0) -> Floats:
 
 
 def _people(axis: Axis, local: Local, name: str) -> Floats:
-    """The share of people in a zone of its own, some days fuller than others."""
+    """The share of people who are there, on some days more than on others."""
     return local.occupancy * (0.75 + 0.4 * daily_chance(axis, local, name))
 
 

@@ -17,7 +17,7 @@ __all__ = ["OPS", "Op"]
 
 @dataclass(frozen=True)
 class Op:
-    """One op by its name on the wire; GET may ask for it where it changes nothing."""
+    """One op by its name on the wire; `get` allows GET, for ops that change nothing."""
 
     name: str
     run: Callable[[Call], Grid]
@@ -30,7 +30,7 @@ def _ops(call: Call) -> Grid:
 
 
 def _close(call: Call) -> Grid:
-    # The session itself ends where the token is known: in the application.
+    # The application ends the session itself: it knows the token.
     return Grid()
 
 

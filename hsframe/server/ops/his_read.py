@@ -51,14 +51,14 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
         raise OpRefusal(f"there are no records {', '.join(map(str, unknown))}", "UnknownRecErr")
     recs = [his_point(call, ref) for ref in ids]
     if not recs:
-        raise OpRefusal("the batch has no rows; expected one row an id", "ArgErr")
+        raise OpRefusal("the batch has no rows; expected one row per id", "ArgErr")
     if tz is not None and not isinstance(tz, str):
         raise OpRefusal(f'meta tz is {tz!r}; expected a Str, as "New_York"', "ArgErr")
     zones = {rec["tz"] for rec in recs}
     if tz is None and len(zones) > 1:
         raise OpRefusal(
-            f"the points of a batch must share one zone, and these have {', '.join(sorted(zones))}; ask once a zone, "
-            "or name a zone in meta tz",
+            f"the points of a batch must share one zone, and these have {', '.join(sorted(zones))}; send one "
+            "request per zone, or name a zone in meta tz",
             "ArgErr",
         )
     tz = tz if tz is not None else recs[0]["tz"]
@@ -87,7 +87,7 @@ def _span(call: Call, range_: Any, tz: str) -> Span:
 def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:
     end = span.end
     if end is None:
-        # An open end: what is there counts, and at least the time until now.
+        # An open end: that of the last sample, and at least the present.
         now = call.state.clock.now()
         last = int(ts_us[-1]) + 1 if len(ts_us) else 0
         end = (now + timedelta(microseconds=max(last - epoch_us(now), 0))).astimezone(span.start.tzinfo)

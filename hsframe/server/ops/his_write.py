@@ -2,7 +2,7 @@
 
 Everything is checked before anything is stored. The zone, the kind and the unit must be the point's own (a Number
 without unit is taken as one of the point's); nothing is converted. Rows may come in any order and twice: of equal
-instants the last one wins. A null cell is no sample; the value ``R`` takes a sample away.
+instants the last one wins. A null cell is not a sample; the value ``R`` deletes one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hsframe.errors import ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.database import Database
-from hsframe.server.ops.point_checks import fitting, his_point
+from hsframe.server.ops.point_checks import checked_value, his_point
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Times
 from hsframe.server.state import Call, ref_of
@@ -66,7 +66,7 @@ def his_write(call: Call) -> Grid:
                     "ArgErr",
                 )
         targets = [(col, his_point(call, ref_of(col.meta["id"], f"the column {col.name!r}"))) for col in value_cols]
-    times: dict[str, Times] = {}  # by zone: the rows of a batch are not looked at once a point
+    times: dict[str, Times] = {}  # by zone, so that the rows of a batch are not checked again for each point
     batches = []
     for col, rec in targets:
         tz = rec["tz"]
@@ -119,7 +119,7 @@ def _zone_refusal(name: str, rec: Mapping[str, Any], row: int) -> OpRefusal:
 
 
 def _from_arrow(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any]) -> _Batch | None:
-    """The samples of an Arrow column, with no object a cell; None where the column is not of the point's kind."""
+    """The samples of an Arrow column, without one object per cell; None where it is not of the point's kind."""
     kind = rec["kind"]
     fits = (
         (kind == "Number" and isinstance(cells, NumberColumn) and cells.unit in (None, rec.get("unit")))
@@ -156,7 +156,7 @@ def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], colu
             removed.append(row)
             continue
         keep.append(row)
-        value = blank if cell is NA else fitting(cell, rec, f"{column} of row {row}")
+        value = blank if cell is NA else checked_value(cell, rec, f"{column} of row {row}")
         values.append(value.val if isinstance(value, Number) else value)
         na.append(cell is NA)
     stored: Any = values if kind == "Str" else np.array(values, np.float64 if kind == "Number" else np.bool_)

@@ -1,4 +1,4 @@
-"""about, ops, formats, defs, libs, filetypes: what the server says of itself."""
+"""about, ops, formats, defs, libs, filetypes: what the server says about itself."""
 
 from __future__ import annotations
 

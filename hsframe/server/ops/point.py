@@ -8,12 +8,12 @@ from typing import Any
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.server.database import Database
-from hsframe.server.ops.point_checks import fitting
+from hsframe.server.ops.point_checks import checked_value
 from hsframe.server.priority import LEVELS, MANUAL_LEVEL, level_dis
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, duration_s, ref_of
 
-__all__ = ["point_write", "settle"]
+__all__ = ["apply_levels", "point_write"]
 
 
 def point_write(call: Call) -> Grid:
@@ -31,21 +31,21 @@ def point_write(call: Call) -> Grid:
         raise OpRefusal(f"the level is {level!r}; expected a whole Number from 1 to {LEVELS}", "ArgErr")
     val = row.get("val")
     if val is not None:
-        val = fitting(val, rec, "val")
+        val = checked_value(val, rec, "val")
     who = row.get("who")
     expires_s = None
     if row.get("duration") is not None:
         lasts_s = duration_s(row["duration"], "duration")
-        if level.val == MANUAL_LEVEL:  # the standard knows a duration at the manual level only; elsewhere it is let be
+        if level.val == MANUAL_LEVEL:  # by the standard only this level has a duration; elsewhere it is ignored
             expires_s = call.state.clock.monotonic_s() + lasts_s
     levels = call.database.priorities(rec["id"])
     levels.write(int(level.val), val, who if isinstance(who, str) and who else call.user, expires_s)
-    settle(call.database, call.state.clock.monotonic_s())
+    apply_levels(call.database, call.state.clock.monotonic_s())
     return Grid()
 
 
-def settle(database: Database, now_s: float) -> None:
-    """Bring the records of commanded points up to what their levels say: a manual override may have run out."""
+def apply_levels(database: Database, now_s: float) -> None:
+    """Update the records of commanded points from their levels: a manual override may have run out."""
     for rec, levels in database.commanded():
         winner = levels.effective(now_s)
         level, val = winner if winner is not None else (None, None)
@@ -53,7 +53,7 @@ def settle(database: Database, now_s: float) -> None:
             continue
         changes: dict[str, Any] = {"writeVal": val, "writeLevel": None if level is None else Number(level)}
         if val is not None and "cur" in rec:
-            changes["curVal"] = val  # the controller behind the point obeys at once
+            changes["curVal"] = val  # as if the controller of the point obeyed at once
         database.update(rec["id"], changes)
 
 

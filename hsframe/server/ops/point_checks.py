@@ -1,4 +1,4 @@
-"""What a point takes: which records have a history, which values fit."""
+"""Checks of points: whether they have a history, and whether a value is of their kind and unit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hsframe.kinds import Number, Ref
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
 
-__all__ = ["fitting", "his_point"]
+__all__ = ["checked_value", "his_point"]
 
 _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
 def his_point(call: Call, ref: Ref) -> dict[str, Any]:
-    """The record of a point that has a history and a zone; a refusal where it is none."""
+    """The record of a point that has a history and a zone; a refusal where it lacks one."""
     rec = call.rec(ref)
     if "his" not in rec or rec.get("kind") not in _TYPES:
         raise OpRefusal(f"{ref} ({rec.get('dis')}) has no history: it lacks the tag 'his' or a kind", "NotHisErr")
@@ -25,8 +25,8 @@ def his_point(call: Call, ref: Ref) -> dict[str, Any]:
     return rec
 
 
-def fitting(val: Value, rec: Mapping[str, Any], where: str) -> bool | str | Number:
-    """A value that fits a point; a Number gets the point's unit. `where` it stands is named in the refusal."""
+def checked_value(val: Value, rec: Mapping[str, Any], where: str) -> bool | str | Number:
+    """The value, if it is of the point's kind and unit; a Number gets the point's unit. A refusal names `where`."""
     kind, unit = rec.get("kind"), rec.get("unit")
     if isinstance(val, bool | str | Number) and isinstance(val, _TYPES.get(str(kind), ())):
         if not isinstance(val, Number) or val.unit == unit:

@@ -22,7 +22,7 @@ def grid_of(recs: Sequence[Mapping[str, Any] | None], first: str = "id", meta: M
     tags -= {tag for tag in tags if all(rec is None or rec.get(tag) is None for rec in recs)}
     names = [tag for tag in (first, "dis") if tag in tags] + sorted(tags - {first, "dis"})
     if recs and not names:
-        names = [first]  # rows of nulls need a column to stand in
+        names = [first]  # rows of nulls need at least one column
     columns = [tuple(None if rec is None else rec.get(name) for rec in recs) for name in names]
     return Grid(meta, names, columns)
 
@@ -34,7 +34,7 @@ def limit_of(asked: Mapping[str, Any]) -> int | None:
         return None
     if not isinstance(limit, Number) or not math.isfinite(limit.val) or limit.val < 0 or limit.val % 1:
         raise OpRefusal(f"the limit is {limit!r}; expected a whole Number from 0 up", "ArgErr")
-    return min(int(limit.val), sys.maxsize)  # more rows than that fit no machine
+    return min(int(limit.val), sys.maxsize)  # no more rows than that fit in memory
 
 
 def read(call: Call) -> Grid:

@@ -27,7 +27,7 @@ def watch_sub(call: Call) -> Grid:
     else:
         raise OpRefusal("the request's meta has neither watchDis (a new watch) nor watchId (add to one)", "ArgErr")
     recs = [call.database.get(ref) for ref in ids]
-    # What the records are now counts as seen.
+    # The client is sent the records as they are now.
     watch.seen |= {rec["id"].val: call.database.revision(rec["id"]) for rec in recs if rec is not None}
     return grid_of(recs, meta={"watchId": watch.id, "lease": Number(round(watch.lease_s), "sec")})
 

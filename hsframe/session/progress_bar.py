@@ -23,17 +23,17 @@ _FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
 
 @asynccontextmanager
 async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progress]:
-    """What a read tells how far it is: with a bar named `what`, or without.
+    """The object to which a read reports its progress; it draws a bar named `what` if `progress` is true.
 
-    With None there is a bar if someone is looking and tqdm is there. Its clock goes on while no answer comes.
+    None means true in a notebook and in a terminal if tqdm is installed. The bar's clock also runs between answers.
     """
     if progress is None:
-        progress = _is_watched() and _is_there("tqdm")
+        progress = _is_watched() and _is_installed("tqdm")
     if not progress:
         yield Progress()
         return
-    if not _is_there("tqdm"):
-        raise MetadataError("progress=True draws a bar with tqdm, which is not here: pip install 'hsframe[progress]'")
+    if not _is_installed("tqdm"):
+        raise MetadataError("progress=True needs tqdm, which is not installed: pip install 'hsframe[progress]'")
     bar = _Bar(what)
 
     async def tick() -> None:
@@ -79,7 +79,7 @@ class _Bar(Progress):
 
 
 def _bar_class() -> Any:
-    if in_notebook() and _is_there("ipywidgets"):
+    if in_notebook() and _is_installed("ipywidgets"):
         from tqdm.notebook import tqdm
     else:
         from tqdm import tqdm  # text, which a notebook shows too
@@ -88,7 +88,7 @@ def _bar_class() -> Any:
     return type("Bar", (tqdm,), {"monitor_interval": 0})
 
 
-def _is_there(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 

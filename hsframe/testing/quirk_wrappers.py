@@ -1,8 +1,8 @@
-"""How a server comes to have quirks: something stands around its ops, and around HTTP.
+"""Quirks of other servers for the embedded server: functions that wrap its ops, and a middleware that wraps HTTP.
 
-The server keeps to the standard. It lets a test put other functions in the place of its ops (``app[SERVED_OPS]``), say
-in a call which samples are in a window and when written ones are stored (:class:`hsframe.server.state.Call`), and add
-middlewares, as any application of aiohttp does.
+The server itself follows the standard. It lets a test replace its ops (``app[SERVED_OPS]``), decide in a call which
+samples are in a window and when written ones are stored (:class:`hsframe.server.state.Call`), and add middlewares, as
+any application of aiohttp does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hsframe.server.state import Call, ref_of
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
 
-__all__ = ["deviating", "stand_around"]
+__all__ = ["with_quirks", "wrap_op"]
 
 Quirks = Mapping[str, float]
 Run = Callable[[Call], Grid]
@@ -47,8 +47,8 @@ _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*versio
 _rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks for")
 
 
-def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
-    """What makes an application, which is not served yet, do as these quirks or servers do.
+def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
+    """A function that gives an application these quirks, or those of these servers, before it is served.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
     --------
     >>> from hsframe.server.app import make_app
     >>> from hsframe.server.database import Database
-    >>> deviating(["niagara", "rowcap=1000"])(make_app(Database()))
+    >>> with_quirks(["niagara", "rowcap=1000"])(make_app(Database()))
     """
     quirks = quirks_named(names)
 
@@ -73,12 +73,12 @@ def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
                 waiting.pop(0)[1]()
             return run(replace(call, store=lambda do: waiting.append((now_s + quirks["late-write"], do))))
 
-        stand_around(app, "read", partial(_read, quirks))
-        stand_around(app, "hisRead", partial(_his_read, quirks))
-        stand_around(app, "hisWrite", partial(_his_write, quirks))
+        wrap_op(app, "read", partial(_read, quirks))
+        wrap_op(app, "hisRead", partial(_his_read, quirks))
+        wrap_op(app, "hisWrite", partial(_his_write, quirks))
         if "late-write" in quirks:
             for name in ops:
-                stand_around(app, name, late)
+                wrap_op(app, name, late)
         if "get-only-about" in quirks:
             ops["close"] = replace(ops["close"], get=True)
         if "no-close" in quirks:
@@ -94,20 +94,20 @@ def deviating(names: Iterable[str]) -> Callable[[web.Application], None]:
     return change
 
 
-def stand_around(app: web.Application, op: str, around: Callable[[Call, Run], Grid]) -> None:
-    """Have an application run a function in the place of an op; it is given the call, and the op itself to run.
+def wrap_op(app: web.Application, op: str, wrapper: Callable[[Call, Run], Grid]) -> None:
+    """Have an application run a wrapper in place of an op; the wrapper gets the call, and the op itself to run.
 
     Examples
     --------
     >>> from hsframe.server.app import make_app
     >>> from hsframe.server.database import Database
-    >>> stand_around(make_app(Database()), "read", lambda call, run: run(call))
+    >>> wrap_op(make_app(Database()), "read", lambda call, run: run(call))
     """
     served = app[SERVED_OPS][op]
-    app[SERVED_OPS][op] = replace(served, run=lambda call: around(call, served.run))
+    app[SERVED_OPS][op] = replace(served, run=lambda call: wrapper(call, served.run))
 
 
-# --- around the ops ---
+# --- wrappers of ops ---
 
 
 def _read(quirks: Quirks, call: Call, run: Run) -> Grid:
@@ -142,7 +142,7 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
     if is_old_form:
         call = replace(call, grid=_standard_batch(call))
     elif call.grid.meta.get("range") is not None and len(call.grid):
-        call = _of_batch(quirks, call)
+        call = _batch_call(quirks, call)
     grid = run(replace(call, between=between))
     if "zone-of-range" in quirks:
         _check_zone(call)
@@ -159,14 +159,14 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
 
 
 def _standard_batch(call: Call) -> Grid:
-    """One row with ``range``, ``id0``, ``id1``, ... as the standard has it: meta ``range`` and a row an id."""
+    """One row with ``range``, ``id0``, ``id1``, ... in the standard's form: meta ``range`` and one row per id."""
     row = call.one_row()
     names = sorted((name for name in row if re.fullmatch(r"id\d+", name)), key=lambda name: int(name[2:]))
     return Grid.from_rows({"range": row.get("range")}, ["id"], [{"id": ref_of(row[name], name)} for name in names])
 
 
-def _of_batch(quirks: Quirks, call: Call) -> Call:
-    """What is made of a batch in the standard's form."""
+def _batch_call(quirks: Quirks, call: Call) -> Call:
+    """The call that answers a batch in the standard's form, or a refusal."""
     meta = call.grid.meta
     if "no-batch" in quirks or "id0-batch" in quirks:
         raise OpRefusal("UnknownNameException: range", "UnknownNameException")
@@ -185,7 +185,7 @@ def _check_zone(call: Call) -> None:
     rec = call.rec(call.ids()[0])
     local = zone(rec["tz"])
     asked = call.grid.meta.get("range", call.grid[0].get("range"))
-    with suppress(CodecError):  # today and yesterday are of any zone
+    with suppress(CodecError):  # today and yesterday name no zone
         first = parse_value(asked.split(",")[0]) if isinstance(asked, str) else asked
         if isinstance(first, datetime) and getattr(first.tzinfo, "key", local.key) != local.key:
             raise OpRefusal(f"the range is of {first.tzinfo} and {rec['id']} of {local.key}", "RangeErr")
@@ -210,7 +210,7 @@ def _capped(quirks: Quirks, grid: Grid) -> Grid:
     return Grid({**grid.meta, "incomplete": incomplete}, grid.cols, [column[:cap] for column in grid.columns])
 
 
-# --- around HTTP ---
+# --- HTTP ---
 
 
 async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -237,7 +237,7 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
         return web.Response(status=403, text="the session is unknown or has ended; log in again\n")
     for name in ("rowcap-cut", "rowcap-hang"):
         if _rows.get() > quirks.get(name, _rows.get()):
-            return await _half(request, response, hang_s=_HANG_S if name == "rowcap-hang" else 0.0)
+            return await _half_sent(request, response, hang_s=_HANG_S if name == "rowcap-hang" else 0.0)
     return response
 
 
@@ -254,8 +254,8 @@ def _refused(quirks: Quirks, request: web.Request, op: str) -> web.Response | No
     return None
 
 
-async def _half(request: web.Request, whole: web.StreamResponse, hang_s: float) -> web.StreamResponse:
-    """Half of an answer: then the connection ends, or nothing more comes."""
+async def _half_sent(request: web.Request, whole: web.StreamResponse, hang_s: float) -> web.StreamResponse:
+    """Send half of an answer, wait `hang_s`, and end the connection."""
     body = whole.body if isinstance(whole, web.Response) else None
     assert isinstance(body, bytes)
     response = web.StreamResponse(headers=whole.headers)

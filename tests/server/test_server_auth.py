@@ -11,9 +11,9 @@ import pytest
 
 from hsframe.errors import AuthError, MetadataError
 from hsframe.protocol.scram import ScramCredentials, b64url_decode, b64url_encode
+from hsframe.server.auth import Logins
 from hsframe.server.clock import ManualClock
 from hsframe.server.database import Database
-from hsframe.server.login import Logins
 from hsframe.testing.server import running_server
 
 USERS = {"demo": "s3cret", "a,b=c": "pass,word=Ω"}

@@ -1,4 +1,4 @@
-"""Logins and sessions (standard: chapter Auth): HELLO, SCRAM, bearer tokens; PLAINTEXT and Basic where told so.
+"""Users, their logins and sessions (standard: chapter Auth): HELLO, SCRAM, bearer tokens; or PLAINTEXT, or Basic.
 
 Passwords are not kept: a user is :class:`~hsframe.protocol.scram.ScramCredentials`. An unknown user gets the same
 answers as a known one, with a salt that is the same each time, and fails at the proof.
@@ -25,14 +25,14 @@ __all__ = ["Granted", "LoggedIn", "LoginOptions", "Logins"]
 Scheme = Literal["scram", "plaintext", "basic"]
 
 _HANDSHAKE_S: Final = 60.0
-# Nobody but a flood has more: the oldest go first, so that a flood cannot fill the memory.
+# Limits that only a flood of requests reaches; the oldest entries go first, so that it cannot fill the memory.
 _MAX_HANDSHAKES: Final = 1_000
 _MAX_SESSIONS: Final = 10_000
 
 
 @dataclass
 class LoggedIn:
-    """Who is logged in, and until when; without a token where there is no session, as with Basic."""
+    """A user who is logged in, and until when; the token is empty where there is no session, as with Basic."""
 
     user: str
     token: str = field(default="", repr=False)
@@ -47,7 +47,7 @@ class Granted:
 
 
 class LoginOptions(TypedDict, total=False):
-    """What :class:`Logins` takes beside users and a clock."""
+    """The options of :class:`Logins`."""
 
     scheme: Scheme
     hash: str
@@ -98,7 +98,7 @@ class Logins:
         return len(self._sessions)
 
     def admit(self, authorization: str | None) -> LoggedIn | Granted:
-        """Take an Authorization header a step on: a session, or a login that just succeeded.
+        """Take the next step of a login by its Authorization header: a session, or a login that just succeeded.
 
         Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
         """
@@ -165,7 +165,7 @@ class Logins:
                 del self._handshakes[token]
                 raise HttpRefusal(400, str(error)) from None
             raise self._step(token, answer)
-        del self._handshakes[token]  # one try a handshake
+        del self._handshakes[token]  # one try per handshake
         try:
             signature = server.final(data)
         except AuthError:
