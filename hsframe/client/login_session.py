@@ -10,7 +10,7 @@ from hsframe.client.request_log import logged
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import HttpAnswer, HttpRequest, is_html, is_redirect, looks_like_grid
+from hsframe.protocol.http import HttpAnswer, HttpRequest, asks_for_login
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
 from hsframe.protocol.secret import Secret
 
@@ -102,17 +102,11 @@ class LoginSession:
             return made
 
     def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
-        """Whether the server has forgotten the session, and a login may help.
-
-        Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
-        """
+        """Whether the server has forgotten the session, and a login may help."""
         who = self._credentials
         if not who.username or who.auth == "none" or session.scheme == "basic":
             return False
-        if answer.status in (401, 403):
-            lost = not looks_like_grid(answer)
-        else:
-            lost = is_redirect(answer) or (answer.status == 200 and is_html(answer))
+        lost = asks_for_login(answer)
         if lost and session.on_server:
             self._dialect.lost_status = answer.status
         return lost

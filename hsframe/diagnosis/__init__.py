@@ -1,1 +1,1 @@
-"""What a server can do, asked question by question: the doctor. Every question is a read; nothing is ever written."""
+"""The doctor: questions that find out what a server can do. Every question is a read; nothing is ever written."""

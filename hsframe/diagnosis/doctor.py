@@ -1,4 +1,4 @@
-"""The examination as a whole: the questions in order, and their answers as a table."""
+"""The whole examination: the questions in order, and their answers as a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from hsframe.diagnosis import histories, line, records
+from hsframe.diagnosis import connection_questions as connection
+from hsframe.diagnosis import history_questions as histories
+from hsframe.diagnosis import point_questions as points
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import HsFrameError
 
@@ -17,22 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["examine", "findings_frame", "findings_text"]
 
-# In this order: a question may build on what an earlier one has seen.
+# In this order: a question may use what an earlier one has found.
 _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]]]] = (
-    ("line", line.protection),
-    ("login", line.login),
-    ("product", line.product),
-    ("zone of the server", line.zone_of_server),
-    ("clock", line.clock),
-    ("ops", line.ops),
-    ("formats", line.formats),
-    ("methods", line.methods),
-    ("read of nothing", line.empty_read),
-    ("points", records.points),
-    ("zones of points", records.zones),
-    ("units of points", records.unit_names),
-    ("kinds of points", records.kinds),
-    ("names of points", records.names),
+    ("connection", connection.protection),
+    ("login", connection.login_scheme),
+    ("product", connection.product),
+    ("zone of the server", connection.zone_of_server),
+    ("clock", connection.clock),
+    ("ops", connection.ops),
+    ("formats", connection.formats),
+    ("methods", connection.methods),
+    ("empty read", connection.empty_read),
+    ("points", points.points),
+    ("zones of points", points.zones),
+    ("units of points", points.unit_names),
+    ("kinds of points", points.kinds),
+    ("names of points", points.names),
     ("hisRead of a point", histories.one_point),
     ("values", histories.values_by_format),
     ("rows outside a range", histories.outside),
@@ -40,28 +42,28 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
     ("zone of a range", histories.zone_of_range),
     ("hisRead of a batch", histories.batch),
     ("rows at once", histories.rows_at_once),
-    ("gzip", line.gzip),
-    ("request body", line.request_body),
-    ("lost session", line.lost_session),
+    ("gzip", connection.gzip),
+    ("request body", connection.request_body),
+    ("lost session", connection.lost_session),
 )
 
 
 async def examine(client: Client, point: str | None = None) -> list[Finding]:
     """Ask a server what it can do, read-only, and remember it for all clients of its uri.
 
-    The client is open, and of no other use: its session is closed at the end, to see how the server says so. `point` is
-    the id of a point with a history to ask with; one is looked for otherwise. The findings come in a fixed order; a
-    server that cannot be reached, or refuses the login, has two at most.
+    The client is open and not used for anything else: its session is closed at the end, to see how the server answers
+    then. `point` is the id of a point with a history to test reads with; by default one is looked for.
+    The findings come in a fixed order; a server that cannot be reached, or refuses the login, has two at most.
     """
-    x = Examination(client, point)
+    exam = Examination(client, point)
     try:
-        reached = await line.reach(x)
+        reached = await connection.reach(exam)
     except HsFrameError as error:
-        return line.not_reached(error)
+        return connection.not_reached(error)
     findings = [Finding("reachable", *reached)]
     for question, ask in _QUESTIONS:
         try:
-            answer, advice = await ask(x)
+            answer, advice = await ask(exam)
         except HsFrameError as error:
             answer, advice = f"not found out: {brief(error)}", ""
         findings.append(Finding(question, answer, advice))
@@ -69,7 +71,7 @@ async def examine(client: Client, point: str | None = None) -> list[Finding]:
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The findings as a table of texts, a row a question; ``advice`` is empty where all is well."""
+    """The findings as a table of texts, one row per question; ``advice`` is empty where all is well."""
     return pd.DataFrame(list(findings), dtype="str")
 
 

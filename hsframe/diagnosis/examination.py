@@ -1,4 +1,4 @@
-"""One examination: the client, what was seen so far, and one way to ask without any help from fall-backs."""
+"""One examination: the client, what was found so far, and a way to ask without retries and fall-backs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from hsframe.client import Client
 
-__all__ = ["Answer", "Examination", "Finding", "Sample", "Seen", "brief"]
+__all__ = ["Answer", "Examination", "Finding", "HistoryPiece", "Reply", "brief"]
 
 Answer = tuple[str, str]
-"""What was found, and what to do about it."""
+"""The answer to a question, and advice."""
 
 _BRIEF_CHARS: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A question, what was found, and what to do about it; no advice where all is well."""
+    """A question, its answer, and advice; empty where all is well."""
 
     question: str
     answer: str
@@ -39,8 +39,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What came of one exchange: an answer, if any did; its grid, or else the error that a client would raise."""
+class Reply:
+    """The result of one request: the HTTP answer, if one came; its grid, or the error that a client would raise."""
 
     answer: HttpAnswer | None
     grid: Grid | None
@@ -53,7 +53,7 @@ class Seen:
 
     @property
     def format(self) -> str | None:
-        """The short name of the format that the body looks to be in; None where it looks like none of ours."""
+        """The short name of the format of the body, by its content; None for an unknown one."""
         body = b"" if self.answer is None else self.answer.body
         possible = formats_by_start(body)
         if "json4" in possible:
@@ -61,7 +61,7 @@ class Seen:
         return possible[0] if possible else None
 
     def rows(self) -> Grid:
-        """The grid; where there is none, the error is raised."""
+        """The grid; without one the error is raised."""
         if self.grid is None:
             assert self.error is not None
             raise self.error
@@ -69,8 +69,8 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A piece of one point's history, as the server answered it: what the questions about ranges are asked with.
+class HistoryPiece:
+    """A piece of one point's history, as the server answered it, for the questions about ranges.
 
     The ``tz`` of the point is known; the instants are sorted, each once.
     """
@@ -83,9 +83,9 @@ class Sample:
 
 @dataclass
 class Examination:
-    """The client, which is open, and what was seen so far; one question builds on another's answer.
+    """The client, which is open, and what was found so far; later questions use it.
 
-    `point` is the id of the point to read histories of; None: one is looked for.
+    `point` is the id of the point whose history is read; with None one is looked for.
     """
 
     client: Client
@@ -93,12 +93,12 @@ class Examination:
     about: Mapping[str, Any] = field(default_factory=dict)
     clock_s: float | None = None
     records: list[Mapping[str, Any]] = field(default_factory=list)
-    sample: Sample | None = None
+    piece: HistoryPiece | None = None
     largest: HttpAnswer | None = None
 
     @property
     def dialect(self) -> Dialect:
-        """What is remembered of the server."""
+        """What is remembered about the server."""
         return self.client.dialect
 
     async def ask(
@@ -110,8 +110,8 @@ class Examination:
         accept: str = "zinc",
         body: str = "zinc",
         timeout_s: float | None = None,
-    ) -> Seen:
-        """Ask once, and give what came, be it an error."""
+    ) -> Reply:
+        """Send one request; the reply may be an error."""
         answer: HttpAnswer | None = None
         try:
             answer = await self.client.sender.raw_exchange(
@@ -119,9 +119,9 @@ class Examination:
             )
             if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
                 self.largest = answer
-            return Seen(answer, self._grid_of(answer, op, accept), None)
+            return Reply(answer, self._grid_of(answer, op, accept), None)
         except HsFrameError as error:
-            return Seen(answer, None, error)
+            return Reply(answer, None, error)
 
     def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:
         url = self.client.sender.url(op)

@@ -24,6 +24,7 @@ __all__ = [
     "HttpAnswer",
     "HttpRequest",
     "TruncatedBodyError",
+    "asks_for_login",
     "http_failure",
     "is_html",
     "is_other_json",
@@ -123,6 +124,16 @@ def is_other_json(answer: HttpAnswer, op: str) -> bool:
 def is_redirect(answer: HttpAnswer) -> bool:
     """Whether the server sends the client elsewhere."""
     return answer.status in _REDIRECTS
+
+
+def asks_for_login(answer: HttpAnswer) -> bool:
+    """Whether a server answers so when it does not know the session.
+
+    Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
+    """
+    if answer.status in (401, 403):
+        return not looks_like_grid(answer)
+    return is_redirect(answer) or (answer.status == 200 and is_html(answer))
 
 
 def json_error(answer: HttpAnswer) -> str:

@@ -13,13 +13,15 @@ import pytest
 
 import hsframe
 from hsframe.client import Client
-from hsframe.diagnosis import histories
+from hsframe.diagnosis import history_questions
 from hsframe.diagnosis.doctor import findings_text
 from hsframe.diagnosis.examination import Examination
-from hsframe.diagnosis.records import zones
+from hsframe.diagnosis.point_questions import zones
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.dialects import Dialect, forget, remembered
+from hsframe.server.auth import Logins
 from hsframe.server.database import Database
+from hsframe.server.refusal import HttpRefusal
 from hsframe.testing.quirks import BUNDLES
 from hsframe.testing.server import RunningServer, running_server
 
@@ -63,7 +65,7 @@ def test_a_server_as_the_standard_wants_it() -> None:
     answer, advice, dialect = visit(iterations=20_000)
     assert {question for question, words in advice.items() if words} == {"zones of points"}
     assert answer["reachable"].startswith("yes, a request takes ")
-    assert answer["line"] == "http, within this machine"
+    assert answer["connection"] == "http, within this machine"
     assert answer["login"] == "SCRAM SHA-256, 20,000 iterations"
     assert answer["product"].startswith("hsframe ")
     assert answer["zone of the server"] == "London"
@@ -76,13 +78,15 @@ def test_a_server_as_the_standard_wants_it() -> None:
     assert answer["hisRead of a point"] == "yes: 96 rows of @a (A) over 1 day"
     assert answer["values"] == "the same in Zinc and JSON"
     assert answer["rows outside a range"] == "none"
-    assert answer["ends of a range"] == "[start, end), as the standard has it"
-    assert answer["zone of a range"] == "any zone will do"
-    assert answer["hisRead of a batch"] == "as the standard has it"
-    assert answer["rows at once"] == f"no limit seen: {ROWS:,} rows came whole"
+    assert answer["ends of a range"] == "[start, end), as in the standard"
+    assert answer["zone of a range"] == "may be in any zone"
+    assert answer["hisRead of a batch"] == "as in the standard"
+    assert answer["rows at once"] == f"no limit found: {ROWS:,} rows in one answer"
     assert answer["gzip"] == "yes"
-    assert answer["request body"].startswith("2 MiB are taken")
-    assert answer["lost session"] == "a session that is over is answered by 401, as the standard says"
+    assert answer["request body"].startswith("2 MiB are accepted")
+    assert answer["lost session"] == (
+        "a session that has ended is answered with HTTP 401, as in the standard; hsframe then logs in again"
+    )
     assert (dialect.his_read_batch, dialect.batch_form, dialect.range_is_exact, dialect.row_cap) == (
         True,
         "standard",
@@ -98,7 +102,7 @@ HABITS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("zinc-only", "formats", "request bodies not in JSON v4 or JSON v3", {"zinc_requests": True}),
     ("json-v3", "formats", "JSON v4: no, answered in JSON v3; JSON v3: yes", {}),
     ("get-only-about", "methods", "about by GET; ops by GET; read by GET and POST", {"methods": {"about": "GET"}}),
-    ("empty-read-404", "read of nothing", "HTTP 404", {}),
+    ("empty-read-404", "empty read", "HTTP 404", {}),
     ("start-exclusive", "ends of a range", "(start, end]: the start is left out", {"start_inclusive": False}),
     ("extra-samples", "rows outside a range", "2 of 4 rows come from outside", {"range_is_exact": False}),
     ("ignore-range", "rows outside a range", "all: the range is ignored", {"range_is_exact": False}),
@@ -106,17 +110,17 @@ HABITS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("no-batch", "hisRead of a batch", "none: an error: UnknownName", {"his_read_batch": False}),
     ("first-id-only", "hisRead of a batch", "none: answered for some points only", {"his_read_batch": False}),
     ("id0-batch", "hisRead of a batch", "as one row with id0, id1", {"his_read_batch": True, "batch_form": "id0"}),
-    ("rowcap=500", "rows at once", "at most 500 rows, says the server", {"row_cap": 500}),
-    ("rowcap-incomplete=700", "rows at once", "at most 700 rows, says the server", {"row_cap": 700}),
-    ("rowcap-413=1000", "rows at once", "rows came whole, more not: HTTP 413", {}),
-    ("rowcap-500=1000", "rows at once", "rows came whole, more not: HTTP 500", {"row_cap": None}),
-    ("rowcap-cut=1000", "rows at once", "rows came whole, more not: the connection broke", {"row_cap": None}),
-    ("body-limit=300000", "request body", "256 KiB are taken, 1 MiB not: HTTP 413", {"body_limit": 262_144}),
-    ("expired-403", "lost session", "a session that is over is answered by 403", {"lost_status": 403}),
-    ("no-close", "lost session", "the session goes on after the op close", {"lost_status": None}),
+    ("rowcap=500", "rows at once", "at most 500 rows, by the server's own words", {"row_cap": 500}),
+    ("rowcap-incomplete=700", "rows at once", "at most 700 rows, by the server's own words", {"row_cap": 700}),
+    ("rowcap-413=1000", "rows at once", "rows in one answer, but not more: HTTP 413", {}),
+    ("rowcap-500=1000", "rows at once", "rows in one answer, but not more: HTTP 500", {"row_cap": None}),
+    ("rowcap-cut=1000", "rows at once", "rows in one answer, but not more: the connection broke", {"row_cap": None}),
+    ("body-limit=300000", "request body", "256 KiB are accepted, 1 MiB not: HTTP 413", {"body_limit": 262_144}),
+    ("expired-403", "lost session", "a session that has ended is answered with HTTP 403", {"lost_status": 403}),
+    ("no-close", "lost session", "the session stays open after the op close", {"lost_status": None}),
     ("float32", "values", "in single precision", {}),
-    ("reversed-rows", "ends of a range", "[start, end), as the standard has it", {}),
-    ("mixed-zones", "hisRead of a batch", "as the standard has it", {}),
+    ("reversed-rows", "ends of a range", "[start, end), as in the standard", {}),
+    ("mixed-zones", "hisRead of a batch", "as in the standard", {}),
     ("text-times", "hisRead of a point", "yes: 96 rows", {}),
     ("bare-accept", "formats", "Zinc: yes", {}),
 ]
@@ -139,7 +143,7 @@ def test_every_server_has_its_findings(bundle: str) -> None:
         "niagara": {"formats", "ends of a range", "zone of a range", "hisRead of a batch", "lost session"},
         "skyspark3": {"rows outside a range"},
         "haystack-py": {"methods", "rows outside a range", "hisRead of a batch"},
-        "widesky": {"read of nothing", "hisRead of a batch"},
+        "widesky": {"empty read", "hisRead of a batch"},
         "haxall": {"values", "lost session"},
         "shaystack": {"formats", "hisRead of a batch"},
     }[bundle]
@@ -149,9 +153,9 @@ def test_every_server_has_its_findings(bundle: str) -> None:
 
 
 def test_a_cap_by_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histories, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(history_questions, "_TIMEOUT_S", 0.3)
     answer, _, dialect = visit("rowcap-hang=1000")
-    rows = re.match(r"(\d+) rows came whole, more not: no answer in time", answer["rows at once"])
+    rows = re.match(r"(\d+) rows in one answer, but not more: no answer in time", answer["rows at once"])
     assert rows is not None, answer["rows at once"]
     assert 96 <= int(rows[1]) <= 1000
     assert dialect.row_cap is None  # a slow moment is no limit
@@ -179,18 +183,18 @@ def test_a_zone_that_is_none() -> None:
     x = Examination(Client("http://127.0.0.1:1/api"), records=[record, {**record, "id": Ref("b"), "tz": "London"}])
     answer, advice = asyncio.run(zones(x))
     assert answer == "Atlantis (1), London (1)"
-    assert advice == "Atlantis is no zone of the IANA database: such points cannot be read; set their tz"
+    assert advice == "not an IANA zone: Atlantis; such points cannot be read: set their tz"
 
 
 def test_without_points_or_samples_the_rest_is_found_all_the_same() -> None:
     answer, advice, _ = visit(database=Database())
     assert answer["points"] == "none"
     assert answer["hisRead of a point"] == "not tried: there are no points"
-    assert answer["ends of a range"] == answer["rows at once"] == "not known: there is no history to try it with"
+    assert answer["ends of a range"] == answer["rows at once"] == "not known: there is no history to test it with"
     assert answer["formats"].startswith("Zinc: yes")
     database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}])
     answer, advice, _ = visit(database=database)
-    assert "hardly a sample" in answer["hisRead of a point"]
+    assert "hardly any samples" in answer["hisRead of a point"]
     assert "doctor(point=id)" in advice["hisRead of a point"]
 
 
@@ -212,6 +216,13 @@ def test_who_logs_in_by_a_password_in_the_clear_is_told() -> None:
     answer, advice, _ = visit(users={})
     assert answer["login"] == "none: everybody may call"
     assert answer["lost session"] == "no login"
+
+
+def test_a_lost_session_that_the_client_does_not_recognize(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Logins, "_challenge", lambda self, reason: HttpRefusal(500, reason))
+    answer, advice, _ = visit()
+    assert answer["lost session"] == "a session that has ended is answered with HTTP 500"
+    assert "does not log in again" in advice["lost session"]
 
 
 def test_no_server_and_no_login_are_findings_too() -> None:

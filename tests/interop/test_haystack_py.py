@@ -174,8 +174,8 @@ def test_the_doctor_sees_what_this_server_does(loaded: str) -> None:
     assert answers["hisRead of a point"].startswith("yes: 19,417 rows of @il-kwh")
     assert answers["rows outside a range"].startswith("all: the range is ignored")
     assert answers["hisRead of a batch"] == "none: answered for some points only, without an error"
-    assert answers["rows at once"] == "no limit seen: 19,417 rows came whole"
-    assert answers["request body"] == "2 MiB are taken, and no more are ever sent"
+    assert answers["rows at once"] == "no limit found: 19,417 rows in one answer"
+    assert answers["request body"] == "2 MiB are accepted; hsframe never sends more"
 
 
 @pytest.mark.parametrize("format_", ["zinc", "json"])
