@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
@@ -27,7 +26,7 @@ from hsframe.errors import (
     SpanError,
     UnknownRecError,
 )
-from hsframe.filters import means_filter
+from hsframe.filters import is_word, means_filter
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
 from hsframe.protocol.answers import named, rows_of_ids
@@ -45,7 +44,6 @@ __all__ = ["Watch", "WatchOptions", "watch_grids"]
 
 _log = logging.getLogger("hsframe.watch")
 
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Long enough that some polls may fail.
 _LEAST_LEASE_S: Final = 120.0
 _POLLS_PER_LEASE: Final = 4
@@ -103,7 +101,7 @@ async def _refs_of(sender: RequestSender, points: Ids) -> list[Ref]:
     if isinstance(points, str) and means_filter(points):
         found = await sender.call(OPS["read"], read_request(points))
         refs = [of for row in found if isinstance(of := row.get("id"), Ref)]
-        if refs or not _WORD.fullmatch(points.strip()):
+        if refs or not is_word(points):
             if not refs:
                 raise MetadataError(f"the filter {points!r} finds no record to watch")
             return refs

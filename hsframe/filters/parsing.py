@@ -13,7 +13,7 @@ from hsframe.filters.tree import ESCAPES, And, Compare, Filter, Has, Missing, Or
 from hsframe.kinds import MAX_EXACT_INT, Number, Ref, Symbol, Uri
 from hsframe.zones import zone
 
-__all__ = ["MAX_DEPTH", "means_filter", "parse"]
+__all__ = ["MAX_DEPTH", "is_word", "means_filter", "parse"]
 
 _T = TypeVar("_T")
 
@@ -304,3 +304,8 @@ def means_filter(text: str) -> bool:
     except CodecError:
         return False
     return True
+
+
+def is_word(text: str) -> bool:
+    """Whether a text is a lone word: a filter of one tag, and perhaps the id of a record."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text.strip()) is not None

@@ -30,27 +30,11 @@ from hsframe.unit_array.scalars import unit_of
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "frame_to_his_grids"]
+__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "his_grids"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.intp]
-
-
-def frame_to_his_grids(
-    df: pd.DataFrame | pd.Series[Any],
-    points: Any = None,
-    *,
-    inf: Literal["refuse", "send"] = "refuse",
-    convert: bool = False,
-    known: Iterable[Point] = (),
-) -> list[Grid]:
-    """As :func:`hsframe.frame_to_his_grids`; `known` are points whose display names may be labels of columns."""
-    by_zone: dict[str, list[PointSamples]] = {}
-    for column in frame_columns(df, points, known, inf=inf, convert=convert):
-        samples = column.samples(column.point)
-        by_zone.setdefault(samples.tz, []).append(samples)
-    return [batch_grid(some) for some in by_zone.values() if any(len(samples.ts_us) for samples in some)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +65,15 @@ def batch_grid(batch: Sequence[PointSamples]) -> Grid:
     ts_us = ts_us[np.diff(ts_us, prepend=ts_us[:1] - 1) != 0]
     cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(samples.point.id)}) for place, samples in enumerate(batch))]
     return Grid({}, cols, [TimeColumn(pa.array(ts_us), batch[0].tz), *(_spread(samples, ts_us) for samples in batch)])
+
+
+def his_grids(columns: Iterable[FrameColumn]) -> list[Grid]:
+    """The batch grids of the columns of a frame, one per zone, without those that have no sample."""
+    by_zone: dict[str, list[PointSamples]] = {}
+    for column in columns:
+        samples = column.samples(column.point)
+        by_zone.setdefault(samples.tz, []).append(samples)
+    return [batch_grid(some) for some in by_zone.values() if any(len(samples.ts_us) for samples in some)]
 
 
 def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:

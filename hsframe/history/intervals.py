@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.frame.trend import Header, labels_of
@@ -101,9 +102,13 @@ async def read_intervals(
             found[history.point.id].insert(0, history)
 
     read = [history for record in records if record.id not in (failures or {}) for history in found[record.id]]
-    results = interval_histories(read, grids, rule_by_id, now_us=now_us)
-    warn_of_gaps(read, results, rule_by_id)
-    return results
+
+    def resampled() -> list[History]:
+        results = interval_histories(read, grids, rule_by_id, now_us=now_us)
+        warn_of_gaps(read, results, rule_by_id)
+        return results
+
+    return await in_thread(resampled)
 
 
 def _has_sample(histories: Sequence[History], until_us: int) -> bool:

@@ -23,7 +23,7 @@ from hsframe.errors import MetadataError
 from hsframe.history.point_records import PointRecord
 from hsframe.spans import Span, range_text
 
-__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "groups_of", "is_count"]
+__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "check_count", "groups_of"]
 
 RANGE_PADDING_US: Final = SECOND_US  # the coarsest resolution of a server (Haxall keeps whole seconds)
 # Assumed if nothing is known: a sample every 15 minutes.
@@ -43,9 +43,10 @@ GroupKey = tuple[str, bool, int | None]
 """What the points of a group have in common: zone, whether they are irregular, and rows per day, rounded coarsely."""
 
 
-def is_count(value: object) -> bool:
-    """Whether it is a number, and at least 1."""
-    return isinstance(value, Real) and float(value) >= 1
+def check_count(value: object, what: str) -> None:
+    """Refuse what is not a number, or less than 1; `what` is the name of the setting."""
+    if not (isinstance(value, Real) and float(value) >= 1):
+        raise MetadataError(f"{what} must be a number, 1 or more; got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class RequestLimits:
     max_concurrency: int = 6
 
     def __post_init__(self) -> None:
-        if not is_count(self.max_concurrency):
-            raise MetadataError(f"max_concurrency is {self.max_concurrency!r}; at least one request must run at a time")
+        check_count(self.rows, "limit_rows")
+        check_count(self.max_concurrency, "max_concurrency")
 
     def with_row_cap(self, row_cap: int | None) -> RequestLimits:
         """These limits, with `rows` below the most that the server gives in one answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
-from hsframe.filters import means_filter
+from hsframe.filters import is_word, means_filter
 from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.source import Source
 from hsframe.kinds import Number, Ref
@@ -21,7 +20,6 @@ from hsframe.units import convert, convertible
 
 __all__ = ["PointRecord", "find_records", "read_records", "with_zones"]
 
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IDS_A_READ: Final = 500
 
 
@@ -92,7 +90,7 @@ async def find_records(
 async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[PointRecord]:
     grid = await source.read(text, raw=True)
     found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
-    if not found and _WORD.fullmatch(text):
+    if not found and is_word(text):
         try:
             return await read_records(source, [text])
         except UnknownRecError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
@@ -44,8 +45,9 @@ async def read_back(client: Client, entries: Sequence[PointWrite], *, max_concur
         span = Span(start, from_epoch_us((last_us // SECOND_US + 1) * SECOND_US, UTC))
         for history in await read_histories(client, there, span, limits=limits):
             found[history.point.id].append(history)
-    for entry in entries:
-        entry.compared(compare(found[entry.point.id], entry.samples))
+    comparisons = await in_thread(lambda: [compare(found[entry.point.id], entry.samples) for entry in entries])
+    for entry, comparison in zip(entries, comparisons, strict=True):
+        entry.compared(comparison)
 
 
 async def read_back_until(

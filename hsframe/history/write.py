@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.client.in_thread import in_thread
 from hsframe.columns import NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import (
     AuthError,
@@ -136,7 +137,8 @@ class _Writer:
     async def batch(self, entries: list[PointWrite]) -> list[PointWrite]:
         """Write a batch, and return the points that lack samples when it is read back."""
         try:
-            for piece in _pieces(batch_grid([entry.samples for entry in entries]), self.longest_body()):
+            whole = await in_thread(batch_grid, [entry.samples for entry in entries])
+            for piece in _pieces(whole, self.longest_body()):
                 await self.send(piece, entries, proves=False)
         except (CallError, NetworkError, AuthError) as error:
             if _concerns_all(error):

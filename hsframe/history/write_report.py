@@ -88,9 +88,13 @@ class PointWrite:
 
 
 class WriteReport:
-    """One :class:`PointWrite` per point that has samples, in the order of the frame's columns."""
+    """One :class:`PointWrite` per point that has samples, in the order of the frame's columns.
+
+    `points` are those of all columns, as their records describe them.
+    """
 
     def __init__(self, samples: Iterable[PointSamples], records: Mapping[str, PointRecord]) -> None:
+        self.points = [record.point for record in records.values()]
         self.entries = [PointWrite(some, records[some.point.id]) for some in samples if len(some.ts_us)]
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:

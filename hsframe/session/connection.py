@@ -28,11 +28,11 @@ _CLOSE_S: Final = 10.0
 class Connection:
     """An asynchronous session, opened on the loop of a runner by the first use of :attr:`session`.
 
-    `latest` is the same session, open or not: use only what works without a loop.
+    `async_session` is the same session, open or not: use only what works without a loop.
     """
 
     def __init__(self, session: AsyncSession, runner: Runner) -> None:
-        self.latest = session
+        self.async_session = session
         self._runner = runner
         self._lock = threading.RLock()
         self.is_closed = False
@@ -46,14 +46,16 @@ class Connection:
         """The session, open on the loop of the runner."""
         with self._lock:
             if self.is_closed:
-                raise MetadataError(f"the session with {self.latest.uri} is closed: call hsframe.connect(...) first")
+                raise MetadataError(
+                    f"the session with {self.async_session.uri} is closed: call hsframe.connect(...) first"
+                )
             if self._open is not None:
                 session, loop, pid = self._open
                 if loop is self._runner.current() and pid == os.getpid():
                     return session
                 self._abandon()
-                self.latest = copy(self.latest)
-            session = self.latest
+                self.async_session = copy(self.async_session)
+            session = self.async_session
             loop = self._runner.hold()
             try:
                 self._runner.run(session.__aenter__)

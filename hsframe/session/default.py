@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from hsframe.errors import MetadataError
-from hsframe.frame import his_grids
+from hsframe.frame.his_grids import frame_columns, his_grids
 from hsframe.session.session import Session
 from hsframe.session.settings import SessionSettings
 from hsframe.session.signatures import Overloaded, OverloadedMethod, takes
@@ -213,4 +213,4 @@ def frame_to_his_grids(
     known: Iterable[Point] = ()
     with suppress(MetadataError):  # without a session the frame itself, or points=, names the points
         known = default_session().known_points
-    return his_grids.frame_to_his_grids(df, points, inf=inf, convert=convert, known=known)
+    return his_grids(frame_columns(df, points, known, inf=inf, convert=convert))

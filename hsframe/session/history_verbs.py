@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from hsframe.history.latest import latest_frame, read_latest
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
 from hsframe.session.signatures import OverloadedMethod, takes
-from hsframe.session.writing import write_frame
+from hsframe.session.writing import WriteRequest, checked, write_checked
 from hsframe.spans import SpanLike
 
 __all__ = ["HistoryVerbs"]
@@ -188,18 +189,10 @@ class HistoryVerbs(SessionBase):
         reach_us = duration_us(max_age, "max_age")
         rows = await read_latest(self.client, points, reach_us, max_concurrency=self._settings.max_concurrency)
         self._remember(row.point for row in rows)
-        return latest_frame(rows, units=units, tz=tz)
+        return await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
 
-    async def his_write(
-        self,
-        df: pd.DataFrame | pd.Series[Any],
-        *,
-        points: Any = None,
-        dry_run: bool = False,
-        verify: bool = False,
-        inf: Literal["refuse", "send"] = "refuse",
-        convert: bool = False,
-    ) -> pd.DataFrame:
+    @takes(WriteRequest)
+    async def his_write(self, request: WriteRequest) -> pd.DataFrame:
         """Write a frame's samples to the histories of its points.
 
         Everything is checked first: if anything cannot be written correctly, an error says so and nothing is sent.
@@ -252,18 +245,9 @@ class HistoryVerbs(SessionBase):
         (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
-        return await write_frame(
-            self.client,
-            df,
-            points=points,
-            known=self.known_points,
-            remember=self._remember,
-            dry_run=dry_run,
-            verify=verify,
-            inf=inf,
-            convert=convert,
-            max_concurrency=self._settings.max_concurrency,
-        )
+        report = await checked(self.client, request, self.known_points)
+        self._remember(report.points)
+        return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
 
     async def export(
         self,

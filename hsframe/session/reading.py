@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-from hsframe.caller_warnings import DeferredWarnings, warn_caller
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
@@ -20,7 +20,7 @@ from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
 from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
-from hsframe.history.plan import RequestLimits, is_count
+from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import find_records
 from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
@@ -87,11 +87,9 @@ class ReadRequest:
     @property
     def limits(self) -> RequestLimits:
         """How large one request to the server may be, and how many run at once."""
-        if self.limit_rows is not None and not is_count(self.limit_rows):
-            raise MetadataError(f"limit_rows is {self.limit_rows!r}; it must be 1 or more")
         window_us = None if self.chunk is None else duration_us(self.chunk, "chunk")
         if window_us is not None and window_us < SECOND_US:
-            raise MetadataError(f"chunk is {self.chunk!r}; it must be a second or more")
+            raise MetadataError(f"chunk must be a second or more; got {self.chunk!r}")
         limits = RequestLimits(window_us=window_us)
         given = {"rows": self.limit_rows, "max_concurrency": self.max_concurrency}
         return replace(limits, **{name: value for name, value in given.items() if value is not None})
@@ -113,9 +111,7 @@ async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
     failures: dict[str, HsFrameError] = {}
     async with progress_of(request.progress, "his_read") as progress:
         points, histories = await _histories(source, request, failures, progress)
-    with DeferredWarnings():
-        frame = await in_thread(_frame, request, points, histories, failures)
-    return ReadResult(frame, points)
+    return ReadResult(await in_thread(_frame, request, points, histories, failures), points)
 
 
 async def _histories(

@@ -24,15 +24,15 @@ class RecordVerbs(SessionBase):
         DataFrame
             One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
         """
-        return entity_frame(await self.client.about(raw=True))
+        return await self._entities(await self.client.about(raw=True))
 
     async def ops(self) -> pd.DataFrame:
         """The operations that the server has, one row each."""
-        return entity_frame(await self.client.ops(raw=True))
+        return await self._entities(await self.client.ops(raw=True))
 
     async def formats(self) -> pd.DataFrame:
         """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``."""
-        return entity_frame(await self.client.formats(raw=True))
+        return await self._entities(await self.client.formats(raw=True))
 
     async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The server's definitions, one row each.
@@ -44,15 +44,15 @@ class RecordVerbs(SessionBase):
         limit : int, optional
             The most rows to give.
         """
-        return entity_frame(await self.client.defs(filter, limit, raw=True))
+        return await self._entities(await self.client.defs(filter, limit, raw=True))
 
     async def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The server's libraries of definitions, one row each; `filter` and `limit` as for :meth:`defs`."""
-        return entity_frame(await self.client.libs(filter, limit, raw=True))
+        return await self._entities(await self.client.libs(filter, limit, raw=True))
 
     async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The file types that the server knows, one row each; `filter` and `limit` as for :meth:`defs`."""
-        return entity_frame(await self.client.filetypes(filter, limit, raw=True))
+        return await self._entities(await self.client.filetypes(filter, limit, raw=True))
 
     async def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
         """Records by filter.
@@ -77,7 +77,7 @@ class RecordVerbs(SessionBase):
         IncompleteError
             The server says that there is more, and no `limit` was given.
         """
-        return self._records(await self.client.read(filter, limit, raw=True))
+        return await self._records(await self.client.read(filter, limit, raw=True))
 
     async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
@@ -96,12 +96,18 @@ class RecordVerbs(SessionBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        return self._records(await self.client.read_by_ids(ids, raw=True))
+        return await self._records(await self.client.read_by_ids(ids, raw=True))
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
-        return self._records(await self.client.nav(nav_id, raw=True))
+        return await self._records(await self.client.nav(nav_id, raw=True))
 
-    def _records(self, grid: Grid) -> pd.DataFrame:
-        self._remember(Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row))
-        return entity_frame(grid)
+    async def _records(self, grid: Grid) -> pd.DataFrame:
+        points, df = await self._made_of(grid, _points_and_frame)
+        self._remember(points)
+        return df
+
+
+def _points_and_frame(grid: Grid) -> tuple[list[Point], pd.DataFrame]:
+    points = [Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row)]
+    return points, entity_frame(grid)

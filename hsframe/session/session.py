@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 from hsframe.client import Client
 from hsframe.frame.points import Point
 from hsframe.session.async_session import AsyncSession
+from hsframe.session.base import shown
 from hsframe.session.connection import Connection
 from hsframe.session.runners import runner_named
 from hsframe.session.settings import SessionSettings
@@ -52,6 +53,7 @@ def _waiting(verb: Any) -> Any:
         signature = inspect.signature(verb)
         given = signature.return_annotation.replace("AsyncGenerator[", "Generator[").replace(", None]", ", None, None]")
         method.__signature__ = signature.replace(return_annotation=given)  # type: ignore[attr-defined]
+        method.__annotations__ = {**verb.__annotations__, "return": given}
     return method
 
 
@@ -94,7 +96,7 @@ class Session:
     @property
     def uri(self) -> str:
         """Where the API is, without credentials."""
-        return self._connection.latest.uri
+        return self._connection.async_session.uri
 
     @property
     def client(self) -> Client:
@@ -108,7 +110,7 @@ class Session:
     @property
     def known_points(self) -> list[Point]:
         """The points that were read in this session."""
-        return self._connection.latest.known_points
+        return self._connection.async_session.known_points
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
         """Run a coroutine function of yours on the session's loop and wait for its result.
@@ -156,6 +158,4 @@ class Session:
     def __repr__(self) -> str:
         if not hasattr(self, "_connection"):  # a traceback of the constructor shows half a session
             return "<Session>"
-        user = self._connection.latest.user
-        who = f" as {user}" if user else ""
-        return f"<Session {self.uri}{who}{', closed' if self.is_closed else ''}>"
+        return shown("Session", self._connection.async_session, is_closed=self.is_closed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
-from hsframe.history.plan import is_count
+from hsframe.history.plan import check_count
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import HiddenStr, check_texts, hidden, hidden_headers
 
@@ -56,8 +56,7 @@ class Settings:
                 "no uri to connect to was given: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
                 "'password'), or set HSFRAME_URI"
             )
-        if not is_count(self.max_concurrency):
-            raise MetadataError(f"max_concurrency is {self.max_concurrency!r}; at least one request must run at a time")
+        check_count(self.max_concurrency, "max_concurrency")
         user, password, token = self.user, self.password, self.token
         if token is None and user is None and password is None:
             token = os.environ.get("HSFRAME_TOKEN") or None

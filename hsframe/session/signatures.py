@@ -83,8 +83,17 @@ def takes(settings: Callable[P, A_co]) -> _Taking[P, A_co]:
                 del args, kwargs  # a traceback shows local variables, and passwords may be among these
             return fn(*before, taken)
 
-        fields = inspect.signature(settings).parameters.values()
-        called.__signature__ = own.replace(parameters=[*first, *fields])  # type: ignore[attr-defined]
-        return called
+        @functools.wraps(fn)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            return await called(*args, **kwargs)
+
+        # A coroutine function stays one for inspect.iscoroutinefunction, which looks at the function itself.
+        function: Any = awaited if inspect.iscoroutinefunction(fn) else called
+        function.__signature__ = own.replace(parameters=[*first, *inspect.signature(settings).parameters.values()])
+        function.__annotations__ = {
+            **{p.name: p.annotation for p in function.__signature__.parameters.values() if p.name != "self"},
+            "return": own.return_annotation,
+        }
+        return function
 
     return decorate

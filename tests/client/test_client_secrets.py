@@ -191,8 +191,8 @@ WRONG_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"tls": 5}, "tls must be a TLSConfig; got 5"),
     ({"format": None}, "format must be"),
     ({"timeout": float("inf")}, "timeout must be finite seconds"),
-    ({"max_concurrency": "6"}, "max_concurrency is '6'"),
-    ({"max_concurrency": None}, "max_concurrency is None"),
+    ({"max_concurrency": "6"}, "max_concurrency must be a number, 1 or more; got '6'"),
+    ({"max_concurrency": None}, "max_concurrency must be a number, 1 or more; got None"),
 ]
 
 

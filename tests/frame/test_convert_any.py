@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from hsframe import frame_to_his_grids
 from hsframe.codecs import decode, encode
 from hsframe.errors import CallError, ZoneWarning
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.histories import is_history
 from hsframe.kinds import NA, Number
 from hsframe.testing import strategies

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsframe import frame_to_his_grids
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.his_grids import PointSamples, batch_grid, frame_to_his_grids
+from hsframe.frame.his_grids import PointSamples, batch_grid
 from hsframe.frame.points import Point
 from hsframe.grid import Col
 from hsframe.kinds import NA, Number, Ref

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import linecache
 import logging
+import operator
 import pickle
+import threading
 import traceback
 import warnings
 from collections.abc import AsyncIterator
@@ -23,6 +25,7 @@ from aiohttp import web
 
 import hsframe
 from hsframe.kinds import MARKER, Number
+from hsframe.session import base
 from hsframe.testing.server import RunningServer, running_server
 
 from .conftest import small_building
@@ -172,6 +175,79 @@ def test_a_warning_points_at_the_line_that_awaits(server: RunningServer) -> None
                 with pytest.warns(category) as caught:
                     await read
                 assert [warning.filename for warning in caught] == [__file__]
+
+    asyncio.run(main())
+
+
+def three_raised(df: pd.DataFrame) -> pd.DataFrame:
+    return df.assign(Power=df["Power"] + Number(1, "kW"))
+
+
+# What takes long with large answers and frames, and a verb that does it.
+SLOW_WORK: dict[str, Any] = {
+    "hsframe.session.record_verbs.entity_frame": lambda s, df: s.read("point"),
+    "hsframe.session.base.entity_frame": lambda s, df: s.ops(),
+    "hsframe.session.async_session.trend_frame": lambda s, df: s.eval("hisRead"),
+    "hsframe.session.reading.trend_frame": lambda s, df: s.his_read("kw", DAY),
+    "hsframe.session.history_verbs.latest_frame": lambda s, df: s.latest("point"),
+    "hsframe.history.intervals.interval_histories": lambda s, df: s.his_read("kw", DAY, interval="1h"),
+    "hsframe.history.intervals.warn_of_gaps": lambda s, df: s.his_read("kw", DAY, interval="1h"),
+    "hsframe.session.writing.frame_columns": lambda s, df: s.his_write(df, dry_run=True),
+    "hsframe.history.write.batch_grid": lambda s, df: s.his_write(three_raised(df)),
+    "hsframe.history.verify.compare": lambda s, df: s.his_write(df, dry_run=True),
+}
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+@pytest.mark.parametrize("name", SLOW_WORK)
+def test_the_callers_loop_goes_on_while_frames_are_made(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The work waits for a tick of the loop: on the loop itself it would wait in vain."""
+    ticks = threading.Event()
+    seen: list[bool] = []
+    work = operator.attrgetter(name.removeprefix("hsframe."))(hsframe)
+
+    def waiting(*args: Any, **kwargs: Any) -> Any:
+        ticks.clear()
+        seen.append(ticks.wait(5))
+        return work(*args, **kwargs)
+
+    async def tick() -> None:
+        while True:
+            ticks.set()
+            await asyncio.sleep(0)
+
+    async def history(self: hsframe.Client, expr: str, *, raw: bool) -> hsframe.Grid:
+        return await self.his_read("kw", DAY, raw=True)
+
+    async def main() -> None:
+        async with connected(server) as s:
+            df = await s.his_read(["kw", "oat", "fan"], DAY)
+            ticking = asyncio.create_task(tick())
+            monkeypatch.setattr(name, waiting)
+            await SLOW_WORK[name](s, df)
+            ticks.clear()
+            seen.append(ticks.wait(0.05))  # what a call that blocks the loop sees
+            ticking.cancel()
+            await asyncio.wait([ticking])
+
+    monkeypatch.setattr(hsframe.Client, "eval", history)
+    monkeypatch.setattr(base, "_THREAD_CELLS", 0)
+    asyncio.run(main())
+    assert len(seen) >= 2
+    assert seen == [True] * (len(seen) - 1) + [False]
+
+
+def test_small_answers_need_no_thread(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*args: Any) -> None:
+        raise AssertionError("a thread for a few cells")
+
+    async def main() -> None:
+        async with connected(server) as s:
+            await s.about()
+            monkeypatch.setattr(base, "in_thread", never)
+            assert len(await s.read("point")) == 5
 
     asyncio.run(main())
 

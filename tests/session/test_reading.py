@@ -150,9 +150,9 @@ def test_a_frame_that_was_not_read_has_no_table(session: hsframe.Session) -> Non
     ("wrong", "words"),
     [
         ({"on_error": "ignore"}, "on_error='ignore' is unknown"),
-        ({"limit_rows": 0}, "limit_rows is 0"),
+        ({"limit_rows": 0}, "limit_rows must be a number, 1 or more; got 0"),
         ({"chunk": "0.5s"}, "chunk"),
-        ({"max_concurrency": 0}, "max_concurrency is 0"),
+        ({"max_concurrency": 0}, "max_concurrency must be a number, 1 or more; got 0"),
     ],
 )
 def test_settings_that_are_none(session: hsframe.Session, wrong: dict[str, Any], words: str) -> None:

@@ -324,11 +324,25 @@ def test_the_verbs_are_those_of_the_asynchronous_session() -> None:
         for kind in (hsframe.AsyncSession, hsframe.Session)
     )
     assert of_async == of_session == {*VERBS, "doctor"}
-    assert of_async <= set(hsframe.__all__)
+    # Of the package's names, all that come from the session and are no class or function about sessions.
+    of_package = {
+        name for name in hsframe.__all__ if "hsframe.session" in getattr(getattr(hsframe, name), "__module__", "")
+    }
+    assert of_package - {"AsyncSession", "Session", "close", "connect", "frame_to_his_grids"} == of_async
     for name in of_async:
-        verb = inspect.unwrap(getattr(hsframe.AsyncSession, name))
+        verb = getattr(hsframe.AsyncSession, name)
         assert inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(verb)
         assert not inspect.iscoroutinefunction(getattr(hsframe.Session, name))
+
+
+@pytest.mark.parametrize("name", [*VERBS, "doctor"])
+def test_annotations_are_those_of_the_signature(name: str) -> None:
+    """Also of a verb whose parameters are the fields of a request."""
+    for verb in (getattr(hsframe.AsyncSession, name), getattr(hsframe.Session, name), getattr(hsframe, name)):
+        signature = inspect.signature(verb)
+        annotated = [p.name for p in signature.parameters.values() if p.annotation is not p.empty]
+        assert set(verb.__annotations__) == {*annotated, "return"}
+        assert verb.__annotations__["return"] == signature.return_annotation
 
 
 @pytest.mark.parametrize("name", [*VERBS, "doctor"])

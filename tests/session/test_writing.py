@@ -7,7 +7,7 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,7 +28,6 @@ from tests.history.bad_line import Fault, bad_line
 FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
 ROWS = 100
 POINTS = {"a": "@a", "b": "@b"}
-SETTINGS: dict[str, Any] = {"dry_run": False, "verify": False, "inf": "refuse", "convert": False, "max_concurrency": 6}
 
 
 @pytest.fixture
@@ -46,11 +45,13 @@ def frame(rows: int = ROWS) -> pd.DataFrame:
     return pd.DataFrame(dict.fromkeys(POINTS, pd.array(np.arange(rows, dtype=np.float64), dtype="unit[kW]")), index)
 
 
-async def write(client: Client, df: pd.DataFrame, remembered: list[Point] | None = None, **settings: Any) -> Any:
-    client.dialect.body_limit = 4_000  # some requests a point
-    remember = [] if remembered is None else remembered
-    given: dict[str, Any] = {"points": POINTS, "known": (), "remember": remember.extend, **SETTINGS, **settings}
-    return await writing.write_frame(client, df, **given)
+async def write(
+    client: Client, df: pd.DataFrame, known: Sequence[Point] = (), body_limit: int | None = 4_000, **settings: Any
+) -> Any:
+    client.dialect.body_limit = body_limit  # 4,000 bytes: some requests a point
+    request = writing.WriteRequest(df, **{"points": POINTS, **settings})
+    report = await writing.checked(client, request, known)
+    return await writing.write_checked(client, request, report, max_concurrency=6)
 
 
 # Before anything is sent ---------------------------------------------------------------------------------------------
@@ -77,9 +78,9 @@ class Mute:
 def test_what_needs_no_record_is_refused_before_the_server_is_asked(
     change: Callable[[pd.DataFrame], pd.DataFrame], settings: dict[str, Any], error: type[Exception], words: str
 ) -> None:
-    given: dict[str, Any] = {"points": POINTS, "known": (), "remember": list, **SETTINGS, **settings}
+    request = writing.WriteRequest(change(frame()), **{"points": POINTS, **settings})
     with pytest.raises(error, match=words):
-        asyncio.run(writing.write_frame(Mute(), change(frame()), **given))  # type: ignore[arg-type]
+        asyncio.run(writing.checked(Mute(), request, ()))  # type: ignore[arg-type]
 
 
 def test_what_needs_the_records_is_judged_by_them_alone(building: RunningServer) -> None:
@@ -87,17 +88,27 @@ def test_what_needs_the_records_is_judged_by_them_alone(building: RunningServer)
     old = [Point("a", "Point a", "MW", "London", "Bool"), Point("b", "Point b")]
     df = frame().tz_convert("+05:45").set_axis(["Point a", "Point b"], axis=1)
 
-    async def run() -> tuple[Any, list[Point]]:
+    async def run() -> Any:
         async with Client(building.uri, "demo", "demo") as client:
-            remembered: list[Point] = []
             with pytest.raises(UnitError, match=r"'Point a' \(point @a\), row 0.*in MW, the point in kW"):
                 await write(client, df.astype("unit[MW]"), points=None, known=old)
-            return await write(client, df, remembered, points=None, known=old, verify=True), remembered
+            return await write(client, df, points=None, known=old, verify=True)
 
-    report, remembered = asyncio.run(run())
+    report = asyncio.run(run())
     assert report["tz"].tolist() == ["New_York"] * 2
     assert report["status"].tolist() == ["verified"] * 2
-    assert remembered == [Point(name, f"Point {name}", "kW", "New_York", "Number") for name in "ab"]
+
+
+@pytest.mark.parametrize("rows", [ROWS, 0])
+def test_a_session_knows_the_points_that_it_wrote(building: RunningServer, rows: int) -> None:
+    """Also those that had nothing to write, and where the write failed."""
+
+    async def run() -> list[Point]:
+        async with hsframe.AsyncSession(building.uri, "demo", "demo") as session:
+            await session.his_write(frame(rows), points=POINTS, dry_run=True)
+            return session.known_points
+
+    assert asyncio.run(run()) == [Point(name, f"Point {name}", "kW", "New_York", "Number") for name in "ab"]
 
 
 def test_each_step_is_done_once(building: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,9 +118,7 @@ def test_each_step_is_done_once(building: RunningServer, caplog: pytest.LogCaptu
         async with Client(building.uri, "demo", "demo") as client:
             await client.about()
             with caplog.at_level("INFO", "hsframe"):
-                await writing.write_frame(
-                    client, frame(), points=POINTS, known=(), remember=list, **{**SETTINGS, "verify": True}
-                )
+                await write(client, frame(), verify=True, body_limit=None)
 
     asyncio.run(run())
     ops = [record.getMessage().split()[0] for record in caplog.records if record.name == "hsframe"]
@@ -198,6 +207,30 @@ def test_a_second_cancellation_ends_it_at_once(building: RunningServer, monkeypa
         task.cancel()
 
     error = struck(building, "mute", end)
+    assert isinstance(error, asyncio.CancelledError)
+    check(error, building, known=False)
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "failing"])
+def test_a_cancellation_while_the_check_ends_is_not_lost(
+    building: RunningServer, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """The time for the check is over and it is being cancelled: who cancels the write now must see it cancelled."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def slow_to_end(*args: Any, **kwargs: Any) -> None:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            if ends == "failing":
+                raise NetworkError("it could not be asked") from None
+            raise
+
+    monkeypatch.setattr(writing, "_CHECK_S", 0.05)
+    monkeypatch.setattr(writing, "check_sent", slow_to_end)
+    error = struck(building, "cut", tasks.append)
     assert isinstance(error, asyncio.CancelledError)
     check(error, building, known=False)
 
