@@ -26,7 +26,7 @@ from hsframe.errors import (
     SpanError,
     UnknownRecError,
 )
-from hsframe.filters import is_word, means_filter
+from hsframe.filters.parsing import is_word, means_filter
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
 from hsframe.protocol.answers import named, rows_of_ids
@@ -63,29 +63,21 @@ class WatchOptions(TypedDict, total=False):
 
 
 async def watch_grids(
-    sender: RequestSender,
-    watches: set[Watch],
-    points: Ids,
-    poll: Duration | float,
-    *,
-    dis: str,
-    lease: Duration | float | None,
-    checked: bool,
-    empty: bool,
-    patience: Duration | float,
+    sender: RequestSender, watches: set[Watch], points: Ids, poll: Duration | float, options: WatchOptions
 ) -> AsyncGenerator[Grid, None]:
     """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`.
 
     While the watch is open it is one of the `watches`: closed from there, it ends here.
     """
     poll_s = _seconds(poll, "poll")
+    lease, patience_s = options["lease"], _seconds(options["patience"], "patience")
     lease_s = max(_LEAST_LEASE_S, _POLLS_PER_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
-    watch = Watch(sender, await _refs_of(sender, points), poll_s, lease_s, _seconds(patience, "patience"), dis)
+    watch = Watch(sender, await _refs_of(sender, points), poll_s, lease_s, patience_s, options["dis"])
     watches.add(watch)
     try:
-        yield await watch.opened(checked=checked)
+        yield await watch.opened(checked=options["checked"])
         while (changes := await watch.changes()) is not None:
-            if len(changes) or empty:
+            if len(changes) or options["empty"]:
                 yield changes
     finally:
         await watch.close()

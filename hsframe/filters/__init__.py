@@ -19,10 +19,7 @@ not there is false, whatever the operator, ``!=`` included.
 
 from __future__ import annotations
 
-from hsframe.filters.parsing import MAX_DEPTH, is_word, means_filter, parse
+from hsframe.filters.parsing import MAX_DEPTH, means_filter, parse
 from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Resolve, Spec
 
-__all__ = [
-    "MAX_DEPTH", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec", "is_word", "means_filter",
-    "parse",
-]  # fmt: skip
+__all__ = ["MAX_DEPTH", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec", "means_filter", "parse"]

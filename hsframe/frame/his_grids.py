@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,16 +87,11 @@ def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
 
 
 def frame_columns(
-    df: pd.DataFrame | pd.Series[Any],
-    points: Any = None,
-    known: Iterable[Point] = (),
-    *,
-    inf: Literal["refuse", "send"] = "refuse",
-    convert: bool = False,
+    df: pd.DataFrame | pd.Series[Any], points: Any, known: Iterable[Point], *, inf: str, convert: bool
 ) -> list[FrameColumn]:
     """The columns of a frame, each with its point, after all checks that need no record.
 
-    Parameters and errors are those of :func:`hsframe.frame_to_his_grids`.
+    Parameters and errors are those of :func:`hsframe.frame_to_his_grids`; `known` are points that were read before.
     """
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")

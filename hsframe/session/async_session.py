@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from hsframe.client.in_thread import in_thread
+from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.trend import trend_frame
 from hsframe.grid import Grid
@@ -81,7 +83,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         self, id: Ref | str, action: str, args: Mapping[str, object] | Grid | None = None
     ) -> pd.DataFrame:
         """Call an action of a record; the answer is what the action gives."""
-        return await self._frame(await self.client.invoke_action(id, action, args, raw=True))
+        return await in_thread(self._frame, await self.client.invoke_action(id, action, args, raw=True))
 
     async def eval(self, expr: str) -> pd.DataFrame:
         """Evaluate an Axon expression (SkySpark, Haxall).
@@ -102,7 +104,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         HTTPStatusError
             404: the server has no Axon.
         """
-        return await self._frame(await self.client.eval(expr, raw=True))
+        return await in_thread(self._frame, await self.client.eval(expr, raw=True))
 
     async def eval_all(self, exprs: Iterable[str]) -> list[pd.DataFrame]:
         """Evaluate several Axon expressions in one request (SkySpark); on Haxall one after the other.
@@ -121,7 +123,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         CallError
             An expression failed; the message says which.
         """
-        return [await self._frame(grid) for grid in await self.client.eval_all(exprs, raw=True)]
+        return [await in_thread(self._frame, grid) for grid in await self.client.eval_all(exprs, raw=True)]
 
     async def call(self, op: str, grid: Grid | None = None) -> Grid:
         """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
@@ -133,8 +135,8 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
         """
         return await self.client.call(op, grid)
 
-    async def _frame(self, grid: Grid) -> pd.DataFrame:
+    def _frame(self, grid: Grid) -> pd.DataFrame:
         """The frame of any answer; of a history with the names and units of known points."""
         if is_history(grid):
-            return await self._made_of(grid, lambda grid: trend_frame(grid_histories(grid, self._known)))
-        return await self._entities(grid)
+            return trend_frame(grid_histories(grid, self._known))
+        return entity_frame(grid)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Self, TypeVar
-
-import pandas as pd
+from collections.abc import Iterable
+from typing import Self
 
 from hsframe.client import Client
-from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError
-from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import Point
-from hsframe.grid import Grid
 from hsframe.session.settings import Settings
 from hsframe.session.signatures import takes
 
 __all__ = ["SessionBase", "shown"]
-
-T = TypeVar("T")
-
-# Of a larger answer the frame is made in a thread, so that the caller's event loop goes on.
-_THREAD_CELLS: Final = 20_000
 
 
 class SessionBase:
@@ -87,13 +77,6 @@ class SessionBase:
         if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session
             return f"<{type(self).__name__}>"
         return shown(type(self).__name__, self, is_closed=self._closed)
-
-    async def _made_of(self, grid: Grid, make: Callable[[Grid], T]) -> T:
-        """What `make` gives for an answer, however large it is."""
-        return make(grid) if len(grid) * len(grid.cols) <= _THREAD_CELLS else await in_thread(make, grid)
-
-    async def _entities(self, grid: Grid) -> pd.DataFrame:
-        return await self._made_of(grid, entity_frame)
 
     def _remember(self, points: Iterable[Point]) -> None:
         self._known.update((point.id, point) for point in points)

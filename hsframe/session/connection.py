@@ -28,11 +28,11 @@ _CLOSE_S: Final = 10.0
 class Connection:
     """An asynchronous session, opened on the loop of a runner by the first use of :attr:`session`.
 
-    `async_session` is the same session, open or not: use only what works without a loop.
+    `inner` is the same session, open or not: use only what works without a loop.
     """
 
     def __init__(self, session: AsyncSession, runner: Runner) -> None:
-        self.async_session = session
+        self.inner = session
         self._runner = runner
         self._lock = threading.RLock()
         self.is_closed = False
@@ -46,16 +46,14 @@ class Connection:
         """The session, open on the loop of the runner."""
         with self._lock:
             if self.is_closed:
-                raise MetadataError(
-                    f"the session with {self.async_session.uri} is closed: call hsframe.connect(...) first"
-                )
+                raise MetadataError(f"the session with {self.inner.uri} is closed: call hsframe.connect(...) first")
             if self._open is not None:
                 session, loop, pid = self._open
                 if loop is self._runner.current() and pid == os.getpid():
                     return session
                 self._abandon()
-                self.async_session = copy(self.async_session)
-            session = self.async_session
+                self.inner = copy(self.inner)
+            session = self.inner
             loop = self._runner.hold()
             try:
                 self._runner.run(session.__aenter__)

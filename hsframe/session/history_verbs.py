@@ -145,9 +145,9 @@ class HistoryVerbs(SessionBase):
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)
-        result = await read_frame(self.client, request)
-        self._remember(result.points)
-        return result.frame
+        frame, points = await read_frame(self.client, request)
+        self._remember(points)
+        return frame
 
     async def latest(
         self,

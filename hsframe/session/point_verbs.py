@@ -7,7 +7,9 @@ from contextlib import aclosing
 
 import pandas as pd
 
+from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
+from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import PointsLike, as_points
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
@@ -41,11 +43,11 @@ class PointVerbs(SessionBase):
         DataFrame
             The server's answer, mostly empty.
         """
-        return await self._entities(await self.client.point_write(id, level, val, who, duration, raw=True))
+        return await in_thread(entity_frame, await self.client.point_write(id, level, val, who, duration, raw=True))
 
     async def point_write_array(self, id: Ref | str) -> pd.DataFrame:
         """The priority array of a point: one row per level, with ``level``, ``levelDis``, ``val``, ``who``."""
-        return await self._entities(await self.client.point_write_array(id, raw=True))
+        return await in_thread(entity_frame, await self.client.point_write_array(id, raw=True))
 
     async def watch_sub(self, ids: Ids, watch_dis: str, lease: TimeLength | None = None) -> pd.DataFrame:
         """Open a watch on some records.
@@ -63,7 +65,7 @@ class PointVerbs(SessionBase):
         DataFrame
             The records as they are now; ``df.attrs["watchId"]`` is what :meth:`watch_poll` needs.
         """
-        return await self._watched(await self.client.watch_sub(ids, watch_dis, lease, raw=True))
+        return await in_thread(_watched, await self.client.watch_sub(ids, watch_dis, lease, raw=True))
 
     async def watch_poll(self, watch_id: str, refresh: bool = False) -> pd.DataFrame:
         """The records of a watch that changed since the last poll.
@@ -75,7 +77,7 @@ class PointVerbs(SessionBase):
         refresh : bool
             All records, changed or not.
         """
-        return await self._watched(await self.client.watch_poll(watch_id, refresh, raw=True))
+        return await in_thread(_watched, await self.client.watch_poll(watch_id, refresh, raw=True))
 
     async def watch_unsub(self, watch_id: str, ids: Ids) -> None:
         """Take some records out of a watch.
@@ -151,9 +153,10 @@ class PointVerbs(SessionBase):
         )
         async with aclosing(grids):
             async for grid in grids:
-                yield await self._watched(grid)
+                yield await in_thread(_watched, grid)
 
-    async def _watched(self, grid: Grid) -> pd.DataFrame:
-        df = await self._entities(grid)
-        df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
-        return df
+
+def _watched(grid: Grid) -> pd.DataFrame:
+    df = entity_frame(grid)
+    df.attrs["watchId"] = str(grid.meta.get("watchId", ""))
+    return df

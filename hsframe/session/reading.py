@@ -32,7 +32,7 @@ from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
 from hsframe.spans import SpanLike
 
-__all__ = ["OnError", "ReadRequest", "ReadResult", "TrendFrames", "read_frame"]
+__all__ = ["OnError", "ReadRequest", "TrendFrames", "read_frame"]
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -95,23 +95,15 @@ class ReadRequest:
         return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResult:
-    """The frame or the frames, as ``shape`` says, and the points whose records were read."""
-
-    frame: TrendFrames
-    points: Sequence[Point]
-
-
-async def read_frame(source: Source, request: ReadRequest) -> ReadResult:
-    """Read a frame as :meth:`hsframe.Session.his_read` describes.
+async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames, list[Point]]:
+    """Read a frame, or frames, as :meth:`hsframe.Session.his_read` describes; and the points whose records were read.
 
     The frame is made in a thread, so that other requests of this loop go on.
     """
     failures: dict[str, HsFrameError] = {}
     async with progress_of(request.progress, "his_read") as progress:
         points, histories = await _histories(source, request, failures, progress)
-    return ReadResult(await in_thread(_frame, request, points, histories, failures), points)
+    return await in_thread(_frame, request, points, histories, failures), points
 
 
 async def _histories(

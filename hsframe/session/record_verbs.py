@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hsframe.client.in_thread import in_thread
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
@@ -24,15 +25,15 @@ class RecordVerbs(SessionBase):
         DataFrame
             One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
         """
-        return await self._entities(await self.client.about(raw=True))
+        return await in_thread(entity_frame, await self.client.about(raw=True))
 
     async def ops(self) -> pd.DataFrame:
         """The operations that the server has, one row each."""
-        return await self._entities(await self.client.ops(raw=True))
+        return await in_thread(entity_frame, await self.client.ops(raw=True))
 
     async def formats(self) -> pd.DataFrame:
         """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``."""
-        return await self._entities(await self.client.formats(raw=True))
+        return await in_thread(entity_frame, await self.client.formats(raw=True))
 
     async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The server's definitions, one row each.
@@ -44,15 +45,15 @@ class RecordVerbs(SessionBase):
         limit : int, optional
             The most rows to give.
         """
-        return await self._entities(await self.client.defs(filter, limit, raw=True))
+        return await in_thread(entity_frame, await self.client.defs(filter, limit, raw=True))
 
     async def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The server's libraries of definitions, one row each; `filter` and `limit` as for :meth:`defs`."""
-        return await self._entities(await self.client.libs(filter, limit, raw=True))
+        return await in_thread(entity_frame, await self.client.libs(filter, limit, raw=True))
 
     async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The file types that the server knows, one row each; `filter` and `limit` as for :meth:`defs`."""
-        return await self._entities(await self.client.filetypes(filter, limit, raw=True))
+        return await in_thread(entity_frame, await self.client.filetypes(filter, limit, raw=True))
 
     async def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
         """Records by filter.
@@ -103,7 +104,7 @@ class RecordVerbs(SessionBase):
         return await self._records(await self.client.nav(nav_id, raw=True))
 
     async def _records(self, grid: Grid) -> pd.DataFrame:
-        points, df = await self._made_of(grid, _points_and_frame)
+        points, df = await in_thread(_points_and_frame, grid)
         self._remember(points)
         return df
 

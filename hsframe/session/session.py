@@ -96,7 +96,7 @@ class Session:
     @property
     def uri(self) -> str:
         """Where the API is, without credentials."""
-        return self._connection.async_session.uri
+        return self._connection.inner.uri
 
     @property
     def client(self) -> Client:
@@ -110,7 +110,7 @@ class Session:
     @property
     def known_points(self) -> list[Point]:
         """The points that were read in this session."""
-        return self._connection.async_session.known_points
+        return self._connection.inner.known_points
 
     def run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, timeout_s: float | None = None) -> T:
         """Run a coroutine function of yours on the session's loop and wait for its result.
@@ -158,4 +158,4 @@ class Session:
     def __repr__(self) -> str:
         if not hasattr(self, "_connection"):  # a traceback of the constructor shows half a session
             return "<Session>"
-        return shown("Session", self._connection.async_session, is_closed=self.is_closed)
+        return shown("Session", self._connection.inner, is_closed=self.is_closed)

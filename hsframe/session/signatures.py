@@ -89,11 +89,10 @@ def takes(settings: Callable[P, A_co]) -> _Taking[P, A_co]:
 
         # A coroutine function stays one for inspect.iscoroutinefunction, which looks at the function itself.
         function: Any = awaited if inspect.iscoroutinefunction(fn) else called
-        function.__signature__ = own.replace(parameters=[*first, *inspect.signature(settings).parameters.values()])
-        function.__annotations__ = {
-            **{p.name: p.annotation for p in function.__signature__.parameters.values() if p.name != "self"},
-            "return": own.return_annotation,
-        }
+        parameters = [*first, *inspect.signature(settings).parameters.values()]
+        function.__signature__ = own.replace(parameters=parameters)
+        function.__annotations__ = {p.name: p.annotation for p in parameters if p.name != "self"}
+        function.__annotations__["return"] = own.return_annotation
         return function
 
     return decorate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError
-from hsframe.frame.his_grids import FrameColumn, frame_columns
+from hsframe.frame.his_grids import frame_columns
 from hsframe.history.point_records import read_records
 from hsframe.history.verify import read_back
 from hsframe.history.write import check_sent, verify_histories, write_histories
@@ -40,17 +40,12 @@ class WriteRequest:
     inf: Literal["refuse", "send"] = "refuse"
     convert: bool = False
 
-    def columns(self, known: Sequence[Point]) -> list[FrameColumn]:
-        """The columns of the frame, each with its point; `known` are the points that the session has read."""
-        return frame_columns(self.df, self.points, known, inf=self.inf, convert=self.convert)
-
 
 async def checked(client: Client, request: WriteRequest, known: Sequence[Point]) -> WriteReport:
-    """The samples to write, checked against the records of their points; nothing is sent yet.
-
-    `known` are the points that the session has read.
-    """
-    columns = await in_thread(request.columns, known)
+    """The samples, checked against the records of their points; `known` are points that were read before."""
+    columns = await in_thread(
+        lambda: frame_columns(request.df, request.points, known, inf=request.inf, convert=request.convert)
+    )
     records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
     samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
     return WriteReport(samples, records)

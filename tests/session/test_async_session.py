@@ -25,7 +25,6 @@ from aiohttp import web
 
 import hsframe
 from hsframe.kinds import MARKER, Number
-from hsframe.session import base
 from hsframe.testing.server import RunningServer, running_server
 
 from .conftest import small_building
@@ -186,7 +185,7 @@ def three_raised(df: pd.DataFrame) -> pd.DataFrame:
 # What takes long with large answers and frames, and a verb that does it.
 SLOW_WORK: dict[str, Any] = {
     "hsframe.session.record_verbs.entity_frame": lambda s, df: s.read("point"),
-    "hsframe.session.base.entity_frame": lambda s, df: s.ops(),
+    "hsframe.session.point_verbs.entity_frame": lambda s, df: s.watch_sub("kw", "mine"),
     "hsframe.session.async_session.trend_frame": lambda s, df: s.eval("hisRead"),
     "hsframe.session.reading.trend_frame": lambda s, df: s.his_read("kw", DAY),
     "hsframe.session.history_verbs.latest_frame": lambda s, df: s.latest("point"),
@@ -233,23 +232,9 @@ def test_the_callers_loop_goes_on_while_frames_are_made(
             await asyncio.wait([ticking])
 
     monkeypatch.setattr(hsframe.Client, "eval", history)
-    monkeypatch.setattr(base, "_THREAD_CELLS", 0)
     asyncio.run(main())
     assert len(seen) >= 2
     assert seen == [True] * (len(seen) - 1) + [False]
-
-
-def test_small_answers_need_no_thread(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*args: Any) -> None:
-        raise AssertionError("a thread for a few cells")
-
-    async def main() -> None:
-        async with connected(server) as s:
-            await s.about()
-            monkeypatch.setattr(base, "in_thread", never)
-            assert len(await s.read("point")) == 5
-
-    asyncio.run(main())
 
 
 def test_export_and_doctor(server: RunningServer, tmp_path: Path) -> None:
