@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsframe import frame_to_his_grids
 from hsframe.codecs import decode, encode
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.frame.convert import grid_to_frame
-from hsframe.frame.his_grids import frame_to_his_grids
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point, differing_of
 from hsframe.frame.trend import trend_frame

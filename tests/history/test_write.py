@@ -286,7 +286,7 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
         {name: np.arange(rows, dtype=np.float64) for name in names},
         pd.DatetimeIndex(FIRST_US + np.arange(rows) * MINUTE_US, dtype="datetime64[us, UTC]"),
     )
-    samples = [column.samples(column.point) for column in frame_columns(df, points)]
+    samples = [column.samples(column.point) for column in frame_columns(df, points, (), inf="refuse", convert=False)]
     report = WriteReport(samples, {name: PointRecord(point) for name, point in points.items()})
     asyncio.run(write_histories(client, report, max_concurrency=6))  # type: ignore[arg-type]
 
