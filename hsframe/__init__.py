@@ -32,6 +32,7 @@ from hsframe.errors import (
     RequestTimeoutError,
     SpanError,
     UnitError,
+    UnitWarning,
     UnknownRecError,
     ZoneError,
     ZoneWarning,
@@ -77,12 +78,12 @@ __all__ = [
     "MARKER", "NA", "REMOVE", "AsyncSession", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord",
     "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker",
     "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row",
-    "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnknownRecError", "Uri", "XStr",
-    "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs", "doctor", "encode",
-    "eval", "eval_all", "export", "filetypes", "formats", "frame_to_his_grids", "grid_to_frame", "his_read",
-    "his_write", "invoke_action", "latest", "libs", "nav", "ops", "options", "point_write", "point_write_array", "read",
-    "read_by_ids", "read_parquet", "spans", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub",
-    "with_units", "write_parquet",
+    "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnitWarning", "UnknownRecError",
+    "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs",
+    "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_his_grids", "grid_to_frame",
+    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "options", "point_write",
+    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units", "watch", "watch_close", "watch_poll",
+    "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "RequestTimeoutError",
     "SpanError",
     "UnitError",
+    "UnitWarning",
     "UnknownRecError",
     "ZoneError",
     "ZoneWarning",
@@ -226,6 +227,10 @@ class ZoneWarning(UserWarning):
 
 class GapWarning(UserWarning):
     """Samples that are all further apart than the gap that may be bridged, so that no interval has a value."""
+
+
+class UnitWarning(UserWarning):
+    """Histories in a unit that measures something else than the unit of the point's record does."""
 
 
 class ReadWarning(UserWarning):

@@ -41,6 +41,7 @@ class ClientBase(Generic[AnswerT]):
         self._is_verified = is_verified
         self._closed = False
         self._facts: dict[Ref, PointFacts] = {}
+        self._same_records: set[tuple[Ref, Ref]] = set()  # pairs of ids that name one record
         self._watches: set[Watch] = set()
         self._sender = sender
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from hsframe.client.sender import RequestSender
 from hsframe.errors import CodecError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import check_answer, check_batch
+from hsframe.protocol.answers import OtherPointError, check_answer, check_batch
 from hsframe.protocol.request_grids import OPS
 
 if TYPE_CHECKING:
@@ -34,39 +34,75 @@ class PointFacts(NamedTuple):
         return cls(*(tag if isinstance(tag := record.get(name), str) and tag else None for name in cls._fields))
 
 
+CheckPoint: TypeAlias = Callable[[Grid, Ref], Awaitable[None]]
+"""Raises `OtherPointError` if a history is of another point than the one that was asked for."""
+
+
 async def record_batches(
-    sender: RequestSender, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool
+    sender: RequestSender, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
 ) -> AsyncGenerator[pa.RecordBatch, None]:
     """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`."""
+    for is_last in (False, True):
+        try:
+            async with aclosing(_answer(sender, request, facts, na_columns, check_point)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        except OtherPointError:  # known before the first batch
+            if is_last:
+                raise
+
+
+async def _answer(
+    sender: RequestSender, request: Grid, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
+) -> AsyncGenerator[pa.RecordBatch, None]:
     op, is_batch = OPS["hisRead"], bool(request.meta)
     refs = [of for of in request.column("id") if isinstance(of, Ref)]
+    names = [f"v{number}" for number in range(len(refs))] if is_batch else ["val"]
+    hints = [facts.get(of) for of in refs]
     decoder: HistoryStream | None = None
-    checked = False
+    order: list[str] | None = None
+    start, format = bytearray(), ""
     async with aclosing(_with_end(sender.stream(op, request))) as pieces:
         async for piece in pieces:
-            decoder = decoder or _decoder(sender.decoder.format_of(piece), refs, facts, is_batch, na_columns)
+            format = format or sender.decoder.format_of(piece)
+            decoder = decoder or _decoder(format, names, hints, na_columns)
             try:
                 batches = decoder.feed(piece) if piece else decoder.finish()
+                if order is None:
+                    start += piece
+                if order is None and (header := decoder.header) is not None:
+                    check_answer(header, op.name, sender.url(op.name), refs)
+                    order = names
+                    if not is_batch:
+                        await check_point(header, refs[0])
+                    else:
+                        places = check_batch(header, refs, sender.url(op.name))
+                        order = [header.col_names[place + 1] for place in places]
+                    if order != names:  # the hints were given to other columns: from the beginning
+                        decoder = _decoder(format, order, hints, na_columns)
+                        batches = decoder.feed(bytes(start)) + ([] if piece else decoder.finish())
             except CodecError as error:
                 raise sender.decoder.with_source(error, op) from None
-            if decoder.header is not None and not checked:
-                checked = True
-                check_answer(decoder.header, op.name, sender.url(op.name), refs)
-                if is_batch:
-                    check_batch(decoder.header, refs, sender.url(op.name))
             for batch in batches:
-                yield batch
+                yield batch if order in (None, names) else _in_order(batch, order, names)
 
 
-def _decoder(
-    format: str, refs: list[Ref], facts: Mapping[Ref, PointFacts], is_batch: bool, na_columns: bool
-) -> HistoryStream:
+def _in_order(batch: pa.RecordBatch, order: Sequence[str], names: Sequence[str]) -> pa.RecordBatch:
+    """The columns of a batch, and their flags, in the order in which the ids were asked for, under the names for it."""
+    flags = [".na"] if f"{order[0]}.na" in batch.schema.names else []
+    pairs = [("ts", "ts")]
+    pairs += [(old + end, new + end) for old, new in zip(order, names, strict=True) for end in ["", *flags]]
+    return batch.select([old for old, _ in pairs]).rename_columns([new for _, new in pairs])
+
+
+def _decoder(format: str, names: Sequence[str], hints: Sequence[PointFacts | None], na_columns: bool) -> HistoryStream:
     """A decoder that knows the kinds and units of the columns, also of those that begin with nulls only."""
     from hsframe.codecs.histories import HistoryStream
 
-    columns = {f"v{number}" if is_batch else "val": facts.get(of) for number, of in enumerate(refs)}
-    kinds = {name: of.kind for name, of in columns.items() if of is not None and of.kind in ("Number", "Bool", "Str")}
-    units = {name: of.unit for name, of in columns.items() if of is not None and of.kind == "Number"}
+    columns = {name: of for name, of in zip(names, hints, strict=True) if of is not None}
+    kinds = {name: of.kind for name, of in columns.items() if of.kind in ("Number", "Bool", "Str")}
+    units = {name: of.unit for name, of in columns.items() if of.kind == "Number"}
     return HistoryStream(format, kinds=kinds, units=units, na_columns=na_columns)
 
 

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.durations import DAY_US
-from hsframe.errors import CodecError
+from hsframe.errors import CodecError, UnitWarning
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.history.plan import RANGE_PADDING_US, Request
+from hsframe.kinds import Number, Ref
+from hsframe.protocol.answers import named
+from hsframe.spans import epoch_us
+from hsframe.units import convertible, find
 
-__all__ = ["Part", "answered", "clipped", "ignores_range", "joined", "sample_count"]
+__all__ = [
+    "Part",
+    "answered",
+    "clipped",
+    "ignores_range",
+    "is_of_another_time",
+    "joined",
+    "sample_count",
+    "warn_of_units",
+]
 
 Part = tuple[int, History]
 """The start of a window, in epoch microseconds, and the history that was read for it."""
 
+_NEVER_US: Final = np.iinfo(np.int64).max
 _NEAR_US: Final = 2 * RANGE_PADDING_US  # the padding of the range, and what rounding to whole seconds adds
 
 
@@ -72,6 +88,23 @@ def ignores_range(histories: Sequence[History], request: Request) -> bool:
         return False
     far_us = max(2 * DAY_US, window.length_us)
     return bool(ts_us.min() < window.start_us - far_us or ts_us.max() > window.end_us + far_us)
+
+
+def is_of_another_time(grid: Grid, inside: Sequence[History], request: Request) -> bool:
+    """Whether an answer says of itself that it is of another time than the window, and has no rows of the window.
+
+    Windows that adjoin overlap by the padding of their ranges; rows of that much do not count.
+    """
+    start, end = (grid.meta.get(name) for name in ("hisStart", "hisEnd"))
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        return False
+    window = request.window
+    margin_us = min(_NEAR_US, window.length_us // 4)
+    low_us = window.start_us + margin_us
+    high_us = _NEVER_US if window.is_open else window.end_us - margin_us
+    if epoch_us(end) > low_us and epoch_us(start) < high_us:
+        return False
+    return not any(bool(((one.ts_us >= low_us) & (one.ts_us < high_us)).any()) for one in inside)
 
 
 def clipped(histories: Iterable[History], request: Request) -> list[History]:
@@ -144,6 +177,36 @@ def _one_array(arrays: Iterable[Any]) -> Any:
     chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
     # These live as long as the frame; among the short-lived arrays of Arrow's own pool they would keep it large.
     return pa.concat_arrays(chunks, memory_pool=pa.system_memory_pool())
+
+
+def warn_of_units(histories: Iterable[History]) -> None:
+    """Warn of histories in a unit of another quantity than that of the record: they may be those of other points."""
+    odd = {
+        history.point: unit
+        for history in histories
+        for unit in _units(history.values)
+        if history.point.unit is not None and _measure_different_things(unit, history.point.unit)
+    }
+    if odd:
+        point, unit = next(iter(odd.items()))
+        ids = named([Ref(point.id) for point in odd])
+        warn_caller(
+            f"{len(odd)} histories have values in a unit of another quantity than their records say: {ids}; those of "
+            f"@{point.id} ({point.dis}) are in {unit}, its record says {point.unit}. They keep the unit that came; the "
+            "server may have answered for another point",
+            UnitWarning,
+        )
+
+
+def _units(values: Sequence[Any]) -> set[str]:
+    if isinstance(values, ArrowColumn):
+        return {values.unit} if isinstance(values, NumberColumn) and values.unit and len(values) else set()
+    return {cell.unit for cell in values if isinstance(cell, Number) and cell.unit}
+
+
+def _measure_different_things(one: str, other: str) -> bool:
+    """False also for a unit that the table does not have."""
+    return find(one) is not None and find(other) is not None and not convertible(one, other)
 
 
 def sample_count(history: History) -> int:

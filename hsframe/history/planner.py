@@ -27,6 +27,7 @@ from typing import Any, Final, TypeVar
 
 from hsframe.errors import AuthError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
+from hsframe.grid import Grid
 from hsframe.history.concurrency import ConcurrencyLimit
 from hsframe.history.failures import (
     combined_error,
@@ -36,7 +37,7 @@ from hsframe.history.failures import (
     may_come_from_a_point,
     with_point,
 )
-from hsframe.history.his_answers import Part, answered, clipped, ignores_range, joined, sample_count
+from hsframe.history.his_answers import Part, answered, clipped, ignores_range, is_of_another_time, joined, sample_count
 from hsframe.history.plan import Group, GroupKey, PointBatch, Request, RequestLimits
 from hsframe.history.progress import Progress
 from hsframe.history.source import Source
@@ -225,25 +226,35 @@ class Planner:
 
     async def send(self, request: Request) -> list[History] | None:
         """The histories, clipped to the window; None if the server left out points of a batch."""
-        refs = [Ref(record.id) for record in request.records]
-        if len(refs) == 1:
-            grid = await self.source.his_read(refs[0], request.asked, raw=True)
-        else:
-            try:
-                grid = await self.source.his_read_batch(refs, request.asked, raw=True)
-            except IncompleteError as error:
-                # An answer cut short by the server needs a smaller request; points left out are read one by one.
-                if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
-                    raise
-                _log.info("%s; reading point by point", error)
+        for is_second in (False, True):
+            grid = await self.ask(request)
+            if grid is None:
                 return None
-        histories = answered(grid, request)
+            histories = answered(grid, request)
+            inside = clipped(histories, request)
+            # An answer to another request, as of a cache between: the same again is then taken for an empty history.
+            if is_second or not is_of_another_time(grid, inside, request):
+                break
         self.answers += 1
         if ignores_range(histories, request):
             self.dialect.ignores_range = True
         elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
             self.dialect.ignores_range = False
-        return clipped(histories, request)
+        return inside
+
+    async def ask(self, request: Request) -> Grid | None:
+        """Send the request; None if the server left out points of a batch."""
+        refs = [Ref(record.id) for record in request.records]
+        if len(refs) == 1:
+            return await self.source.his_read(refs[0], request.asked, raw=True)
+        try:
+            return await self.source.his_read_batch(refs, request.asked, raw=True)
+        except IncompleteError as error:
+            # An answer cut short by the server needs a smaller request; points left out are read one by one.
+            if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
+                raise
+            _log.info("%s; reading point by point", error)
+            return None
 
     def record_answer(self, request: Request, histories: Sequence[History], origin: _Origin) -> list[Part]:
         """Report the progress, and note the rows per day and which size of request was too large."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
+from hsframe.history.his_answers import warn_of_units
 from hsframe.history.plan import RequestLimits, Window, groups_of
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, with_zones
@@ -78,4 +79,6 @@ async def read_histories(
         async for histories in batches:
             for history in histories:
                 by_id.setdefault(history.point.id, []).append(history)
-    return [history for record in records if record.id not in (failures or {}) for history in by_id[record.id]]
+    found = [history for record in records if record.id not in (failures or {}) for history in by_id[record.id]]
+    warn_of_units(found)
+    return found

@@ -8,10 +8,11 @@ from datetime import date, time
 from typing import Final, TypeAlias
 
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
-from hsframe.grid import Grid, Value
+from hsframe.grid import Col, Grid, Value
 from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 __all__ = [
+    "OtherPointError",
     "PythonValue",
     "Rows",
     "by_ids",
@@ -19,7 +20,10 @@ __all__ = [
     "check_batch",
     "check_evaluated",
     "history_ids",
+    "in_asked_order",
+    "is_one_record",
     "named",
+    "other_id",
     "python_rows",
     "python_value",
     "rows_of_ids",
@@ -39,6 +43,10 @@ _UNKNOWN: Final = re.compile(
 )
 _SHOWN_CHARS: Final = 120
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
+
+
+class OtherPointError(CallError):
+    """A history is of another point than the one that was asked for."""
 
 
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
@@ -166,23 +174,57 @@ def history_ids(grid: Grid) -> list[Ref | None]:
     return found
 
 
-def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> None:
-    """Raise `IncompleteError` unless a batch of histories has a column for each id (haystack-py answers one only)."""
+def other_id(grid: Grid, asked: Ref) -> Ref | None:
+    """The id that the history of one point names, if it is neither the one asked for nor a longer or shorter form."""
+    answered = [*history_ids(grid), grid.meta.get("id")]
+    first = next((of for of in answered if isinstance(of, Ref)), asked)
+    return None if _fits(first, asked) else first
+
+
+def is_one_record(grid: Grid) -> bool:
+    """Whether the answer of a read of two ids has the same record twice: then the ids are names of one record."""
+    ids = [of for of in grid.column("id") if isinstance(of, Ref)] if grid.has_col("id") else []
+    return len(grid) == len(ids) == 2 and _fits(ids[0], ids[1])
+
+
+def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:
+    """The place of each id's column among the value columns of a batch of histories.
+
+    Raises
+    ------
+    IncompleteError
+        An id has no column (haystack-py answers the first id only).
+    """
     answered = history_ids(grid)
     if len(answered) == len(asked) and all(
         of is None or _fits(of, want) for of, want in zip(answered, asked, strict=True)
     ):
-        return
-    there = [of for of in answered if of is not None]
-    missing = [of for of in asked if not any(_fits(have, of) for have in there)]
+        return list(range(len(asked)))
+    places = {of: place for place, of in reversed([*enumerate(answered)]) if of is not None}
+    missing = [of for of in asked if not any(_fits(have, of) for have in places)]
     if not missing and len(answered) >= len(set(asked)):
-        return
+        return [places[want if want in places else next(of for of in places if _fits(of, want))] for want in asked]
     raise IncompleteError(
         f"hisRead at {url}: {len(asked)} points were asked for in one batch and the answer has {len(answered)} value "
         f"columns, none for {named(missing) or 'some of them'}; nothing is returned. Read the points one by one: this "
         "server may not know batches",
         grid,
     )
+
+
+def in_asked_order(grid: Grid, order: Sequence[int]) -> Grid:
+    """A batch of histories with its value columns in an order that :func:`check_batch` gave, as ``v0``, ``v1``, ..."""
+    names = ["ts", *(f"v{number}" for number in range(len(order)))]
+    if list(order) == list(range(len(order))) and grid.col_names == names:
+        return grid
+    ids = history_ids(grid)
+    cols = [grid.cols[0]]
+    for name, place in zip(names[1:], order, strict=True):
+        of = ids[place]
+        cols.append(Col(name, dict(grid.cols[place + 1].meta) | ({} if of is None else {"id": of})))
+    # Ids in the grid's meta count columns in the server's order.
+    meta = {name: value for name, value in grid.meta.items() if not re.fullmatch(r"id\d*", name)}
+    return Grid(meta, cols, [grid.columns[0], *(grid.columns[place + 1] for place in order)])
 
 
 def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, first: int = 0) -> None:

@@ -20,6 +20,7 @@ from typing import Final
 import pyarrow as pa
 from aiohttp import web
 
+from hsframe.codecs import encode
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import NumberColumn
 from hsframe.errors import CodecError
@@ -33,7 +34,7 @@ from hsframe.server.state import Call, ref_of
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
 
-__all__ = ["with_quirks", "wrap_op"]
+__all__ = ["SILENT_CAPS", "with_quirks", "wrap_op"]
 
 Quirks = Mapping[str, float]
 Run = Callable[[Call], Grid]
@@ -41,6 +42,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _GET_ONLY: Final = ("about", "ops", "formats", "close")
 _MISSING: Final = ("close", "defs", "libs", "filetypes")
+SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
 _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
 _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
@@ -76,6 +78,8 @@ def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
         wrap_op(app, "read", partial(_read, quirks))
         wrap_op(app, "hisRead", partial(_his_read, quirks))
         wrap_op(app, "hisWrite", partial(_his_write, quirks))
+        if "mixed-up" in quirks:
+            wrap_op(app, "hisRead", _mixed_up(int(quirks["mixed-up"])))
         if "late-write" in quirks:
             for name in ops:
                 wrap_op(app, name, late)
@@ -133,10 +137,11 @@ def _his_write(quirks: Quirks, call: Call, run: Run) -> Grid:
 def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
     def between(samples: Samples, start_us: int, end_us: int | None) -> slice:
         if "ignore-range" in quirks:
-            return slice(0, len(samples))
+            return _cut(quirks, "point-cap", slice(0, len(samples)))
         later_us, extra = int("start-exclusive" in quirks), int("extra-samples" in quirks)
         inside = samples.between(start_us + later_us, None if end_us is None else end_us + later_us)
-        return slice(max(inside.start - extra, 0), min(inside.stop + extra, len(samples)))
+        inside = slice(max(inside.start - extra, 0), min(inside.stop + extra, len(samples)))
+        return _cut(quirks, "point-cap", inside)
 
     is_old_form = "id0-batch" in quirks and call.grid.has_col("id0")
     if is_old_form:
@@ -146,7 +151,10 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
     grid = run(replace(call, between=between))
     if "zone-of-range" in quirks:
         _check_zone(call)
-    meta, columns = dict(grid.meta), list(grid.columns)
+    meta, columns = dict(grid.meta), [column[_cut(quirks, "cap", slice(0, len(grid)))] for column in grid.columns]
+    limits = [limit for name, limit in quirks.items() if name in SILENT_CAPS]
+    if "his-limit" in quirks and limits:
+        meta |= {"hisLimit": Number(limits[0])}
     if is_old_form:
         meta |= {f"id{number}": col.meta["id"] for number, col in enumerate(grid.cols[1:])}
     if "text-times" in quirks:
@@ -156,6 +164,25 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
     if "reversed-rows" in quirks:
         columns = [tuple(column)[::-1] for column in columns]
     return _capped(quirks, Grid(meta, grid.col_names if is_old_form else grid.cols, columns))
+
+
+def _mixed_up(every: int) -> Callable[[Call, Run], Grid]:
+    """What answers each request of which it knows only the number of it; a request that comes again is known."""
+    answers: dict[bytes, Grid] = {}
+
+    def mix_up(call: Call, run: Run) -> Grid:
+        key = encode(call.grid, "zinc")
+        is_new, before = key not in answers, next(reversed(answers.values()), None)
+        answers[key] = run(call)
+        return before if is_new and before is not None and len(answers) % every == 0 else answers[key]
+
+    return mix_up
+
+
+def _cut(quirks: Quirks, name: str, rows: slice) -> slice:
+    """The first or the newest of some rows, without a word."""
+    first = min(rows.start + int(quirks.get(f"{name}-first", rows.stop)), rows.stop)
+    return slice(max(rows.stop - int(quirks.get(f"{name}-newest", rows.stop)), rows.start), first)
 
 
 def _standard_batch(call: Call) -> Grid:

@@ -21,6 +21,12 @@ QUIRKS: Final[Mapping[str, str]] = {
     "rowcap-500": "hisRead of more rows than this is HTTP 500",
     "rowcap-cut": "hisRead of more rows than this sends half of the body, then ends the connection",
     "rowcap-hang": "hisRead of more rows than this sends half of the body, then nothing more",
+    "cap-first": "hisRead answers the first rows, so many, and says nothing of the others",
+    "cap-newest": "hisRead answers the newest rows, so many, and says nothing of the others",
+    "point-cap-first": "hisRead answers the first samples of each point, so many, and says nothing of the others",
+    "point-cap-newest": "hisRead answers the newest samples of each point, so many, and says nothing of the others",
+    "his-limit": "the meta of each hisRead names the cap of its rows as hisLimit",
+    "mixed-up": "every so many requests of hisRead, a new one gets the answer of the one before, once",
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow": "every op waits this many seconds",
@@ -50,7 +56,8 @@ QUIRKS: Final[Mapping[str, str]] = {
 }
 
 NUMBERS: Final[Mapping[str, float | None]] = {
-    **dict.fromkeys((name for name in QUIRKS if name.startswith("rowcap")), None),
+    **dict.fromkeys((name for name in QUIRKS if name.startswith(("rowcap", "cap-", "point-cap-"))), None),
+    "mixed-up": 3,
     "idcap": None,
     "late-write": 0.2,
     "slow": 0.2,

@@ -217,5 +217,50 @@ def test_the_names_in_the_code_are_those_of_the_table() -> None:
     source = Path(quirk_wrappers.__file__).read_text("utf-8")
     looked_up = set(re.findall(r'"([\w-]+)" in quirks|quirks(?:\.get\(|\[)"([\w-]+)"', source))
     looked_up = {name for pair in looked_up for name in pair if name}
-    looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang"}  # in loops
+    looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang", *quirk_wrappers.SILENT_CAPS}  # in loops
     assert looked_up == set(QUIRKS)
+
+
+ALL = "2026-11-09"
+
+
+@pytest.mark.parametrize(
+    ("quirks", "expected"),
+    [
+        (["cap-first=2"], [0, 1]),
+        (["cap-newest=2"], [3, 4]),
+        (["cap-first=2", "reversed-rows"], [1, 0]),
+        (["cap-newest=9"], [0, 1, 2, 3, 4]),
+        (["point-cap-first=2"], [0, 1]),
+        (["point-cap-newest=2"], [3, 4]),
+    ],
+)
+def test_silent_caps(start: Callable[..., Any], quirks: list[str], expected: list[int]) -> None:
+    raw = filled(start, *quirks)
+    assert hours(raw, ALL) == expected
+    assert "hisLimit" not in raw.call("hisRead", BATCH).meta
+    limited = filled(start, *quirks, "his-limit").call("hisRead", BATCH)
+    assert limited.meta["hisLimit"] == Number(float(quirks[0].partition("=")[2]))
+
+
+def test_a_silent_cap_of_a_batch(start: Callable[..., Any]) -> None:
+    later = 'ver:"3.0" id:@temp\nts,val\n2026-11-09T06:00:00-05:00 New_York,6\n2026-11-09T07:00:00-05:00 New_York,7\n'
+    for quirk, expected in [
+        ("cap-first=5", ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])),
+        ("cap-newest=3", ([4], [4, 6, 7])),
+        ("point-cap-newest=2", ([3, 4], [6, 7])),
+        ("point-cap-first=6", ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 6])),
+    ]:
+        raw = filled(start, quirk)
+        raw.call("hisWrite", later)
+        rows = list(raw.call("hisRead", BATCH))
+        found = tuple([row["ts"].hour for row in rows if row.get(name) is not None] for name in ("v0", "v1"))
+        assert found == expected, quirk
+
+
+def test_mixed_up_answers(start: Callable[..., Any]) -> None:
+    raw = filled(start, "mixed-up=2")
+    assert hours(raw, ALL) == [0, 1, 2, 3, 4]
+    assert hours(raw, ONE_TO_THREE) == [0, 1, 2, 3, 4], "the answer of the one before"
+    assert hours(raw, ONE_TO_THREE) == [1, 2]
+    assert hours(raw, ALL) == [0, 1, 2, 3, 4]
