@@ -22,7 +22,8 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line outside of this package that led here."""
     deferred = _DEFERRED.get()
     if deferred is not None:
-        deferred.append((message, category))
+        if (message, category) not in deferred:
+            deferred.append((message, category))
         return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
@@ -31,7 +32,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 
 
 class DeferredWarnings:
-    """A block whose warnings, those of its tasks and threads too, are given when it ends; none where it fails."""
+    """A block whose warnings, also those of its tasks and threads, are given once each when it ends; none if it fails."""
 
     # Not a generator with @contextmanager: its frames in contextlib would be taken for the user's line.
     def __enter__(self) -> None:

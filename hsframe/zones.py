@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hsframe.errors import ZoneError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import ZoneError, ZoneWarning
 
-__all__ = ["haystack_name", "zone", "zone_key"]
+__all__ = ["haystack_name", "zone", "zone_key", "zone_or_utc"]
 
 # Areas in which IANA keeps cities; everything else in the data base is an alias by country or a fixed offset.
 _CITY_AREAS = frozenset(
     "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific Etc".split()  # noqa: SIM905 - reads better
 )
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-/]+")
 
 
 @functools.cache
@@ -48,6 +52,8 @@ def _keys() -> Mapping[str, str]:
     # Etc/UTC and UTC are one zone; the bare id is what pandas, pyarrow and people write.
     table["UTC"] = "UTC"
     table["GMT"] = "GMT"
+    # The reference server's zone of relative times, which has no offset.
+    table["Rel"] = "UTC"
     return table
 
 
@@ -77,6 +83,24 @@ def zone_key(name: str) -> str:
 def zone(name: str) -> ZoneInfo:
     """The zone of a Haystack name or an IANA id, one object per zone; ZoneError for an unknown one."""
     return ZoneInfo(zone_key(name))
+
+
+def zone_or_utc(name: str) -> ZoneInfo:
+    """The zone of a DateTime whose offset is known: UTC, with a ZoneWarning, where a newer table may have the zone.
+
+    A text that is no name of a zone raises ZoneError.
+    """
+    try:
+        return zone(name)
+    except ZoneError:
+        if _NAME.fullmatch(name) is None:
+            raise
+    warn_caller(
+        f"no time zone is called {name!r} here; its times are right by their offsets, and shown in UTC. A newer "
+        "package tzdata may know the zone",
+        ZoneWarning,
+    )
+    return zone("UTC")
 
 
 def haystack_name(of: tzinfo | str) -> str:

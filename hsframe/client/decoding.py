@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
-from hsframe.codecs import decode
+from hsframe.codecs import decode, split_grids
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -56,7 +56,8 @@ class Decoder:
             grid = await self._decoded(answer)
             if failure is None and is_other_json(answer, op.name):
                 start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-                raise CodecError("a JSON object that is not a grid", snippet=start, expected="a grid", source="json")
+                source = self._format_of(answer)
+                raise CodecError("the body is JSON, but no grid", snippet=start, expected="a grid", source=source)
         except CodecError as error:
             raise failure or self.with_source(error, op) from None
         if failure is not None and not grid.is_error:
@@ -65,14 +66,14 @@ class Decoder:
 
     async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""
-        if answer.status != 200 or not answer.start.startswith((b"ver:", b"[")):
-            return [await self.grid(answer, op, logged_in=logged_in)]
-        from hsframe.codecs.eval_all import decode_all
-
+        format = self._format_of(answer)
         try:
-            return await in_thread(decode_all, answer.body, self._format_of(answer))
+            texts = await in_thread(split_grids, answer.body, format) if answer.status == 200 else None
+            if texts is not None:
+                return await in_thread(lambda: [decode(text, format) for text in texts])
         except CodecError as error:
             raise self.with_source(error, op) from None
+        return [await self.grid(answer, op, logged_in=logged_in)]
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
         if len(answer.body) <= _THREAD_BYTES:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from hsframe.client.sender import RequestSender
-from hsframe.errors import CodecError
+from hsframe.errors import CodecError, IncompleteError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import OtherPointError, check_answer, check_batch
@@ -42,14 +42,16 @@ async def record_batches(
     sender: RequestSender, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
 ) -> AsyncGenerator[pa.RecordBatch, None]:
     """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`."""
+    given = False
     for is_last in (False, True):
         try:
             async with aclosing(_answer(sender, request, facts, na_columns, check_point)) as batches:
                 async for batch in batches:
+                    given = True
                     yield batch
             return
-        except OtherPointError:  # known before the first batch
-            if is_last:
+        except OtherPointError:
+            if is_last or given:
                 raise
 
 
@@ -61,29 +63,45 @@ async def _answer(
     names = [f"v{number}" for number in range(len(refs))] if is_batch else ["val"]
     hints = [facts.get(of) for of in refs]
     decoder: HistoryStream | None = None
+    checked: Grid | None = None
     order: list[str] | None = None
     start, format = bytearray(), ""
+
+    def fed(decoder: HistoryStream, data: bytes, *, is_end: bool) -> list[pa.RecordBatch]:
+        try:
+            return decoder.feed(data) + (decoder.finish() if is_end else [])
+        except CodecError as error:
+            raise sender.decoder.with_source(error, op) from None
+
     async with aclosing(_with_end(sender.stream(op, request))) as pieces:
         async for piece in pieces:
             format = format or sender.decoder.format_of(piece)
             decoder = decoder or _decoder(format, names, hints, na_columns)
+            batches: list[pa.RecordBatch] = []
+            failure: CodecError | None = None
             try:
-                batches = decoder.feed(piece) if piece else decoder.finish()
-                if order is None:
-                    start += piece
-                if order is None and (header := decoder.header) is not None:
-                    check_answer(header, op.name, sender.url(op.name), refs)
-                    order = names
-                    if not is_batch:
-                        await check_point(header, refs[0])
-                    else:
-                        places = check_batch(header, refs, sender.url(op.name))
-                        order = [header.col_names[place + 1] for place in places]
-                    if order != names:  # the hints were given to other columns: from the beginning
-                        decoder = _decoder(format, order, hints, na_columns)
-                        batches = decoder.feed(bytes(start)) + ([] if piece else decoder.finish())
+                batches = fed(decoder, piece, is_end=not piece)
             except CodecError as error:
-                raise sender.decoder.with_source(error, op) from None
+                failure = error
+            if order is None:
+                start += piece
+            # What the header says comes before what is wrong with rows: the grid of an error, for one, is no history.
+            # In JSON the meta may come after the rows.
+            if (header := decoder.header) is not None and header is not checked:
+                checked, was = header, order
+                check_answer(header, op.name, sender.url(op.name), refs)
+                if not is_batch:
+                    await check_point(header, refs[0])
+                places = check_batch(header, refs, sender.url(op.name)) if is_batch else [0]
+                order = [header.col_names[place + 1] for place in places] if is_batch else names
+                if was is None and order != names:  # the hints were given to other columns: from the beginning
+                    decoder = _decoder(format, order, hints, na_columns)
+                    batches = fed(decoder, bytes(start), is_end=not piece)
+                elif was not in (None, order):
+                    where = f"hisRead at {sender.url(op.name)}"
+                    raise IncompleteError(f"{where}: which column is which point came only after the rows", header)
+            if failure is not None:
+                raise failure
             for batch in batches:
                 yield batch if order in (None, names) else _in_order(batch, order, names)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.exact import decode_exact, encode_exact
 from hsframe.codecs.formats import format_named
 from hsframe.columns import TimeColumn
 from hsframe.grid import Grid
 
-__all__ = ["decode", "decode_exact", "encode", "encode_exact"]
+__all__ = ["decode", "decode_exact", "encode", "encode_exact", "split_grids"]
 
 # A history of fewer bytes is read before pyarrow has loaded; records of fewer bytes before their columns are set up.
 _WORTH_COLUMNS: Final = 4096
@@ -56,7 +57,11 @@ def decode(body: bytes | str, mime: str) -> Grid:
     >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
     Ref('a')
     """
-    short = format_named(mime).short
+    with DeferredWarnings():
+        return _decoded(body, format_named(mime).short)
+
+
+def _decoded(body: bytes | str, short: str) -> Grid:
     grid = None
     if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:
         if _HISTORY[short].search(body, 0, _LOOK_BYTES):
@@ -68,6 +73,21 @@ def decode(body: bytes | str, mime: str) -> Grid:
 
             grid = try_records(body, short)
     return decode_exact(body, short) if grid is None else grid
+
+
+def split_grids(body: bytes, mime: str) -> list[bytes] | None:
+    r"""The texts of the grids in a body of several, for :func:`decode`; None where the body is one grid.
+
+    So SkySpark answers ``evalAll``. Zinc grids are separated by empty lines; in JSON a list holds the grids.
+
+    Examples
+    --------
+    >>> texts = split_grids(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n', "zinc")
+    >>> [decode(text, "zinc")[0]["val"] for text in texts]
+    [Number(1), 'x']
+    """
+    split = format_named(mime).split
+    return None if split is None else split(body)
 
 
 def encode(grid: Grid, mime: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from hsframe.errors import CodecError
@@ -19,6 +20,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def text_of(body: bytes | str, source: str) -> str:
     """The text of a body in UTF-8, without the byte order mark that some servers send first.
+
+    Haxall writes what is beyond U+FFFF as two surrogates of three bytes each, in some formats; they are joined.
 
     Parameters
     ----------
@@ -37,6 +40,8 @@ def text_of(body: bytes | str, source: str) -> str:
     try:
         return bytes(body).decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        with suppress(UnicodeDecodeError):
+            return without_lone_surrogates(bytes(body).decode("utf-8-sig", "surrogatepass"))
         # With "utf-8-sig" positions count from the end of the byte order mark.
         bad = error.start + (3 if bytes(body[:3]) == b"\xef\xbb\xbf" else 0)
         begin = body.rfind(b"\n", 0, bad) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.formats import FORMATS, format_named
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -29,7 +30,8 @@ def decode_exact(body: bytes | str, mime: str) -> Grid:
             expected=readable,
             source=format.short,
         )
-    return format.read(body)
+    with DeferredWarnings():  # so that a warning that many cells give is given once
+        return format.read(body)
 
 
 def encode_exact(grid: Grid, mime: str) -> bytes:

@@ -21,6 +21,7 @@ __all__ = [
     "Format",
     "body_start",
     "format_named",
+    "format_of_body",
     "formats_by_start",
     "has_kinds",
     "mime_of",
@@ -29,8 +30,7 @@ __all__ = [
 ]
 
 _LOOK_BYTES: Final = 200
-_JSON_GRID: Final = re.compile(rb'\{.*"(?:_kind|meta|cols|rows)"', re.DOTALL)
-_JSON_NAMES: Final = ("json", "application/json", "application/vnd.haystack+json")
+_JSON_START: Final = re.compile(rb'\[|\{(.*"(?:_kind|meta|cols|rows)")?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,16 @@ class Format:
         The exact writer.
     read : callable, optional
         The exact reader; None: the format does not keep the kinds of values, so it is only written.
-    other_mimes : tuple of str
-        Further MIME types that servers use for it.
+    other_names : tuple of str
+        Further MIME types that servers use for it, and short names that people do.
     carries_calls : bool
         Whether a client may send its requests, and ask for the answers, in this format.
-    starts : tuple of bytes
-        The first bytes of a body, one of these; empty: the format is not recognized by them.
-    grid_start : pattern, optional
-        What the first 200 bytes of a grid match.
+    start : pattern, optional
+        What the first 200 bytes of a body match, its group 1 only those of a grid; None: the format is not recognized.
+    is_version : callable, optional
+        Whether a body that begins so is in this version of the format; None: there is one version.
+    split : callable, optional
+        The texts of the grids in a body of several, None where it is one; None: the format has no such bodies.
     """
 
     short: str
@@ -67,10 +69,11 @@ class Format:
     extension: str
     write: Callable[[Grid], bytes]
     read: Callable[[bytes | str], Grid] | None = None
-    other_mimes: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
     carries_calls: bool = False
-    starts: tuple[bytes, ...] = ()
-    grid_start: re.Pattern[bytes] | None = None
+    start: re.Pattern[bytes] | None = None
+    is_version: Callable[[bytes], bool] | None = None
+    split: Callable[[bytes], list[bytes] | None] | None = None
 
 
 def has_kinds(body: bytes | str) -> bool:
@@ -97,14 +100,16 @@ def _read_json(body: bytes | str, asked: int) -> Grid:
     from hsframe.codecs.json3 import Json3
     from hsframe.codecs.json4 import Json4
 
-    # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. A bare dict may be
-    # of either version, and is read as the one that was asked for.
+    # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. Bare dicts may be
+    # of either version, and are read as the one that was asked for.
     if has_kinds(body):
         return Json4().decode(body)
     codec = Json4() if asked == 4 else Json3()
     value = codec.load(body)
-    bare = isinstance(value, dict) and "cols" not in value
-    return (codec if bare else Json3()).grid_from(value)
+    has_grid = any(
+        isinstance(item, dict) and "cols" in item for item in (value if isinstance(value, list) else [value])
+    )
+    return (Json3() if has_grid else codec).grid_from(value)
 
 
 def _write_json4(grid: Grid) -> bytes:
@@ -117,6 +122,18 @@ def _write_json3(grid: Grid) -> bytes:
     from hsframe.codecs.json3 import Json3
 
     return Json3().encode(grid)
+
+
+def _split_zinc(body: bytes) -> list[bytes] | None:
+    from hsframe.codecs.several_grids import split_zinc
+
+    return split_zinc(body)
+
+
+def _split_json(body: bytes) -> list[bytes] | None:
+    from hsframe.codecs.several_grids import split_json
+
+    return split_json(body)
 
 
 def _read_trio(body: bytes | str) -> Grid:
@@ -146,10 +163,10 @@ _ROWS: Final = (
         read=_read_zinc,
         write=_write_zinc,
         # Old servers send it as plain text.
-        other_mimes=("application/vnd.haystack+zinc", "text/plain"),
+        other_names=("application/vnd.haystack+zinc", "text/plain"),
         carries_calls=True,
-        starts=(b"ver:",),
-        grid_start=re.compile(b"ver:"),
+        start=re.compile(b"(ver:)"),
+        split=_split_zinc,
     ),
     Format(
         short="json4",
@@ -158,9 +175,12 @@ _ROWS: Final = (
         extension="json",
         read=lambda body: _read_json(body, 4),
         write=_write_json4,
+        # Without a version it is this one (standard: chapter Json).
+        other_names=("json", "application/json", "application/json;version=4", "application/vnd.haystack+json"),
         carries_calls=True,
-        starts=(b"{", b"["),
-        grid_start=_JSON_GRID,
+        start=_JSON_START,
+        is_version=has_kinds,
+        split=_split_json,
     ),
     Format(
         short="json3",
@@ -169,9 +189,11 @@ _ROWS: Final = (
         extension="json",
         read=lambda body: _read_json(body, 3),
         write=_write_json3,
+        other_names=("application/json;version=3",),
         carries_calls=True,
-        starts=(b"{", b"["),
-        grid_start=_JSON_GRID,
+        start=_JSON_START,
+        is_version=lambda body: not has_kinds(body),
+        split=_split_json,
     ),
     Format(short="trio", mime="text/trio", title="Trio", extension="trio", read=_read_trio, write=_write_trio),
     Format(short="csv", mime="text/csv", title="CSV", extension="csv", write=_write_csv),
@@ -180,10 +202,11 @@ _ROWS: Final = (
 #: The formats by their short names.
 FORMATS: Final[Mapping[str, Format]] = {row.short: row for row in _ROWS}
 
-#: The names of the formats that carry requests and answers; ``json`` is another name of ``json4``.
-CALL_FORMATS: Final = (*(row.short for row in _ROWS if row.carries_calls), "json")
+_SHORTS: Final = {name: row.short for row in _ROWS for name in (row.short, row.mime, *row.other_names)}
+_WITH_VERSIONS: Final = {name.partition(";")[0] for name in _SHORTS if ";" in name}
 
-_SHORTS: Final = {mime: row.short for row in _ROWS for mime in (row.short, row.mime, *row.other_mimes)}
+#: The short names of the formats that carry requests and answers, those that people use too.
+CALL_FORMATS: Final = tuple(name for name in _SHORTS if "/" not in name and FORMATS[_SHORTS[name]].carries_calls)
 
 
 def short_of(mime: str) -> str | None:
@@ -201,11 +224,11 @@ def short_of(mime: str) -> str | None:
     ('zinc', 'json3')
     """
     name, *parameters = (part.strip() for part in mime.lower().split(";"))
-    if name not in _JSON_NAMES:
-        return _SHORTS.get(name)
     values = dict(part.replace(" ", "").replace('"', "").partition("=")[::2] for part in parameters)
-    version = values.get("version") or values.get("v") or "4"
-    return _SHORTS.get(f"json{version.removesuffix('.0')}")
+    version = values.get("version") or values.get("v")
+    if version and name in _WITH_VERSIONS:
+        name = f"{name};version={version.removesuffix('.0')}"
+    return _SHORTS.get(name)
 
 
 def format_named(name: str) -> Format:
@@ -245,13 +268,26 @@ def formats_by_start(body: bytes) -> list[str]:
     (['zinc'], ['json4', 'json3'], [])
     """
     start = body_start(body)
-    return [row.short for row in _ROWS if start.startswith(row.starts)]
+    return [row.short for row in _ROWS if row.start is not None and row.start.match(start)]
+
+
+def format_of_body(body: bytes) -> str | None:
+    """The short name of the format that a whole body is in, by what it holds; None for an unknown one.
+
+    Examples
+    --------
+    >>> format_of_body(b'{"meta":{"ver":"3.0"},"cols":[]}'), format_of_body(b"<html>")
+    ('json3', None)
+    """
+    possible = (FORMATS[short] for short in formats_by_start(body))
+    return next((of.short for of in possible if of.is_version is None or of.is_version(body)), None)
 
 
 def starts_like_grid(body: bytes) -> bool:
     """Whether a body begins as a grid does, in a format that is recognized by its first bytes."""
     start = body_start(body)
-    return any(row.grid_start is not None and row.grid_start.match(start) for row in _ROWS)
+    matches = (row.start.match(start) for row in _ROWS if row.start is not None)
+    return any(match is not None and match[1] is not None for match in matches)
 
 
 def body_start(body: bytes) -> bytes:

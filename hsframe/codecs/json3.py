@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
-from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, decimal_of, number_of, time_of
+from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, number_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
@@ -55,7 +55,7 @@ def _read_number(text: str) -> Number:
     decimal, _, unit = text.partition(" ")
     if decimal in ("INF", "-INF", "NaN"):
         return Number(float(decimal))
-    if decimal_of(decimal) is None:
+    if not is_decimal(decimal):
         raise Misfit("not a number", 'a text like "n:72.5 °F"', text)
     return number_of(decimal, unit or None)
 
@@ -74,7 +74,7 @@ def _read_datetime(text: str) -> datetime:
 
 def _read_coord(text: str) -> Coord:
     match = _COORD.fullmatch(text)
-    if match is None or decimal_of(match[1]) is None or decimal_of(match[2]) is None:
+    if match is None or not (is_decimal(match[1]) and is_decimal(match[2])):
         raise Misfit("not a coordinate", 'a text like "c:37.55,-77.45"', text)
     return coord_of(match[1], match[2])
 

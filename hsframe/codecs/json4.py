@@ -88,6 +88,15 @@ _BY_KIND: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
 }
 
 
+_KINDS: Final = {kind.lower(): kind for kind in (*_BY_KIND, "dict", "grid")}
+
+
+def _kind_of(value: Mapping[str, Any]) -> Any:
+    """What an object says that it is; older Hayson writes kinds with capitals: Marker, NA, XStr."""
+    kind = value.get("_kind")
+    return _KINDS.get(kind.lower(), kind) if isinstance(kind, str) else kind
+
+
 def _write_number(number: Number) -> Any:
     text = number_text(number.val)
     if text in ("NaN", "INF", "-INF"):
@@ -207,19 +216,19 @@ class Json4(JsonCodec):
 
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
         """The value of an object by its kind."""
-        kind = value.get("_kind")
+        kind = _kind_of(value)
         if kind is None or kind == "dict":
             return self.read_tags(value, depth + 1, but="" if kind is None else "_kind")
         if kind == "grid":
             return self.read_grid(value, depth + 1)
         read = _BY_KIND.get(kind) if isinstance(kind, str) else None
         if read is None:
-            raise Misfit("no such kind", "one of " + ", ".join((*_BY_KIND, "dict", "grid")), kind).at("._kind")
+            raise Misfit("no such kind", "one of " + ", ".join(_KINDS.values()), kind).at("._kind")
         return read(value)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
         """See :class:`JsonCodec`."""
-        kind = value.get("_kind", "grid" if "cols" in value else "dict")
+        kind = _kind_of(value) if "_kind" in value else "grid" if "cols" in value else "dict"
         if kind == "dict":
             return self.read_row(value, but="_kind")
         if kind != "grid":

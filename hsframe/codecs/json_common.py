@@ -112,11 +112,24 @@ class JsonCodec(ValueWriter[Any]):
     def grid_from(self, value: Any) -> Grid:
         """The grid of what ``json.loads`` gives; see :meth:`decode`."""
         try:
+            if isinstance(value, list):
+                return self._grid_of_list(value)
             if not isinstance(value, dict):
                 raise Misfit("the body is not an object", self.example, value)
             return self.read_body(value)
         except Misfit as misfit:
             raise misfit.error(self.source) from None
+
+    def _grid_of_list(self, values: list[Any]) -> Grid:
+        """The grid that the reference server makes of a list: of records a row each, of grids a column of them."""
+        items = self._items(values, -1)
+        if len(items) == 1 and isinstance(items[0], Grid):
+            return items[0]
+        if items and all(isinstance(item, Grid) for item in items):
+            return Grid({}, ["val"], [items])
+        if not items or not all(isinstance(item, dict) for item in items):
+            raise Misfit("the body is not an object, nor a list of records or grids", self.example)
+        return Grid.from_rows({}, list(dict.fromkeys(name for item in items for name in item)), items)
 
     def value_from(self, value: Any) -> Any:
         """The value of what ``json.loads`` gives.
@@ -188,6 +201,8 @@ class JsonCodec(ValueWriter[Any]):
         _check_depth(depth)
         values = {}
         for name, value in tags.items():
+            if not name:
+                raise Misfit("a tag without a name", "a lower-case letter, then letters, digits or _")
             if name != but:
                 try:
                     values[name] = self.read(value, depth)
@@ -227,7 +242,7 @@ class JsonCodec(ValueWriter[Any]):
             if not names.issuperset(row):
                 stray = next(name for name in row if name not in names)
                 # Version 4 lets an object say that it is a dict.
-                if row.keys() - names != {"_kind"} or row["_kind"] != "dict":
+                if row.keys() - names != {"_kind"} or str(row["_kind"]).lower() != "dict":
                     raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
         columns = [self._cells([row.get(col.name) for row in rows], col.name, depth) for col in cols]
         try:
@@ -236,7 +251,7 @@ class JsonCodec(ValueWriter[Any]):
             raise Misfit(str(error), "columns of different names").at(".cols") from None
 
     def _read_col(self, col: Any, depth: int) -> Col:
-        if not isinstance(col, dict) or not isinstance(col.get("name"), str):
+        if not isinstance(col, dict) or not isinstance(col.get("name"), str) or not col["name"]:
             raise Misfit("a column without a name", '{"name": "..."}', col)
         meta = self.col_tags(col)
         if not isinstance(meta, dict):

@@ -25,7 +25,7 @@ _SOURCE: Final = "trio"
 # <separator> := "-"+       a line that begins with a dash
 # <comment>   := "//" ...   a line of its own
 # <tag>       := <name> [":" <value>]
-_TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
+_TAG = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
 # A text that needs no quotes, unless it would read as a value of Zinc.
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]*")
 # What begins with one of these is a value of Zinc or an error, never a text without quotes.

@@ -29,8 +29,8 @@ _SOURCE: Final = "zinc"
 _VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
 _VERSIONS: Final = ("3.0", "2.0")
 # <id>  := <alphaLo> (<alphaLo> | <alphaHi> | <digit> | "_")*
-# Servers give columns of their own names with capitals too; they are accepted, because nothing else can be there.
-_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Servers name tags of their own with a capital or an underscore first; nothing else can be there.
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
 # A cell up to its comma, for cells that are not lists, dicts or grids: strings, uris and parentheses keep their commas.

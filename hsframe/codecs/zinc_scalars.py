@@ -14,15 +14,16 @@ from typing import Any, Final
 
 from hsframe.codecs.body_text import error_at, without_lone_surrogates
 from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
-from hsframe.errors import CodecError, ZoneError
+from hsframe.errors import CodecError
 from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
-from hsframe.zones import zone
+from hsframe.zones import zone_or_utc
 
 __all__ = [
     "Cells",
     "coord_of",
     "date_of",
     "datetime_of",
+    "is_decimal",
     "number_of",
     "scan_scalar",
     "scan_str",
@@ -36,15 +37,18 @@ _SOURCE: Final = "zinc"
 # <decimal>  := ["-"] <digits> ["." <digits>] [<exp>]
 # <exp>      := ("e" | "E") ["+" | "-"] <digits>
 _DIGITS = r"[0-9]+(?:_+[0-9]+)*"
+# Haxall reads hexadecimal digits too, without a unit.
 _DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
 # <unit>     := <unitChar>*    <unitChar> := <alpha> | "%" | "_" | "/" | "$" | any character over 128
 # Digits after the first character (m2) are not in the grammar; servers of the Java family read and keep them.
 _UNIT_FIRST = r"[A-Za-z%_/$\u0081-\U0010ffff]"
 _UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
+_HEX = rf"0x[0-9A-Fa-f][0-9A-Fa-f_]*(?!{_UNIT_FIRST}|[0-9])"
 # <date>     := YYYY-MM-DD
-# <time>     := hh:mm:ss.FFFFFFFFF
+# <time>     := hh:mm:ss.FFFFFFFFF      one by itself may lack seconds, and a digit of its hour, as Haxall reads it
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+_LONE_TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
 # <dateTime> := <date> "T" <time> <offset> [" " <zoneName>]    <offset> := "Z" | ("+" | "-") hh:mm
 # A whole IANA id ("America/New_York") is taken too; the zone table decides what is a zone. In a list without commas
 # the word after an offset may be a value of its own: NA, M, INF, Type("text").
@@ -52,17 +56,18 @@ _OFFSET = r"Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _ZONE = r"(?!(?:INF|NaN)\b|[A-Za-z0-9_]+\()[A-Z][A-Za-z0-9_+\-/]{2,}"
 # A scalar that begins with a digit or a minus: <dateTime> | <date> | <time> | <number>
 _DIGIT_FIRST = re.compile(
-    rf"({_DATE})(?:(T{_TIME}(?:{_OFFSET}))(?: +({_ZONE}))?)?|({_TIME})|({_DECIMAL})({_UNIT})?|-INF(?:{_UNIT})?"
+    rf"({_DATE})(?:(T{_TIME}(?:{_OFFSET}))(?: +({_ZONE}))?)?|({_LONE_TIME})"
+    rf"|({_HEX}|{_DECIMAL})({_UNIT})?|-INF(?:{_UNIT})?"
 )
 _DATETIME_ONLY = re.compile(rf"{_DATE}T{_TIME}(?:{_OFFSET})")
 _DATE_ONLY = re.compile(_DATE)
-_TIME_ONLY = re.compile(_TIME)
-_DECIMAL_ONLY = re.compile(_DECIMAL)
+_TIME_ONLY = re.compile(_LONE_TIME)
+_DECIMAL_ONLY = re.compile(rf"{_HEX}|{_DECIMAL}")
 # <str>      := '"' <strChar>* '"'     <strChar> := <unicodeChar> | "\" <escape>
-# <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>
+# <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>      Haxall writes control characters as \u{1f}
 # A line end inside is a string that was never closed; other control characters are kept as they are.
 _STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
-_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|u\{(?:0?[0-9A-Fa-f]{1,5}|10[0-9A-Fa-f]{4})\}|.)", re.DOTALL)
 _ESCAPED: Final = {
     "b": "\b",
     "f": "\f",
@@ -156,34 +161,37 @@ def _scan_digit_first(text: str, pos: int) -> tuple[Any, int]:
                 raise ValueError(f"{text[pos : pos + 25]!r} has no time or offset of a clock")
             return date.fromisoformat(day), match.end()
         if only_time is not None:
-            return time.fromisoformat(only_time), match.end()
-    except (ValueError, OverflowError, ZoneError) as error:
-        what = "time zone" if isinstance(error, ZoneError) else "date or time"
-        raise _error(text, pos, f"no such {what} ({error})", "one that the calendar and the zone table have") from None
+            return _clock(only_time), match.end()
+    except (ValueError, OverflowError) as error:
+        raise _error(text, pos, f"no such date or time ({error})", "one that the calendar has") from None
     return _NEGATIVE_INF, match.end()
 
 
 def number_of(decimal: str, unit: str | None = None) -> Number:
     """The number of a <decimal>: an int where the text is integral and below 2**53, else a float."""
+    if "_" in decimal:
+        decimal = decimal.replace("_", "")
+    if decimal.startswith("0x"):
+        decimal = str(int(decimal, 16)) if len(decimal) < 300 else "1e999"
     # 16 digits hold every int below 2**53; int() of thousands of digits is slow, and refused by Python.
     if "." not in decimal and len(decimal) <= 17:
         try:
-            whole = int(decimal)  # which takes the underscores, too
+            whole = int(decimal)
         except ValueError:  # it has an exponent
             return unchecked_number(float(decimal), unit)
         if -MAX_EXACT_INT < whole < MAX_EXACT_INT:
             return unchecked_number(whole, unit)
-    return unchecked_number(float(decimal.replace("_", "")), unit)
+    return unchecked_number(float(decimal), unit)
 
 
-def decimal_of(text: str) -> float | None:
-    """The float of a text that is a whole <decimal>, else None."""
-    return float(text.replace("_", "")) if _DECIMAL_ONLY.fullmatch(text) else None
+def is_decimal(text: str) -> bool:
+    """Whether a whole text is a <decimal>."""
+    return _DECIMAL_ONLY.fullmatch(text) is not None
 
 
 def _instant(text: str, zone_name: str | None) -> datetime:
     """The offset decides the instant; the zone, UTC where none is named, only labels it."""
-    return datetime.fromisoformat(text).astimezone(zone(zone_name or "UTC"))
+    return datetime.fromisoformat(text).astimezone(zone_or_utc(zone_name or "UTC"))
 
 
 def datetime_of(text: str, zone_name: str | None) -> datetime | None:
@@ -202,7 +210,11 @@ def date_of(text: str) -> date | None:
 
 def time_of(text: str) -> time | None:
     """The Time of a whole text, None where it is not a <time>; ValueError where the clock has no such time."""
-    return time.fromisoformat(text) if _TIME_ONLY.fullmatch(text) else None
+    return _clock(text) if _TIME_ONLY.fullmatch(text) else None
+
+
+def _clock(text: str) -> time:
+    return time.fromisoformat(text if text[2] == ":" else f"0{text}")
 
 
 def scan_str(text: str, pos: int) -> tuple[str, int]:
@@ -219,8 +231,8 @@ def scan_str(text: str, pos: int) -> tuple[str, int]:
 def _unescaped(text: str, pos: int, escaped: str) -> str:
     def one(match: re.Match[str]) -> str:
         code = match[1]
-        if len(code) == 5:
-            return chr(int(code[1:], 16))
+        if len(code) > 1:
+            return chr(int(code[1:].strip("{}"), 16))
         char = _ESCAPED.get(code)
         if char is None:
             raise _error(
@@ -288,7 +300,7 @@ def _scan_call(text: str, pos: int, end: int) -> tuple[Any, int]:
 
 def coord_of(lat: str, lng: str) -> Coord:
     """The Coord of two <decimal> texts."""
-    return Coord(float(lat.replace("_", "")), float(lng.replace("_", "")))
+    return Coord(float(number_of(lat).val), float(number_of(lng).val))
 
 
 _BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {

@@ -26,7 +26,7 @@ __all__ = ["encode_zinc", "write_value"]
 
 _SOURCE: Final = "zinc"
 
-_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REF = re.compile(r"[A-Za-z0-9_:\-.~]+")
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 # What reads as an exponent (e5) cannot be a unit.
@@ -103,7 +103,8 @@ def _number(number: Number) -> str:
         return text
     if _UNIT.fullmatch(number.unit) is None:
         raise _Writer.refused(f"{number.unit!r} cannot be a unit", "letters, %, _, /, $ and characters over 128")
-    return text + number.unit
+    # 0xab is a number in hexadecimal.
+    return (f"{text}.0" if text == "0" and number.unit[0] == "x" else text) + number.unit
 
 
 def _str(text: str) -> str:

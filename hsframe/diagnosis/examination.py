@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.codecs import decode
-from hsframe.codecs.formats import formats_by_start, has_kinds
+from hsframe.codecs.formats import format_of_body
 from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
@@ -54,11 +54,7 @@ class Reply:
     @property
     def format(self) -> str | None:
         """The short name of the format of the body, by its content; None for an unknown one."""
-        body = b"" if self.answer is None else self.answer.body
-        possible = formats_by_start(body)
-        if "json4" in possible:
-            return "json4" if has_kinds(body) else "json3"
-        return possible[0] if possible else None
+        return None if self.answer is None else format_of_body(self.answer.body)
 
     def rows(self) -> Grid:
         """The grid; without one the error is raised."""
@@ -128,7 +124,7 @@ class Examination:
         failure = http_failure(answer, op, url, logged_in=True)
         if failure is not None and not looks_like_grid(answer):
             raise failure
-        grid = decode(answer.body, "zinc" if answer.body.startswith(b"ver:") else accept)
+        grid = decode(answer.body, format_of_body(answer.body) or accept)
         check_answer(grid, op, url)
         return grid
 

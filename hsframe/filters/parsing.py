@@ -23,8 +23,8 @@ MAX_DEPTH: Final = 100
 _OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# name: a lower-case letter, then letters, digits, underscores
-_NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
+# name: a lower-case letter (or an underscore, as Haxall reads it), then letters, digits, underscores
+_NAME = re.compile(r"[a-z_][A-Za-z0-9_]*")
 # spec: an upper-case name, with its library before "::" or alone
 _SPEC = re.compile(r"(?:[a-z][A-Za-z0-9_]*(?:\.[a-z][A-Za-z0-9_]*)*::)?[A-Z][A-Za-z0-9_]*")
 _REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)")

@@ -112,11 +112,11 @@ def is_html(answer: HttpAnswer) -> bool:
 
 
 def is_other_json(answer: HttpAnswer, op: str) -> bool:
-    """Whether the body is a JSON object but not a grid: the answer of some other web API.
+    """Whether the body is JSON but not a grid: the answer of some other web API.
 
     nHaystack answers ``about`` with a bare dict; actions and expressions may answer with any JSON.
     """
-    if not answer.start.startswith(b"{") or looks_like_grid(answer) or op in ("invokeAction", "eval"):
+    if not answer.start.startswith((b"{", b"[")) or looks_like_grid(answer) or op in ("invokeAction", "eval"):
         return False
     return op != "about" or _OF_ABOUT.search(answer.body) is None
 
@@ -142,7 +142,7 @@ def json_error(answer: HttpAnswer) -> str:
         return ""
     try:
         found: Any = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
     names: tuple[str, ...] = ("detail", "message", "error_description", "error")

@@ -615,7 +615,7 @@ def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        (b'{"status":"ok","version":"1.2"}', 'a JSON object that is not a grid, near \'{"status":"ok"'),
+        (b'{"status":"ok","version":"1.2"}', 'the body is JSON, but no grid, near \'{"status":"ok"'),
         (b"[1,2]", "not an object"),
         (b"OK", "no Zinc grid begins here"),
         (b"\x89PNG\r\n", "not UTF-8"),

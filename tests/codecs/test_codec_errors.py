@@ -23,8 +23,10 @@ from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.testing.strategies import grids, history_grids
 
-READ_FORMATS = ("zinc", "json4", "json3", "trio")
+READ_FORMATS = [short for short, row in FORMATS.items() if row.read is not None]
 HEAD = 'ver:"3.0"\n'
+# A zone name that was damaged is a zone that is not known.
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
 
 # body, line, column, part of the message
 ZINC_ERRORS: list[tuple[str, int, int, str]] = [
@@ -62,7 +64,6 @@ ZINC_ERRORS: list[tuple[str, int, int, str]] = [
     (HEAD + "a\n2021-01-01T00:00:00-05:60 UTC\n", 3, 1, "no such date or time"),
     (HEAD + "a\n2021-01-01T00:00:00\n", 3, 1, "no such date or time"),
     (HEAD + "a\n0001-01-01T00:00:00+05:00 UTC\n", 3, 1, "no such date or time"),
-    (HEAD + "a\n2021-01-01T00:00:00Z Nowhere\n", 3, 1, "no such time zone"),
     (HEAD + "a\nC(1\n", 3, 2, "parentheses"),
     (HEAD + 'a\nFoo("x"\n', 3, 8, "not closed"),
     (HEAD + "a\n[1,2\n", 3, 1, "list is not closed"),
@@ -135,7 +136,7 @@ JSON4_ERRORS: list[tuple[Any, str, str]] = [
     ({"_kind": "date", "val": "2021-02-29"}, "rows[1].v.val", "not in the calendar"),
     ({"_kind": "time", "val": "24:00:00"}, "rows[1].v.val", "not a date or time"),
     ({"_kind": "dateTime", "val": "2021-01-01"}, "rows[1].v.val", "not a date or time"),
-    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": "Nowhere"}, "rows[1].v.tz", "Nowhere"),
+    ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": "no zone"}, "rows[1].v.tz", "no zone"),
     ({"_kind": "dateTime", "val": "2021-01-01T00:00:00Z", "tz": 5}, "rows[1].v.tz", "not a text"),
     ({"_kind": "coord", "lat": 1}, "rows[1].v.lng", "without lng"),
     ({"_kind": "xstr", "type": "A"}, "rows[1].v.val", "without the text"),
@@ -153,9 +154,9 @@ JSON3_ERRORS: list[tuple[Any, str, str]] = [
     ("h:24:00:00", "rows[1].v", "not a date or time"),
     ("t:2021-0:00-05:00 New_York", "rows[1].v", """near '"2021-0:00-05:00 New_York"'; expected"""),
     (
-        "t:2021-01-01T00:00:00Z Nowhere",
+        "t:2021-01-01T00:00:00Z no zone",
         "rows[1].v",
-        """'Nowhere', near '"2021-01-01T00:00:00Z Nowhere"'; expected the last segment of an IANA id""",
+        """'no zone', near '"2021-01-01T00:00:00Z no zone"'; expected the last segment of an IANA id""",
     ),
     ("c:1", "rows[1].v", "not a coordinate"),
     ("x:Foo", "rows[1].v", "not a typed text"),

@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 
 import hsframe
-from hsframe.codecs import decode, encode
-from hsframe.codecs.eval_all import decode_all
+from hsframe.codecs import decode, encode, split_grids
+from hsframe.codecs.formats import CALL_FORMATS
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
@@ -171,7 +171,7 @@ def test_a_history_becomes_a_trend_frame(format: str) -> None:
 
 NESTED = 'ver:"3.0"\ng\n<<\nver:"3.0"\na\n1\n\n>>\n'
 BODIES = {"zinc": "\n".join([one("1kW"), HISTORY, NESTED, one('"ver:"')]).encode()}
-GRIDS = decode_all(BODIES["zinc"], "zinc")
+GRIDS = [decode(text, "zinc") for text in split_grids(BODIES["zinc"], "zinc") or []]
 BODIES |= {name: b"[" + b",".join(encode(grid, name) for grid in GRIDS) + b"]" for name in ("json", "json3")}
 
 
@@ -232,9 +232,16 @@ def test_the_embedded_server_has_no_axon(session: hsframe.Session, server: Runni
         session.eval_all(["1 + 1"])
 
 
-@pytest.mark.parametrize("name", ["zinc", "json4", "json3"])
-def test_a_lone_grid_is_a_list_of_one(name: str) -> None:
+@pytest.mark.parametrize("name", CALL_FORMATS)
+def test_a_lone_grid_is_not_split(name: str) -> None:
     for grid in GRIDS:
-        assert decode_all(encode(grid, name), name) == [grid]
+        assert split_grids(encode(grid, name), name) is None
+        listed = split_grids(b"[ " + encode(grid, name) + b"]", name)
+        assert listed is None if name == "zinc" else [decode(text, name) for text in listed or []] == [grid]
+
+
+@pytest.mark.parametrize("body", [b"[1", b"[1,]", b"[1]2", b"[1 2]", b"[", b"[]", b"[" * 100_000])
+def test_what_is_no_list_of_json_is_left_to_the_reader_of_one_grid(body: bytes) -> None:
+    assert split_grids(body, "json") is None
     with pytest.raises(CodecError):
-        decode_all(b"[1]" if name != "zinc" else b'ver:"3.0"\na\n"', name)
+        decode(body, "json")

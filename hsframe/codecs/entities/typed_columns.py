@@ -19,7 +19,7 @@ from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import read_numbers
-from hsframe.codecs.histories.stamps import instant_us, read_stamps
+from hsframe.codecs.histories.stamps import STAMP_TEXT, instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked_kinds import unchecked_number
@@ -32,7 +32,7 @@ __all__ = ["JsonCellReader"]
 
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
 # Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
-_STAMP_TEXT: Final = rb"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_STAMP_TEXT: Final = STAMP_TEXT.encode()
 _ZONE: Final = rb"([A-Za-z0-9_+\-/]+)"
 _STAMP3: Final = re.compile(rb'("t:)' + _STAMP_TEXT + rb"((?: " + _ZONE + rb')?")')
 _STAMP4: Final = re.compile(

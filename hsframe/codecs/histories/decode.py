@@ -23,14 +23,13 @@ def try_decode(body: bytes, short: str) -> Grid | None:
     body : bytes
         An answer in UTF-8.
     short : str
-        ``"zinc"``, ``"json"`` or ``"json4"``, ``"json3"``.
+        ``"zinc"``, ``"json4"``, ``"json3"``.
 
     Returns
     -------
     Grid or None
         What the exact parser gives, cell by cell; None where the exact parser has to read the body whole.
     """
-    short = "json4" if short == "json" else short
     begin = head_length(body, short)
     view = memoryview(body)
     ahead = min(len(body), begin + BLOCK_BYTES)

@@ -47,7 +47,7 @@ def encode_history(grid: Grid, short: str) -> bytes:
     grid : Grid
         Columns ``ts`` and one per point; Arrow columns are written without an object per row.
     short : str
-        ``"zinc"``, ``"json"`` or ``"json4"``, ``"json3"``.
+        ``"zinc"``, ``"json4"``; in any other format the exact writer writes.
 
     Returns
     -------
@@ -68,7 +68,6 @@ def encode_history(grid: Grid, short: str) -> bytes:
     >>> encode_history(Grid({}, ["ts", "val"], [times, NumberColumn(pa.array([1.5, 2.0]), "kW")]), "zinc")
     b'ver:"3.0"\nts,val\n1970-01-01T00:00:00Z UTC,1.5kW\n1970-01-01T00:01:00Z UTC,2kW\n'
     """
-    short = "json4" if short == "json" else short
     times = grid.columns[0] if grid.columns else None
     if not isinstance(times, TimeColumn) or short not in _WRITERS or not _can_write(grid, times):
         from hsframe.codecs.exact import encode_exact
@@ -91,6 +90,9 @@ def encode_history(grid: Grid, short: str) -> bytes:
 def _can_write(grid: Grid, times: TimeColumn) -> bool:
     """Whether rows can be joined: the exact writer writes the others, or says what is wrong with them."""
     if len(grid) == 0 or len(grid.cols) < 2 or times.values.null_count or "_kind" in grid.col_names:
+        return False
+    # A zero of such a unit looks like a number in hexadecimal in Zinc.
+    if any(isinstance(column, NumberColumn) and (column.unit or "").startswith("x") for column in grid.columns):
         return False
     bounds = pc.min_max(times.values).as_py()
     return bool(bounds["min"] >= _FIRST_US and bounds["max"] <= _LAST_US)

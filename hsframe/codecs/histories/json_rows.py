@@ -20,7 +20,7 @@ from hsframe.codecs.exact import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
-from hsframe.codecs.histories.stamps import read_stamps
+from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -32,12 +32,11 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 # Longer texts are not worth repeating, and must not reach beyond the room around a block.
 _LONGEST: Final = 400
 
-_STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 # Version 4: an object with one of these in "val", and with no key twice. Version 3: a text with a type code.
-_V4_STAMP = re.compile(rf'"val"\s*:\s*"({_STAMP})"')
+_V4_STAMP = re.compile(rf'"val"\s*:\s*"({STAMP_TEXT})"')
 _V4_NUMBER = re.compile(rf'"val"\s*:\s*({_NUMBER})(?=[\s,}}])')
-_V3_STAMP = re.compile(rf'"t:({_STAMP})(?: [^"\\]*)?"')
+_V3_STAMP = re.compile(rf'"t:({STAMP_TEXT})(?: [^"\\]*)?"')
 _V3_NUMBER = re.compile(rf'"n:({_NUMBER})(?: [^"]*)?"')
 _BARE_NUMBER = re.compile(f"({_NUMBER})")
 _DATETIME_KEYS: Final = frozenset({"_kind", "val", "tz"})

@@ -32,8 +32,10 @@ from hsframe.codecs.histories.byte_words import (
 from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
 from hsframe.spans import epoch_us
 
-__all__ = ["clock_seconds", "instant_us", "midnights", "read_stamps"]
+__all__ = ["STAMP_TEXT", "clock_seconds", "instant_us", "midnights", "read_stamps"]
 
+#: A pattern of what is likely a timestamp; the kernels decide.
+STAMP_TEXT: Final = r"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()

@@ -32,7 +32,7 @@ class HistoryStream:
     Parameters
     ----------
     short : str
-        ``"zinc"``, ``"json4"`` or ``"json"``, ``"json3"``.
+        ``"zinc"``, ``"json4"``, ``"json3"``.
     kinds : mapping, optional
         ``"Number"``, ``"Bool"`` or ``"Str"`` by column name, from the points' records. Used for a column that has no
         value in its first rows; without it such a column becomes double.
@@ -45,7 +45,8 @@ class HistoryStream:
     Attributes
     ----------
     header : Grid or None
-        The grid's meta and columns without rows, once they have arrived.
+        The grid's meta and columns without rows, once they have arrived; again at the end, for in JSON the meta may
+        come after the rows.
 
     Notes
     -----
@@ -72,7 +73,7 @@ class HistoryStream:
         units: Mapping[str, str | None] | None = None,
         na_columns: bool = False,
     ) -> None:
-        self._short = "json4" if short == "json" else short
+        self._short = short
         self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
         # The bytes of which no batch was made yet; those before are counted, for the position of an error.
         self._window = bytearray()
@@ -133,6 +134,7 @@ class HistoryStream:
             columns = self._reader.columns() if self._reader.rows.length else None
         except NeedsExactParserError:
             return self._finish_exactly()
+        self.header = _header_of(grid)
         return [] if columns is None else [self._maker.batch(grid, columns)]
 
     def _begin(self) -> list[Any]:
@@ -171,8 +173,13 @@ class HistoryStream:
             grid = decode_exact(self._head + bytes(self._window), self._short)
         except CodecError as error:
             raise self._position.placed(error, self._head) from None
+        self.header = _header_of(grid)
         columns = columns_of_grid(grid, self._short)
         return [self._maker.batch(grid, columns)] if len(grid) else []
+
+
+def _header_of(grid: Grid) -> Grid:
+    return Grid(grid.meta, grid.cols, [()] * len(grid.cols))
 
 
 class _ErrorPosition:

@@ -11,20 +11,18 @@ import numpy as np
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
-from hsframe.codecs.histories.stamps import read_stamps
+from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
 __all__ = ["ZincRows", "head_length"]
 
-_STAMP = re.compile(
-    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-    rb"((?: [A-Z][A-Za-z0-9_+/-]*)?)"
-)
+_STAMP = re.compile(STAMP_TEXT.encode() + rb"((?: [A-Z][A-Za-z0-9_+/-]*)?)")
 _DIGITS: Final = rb"[0-9]+(?:_+[0-9]+)*"
 _NUMBER = re.compile(rb"( ?)-?" + _DIGITS + rb"(?:\." + _DIGITS + rb")?(?:[eE][+-]?" + _DIGITS + rb")?")
-_UNIT = re.compile(rb"(?:[A-Za-z%_/$\x80-\xff][A-Za-z%_/$\x80-\xff0-9]*)?")
+# Not what is part of some numbers: 1e5 has no unit, nor has 0xab.
+_UNIT = re.compile(rb"(?![eE][0-9]|x[0-9A-Fa-f][0-9A-Fa-f_]*$)(?:[A-Za-z%_/$\x80-\xff][A-Za-z%_/$\x80-\xff0-9]*)?")
 _LONGEST_UNIT: Final = 48
 _COMMA, _LINE_END, _RETURN, _BLANK = 44, 10, 13, 32
 

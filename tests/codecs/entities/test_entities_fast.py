@@ -26,6 +26,9 @@ from hsframe.kinds import MARKER, NA, Coord, Number, Ref, Uri, XStr
 from hsframe.testing import strategies
 from tests.benchmarks.entity_bodies import ENTITY_BODIES, entity_grid
 
+# A zone name that was damaged is a zone that is not known.
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+
 FORMS = ("zinc", "json4", "json3")
 GRID = entity_grid(300, seed=3)
 WOUNDED = {form: encode_exact(entity_grid(70, seed=1), form) for form in FORMS}

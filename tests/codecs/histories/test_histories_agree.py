@@ -22,6 +22,9 @@ from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number, same
 
+# A zone name that was damaged is a zone that is not known.
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+
 # ---- bodies ---------------------------------------------------------------------------------------------------------
 
 OFFSETS = {

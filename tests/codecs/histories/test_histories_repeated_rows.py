@@ -19,6 +19,9 @@ from hsframe.codecs.histories.repeated_rows import RepeatedRows
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
+# A zone name that was damaged is a zone that is not known.
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+
 HEADS = {
     "zinc": 'ver:"3.0" id:@a\nts,val\n',
     "json4": '{"_kind":"grid","meta":{"ver":"3.0"},"cols":[{"name":"ts"},{"name":"val"}],"rows":[\n',
