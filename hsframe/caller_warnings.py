@@ -32,7 +32,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 
 
 class DeferredWarnings:
-    """A block whose warnings, also those of its tasks and threads, are given once each when it ends; none if it fails."""
+    """A block whose warnings, those of its tasks and threads too, come once each when it ends; none where it fails."""
 
     # Not a generator with @contextmanager: its frames in contextlib would be taken for the user's line.
     def __enter__(self) -> None:

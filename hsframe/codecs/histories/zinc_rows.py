@@ -142,7 +142,8 @@ class ZincRows(RowShape):
 
     def row_with(self, text: bytes) -> bytes:
         """See :meth:`RowShape.row_with`."""
-        return self.stamp + b"," + text + b"," * (self.width - 1)
+        # With the return of its line, or a text that ends in one would be taken for a text and a line end.
+        return self.stamp + b"," + text + b"," * (self.width - 1) + self.close[:-1]
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
         """See :meth:`RowShape.last_row`: blank lines, or a last line without an end."""
