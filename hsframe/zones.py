@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,8 +23,6 @@ __all__ = ["haystack_name", "zone", "zone_key", "zone_or_utc"]
 _CITY_AREAS = frozenset(
     "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific Etc".split()  # noqa: SIM905 - reads better
 )
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-/]+")
 
 
 @functools.cache
@@ -86,21 +83,16 @@ def zone(name: str) -> ZoneInfo:
 
 
 def zone_or_utc(name: str) -> ZoneInfo:
-    """The zone of a DateTime whose offset is known: UTC, with a ZoneWarning, where a newer table may have the zone.
-
-    A text that is no name of a zone raises ZoneError.
-    """
+    """The zone of a DateTime whose offset is known: for a name that is not known UTC, with a ZoneWarning."""
     try:
         return zone(name)
     except ZoneError:
-        if _NAME.fullmatch(name) is None:
-            raise
-    warn_caller(
-        f"no time zone is called {name!r} here; its times are right by their offsets, and shown in UTC. A newer "
-        "package tzdata may know the zone",
-        ZoneWarning,
-    )
-    return zone("UTC")
+        warn_caller(
+            f"no time zone is called {name!r} here; its times are right by their offsets, and shown in UTC. A newer "
+            "package tzdata may know the zone",
+            ZoneWarning,
+        )
+        return zone("UTC")
 
 
 def haystack_name(of: tzinfo | str) -> str:

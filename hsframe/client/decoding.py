@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
-from hsframe.codecs import decode, split_grids
+from hsframe.codecs import decode
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -67,8 +67,9 @@ class Decoder:
     async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""
         format = self._format_of(answer)
+        split = format_named(format).split if answer.status == 200 else None
         try:
-            texts = await in_thread(split_grids, answer.body, format) if answer.status == 200 else None
+            texts = None if split is None else await in_thread(split, answer.body)
             if texts is not None:
                 return await in_thread(lambda: [decode(text, format) for text in texts])
         except CodecError as error:

@@ -15,7 +15,7 @@ from hsframe.codecs.formats import format_named
 from hsframe.columns import TimeColumn
 from hsframe.grid import Grid
 
-__all__ = ["decode", "decode_exact", "encode", "encode_exact", "split_grids"]
+__all__ = ["decode", "decode_exact", "encode", "encode_exact"]
 
 # A history of fewer bytes is read before pyarrow has loaded; records of fewer bytes before their columns are set up.
 _WORTH_COLUMNS: Final = 4096
@@ -73,21 +73,6 @@ def _decoded(body: bytes | str, short: str) -> Grid:
 
             grid = try_records(body, short)
     return decode_exact(body, short) if grid is None else grid
-
-
-def split_grids(body: bytes, mime: str) -> list[bytes] | None:
-    r"""The texts of the grids in a body of several, for :func:`decode`; None where the body is one grid.
-
-    So SkySpark answers ``evalAll``. Zinc grids are separated by empty lines; in JSON a list holds the grids.
-
-    Examples
-    --------
-    >>> texts = split_grids(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n', "zinc")
-    >>> [decode(text, "zinc")[0]["val"] for text in texts]
-    [Number(1), 'x']
-    """
-    split = format_named(mime).split
-    return None if split is None else split(body)
 
 
 def encode(grid: Grid, mime: str) -> bytes:

@@ -1,6 +1,6 @@
 """The table of the wire formats: their names, how a body in one begins, its exact reader and writer.
 
-A new format is a row of :data:`FORMATS`. The modules of the formats load on first use.
+A new format is a row of :data:`FORMATS`.
 """
 
 from __future__ import annotations
@@ -8,12 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from hsframe.codecs.csv import encode_csv
+from hsframe.codecs.json3 import Json3
+from hsframe.codecs.json4 import Json4
+from hsframe.codecs.json_common import JsonCodec
+from hsframe.codecs.several_grids import split_json, split_zinc
+from hsframe.codecs.trio import decode_trio, encode_trio
+from hsframe.codecs.zinc import decode_zinc
+from hsframe.codecs.zinc_write import encode_zinc
 from hsframe.errors import CodecError
-
-if TYPE_CHECKING:
-    from hsframe.grid import Grid
+from hsframe.grid import Grid
 
 __all__ = [
     "CALL_FORMATS",
@@ -84,74 +90,15 @@ def has_kinds(body: bytes | str) -> bool:
     return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
 
 
-def _read_zinc(body: bytes | str) -> Grid:
-    from hsframe.codecs.zinc import decode_zinc
-
-    return decode_zinc(body)
-
-
-def _write_zinc(grid: Grid) -> bytes:
-    from hsframe.codecs.zinc_write import encode_zinc
-
-    return encode_zinc(grid)
-
-
-def _read_json(body: bytes | str, asked: int) -> Grid:
-    from hsframe.codecs.json3 import Json3
-    from hsframe.codecs.json4 import Json4
-
+def _read_json(body: bytes | str, asked: type[JsonCodec]) -> Grid:
     # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. Bare dicts may be
     # of either version, and are read as the one that was asked for.
     if has_kinds(body):
         return Json4().decode(body)
-    codec = Json4() if asked == 4 else Json3()
-    value = codec.load(body)
-    has_grid = any(
-        isinstance(item, dict) and "cols" in item for item in (value if isinstance(value, list) else [value])
-    )
-    return (Json3() if has_grid else codec).grid_from(value)
-
-
-def _write_json4(grid: Grid) -> bytes:
-    from hsframe.codecs.json4 import Json4
-
-    return Json4().encode(grid)
-
-
-def _write_json3(grid: Grid) -> bytes:
-    from hsframe.codecs.json3 import Json3
-
-    return Json3().encode(grid)
-
-
-def _split_zinc(body: bytes) -> list[bytes] | None:
-    from hsframe.codecs.several_grids import split_zinc
-
-    return split_zinc(body)
-
-
-def _split_json(body: bytes) -> list[bytes] | None:
-    from hsframe.codecs.several_grids import split_json
-
-    return split_json(body)
-
-
-def _read_trio(body: bytes | str) -> Grid:
-    from hsframe.codecs.trio import decode_trio
-
-    return decode_trio(body)
-
-
-def _write_trio(grid: Grid) -> bytes:
-    from hsframe.codecs.trio import encode_trio
-
-    return encode_trio(grid)
-
-
-def _write_csv(grid: Grid) -> bytes:
-    from hsframe.codecs.csv import encode_csv
-
-    return encode_csv(grid)
+    value = Json3().load(body)
+    items = value if isinstance(value, list) else [value]
+    has_grid = any(isinstance(item, dict) and "cols" in item for item in items)
+    return (Json3() if has_grid else asked()).grid_from(value)
 
 
 _ROWS: Final = (
@@ -160,43 +107,43 @@ _ROWS: Final = (
         mime="text/zinc",
         title="Zinc",
         extension="zinc",
-        read=_read_zinc,
-        write=_write_zinc,
+        read=decode_zinc,
+        write=encode_zinc,
         # Old servers send it as plain text.
         other_names=("application/vnd.haystack+zinc", "text/plain"),
         carries_calls=True,
         start=re.compile(b"(ver:)"),
-        split=_split_zinc,
+        split=split_zinc,
     ),
     Format(
         short="json4",
         mime="application/vnd.haystack+json;version=4",
         title="JSON v4",
         extension="json",
-        read=lambda body: _read_json(body, 4),
-        write=_write_json4,
+        read=lambda body: _read_json(body, Json4),
+        write=lambda grid: Json4().encode(grid),
         # Without a version it is this one (standard: chapter Json).
         other_names=("json", "application/json", "application/json;version=4", "application/vnd.haystack+json"),
         carries_calls=True,
         start=_JSON_START,
         is_version=has_kinds,
-        split=_split_json,
+        split=split_json,
     ),
     Format(
         short="json3",
         mime="application/vnd.haystack+json;version=3",
         title="JSON v3",
         extension="json",
-        read=lambda body: _read_json(body, 3),
-        write=_write_json3,
+        read=lambda body: _read_json(body, Json3),
+        write=lambda grid: Json3().encode(grid),
         other_names=("application/json;version=3",),
         carries_calls=True,
         start=_JSON_START,
         is_version=lambda body: not has_kinds(body),
-        split=_split_json,
+        split=split_json,
     ),
-    Format(short="trio", mime="text/trio", title="Trio", extension="trio", read=_read_trio, write=_write_trio),
-    Format(short="csv", mime="text/csv", title="CSV", extension="csv", write=_write_csv),
+    Format(short="trio", mime="text/trio", title="Trio", extension="trio", read=decode_trio, write=encode_trio),
+    Format(short="csv", mime="text/csv", title="CSV", extension="csv", write=encode_csv),
 )
 
 #: The formats by their short names.

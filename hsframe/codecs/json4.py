@@ -54,7 +54,7 @@ def _read_datetime(value: dict[str, Any]) -> datetime:
     # Some servers write the zone after the instant as well; `tz` takes precedence.
     instant, _, name = text.partition(" ")
     example = "2010-03-11T23:55:00-05:00"
-    return calendar_value(lambda text: datetime_of(text, zone_name or name), instant, example, ".val", ".tz")
+    return calendar_value(lambda text: datetime_of(text, zone_name or name), instant, example, ".val")
 
 
 def _read_coord(value: dict[str, Any]) -> Coord:

@@ -15,17 +15,29 @@ from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from hsframe.codecs.body_text import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
-from hsframe.errors import CodecError, MetadataError, ZoneError
+from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, Number
 
-__all__ = ["REMEMBERED", "JsonCodec", "Misfit", "calendar_value", "load_json", "plain_number"]
+__all__ = [
+    "REMEMBERED",
+    "JsonCodec",
+    "Misfit",
+    "calendar_value",
+    "load_json",
+    "plain_number",
+    "scan_json",
+    "skip_json_blanks",
+]
 
 #: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
 
 # json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_BLANKS = re.compile(r"[ \t\r\n]*")
+#: The value that begins at a position of a text, and the position after it.
+scan_json = json.JSONDecoder().raw_decode
 _NO_VALUE: Final = object()
 _T = TypeVar("_T")
 
@@ -326,19 +338,20 @@ def plain_number(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text_at: str = "", zone_at: str = "") -> _T:
-    """The date or time of a text; `text_at` and `zone_at` are the paths to the text and to the name of its zone."""
+def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text_at: str = "") -> _T:
+    """The date or time of a text; `text_at` is the path to the text."""
     try:
         value = of(text)
-    except ZoneError as error:
-        problem, _, expected = str(error).partition("; expected ")
-        shown = text if zone_at == text_at else _NO_VALUE
-        raise Misfit(problem, expected, shown).at(zone_at) from None
     except (ValueError, OverflowError) as error:
         raise Misfit(f"not in the calendar ({error})", f"a text like {example}", text).at(text_at) from None
     if value is None:
         raise Misfit("not a date or time", f"a text like {example}", text).at(text_at)
     return value
+
+
+def skip_json_blanks(text: str, at: int) -> int:
+    """The position of what comes after the white space of JSON."""
+    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere
 
 
 def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
 from hsframe.codecs.body_text import text_of
+from hsframe.codecs.json_common import scan_json, skip_json_blanks
 
 __all__ = ["split_json", "split_zinc"]
 
 # Texts and uris may hold anything; grids within grids begin with a version line of their own.
 _TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
-_BLANKS: Final = re.compile(r"[ \t\r\n]*")
-_scan = json.JSONDecoder().raw_decode
 
 
 def split_zinc(body: bytes) -> list[bytes] | None:
@@ -54,14 +52,10 @@ def split_json(body: bytes) -> list[bytes] | None:
     at, mark = 1, ","
     try:
         while mark == ",":
-            _, end = _scan(text, at := _blanks_end(text, at))
+            _, end = scan_json(text, at := skip_json_blanks(text, at))
             items.append(text[at:end].encode())
-            at = _blanks_end(text, end)
+            at = skip_json_blanks(text, end)
             mark, at = text[at : at + 1], at + 1
     except (ValueError, RecursionError):
         return None  # the reader of one grid says what is wrong
     return None if mark != "]" or text[at:].strip() else items
-
-
-def _blanks_end(text: str, at: int) -> int:
-    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere

@@ -17,8 +17,9 @@ import pytest
 from aiohttp import web
 
 import hsframe
-from hsframe.codecs import decode, encode, split_grids
-from hsframe.codecs.formats import CALL_FORMATS
+from hsframe.codecs import decode, encode
+from hsframe.codecs.formats import CALL_FORMATS, format_named
+from hsframe.codecs.several_grids import split_json, split_zinc
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
@@ -171,7 +172,7 @@ def test_a_history_becomes_a_trend_frame(format: str) -> None:
 
 NESTED = 'ver:"3.0"\ng\n<<\nver:"3.0"\na\n1\n\n>>\n'
 BODIES = {"zinc": "\n".join([one("1kW"), HISTORY, NESTED, one('"ver:"')]).encode()}
-GRIDS = [decode(text, "zinc") for text in split_grids(BODIES["zinc"], "zinc") or []]
+GRIDS = [decode(text, "zinc") for text in split_zinc(BODIES["zinc"]) or []]
 BODIES |= {name: b"[" + b",".join(encode(grid, name) for grid in GRIDS) + b"]" for name in ("json", "json3")}
 
 
@@ -234,14 +235,16 @@ def test_the_embedded_server_has_no_axon(session: hsframe.Session, server: Runni
 
 @pytest.mark.parametrize("name", CALL_FORMATS)
 def test_a_lone_grid_is_not_split(name: str) -> None:
+    split = format_named(name).split
+    assert split is not None
     for grid in GRIDS:
-        assert split_grids(encode(grid, name), name) is None
-        listed = split_grids(b"[ " + encode(grid, name) + b"]", name)
+        assert split(encode(grid, name)) is None
+        listed = split(b"[ " + encode(grid, name) + b"]")
         assert listed is None if name == "zinc" else [decode(text, name) for text in listed or []] == [grid]
 
 
 @pytest.mark.parametrize("body", [b"[1", b"[1,]", b"[1]2", b"[1 2]", b"[", b"[]", b"[" * 100_000])
 def test_what_is_no_list_of_json_is_left_to_the_reader_of_one_grid(body: bytes) -> None:
-    assert split_grids(body, "json") is None
+    assert split_json(body) is None
     with pytest.raises(CodecError):
         decode(body, "json")

@@ -6,7 +6,6 @@ each byte between two values is compared. The text of a value counts once a JSON
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -18,6 +17,7 @@ from hsframe.codecs.entities.column_names import ColumnNames
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
+from hsframe.codecs.json_common import scan_json
 
 __all__ = ["QUOTES", "split_json"]
 
@@ -35,8 +35,6 @@ _MOST_STEPS: Final = 2_000
 # Where the cells of some rows are kept while they are found: a table of at most this many places.
 _TABLE_PLACES: Final = 4_000_000
 _LEAST_ROWS, _MOST_ROWS = 500, 20_000
-
-_scan = json.JSONDecoder().raw_decode
 
 
 def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
@@ -194,7 +192,7 @@ class _JsonSplitter(Splitter):
         while True:
             text = self.body[at : at + size].decode("utf-8", "ignore")
             try:
-                _, end = _scan(text)
+                _, end = scan_json(text)
                 if end < len(text):
                     return len(text[:end].encode())
             except (ValueError, RecursionError):

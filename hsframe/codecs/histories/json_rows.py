@@ -21,6 +21,7 @@ from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_b
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
+from hsframe.codecs.json_common import scan_json, skip_json_blanks
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -28,7 +29,6 @@ __all__ = ["JsonRows", "head_length"]
 
 _ROWS = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
 _BLANKS: Final = " \t\r\n"
-_BLANK = re.compile(r"[ \t\r\n]*")
 # Longer texts are not worth repeating, and must not reach beyond the room around a block.
 _LONGEST: Final = 400
 
@@ -42,7 +42,6 @@ _BARE_NUMBER = re.compile(f"({_NUMBER})")
 _DATETIME_KEYS: Final = frozenset({"_kind", "val", "tz"})
 _NUMBER_KEYS: Final = frozenset({"_kind", "val", "unit"})
 
-_scan = json.JSONDecoder().raw_decode
 _scan_pairs = json.JSONDecoder(object_pairs_hook=lambda pairs: pairs).raw_decode
 
 
@@ -227,7 +226,7 @@ def _value_length(text: bytes) -> int | None:
     """The bytes of the value with which a text begins."""
     try:
         row = text.decode("utf-8", "ignore")
-        _, length = _scan(row)
+        _, length = scan_json(row)
     except (ValueError, RecursionError):
         return None
     return len(row[:length].encode())
@@ -245,15 +244,15 @@ def _scanned(text: bytes) -> tuple[list[tuple[str, str, str]], str] | None:
         if not row.startswith("{"):
             return None
         while True:
-            name, at = _scan(row, _skip(row, at))
-            at = _skip(row, at)
+            name, at = scan_json(row, skip_json_blanks(row, at))
+            at = skip_json_blanks(row, at)
             if not isinstance(name, str) or row[at : at + 1] != ":":
                 return None
-            at = _skip(row, at + 1)
-            _, end = _scan(row, at)
+            at = skip_json_blanks(row, at + 1)
+            _, end = scan_json(row, at)
             keys.append((name, row[begin:at], row[at:end]))
             begin = end
-            at = _skip(row, end)
+            at = skip_json_blanks(row, end)
             if row[at : at + 1] != ",":
                 break
             at += 1
@@ -263,12 +262,6 @@ def _scanned(text: bytes) -> tuple[list[tuple[str, str, str]], str] | None:
     if row[at : at + 1] != "}" or len(set(names)) != len(names) or max(len(lead) for _, lead, _ in keys) > _LONGEST:
         return None
     return keys, row[begin:]
-
-
-def _skip(text: str, at: int) -> int:
-    match = _BLANK.match(text, at)
-    assert match is not None
-    return match.end()
 
 
 def _hole(value: str, v4: re.Pattern[str], v3: re.Pattern[str], names: frozenset[str]) -> Hole | None:

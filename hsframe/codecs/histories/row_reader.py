@@ -261,11 +261,8 @@ class RowReader:
         self._odd.clear()
 
     def _accept_unit(self, place: int, value: Any, read: float) -> None:
-        hole = self.shape.holes()[place]
         # An infinity has no unit, whatever is written after it.
-        if hole is None or not isinstance(value, Number) or not math.isfinite(value.val):
-            raise NeedsExactParserError
-        if not self.shape.is_unit(hole, value.unit):
+        if not isinstance(value, Number) or not math.isfinite(value.val):
             raise NeedsExactParserError
         if not (read == value.val or math.isnan(read)):  # a special cell, or one of an odd row, was not read
             raise NeedsExactParserError

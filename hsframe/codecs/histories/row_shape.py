@@ -127,10 +127,6 @@ class RowShape(abc.ABC):
         """Whether the text of a cell is one value and nothing else, where the exact parser cannot find out."""
         return True
 
-    def is_unit(self, hole: Hole, unit: str | None) -> bool:
-        """Whether a number with this hole has this unit, where the format needs a check."""
-        return True
-
     @abc.abstractmethod
     def row_with(self, text: bytes) -> bytes:
         """A row whose first cell has this text."""

@@ -48,7 +48,6 @@ _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
 # What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
 _CLOCK_LIMIT: Final = np.uint64(int.from_bytes(bytes(0x7F - most for most in (2, 9, 0, 5, 9, 0, 5, 9)), "little"))
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
-_BYTE: Final = np.uint64(0xFF)
 _LONGEST_FRACTION: Final = 9
 _MOST_DAYS: Final = 1 << 12
 

@@ -84,10 +84,6 @@ class ZincRows(RowShape):
             return None
         return Hole(number[1], unit[0])
 
-    def is_unit(self, hole: Hole, unit: str | None) -> bool:
-        """See :meth:`RowShape.is_unit`."""
-        return hole.after.decode() == (unit or "")
-
     # ---- cells
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
