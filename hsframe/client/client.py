@@ -71,8 +71,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     pythonic : bool
         False: every op gives the Grid.
     format : str
-        The wire format of requests and answers: ``"zinc"`` (which every server supports), ``"json"`` (version 4),
-        ``"json3"``. `accept_format` is another name of it.
+        The wire format of requests and answers, one of :data:`hsframe.codecs.formats.CALL_FORMATS`; every server
+        supports ``"zinc"``. `accept_format` is another name of it.
     token : str, optional
         A bearer token, in place of a user and password (or tried before them).
     auth : str

@@ -45,12 +45,12 @@ def answered(grid: Grid, request: Request) -> list[History]:
     """The histories of an answer, in the order of the request's points, not clipped yet.
 
     The client has checked that a batch has all of them. If ids come back in another form (absolute for relative) or are
-    missing, columns are matched by their order. Several columns of values for one point are an error.
+    missing, columns are matched by their order. No column of values for one point, or several, are an error.
     """
     points = [record.point for record in request.records]
     if len(points) == 1:
         histories = grid_histories(grid, ids=[points[0].id])
-        if len(histories) > 1:
+        if len(histories) != 1:
             raise CodecError(
                 f"the history of @{points[0].id} came with {len(histories)} columns of values",
                 expected="one column, val",

@@ -52,8 +52,9 @@ def connect(settings: SessionSettings) -> Session:
         The login scheme: ``"auto"`` takes the one that the server offers.
     allow_insecure : bool
         Allow PLAINTEXT and Basic over plain http to another machine.
-    format : {"zinc", "json", "json3"}
-        The wire format of requests and answers; ``"json"`` is version 4.
+    format : str
+        The wire format of requests and answers, one of :data:`hsframe.codecs.formats.CALL_FORMATS`; every server
+        supports ``"zinc"``.
     tls : TLSConfig, optional
         A client certificate, or the certificates of a private authority.
     timeout : float or aiohttp.ClientTimeout, optional

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from hsframe.client import Client
 from hsframe.codecs import encode
+from hsframe.codecs.formats import CALL_FORMATS
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import (
     AuthError,
@@ -171,12 +172,69 @@ def test_errors_are_raised(serve: Any, fake: Any, answer: Any, kind: type[Except
     asyncio.run(main())
 
 
-def test_a_batch_for_the_first_id_only(serve: Any, fake: Any) -> None:
+COLS = '"cols":[{"name":"ts"},{"name":"v0","id":"r:a"}]'
+ROW = '{"ts":"t:2026-01-01T00:00:00Z UTC","v0":"n:1 kW"}'
+FIRST_ID_ONLY = {
+    "zinc": encode(SINGLE, "zinc"),
+    "zinc, no rows": b'ver:"3.0"\nts,v0 id:@a\n',
+    "zinc, no end": b'ver:"3.0"\nts,v0 id:@a',
+    "zinc, no columns": b'ver:"3.0"\nempty\n',
+    "json3": f'{{"meta":{{"ver":"3.0"}},{COLS},"rows":[{ROW},{ROW}]}}'.encode(),
+    "json3, no rows": f'{{"meta":{{"ver":"3.0"}},{COLS},"rows":[]}}'.encode(),
+    "json3, rows first": f'{{"rows":[{ROW}],{COLS},"meta":{{"ver":"3.0"}}}}'.encode(),
+    "json3, no columns": b'{"meta":{"ver":"3.0"},"cols":[{"name":"empty"}],"rows":[]}',
+}
+
+
+@pytest.mark.parametrize("name", FIRST_ID_ONLY)
+def test_a_batch_for_the_first_id_only(serve: Any, fake: Any, name: str) -> None:
     async def main() -> None:
-        body = encode(SINGLE, "zinc")
-        async with serve(fake(answers={"hisRead": body})) as server, Client(server.uri, USER, PASSWORD) as client:
-            with pytest.raises(IncompleteError, match="@b"):
+        format = name.split(",")[0]
+        async with (
+            serve(fake(answers={"hisRead": FIRST_ID_ONLY[name]})) as server,
+            Client(server.uri, USER, PASSWORD, format=format) as client,
+        ):
+            with pytest.raises(IncompleteError, match="@b") as at_once:
+                await client.his_read_batch([A, B], "2026")
+            with pytest.raises(IncompleteError) as caught:
                 await collect(client, [A, B])
+            assert str(caught.value) == str(at_once.value)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("format", CALL_FORMATS)
+@pytest.mark.parametrize("span", ["2026-01-01", "2020-01-01"])
+def test_a_batch_that_the_embedded_server_answers_for_the_first_id_only(format: str, span: str) -> None:
+    """On the second day there are no rows."""
+    point = {"point": MARKER, "his": MARKER, "tz": "UTC", "kind": "Number"}
+    database = Database([{"id": A, **point}, {"id": B, **point}])
+    database.set_history(A, START_US + np.arange(10) * 60_000_000, np.arange(10.0))
+
+    async def main(uri: str) -> None:
+        async with Client(uri, "demo", "demo", format=format) as client:
+            with pytest.raises(IncompleteError, match="@b"):
+                await client.his_read_batch([A, B], span)
+            with pytest.raises(IncompleteError, match="@b"):
+                _ = [batch async for batch in client.his_stream([A, B], span)]
+
+    with running_server(database, quirks=["first-id-only"]) as server:
+        asyncio.run(main(server.uri))
+
+
+@pytest.mark.parametrize("meta", ['"incomplete":"m:"', '"err":"m:","dis":"boom"'])
+def test_what_the_meta_says_after_the_rows(serve: Any, fake: Any, meta: str) -> None:
+    rows = ",".join([ROW.replace("v0", "val")] * 2000)
+    body = f'{{"cols":[{{"name":"ts"}},{{"name":"val"}}],"rows":[{rows}],"meta":{{"ver":"3.0",{meta}}}}}'.encode()
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"hisRead": body})) as server,
+            Client(server.uri, USER, PASSWORD, format="json3") as client,
+        ):
+            for read in (client.his_read(A, "2026"), collect(client, A)):
+                with pytest.raises((IncompleteError, CallError), match=r"incomplete|boom"):
+                    await read
 
     asyncio.run(main())
 

@@ -181,6 +181,12 @@ def test_json3_errors_say_the_path(cell: Any, path: str, words: str) -> None:
 
 
 STRUCTURES: list[tuple[Any, str]] = [
+    ([1], "the body is not an object"),
+    ([{}, None], "the body is not an object"),
+    ([{"a": 1}, {"": 1}], "[1]: a tag without a name"),
+    ({"cols": [{"name": ""}]}, "cols[0]: a column without a name"),
+    ({"cols": [{"name": "a"}], "meta": {"": 1}}, "meta: a tag without a name"),
+    ({"cols": [{"name": "a"}], "rows": [{"": 1}]}, "rows[0].: a cell without a column"),
     ([], "the body is not an object"),
     (5, "the body is not an object"),
     ({"cols": 5}, "cols: "),
@@ -202,6 +208,12 @@ def test_json_structure_errors(form: str, value: Any, words: str) -> None:
     with pytest.raises(CodecError) as caught:
         decode_exact(json.dumps(value), form)
     assert caught.value.problem.startswith(words), str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["json3", "json4"])
+def test_a_bare_dict_whose_tag_has_no_name(form: str) -> None:
+    with pytest.raises(CodecError, match="a tag without a name"):
+        decode_exact('{"": 1}', form)
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hsframe.codecs import decode_exact, encode
+from hsframe.codecs import decode, decode_exact, encode
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
+from hsframe.columns import TimeColumn
+from hsframe.errors import ZoneWarning
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr, same
 from hsframe.zones import zone
@@ -47,6 +49,7 @@ KINDS: list[tuple[Any, str, Any, Any]] = [
     (Number(50, "%"), "50%", {"_kind": "number", "val": 50, "unit": "%"}, "n:50 %"),
     (Number(1, "$"), "1$", {"_kind": "number", "val": 1, "unit": "$"}, "n:1 $"),
     (Number(1, "kWh/ft²"), "1kWh/ft²", {"_kind": "number", "val": 1, "unit": "kWh/ft²"}, "n:1 kWh/ft²"),
+    (Number(0, "xab"), "0.0xab", {"_kind": "number", "val": 0, "unit": "xab"}, "n:0 xab"),
     (Number(10, "_foo"), "10_foo", {"_kind": "number", "val": 10, "unit": "_foo"}, "n:10 _foo"),
     (Number(1, "e"), "1e", {"_kind": "number", "val": 1, "unit": "e"}, "n:1 e"),
     (Number(1, "gH₂O/kgAir"), "1gH₂O/kgAir", {"_kind": "number", "val": 1, "unit": "gH₂O/kgAir"}, "n:1 gH₂O/kgAir"),
@@ -142,6 +145,27 @@ ZINC_READ: list[tuple[str, Any]] = [
     ("", None),
     ("  7 ", Number(7)),
     ("10_000", Number(10000)),
+    ("1__0", Number(10)),
+    ("1__0.5__0e1__0kW", Number(10.5e10, "kW")),
+    ("1_", Number(1, "_")),
+    # Haxall's tokenizer reads hexadecimal digits, times without seconds or with one digit of the hour, names that
+    # begin with an underscore, the zone Rel, and writes control characters with braces.
+    ("0xabcd", Number(0xABCD)),
+    ("0xAB_cd", Number(0xABCD)),
+    ("0x" + "f" * 16, Number(2.0**64)),
+    ("0x" + "f" * 5000, Number(INF)),
+    ("0xbar", Number(0, "xbar")),
+    ("5xa", Number(5, "xa")),
+    ("00xa", Number(0, "xa")),
+    ("13:45", time(13, 45)),
+    ("8:30", time(8, 30)),
+    ("8:30:01.5", time(8, 30, 1, 500000)),
+    ("[8:30 9:00]", [time(8, 30), time(9)]),
+    ("{_a:8:30 _b}", {"_a": time(8, 30), "_b": MARKER}),
+    ('<<ver:"3.0" _m\n_a _b:1\n1>>', Grid({"_m": MARKER}, [Col("_a", {"_b": Number(1)})], [[Number(1)]])),
+    ("2000-01-01T00:00:00Z Rel", datetime(2000, 1, 1, tzinfo=UTC)),
+    ('"\\u{0}\\u{1f}\\u{00e9}\\u{10ffff}"', "\x00\x1f\xe9\U0010ffff"),
+    ('"\\u{d83d}\\u{de00}"', "\U0001f600"),
     ("1_0.2_5e1_0kW", Number(10.25e10, "kW")),
     ("5.4E-45", Number(5.4e-45)),
     ("5E+3kW", Number(5000, "kW")),
@@ -185,6 +209,16 @@ def test_zinc_that_is_read(text: str, value: Any) -> None:
 
 
 JSON4_READ: list[tuple[Any, Any]] = [
+    ({"_kind": "time", "val": "8:30"}, time(8, 30)),
+    ({"_kind": "dateTime", "val": "2000-01-01T00:00:00Z", "tz": "Rel"}, datetime(2000, 1, 1, tzinfo=UTC)),
+    # Hayson before it was standard wrote kinds with capitals.
+    ({"_kind": "Marker"}, MARKER),
+    ({"_kind": "NA"}, NA),
+    ({"_kind": "Number", "val": 1, "unit": "kW"}, Number(1, "kW")),
+    ({"_kind": "DateTime", "val": "2010-03-11T23:55:00Z", "tz": "UTC"}, datetime(2010, 3, 11, 23, 55, tzinfo=UTC)),
+    ({"_kind": "XStr", "type": "Span", "val": "today"}, XStr("Span", "today")),
+    ({"_kind": "Dict", "a": {"_kind": "Ref", "val": "x"}}, {"a": Ref("x")}),
+    ({"_kind": "Grid", "cols": [{"name": "a"}], "rows": [{"_kind": "Dict", "a": 1}]}, Grid({}, ["a"], [[Number(1)]])),
     ({"_kind": "number", "val": 1}, Number(1)),
     ({"_kind": "number", "val": 1, "unit": ""}, Number(1)),
     ({"_kind": "number", "val": "INF", "unit": "kW"}, Number(INF)),
@@ -201,6 +235,13 @@ JSON4_READ: list[tuple[Any, Any]] = [
 ]
 
 JSON3_READ: list[tuple[Any, Any]] = [
+    ("h:8:30", time(8, 30)),
+    ("h:13:45", time(13, 45)),
+    ("n:0xabcd kW", Number(0xABCD, "kW")),
+    ("n:1__0", Number(10)),
+    ("c:1__0,0x2", Coord(10.0, 2.0)),
+    ("t:2000-01-01T00:00:00Z Rel", datetime(2000, 1, 1, tzinfo=UTC)),
+    ({"_a": "n:1"}, {"_a": Number(1)}),
     ("n:INF kW", Number(INF)),
     ("n:10_000 kW", Number(10000, "kW")),
     ("n:1 ", Number(1)),
@@ -347,3 +388,61 @@ def test_surrogates_in_json() -> None:
         decode_exact('{"meta":{"ver":"3.0"},"cols":[{"name":"a"}],"rows":[{"a":"\\ude00"}]}', "json3")[0]["a"]
         == "\ufffd"
     )
+
+
+UNKNOWN_ZONE = {
+    "zinc": 'ver:"3.0"\nid,mod\n@a,2026-01-01T00:00:00-03:00 Newer_Zone\n@b,2026-01-02T00:00:00-03:00 Newer_Zone\n',
+    "json4": json.dumps(
+        [
+            {"id": name, "mod": {"_kind": "dateTime", "val": f"2026-01-0{day}T00:00:00-03:00", "tz": "Newer_Zone"}}
+            for day, name in enumerate("ab", 1)
+        ]
+    ),
+    "json3": json.dumps(
+        [{"id": f"r:{name}", "mod": f"t:2026-01-0{day}T00:00:00-03:00 Newer_Zone"} for day, name in enumerate("ab", 1)]
+    ),
+    "trio": "id:@a\nmod:2026-01-01T00:00:00-03:00 Newer_Zone\n---\nid:@b\nmod:2026-01-02T00:00:00-03:00 Newer_Zone\n",
+}
+
+
+@pytest.mark.parametrize("form", UNKNOWN_ZONE)
+def test_a_zone_that_is_not_known_stops_nothing(form: str) -> None:
+    expected = [datetime(2026, 1, day, 3, tzinfo=zone("UTC")) for day in (1, 2)]
+    for read in (decode, decode_exact):
+        with pytest.warns(ZoneWarning, match="Newer_Zone") as caught:
+            grid = read(UNKNOWN_ZONE[form], form)
+        assert same(list(grid.column("mod")), expected)
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("form", ["zinc", "json4", "json3"])
+def test_a_long_history_in_a_zone_that_is_not_known(form: str) -> None:
+    times = [datetime(2026, 1, 1, hour % 24, tzinfo=NY) for hour in range(500)]
+    known = Grid({}, ["ts", "val"], [times, [Number(1)] * 500])
+    body = encode(known, form).replace(b"New_York", b"Newer_Zone")
+    with pytest.warns(ZoneWarning, match="Newer_Zone") as caught:
+        grid = decode(body, form)
+    assert isinstance(grid.columns[0], TimeColumn)
+    assert [when.timestamp() for when in grid.columns[0]] == [when.timestamp() for when in times]
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("form", ["json4", "json3"])
+def test_a_list_of_records_is_a_row_each_and_a_list_of_grids_a_column(form: str) -> None:
+    """As the reference server makes a grid of a list."""
+    records = [{"id": Ref("a"), "site": MARKER}, {"id": Ref("b"), "area": Number(1, "m²")}]
+    grids = [Grid.from_rows({"n": Number(number)}, list(row), [row]) for number, row in enumerate(records)]
+    write = Json4() if form == "json4" else Json3()
+    assert decode(json.dumps(write.write(records)), form) == Grid.from_rows({}, ["id", "site", "area"], records)
+    listed = decode(b"[" + b",".join(encode(grid, form) for grid in grids) + b"]", form)
+    assert list(listed.column("val")) == grids
+    assert decode(b"[" + encode(grids[0], form) + b"]", form) == grids[0]
+
+
+def test_surrogates_of_three_bytes_each_are_joined() -> None:
+    """Haxall writes what is beyond U+FFFF so in some of its formats."""
+    pair = b"\xed\xa0\xbd\xed\xb8\x80"
+    assert decode(b'ver:"3.0"\na\n"' + pair + b'"\n', "zinc")[0]["a"] == "\U0001f600"
+    for form in ("json4", "json3"):
+        assert decode(b'{"a":"' + pair + b'","b":"\xed\xa0\xbd"}', form)[0] == {"a": "\U0001f600", "b": "\ufffd"}
+    assert decode(b"a: " + pair + b"\n", "trio")[0]["a"] == "\U0001f600"

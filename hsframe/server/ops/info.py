@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from hsframe.codecs.formats import FORMATS
+from hsframe.codecs.formats import FORMATS, format_named
 from hsframe.errors import HsFrameError
 from hsframe.filters import parse
 from hsframe.grid import Grid
@@ -20,7 +20,7 @@ from hsframe.zones import zone
 __all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
 
 # The formats by the MIME types that clients ask for. Version 4 of JSON has two.
-_FORMATS: Final = {known.mime: known for known in FORMATS.values()} | {"application/json": FORMATS["json4"]}
+_FORMATS: Final = {known.mime: known for known in FORMATS.values()} | {"application/json": format_named("json")}
 _LIB: Final = Symbol("lib:ph")
 _DEFS: Final = (
     ("marker", "marker", "A tag that says a fact by being there"),
@@ -108,7 +108,7 @@ def filetypes(call: Call) -> Grid:
     """One row per format, as definitions."""
     rows = [
         {
-            "def": Symbol(f"filetype:{'json' if known.short == 'json4' else known.short}"),
+            "def": Symbol(f"filetype:{'json' if mime == 'application/json' else known.short}"),
             "dis": known.title,
             "doc": known.title,
             "is": [Symbol("filetype")],
@@ -117,7 +117,7 @@ def filetypes(call: Call) -> Grid:
             "mime": mime,
         }
         for mime, known in _FORMATS.items()
-        if mime != FORMATS["json4"].mime
+        if mime != format_named("json").mime
     ]
     return _selected(call, rows)
 

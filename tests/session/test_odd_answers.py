@@ -1,0 +1,86 @@
+"""Answers that no standard has, over a socket: read all the same, or one of our own errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import pandas as pd
+import pytest
+from aiohttp import web
+
+import hsframe
+from hsframe.errors import CodecError, HsFrameError, ZoneWarning
+
+RECORDS = b'ver:"3.0"\nid,dis,point,his,tz,kind,unit,mod\n'
+RECORDS += b'@a,"\\u{0}A",M,M,"New_York","Number","kW",2026-01-01T00:00:00-03:00 Newer_Zone\n'
+OLD_RECORDS = RECORDS.replace(b"-03:00 Newer_Zone", b"-05:00 New_York")
+HISTORY = b'ver:"3.0" id:@a\nts,val\n'
+
+
+def asked(
+    answers: Mapping[str, bytes], ask: Callable[[hsframe.AsyncSession], Awaitable[object]], status: int = 200
+) -> object:
+    """What a question gives, on a server with one answer for each op."""
+
+    async def answer(request: web.Request) -> web.Response:
+        body = answers.get(request.path.rsplit("/", 1)[1], b'ver:"3.0"\nempty\n')
+        kind = "application/json" if body.startswith(b"{") else "text/zinc"
+        return web.Response(body=body, content_type=kind, status=status)
+
+    async def main() -> object:
+        app = web.Application()
+        app.router.add_route("*", "/api/{op}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            uri = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
+            async with hsframe.AsyncSession(uri, "", auth="none") as session:
+                return await ask(session)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", [b'ver:"3.0" id:@a\nts\n', b'ver:"3.0" id:@a\nts\n2026-01-01T00:00:00Z UTC\n'])
+@pytest.mark.parametrize("verb", ["his_read", "latest"])
+def test_a_history_of_timestamps_alone(verb: str, body: bytes) -> None:
+    async def ask(session: hsframe.AsyncSession) -> object:
+        return await (session.his_read("@a", "2026-01-01") if verb == "his_read" else session.latest("@a"))
+
+    with pytest.raises(CodecError, match="0 columns of values"):
+        asked({"read": OLD_RECORDS, "hisRead": body}, ask)
+
+
+def test_a_zone_that_is_not_known_is_warned_of_once_a_read() -> None:
+    with pytest.warns(ZoneWarning, match="Newer_Zone") as caught:
+        df = asked({"read": RECORDS}, lambda session: session.read("point"))
+    assert isinstance(df, pd.DataFrame)
+    assert df["mod"].iloc[0] == pd.Timestamp("2026-01-01T03:00:00Z")
+    assert df["dis"].iloc[0] == "\0A"
+    assert len(caught) == 1
+
+
+def test_a_history_in_a_zone_that_is_not_known_has_its_instants() -> None:
+    rows = b"".join(b"2026-01-01T%02d:00:00-03:00 Newer_Zone,%dkW\n" % (hour, hour) for hour in range(2, 24))
+    with pytest.warns(ZoneWarning, match="Newer_Zone") as caught:
+        df = asked(
+            {"read": OLD_RECORDS, "hisRead": HISTORY + rows},
+            lambda session: session.his_read("@a", "2026-01-01"),
+        )
+    assert isinstance(df, pd.DataFrame)
+    assert df.index[0] == pd.Timestamp("2026-01-01T05:00:00Z")
+    assert df.iloc[:, 0].tolist()[0] == 2
+    assert len(df) == 22
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("depth", [100, 900, 990, 100_000])
+@pytest.mark.parametrize("piece", ["[", '{"a":'])
+def test_an_error_that_is_nested_deep(piece: str, depth: int, status: int) -> None:
+    body = '{"error":' + piece * depth + "1" + {"[": "]"}.get(piece, "}") * depth + "}"
+    with pytest.raises(HsFrameError):
+        asked({"read": body.encode()}, lambda session: session.read("site"), status)
