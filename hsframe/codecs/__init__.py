@@ -57,22 +57,19 @@ def decode(body: bytes | str, mime: str) -> Grid:
     >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
     Ref('a')
     """
-    with DeferredWarnings():
-        return _decoded(body, format_named(mime).short)
-
-
-def _decoded(body: bytes | str, short: str) -> Grid:
+    short = format_named(mime).short
     grid = None
-    if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:
-        if _HISTORY[short].search(body, 0, _LOOK_BYTES):
-            from hsframe.codecs.histories import try_decode
+    with DeferredWarnings():
+        if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:
+            if _HISTORY[short].search(body, 0, _LOOK_BYTES):
+                from hsframe.codecs.histories import try_decode
 
-            grid = try_decode(body, short)
-        elif len(body) >= _WORTH_RECORDS:
-            from hsframe.codecs.entities import try_records
+                grid = try_decode(body, short)
+            elif len(body) >= _WORTH_RECORDS:
+                from hsframe.codecs.entities import try_records
 
-            grid = try_records(body, short)
-    return decode_exact(body, short) if grid is None else grid
+                grid = try_records(body, short)
+        return decode_exact(body, short) if grid is None else grid
 
 
 def encode(grid: Grid, mime: str) -> bytes:

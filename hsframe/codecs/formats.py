@@ -196,13 +196,7 @@ def format_named(name: str) -> Format:
 
 
 def mime_of(name: str) -> str:
-    """The MIME type to ask a server for; raises as :func:`format_named`.
-
-    Examples
-    --------
-    >>> mime_of("json3")
-    'application/vnd.haystack+json;version=3'
-    """
+    """The MIME type to ask a server for; raises as :func:`format_named`."""
     return format_named(name).mime
 
 
@@ -214,8 +208,7 @@ def formats_by_start(body: bytes) -> list[str]:
     >>> formats_by_start(b'ver:"3.0"'), formats_by_start(b' {"meta"'), formats_by_start(b"<html>")
     (['zinc'], ['json4', 'json3'], [])
     """
-    start = body_start(body)
-    return [row.short for row in _ROWS if row.start is not None and row.start.match(start)]
+    return [row.short for row, _ in _starts(body)]
 
 
 def format_of_body(body: bytes) -> str | None:
@@ -226,15 +219,17 @@ def format_of_body(body: bytes) -> str | None:
     >>> format_of_body(b'{"meta":{"ver":"3.0"},"cols":[]}'), format_of_body(b"<html>")
     ('json3', None)
     """
-    possible = (FORMATS[short] for short in formats_by_start(body))
-    return next((of.short for of in possible if of.is_version is None or of.is_version(body)), None)
+    return next((row.short for row, _ in _starts(body) if row.is_version is None or row.is_version(body)), None)
 
 
 def starts_like_grid(body: bytes) -> bool:
     """Whether a body begins as a grid does, in a format that is recognized by its first bytes."""
+    return any(match[1] is not None for _, match in _starts(body))
+
+
+def _starts(body: bytes) -> list[tuple[Format, re.Match[bytes]]]:
     start = body_start(body)
-    matches = (row.start.match(start) for row in _ROWS if row.start is not None)
-    return any(match is not None and match[1] is not None for match in matches)
+    return [(row, match) for row in _ROWS if row.start is not None and (match := row.start.match(start))]
 
 
 def body_start(body: bytes) -> bytes:

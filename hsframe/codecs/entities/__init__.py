@@ -32,19 +32,9 @@ _LONGEST: Final = 2**31 - 65_536
 
 
 def try_records(body: bytes, short: str) -> Grid | None:
-    """The grid of a body of many records, its columns as :mod:`hsframe.columns` has them.
+    """The grid of many records, its columns as :mod:`hsframe.columns` has them: what the exact parser gives.
 
-    Parameters
-    ----------
-    body : bytes
-        An answer in UTF-8.
-    short : str
-        ``"zinc"``, ``"json4"`` or ``"json3"``.
-
-    Returns
-    -------
-    Grid or None
-        What the exact parser gives, cell by cell; None where the exact parser has to read the body whole.
+    None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
     """
     if len(body) > _LONGEST or not _is_utf8(body):
         return None

@@ -16,19 +16,9 @@ __all__ = ["head_length", "open_history", "try_decode"]
 
 
 def try_decode(body: bytes, short: str) -> Grid | None:
-    """The grid of a body that is a history, its columns as Arrow arrays.
+    """The grid of a body that is a history, its columns as Arrow arrays: cell by cell what the exact parser gives.
 
-    Parameters
-    ----------
-    body : bytes
-        An answer in UTF-8.
-    short : str
-        ``"zinc"``, ``"json4"``, ``"json3"``.
-
-    Returns
-    -------
-    Grid or None
-        What the exact parser gives, cell by cell; None where the exact parser has to read the body whole.
+    None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
     """
     begin = head_length(body, short)
     view = memoryview(body)
@@ -53,15 +43,7 @@ def head_length(body: bytes, short: str) -> int:
 
 
 def open_history(head: bytes, short: str) -> tuple[Grid, RowReader]:
-    """The grid without rows, and a reader for them.
-
-    Parameters
-    ----------
-    head : bytes
-        The body up to its first row.
-    short : str
-        ``"zinc"``, ``"json4"``, ``"json3"``.
-    """
+    """The grid without rows, and a reader for them; `head` is the body up to its first row."""
     if not head or short not in ("zinc", "json4", "json3"):
         raise NeedsExactParserError
     try:
