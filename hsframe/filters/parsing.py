@@ -39,7 +39,7 @@ _DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)(?: ([A-Z][A-Za-z0-9_+\-]*))?", re.ASCII
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"(\d\d:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
+_TIME = re.compile(r"(\d{1,2}:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
 _STR_PART = re.compile(r'[^"\\\n\r]+')
 _HEX = re.compile(r"[0-9A-Fa-f]{4}")
 _KEYWORDS: Final = frozenset(("and", "or", "not", "true", "false"))
@@ -210,7 +210,7 @@ class _Parser:
             value = self.checked(date.fromisoformat, match.group(), "a date as 2026-03-08")
         elif match := _TIME.match(self.text, self.at):
             fraction = (match.group(3) or "")[:7]
-            text = match.group(1) + (match.group(2) or ":00") + fraction.ljust(7, "0") * bool(fraction)
+            text = match.group(1).zfill(5) + (match.group(2) or ":00") + fraction.ljust(7, "0") * bool(fraction)
             value = self.checked(time.fromisoformat, text, "a time as 08:15:00")
         elif match := _NUMBER.match(self.text, self.at):
             value = self.number(match)

@@ -26,7 +26,7 @@ from hsframe.errors import (
     UnknownRecError,
 )
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, Ref
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 
@@ -222,7 +222,7 @@ def test_a_batch_that_the_embedded_server_answers_for_the_first_id_only(format: 
         asyncio.run(main(server.uri))
 
 
-@pytest.mark.parametrize("meta", ['"incomplete":"m:"', '"err":"m:","dis":"boom"'])
+@pytest.mark.parametrize("meta", ['"incomplete":"m:"', '"err":"m:","dis":"boom"', '"id":"r:boom"'])
 def test_what_the_meta_says_after_the_rows(serve: Any, fake: Any, meta: str) -> None:
     rows = ",".join([ROW.replace("v0", "val")] * 2000)
     body = f'{{"cols":[{{"name":"ts"}},{{"name":"val"}}],"rows":[{rows}],"meta":{{"ver":"3.0",{meta}}}}}'.encode()
@@ -235,6 +235,24 @@ def test_what_the_meta_says_after_the_rows(serve: Any, fake: Any, meta: str) -> 
             for read in (client.his_read(A, "2026"), collect(client, A)):
                 with pytest.raises((IncompleteError, CallError), match=r"incomplete|boom"):
                     await read
+
+    asyncio.run(main())
+
+
+def test_which_column_is_which_point_must_be_known_before_the_rows(serve: Any, fake: Any) -> None:
+    rows = ",".join(['{"ts":"t:2026-01-01T00:00:00Z UTC","v0":"n:1 kW","v1":"n:2 kW"}'] * 2000)
+    cols = '[{"name":"ts"},{"name":"v0"},{"name":"v1"}]'
+    body = f'{{"cols":{cols},"rows":[{rows}],"meta":{{"ver":"3.0","id0":"r:b","id1":"r:a"}}}}'.encode()
+
+    async def main() -> None:
+        async with (
+            serve(fake(answers={"hisRead": body})) as server,
+            Client(server.uri, USER, PASSWORD, format="json3") as client,
+        ):
+            rows = await client.his_read_batch([A, B], "2026")
+            assert rows[0]["v0"] == Number(2, "kW")
+            with pytest.raises(IncompleteError, match="only after the rows"):
+                await collect(client, [A, B])
 
     asyncio.run(main())
 
