@@ -63,6 +63,8 @@ VECTORS = [
     ("a == 2026-03-08", Compare(("a",), "==", date(2026, 3, 8)), "a == 2026-03-08"),
     ("a == 08:12:05.1234567", Compare(("a",), "==", time(8, 12, 5, 123456)), "a == 08:12:05.123456"),
     ("a == 08:12", Compare(("a",), "==", time(8, 12)), "a == 08:12:00"),
+    ("a == 8:12", Compare(("a",), "==", time(8, 12)), "a == 08:12:00"),
+    ("_a and not _b", And((Has(("_a",)), Missing(("_b",)))), "_a and not _b"),
     ("a == ^hot-water", Compare(("a",), "==", Symbol("hot-water")), "a == ^hot-water"),
     (
         "a > 2026-11-01T01:30:00-05:00 New_York and b",
