@@ -123,7 +123,7 @@ BAD = [
     ("a ->B", 1, 5, "after '->'"),
     ("a and\n  b and\n  9", 3, 3, "tag name"),
     ("a == 5 6", 1, 8, "after the filter"),
-    ("_a", 1, 1, "tag name"),
+    ("-a", 1, 1, "tag name"),
     ("a != Meter", 1, 6, "expected true, false"),
 ]
 
