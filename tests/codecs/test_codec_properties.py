@@ -19,6 +19,9 @@ from hsframe.grid import Grid
 from hsframe.kinds import Bin, Uri, same
 from hsframe.testing import strategies
 
+# A zone name that was damaged is a zone that is not known.
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+
 LOSSLESS = [short for short, row in FORMATS.items() if row.carries_calls]
 GRIDS = strategies.grids() | strategies.history_grids()
 
