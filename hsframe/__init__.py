@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from hsframe.frame.arrow import read_parquet, write_parquet
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
+    from hsframe.options import Limits
     from hsframe.session import AsyncSession, Session
     from hsframe.session.default import close, connect, doctor, frame_to_his_grids
     from hsframe.session.verbs import *  # noqa: F403 - see above
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 _LAZY: Final = {
     "AsyncSession": "hsframe.session",
     "Client": "hsframe.client",
+    "Limits": "hsframe.options",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.client.tls",
     "close": "hsframe.session.default",
@@ -76,7 +78,7 @@ _LAZY_MODULES: Final = ("options", "spans", "units")
 
 __all__ = [
     "MARKER", "NA", "REMOVE", "AsyncSession", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord",
-    "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Marker",
+    "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Limits", "Marker",
     "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row",
     "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnitWarning", "UnknownRecError",
     "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs",

@@ -15,6 +15,7 @@
     that contradict the name of their unit (:data:`hsframe.units.MISPRINTS`) are corrected.
 
 A value that is not among these raises :class:`~hsframe.MetadataError`, and so does an unknown name.
+:class:`Limits` are no settings of the process: they are given to what they bound.
 """
 
 from __future__ import annotations
@@ -22,17 +23,49 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Final, Literal
 
 from hsframe.errors import MetadataError
 
-__all__ = ["unit_factors", "unit_mixing", "using"]
+__all__ = ["Limits", "unit_factors", "unit_mixing", "using"]
 
 unit_mixing: Literal["convert", "raise"] = "convert"
 unit_factors: Literal["standard", "corrected"] = "standard"
 
 _CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("standard", "corrected")}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an answer may hold: what is beyond is refused as soon as it shows, and nothing of it is returned.
+
+    Parameters
+    ----------
+    answer_bytes : int
+        The bytes of one answer, unpacked; 1 GiB by default. That is about 25 million rows of Zinc, far above what a
+        planned read asks for at once; with what decoding takes beside it, it is about all that a machine of 8 GB can
+        hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory.
+
+    Raises
+    ------
+    MetadataError
+        A limit is not a whole number above 0.
+
+    Examples
+    --------
+    >>> Limits(answer_bytes=100 << 20)
+    Limits(answer_bytes=104857600)
+    """
+
+    answer_bytes: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            count = getattr(self, limit.name)
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise MetadataError(f"Limits: {limit.name} must be a whole number above 0; got {count!r}")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from hsframe.client.transport import Transport, is_loopback, split_user
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
+from hsframe.options import Limits
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
 from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
@@ -42,6 +43,7 @@ class _Settings(TypedDict, total=False):
     allow_insecure: bool
     proxy: str | None
     headers: Mapping[str, str] | None
+    limits: Limits
 
 
 class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
@@ -83,6 +85,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         ``http://user:password@host:port``. Nothing is taken from the environment.
     headers : mapping, optional
         Go on every request.
+    limits : Limits
+        How much an answer may hold, see :class:`hsframe.Limits`.
 
     Raises
     ------
@@ -145,6 +149,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         allow_insecure: bool = False,
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         # What follows may raise, and a traceback shows locals and arguments.
         base_url, password, token, proxy = hidden(base_url), hidden(password), hidden(token), hidden(proxy)
@@ -155,6 +160,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         )
         if tls is not None and not hasattr(tls, "client_context"):
             raise MetadataError(f"tls must be a TLSConfig; got {tls!r}")
+        if not isinstance(limits, Limits):
+            raise MetadataError(f"limits must be hsframe.Limits(...); got {limits!r}")
         secret, given_token = Secret(password or ""), Secret(token or "")
         username = username or ""
         base, url_user, url_password = split_user(base_url, "base_url")
@@ -170,6 +177,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             tls=None if tls is None else tls.client_context(),
             proxy=proxy,
             headers=headers,
+            limits=limits,
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
         cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))

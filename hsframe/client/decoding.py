@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import decode
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
-from hsframe.errors import CodecError
+from hsframe.errors import CodecError, HTTPStatusError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import (
     URI_HINT,
@@ -35,7 +37,8 @@ class Decoder:
     The dialect holds whether the server has answered with a grid before; `RequestSender` sets it.
     """
 
-    def __init__(self, base: str, mime: str, dialect: Dialect) -> None:
+    def __init__(self, base: str, mime: str, dialect: Dialect, limits: Limits) -> None:
+        self._decode = partial(decode, limits=limits)
         self._base = base
         self._mime = mime
         self._dialect = dialect
@@ -51,6 +54,10 @@ class Decoder:
                 return Grid()
             raise failure
         if answer.status == 204:
+            if op.get:
+                url = f"{self._base}/{op.name}"
+                words = "an answer without rows is a grid too, so this one is not taken for empty"
+                raise HTTPStatusError(f"{op.name} at {url}: found HTTP 204, no content; {words}", status=204, url=url)
             return Grid()
         try:
             grid = await self._decoded(answer)
@@ -78,10 +85,10 @@ class Decoder:
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
         if len(answer.body) <= _THREAD_BYTES:
-            return decode(answer.body, self._format_of(answer))
+            return self._decode(answer.body, self._format_of(answer))
         # One at a time: decoding holds the GIL and takes several times the memory of the body.
         async with self._one_at_a_time:
-            return await in_thread(decode, answer.body, self._format_of(answer))
+            return await in_thread(self._decode, answer.body, self._format_of(answer))
 
     def with_source(self, problem: CodecError, op: Op) -> CodecError:
         """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""

@@ -10,7 +10,7 @@ from hsframe.client.request_log import logged
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import HttpAnswer, HttpRequest, asks_for_login
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
 from hsframe.protocol.secret import Secret
 
@@ -86,6 +86,13 @@ class LoginSession:
         return login
 
     async def _drive(self) -> LoginResult:
+        """Log in; again from its first step, once, where the line broke: no step may be sent twice."""
+        try:
+            return await self._run_steps()
+        except ConnectionLostError:
+            return await self._run_steps()
+
+    async def _run_steps(self) -> LoginResult:
         """Run the generator: its requests go out as GET about, its derivations run in a thread."""
         steps = login_steps(self._credentials, self._base)
         try:

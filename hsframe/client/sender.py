@@ -16,7 +16,7 @@ a retry; so is the second form of an op whose first was refused, as ``eval`` whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Final
@@ -28,18 +28,22 @@ from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import AuthError, HsFrameError, NetworkError
+from hsframe.errors import AuthError, CallError, HsFrameError, NetworkError
 from hsframe.grid import Grid
+from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
     ConnectionLostError,
     HttpAnswer,
     HttpRequest,
+    TruncatedBodyError,
     http_failure,
     is_html,
+    login_page,
     looks_like_grid,
     retry_after_s,
+    status_advice,
 )
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
@@ -54,6 +58,7 @@ _LONGEST_WAIT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 5.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
 _PEEK_BYTES: Final = 1 << 12
+_END_BYTES: Final = 16
 
 
 class RequestSender:
@@ -68,7 +73,7 @@ class RequestSender:
         self.mime = mime
         self.caller = "Client"  # as its user calls what sends these calls
         self.dialect = remembered(base)
-        self.decoder = Decoder(base, mime, self.dialect)
+        self.decoder = Decoder(base, mime, self.dialect, transport.limits)
         self._transport = transport
         self._session = LoginSession(transport, base, credentials, self.dialect, mime)
 
@@ -86,7 +91,7 @@ class RequestSender:
             answer = await self._exchange(op, request, log)
             grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
-            check_answer(grid, op.name, self.url(op.name), ids, limit)
+            self._check(grid, answer, op, ids, limit)
             return grid
 
     async def call_all(self, op: Op, request: Grid) -> list[Grid]:
@@ -95,6 +100,8 @@ class RequestSender:
             answer = await self._exchange(op, request, log)
             grids = await self.decoder.grids(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
+            if answer.status != 200:
+                self._check(grids[0], answer, op)
             return grids
 
     async def stream(self, op: Op, request: Grid) -> AsyncGenerator[bytes, None]:
@@ -106,6 +113,7 @@ class RequestSender:
         ids = ids_of(request)
         with logged(op.name, len(ids), unfinished="left early") as log:
             login = await self.log_in()
+            line_end = self.dialect.line_end
             for first_try in (True, False):
                 http = self._http(op.name, request, login, self._method(op, request))
                 async with aclosing(self._transport.stream(http, unbounded=True)) as parts:
@@ -118,14 +126,19 @@ class RequestSender:
                         if first_try and (again := await self._login_again(answer, login, log)):
                             login = again
                             continue
+                        self._check_token(answer, login, op)
+                        self._check_end(answer, answer.body, op, line_end)
                         grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
-                        check_answer(grid, op.name, self.url(op.name), ids)
+                        self._check(grid, answer, op, ids)
                     log.bytes = len(answer.body)
                     yield answer.body
+                    end = answer.body
                     async for part in parts:
                         assert isinstance(part, bytes)
                         log.bytes += len(part)
+                        end = end[-_END_BYTES:] + part
                         yield part
+                    self._check_end(answer, end, op, line_end)
                     return
 
     async def end(self) -> None:
@@ -175,11 +188,30 @@ class RequestSender:
         if again := await self._login_again(answer, login, log):
             login = again
             answer = await self._send(op, request, login, log)
-        if answer.status == 403 and login.scheme == "bearer" and not looks_like_grid(answer):
-            failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
-            raise AuthError(f"the token is not accepted: {failure}")
+        self._check_token(answer, login, op)
         log.bytes = len(answer.body)
         return answer
+
+    def _check_token(self, answer: HttpAnswer, login: LoginResult, op: Op) -> None:
+        refused = answer.status in (401, 403) or login_page(answer)
+        if refused and login.scheme == "bearer" and not looks_like_grid(answer):
+            failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
+            raise AuthError(f"the token is not accepted: {failure}")
+
+    def _check_end(self, answer: HttpAnswer, end: bytes, op: Op, line_end: bool | None) -> None:
+        if not self.dialect.takes_end(answer, end[-_END_BYTES:], line_end):
+            raise TruncatedBodyError(
+                f"{op.name} at {self.url(op.name)}: the body may be cut: it ends with the connection, and not as its "
+                "format does; nothing is returned. If the server always ends its Zinc so, ask again"
+            )
+
+    def _check(self, grid: Grid, answer: HttpAnswer, op: Op, ids: Sequence[Ref] = (), limit: int | None = None) -> None:
+        try:
+            check_answer(grid, op.name, self.url(op.name), ids, limit)
+        except CallError as error:
+            if answer.status != 200:
+                error.args = (f"{error} (HTTP {answer.status}: {status_advice(answer, op.name)})",)
+            raise
 
     async def _login_again(self, answer: HttpAnswer, login: LoginResult, log: LoggedRequest) -> LoginResult | None:
         """A new login to send the same request with, if the answer means that the session is lost."""
@@ -193,6 +225,7 @@ class RequestSender:
     ) -> HttpAnswer:
         """Send, and send again where that is harmless; another method after 405."""
         method = self._method(op, request)
+        line_end = self.dialect.line_end
         method_changed = False
         retries = 0
         while True:
@@ -201,6 +234,7 @@ class RequestSender:
             http = self._http(op.name, request, login, method)
             try:
                 answer = await self._transport.fetch(http, timeout_s=timeout_s)
+                self._check_end(answer, answer.body, op, line_end)
             except ConnectionLostError as error:
                 failure = error
                 if op.repeatable:

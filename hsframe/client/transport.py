@@ -1,7 +1,8 @@
 """HTTP by aiohttp: one request, one answer; no redirects, no cookies, no retries.
 
-The only module of the client that uses aiohttp. Each exception of aiohttp becomes one of ours, made outside of the
-handler and without a cause, because the frames of an HTTP library hold headers, and headers hold tokens.
+The only module of the client that uses aiohttp, which does not notice that a packed body was cut: it is unpacked here.
+Each exception of aiohttp becomes one of ours, made outside of the handler and without a cause, because the frames of an
+HTTP library hold headers, and headers hold tokens.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from hsframe.client.unpacking import Unpacker
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
-from hsframe.protocol.http import URI_HINT, ConnectionLostError, HttpAnswer, HttpRequest, TruncatedBodyError
+from hsframe.options import Limits
+from hsframe.protocol.http import (
+    URI_HINT,
+    ConnectionLostError,
+    HttpAnswer,
+    HttpRequest,
+    TruncatedBodyError,
+    status_advice,
+)
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
+# aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer.
+_HEADER_BYTES: Final = 1 << 20
 # aiohttp 3.10.0 does not have it yet.
 _NO_SUCH_HOST: Final[tuple[type[OSError], ...]] = tuple(
     kind for kind in (getattr(aiohttp, "ClientConnectorDNSError", None),) if kind is not None
@@ -81,7 +93,9 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
+        self.limits = limits
         self._timeout = _timeout_of(timeout)
         self._connector = connector
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
@@ -111,7 +125,12 @@ class Transport:
                 # Packed answers are asked for by name: another list may hold what no library here can unpack.
                 headers={"User-Agent": "hsframe", "Accept-Encoding": "gzip, deflate", **self._headers},
                 skip_auto_headers=("Content-Type",),
+                auto_decompress=False,
+                max_line_size=_HEADER_BYTES,
+                max_field_size=_HEADER_BYTES,
             )
+            # aiohttp would send a GET again by itself; a step of a login must not be sent twice.
+            self._session._retry_connection = False
 
     async def close(self) -> None:
         """Close every connection; a second time does nothing."""
@@ -159,7 +178,7 @@ class Transport:
         if unbounded:
             sock_read = timeout.sock_read or timeout.total
             timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
-        received = 0
+        body: Unpacker | None = None
         try:
             async with session.request(
                 request.method,
@@ -175,17 +194,24 @@ class Transport:
                 proxy_headers=(self._proxy_headers or None) if is_https else None,
                 allow_redirects=False,
             ) as response:
-                yield HttpAnswer(
+                head = HttpAnswer(
                     response.status,
                     response.reason or "",
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
+                    through_proxy=self._proxy is not None and not is_https,
                 )
+                yield head
+                body = Unpacker(head.header("Content-Encoding"), self.limits, where)
+                if (response.content_length or 0) > self.limits.answer_bytes:
+                    raise body.too_long()
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-                    received += len(chunk)
-                    yield chunk
+                    body.feed(chunk)
+                    while piece := await body.piece():
+                        yield piece
+                body.finish(may_be_empty=head.status != 200)
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _failure(error, where, timeout, received)
+            failure = _failure(error, where, timeout, 0 if body is None else body.received)
         raise failure
 
 
@@ -204,13 +230,14 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.Client
 
 def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int) -> NetworkError:
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
-    found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    found = type(error).__name__
+    # The texts of these hold what came: the beginning of an answer, with its headers.
+    if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
+        found += f": {error}"
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(_timeout_message(error, where, timeout))
     if isinstance(error, aiohttp.ClientPayloadError):
-        return TruncatedBodyError(
-            f"{where}: the body broke off after {received} bytes, or cannot be unpacked ({found}); nothing is returned"
-        )
+        return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return NetworkError(
             f"{where}: the server's certificate is not trusted ({found}); if it is signed by an authority of your own, "
@@ -221,8 +248,14 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
             f"{where}: no TLS connection ({found}); the server may use plain http there, need TLS older than 1.2, or "
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return NetworkError(f"{where}: the proxy cannot be used ({type(error).__name__}); check proxy=")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        answer = HttpAnswer(error.status, error.message)
+        return NetworkError(
+            f"{where}: the proxy cannot be used: it answers HTTP {error.status} and says {error.message!r}; "
+            + (status_advice(answer, "CONNECT") or "check proxy=")
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):
         return NetworkError(f"{where}: no host has that name ({found}); {URI_HINT}")
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -230,7 +263,7 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found})")
     if isinstance(error, aiohttp.ClientResponseError):
-        return NetworkError(f"{where}: what answers there is not valid HTTP ({type(error).__name__}: {error.message})")
+        return NetworkError(f"{where}: what answers there is not valid HTTP ({found})")
     return NetworkError(f"{where}: the request failed ({found})")
 
 

@@ -13,7 +13,9 @@ from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.exact import decode_exact, encode_exact
 from hsframe.codecs.formats import format_named
 from hsframe.columns import TimeColumn
+from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 __all__ = ["decode", "decode_exact", "encode", "encode_exact"]
 
@@ -31,7 +33,7 @@ _HISTORY: Final = {
 _LOOK_BYTES: Final = 65_536
 
 
-def decode(body: bytes | str, mime: str) -> Grid:
+def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
     r"""The grid of an answer's body.
 
     Parameters
@@ -41,6 +43,8 @@ def decode(body: bytes | str, mime: str) -> Grid:
     mime : str
         The MIME type that was asked for, or a short name. Which version a JSON body is, the body itself decides where
         it says so.
+    limits : Limits
+        How much the body may hold.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def decode(body: bytes | str, mime: str) -> Grid:
     Raises
     ------
     CodecError
-        The body is not what the format promises, or the format cannot be read (CSV is write-only).
+        The body is not what the format promises, holds more than is allowed, or the format cannot be read (CSV).
 
     Examples
     --------
@@ -58,6 +62,8 @@ def decode(body: bytes | str, mime: str) -> Grid:
     Ref('a')
     """
     short = format_named(mime).short
+    if len(body) > limits.answer_bytes:
+        raise CodecError(f"the body is longer than limits.answer_bytes, which is {limits.answer_bytes:,}", source=short)
     grid = None
     with DeferredWarnings():
         if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.request_grids import Op
 
 __all__ = ["BatchForm", "Dialect", "Method", "forget", "remembered"]
@@ -32,6 +33,9 @@ class Dialect:
     zinc_requests : bool
         Whether requests are written as Zinc, whatever the format of the answers is: the server answered 415 to another
         format (nHaystack).
+    line_end : bool or None
+        Whether its Zinc ends in a line end; None until an answer showed it. One that ends with the connection is whole
+        only if it ends so too.
     answered : bool
         Whether any op was answered with a grid: then the uri is right.
     ignores_range : bool or None
@@ -63,6 +67,7 @@ class Dialect:
 
     methods: dict[str, Method] = field(default_factory=dict)
     zinc_requests: bool = False
+    line_end: bool | None = None
     answered: bool = False
     ignores_range: bool | None = None
     his_read_batch: bool | None = None
@@ -93,6 +98,32 @@ class Dialect:
         """After 405: remember the other method, and give it."""
         self.methods[op.name] = "POST" if refused == "GET" else "GET"
         return self.methods[op.name]
+
+    def takes_end(self, answer: HttpAnswer, end: bytes, line_end: bool | None) -> bool:
+        """Whether a body is whole as far as its end tells; learns how this server ends its Zinc.
+
+        Where neither HTTP nor the packing shows the end of a body, its last bytes have to: a line end in Zinc, unless
+        earlier answers of this server had none either, a closing bracket in JSON.
+
+        Parameters
+        ----------
+        answer : HttpAnswer
+            With the beginning of the body at least.
+        end : bytes
+            The last bytes of the body.
+        line_end : bool or None
+            What was known before the op was sent: an answer that was cut is repeated, and cut again, at the same place.
+        """
+        if not answer.start.startswith(b"ver:"):
+            closing = {b"{": b"}", b"[": b"]"}.get(answer.start[:1], b"")
+            return answer.has_proven_end or end.rstrip().endswith(closing)
+        has_line_end = end.endswith((b"\n", b"\r"))
+        if has_line_end or answer.has_proven_end or line_end is False:
+            self.line_end = has_line_end
+            return True
+        if self.line_end is None:
+            self.line_end = False
+        return False
 
     def limit_body(self, body_bytes: int) -> None:
         """After 413: remember that a request body of that length is too long."""

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from hsframe.codecs.formats import body_start, starts_like_grid
+from hsframe.codecs.exact import decode_exact
+from hsframe.codecs.formats import body_start, formats_by_start, starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
 
 __all__ = [
@@ -26,13 +27,17 @@ __all__ = [
     "TruncatedBodyError",
     "asks_for_login",
     "http_failure",
+    "is_from_proxy",
     "is_html",
     "is_other_json",
     "is_redirect",
     "json_error",
+    "login_page",
     "looks_like_grid",
     "retry_after_s",
     "server_text",
+    "speaker",
+    "status_advice",
 ]
 
 URI_HINT: Final = (
@@ -40,6 +45,7 @@ URI_HINT: Final = (
 )
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
+_WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 _SHOWN_CHARS: Final = 300
 
 
@@ -71,13 +77,15 @@ class HttpAnswer:
     """An HTTP answer, whole, its body unpacked (gzip).
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
-    received, a name may come twice. The repr does not show them: they may hold a token.
+    received, a name may come twice. The repr does not show them: they may hold a token. `through_proxy` says that a
+    proxy had its hands on it, and may have written it.
     """
 
     status: int
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    through_proxy: bool = False
 
     def header(self, name: str) -> str:
         """The first header of that name (in any case), or ``""``."""
@@ -96,6 +104,11 @@ class HttpAnswer:
     def media_type(self) -> str:
         """The Content-Type without parameters, in lower case."""
         return self.header("Content-Type").split(";", 1)[0].strip().lower()
+
+    @property
+    def has_proven_end(self) -> bool:
+        """Whether HTTP, or what the body is packed in, shows where it ends; else it ends where the connection does."""
+        return any(map(self.header, ("Content-Length", "Transfer-Encoding", "Content-Encoding")))
 
 
 def looks_like_grid(answer: HttpAnswer) -> bool:
@@ -145,7 +158,7 @@ def json_error(answer: HttpAnswer) -> str:
     except (ValueError, RecursionError):
         return ""
     # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
-    names: tuple[str, ...] = ("detail", "message", "error_description", "error")
+    names: tuple[str, ...] = ("detail", "message", "error_description", "error", "title")
     if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
         names = ("dis", *names)
     text = next((found[name] for name in names if found.get(name)), "")
@@ -163,15 +176,56 @@ def _page_text(body: bytes) -> str:
 
 
 def server_text(answer: HttpAnswer) -> str:
-    """What the server says about its answer: JSON error, page text, plain text or the reason after the status."""
+    """What the server says about its answer: JSON error, error grid, page, plain text, or the reason after the status.
+
+    Where it refuses a token (RFC 6750) it says why in a header.
+    """
     text = json_error(answer)
-    if not text and is_html(answer):
+    if not text and looks_like_grid(answer):
+        text = _grid_error(answer)
+    elif not text and is_html(answer):
         text = _page_text(answer.body)
-    elif not text and answer.media_type.startswith("text/") and not looks_like_grid(answer):
+    elif not text and (not answer.media_type or answer.media_type.startswith("text/")):
         text = " ".join(answer.body[:2000].decode("utf-8", "replace").split())
+        text = text if answer.media_type or text.isprintable() else ""
+    if not text and (why := _WHY_REFUSED.search(" ".join(answer.headers_of("WWW-Authenticate")))):
+        text = why.group(1)
     if answer.reason and answer.status != 200 and answer.reason.lower() not in text.lower():
         text = f"{answer.reason}: {text}" if text else answer.reason
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+
+
+def _grid_error(answer: HttpAnswer) -> str:
+    try:
+        return str(decode_exact(answer.body, formats_by_start(answer.body)[0]).meta.get("dis") or "")
+    except CodecError:
+        return ""
+
+
+def is_from_proxy(answer: HttpAnswer) -> bool:
+    """Whether an error is that of a proxy: by its status or by a header (RFC 9110, RFC 9209, Squid)."""
+    names = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
+    return answer.status == 407 or (answer.status >= 400 and any(map(answer.headers_of, names)))
+
+
+def speaker(answer: HttpAnswer) -> str:
+    """Who says what an error says."""
+    if is_from_proxy(answer):
+        return "the proxy"
+    return "the server or the proxy" if answer.through_proxy else "the server"
+
+
+def login_page(answer: HttpAnswer) -> str:
+    """The address of the page for people to log in that a server sends a program to; empty where it does not.
+
+    Its query may hold a secret and is left out.
+    """
+    target = _target(answer) if is_redirect(answer) else ""
+    return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
+
+
+def _target(answer: HttpAnswer) -> str:
+    return re.sub(r"//[^/@]*@", "//", answer.header("Location").split("?", 1)[0])[:_SHOWN_CHARS]
 
 
 def retry_after_s(answer: HttpAnswer) -> float | None:
@@ -196,16 +250,22 @@ def retry_after_s(answer: HttpAnswer) -> float | None:
         return None
 
 
-def _status_advice(answer: HttpAnswer, op: str) -> str:
+def status_advice(answer: HttpAnswer, op: str) -> str:
+    """What an HTTP status means for the one who called an op, and what to do; empty where it says enough itself."""
     advice = {
+        206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
         400: "the server could not read the request",
+        403: "this user may not do that, or the session has ended",
         404: f"the server has no op {op!r} at this address; {URI_HINT}",
         405: "the server takes neither GET nor POST for this op",
         406: "the server does not write this format; try another format=, 'zinc' is known by every server",
+        407: "the proxy asks for a login: give proxy='http://user:password@host:port'",
         413: "the request is too large; send it in smaller parts",
         415: "the server does not read this format; try another format=, 'zinc' is known by every server",
         429: "the server asks for fewer requests",
+        500: "the server failed; its log says more",
         501: "the server does not know this method",
+        502: "a gateway has no answer from the server behind it",
         503: "the server is not available now",
         504: "the server gave up waiting; ask for less at once",
     }.get(answer.status, "")
@@ -219,18 +279,18 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
     `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
     """
     said = server_text(answer)
-    words = f"; the server says {said!r}" if said else ""
+    words = f"; {speaker(answer)} says {said!r}" if said else ""
     where = f"{op} at {url}"
     if is_redirect(answer):
         return _redirected(answer, where, logged_in=logged_in)
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else "give a user name and a password, or a token"
-        return AuthError(f"{where}: the server asks for a login (401, schemes: {schemes}){words}; {todo}")
-    if answer.status == 403 and not logged_in:
-        return AuthError(f"{where}: refused (403){words}; give a user name and a password, or a token")
-    if not 200 <= answer.status < 300:
-        advice = _status_advice(answer, op)
+        return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
+    if answer.status == 403 and not logged_in and not is_from_proxy(answer):
+        return AuthError(f"{where}: refused (HTTP 403){words}; give a user name and a password, or a token")
+    if not 200 <= answer.status < 300 or answer.status == 206:
+        advice = status_advice(answer, op)
         found = "an HTML page, " if is_html(answer) else ""
         return HTTPStatusError(
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
@@ -239,11 +299,12 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
             reason=said,
             retry_after_s=retry_after_s(answer),
         )
+    code = "" if answer.status == 200 else f" (HTTP {answer.status})"
     if is_html(answer):
-        return NetworkError(f"{where}: found an HTML page instead of a grid{words}; {URI_HINT}")
+        return NetworkError(f"{where}: found an HTML page instead of a grid{code}{words}; {URI_HINT}")
     if answer.status != 204 and (text := json_error(answer)):
         return HTTPStatusError(
-            f"{where}: found a JSON error instead of a grid; the server says {text!r}",
+            f"{where}: found a JSON error instead of a grid{code}; the server says {text!r}",
             status=answer.status,
             url=url,
             reason=text,
@@ -252,10 +313,11 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
 
 
 def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool) -> HsFrameError:
-    target = re.sub(r"//[^/@]*@", "//", answer.header("Location").split("?", 1)[0])[:_SHOWN_CHARS]
-    found = f"{where}: found a redirect (HTTP {answer.status}) to {target or 'nowhere'}"
-    if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) and not logged_in:
+    found = f"{where}: found a redirect (HTTP {answer.status}) to {_target(answer) or 'nowhere'}"
+    if login_page(answer) and not logged_in:
         return AuthError(f"{found}, a login page: give a user name and a password, or a token; {URI_HINT}")
+    if login_page(answer):
+        return NetworkError(f"{found}, a login page: the server does not accept the login that was sent; {URI_HINT}")
     return NetworkError(
         f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "
         f"address is the right one, connect to it directly. {URI_HINT[0].upper()}{URI_HINT[1:]}"

@@ -17,7 +17,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
-from hsframe.protocol.http import URI_HINT, HttpAnswer, http_failure, is_html, is_redirect, server_text
+from hsframe.protocol.http import (
+    URI_HINT,
+    HttpAnswer,
+    http_failure,
+    is_from_proxy,
+    is_html,
+    is_redirect,
+    login_page,
+    server_text,
+    speaker,
+)
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
@@ -191,12 +201,21 @@ class _Steps:
 
     def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
         said = "" if answer is None else server_text(answer)
-        code = "" if answer is None else f" (HTTP {answer.status}{', ' + repr(said) if said else ''})"
+        words = f"; {speaker(answer)} says {said!r}" if answer is not None and said else ""
+        code = "" if answer is None else f" (HTTP {answer.status}{words})"
         raise AuthError(f"{self._where}: {what}{code}")
+
+    @property
+    def _wrong(self) -> str:
+        return "the user name or the password is wrong" if self._credentials.password else "no password was given"
 
     def _ask(self, headers: Mapping[str, str]) -> Generator[LoginStep, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield LoginStep(headers)
         assert isinstance(answer, HttpAnswer)
+        if is_from_proxy(answer):
+            failure = http_failure(answer, "login", self._uri, logged_in=True)
+            assert failure is not None
+            raise failure
         return answer
 
     def _hello(self) -> LoginSteps:
@@ -231,6 +250,9 @@ class _Steps:
         """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""
         if answer.status in (400, 401, 403):
             self._fail(what, answer)
+        if page := login_page(answer):
+            hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
+            self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
         failure = http_failure(answer, "login", self._uri, logged_in=True)
         if answer.status == 404:
             failure = HTTPStatusError(
@@ -258,7 +280,7 @@ class _Steps:
             _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys)))
         )
         if not 200 <= answer.status < 300:
-            self._refuse(answer, "the user name or the password is wrong")
+            self._refuse(answer, "the server did not take the last step" if answer.status == 400 else self._wrong)
         info = _authentication_info(answer)
         if not info.get("data"):
             self._fail("the server did not prove that it knows the password (no Authentication-Info)", answer)
@@ -306,7 +328,7 @@ class _Steps:
             )
         )
         if not 200 <= answer.status < 300:
-            self._refuse(answer, "the user name or the password is wrong")
+            self._refuse(answer, self._wrong)
         token = _authentication_info(answer).get("authtoken")
         if not token:
             self._fail("the server gave no authToken", answer)
@@ -320,7 +342,7 @@ class _Steps:
         headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers)
         if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
-            self._refuse(answer, "the user name or the password is wrong")
+            self._refuse(answer, self._wrong)
         return LoginResult("basic", headers)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from hsframe.errors import MetadataError
 
 __all__ = ["HiddenStr", "Secret", "basic_authorization", "check_texts", "hidden", "hidden_headers"]
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Secret:
@@ -77,7 +82,7 @@ def hidden_headers(headers: Any) -> Any:
 
 
 def check_texts(headers: object = None, **settings: object) -> None:
-    """Raise a MetadataError for what is no text, by the name of the setting; the value may be a secret."""
+    """Raise a MetadataError for what is no text or cannot be sent, by the name of the setting; it may be a secret."""
     if not (headers is None or isinstance(headers, Mapping)):
         raise MetadataError("headers must be a mapping of names to texts, as {'X-Api-Key': '...'}")
     names = {
@@ -88,6 +93,10 @@ def check_texts(headers: object = None, **settings: object) -> None:
         parts = value if isinstance(value, tuple) else (value,)
         if not all(part is None or isinstance(part, str) for part in parts):
             raise MetadataError(f"{what} must be a text (str)")
+        if any(part and _HALF.search(part) for part in parts):
+            raise MetadataError(f"{what} holds half of a surrogate pair, which is no character and cannot be sent")
+        if (what == "token" or what in names) and any(part and _CONTROL.search(part) for part in parts):
+            raise MetadataError(f"{what} must be one line; it holds a line break or another control character")
 
 
 def basic_authorization(user: str, password: Secret) -> HiddenStr:

@@ -33,7 +33,7 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
 
     Parameters
     ----------
-    uri, user, password, token, auth, allow_insecure, format, tls, timeout, proxy, headers, max_concurrency
+    uri, user, password, token, auth, allow_insecure, format, tls, timeout, proxy, headers, max_concurrency, limits
         As for :func:`hsframe.connect`, environment included.
 
     Raises

@@ -65,6 +65,8 @@ def connect(settings: SessionSettings) -> Session:
         Extra headers for every request.
     max_concurrency : int
         How many requests of one read or write run at once.
+    limits : Limits
+        How much an answer may hold, as ``hsframe.Limits(answer_bytes=100 << 20)``; what is larger is refused.
     runner : {"thread", "nested"}
         How the asynchronous core is run, see :mod:`hsframe.session.runners`.
 

@@ -8,8 +8,10 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
+from hsframe.client.transport import split_user
 from hsframe.errors import MetadataError
 from hsframe.history.plan import check_count
+from hsframe.options import Limits
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import HiddenStr, check_texts, hidden, hidden_headers
 
@@ -38,6 +40,7 @@ class Settings:
     proxy: str | None = None
     headers: Mapping[str, str] | None = None
     max_concurrency: int = 6
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         # A traceback of a later error can show local variables, and these may be among them.
@@ -56,6 +59,7 @@ class Settings:
                 "no uri to connect to was given: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
                 "'password'), or set HSFRAME_URI"
             )
+        split_user(uri, "uri")
         check_count(self.max_concurrency, "max_concurrency")
         user, password, token = self.user, self.password, self.token
         if token is None and user is None and password is None:
@@ -83,6 +87,7 @@ class Settings:
             timeout=self.timeout,
             proxy=self.proxy,
             headers=self.headers,
+            limits=self.limits,
         )
 
 

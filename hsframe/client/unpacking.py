@@ -1,0 +1,110 @@
+"""Unpacks the body of an answer while it arrives, and proves that it is whole.
+
+zlib proves the check sum and the length of what has ended. That it has ended, and that no more comes out than is
+allowed, is proved here: gateways cut what is packed within a well-framed answer, and HTTP libraries take it as whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from hsframe.client.in_thread import in_thread
+from hsframe.errors import CodecError, NetworkError
+from hsframe.protocol.http import TruncatedBodyError
+
+if TYPE_CHECKING:
+    from hsframe.options import Limits
+
+__all__ = ["Unpacker"]
+
+# A small chunk begins to be unpacked on the event loop, up to so much; everything else is unpacked in a thread.
+_SMALL_CHUNK: Final = 1 << 14
+_SMALL_PIECE: Final = 1 << 18
+_PIECE_BYTES: Final = 1 << 20
+
+
+class Unpacker:
+    """Unpacks one body: feed a chunk, take pieces until one is empty, feed the next; :meth:`finish` at the end.
+
+    `coding` is the ``Content-Encoding``; `where` names the op and the address.
+    """
+
+    def __init__(self, coding: str, limits: Limits, where: str) -> None:
+        self._coding = coding.strip().lower().removeprefix("x-").replace("identity", "")
+        self._where = where
+        self._most = self._left = limits.answer_bytes
+        self._chunk = b""
+        self._is_new = self._has_more = False
+        self._part: zlib._Decompress | None = None
+        self.received = 0
+        if self._coding not in ("gzip", "deflate", ""):
+            raise NetworkError(
+                f"{where}: the answer is packed as {self._coding[:40]!r}; expected gzip, deflate or nothing, which is "
+                "what was asked for. A proxy or gateway may pack it: let it take Accept-Encoding as it is"
+            )
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        self._chunk, self._is_new = chunk, True
+        self.received += len(chunk)
+
+    async def piece(self) -> bytes:
+        """The next bytes of what is packed, some hundred kilobytes; empty where the next chunk is needed."""
+        piece = b""
+        while not piece and (self._chunk or self._has_more):
+            if not self._coding:
+                piece, self._chunk = self._chunk, b""
+            elif self._is_new and len(self._chunk) <= _SMALL_CHUNK:
+                piece = self._unpacked(_SMALL_PIECE)
+            else:
+                piece = await in_thread(self._unpacked, _PIECE_BYTES)
+            self._is_new = False
+            self._left -= len(piece)
+            if self._left < 0:
+                raise self.too_long()
+        return piece
+
+    def finish(self, *, may_be_empty: bool) -> None:
+        """Say that the body has ended."""
+        ended = not self._coding or (may_be_empty if self._part is None else self._part.eof)
+        if not ended:
+            raise self._broken("what is packed in it has no end")
+
+    def too_long(self) -> CodecError:
+        """The error for an answer that is longer than is allowed."""
+        return CodecError(
+            f"the answer is longer than {self._most:,} bytes; nothing is returned",
+            expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
+            source=self._where,
+        )
+
+    def _unpacked(self, most: int) -> bytes:
+        if self._part is None or self._part.eof:
+            if self._part is not None:
+                # gzip may have several parts (RFC 1952), and be padded with zeros as on tapes.
+                self._chunk = self._chunk.lstrip(b"\0") if self._coding == "gzip" else self._chunk
+                if not self._chunk:
+                    return b""
+                if self._coding != "gzip":
+                    raise self._broken("bytes follow what is packed in it")
+            self._part = zlib.decompressobj(self._window_bits())
+        most = min(most, self._left + 1)
+        try:
+            piece = self._part.decompress(self._chunk, most)
+        except zlib.error as error:
+            raise self._broken(f"it cannot be unpacked: {error}") from None
+        self._has_more = len(piece) == most and not self._part.eof
+        self._chunk = self._part.unused_data if self._part.eof else self._part.unconsumed_tail
+        return piece
+
+    def _window_bits(self) -> int:
+        if self._coding == "gzip":
+            return 16 + zlib.MAX_WBITS
+        # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
+        return zlib.MAX_WBITS if self._chunk[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+    def _broken(self, how: str) -> TruncatedBodyError:
+        return TruncatedBodyError(
+            f"{self._where}: the body broke off after {self.received} bytes, or is damaged ({how}); nothing is returned"
+        )
