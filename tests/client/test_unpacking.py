@@ -8,6 +8,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ async def unpacked(coding: str, chunks: Iterable[bytes], limits: Limits = Limits
 
 def pieces(body: bytes, cuts: Iterable[int]) -> list[bytes]:
     at = [0, *sorted({cut % (len(body) + 1) for cut in cuts}), len(body)]
-    return [body[start:stop] for start, stop in zip(at, at[1:], strict=False) if stop > start]
+    return [body[start:stop] for start, stop in pairwise(at) if stop > start]
 
 
 texts = st.one_of(

@@ -1,0 +1,293 @@
+"""Logins over a real socket whose line breaks, whose server refuses, or that a proxy answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import hsframe
+from hsframe.client import Client
+from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.protocol.http import ConnectionLostError
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+EMPTY = b'ver:"3.0"\nempty\n'
+
+
+class Lines:
+    """Passes connections on to a server, and cuts the answer to one step of the login."""
+
+    def __init__(self, uri: str, step: int, times: int) -> None:
+        self.host, self.port = uri.removeprefix("http://").split("/")[0].split(":")
+        self.path = uri.split(self.port, 1)[1]
+        self.step, self.times = step, times
+        self.steps = 0
+
+    async def __aenter__(self) -> str:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}{self.path}"
+
+    async def __aexit__(self, *args: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                if length := re.search(rb"Content-Length: (\d+)", request):
+                    request += await reader.readexactly(int(length[1]))
+                from_server, to_server = await asyncio.open_connection(self.host, self.port)
+                to_server.write(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+                answer = await from_server.read()
+                to_server.close()
+                if b"HELLO" in request:
+                    self.steps = 0
+                self.steps += 1
+                if self.steps == self.step and self.times:
+                    self.times -= 1
+                    return
+                writer.write(answer.replace(b"Connection: close", b"X-Kept: open"))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_line_that_breaks_starts_the_login_again(serve: Any, fake: Any, step: int) -> None:
+    """No step is sent twice: the server has used up its handshake token, and would call the password wrong."""
+
+    async def main() -> None:
+        async with serve(fake()) as server, Lines(server.uri, step, 1) as uri, Client(uri, USER, PASSWORD) as client:
+            assert await client.about() == []
+            assert server.login_steps == [*["HELLO", "SCRAM", "SCRAM"][:step], "HELLO", "SCRAM", "SCRAM"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_line_that_breaks_twice_is_told_as_that(serve: Any, fake: Any, step: int) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Lines(server.uri, step, 2) as uri, Client(uri, USER, PASSWORD) as client:
+            with pytest.raises(ConnectionLostError, match=r"login at .*the connection broke") as caught:
+                await client.about()
+            assert "password" not in str(caught.value)
+            assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"][:step] * 2
+
+    asyncio.run(main())
+
+
+def test_a_wrong_password_is_sent_once_nevertheless(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Lines(server.uri, 2, 1) as uri, Client(uri, USER, "wrong") as client:
+            with pytest.raises(AuthError, match="password is wrong"):
+                await client.about()
+            assert server.login_steps == ["HELLO", "SCRAM", "HELLO", "SCRAM", "SCRAM"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("password", ["", None])
+def test_no_password_is_told_as_that(serve: Any, fake: Any, password: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Client(server.uri, USER, password) as client:
+            with pytest.raises(AuthError, match="no password was given") as caught:
+                await client.about()
+            assert "wrong" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+REFUSALS = {
+    "an error grid": {"body": b'ver:"3.0" err dis:"account locked"\nempty\n', "content_type": "text/zinc"},
+    "json": {"text": '{"message": "account locked"}', "content_type": "application/json"},
+    "a page": {"text": "<html><body>account locked</body></html>", "content_type": "text/html"},
+    "plain text": {"text": "account locked"},
+    "a reason": {"reason": "account locked"},
+    "no content type": {"body": b"account locked", "headers": {"Content-Type": ""}},
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_refused_login_has_the_servers_words(serve: Any, fake: Any, how: str, status: int) -> None:
+    class Refusing(fake):  # type: ignore[misc]
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, **REFUSALS[how])
+
+    async def main() -> None:
+        async with serve(Refusing()) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(AuthError, match=rf"HTTP {status}; the server says '.*account locked'"):
+                await client.about()
+
+    asyncio.run(main())
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+EXPIRED = {
+    "401": lambda: web.Response(
+        status=401,
+        headers={"WWW-Authenticate": 'Bearer realm="x", error="invalid_token", error_description="The token expired"'},
+    ),
+    "403": lambda: web.Response(status=403, text="The token expired"),
+    "json": lambda: web.json_response({"error": {"message": "The token expired"}}, status=401),
+    "grid": lambda: web.Response(
+        status=401, body=b'ver:"3.0" err dis:"The token expired"\nempty\n', content_type="text/zinc"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", EXPIRED)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_token_that_expired_is_told_in_the_servers_words(serve: Any, fake: Any, how: str, streamed: bool) -> None:
+    async def main() -> None:
+        answers = {op: lambda seen: EXPIRED[how]() for op in ("read", "hisRead")}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri, token="t0ken") as client:
+            batches = client.his_stream("a", "2026-01-01")
+            with pytest.raises((AuthError, hsframe.CallError), match=r"The token expired") as caught:
+                await (anext(batches) if streamed else client.read("site"))
+            assert how == "grid" or "the token is not accepted" in str(caught.value)
+            assert "t0ken" not in str(caught.value)
+            assert "password" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+# -- login pages -------------------------------------------------------------------------------------------------------
+
+
+def prelogin(request: object = None) -> web.Response:
+    return web.Response(status=302, headers={"Location": "https://station/prelogin?target=secret"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, r"found a redirect \(HTTP 302\) to https://station/prelogin, a login page: give a user name"),
+        ({"username": USER, "password": PASSWORD}, r"sends a Haystack login to its login page.*HTTPBasicScheme"),
+        ({"username": USER, "password": PASSWORD, "auth": "basic"}, r"to its login page.*HTTPBasicScheme"),
+        ({"token": "t0ken"}, r"the token is not accepted: .*prelogin, a login page"),
+    ],
+)
+def test_a_redirect_to_a_login_page_is_told_as_that(serve: Any, fake: Any, settings: Any, words: str) -> None:
+    class Niagara(fake):  # type: ignore[misc]
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            return prelogin()
+
+    async def main() -> None:
+        async with serve(Niagara()) as server, Client(server.uri, **settings) as client:
+            with pytest.raises(AuthError, match=words) as caught:
+                await client.read("site")
+            assert "secret" not in str(caught.value)
+            assert "wrong" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_session_that_ends_at_a_login_page(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(answers={"read": prelogin})) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(NetworkError, match="a login page: the server does not accept the login"):
+                await client.read("site")
+
+    asyncio.run(main())
+
+
+# -- proxies -----------------------------------------------------------------------------------------------------------
+
+PROXY_ANSWERS = [
+    (b"407 Proxy Authentication Required", b"", r"HTTP 407; the proxy says .*proxy='http://user:password@host:port'"),
+    (b"403 Forbidden", b"X-Squid-Error: ERR_ACCESS_DENIED 0\r\n", r"HTTP 403; the proxy says"),
+    (b"502 Bad Gateway", b"Proxy-Status: gw; error=dns_error\r\n", r"HTTP 502; the proxy says"),
+    (b"503 Service Unavailable", b"", r"HTTP 503; the server or the proxy says"),
+]
+
+
+@pytest.mark.parametrize(("status", "headers", "words"), PROXY_ANSWERS)
+@pytest.mark.parametrize("user", ["", USER])
+def test_the_words_of_a_proxy_are_told_as_its_own(status: bytes, headers: bytes, words: str, user: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b"not from here"
+        writer.write(
+            b"HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\nContent-Length: %d\r\n" % (status, headers, len(body))
+        )
+        writer.write(b"Connection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client("http://station.example/api", user, PASSWORD, proxy=uri) as client:
+            with pytest.raises(HTTPStatusError, match=words) as caught:
+                await client.read("site")
+            assert "not from here" in str(caught.value)
+            assert "wrong" not in str(caught.value)
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_the_words_of_a_proxy_about_a_tunnel() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client("https://station.example/api", proxy=uri) as client:
+            words = "the proxy cannot be used: it answers HTTP 407 and says 'Who are you'; the proxy asks for a login"
+            with pytest.raises(NetworkError, match=words):
+                await client.about()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+# -- settings that cannot be sent --------------------------------------------------------------------------------------
+
+URI = "http://127.0.0.1:9/api"
+HALF = "half-\ud83d"
+
+
+@pytest.mark.parametrize("make", [hsframe.connect, hsframe.AsyncSession, hsframe.doctor, Client])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"user": HALF}, "user(name)? holds half of a surrogate pair"),
+        ({"password": HALF}, "password holds half of a surrogate pair"),
+        ({"token": HALF}, "token holds half of a surrogate pair"),
+        ({"uri": f"http://u:{HALF}@host/"}, "(uri|base_url) holds half of a surrogate pair"),
+        ({"proxy": f"http://u:{HALF}@host"}, "proxy holds half of a surrogate pair"),
+        ({"headers": {"X-Key": HALF}}, "the header 'X-Key' holds half of a surrogate pair"),
+        ({"token": "abc-secret\n"}, "token must be one line"),
+        ({"token": "abc-secret\r\nX: y"}, "token must be one line"),
+        ({"headers": {"X-Key": "abc-secret\n"}}, "the header 'X-Key' must be one line"),
+        ({"headers": {"X-Key\r\nX": "abc-secret"}}, "the header .* must be one line"),
+        ({"headers": {"X-Key": "abc-secret\0"}}, "the header 'X-Key' must be one line"),
+        ({"uri": "ftp://host/api"}, "(uri|base_url) must be an http or https uri; got 'ftp://host/api'"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(make: Any, settings: dict[str, Any], words: str) -> None:
+    settings = {"uri": URI, **settings}
+    if make is Client:
+        names = {"uri": "base_url", "user": "username"}
+        settings = {names.get(name, name): value for name, value in settings.items()}
+    else:
+        words = words.replace("(uri|base_url)", "uri").replace("user(name)?", "user")
+    with pytest.raises(MetadataError, match=words) as caught:
+        make(**settings)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None, "which would hold the text"
