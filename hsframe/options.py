@@ -48,11 +48,6 @@ class Limits:
         planned read asks for at once; with what decoding takes beside it, it is about all that a machine of 8 GB can
         hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory.
 
-    Raises
-    ------
-    MetadataError
-        A limit is not a whole number above 0.
-
     Examples
     --------
     >>> Limits(answer_bytes=100 << 20)

@@ -20,14 +20,7 @@ import aiohttp
 from hsframe.client.unpacking import Unpacker
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
 from hsframe.options import Limits
-from hsframe.protocol.http import (
-    URI_HINT,
-    ConnectionLostError,
-    HttpAnswer,
-    HttpRequest,
-    TruncatedBodyError,
-    status_advice,
-)
+from hsframe.protocol.http import URI_HINT, ConnectionLostError, HttpAnswer, HttpRequest, TruncatedBodyError
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
@@ -202,8 +195,7 @@ class Transport:
                 )
                 yield head
                 body = Unpacker(head.header("Content-Encoding"), self.limits, where)
-                if (response.content_length or 0) > self.limits.answer_bytes:
-                    raise body.too_long()
+                body.check_length(response.content_length or 0)
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     body.feed(chunk)
                     while piece := await body.piece():
@@ -249,12 +241,8 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        answer = HttpAnswer(error.status, error.message)
-        return NetworkError(
-            f"{where}: the proxy cannot be used: it answers HTTP {error.status} and says {error.message!r}; "
-            + (status_advice(answer, "CONNECT") or "check proxy=")
-        )
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        found = f"it answers HTTP {error.status} and says {error.message!r}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):
         return NetworkError(f"{where}: no host has that name ({found}); {URI_HINT}")

@@ -7,14 +7,12 @@ allowed, is proved here: gateways cut what is packed within a well-framed answer
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import CodecError, NetworkError
+from hsframe.options import Limits
 from hsframe.protocol.http import TruncatedBodyError
-
-if TYPE_CHECKING:
-    from hsframe.options import Limits
 
 __all__ = ["Unpacker"]
 
@@ -40,8 +38,8 @@ class Unpacker:
         self.received = 0
         if self._coding not in ("gzip", "deflate", ""):
             raise NetworkError(
-                f"{where}: the answer is packed as {self._coding[:40]!r}; expected gzip, deflate or nothing, which is "
-                "what was asked for. A proxy or gateway may pack it: let it take Accept-Encoding as it is"
+                f"{where}: the answer is packed as {self._coding[:40]!r}; expected gzip, deflate or nothing, which was "
+                "asked for; look for a proxy or gateway that packs"
             )
 
     def feed(self, chunk: bytes) -> None:
@@ -61,48 +59,44 @@ class Unpacker:
                 piece = await in_thread(self._unpacked, _PIECE_BYTES)
             self._is_new = False
             self._left -= len(piece)
-            if self._left < 0:
-                raise self.too_long()
+            self.check_length(self._most - self._left)
         return piece
+
+    def check_length(self, length: int) -> None:
+        """Raise for a body that is longer than is allowed."""
+        if length > self._most:
+            raise CodecError(
+                f"the answer is longer than {self._most:,} bytes; nothing is returned",
+                expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
+                source=self._where,
+            )
 
     def finish(self, *, may_be_empty: bool) -> None:
         """Say that the body has ended."""
-        ended = not self._coding or (may_be_empty if self._part is None else self._part.eof)
-        if not ended:
+        if self._coding and not (may_be_empty if self._part is None else self._part.eof):
             raise self._broken("what is packed in it has no end")
 
-    def too_long(self) -> CodecError:
-        """The error for an answer that is longer than is allowed."""
-        return CodecError(
-            f"the answer is longer than {self._most:,} bytes; nothing is returned",
-            expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
-            source=self._where,
-        )
-
     def _unpacked(self, most: int) -> bytes:
-        if self._part is None or self._part.eof:
-            if self._part is not None:
-                # gzip may have several parts (RFC 1952), and be padded with zeros as on tapes.
-                self._chunk = self._chunk.lstrip(b"\0") if self._coding == "gzip" else self._chunk
-                if not self._chunk:
-                    return b""
-                if self._coding != "gzip":
-                    raise self._broken("bytes follow what is packed in it")
-            self._part = zlib.decompressobj(self._window_bits())
+        part = self._part
+        if part is not None and part.eof:
+            # gzip may have several parts (RFC 1952), and be padded with zeros.
+            self._chunk = self._chunk.lstrip(b"\0") if self._coding == "gzip" else self._chunk
+            if not self._chunk:
+                return b""
+            if self._coding != "gzip":
+                raise self._broken("bytes follow what is packed in it")
+        if part is None or part.eof:
+            # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
+            sign = -1 if self._coding == "deflate" and self._chunk[0] & 0x0F != 8 else 1
+            part = self._part = zlib.decompressobj(sign * zlib.MAX_WBITS + 16 * (self._coding == "gzip"))
         most = min(most, self._left + 1)
         try:
-            piece = self._part.decompress(self._chunk, most)
+            piece = part.decompress(self._chunk, most)
         except zlib.error as error:
             raise self._broken(f"it cannot be unpacked: {error}") from None
-        self._has_more = len(piece) == most and not self._part.eof
-        self._chunk = self._part.unused_data if self._part.eof else self._part.unconsumed_tail
+        self._has_more = len(piece) == most and not part.eof
+        self._chunk = part.unused_data if part.eof else part.unconsumed_tail
         return piece
-
-    def _window_bits(self) -> int:
-        if self._coding == "gzip":
-            return 16 + zlib.MAX_WBITS
-        # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
-        return zlib.MAX_WBITS if self._chunk[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
     def _broken(self, how: str) -> TruncatedBodyError:
         return TruncatedBodyError(

@@ -191,7 +191,7 @@ async def gzip(exam: Examination) -> Answer:
     """Whether the largest answer so far was compressed."""
     if exam.largest is None or len(exam.largest.body) < _MIN_ZIPPED:
         return "not known: every answer was short", ""
-    if exam.largest.header("Content-Encoding").lower() in ("gzip", "exam-gzip", "deflate"):
+    if exam.largest.header("Content-Encoding").lower() in ("gzip", "x-gzip", "deflate"):
         return "yes", ""
     return "no", "histories shrink to about a tenth: enable compression in the server, or in a proxy before it"
 

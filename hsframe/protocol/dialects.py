@@ -100,19 +100,11 @@ class Dialect:
         return self.methods[op.name]
 
     def takes_end(self, answer: HttpAnswer, end: bytes, line_end: bool | None) -> bool:
-        """Whether a body is whole as far as its end tells; learns how this server ends its Zinc.
+        """Whether a body may be whole, by its last bytes; `answer` has its first ones.
 
-        Where neither HTTP nor the packing shows the end of a body, its last bytes have to: a line end in Zinc, unless
-        earlier answers of this server had none either, a closing bracket in JSON.
-
-        Parameters
-        ----------
-        answer : HttpAnswer
-            With the beginning of the body at least.
-        end : bytes
-            The last bytes of the body.
-        line_end : bool or None
-            What was known before the op was sent: an answer that was cut is repeated, and cut again, at the same place.
+        Where only the connection ended, they are a line end in Zinc, unless earlier answers of this server had none
+        either, and a closing bracket in JSON. `line_end` is what was known before the op was sent: what is cut may be
+        cut at the same place when it is repeated.
         """
         if not answer.start.startswith(b"ver:"):
             closing = {b"{": b"}", b"[": b"]"}.get(answer.start[:1], b"")

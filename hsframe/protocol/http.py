@@ -10,6 +10,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,7 +37,7 @@ __all__ = [
     "looks_like_grid",
     "retry_after_s",
     "server_text",
-    "speaker",
+    "server_words",
     "status_advice",
 ]
 
@@ -108,7 +109,8 @@ class HttpAnswer:
     @property
     def has_proven_end(self) -> bool:
         """Whether HTTP, or what the body is packed in, shows where it ends; else it ends where the connection does."""
-        return any(map(self.header, ("Content-Length", "Transfer-Encoding", "Content-Encoding")))
+        is_packed = self.header("Content-Encoding").strip().lower() not in ("", "identity")
+        return bool(is_packed or self.header("Content-Length") or self.header("Transfer-Encoding"))
 
 
 def looks_like_grid(answer: HttpAnswer) -> bool:
@@ -181,8 +183,9 @@ def server_text(answer: HttpAnswer) -> str:
     Where it refuses a token (RFC 6750) it says why in a header.
     """
     text = json_error(answer)
-    if not text and looks_like_grid(answer):
-        text = _grid_error(answer)
+    if looks_like_grid(answer):
+        with suppress(CodecError):
+            text = str(decode_exact(answer.body, formats_by_start(answer.body)[0]).meta.get("dis") or "")
     elif not text and is_html(answer):
         text = _page_text(answer.body)
     elif not text and (not answer.media_type or answer.media_type.startswith("text/")):
@@ -195,24 +198,17 @@ def server_text(answer: HttpAnswer) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
-def _grid_error(answer: HttpAnswer) -> str:
-    try:
-        return str(decode_exact(answer.body, formats_by_start(answer.body)[0]).meta.get("dis") or "")
-    except CodecError:
-        return ""
+def server_words(answer: HttpAnswer) -> str:
+    """The same as a part of a message, with the one who says it; empty where nothing is said."""
+    who = "the server or the proxy" if answer.through_proxy else "the server"
+    said = server_text(answer)
+    return f"; {'the proxy' if is_from_proxy(answer) else who} says {said!r}" if said else ""
 
 
 def is_from_proxy(answer: HttpAnswer) -> bool:
     """Whether an error is that of a proxy: by its status or by a header (RFC 9110, RFC 9209, Squid)."""
     names = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
     return answer.status == 407 or (answer.status >= 400 and any(map(answer.headers_of, names)))
-
-
-def speaker(answer: HttpAnswer) -> str:
-    """Who says what an error says."""
-    if is_from_proxy(answer):
-        return "the proxy"
-    return "the server or the proxy" if answer.through_proxy else "the server"
 
 
 def login_page(answer: HttpAnswer) -> str:
@@ -252,14 +248,15 @@ def retry_after_s(answer: HttpAnswer) -> float | None:
 
 def status_advice(answer: HttpAnswer, op: str) -> str:
     """What an HTTP status means for the one who called an op, and what to do; empty where it says enough itself."""
+    if is_from_proxy(answer):
+        return "check proxy='http://user:password@host:port', or ask who runs the proxy"
     advice = {
         206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
         400: "the server could not read the request",
         403: "this user may not do that, or the session has ended",
-        404: f"the server has no op {op!r} at this address; {URI_HINT}",
+        404: f"the server has no {'API' if op == 'login' else f'op {op!r}'} at this address; {URI_HINT}",
         405: "the server takes neither GET nor POST for this op",
         406: "the server does not write this format; try another format=, 'zinc' is known by every server",
-        407: "the proxy asks for a login: give proxy='http://user:password@host:port'",
         413: "the request is too large; send it in smaller parts",
         415: "the server does not read this format; try another format=, 'zinc' is known by every server",
         429: "the server asks for fewer requests",
@@ -278,8 +275,7 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
 
     `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
     """
-    said = server_text(answer)
-    words = f"; {speaker(answer)} says {said!r}" if said else ""
+    words = server_words(answer)
     where = f"{op} at {url}"
     if is_redirect(answer):
         return _redirected(answer, where, logged_in=logged_in)
@@ -296,7 +292,7 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
             status=answer.status,
             url=url,
-            reason=said,
+            reason=server_text(answer),
             retry_after_s=retry_after_s(answer),
         )
     code = "" if answer.status == 200 else f" (HTTP {answer.status})"

@@ -16,17 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from hsframe.errors import AuthError, HTTPStatusError, NetworkError
+from hsframe.errors import AuthError, NetworkError
 from hsframe.protocol.http import (
-    URI_HINT,
     HttpAnswer,
     http_failure,
     is_from_proxy,
     is_html,
     is_redirect,
     login_page,
-    server_text,
-    speaker,
+    server_words,
 )
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
@@ -200,9 +198,7 @@ class _Steps:
         return (yield from self._hello())
 
     def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
-        said = "" if answer is None else server_text(answer)
-        words = f"; {speaker(answer)} says {said!r}" if answer is not None and said else ""
-        code = "" if answer is None else f" (HTTP {answer.status}{words})"
+        code = "" if answer is None else f" (HTTP {answer.status}{server_words(answer)})"
         raise AuthError(f"{self._where}: {what}{code}")
 
     @property
@@ -212,9 +208,7 @@ class _Steps:
     def _ask(self, headers: Mapping[str, str]) -> Generator[LoginStep, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield LoginStep(headers)
         assert isinstance(answer, HttpAnswer)
-        if is_from_proxy(answer):
-            failure = http_failure(answer, "login", self._uri, logged_in=True)
-            assert failure is not None
+        if is_from_proxy(answer) and (failure := http_failure(answer, "login", self._uri, logged_in=True)):
             raise failure
         return answer
 
@@ -254,14 +248,6 @@ class _Steps:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
         failure = http_failure(answer, "login", self._uri, logged_in=True)
-        if answer.status == 404:
-            failure = HTTPStatusError(
-                f"login at {self._uri}: found HTTP 404, {server_text(answer)!r}; no Haystack API answers here: "
-                f"{URI_HINT}",
-                status=404,
-                url=self._uri,
-                reason=server_text(answer),
-            )
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
     def _scram(self, offer: Challenge) -> LoginSteps:

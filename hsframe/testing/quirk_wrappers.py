@@ -8,6 +8,7 @@ any application of aiohttp does.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -265,6 +266,11 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
     for name in ("rowcap-cut", "rowcap-hang"):
         if _rows.get() > quirks.get(name, _rows.get()):
             return await _half_sent(request, response, hang_s=_HANG_S if name == "rowcap-hang" else 0.0)
+    if _rows.get() > quirks.get("rowcap-gzip", _rows.get()) and isinstance(response, web.Response):
+        assert isinstance(response.body, bytes)
+        packed = response.body if "Content-Encoding" in response.headers else gzip.compress(response.body)
+        headers = {"Content-Type": response.headers["Content-Type"], "Content-Encoding": "gzip"}
+        return web.Response(body=packed[: len(packed) // 2], headers=headers)
     return response
 
 

@@ -27,6 +27,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "point-cap-newest": "hisRead answers the newest samples of each point, so many, and says nothing of the others",
     "his-limit": "the meta of each hisRead names the cap of its rows as hisLimit",
     "mixed-up": "every so many requests of hisRead, a new one gets the answer of the one before, once",
+    "rowcap-gzip": "hisRead of more rows than this is packed and well framed, with half of what is packed",
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow": "every op waits this many seconds",

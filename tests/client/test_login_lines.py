@@ -247,7 +247,7 @@ def test_the_words_of_a_proxy_about_a_tunnel() -> None:
         server = await asyncio.start_server(refuse, "127.0.0.1", 0)
         uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Client("https://station.example/api", proxy=uri) as client:
-            words = "the proxy cannot be used: it answers HTTP 407 and says 'Who are you'; the proxy asks for a login"
+            words = r"the proxy cannot be used \(it answers HTTP 407 and says 'Who are you'\); check proxy="
             with pytest.raises(NetworkError, match=words):
                 await client.about()
         server.close()

@@ -36,6 +36,7 @@ NUMBERS = {
     "point-cap-first": "150",
     "point-cap-newest": "150",
     "mixed-up": "3",
+    "rowcap-gzip": "300",
     "idcap": "2",
     "slow": "0.02",
     "late-write": "0.1",

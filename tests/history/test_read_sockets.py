@@ -64,6 +64,7 @@ QUIRKS = [
     ("rowcap-413=400",),
     ("rowcap-500=400",),
     ("rowcap-cut=400",),
+    ("rowcap-gzip=400",),
     ("idcap=1",),
     ("idcap=1", "rowcap=300", "floor-1s"),
     ("id0-batch", "rowcap=300"),

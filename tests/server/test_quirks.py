@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,17 @@ def test_a_body_that_breaks_off(start: Callable[..., Any]) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
         hours(raw, "2026-11-09")
     assert raw.get("about").status == 200
+
+
+def test_a_packed_body_that_was_cut(start: Callable[..., Any]) -> None:
+    raw = filled(start, "rowcap-gzip=2")
+    assert hours(raw, ONE_TO_THREE) == [1, 2]
+    answer = raw.post("hisRead", 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n')
+    assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+    unpacker = zlib.decompressobj(31)
+    assert unpacker.decompress(answer.body).startswith(b"ver:")
+    assert not unpacker.eof
 
 
 def test_an_answer_that_never_comes(start: Callable[..., Any]) -> None:
