@@ -16,10 +16,9 @@ from hsframe.protocol.http import TruncatedBodyError
 
 __all__ = ["Unpacker"]
 
-# A small chunk begins to be unpacked on the event loop, up to so much; everything else is unpacked in a thread.
-_SMALL_CHUNK: Final = 1 << 14
-_SMALL_PIECE: Final = 1 << 18
+# What is unpacked at once. A chunk that is not small is unpacked in a thread; a small one unpacks to 8 MB at most.
 _PIECE_BYTES: Final = 1 << 20
+_SMALL_CHUNK: Final = 1 << 13
 
 
 class Unpacker:
@@ -33,7 +32,7 @@ class Unpacker:
         self._where = where
         self._most = self._left = limits.answer_bytes
         self._chunk = b""
-        self._is_new = self._has_more = False
+        self._is_small = self._has_more = False
         self._part: zlib._Decompress | None = None
         self.received = 0
         if self._coding not in ("gzip", "deflate", ""):
@@ -44,20 +43,17 @@ class Unpacker:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
-        self._chunk, self._is_new = chunk, True
+        self._chunk, self._is_small = chunk, len(chunk) <= _SMALL_CHUNK
         self.received += len(chunk)
 
     async def piece(self) -> bytes:
-        """The next bytes of what is packed, some hundred kilobytes; empty where the next chunk is needed."""
+        """The next bytes of what is packed, a megabyte at most; empty where the next chunk is needed."""
         piece = b""
         while not piece and (self._chunk or self._has_more):
             if not self._coding:
                 piece, self._chunk = self._chunk, b""
-            elif self._is_new and len(self._chunk) <= _SMALL_CHUNK:
-                piece = self._unpacked(_SMALL_PIECE)
             else:
-                piece = await in_thread(self._unpacked, _PIECE_BYTES)
-            self._is_new = False
+                piece = self._unpacked() if self._is_small else await in_thread(self._unpacked)
             self._left -= len(piece)
             self.check_length(self._most - self._left)
         return piece
@@ -76,7 +72,7 @@ class Unpacker:
         if self._coding and not (may_be_empty if self._part is None else self._part.eof):
             raise self._broken("what is packed in it has no end")
 
-    def _unpacked(self, most: int) -> bytes:
+    def _unpacked(self) -> bytes:
         part = self._part
         if part is not None and part.eof:
             # gzip may have several parts (RFC 1952), and be padded with zeros.
@@ -89,7 +85,7 @@ class Unpacker:
             # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
             sign = -1 if self._coding == "deflate" and self._chunk[0] & 0x0F != 8 else 1
             part = self._part = zlib.decompressobj(sign * zlib.MAX_WBITS + 16 * (self._coding == "gzip"))
-        most = min(most, self._left + 1)
+        most = min(_PIECE_BYTES, self._left + 1)
         try:
             piece = part.decompress(self._chunk, most)
         except zlib.error as error:

@@ -44,6 +44,7 @@ __all__ = [
 URI_HINT: Final = (
     "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
 )
+_GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
@@ -281,10 +282,10 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
         return _redirected(answer, where, logged_in=logged_in)
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
-        todo = "the login is not accepted" if logged_in else "give a user name and a password, or a token"
+        todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
         return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
     if answer.status == 403 and not logged_in and not is_from_proxy(answer):
-        return AuthError(f"{where}: refused (HTTP 403){words}; give a user name and a password, or a token")
+        return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
     if not 200 <= answer.status < 300 or answer.status == 206:
         advice = status_advice(answer, op)
         found = "an HTML page, " if is_html(answer) else ""
@@ -310,10 +311,9 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
 
 def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool) -> HsFrameError:
     found = f"{where}: found a redirect (HTTP {answer.status}) to {_target(answer) or 'nowhere'}"
-    if login_page(answer) and not logged_in:
-        return AuthError(f"{found}, a login page: give a user name and a password, or a token; {URI_HINT}")
     if login_page(answer):
-        return NetworkError(f"{found}, a login page: the server does not accept the login that was sent; {URI_HINT}")
+        kind, todo = (NetworkError, "the login is not accepted") if logged_in else (AuthError, _GIVE_LOGIN)
+        return kind(f"{found}, a login page: {todo}; {URI_HINT}")
     return NetworkError(
         f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "
         f"address is the right one, connect to it directly. {URI_HINT[0].upper()}{URI_HINT[1:]}"

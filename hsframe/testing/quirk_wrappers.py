@@ -269,8 +269,9 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
     if _rows.get() > quirks.get("rowcap-gzip", _rows.get()) and isinstance(response, web.Response):
         assert isinstance(response.body, bytes)
         packed = response.body if "Content-Encoding" in response.headers else gzip.compress(response.body)
-        headers = {"Content-Type": response.headers["Content-Type"], "Content-Encoding": "gzip"}
-        return web.Response(body=packed[: len(packed) // 2], headers=headers)
+        cut = web.Response(body=packed[: len(packed) // 2], content_type=response.content_type)
+        cut.headers["Content-Encoding"] = "gzip"
+        return cut
     return response
 
 

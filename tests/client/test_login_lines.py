@@ -193,7 +193,7 @@ def test_a_redirect_to_a_login_page_is_told_as_that(serve: Any, fake: Any, setti
 def test_a_session_that_ends_at_a_login_page(serve: Any, fake: Any) -> None:
     async def main() -> None:
         async with serve(fake(answers={"read": prelogin})) as server, Client(server.uri, USER, PASSWORD) as client:
-            with pytest.raises(NetworkError, match="a login page: the server does not accept the login"):
+            with pytest.raises(NetworkError, match="a login page: the login is not accepted"):
                 await client.read("site")
 
     asyncio.run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import threading
 import tracemalloc
 import zlib
@@ -183,9 +184,12 @@ def test_large_answers_are_unpacked_off_the_loop(monkeypatch: pytest.MonkeyPatch
             return piece
 
     monkeypatch.setattr(unpacking.zlib, "decompressobj", Watched)
-    data = bytes(range(256)) * (1 << 14)
-    assert asyncio.run(unpacked("gzip", [gzip.compress(data)])) == data
-    on_loop = [size for is_main, size in taken if is_main]
+    data = random.Random(1).randbytes(1 << 15) * 100
+    packed = gzip.compress(data)
+    assert asyncio.run(unpacked("gzip", [packed])) == data
     assert sum(size for _, size in taken) == len(data)
-    assert sum(on_loop) <= 1 << 18
     assert max(size for _, size in taken) <= 1 << 20
+    assert not any(on_loop for on_loop, _ in taken)
+    taken.clear()
+    assert asyncio.run(unpacked("gzip", pieces(packed, range(0, len(packed), 1 << 10)))) == data
+    assert all(on_loop for on_loop, _ in taken), "a thread costs more than a small chunk"
