@@ -32,8 +32,8 @@ class Unpacker:
         self._where = where
         self._most = self._left = limits.answer_bytes
         self._chunk = b""
-        self._is_small = self._has_more = False
-        self._part: zlib._Decompress | None = None
+        self._is_small = self._has_more = self._has_begun = False
+        self._part = zlib.decompressobj()
         self.received = 0
         if self._coding not in ("gzip", "deflate", ""):
             raise NetworkError(
@@ -69,29 +69,29 @@ class Unpacker:
 
     def finish(self, *, may_be_empty: bool) -> None:
         """Say that the body has ended."""
-        if self._coding and not (may_be_empty if self._part is None else self._part.eof):
+        if self._coding and not (self._part.eof if self._has_begun else may_be_empty):
             raise self._broken("what is packed in it has no end")
 
     def _unpacked(self) -> bytes:
-        part = self._part
-        if part is not None and part.eof:
+        if self._part.eof:
             # gzip may have several parts (RFC 1952), and be padded with zeros.
             self._chunk = self._chunk.lstrip(b"\0") if self._coding == "gzip" else self._chunk
             if not self._chunk:
                 return b""
             if self._coding != "gzip":
                 raise self._broken("bytes follow what is packed in it")
-        if part is None or part.eof:
+        if self._part.eof or not self._has_begun:
             # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
             sign = -1 if self._coding == "deflate" and self._chunk[0] & 0x0F != 8 else 1
-            part = self._part = zlib.decompressobj(sign * zlib.MAX_WBITS + 16 * (self._coding == "gzip"))
+            self._has_begun = True
+            self._part = zlib.decompressobj(sign * zlib.MAX_WBITS + 16 * (self._coding == "gzip"))
         most = min(_PIECE_BYTES, self._left + 1)
         try:
-            piece = part.decompress(self._chunk, most)
+            piece = self._part.decompress(self._chunk, most)
         except zlib.error as error:
             raise self._broken(f"it cannot be unpacked: {error}") from None
-        self._has_more = len(piece) == most and not part.eof
-        self._chunk = part.unused_data if part.eof else part.unconsumed_tail
+        self._has_more = len(piece) == most and not self._part.eof
+        self._chunk = self._part.unused_data if self._part.eof else self._part.unconsumed_tail
         return piece
 
     def _broken(self, how: str) -> TruncatedBodyError:

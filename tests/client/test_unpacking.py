@@ -172,7 +172,7 @@ def test_large_answers_are_unpacked_off_the_loop(monkeypatch: pytest.MonkeyPatch
     real = zlib.decompressobj
 
     class Watched:
-        def __init__(self, bits: int) -> None:
+        def __init__(self, bits: int = zlib.MAX_WBITS) -> None:
             self.real = real(bits)
 
         def __getattr__(self, name: str) -> Any:
