@@ -55,9 +55,8 @@ class Decoder:
             raise failure
         if answer.status == 204:
             if op.get:
-                url = f"{self._base}/{op.name}"
-                words = "an answer without rows is a grid too, so this one is not taken for empty"
-                raise HTTPStatusError(f"{op.name} at {url}: found HTTP 204, no content; {words}", status=204, url=url)
+                url, found = f"{self._base}/{op.name}", "found HTTP 204, no content; an empty answer is a grid too"
+                raise HTTPStatusError(f"{op.name} at {url}: {found}", status=204, url=url)
             return Grid()
         try:
             grid = await self._decoded(answer)

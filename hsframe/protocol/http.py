@@ -47,6 +47,7 @@ URI_HINT: Final = (
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
+# RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 _SHOWN_CHARS: Final = 300
 
@@ -79,8 +80,8 @@ class HttpAnswer:
     """An HTTP answer, whole, its body unpacked (gzip).
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
-    received, a name may come twice. The repr does not show them: they may hold a token. `through_proxy` says that a
-    proxy had its hands on it, and may have written it.
+    received, a name may come twice. The repr does not show them: they may hold a token. One that came `through_proxy`
+    may be the proxy's own.
     """
 
     status: int
@@ -179,10 +180,7 @@ def _page_text(body: bytes) -> str:
 
 
 def server_text(answer: HttpAnswer) -> str:
-    """What the server says about its answer: JSON error, error grid, page, plain text, or the reason after the status.
-
-    Where it refuses a token (RFC 6750) it says why in a header.
-    """
+    """What the server says about its answer: error grid, JSON error, page, text, why it takes no token, or its reason."""
     text = json_error(answer)
     if looks_like_grid(answer):
         with suppress(CodecError):
@@ -213,10 +211,7 @@ def is_from_proxy(answer: HttpAnswer) -> bool:
 
 
 def login_page(answer: HttpAnswer) -> str:
-    """The address of the page for people to log in that a server sends a program to; empty where it does not.
-
-    Its query may hold a secret and is left out.
-    """
+    """The address of a page for people to log in, if the server redirects there; without its query, or empty."""
     target = _target(answer) if is_redirect(answer) else ""
     return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
 
