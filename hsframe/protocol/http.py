@@ -180,7 +180,7 @@ def _page_text(body: bytes) -> str:
 
 
 def server_text(answer: HttpAnswer) -> str:
-    """What the server says about its answer: error grid, JSON error, page, text, why it takes no token, or its reason."""
+    """What the server says in its answer: error grid, JSON error, page, text, why it takes no token, or the reason."""
     text = json_error(answer)
     if looks_like_grid(answer):
         with suppress(CodecError):
