@@ -136,7 +136,7 @@ class RequestSender:
                     async for part in parts:
                         assert isinstance(part, bytes)
                         log.bytes += len(part)
-                        end = end[-_END_BYTES:] + part
+                        end = end[-_END_BYTES:] + part[-_END_BYTES:]
                         yield part
                     self._check_end(answer, end, op, line_end)
                     return

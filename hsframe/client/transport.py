@@ -172,6 +172,7 @@ class Transport:
             sock_read = timeout.sock_read or timeout.total
             timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
         body: Unpacker | None = None
+        response: aiohttp.ClientResponse | None = None
         try:
             async with session.request(
                 request.method,
@@ -204,6 +205,8 @@ class Transport:
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             failure = _failure(error, where, timeout, 0 if body is None else body.received)
+        finally:
+            del response  # a traceback would show it, with its headers
         raise failure
 
 

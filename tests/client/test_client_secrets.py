@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gzip
 import logging
 import pickle
 import traceback
@@ -129,6 +130,43 @@ def test_a_refused_connection_and_a_cut_line() -> None:
         await server.wait_closed()
         await attempt()
         await attempt(proxy=proxy)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(b'ver:"3.0"\nempty\n')[:-3]),
+        ({"Content-Encoding": "br"}, b"packed"),
+        ({"Content-Length": "100"}, b"cut"),
+        ({}, b'ver:"3.0"\nid\n@a'),
+        ({}, b"x" * 2000),
+    ],
+    ids=["cut gzip", "br", "cut", "no line end", "too long"],
+)
+def test_an_answer_that_is_not_whole(headers: dict[str, str], body: bytes) -> None:
+    """The headers of an answer hold a token, too: that of a login."""
+
+    async def main() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            lines = {"Authentication-Info": f"authToken={TOKEN}", "Set-Cookie": API_KEY, **headers}
+            head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body)
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/demo"
+        async with Client(uri, limits=hsframe.Limits(answer_bytes=1000)) as client:
+            with pytest.raises(HsFrameError) as caught:
+                await client.call("eval")
+            check(caught.value, frames="_send")
+            with pytest.raises(HsFrameError) as caught:
+                [batch async for batch in client.his_stream("a", "2026")]
+            check(caught.value, frames="his_stream")
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(main())
 
