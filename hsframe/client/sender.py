@@ -210,7 +210,8 @@ class RequestSender:
             check_answer(grid, op.name, self.url(op.name), ids, limit)
         except CallError as error:
             if answer.status != 200:
-                error.args = (f"{error} (HTTP {answer.status}: {status_advice(answer, op.name)})",)
+                advice = status_advice(answer, op.name)
+                error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 
     async def _login_again(self, answer: HttpAnswer, login: LoginResult, log: LoggedRequest) -> LoginResult | None:

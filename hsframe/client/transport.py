@@ -196,7 +196,8 @@ class Transport:
                 )
                 yield head
                 body = Unpacker(head.header("Content-Encoding"), self.limits, where)
-                body.check_length(response.content_length or 0)
+                if not head.header("Content-Encoding"):
+                    body.check_length(response.content_length or 0)
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     body.feed(chunk)
                     while piece := await body.piece():

@@ -297,16 +297,19 @@ def test_nothing_is_an_answer_to_a_write() -> None:
         ("403 Forbidden", "this user may not do that"),
         ("500 Internal Server Error", "its log says more"),
         ("503 Service Unavailable", "not available now"),
+        ("418 I'm a teapot", None),
     ],
 )
 @pytest.mark.parametrize("op", ["hisRead", "eval", "evalAll"])
-def test_the_status_of_an_error_grid_is_named(status: str, advice: str, op: str) -> None:
+def test_the_status_of_an_error_grid_is_named(status: str, advice: str | None, op: str) -> None:
     grid = b'ver:"3.0" err dis:"boom"\nempty\n'
 
     async def main() -> None:
         answer = head(f"Content-Length: {len(grid)}", status=status) + grid
         async with wire(lambda _: answer) as (uri, _), Client(uri) as client:
-            with pytest.raises(CallError, match=rf"boom \(HTTP {status[:3]}: .*{advice}") as caught:
+            with pytest.raises(
+                CallError, match=rf"boom \(HTTP {status[:3]}{f': .*{advice}' if advice else ''}"
+            ) as caught:
                 await (client.eval_all(["1", "2"]) if op == "evalAll" else client.call(op))
             assert caught.value.dis == "boom"
             if op == "hisRead":
@@ -377,6 +380,17 @@ def test_a_limit_of_the_bytes_of_an_answer(coding: str) -> None:
             async with hsframe.AsyncSession(uri, **settings) as s:
                 with refused(len(BODY) - 1):
                     await s.client.his_read("c1", "2026-01-01")
+
+    asyncio.run(main())
+
+
+def test_a_limit_is_of_what_is_unpacked() -> None:
+    """What is short is longer when it is packed."""
+
+    async def main() -> None:
+        async with wire(lambda _: framed(gzip.compress(EMPTY), "Content-Encoding: gzip")) as (uri, _):
+            async with Client(uri, limits=Limits(answer_bytes=len(EMPTY))) as client:
+                assert await client.read("site") == []
 
     asyncio.run(main())
 
