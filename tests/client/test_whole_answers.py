@@ -388,9 +388,9 @@ def test_a_limit_is_of_what_is_unpacked() -> None:
     """What is short is longer when it is packed."""
 
     async def main() -> None:
-        async with wire(lambda _: framed(gzip.compress(EMPTY), "Content-Encoding: gzip")) as (uri, _):
-            async with Client(uri, limits=Limits(answer_bytes=len(EMPTY))) as client:
-                assert await client.read("site") == []
+        answer, limits = framed(gzip.compress(EMPTY), "Content-Encoding: gzip"), Limits(answer_bytes=len(EMPTY))
+        async with wire(lambda _: answer) as (uri, _), Client(uri, limits=limits) as client:
+            assert await client.read("site") == []
 
     asyncio.run(main())
 
