@@ -140,6 +140,8 @@ class HistoryStream:
     def _begin(self) -> list[Any]:
         length = head_length(bytes(self._window), self._short)
         if length == 0:
+            # So long a head is none; looking for it again at each piece would take the square of the time.
+            self._exact = len(self._window) > _WAIT_BYTES
             return []
         head = bytes(self._window[:length])
         self.header, self._reader = open_history(head, self._short)

@@ -167,3 +167,15 @@ def test_a_stream_and_a_whole_body_give_the_same_columns() -> None:
     table = pa.Table.from_batches(read(text, size=777))
     assert table["val"].to_pylist() == grid.columns[1].values.to_pylist()  # type: ignore[attr-defined]
     assert table["ts"].cast(pa.int64()).to_pylist() == grid.columns[0].values.to_pylist()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("start", ["", HEAD[:9]])
+def test_a_head_without_end_is_not_looked_for_again_and_again(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    real = stream_module.head_length
+    monkeypatch.setattr(stream_module, "head_length", lambda body, short: looked.append(len(body)) or real(body, short))
+    monkeypatch.setattr(stream_module, "_WAIT_BYTES", 10_000)
+    with pytest.raises(CodecError):
+        read(start + " " * 100_000, size=1000)
+    assert 5 < len(looked) < 15
+    assert max(looked) < 12_000
