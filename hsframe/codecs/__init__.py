@@ -49,12 +49,18 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid: 
     Returns
     -------
     Grid
-        Its columns may be those of :mod:`hsframe.columns`, where the body is a history.
+        Its columns may be those of :mod:`hsframe.columns`, where the body is a history. A JSON list of records is a
+        row each; of several grids, a column ``val`` of them.
 
     Raises
     ------
     CodecError
         The body is not what the format promises, holds more than is allowed, or the format cannot be read (CSV).
+
+    Warns
+    -----
+    ZoneWarning
+        A DateTime is in a zone that is not known here. Its offset gives its instant, and it is shown in UTC.
 
     Examples
     --------

@@ -43,7 +43,7 @@ _DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
 # Digits after the first character (m2) are not in the grammar; servers of the Java family read and keep them.
 _UNIT_FIRST = r"[A-Za-z%_/$\u0081-\U0010ffff]"
 _UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
-_HEX = rf"0x[0-9A-Fa-f][0-9A-Fa-f_]*(?!{_UNIT_FIRST}|[0-9])"
+_HEX = rf"0x[0-9A-Fa-f][0-9A-Fa-f_]*+(?!{_UNIT_FIRST}|[0-9])"
 # <date>     := YYYY-MM-DD
 # <time>     := hh:mm:ss.FFFFFFFFF      one by itself may lack seconds, and a digit of its hour, as Haxall reads it
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

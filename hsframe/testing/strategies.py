@@ -88,7 +88,7 @@ ZONE_NAMES: Final = (
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = "0123456789"
 _ID_CHARS: Final = _LETTERS + _DIGITS + "_:-.~"
-_COMMON_UNITS: Final = ("kW", "°F", "%", "ft²", "gH₂O/kgAir", "$", "kWh/ft²", "_custom", "Δ°C", "e", "E/m")
+_COMMON_UNITS: Final = ("kW", "°F", "%", "ft²", "gH₂O/kgAir", "$", "kWh/ft²", "_custom", "Δ°C", "e", "E/m", "xab")
 # Hours that a clock shows twice (New_York, London) or never.
 _TURNS: Final = (
     dt.datetime(2021, 11, 7, 4, 30),
@@ -102,7 +102,7 @@ def tag_names() -> SearchStrategy[str]:
     """Names of tags and columns."""
     return st.builds(
         str.__add__, st.sampled_from(_LETTERS[26:]), st.text(_LETTERS + _DIGITS + "_", max_size=8)
-    ) | st.sampled_from(("id", "dis", "tz", "unit", "val", "ts", "meta", "cols", "rows", "kind"))
+    ) | st.sampled_from(("id", "dis", "tz", "unit", "val", "ts", "meta", "cols", "rows", "kind", "_x", "_kind_"))
 
 
 def texts() -> SearchStrategy[str]:

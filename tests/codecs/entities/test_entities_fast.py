@@ -116,6 +116,11 @@ def test_rows_do_not_share_what_can_change() -> None:
 CELLS = st.sampled_from(
     [
         '{"_kind":"marker"}',
+        '{"_kind":"Marker"}',
+        '{"_kind":"Ref","val":"a","dis":"A"}',
+        '{"_kind":"Grid","cols":[{"name":"a"}],"rows":[{"_kind":"Dict","a":1}]}',
+        '{"_kind":"number","val":-0.0,"unit":"kW"}',
+        '{"_kind":"number","val":1e400,"unit":"kW"}',
         '{"_kind": "marker"}',
         '{"_kind":"marker","x":{"y":"}"}}',
         '{"val":"a","_kind":"ref"}',
@@ -163,6 +168,7 @@ CELLS = st.sampled_from(
         '"a},{\\"id\\":1"',
         "1",
         "-0",
+        "-0.0",
         "1.50",
         "1e3",
         "01",
@@ -384,6 +390,18 @@ def test_values_that_hide_brackets_are_split_right() -> None:
         fast = assert_agrees(body, "json4")
         assert fast is not None
         assert fast == grid
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("unit", [None, "kW"])
+@pytest.mark.parametrize("zeros", [1, 30, 100])
+def test_a_minus_zero_keeps_its_sign(form: str, unit: str | None, zeros: int) -> None:
+    """Among numbers that hardly repeat, and where it is most of the column."""
+    column = [Number(-0.0 if row < zeros else row, unit) for row in range(100)]
+    grid = Grid({}, ["id", "x"], [[Ref(f"r{row}") for row in range(100)], column])
+    fast = assert_agrees(encode_exact(grid, form), form)
+    assert fast is not None
+    assert list(map(repr, fast.column("x"))) == list(map(repr, column))
 
 
 def test_lists_of_dicts_are_no_rows() -> None:

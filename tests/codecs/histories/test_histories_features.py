@@ -63,6 +63,11 @@ BODIES = {
     ),
     "no zone name": ("zinc", ZINC + "2021-01-01T00:00:00Z,1\n2021-01-01T00:00:01Z,2\n", NumberColumn),
     "v4": ("json4", v4(NUMBER % 1, NUMBER % -2.5, NUMBER % 3), NumberColumn),
+    "v4 kinds in capitals": (
+        "json4",
+        v4(*[NUMBER.replace("number", "Number") % 1] * 3, when='{{"_kind":"DateTime","val":"{}","tz":"{}"}}'),
+        NumberColumn,
+    ),
     "v4 bare numbers": ("json4", v4("1", "-2.5", "1e-7"), NumberColumn),
     "v4 NA, null, NaN, INF": (
         "json4",
