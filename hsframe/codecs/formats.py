@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 _LOOK_BYTES: Final = 200
-_JSON_START: Final = re.compile(rb'\[|\{(.*"(?:_kind|meta|cols|rows)")?', re.DOTALL)
+# A grid, or a list of grids or of records; those of version 3 have a Ref, a Marker or a Number near their beginning.
+_JSON_START: Final = re.compile(rb'[\[{](.*"(?:_kind|meta|cols|rows)"|\s*\{.*:\s*"[rmn]:)?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,6 +271,8 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
 
     `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
     """
+    if answer.status == 200 and looks_like_grid(answer):
+        return None  # before its words are looked for, which reads it whole
     words = server_words(answer)
     where = f"{op} at {url}"
     if is_redirect(answer):

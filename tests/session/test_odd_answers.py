@@ -19,13 +19,16 @@ HISTORY = b'ver:"3.0" id:@a\nts,val\n'
 
 
 def asked(
-    answers: Mapping[str, bytes], ask: Callable[[hsframe.AsyncSession], Awaitable[object]], status: int = 200
+    answers: Mapping[str, bytes],
+    ask: Callable[[hsframe.AsyncSession], Awaitable[object]],
+    status: int = 200,
+    format: str = "zinc",
 ) -> object:
     """What a question gives, on a server with one answer for each op."""
 
     async def answer(request: web.Request) -> web.Response:
         body = answers.get(request.path.rsplit("/", 1)[1], b'ver:"3.0"\nempty\n')
-        kind = "application/json" if body.startswith(b"{") else "text/zinc"
+        kind = "application/json" if body.startswith((b"{", b"[")) else "text/zinc"
         return web.Response(body=body, content_type=kind, status=status)
 
     async def main() -> object:
@@ -36,7 +39,7 @@ def asked(
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             uri = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-            async with hsframe.AsyncSession(uri, "", auth="none") as session:
+            async with hsframe.AsyncSession(uri, "", auth="none", format=format) as session:
                 return await ask(session)
         finally:
             await runner.cleanup()
@@ -60,7 +63,7 @@ def test_a_zone_that_is_not_known_is_warned_of_once_a_read() -> None:
     assert isinstance(df, pd.DataFrame)
     assert df["mod"].iloc[0] == pd.Timestamp("2026-01-01T03:00:00Z")
     assert df["dis"].iloc[0] == "\0A"
-    assert len(caught) == 1
+    assert len(caught) == 1, [(str(one.message), one.filename) for one in caught]
 
 
 def test_a_history_in_a_zone_that_is_not_known_has_its_instants() -> None:
@@ -74,7 +77,29 @@ def test_a_history_in_a_zone_that_is_not_known_has_its_instants() -> None:
     assert df.index[0] == pd.Timestamp("2026-01-01T05:00:00Z")
     assert df.iloc[:, 0].tolist()[0] == 2
     assert len(df) == 22
-    assert len(caught) == 1
+    assert len(caught) == 1, [(str(one.message), one.filename) for one in caught]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"_kind":"Dict","id":{"_kind":"Ref","val":"a"},"site":{"_kind":"Marker"}},{"id":{"_kind":"ref","val":"b"}}]',
+        b'[{"dis":"A", "id":"r:a","site":"m:"},{"id":"r:b"}]',
+        b'[{"_kind":"grid","cols":[{"name":"id"}],"rows":[{"id":{"_kind":"ref","val":"a"}},{}]}]',
+    ],
+)
+def test_a_list_of_records_or_of_a_grid(body: bytes) -> None:
+    df = asked({"read": body}, lambda session: session.read("site"), format="json3")
+    assert isinstance(df, pd.DataFrame)
+    assert len(df) == 2
+    with pytest.raises(HsFrameError, match="HTTP 500"):
+        asked({"read": body}, lambda session: session.read("site"), 500, format="json3")
+
+
+@pytest.mark.parametrize("body", [b'[{"id":1,"name":"x"}]', b"[]", b'["r:a"]', b'[[{"a":"r:a"}]]'])
+def test_a_list_of_another_web_api(body: bytes) -> None:
+    with pytest.raises(CodecError):
+        asked({"read": body}, lambda session: session.read("site"), format="json3")
 
 
 @pytest.mark.parametrize("status", [200, 500])
