@@ -101,7 +101,7 @@ def amount_of(value: object, where: str, expected: str = _EXPECTED, *, plain: st
     elif isinstance(value, str) and value.strip() and (match := _TEXT.fullmatch(value.strip())):
         count, name = 1 if match[1] is None else float(match[1]), match[2]
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        count, name = value, None
+        count, name = value, getattr(value, "unit", None)  # a value of a unit column has one
     else:
         raise SpanError(f"{where} is not an amount of time; expected {expected}")
     if name == "m":

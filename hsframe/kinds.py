@@ -103,8 +103,8 @@ class Number:
     val : int or float
         The magnitude, at 64-bit float precision. Zinc and JSON write an ``int`` without a decimal point.
     unit : str or None
-        A symbol of the unit table, as the server writes it. NaN and the infinities carry no unit (standard: Zinc,
-        section Number), so theirs is dropped.
+        A symbol of the unit table, as the server writes it; by default that of a `val` which has one, as a value of a
+        unit column has. NaN and the infinities carry no unit (standard: Zinc, section Number), so theirs is dropped.
 
     Notes
     -----
@@ -125,6 +125,9 @@ class Number:
     unit: str | None = None
 
     def __post_init__(self) -> None:
+        if self.unit is None and type(self.val) not in (float, int) and (unit := getattr(self.val, "unit", None)):
+            object.__setattr__(self, "val", float(self.val))
+            object.__setattr__(self, "unit", unit)
         if self.unit is not None and (self.unit == "" or not math.isfinite(self.val)):
             object.__setattr__(self, "unit", None)
 

@@ -57,9 +57,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "nest_asyncio2": ("session.runners",),
     "hypothesis": ("testing",),
     "matplotlib": ("frame", "demo_run"),
-    "pint": ("frame",),
+    "pint": ("units",),
     "tqdm": ("session.progress_bar",),
-    "pint_pandas": ("frame",),
+    "pint_pandas": ("units",),
     # All cryptography goes through the package cryptography.
     "hashlib": (),
     "hmac": (),

@@ -20,23 +20,20 @@ __all__ = ["PointOps"]
 class PointOps(RecordOps[AnswerT]):
     """Values written to points, and records watched."""
 
+    # fmt: off
     @overload
     async def point_write(
-        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *, raw: Literal[True]
+        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
+        inf: Literal["refuse", "send"] = "refuse", raw: Literal[True],
     ) -> Grid: ...
     @overload
     async def point_write(
-        self,
-        id: Id,
-        level: int,
-        val: object,
-        who: str = "",
-        duration: TimeLength | None = None,
-        *,
-        raw: Literal[False] = False,
+        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
+        inf: Literal["refuse", "send"] = "refuse", raw: Literal[False] = False,
     ) -> AnswerT: ...
     async def point_write(
-        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *, raw: bool = False
+        self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
+        inf: Literal["refuse", "send"] = "refuse", raw: bool = False,
     ) -> AnswerT | Grid:
         """Write a value at a level of a point's priority array.
 
@@ -46,15 +43,25 @@ class PointOps(RecordOps[AnswerT]):
         level : int
             1 (strongest) to 17 (the default); 16 is the usual one for a program.
         val : any kind
-            With the point's unit; None takes the level's value away.
+            A number of any class goes out with its unit, which must be the point's: nothing is converted here. None
+            takes the level's value away.
         who : str
             Shown with the value; servers take the logged-in user where it is empty.
         duration : str, number, timedelta or Number, optional
-            How long the value holds, as ``"30min"``, or in seconds; servers take it for level 8 only.
+            How long the value holds, as ``"30min"``, or in seconds; for level 8 only (standard: Ops, pointWrite).
+        inf : {"refuse", "send"}
+            What to do with NaN, NA and infinite values.
+
+        Raises
+        ------
+        MetadataError
+            A level outside of 1 to 17, a duration without a value at level 8, a value that is not finite. Nothing is
+            sent.
         """
-        request = request_grids.point_write_request(id, level, val, who, duration)
+        request = request_grids.point_write_request(id, level, val, who, duration, inf=inf)
         return await self._op("pointWrite", request, raw=raw)
 
+    # fmt: on
     @overload
     async def point_write_array(self, id: Id, *, raw: Literal[True]) -> Grid: ...
     @overload

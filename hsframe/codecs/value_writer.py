@@ -94,10 +94,11 @@ class ValueWriter(abc.ABC, Generic[_Written]):
         return CodecError(problem, expected=expected, source=cls.source)
 
     def _number(self, value: Any) -> Number:
-        """A plain number of Python or numpy as a Number; everything else is refused."""
+        """A number of Python or numpy, or a UnitFloat with its unit, as a Number; everything else is refused."""
         # numpy registers its numbers with these classes; but not its bool.
         if isinstance(value, numbers.Real):
-            return Number(int(value) if isinstance(value, numbers.Integral) else float(value))
+            plain = int(value) if isinstance(value, numbers.Integral) else float(value)
+            return Number(plain, getattr(value, "unit", None))
         raise self.refused(
             f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be written",
             "one of the kinds in hsframe.kinds, or None, bool, str, list, dict, date, time, datetime, Grid",

@@ -164,7 +164,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         MetadataError
             pint-pandas is not installed.
         """
-        from hsframe.frame.pint_units import pint_array
+        from hsframe.units.pint_units import pint_array
 
         return self._mapped(lambda label, array: pint_array(array, label))
 

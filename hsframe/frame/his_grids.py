@@ -22,15 +22,16 @@ from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.histories import Instants
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point
-from hsframe.frame.values import same_unit
+from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
-from hsframe.kinds import NA, Number, Ref
+from hsframe.kinds import Number, Ref
+from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.scalars import unit_of
+from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "his_grids"]
+__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "his_grids", "taken_to_be_in"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -41,20 +42,22 @@ Order = npt.NDArray[np.intp]
 class PointSamples:
     """The samples to write of one point, checked: of the point's kind and in its unit, without nulls.
 
-    The times are epoch microseconds, increasing; they are written in the zone with the Haystack name `tz`.
+    The times are epoch microseconds, increasing; they are written in the zone with the Haystack name `tz`. `note` is
+    what a report should say of the values, such as that they had no unit.
     """
 
     point: Point
     tz: str
     ts_us: Instants
     values: ArrowColumn
+    note: str = ""
 
     def only(self, keep: Bools) -> PointSamples:
         """The samples for which the mask is true."""
         if keep.all():
             return self
         values = self.values.sliced(self.values.values.filter(keep), None)
-        return PointSamples(self.point, self.tz, self.ts_us[keep], values)
+        return PointSamples(self.point, self.tz, self.ts_us[keep], values, self.note)
 
 
 def batch_grid(batch: Sequence[PointSamples]) -> Grid:
@@ -155,9 +158,9 @@ class FrameColumn:
         dtype = array.dtype
         texts = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
         has_objects = dtype.kind not in "biuf" and not isinstance(texts, pd.StringDtype)
-        filled = ~np.asarray(pd.isna(array), dtype=bool)
         if has_objects:
-            filled &= np.fromiter(map(_is_sample, array), dtype=bool, count=len(array))
+            array = object_array(None if is_missing(cell) else as_kind(cell) for cell in array)
+        filled = ~np.asarray(pd.isna(array), dtype=bool)
         if dtype.kind == "f":  # for pandas a NaN in an Arrow or masked column is a value beside its nulls
             filled &= ~np.isnan(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
         keep = filled[order]
@@ -187,9 +190,9 @@ class FrameColumn:
             )
         self.kind = kinds[0] if kinds else "Number"
         if self.kind == "Number":
-            units = np.array([unit_of(cell) for cell in self.cells], dtype=object)
+            units = np.array([cell.unit for cell in self.cells], dtype=object)
             self.units = {unit: units == unit for unit in set(units.tolist())}
-            self.cells = np.array([float(cell) for cell in self.cells], dtype=np.float64)
+            self.cells = np.array([cell.val for cell in self.cells], dtype=np.float64)
 
     def samples(self, point: Point) -> PointSamples:
         """The samples, checked against the kind, unit and zone of a point."""
@@ -206,7 +209,14 @@ class FrameColumn:
             values = StrColumn(pa.array(self.cells, pa.string()))
         else:
             values = self._numbers(point)
-        return PointSamples(point, self._zone_name(point), self.ts_us, values)
+        return PointSamples(point, self._zone_name(point), self.ts_us, values, self._note(values))
+
+    def _note(self, values: ArrowColumn) -> str:
+        bare = self.units.get(None)
+        # The infinities have no unit in any case.
+        if bare is None or not isinstance(values, NumberColumn) or not np.isfinite(self.cells[bare]).any():
+            return ""
+        return taken_to_be_in(values.unit)
 
     def _numbers(self, point: Point) -> NumberColumn:
         floats: Floats = self.cells
@@ -274,13 +284,12 @@ class FrameColumn:
         )
 
 
-def _is_sample(cell: object) -> bool:
-    return cell is not NA and not (isinstance(cell, Number) and cell.val != cell.val)
+def taken_to_be_in(unit: str | None) -> str:
+    """The note of a report about numbers without a unit that are written to a point with this unit."""
+    return "" if unit is None else f"without a unit: taken to be in {unit}"
 
 
 def _kind_of(cell: object) -> str:
-    if isinstance(cell, bool | np.bool_):
+    if isinstance(cell, bool):
         return "Bool"
-    if isinstance(cell, Number | int | float | np.integer | np.floating):
-        return "Number"
-    return "Str" if isinstance(cell, str) else ""
+    return "Number" if isinstance(cell, Number) else "Str" if isinstance(cell, str) else ""

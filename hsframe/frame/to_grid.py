@@ -13,9 +13,10 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import DIS_SUFFIX, points_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, Number, Ref
+from hsframe.kinds import MARKER, NA, Ref
+from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.scalars import UnitFloat
+from hsframe.unit_array.scalars import is_missing
 from hsframe.zones import haystack_name
 
 __all__ = ["frame_to_grid"]
@@ -117,14 +118,6 @@ def _ref(value: Any, dis: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     """A cell of a frame as a kind; missing is None."""
-    if isinstance(value, UnitFloat):
-        return Number(value.val, value.unit)
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+    if value is not NA and is_missing(value):
         return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | float | np.integer | np.floating):
-        return Number(value.item() if isinstance(value, np.generic) else value)
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime(warn=False)
-    return value
+    return value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else as_kind(value)

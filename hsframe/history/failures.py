@@ -12,6 +12,7 @@ from hsframe.errors import (
     HsFrameError,
     HTTPStatusError,
     IncompleteError,
+    NetworkError,
     RequestTimeoutError,
     UnknownRecError,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "is_limit_of_points",
     "may_be_too_large",
     "may_come_from_a_point",
+    "may_still_run",
     "with_point",
 ]
 
@@ -69,6 +71,13 @@ def is_limit_of_points(error: HsFrameError) -> bool:
 def may_come_from_a_point(error: HsFrameError) -> bool:
     """Whether one of the points may be the cause of this error of a batch."""
     return isinstance(error, CallError | HTTPStatusError | CodecError)
+
+
+def may_still_run(error: HsFrameError) -> bool:
+    """Whether the server may still be busy with the request that failed: it has not answered, at most a gateway has."""
+    if isinstance(error, HTTPStatusError):
+        return error.status in (502, 504)
+    return isinstance(error, NetworkError)
 
 
 def _words(error: CallError) -> str:

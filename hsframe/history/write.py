@@ -10,9 +10,9 @@ The status of each sample is in a :class:`~hsframe.history.write_report.WriteRep
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -31,8 +31,9 @@ from hsframe.errors import (
 )
 from hsframe.frame.his_grids import batch_grid
 from hsframe.grid import Grid
-from hsframe.history.verify import read_back_until
-from hsframe.history.write_report import NOT_STORED, SENT, STORED, PointWrite, WriteReport
+from hsframe.history.failures import may_still_run
+from hsframe.history.verify import read_back, read_back_until
+from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite, WriteReport
 from hsframe.kinds import Ref
 from hsframe.protocol.writes import his_write_request
 
@@ -54,8 +55,8 @@ _BATCH_FROM: Final = 3
 _HALVINGS_WHEN_SLOW: Final = 3
 # How long to wait for the samples of a batch to appear; those that do not are written point by point.
 _BATCH_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5)
-# The same after a failure, when the user waits: what a server stores later than this counts as not stored.
-_CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75)
+# The same after a failure, when the user waits: what a server stores later than this stays unknown.
+_CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0, 4.0)
 # With these statuses the server has not run the op.
 _NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 501))
 # Statuses that do not depend on the point: the next point would get the same one.
@@ -89,30 +90,36 @@ async def verify_histories(client: Client, report: WriteReport, *, max_concurren
 async def check_sent(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
     """After an interrupted write: find out which of the samples that were sent the server has.
 
-    A point that was refused, and cannot be read either, was not written. If the server cannot be reached, the status
-    stays unknown, and NetworkError or AuthError is raised.
+    Samples without an answer are looked for several times: the server may still be busy with them. Those that are not
+    found stay unknown. If the server cannot be reached, NetworkError or AuthError is raised.
     """
-    find = functools.partial(
-        read_back_until,
-        client,
-        max_concurrency=max_concurrency,
-        there=lambda entry: not entry.count(SENT),
-        pauses_s=_CHECK_PAUSES_S,
-    )
-    unknown = [entry for entry in report.entries if entry.count(SENT)]
+    clock_s = asyncio.get_running_loop().time
+    started_s = clock_s()
+    left = [entry for entry in report.entries if entry.unknown]
+    for pause_s in _CHECK_PAUSES_S:
+        if not left:
+            break
+        await asyncio.sleep(pause_s)
+        with suppress(RequestTimeoutError):  # a busy server; it is asked again
+            for entry in await _read_back_each(client, left, max_concurrency):
+                entry.looked_s = clock_s() - started_s
+        left = [entry for entry in left if entry.unknown]
+
+
+async def _read_back_each(client: Client, entries: list[PointWrite], max_concurrency: int) -> list[PointWrite]:
+    """Read some points back, alone where one of them cannot be read; returns those that were read.
+
+    A point that was refused, and cannot be read either, was not written.
+    """
     try:
-        await find(unknown)
+        await read_back(client, entries, max_concurrency=max_concurrency)
+        return entries
     except (CallError, CodecError):
-        for entry in unknown:
-            try:
-                await find([entry])
-            except (CallError, CodecError):
-                if not isinstance(entry.error, CallError):
-                    continue
-            entry.mark_sent_as_not_stored()
-    else:
-        for entry in unknown:
-            entry.mark_sent_as_not_stored()
+        if len(entries) > 1:
+            return [one for entry in entries for one in await _read_back_each(client, [entry], max_concurrency)]
+        if isinstance(entries[0].error, CallError):
+            entries[0].mark_failed_as_not_stored()
+        return []
 
 
 class _Writer:
@@ -191,8 +198,8 @@ class _Writer:
             await self.client.call("hisWrite", grid)
         except HsFrameError as error:
             status = error.status if isinstance(error, HTTPStatusError) else None
-            if status in _NOT_RUN:
-                _mark(entries, grid, NOT_STORED)
+            if status in _NOT_RUN or not may_still_run(error):
+                _mark(entries, grid, NOT_STORED if status in _NOT_RUN else FAILED)
             is_slow = isinstance(error, RequestTimeoutError) and slow < _HALVINGS_WHEN_SLOW
             if not (status == 413 or is_slow) or len(grid) < 2:
                 raise

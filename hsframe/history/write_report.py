@@ -19,13 +19,15 @@ from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
 from hsframe.zones import zone
 
-__all__ = ["NOT_STORED", "SENT", "STORED", "PointWrite", "WriteReport"]
+__all__ = ["FAILED", "NOT_STORED", "SENT", "STORED", "PointWrite", "WriteReport"]
 
 NOT_STORED: Final = 0
 """Not on the server, as far as is known: not sent, refused, or not there when read back."""
 SENT: Final = 1
-"""Sent, but it is not known whether the server has it: no answer came, or not one to rely on."""
-STORED: Final = 2
+"""Sent, but no answer says whether the server has it; it may store it at any time."""
+FAILED: Final = 2
+"""Sent, and answered with an error: the server may have stored it before, but will not later."""
+STORED: Final = 3
 """On the server: it has confirmed it, or the sample was read back."""
 
 _NO_TIME: Final = np.iinfo(np.int64).min
@@ -34,9 +36,10 @@ _NAMED: Final = 5
 
 @dataclass(slots=True, eq=False)
 class PointWrite:
-    """The samples of one point, at least one, and the status of each: `NOT_STORED`, `SENT` or `STORED`.
+    """The samples of one point, at least one, and the status of each: `NOT_STORED`, `SENT`, `FAILED` or `STORED`.
 
-    `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written.
+    `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written;
+    `looked_s` is for how long the samples were looked for after an interruption, None if they could not be read.
     """
 
     samples: PointSamples
@@ -44,6 +47,7 @@ class PointWrite:
     status: npt.NDArray[np.int8] = field(init=False)
     comparison: Comparison | None = None
     error: HsFrameError | None = None
+    looked_s: float | None = None
 
     def __post_init__(self) -> None:
         self.status = np.full(len(self.samples.ts_us), NOT_STORED, dtype=np.int8)
@@ -63,6 +67,11 @@ class PointWrite:
         """Whether every sample was read back as it was sent."""
         return self.comparison is not None and self.comparison.all_same
 
+    @property
+    def unknown(self) -> int:
+        """How many samples the server may have, or get later."""
+        return self.count(SENT) + self.count(FAILED)
+
     def count(self, status: int) -> int:
         """How many samples have a status."""
         return int(np.count_nonzero(self.status == status))
@@ -81,10 +90,11 @@ class PointWrite:
         """Keep a comparison with the samples on the server; those that are the same are stored."""
         self.comparison = comparison
         self.status[comparison.state == SAME] = STORED
+        self.mark_failed_as_not_stored()
 
-    def mark_sent_as_not_stored(self) -> None:
-        """After reading back: samples that were sent and not found are not on the server."""
-        self.status[self.status == SENT] = NOT_STORED
+    def mark_failed_as_not_stored(self) -> None:
+        """Samples whose write has failed and that were not found are not on the server."""
+        self.status[self.status == FAILED] = NOT_STORED
 
 
 class WriteReport:
@@ -116,8 +126,11 @@ class WriteReport:
             columns |= _differences(entries, "new" if kind == "dry run" else "missing")
         if kind == "interrupted":
             columns["written"] = _counts(entry.count(STORED) for entry in entries)
-            columns["unknown"] = _counts(entry.count(SENT) for entry in entries)
+            columns["unknown"] = _counts(entry.unknown for entry in entries)
+            columns["looked_s"] = np.array([entry.looked_s for entry in entries], dtype=np.float64)
             columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
+        if any(entry.samples.note for entry in entries):
+            columns["note"] = _texts(entry.samples.note for entry in entries)
         return pd.DataFrame(columns)
 
     @contextmanager
@@ -142,7 +155,7 @@ class WriteReport:
 
 def _status(entry: PointWrite, kind: str) -> str:
     if kind == "interrupted":
-        if entry.count(SENT):
+        if entry.unknown:
             return "unknown"
         stored = entry.count(STORED)
         return "not written" if not stored else "written" if entry.is_stored else "partly written"
@@ -154,11 +167,15 @@ def _status(entry: PointWrite, kind: str) -> str:
 def _named(entries: Sequence[PointWrite]) -> str:
     names = [
         f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows"
-        + (f", {entry.count(SENT)} unknown)" if entry.count(SENT) else ")")
+        + (f", {entry.unknown} unknown: {_looked(entry)})" if entry.unknown else ")")
         for entry in entries[:_NAMED]
     ]
     more = len(entries) - _NAMED
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")
+
+
+def _looked(entry: PointWrite) -> str:
+    return "could not be read back" if entry.looked_s is None else f"not there after {entry.looked_s:.1f} s"
 
 
 def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any]:

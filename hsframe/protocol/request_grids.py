@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from numbers import Real
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from hsframe.durations import Duration, duration_us
-from hsframe.errors import MetadataError, SpanError, ZoneError
+from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
 from hsframe.grid import Grid, Value
-from hsframe.kinds import MARKER, Number, Ref
+from hsframe.kinds import MARKER, NA, Number, Ref
+from hsframe.units.pint_units import symbol_of_pint
 from hsframe.zones import haystack_name
 
 __all__ = [
+    "LEVELS",
+    "MANUAL_LEVEL",
     "OPS",
     "Id",
     "Ids",
@@ -46,6 +49,10 @@ __all__ = [
     "watch_unsub_request",
 ]
 
+# Standard: Ops, pointWrite. Only a manual override ends after a duration.
+LEVELS: Final = 17
+MANUAL_LEVEL: Final = 8
+
 _ID_NAME: Final = re.compile(r"id\d*")
 _OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -61,12 +68,13 @@ class Op:
     """An op by its name on the wire.
 
     The standard allows to `get` what has no side effects. What is `repeatable` may be sent again when the connection
-    broke and nobody knows if it ran.
+    broke and nobody knows if it ran. Of what `writes` the standard wants an empty answer.
     """
 
     name: str
     get: bool = False
     repeatable: bool = False
+    writes: bool = False
 
 
 OPS: Final[Mapping[str, Op]] = {
@@ -75,10 +83,10 @@ OPS: Final[Mapping[str, Op]] = {
         *(Op(name, get=True, repeatable=True) for name in ("about", "ops", "formats", "defs", "libs", "filetypes")),
         *(Op(name, get=True, repeatable=True) for name in ("read", "nav", "hisRead")),
         # The same samples again are the same history.
-        *(Op(name, repeatable=True) for name in ("hisWrite", "watchUnsub")),
+        *(Op(name, repeatable=True, writes=True) for name in ("hisWrite", "watchUnsub")),
+        *(Op(name, writes=True) for name in ("pointWrite", "close")),
         # The server sends changes once: a second poll would miss them.
-        *(Op(name) for name in ("pointWrite", "watchSub", "watchPoll", "invokeAction")),
-        *(Op(name) for name in ("eval", "evalAll", "commit", "close")),
+        *(Op(name) for name in ("watchSub", "watchPoll", "invokeAction", "eval", "evalAll", "commit")),
     )
 }
 
@@ -126,6 +134,8 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
 def as_kind(value: object) -> object:
     """A kind from what people write: int and float become `Number`, tuples lists, timedelta a Number of seconds.
 
+    A number of any class keeps its unit; one whose unit cannot be written is a UnitError, never a plain number.
+
     Examples
     --------
     >>> as_kind([1, 2.5, True, "a"])
@@ -134,22 +144,38 @@ def as_kind(value: object) -> object:
     if value is None or isinstance(value, bool | str | Number | Ref):
         return value
     if isinstance(value, int | float):
-        return Number(value)
+        return Number(int(value) if isinstance(value, int) else float(value), _unit_of(value))
     if isinstance(value, timedelta):
         return _seconds(value)
     if isinstance(value, list | tuple):
         return [as_kind(item) for item in value]
     if isinstance(value, Mapping):
         return {name: as_kind(item) for name, item in value.items()}
+    if hasattr(value, "magnitude") and hasattr(value, "units"):  # a quantity of pint
+        number = as_kind(value.magnitude)
+        return Number(number.val, symbol_of_pint(value)) if isinstance(number, Number) else value
     scalar = getattr(value, "item", None)  # a numpy scalar that is not a subclass of Python's own
-    return as_kind(scalar()) if callable(scalar) and getattr(value, "shape", None) == () else value
+    if not callable(scalar) or getattr(value, "shape", None) != ():
+        return value
+    kind, unit = as_kind(scalar()), _unit_of(value)
+    return Number(kind.val, unit) if unit is not None and isinstance(kind, Number) else kind
+
+
+def _unit_of(value: object) -> str | None:
+    """The unit of a number that is not a `Number`, as of a :class:`~hsframe.unit_array.scalars.UnitFloat`."""
+    unit = getattr(value, "unit", getattr(value, "units", None))
+    if unit is None or isinstance(unit, str):
+        return unit
+    raise UnitError(
+        f"{value!r} has a unit of the class {type(unit).__name__}, which cannot be written; expected a symbol of the "
+        "unit table, as in Number(22.5, '°C')"
+    )
 
 
 def _length(value: TimeLength, what: str) -> Number:
-    """A length of time for the wire; a Number goes in its own unit, all else in seconds."""
-    if isinstance(value, Number):
-        return value
-    return _seconds(timedelta(microseconds=duration_us(value, what, plain="s")))
+    """A length of time for the wire, positive; a Number with a unit goes in that unit, all else in seconds."""
+    length = timedelta(microseconds=duration_us(value, what, plain="s"))
+    return value if isinstance(value, Number) and value.unit is not None else _seconds(length)
 
 
 def _seconds(span: timedelta) -> Number:
@@ -247,21 +273,43 @@ def point_write_array_request(of: Id) -> Grid:
     return _one_row({"id": as_ref(of)})
 
 
-def point_write_request(of: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None) -> Grid:
-    """A value at a level of the priority array; None takes the level's value away."""
-    row: dict[str, object] = {"id": as_ref(of), "level": Number(_level(level)), "val": as_kind(val)}
+def point_write_request(
+    of: Id,
+    level: int,
+    val: object,
+    who: str = "",
+    duration: TimeLength | None = None,
+    *,
+    inf: Literal["refuse", "send"] = "refuse",
+) -> Grid:
+    """A value at a level of the priority array; None takes the level's value away.
+
+    NaN, NA and the infinities are not values to command a point with, so they are refused, or sent if `inf` says so.
+    """
+    kind = as_kind(val)
+    if inf != "send" and (kind is NA or (isinstance(kind, Number) and not math.isfinite(kind.val))):
+        raise MetadataError(
+            f"val must be a finite number, a bool or a text, or None to take the level's value away; got {val!r}. Pass "
+            "inf='send' to write it nevertheless"
+        )
+    row: dict[str, object] = {"id": as_ref(of), "level": _level(level), "val": kind}
     if who:
         row["who"] = who
     if duration is not None:
+        if row["level"] != Number(MANUAL_LEVEL) or val is None:
+            raise MetadataError(
+                f"a duration must come with a value at level {MANUAL_LEVEL}; got level {level!r} and the value "
+                f"{val!r}. Elsewhere servers ignore it, and the value would stay"
+            )
         row["duration"] = _length(duration, "duration")
     return _one_row(row)
 
 
-def _level(level: object) -> int:
-    # Tables of levels have them as float64.
-    if not isinstance(level, Real) or not float(level).is_integer():
-        raise MetadataError(f"level must be a whole number from 1 (strongest) to 17; got {level!r}")
-    return int(float(level))
+def _level(level: object) -> Number:
+    number = as_kind(level)  # tables of levels have them as float64, grids as Number
+    if not isinstance(number, Number) or number.unit is not None or number.val not in range(1, LEVELS + 1):
+        raise MetadataError(f"level must be a whole number from 1 (strongest) to {LEVELS}; got {level!r}")
+    return Number(int(number.val))
 
 
 def watch_sub_request(ids: Ids, watch_dis: str, lease: TimeLength | None = None, watch_id: str | None = None) -> Grid:

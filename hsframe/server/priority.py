@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["DEFAULT_LEVEL", "LEVELS", "MANUAL_LEVEL", "LevelEntry", "PriorityArray", "level_dis"]
+from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 
-LEVELS: Final = 17
-MANUAL_LEVEL: Final = 8
-DEFAULT_LEVEL: Final = 17
+__all__ = ["DEFAULT_LEVEL", "LevelEntry", "PriorityArray", "level_dis"]
+
+DEFAULT_LEVEL: Final = LEVELS
 
 
 def level_dis(level: int) -> str:

@@ -215,7 +215,8 @@ class HistoryVerbs(SessionBase):
         inf : {"refuse", "send"}
             What to do with infinite values.
         convert : bool
-            Whether a column in another unit is converted to its point's; else it is refused.
+            Whether a column in another unit is converted to its point's; else it is refused. Numbers without a unit
+            are taken to be in the point's.
 
         Returns
         -------
@@ -226,7 +227,7 @@ class HistoryVerbs(SessionBase):
 
             With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
             ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
-            instant), ``on_server`` and ``in_frame`` (its values).
+            instant), ``on_server`` and ``in_frame`` (its values). And ``note``, if a point got numbers without a unit.
 
         Raises
         ------
@@ -240,9 +241,11 @@ class HistoryVerbs(SessionBase):
         Notes
         -----
         When a write is interrupted, by an error, by Ctrl-C or because its task was cancelled, the samples that had been
-        sent without an answer are read back. The exception, whichever it is, has a note and a ``report`` with one row
-        per point: ``rows``, ``written``, ``unknown`` (sent, and the server could not be asked), ``status``
-        (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``.
+        sent without an answer are read back, several times for up to ten seconds: the server may still be busy with
+        them. The exception, whichever it is, has a note and a ``report`` with one row per point: ``rows``, ``written``,
+        ``unknown`` (sent, and not there or not read so far; the server may store them later), ``looked_s`` (for how
+        many seconds they were looked for), ``status`` (``"written"``, ``"partly written"``, ``"not written"``,
+        ``"unknown"``) and ``reason``.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
         report = await checked(self.client, request, self.known_points)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Literal
 
 import pandas as pd
 
@@ -13,8 +14,9 @@ from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import PointsLike, as_points
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
-from hsframe.protocol.request_grids import Ids, TimeLength
+from hsframe.protocol.request_grids import Ids, TimeLength, point_write_request
 from hsframe.session.base import SessionBase
+from hsframe.session.point_writing import write_point
 
 __all__ = ["PointVerbs"]
 
@@ -23,27 +25,63 @@ class PointVerbs(SessionBase):
     """Values written to points, and records watched."""
 
     async def point_write(
-        self, id: Ref | str, level: int, val: object, who: str = "", duration: TimeLength | None = None
+        self,
+        id: Ref | str,
+        level: int,
+        val: object,
+        who: str = "",
+        duration: TimeLength | None = None,
+        *,
+        dry_run: bool = False,
+        inf: Literal["refuse", "send"] = "refuse",
+        convert: bool = False,
     ) -> pd.DataFrame:
         """Write a value at a level of a point's priority array; None clears the level.
+
+        The value is first checked against the point's record: if it cannot be written correctly, an error says so and
+        nothing is sent. Then the level is read back.
 
         Parameters
         ----------
         id : Ref or str
         level : int
-            1 (highest) to 17 (the default value).
-        val : Number, bool, str or None
+            1 (strongest) to 17 (the default value).
+        val : number, bool, str or None
+            A number of any class goes out with its unit: a `Number`, a value of a unit column or its mean, a quantity
+            of pint. A number without a unit is taken to be in the point's unit, and the report says so.
         who : str
             Who writes; the user by default.
         duration : str, number, timedelta or Number, optional
-            How long it holds, as ``"30min"``, or in seconds; at level 8.
+            How long it holds, as ``"30min"``, or in seconds; at level 8 only (standard: Ops, pointWrite).
+        dry_run : bool
+            Check everything, read what the server has, and send nothing.
+        inf : {"refuse", "send"}
+            What to do with infinite values and NaN.
+        convert : bool
+            Whether a value in another unit is converted to its point's; else it is refused.
 
         Returns
         -------
         DataFrame
-            The server's answer, mostly empty.
+            One row: ``id``, ``dis``, ``unit`` (str), ``level`` (int64), ``value`` (as it goes out: a `Number` in the
+            point's unit, a bool, a text, or None), ``status``: ``"written"``, ``"dry run"`` or ``"differs"`` (the
+            server took it, and has another value at this level); what the server has now: ``on_server`` (at this
+            level), ``effective_level`` and ``effective`` (the strongest level with a value, and that value); ``note``:
+            that the value had no unit, or why the level could not be read back.
+
+        Raises
+        ------
+        UnitError, MetadataError
+            Another unit; another kind than the point's; a level outside of 1 to 17; a value that is not finite.
+        UnknownRecError
+            The server does not know the point.
+        CallError, NetworkError, AuthError
+            The server refused, or gave no usable answer. A note says if it may have written the value nevertheless.
         """
-        return await in_thread(entity_frame, await self.client.point_write(id, level, val, who, duration, raw=True))
+        request = point_write_request(id, level, val, who, duration, inf=inf)
+        point, report = await write_point(self.client, request, dry_run=dry_run, convert=convert)
+        self._remember([point])
+        return report
 
     async def point_write_array(self, id: Ref | str) -> pd.DataFrame:
         """The priority array of a point: one row per level, with ``level``, ``levelDis``, ``val``, ``who``."""

@@ -42,6 +42,7 @@ Run = Callable[[Call], Grid]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _GET_ONLY: Final = ("about", "ops", "formats", "close")
+_WRITES: Final = ("hisWrite", "pointWrite")
 _MISSING: Final = ("close", "defs", "libs", "filetypes")
 SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
 _COOKIE: Final = "hsframe-session"
@@ -259,6 +260,8 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
         request = request.clone(client_max_size=int(quirks["body-limit"]))
     _rows.set(0)
     response = await handler(request)
+    if op in _WRITES:
+        await asyncio.sleep(quirks.get("slow-write", 0))
     if "cookie-trap" in quirks and "Authentication-Info" in response.headers:
         response.set_cookie(_COOKIE, "1", httponly=True)
     if "expired-403" in quirks and response.status == 401 and scheme == "bearer":

@@ -30,6 +30,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "rowcap-gzip": "hisRead of more rows than this is packed and well framed, with half of what is packed",
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
     "late-write": "hisWrite stores its samples this many seconds later",
+    "slow-write": "hisWrite and pointWrite answer this many seconds after they ran",
     "slow": "every op waits this many seconds",
     "first-id-only": "a batch hisRead is answered for its first id only, without an error",
     "no-batch": "a batch hisRead is an error grid",
@@ -61,6 +62,7 @@ NUMBERS: Final[Mapping[str, float | None]] = {
     "mixed-up": 3,
     "idcap": None,
     "late-write": 0.2,
+    "slow-write": 0.2,
     "slow": 0.2,
     "body-limit": 2 * 2**20,
 }

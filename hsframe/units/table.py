@@ -193,6 +193,8 @@ def unit(symbol: str) -> Unit:
 
 
 def _nearest(symbol: str) -> str:
+    if symbol.startswith("_"):  # standard: Units, a custom unit
+        return "; a unit that begins with _ is the server's own, and its size is not known"
     identifiers = list(_by_identifier())
     by_fold = {identifier.casefold(): identifier for identifier in reversed(identifiers)}
     folded = [by_fold[symbol.casefold()]] if symbol.casefold() in by_fold else []

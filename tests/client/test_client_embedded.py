@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hsframe.client import Client
-from hsframe.errors import AuthError, CallError, IncompleteError, UnknownRecError, ZoneError
+from hsframe.errors import AuthError, CallError, IncompleteError, MetadataError, UnknownRecError, ZoneError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.protocol.request_grids import OPS
@@ -234,7 +234,7 @@ def test_point_writes(server: RunningServer, format: str) -> None:
         assert "val" not in {row["level"]: row for row in await c.point_write_array(SP)}[8]
         with pytest.raises(CallError):
             await c.point_write(TEMP, 16, 1)
-        with pytest.raises(CallError):
+        with pytest.raises(MetadataError, match="level must be a whole number from 1"):
             await c.point_write(SP, 20, 1)
 
     run(server, work, format=format)

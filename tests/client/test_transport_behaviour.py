@@ -431,6 +431,50 @@ def test_an_op_with_side_effects_is_sent_once() -> None:
     asyncio.run(main())
 
 
+WITHOUT_COLUMNS = [
+    b'ver:"3.0"\n',
+    b'ver:"3.0"\n\n',
+    b'ver:"3.0" projName:"demo"',
+    b'{"meta":{"ver":"3.0"},"cols":[],"rows":[]}',
+    b'{"_kind":"grid","meta":{"ver":"3.0"},"cols":[],"rows":[]}',
+]
+
+
+@pytest.mark.parametrize("body", WITHOUT_COLUMNS)
+@pytest.mark.parametrize("format", ["zinc", "json", "json3"])
+def test_an_answer_without_columns_to_a_write_is_an_empty_one(body: bytes, format: str) -> None:
+    grid = Grid({"id": Ref("a")}, ["ts", "val"], [[], []])
+
+    async def main() -> None:
+        for call in (
+            lambda c: c.call("hisWrite", grid),
+            lambda c: c.point_write("a", 16, 1, raw=True),
+            lambda c: c.watch_unsub("w", "a", raw=True),
+        ):
+            async with Line(http(body)) as line, Client(line.uri, format=format) as client:
+                answer = await call(client)
+                assert (len(answer), answer.col_names) == (0, [])
+        if body.startswith(b"ver:"):  # a read wants its columns
+            async with Line(http(body)) as line, Client(line.uri, format=format) as client:
+                with pytest.raises(CodecError, match="column"):
+                    await client.read("site")
+
+    asyncio.run(main())
+
+
+def test_an_error_without_columns_is_an_error() -> None:
+    async def main() -> None:
+        async with Line(http(b'ver:"3.0" err dis:"no space"\n')) as line, Client(line.uri) as client:
+            with pytest.raises(CallError, match="no space"):
+                await client.call("hisWrite", Grid({"id": Ref("a")}, ["ts", "val"], [[], []]))
+        for body in (b"", b"{", b"[]", b'{"cols":3,"meta":{}}'):
+            async with Line(http(body)) as line, Client(line.uri) as client:
+                with pytest.raises((CodecError, NetworkError)):
+                    await client.call("hisWrite", Grid({"id": Ref("a")}, ["ts", "val"], [[], []]))
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -49,6 +49,8 @@ def test_look_alike_characters_are_one():
 
 def test_an_unknown_unit_is_named_with_its_neighbours():
     assert units.find("furlong") is None
+    with pytest.raises(UnitError, match="no '_kilowatt_hour'; a unit that begins with _ is the server's own"):
+        units.unit("_kilowatt_hour")
     with pytest.raises(UnitError, match="no 'kwh'; did you mean 'kWh'"):
         units.unit("kwh")
     with pytest.raises(UnitError, match="all_units"):

@@ -17,7 +17,7 @@ from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
 from hsframe.history.point_records import PointRecord
 from hsframe.history.verify import _windows
-from hsframe.history.write_report import NOT_STORED, SENT, STORED, PointWrite
+from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite
 from hsframe.kinds import NA, Number
 
 POINT = Point("a", "A", "kW", "New_York", "Number")
@@ -137,7 +137,8 @@ def test_windows_hold_every_sample_and_no_long_gap(times: list[int]) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([NOT_STORED, SENT, STORED])), max_size=8
+        st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([NOT_STORED, SENT, FAILED, STORED])),
+        max_size=8,
     ),
     st.booleans(),
 )
@@ -154,6 +155,7 @@ def test_the_status_of_samples(marks: list[tuple[int, int, int]], settled: bool)
     assert list(rest.values) == [Number(place, "kW") for place, status in expected.items() if status != STORED]
     assert entry.is_stored == (set(expected.values()) == {STORED})
     if settled:
-        entry.mark_sent_as_not_stored()
-        assert entry.count(SENT) == 0
+        entry.mark_failed_as_not_stored()
+        assert entry.count(FAILED) == 0
+        assert entry.unknown == entry.count(SENT) == list(expected.values()).count(SENT)
         assert entry.count(STORED) == list(expected.values()).count(STORED)

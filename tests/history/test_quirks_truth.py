@@ -40,6 +40,7 @@ NUMBERS = {
     "idcap": "2",
     "slow": "0.02",
     "late-write": "0.1",
+    "slow-write": "0.02",
     "body-limit": "20000",
 }
 # A server that says nothing costs its time-out.

@@ -8,9 +8,9 @@ import pytest
 
 from hsframe import units
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.pint_units import _table, pint_unit
 from hsframe.frame.plot import plot
 from hsframe.unit_array.dtype import UnitDtype
+from hsframe.units.pint_units import _table, pint_unit
 
 
 @pytest.fixture

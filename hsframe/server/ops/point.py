@@ -7,9 +7,10 @@ from typing import Any
 
 from hsframe.grid import Grid
 from hsframe.kinds import Number
+from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 from hsframe.server.database import Database
 from hsframe.server.ops.point_checks import checked_value
-from hsframe.server.priority import LEVELS, MANUAL_LEVEL, level_dis
+from hsframe.server.priority import level_dis
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, duration_s, ref_of
 

@@ -1,4 +1,4 @@
-"""Unit columns for pint-pandas: which pint unit each Haystack unit is, or that it is none.
+"""Units of pint: which of them each Haystack unit is, or that it is none, and the other way round.
 
 Pint must not read the symbols: it takes ``cfm`` for a centi-fermi and ``pH`` for a pico-henry. So each unit that it
 has an equal for is written out here in pint's own words, and every other is refused by name: currencies, ratios of
@@ -8,16 +8,17 @@ things that pint does not tell apart (pf, COP, PUE), scales (pH, dB), gas by its
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.units import find, unit
+from hsframe.units.table import find, unit
 
 if TYPE_CHECKING:
     from hsframe.unit_array.array import UnitArray
 
-__all__ = ["pint_array", "pint_unit"]
+__all__ = ["pint_array", "pint_unit", "symbol_of_pint"]
 
 # Haystack symbol = pint expression. Where pint's unit differs from the table's by more than rounding (the British
 # thermal unit has several definitions), the one nearest to the table is named.
@@ -119,6 +120,33 @@ def pint_unit(symbol: str) -> str:
         why = "the unit table does not have it" if found is None else f"it measures {found.quantity} ({found.name})"
         raise UnitError(f"pint has no equal for {symbol!r}: {why}; convert the column, or take df.hs.magnitude()")
     return expression
+
+
+def symbol_of_pint(quantity: Any) -> str:
+    """The symbol of the Haystack unit that a quantity of pint is in; a UnitError where it is none.
+
+    Of several Haystack units that are one to pint, as J/kg and J/kg_dry, it is the one with the shortest symbol.
+    """
+    symbol = _symbols(quantity.__class__).get(quantity.units)
+    if symbol is None:
+        raise UnitError(
+            f"{quantity!r} is in {quantity.units}, which is not a unit of the Haystack table; convert it first, as "
+            "with .to('kilowatt_hour'), or write a Number with the symbol of its unit"
+        )
+    return symbol
+
+
+@functools.lru_cache(maxsize=4)
+def _symbols(quantity: Callable[[int, str], Any]) -> Mapping[Any, str]:
+    """Symbols by the units of a registry, given by its class of quantities; the shortest of several.
+
+    Without those that pint has as a multiple of a unit only, as ``100 * foot ** 3``.
+    """
+    symbols: dict[Any, str] = {}
+    for symbol, expression in sorted(_table().items(), key=lambda pair: len(pair[0])):
+        with suppress(ValueError):
+            symbols.setdefault(quantity(1, expression).units, symbol)
+    return symbols
 
 
 def pint_array(array: UnitArray, label: Hashable) -> Any:
