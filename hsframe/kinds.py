@@ -10,19 +10,25 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
-from hsframe.errors import UnitError
+from hsframe.errors import CodecError, UnitError
 from hsframe.zones import haystack_name
 
 __all__ = [
+    "ID",
     "MARKER",
     "MAX_EXACT_INT",
     "NA",
+    "NAME",
     "REMOVE",
+    "SYMBOL",
+    "TYPE",
+    "UNIT",
     "Bin",
     "Coord",
     "Marker",
@@ -31,6 +37,7 @@ __all__ = [
     "Ref",
     "Remove",
     "Symbol",
+    "TextRule",
     "Uri",
     "XStr",
     "same",
@@ -184,7 +191,10 @@ class _Text:
 
 
 class Uri(_Text):
-    """A uniform resource identifier, with its backslash escapes kept as they were written."""
+    r"""A uniform resource identifier, the same text in every format.
+
+    A backslash before one of ``:/?#[]@\&=;`` is part of it: there the character separates nothing.
+    """
 
     __slots__ = ()
 
@@ -257,6 +267,45 @@ class Bin:
     """A binary file's MIME type (Haystack 2 and 3)."""
 
     mime: str
+
+
+class TextRule(NamedTuple):
+    """Which texts can be a name, an id, a symbol, a type or a unit, in every format.
+
+    JSON could carry others. But what one format reads the others must be able to write: so no reader takes them.
+    """
+
+    pattern: re.Pattern[str]
+    what: str
+    expected: str
+
+    def problem(self, text: str) -> str | None:
+        """What is wrong with a text; None where it fits."""
+        return None if self.pattern.fullmatch(text) else f"{text!r} cannot be {self.what}"
+
+    def checked(self, text: str, source: str) -> str:
+        """A text that is to be written; CodecError, of the format `source`, where it does not fit."""
+        if (problem := self.problem(text)) is not None:
+            raise CodecError(problem, expected=self.expected, source=source)
+        return text
+
+
+_ID_CHARS: Final = re.compile(r"[A-Za-z0-9_:\-.~]+")
+NAME: Final = TextRule(
+    # JSON v4 keeps _kind for itself.
+    re.compile(r"(?!_kind\b)[A-Za-z_][A-Za-z0-9_]*"),
+    "the name of a tag or a column",
+    "a lower-case letter, then letters, digits or _",
+)
+ID: Final = TextRule(_ID_CHARS, "the id of a ref", "letters, digits and _:-.~")
+SYMBOL: Final = TextRule(_ID_CHARS, "a symbol", ID.expected)
+TYPE: Final = TextRule(re.compile(r"[A-Z][A-Za-z0-9_]*"), "a type name", "a capital letter, then letters, digits or _")
+UNIT: Final = TextRule(
+    # What reads as an exponent (e5) cannot be a unit.
+    re.compile(r"(?![eE][0-9])[A-Za-z%_/$\u0081-\U0010ffff][A-Za-z0-9%_/$\u0081-\U0010ffff]*"),
+    "a unit",
+    "letters, %, _, /, $ and characters over 128",
+)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, Literal, overload
 
 from hsframe.client.base import AnswerT, ClientBase
 from hsframe.errors import CallError
+from hsframe.filters import explained
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
@@ -104,7 +105,8 @@ class RecordOps(ClientBase[AnswerT]):
         limit : int, optional
             The most rows to give.
         """
-        return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
+        with explained(filter):
+            return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
     async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Literal[True]) -> Grid: ...

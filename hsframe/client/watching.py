@@ -26,7 +26,7 @@ from hsframe.errors import (
     SpanError,
     UnknownRecError,
 )
-from hsframe.filters.parsing import is_word, means_filter
+from hsframe.filters import explained, is_word, means_filter
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
 from hsframe.protocol.answers import named, rows_of_ids
@@ -91,7 +91,8 @@ def _seconds(duration: Duration | float, what: str) -> float:
 async def _refs_of(sender: RequestSender, points: Ids) -> list[Ref]:
     """The ids to watch; a filter means the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
-        found = await sender.call(OPS["read"], read_request(points))
+        with explained(points):
+            found = await sender.call(OPS["read"], read_request(points))
         refs = [of for row in found if isinstance(of := row.get("id"), Ref)]
         if refs or not is_word(points):
             if not refs:

@@ -10,11 +10,29 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, number_of, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import (
+    ID,
+    MARKER,
+    NA,
+    REMOVE,
+    SYMBOL,
+    TYPE,
+    UNIT,
+    Bin,
+    Coord,
+    Marker,
+    Na,
+    Number,
+    Ref,
+    Remove,
+    Symbol,
+    Uri,
+    XStr,
+)
 
 __all__ = ["Json3"]
 
@@ -57,14 +75,12 @@ def _read_number(text: str) -> Number:
         return Number(float(decimal))
     if not is_decimal(decimal):
         raise Misfit("not a number", 'a text like "n:72.5 °F"', text)
-    return number_of(decimal, unit or None)
+    return number_of(decimal, fitting(UNIT, unit) if unit else None)
 
 
 def _read_ref(text: str) -> Ref:
     val, space, dis = text.partition(" ")
-    if not val:
-        raise Misfit("a ref without an id", 'a text like "r:id Name"', text)
-    return Ref(val, dis if space else None)
+    return Ref(fitting(ID, val.removeprefix("@")), dis if space else None)
 
 
 def _read_datetime(text: str) -> datetime:
@@ -74,15 +90,17 @@ def _read_datetime(text: str) -> datetime:
 
 def _read_coord(text: str) -> Coord:
     match = _COORD.fullmatch(text)
-    if match is None or not (is_decimal(match[1]) and is_decimal(match[2])):
+    coord = None if match is None else coord_of(match[1], match[2])
+    if coord is None:
         raise Misfit("not a coordinate", 'a text like "c:37.55,-77.45"', text)
-    return coord_of(match[1], match[2])
+    return coord
 
 
 def _read_xstr(text: str) -> XStr | Bin:
     type_name, colon, val = text.partition(":")
-    if not type_name or not colon:
+    if not colon:
         raise Misfit("not a typed text", 'a text like "x:Type:text"', text)
+    fitting(TYPE, type_name)
     return Bin(val) if type_name == "Bin" else XStr(type_name, val)
 
 
@@ -94,7 +112,7 @@ _BY_CODE: Final[dict[str, Callable[[str], Any]]] = {
     "r": _read_ref,
     "s": str,
     "u": Uri,
-    "y": Symbol,
+    "y": lambda text: Symbol(fitting(SYMBOL, text)),
     "d": lambda text: calendar_value(date_of, text, '"d:2010-03-13"'),
     "h": lambda text: calendar_value(time_of, text, '"h:08:12:05"'),
     "t": _read_datetime,
@@ -106,19 +124,12 @@ _BY_CODE: Final[dict[str, Callable[[str], Any]]] = {
 
 def _write_number(number: Number) -> str:
     text = "n:" + number_text(number.val)
-    return text if number.unit is None else f"{text} {number.unit}"
+    return text if number.unit is None else f"{text} {UNIT.checked(number.unit, _SOURCE)}"
 
 
 def _write_ref(ref: Ref) -> str:
-    if not ref.val or " " in ref.val:
-        raise Json3.refused(f"{ref.val!r} cannot be the id of a ref", "an id without a space")
-    return "r:" + ref.val if ref.dis is None else f"r:{ref.val} {ref.dis}"
-
-
-def _write_xstr(xstr: XStr) -> str:
-    if not xstr.type or ":" in xstr.type:
-        raise Json3.refused(f"{xstr.type!r} cannot be a type name", "a capital letter, then letters, digits or _")
-    return f"x:{xstr.type}:{xstr.val}"
+    text = "r:" + ID.checked(ref.val, _SOURCE)
+    return text if ref.dis is None else f"{text} {ref.dis}"
 
 
 class Json3(JsonCodec):
@@ -129,7 +140,7 @@ class Json3(JsonCodec):
     >>> grid = Json3().decode('{"meta":{"ver":"3.0"},"cols":[{"name":"a"}],"rows":[{"a":"n:72.5 °F"}]}')
     >>> grid[0]["a"]
     Number(72.5, '°F')
-    >>> Json3().value_from(["r:a Main meter", "m:", "s:m:"])
+    >>> Json3().read(["r:a Main meter", "m:", "s:m:"], 0)
     [Ref('a', 'Main meter'), MARKER, 'm:']
     >>> Json3().cells_from([b'"n:72",\n"m:"', b'true'], [2, 1])
     [[Number(72), MARKER], [True]]
@@ -149,12 +160,12 @@ class Json3(JsonCodec):
         str: lambda text: "s:" + text if ":" in text else text,
         Uri: lambda value: "u:" + value.val,
         Ref: _write_ref,
-        Symbol: lambda value: "y:" + value.val,
+        Symbol: lambda value: "y:" + SYMBOL.checked(value.val, _SOURCE),
         date: lambda value: "d:" + value.isoformat(),
         time: lambda value: "h:" + time_text(value, _SOURCE),
         datetime: lambda value: "t:" + datetime_text(value, _SOURCE),
         Coord: lambda value: "c:{},{}".format(*coord_texts(value, _SOURCE)),
-        XStr: _write_xstr,
+        XStr: lambda value: f"x:{TYPE.checked(value.type, _SOURCE)}:{value.val}",
         Bin: lambda value: "b:" + value.mime,
     }
 

@@ -5,16 +5,35 @@ A value is JSON's own where JSON has it, else an object with ``_kind``. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+import math
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, load_json, plain_number
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, load_json, plain_number
 from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import (
+    ID,
+    MARKER,
+    NA,
+    REMOVE,
+    SYMBOL,
+    TYPE,
+    UNIT,
+    Bin,
+    Coord,
+    Marker,
+    Na,
+    Number,
+    Ref,
+    Remove,
+    Symbol,
+    Uri,
+    XStr,
+)
 
 __all__ = ["Json4"]
 
@@ -33,6 +52,8 @@ def _read_number(value: dict[str, Any]) -> Number:
     val, unit = value.get("val"), value.get("unit")
     if unit is not None and not isinstance(unit, str):
         raise Misfit("the unit is not a text", "a string", unit).at(".unit")
+    if unit:
+        fitting(UNIT, unit, ".unit")
     if val.__class__ in _NUMBERS:
         return Number(plain_number(val), unit)
     if isinstance(val, str) and val in ("INF", "-INF", "NaN"):
@@ -44,7 +65,7 @@ def _read_ref(value: dict[str, Any]) -> Ref:
     dis = value.get("dis")
     if dis is not None and not isinstance(dis, str):
         raise Misfit("the display name is not a text", "a string", dis).at(".dis")
-    return Ref(_text(value, "val"), dis)
+    return Ref(fitting(ID, _text(value, "val").removeprefix("@"), ".val"), dis)
 
 
 def _read_datetime(value: dict[str, Any]) -> datetime:
@@ -61,14 +82,14 @@ def _read_coord(value: dict[str, Any]) -> Coord:
     degrees: list[float] = []
     for name in ("lat", "lng"):
         number: Any = value.get(name)
-        if number.__class__ not in _NUMBERS:
-            raise Misfit(f"a coord without {name}", "a number", number).at(f".{name}")
-        degrees.append(float(plain_number(number)))
+        if number.__class__ not in _NUMBERS or not math.isfinite(plain_number(number)):
+            raise Misfit(f"a coord without {name}", "a finite number", number).at(f".{name}")
+        degrees.append(float(number))
     return Coord(*degrees)
 
 
 def _read_xstr(value: dict[str, Any]) -> XStr | Bin:
-    type_name, val = _text(value, "type"), _text(value, "val")
+    type_name, val = fitting(TYPE, _text(value, "type"), ".type"), _text(value, "val")
     return Bin(val) if type_name == "Bin" else XStr(type_name, val)
 
 
@@ -77,7 +98,7 @@ _BY_KIND: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "number": _read_number,
     "ref": _read_ref,
     "dateTime": _read_datetime,
-    "symbol": lambda value: Symbol(_text(value, "val")),
+    "symbol": lambda value: Symbol(fitting(SYMBOL, _text(value, "val"), ".val")),
     "uri": lambda value: Uri(_text(value, "val")),
     "date": lambda value: calendar_value(date_of, _text(value, "val"), "2010-03-13", ".val"),
     "time": lambda value: calendar_value(time_of, _text(value, "val"), "08:12:05", ".val"),
@@ -93,7 +114,7 @@ _KINDS: Final = {kind.lower(): kind for kind in (*_BY_KIND, "dict", "grid")}
 
 def _kind_of(value: Mapping[str, Any]) -> Any:
     """What an object says that it is; older Hayson writes kinds with capitals: Marker, NA, XStr."""
-    kind = value.get("_kind")
+    kind = value.get("_kind", "dict")
     return _KINDS.get(kind.lower(), kind) if isinstance(kind, str) else kind
 
 
@@ -102,13 +123,12 @@ def _write_number(number: Number) -> Any:
     if text in ("NaN", "INF", "-INF"):
         return {"_kind": "number", "val": text}
     val = int(text) if text.lstrip("-").isdecimal() else float(text)
-    return val if number.unit is None else {"_kind": "number", "val": val, "unit": number.unit}
+    return val if number.unit is None else {"_kind": "number", "val": val, "unit": UNIT.checked(number.unit, _SOURCE)}
 
 
 def _write_ref(ref: Ref) -> dict[str, str]:
-    if ref.dis is None:
-        return {"_kind": "ref", "val": ref.val}
-    return {"_kind": "ref", "val": ref.val, "dis": ref.dis}
+    written = {"_kind": "ref", "val": ID.checked(ref.val, _SOURCE)}
+    return written if ref.dis is None else {**written, "dis": ref.dis}
 
 
 def _write_datetime(when: datetime) -> dict[str, str]:
@@ -128,7 +148,7 @@ class Json4(JsonCodec):
     --------
     >>> Json4().decode('{"_kind":"grid","cols":[{"name":"a"}],"rows":[{"a":{"_kind":"ref","val":"x"}}]}')[0]["a"]
     Ref('x')
-    >>> Json4().value_from([72, {"_kind": "number", "val": 72.5, "unit": "°F"}, {"_kind": "marker"}])
+    >>> Json4().read([72, {"_kind": "number", "val": 72.5, "unit": "°F"}, {"_kind": "marker"}], 0)
     [Number(72), Number(72.5, '°F'), MARKER]
     >>> Json4().cells_from([b'72,\n{"_kind":"marker"}', b'true'], [2, 1])
     [[Number(72), MARKER], [True]]
@@ -151,12 +171,12 @@ class Json4(JsonCodec):
         str: str,
         Uri: lambda value: {"_kind": "uri", "val": value.val},
         Ref: _write_ref,
-        Symbol: lambda value: {"_kind": "symbol", "val": value.val},
+        Symbol: lambda value: {"_kind": "symbol", "val": SYMBOL.checked(value.val, _SOURCE)},
         date: lambda value: {"_kind": "date", "val": value.isoformat()},
         time: lambda value: {"_kind": "time", "val": time_text(value, _SOURCE)},
         datetime: _write_datetime,
         Coord: _write_coord,
-        XStr: lambda value: {"_kind": "xstr", "type": value.type, "val": value.val},
+        XStr: lambda value: {"_kind": "xstr", "type": TYPE.checked(value.type, _SOURCE), "val": value.val},
         Bin: lambda value: {"_kind": "xstr", "type": "Bin", "val": value.mime},
     }
 
@@ -179,11 +199,11 @@ class Json4(JsonCodec):
             return MARKER
         if kind == "ref":
             val, dis = value.get("val"), value.get("dis")
-            if val.__class__ is str and val[:1] != "@" and (dis is None or dis.__class__ is str):
+            if val.__class__ is str and ID.pattern.fullmatch(val) and (dis is None or dis.__class__ is str):
                 return unchecked_ref(val, dis)
         elif kind == "number":
             val, unit = value.get("val"), value.get("unit")
-            if unit is not None and (unit.__class__ is not str or not unit):
+            if unit is not None and (unit.__class__ is not str or not UNIT.pattern.fullmatch(unit)):
                 return value
             if val.__class__ in _NUMBERS:
                 return unchecked_number(plain_number(val), unit)
@@ -217,8 +237,8 @@ class Json4(JsonCodec):
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
         """The value of an object by its kind."""
         kind = _kind_of(value)
-        if kind is None or kind == "dict":
-            return self.read_tags(value, depth + 1, but="" if kind is None else "_kind")
+        if kind == "dict":
+            return self.read_tags(value, depth + 1)
         if kind == "grid":
             return self.read_grid(value, depth + 1)
         read = _BY_KIND.get(kind) if isinstance(kind, str) else None
@@ -226,11 +246,18 @@ class Json4(JsonCodec):
             raise Misfit("no such kind", "one of " + ", ".join(_KINDS.values()), kind).at("._kind")
         return read(value)
 
+    def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """The tags of an object, also of the meta of a grid or a column, which may say that it is a dict."""
+        kind = _kind_of(tags)
+        if kind != "dict":
+            raise Misfit("these are tags, and no value of another kind", '"_kind": "dict", or none', kind).at("._kind")
+        return super().read_tags({name: value for name, value in tags.items() if name != "_kind"}, depth)
+
     def read_body(self, value: dict[str, Any]) -> Grid:
         """See :class:`JsonCodec`."""
         kind = _kind_of(value) if "_kind" in value else "grid" if "cols" in value else "dict"
         if kind == "dict":
-            return self.read_row(value, but="_kind")
+            return self.read_row(value)
         if kind != "grid":
             raise Misfit("the body is not a grid", self.example, kind).at("._kind")
         return self.read_grid(value, 0)
@@ -246,23 +273,6 @@ class Json4(JsonCodec):
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
         """The tags are in ``meta``."""
         return {"name": col.name, "meta": self.tags_of(col.meta, depth)} if col.meta else {"name": col.name}
-
-    def grid_of(self, grid: Grid, depth: int) -> dict[str, Any]:
-        """A grid, whose rows are objects as well."""
-        self._check_names(grid.col_names)
-        return super().grid_of(grid, depth)
-
-    def tags_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Tags, none of them called ``_kind``."""
-        self._check_names(tags)
-        return super().tags_of(tags, depth)
-
-    def _check_names(self, names: Container[str]) -> None:
-        if "_kind" in names:
-            raise self.refused(
-                "a tag cannot be called '_kind', which version 4 keeps for itself",
-                "a lower-case letter, then letters, digits or _",
-            )
 
 
 _READY: Final = Json4.ready | {str, type(None)}

@@ -17,13 +17,14 @@ from hsframe.codecs.body_text import MAX_DEPTH, error_at, excerpt, text_of, too_
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MAX_EXACT_INT, Number
+from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
 
 __all__ = [
     "REMEMBERED",
     "JsonCodec",
     "Misfit",
     "calendar_value",
+    "fitting",
     "load_json",
     "plain_number",
     "scan_json",
@@ -143,19 +144,6 @@ class JsonCodec(ValueWriter[Any]):
             raise Misfit("the body is not an object, nor a list of records or grids", self.example)
         return Grid.from_rows({}, list(dict.fromkeys(name for item in items for name in item)), items)
 
-    def value_from(self, value: Any) -> Any:
-        """The value of what ``json.loads`` gives.
-
-        Raises
-        ------
-        CodecError
-            It is not a value; the error says the path to what is wrong.
-        """
-        try:
-            return self.read(value, 0)
-        except Misfit as misfit:
-            raise misfit.error(self.source) from None
-
     def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of many texts of one cell each, column by column.
 
@@ -208,23 +196,21 @@ class JsonCodec(ValueWriter[Any]):
             raise misfit.at(f"[{len(items)}]") from None
         return items
 
-    def read_tags(self, tags: Mapping[str, Any], depth: int, but: str = "") -> dict[str, Any]:
-        """The tags of an object, without the one called `but`."""
+    def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """The tags of an object."""
         _check_depth(depth)
         values = {}
         for name, value in tags.items():
-            if not name:
-                raise Misfit("a tag without a name", "a lower-case letter, then letters, digits or _")
-            if name != but:
-                try:
-                    values[name] = self.read(value, depth)
-                except Misfit as misfit:
-                    raise misfit.at(f".{name}") from None
+            fitting(NAME, name)
+            try:
+                values[name] = self.read(value, depth)
+            except Misfit as misfit:
+                raise misfit.at(f".{name}") from None
         return values
 
-    def read_row(self, tags: Mapping[str, Any], but: str = "") -> Grid:
+    def read_row(self, tags: Mapping[str, Any]) -> Grid:
         """A bare dict as a grid of one row: so nHaystack answers ``about``."""
-        values = self.read_tags(tags, 0, but)
+        values = self.read_tags(tags, 0)
         return Grid({}, list(values), [[value] for value in values.values()])
 
     def read_grid(self, value: Mapping[str, Any], depth: int) -> Grid:
@@ -238,9 +224,10 @@ class JsonCodec(ValueWriter[Any]):
         if not isinstance(raw_meta, dict):
             raise Misfit("the meta is not an object", '"meta": {"ver": "3.0"}', raw_meta).at(".meta")
         try:
-            meta = self.read_tags(raw_meta, depth, but="ver")
+            meta = self.read_tags(raw_meta, depth)
         except Misfit as misfit:
             raise misfit.at(".meta") from None
+        meta.pop("ver", None)
         cols: list[Col] = []
         try:
             for raw_col in raw_cols:
@@ -268,7 +255,7 @@ class JsonCodec(ValueWriter[Any]):
         meta = self.col_tags(col)
         if not isinstance(meta, dict):
             raise Misfit("the meta is not an object", '"meta": {"unit": ...}', meta).at(".meta")
-        return Col(col["name"], self.read_tags(meta, depth))
+        return Col(fitting(NAME, col["name"]), self.read_tags(meta, depth))
 
     def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
         """The cells of the column of a name."""
@@ -298,7 +285,7 @@ class JsonCodec(ValueWriter[Any]):
 
     def grid_of(self, grid: Grid, depth: int) -> dict[str, Any]:
         """A grid as objects and lists."""
-        names = grid.col_names
+        names = [NAME.checked(name, self.source) for name in grid.col_names]
         columns = [[self.write(cell, depth) for cell in column] for column in grid.columns]
         return {
             **self.grid_mark,
@@ -312,7 +299,7 @@ class JsonCodec(ValueWriter[Any]):
 
     def tags_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """Tags as an object."""
-        return {name: self.write(value, depth) for name, value in tags.items()}
+        return {NAME.checked(name, self.source): self.write(value, depth) for name, value in tags.items()}
 
     def dict_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """A dict as an object."""
@@ -321,6 +308,13 @@ class JsonCodec(ValueWriter[Any]):
     def list_of(self, items: list[Any]) -> list[Any]:
         """A list as a list."""
         return items
+
+
+def fitting(rule: TextRule, text: str, at: str = "") -> str:
+    """The text of a value; `at` is the path to it."""
+    if (problem := rule.problem(text)) is not None:
+        raise Misfit(problem, rule.expected).at(at)
+    return text
 
 
 def _check_depth(depth: int) -> None:
@@ -371,34 +365,38 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
     Raises
     ------
     CodecError
-        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are not JSON.
+        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are not JSON. An object
+        has a key twice: one of the values would be lost.
     """
+
+    def no_constant(name: str) -> NoReturn:
+        raise CodecError(f"{name} is not JSON", expected=f'"{name}" in quotes, as a number', source=source)
+
+    def object_of(pairs: list[tuple[str, Any]]) -> Any:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            problem = f"{twice!r} stands twice in one object"
+            raise CodecError(problem, snippet=json.dumps(names)[:60], expected="each key once", source=source)
+        return value if escaped or leaf_of is None else leaf_of(value)
+
     text = text_of(body, source)
     escaped = _SURROGATE_ESCAPE.search(text) is not None
     try:
         try:
-            value = json.loads(text, parse_constant=_no_constant, object_hook=None if escaped else leaf_of)
-        except ValueError as error:
-            if isinstance(error, json.JSONDecodeError | _NoConstantError):
-                raise
+            value = json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
             # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
-            value = json.loads(text, parse_constant=_no_constant, parse_int=float)
+            value = json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of, parse_int=float)
     except json.JSONDecodeError as error:
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
-    except _NoConstantError as error:
-        raise CodecError(f"{error} is not JSON", expected=f'"{error}" in quotes, as a number', source=source) from None
     except RecursionError:
         raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
     return _joined(value, 0, source) if escaped else value
-
-
-class _NoConstantError(ValueError):
-    pass
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise _NoConstantError(name)
 
 
 def _joined(value: Any, depth: int, source: str) -> Any:

@@ -16,7 +16,7 @@ from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
-from hsframe.kinds import MARKER, Marker
+from hsframe.kinds import MARKER, NAME, Marker
 
 __all__ = ["decode_trio", "encode_trio"]
 
@@ -25,9 +25,9 @@ _SOURCE: Final = "trio"
 # <separator> := "-"+       a line that begins with a dash
 # <comment>   := "//" ...   a line of its own
 # <tag>       := <name> [":" <value>]
-_TAG = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
+_TAG = re.compile(rf"({NAME.pattern.pattern})[ \t]*(?::[ \t]*(.*))?", re.DOTALL)
 # A text that needs no quotes, unless it would read as a value of Zinc.
-_SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]*")
+_SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]+")
 # What begins with one of these is a value of Zinc or an error, never a text without quotes.
 _ZINC_FIRST: Final = frozenset('"`@^[{<')
 _CALL = re.compile(r"[A-Z][A-Za-z0-9_]*\(")
@@ -64,9 +64,9 @@ def decode_trio(body: bytes | str) -> Grid:
 
 class _Reader:
     def __init__(self, text: str, depth: int) -> None:
-        self.text = text
+        self.text = text.replace("\r\n", "\n")
         self.depth = depth
-        self.lines = [line.removesuffix("\r") for line in text.split("\n")]
+        self.lines = self.text.split("\n")
         self.number = 0
 
     def grid(self) -> Grid:
@@ -81,7 +81,10 @@ class _Reader:
             elif not line.strip() or line.startswith("//"):
                 self.number += 1
             else:
+                begin = self.number
                 name, value = self.tag(line)
+                if name in record:
+                    raise self.error(begin, 0, f"the tag {name} stands twice in this record", "a line of dashes before")
                 record[name] = value
         records.append(record)
         records = [record for record in records if record]
@@ -101,7 +104,8 @@ class _Reader:
             return name, "\n".join(self.block())
         if text in _BLOCK_NAMES:
             return name, self.nested(text, begin)
-        return name, self.value(text, begin, match.start(2))
+        column = match.start(2)
+        return name, self.value(text if text != "[" else self.list_lines(column), begin, column)
 
     def block(self) -> list[str]:
         """The indented lines that follow, without their indent and without the blank lines at the end."""
@@ -115,6 +119,22 @@ class _Reader:
         while lines and not lines[-1].strip():
             lines.pop()
         return _dedented(lines)
+
+    def list_lines(self, column: int) -> str:
+        """The list that begins at a column of the line before, up to the line that closes it, as one line.
+
+        Comments in it are blanked out, so that its length stays that of the text.
+        """
+        lines = [self.lines[self.number - 1][column:]]
+        while self.number < len(self.lines):
+            line = self.lines[self.number]
+            is_comment = line.lstrip(" \t").startswith("//")
+            # Haxall takes the closing bracket at the begin of a line, too.
+            if not is_comment and line[:1] not in ("", " ", "\t", "]"):
+                break
+            lines.append(" " * len(line) if is_comment else line)
+            self.number += 1
+        return " ".join(lines).rstrip()
 
     def nested(self, name: str, begin: int) -> Any:
         if self.depth == MAX_DEPTH:
@@ -142,13 +162,15 @@ class _Reader:
             raise self.error(number, column + (error.column or 1) - 1, error.problem, error.expected) from None
 
     def error(self, number: int, column: int, problem: str, expected: str) -> CodecError:
-        pos = sum(len(line) + 1 for line in self.text.split("\n")[:number]) + column
+        pos = sum(len(line) + 1 for line in self.lines[:number]) + column
         return error_at(self.text, pos, problem, expected, _SOURCE)
 
 
 def _value(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
+    if text in ("M", "N"):  # texts, as Haxall reads them: the phase of a meter, the size of a valve
+        return text
     try:
         return parse_value(text)
     except CodecError:
@@ -159,12 +181,9 @@ def _value(text: str) -> Any:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """The lines without the indent of the first of them."""
-    if not lines:
-        return []
-    first = next(line for line in lines if line.strip())
-    width = len(first) - len(first.lstrip(" \t"))
-    return [line[width:] if not line[:width].strip() else line.lstrip(" \t") for line in lines]
+    """The lines without the least indent among them."""
+    width = min((len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()), default=0)
+    return [line[width:] for line in lines]
 
 
 def encode_trio(grid: Grid) -> bytes:

@@ -19,7 +19,7 @@ from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
 from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER
+from hsframe.kinds import MARKER, NAME
 
 __all__ = ["cells_from_zinc", "decode_zinc", "parse_value", "value_length"]
 
@@ -30,7 +30,7 @@ _VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
 _VERSIONS: Final = ("3.0", "2.0")
 # <id>  := <alphaLo> (<alphaLo> | <alphaHi> | <digit> | "_")*
 # Servers name tags of their own with a capital or an underscore first; nothing else can be there.
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ID = NAME.pattern
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
 # A cell up to its comma, for cells that are not lists, dicts or grids: strings, uris and parentheses keep their commas.
@@ -219,10 +219,15 @@ class _Reader:
         tags: dict[str, Any] = {}
         self.skip()
         while match := _ID.match(self.text, self.pos):
-            self.pos = match.end()
-            tags[match[0]] = self.tag_value(depth, self.displayed)
+            self.tag(match, tags, depth, self.displayed)
             self.skip()
         return tags
+
+    def tag(self, name: re.Match[str], tags: dict[str, Any], depth: int, read: Callable[[int], Any]) -> None:
+        if name[0] in tags:
+            raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
+        self.pos = name.end()
+        tags[name[0]] = self.tag_value(depth, read)
 
     def tag_value(self, depth: int, read: Callable[[int], Any]) -> Any:
         after_name = self.pos
@@ -356,8 +361,7 @@ class _Reader:
                 if self.at_end():
                     raise self.error("this dict is not closed", "}", begin)
                 raise self.error("no tag begins here", "a name of a tag, or }")
-            self.pos = match.end()
-            tags[match[0]] = self.tag_value(depth, self.value)
+            self.tag(match, tags, depth, self.value)
             self.separator()
         self.pos += 1
         return tags

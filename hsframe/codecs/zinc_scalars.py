@@ -7,6 +7,7 @@ scanners.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -42,7 +43,8 @@ _DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
 # <unit>     := <unitChar>*    <unitChar> := <alpha> | "%" | "_" | "/" | "$" | any character over 128
 # Digits after the first character (m2) are not in the grammar; servers of the Java family read and keep them.
 _UNIT_FIRST = r"[A-Za-z%_/$\u0081-\U0010ffff]"
-_UNIT = rf"{_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
+# One of e and digits would read as an exponent.
+_UNIT = rf"(?![eE][0-9]){_UNIT_FIRST}(?:{_UNIT_FIRST}|[0-9])*"
 _HEX = rf"0x[0-9A-Fa-f][0-9A-Fa-f_]*+(?!{_UNIT_FIRST}|[0-9])"
 # <date>     := YYYY-MM-DD
 # <time>     := hh:mm:ss.FFFFFFFFF      one by itself may lack seconds, and a digit of its hour, as Haxall reads it
@@ -64,7 +66,7 @@ _DATE_ONLY = re.compile(_DATE)
 _TIME_ONLY = re.compile(_LONE_TIME)
 _DECIMAL_ONLY = re.compile(rf"{_HEX}|{_DECIMAL}")
 # <str>      := '"' <strChar>* '"'     <strChar> := <unicodeChar> | "\" <escape>
-# <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>      Haxall writes control characters as \u{1f}
+# <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>      Haxall also reads \' and \`, and writes \u{1f}
 # A line end inside is a string that was never closed; other control characters are kept as they are.
 _STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|u\{(?:0?[0-9A-Fa-f]{1,5}|10[0-9A-Fa-f]{4})\}|.)", re.DOTALL)
@@ -77,9 +79,13 @@ _ESCAPED: Final = {
     '"': '"',
     "\\": "\\",
     "$": "$",
+    "'": "'",
+    "`": "`",
 }
-# <uri>      := "`" <uriChar>* "`"     backslash escapes stay as they are written
-_URI = re.compile(r"`((?:[^`\\\r\n]|\\[^\r\n])*)`")
+# <uri>      := "`" <uriChar>* "`"     <uriChar> := <unicodeChar> | "\" <escape> | "\" and one of : / ? # [ ] @ \ & = ;
+# Before one of these the backslash stays: it is part of the uri, which has it where the character separates nothing.
+_URI = re.compile(r"`([^`\\\r\n]*)`|`((?:[^`\\\r\n]|\\[^\r\n])*)`")
+_URI_KEEPS: Final = frozenset(":/?#[]@\\&=;")
 # <ref>      := "@" <refChar>* [" " <str>]     <refChar> := <alpha> | <digit> | "_" | ":" | "-" | "." | "~"
 _REF = re.compile(r'@([A-Za-z0-9_:\-.~]+)(?: +"([^"\\\r\n]*)"| +(?="))?')
 # <symbol>   := "^" <refChar>*
@@ -228,9 +234,13 @@ def scan_str(text: str, pos: int) -> tuple[str, int]:
     return _unescaped(text, pos + 1, escaped), match.end()
 
 
-def _unescaped(text: str, pos: int, escaped: str) -> str:
+def _unescaped(text: str, pos: int, escaped: str, keeps: frozenset[str] = frozenset()) -> str:
+    """The characters of a text with escapes; a backslash before one that `keeps` names stays."""
+
     def one(match: re.Match[str]) -> str:
         code = match[1]
+        if code in keeps:
+            return match[0]
         if len(code) > 1:
             return chr(int(code[1:].strip("{}"), 16))
         char = _ESCAPED.get(code)
@@ -247,7 +257,8 @@ def _scan_uri(text: str, pos: int) -> tuple[Uri, int]:
     match = _URI.match(text, pos)
     if match is None:
         raise _error(text, pos, "this uri does not end in its line", "a closing `")
-    return Uri(match[1]), match.end()
+    plain, escaped = match.groups()
+    return Uri(_unescaped(text, pos + 1, escaped, _URI_KEEPS) if plain is None else plain), match.end()
 
 
 def _scan_ref(text: str, pos: int) -> tuple[Ref, int]:
@@ -285,8 +296,8 @@ def _scan_word_first(text: str, pos: int) -> tuple[Any, int]:
 
 
 def _scan_call(text: str, pos: int, end: int) -> tuple[Any, int]:
-    if match := _COORD.match(text, pos):
-        return coord_of(match[1], match[2]), match.end()
+    if (match := _COORD.match(text, pos)) and (coord := coord_of(match[1], match[2])):
+        return coord, match.end()
     if match := _XSTR.match(text, pos):
         val, end = scan_str(text, match.end())
         close = _CLOSE.match(text, end)
@@ -298,9 +309,10 @@ def _scan_call(text: str, pos: int, end: int) -> tuple[Any, int]:
     raise _error(text, end, "these parentheses hold no text and no coordinate", 'Type("text") or C(lat,lng)')
 
 
-def coord_of(lat: str, lng: str) -> Coord:
-    """The Coord of two <decimal> texts."""
-    return Coord(float(number_of(lat).val), float(number_of(lng).val))
+def coord_of(lat: str, lng: str) -> Coord | None:
+    """The Coord of two texts; None where one is no <decimal>, or beyond the doubles."""
+    degrees = [float(number_of(text).val) for text in (lat, lng) if is_decimal(text)]
+    return Coord(*degrees) if len(degrees) == 2 and all(map(math.isfinite, degrees)) else None
 
 
 _BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {

@@ -20,17 +20,12 @@ from hsframe.codecs.value_writer import (
     to_bytes,
 )
 from hsframe.grid import Grid
-from hsframe.kinds import Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import ID, NAME, SYMBOL, TYPE, UNIT, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 __all__ = ["encode_zinc", "write_value"]
 
 _SOURCE: Final = "zinc"
 
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_REF = re.compile(r"[A-Za-z0-9_:\-.~]+")
-_TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
-# What reads as an exponent (e5) cannot be a unit.
-_UNIT = re.compile(r"(?![eE][0-9])[A-Za-z%_/$\u0081-\U0010ffff][A-Za-z0-9%_/$\u0081-\U0010ffff]*")
 _TO_ESCAPE = re.compile(r'["\\$\x00-\x1f]')
 _ESCAPES: Final = {
     '"': '\\"',
@@ -42,8 +37,8 @@ _ESCAPES: Final = {
     "\r": "\\r",
     "\t": "\\t",
 }
-# An escape that stays as it is, or a character that would end the uri or the line.
-_URI_PART = re.compile(r"\\[^\x00-\x1f]|[`\x00-\x1f\\]")
+# A backslash that is part of the uri, or a character that must be escaped.
+_URI_PART = re.compile(r"\\[:/?#\[\]@\\&=;]|[`\x00-\x1f\\]")
 
 
 def encode_zinc(grid: Grid) -> bytes:
@@ -101,45 +96,30 @@ def _number(number: Number) -> str:
     text = number_text(number.val)
     if number.unit is None:
         return text
-    if _UNIT.fullmatch(number.unit) is None:
-        raise _Writer.refused(f"{number.unit!r} cannot be a unit", "letters, %, _, /, $ and characters over 128")
     # 0xab is a number in hexadecimal.
-    return (f"{text}.0" if text == "0" and number.unit[0] == "x" else text) + number.unit
+    text = f"{text}.0" if text == "0" and number.unit[0] == "x" else text
+    return text + UNIT.checked(number.unit, _SOURCE)
 
 
 def _str(text: str) -> str:
     """The text in quotes, with its escapes."""
     if _TO_ESCAPE.search(text) is None:
         return f'"{text}"'
-    return '"' + _TO_ESCAPE.sub(lambda match: _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}", text) + '"'
+    return '"' + _TO_ESCAPE.sub(lambda match: _ESCAPES.get(match[0]) or _code(match[0]), text) + '"'
+
+
+def _code(char: str) -> str:
+    return f"\\u{ord(char):04x}"
 
 
 def _uri(uri: Uri) -> str:
-    def part(match: re.Match[str]) -> str:
-        text = match[0]
-        if len(text) == 2:
-            return text
-        return "\\" + text if text in "`\\" else f"\\u{ord(text):04x}"
-
-    return f"`{_URI_PART.sub(part, uri.val)}`"
+    # All readers agree on \uXXXX. After "\`" haystack-core and haystack-java keep the backslash, Haxall does not.
+    return f"`{_URI_PART.sub(lambda match: match[0] if match[0][1:] else _code(match[0]), uri.val)}`"
 
 
 def _ref(ref: Ref) -> str:
-    if _REF.fullmatch(ref.val) is None:
-        raise _Writer.refused(f"{ref.val!r} cannot be the id of a ref", "letters, digits and _:-.~")
-    return "@" + ref.val if ref.dis is None else f"@{ref.val} {_str(ref.dis)}"
-
-
-def _symbol(symbol: Symbol) -> str:
-    if _REF.fullmatch(symbol.val) is None:
-        raise _Writer.refused(f"{symbol.val!r} cannot be a symbol", "letters, digits and _:-.~")
-    return "^" + symbol.val
-
-
-def _xstr(xstr: XStr) -> str:
-    if _TYPE_NAME.fullmatch(xstr.type) is None:
-        raise _Writer.refused(f"{xstr.type!r} cannot be a type name", "a capital letter, then letters, digits or _")
-    return f"{xstr.type}({_str(xstr.val)})"
+    text = "@" + ID.checked(ref.val, _SOURCE)
+    return text if ref.dis is None else f"{text} {_str(ref.dis)}"
 
 
 class _Writer(ValueWriter[str]):
@@ -154,12 +134,12 @@ class _Writer(ValueWriter[str]):
         str: _str,
         Uri: _uri,
         Ref: _ref,
-        Symbol: _symbol,
+        Symbol: lambda value: "^" + SYMBOL.checked(value.val, _SOURCE),
         date: date.isoformat,
         time: lambda value: time_text(value, _SOURCE),
         datetime: lambda value: datetime_text(value, _SOURCE),
         Coord: lambda value: "C({},{})".format(*coord_texts(value, _SOURCE)),
-        XStr: _xstr,
+        XStr: lambda value: f"{TYPE.checked(value.type, _SOURCE)}({_str(value.val)})",
         Bin: lambda value: f"Bin({_str(value.mime)})",
     }
 
@@ -168,7 +148,7 @@ class _Writer(ValueWriter[str]):
         if not grid.cols:
             text = head + "\nempty\n"
         else:
-            cols = ",".join(self.name(col.name, "column") + self.tags(col.meta, depth) for col in grid.cols)
+            cols = ",".join(NAME.checked(col.name, _SOURCE) + self.tags(col.meta, depth) for col in grid.cols)
             # A lone empty cell would be an empty line, which ends a grid.
             null = "N" if len(grid.cols) == 1 else ""
             columns = [
@@ -183,18 +163,11 @@ class _Writer(ValueWriter[str]):
     def list_of(self, items: list[str]) -> str:
         return "[" + ",".join(items) + "]"
 
-    def name(self, name: str, what: str) -> str:
-        if _ID.fullmatch(name) is None:
-            raise self.refused(
-                f"{name!r} cannot be the name of a {what}", "a lower-case letter, then letters, digits or _"
-            )
-        return name
-
     def tags(self, tags: Mapping[str, Any], depth: int) -> str:
         """The tags, each after a blank."""
         texts = []
         for name, value in tags.items():
-            text = " " + self.name(name, "tag")
+            text = " " + NAME.checked(name, _SOURCE)
             texts.append(text if isinstance(value, Marker) else f"{text}:{self.write(value, depth)}")
         return "".join(texts)
 

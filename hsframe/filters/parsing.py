@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
-from typing import Any, Final, NoReturn, TypeVar
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
 
-from hsframe.errors import CodecError, ZoneError
-from hsframe.filters.tree import ESCAPES, And, Compare, Filter, Has, Missing, Or, Spec
-from hsframe.kinds import MAX_EXACT_INT, Number, Ref, Symbol, Uri
-from hsframe.zones import zone
+from hsframe.codecs.body_text import error_at
+from hsframe.codecs.zinc_scalars import scan_scalar
+from hsframe.errors import CallError, CodecError, HTTPStatusError
+from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Spec
+from hsframe.kinds import ID, NAME, Number, Ref
 
-__all__ = ["MAX_DEPTH", "is_word", "means_filter", "parse"]
-
-_T = TypeVar("_T")
+__all__ = ["MAX_DEPTH", "explained", "is_word", "means_filter", "parse"]
 
 MAX_DEPTH: Final = 100
 """Parentheses may be nested this deep: deeper ones are not written by people, and recursion has a limit."""
 
+_SOURCE: Final = "filter"
 _OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+# Servers of the Haxall family skip comments, and the spaces that browsers copy.
+_SPACE = re.compile(r"(?:[ \t\r\n\xa0]+|//[^\n]*)*")
 # name: a lower-case letter (or an underscore, as Haxall reads it), then letters, digits, underscores
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_]*")
-# spec: an upper-case name, with its library before "::" or alone
-_SPEC = re.compile(r"(?:[a-z][A-Za-z0-9_]*(?:\.[a-z][A-Za-z0-9_]*)*::)?[A-Z][A-Za-z0-9_]*")
-_REF = re.compile(r"@([A-Za-z0-9_:\-.~]+)")
-_SYMBOL = re.compile(r"\^([a-z][A-Za-z0-9_:\-.~]*)")
-_URI = re.compile(r"`((?:[^`\\\n\r]|\\[^\n\r])*)`")
-# number: digits with underscores, fraction, exponent, unit (letters, % _ / $ and all beyond ASCII)
-# An underscore may separate digits: the one after the last digit begins the unit, as custom units do.
-_NUMBER = re.compile(
-    r"(-?[0-9](?:[0-9_]*[0-9])?)(\.[0-9](?:[0-9_]*[0-9])?)?([eE][+-]?[0-9]+)?((?:[A-Za-z%_/$]|[^\x00-\x80])*)"
+_ID: Final = ID.pattern.pattern
+# spec: an upper-case name, with its library before "::" or alone; a symbol; a relation of FIN, with a symbol and a ref
+_SPEC = re.compile(
+    r"(?:[a-z][A-Za-z0-9_]*(?:\.[a-z][A-Za-z0-9_]*)*::)?[A-Z][A-Za-z0-9_]*"
+    rf"|\^{_ID}|[a-z][A-Za-z0-9_]*(?:-[a-z][A-Za-z0-9_]*)*\?(?: *\^{_ID})?(?: *@{_ID})?"
 )
-_DATETIME = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)(?: ([A-Z][A-Za-z0-9_+\-]*))?", re.ASCII
-)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"(\d{1,2}:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
-_STR_PART = re.compile(r'[^"\\\n\r]+')
-_HEX = re.compile(r"[0-9A-Fa-f]{4}")
+_CHARS_OF_IDS = re.compile(rf"(?:{_ID})?")
+_VALUE = re.compile(r"[0-9\-\"`@^]")
 _KEYWORDS: Final = frozenset(("and", "or", "not", "true", "false"))
 _VALUE_EXPECTED: Final = "true, false, a Ref, Str, Uri, Number, Date, Time or Symbol"
 _TERM_EXPECTED: Final = "a tag name, 'not', '(' or a spec name"
+# What people write who know another language.
+_HINTS: Final = {
+    "=": "'==' means equal",
+    "&": "'and' joins two terms",
+    "|": "'or' joins two terms",
+    "!": "'not' before a path means that its tag is missing",
+    **dict.fromkeys("'\u2018\u2019\u201c\u201d", 'a text stands in double quotes, as in "London"'),
+}
 
 
 class _Parser:
@@ -56,15 +56,8 @@ class _Parser:
 
     def fail(self, problem: str, expected: str = "", at: int | None = None) -> NoReturn:
         at = self.at if at is None else at
-        before = self.text[:at]
-        raise CodecError(
-            problem,
-            line=before.count("\n") + 1,
-            column=at - (before.rfind("\n") + 1) + 1,
-            snippet=self.text[max(at - 20, 0) : at + 20],
-            expected=expected,
-            source="filter",
-        )
+        hint = _HINTS.get(self.text[at : at + 1])
+        raise error_at(self.text, at, problem, f"{expected}; {hint}" if hint else expected, _SOURCE)
 
     def found(self) -> str:
         return "the end of the filter" if self.at >= len(self.text) else f"{self.text[self.at]!r}"
@@ -103,7 +96,7 @@ class _Parser:
             terms.append(self.term())
         return terms[0] if len(terms) == 1 else And(tuple(terms))
 
-    # term = "(" filter ")" | "not" path | path op value | path | spec
+    # term = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | path "*==" ref
     def term(self) -> Filter:
         opened = self.at
         if self.take("("):
@@ -123,6 +116,11 @@ class _Parser:
             self.skip()
             return Spec(spec.group())
         path = self.path(_TERM_EXPECTED)
+        if self.take("*=="):
+            begin, ref = self.at, self.value()
+            if not isinstance(ref, Ref):
+                self.fail("'*==' compares with a Ref only", "a Ref", begin)
+            return Spec(f"{'->'.join(path)} *== {ref}")
         for op in _OPS:
             if self.take(op):
                 return Compare(path, op, self.value())
@@ -145,111 +143,30 @@ class _Parser:
         self.skip()
         return match.group()
 
-    # value = "true" | "false" | ref | str | uri | number | date | time | symbol
+    # value = "true" | "false" | a scalar of Zinc: ref, str, uri, number, date, time, symbol
     def value(self) -> Any:
-        start = self.text[self.at : self.at + 1]
-        value: Any
-        if start == '"':
-            value = self.string()
-        elif start and (start in "0123456789-"):
-            value = self.number_or_time()
-        elif match := _REF.match(self.text, self.at):
-            value = Ref(match.group(1))
-            self.at = match.end()
-        elif match := _URI.match(self.text, self.at):
-            value = Uri(match.group(1))
-            self.at = match.end()
-        elif match := _SYMBOL.match(self.text, self.at):
-            value = Symbol(match.group(1))
-            self.at = match.end()
-        elif (match := _NAME.match(self.text, self.at)) and match.group() in ("true", "false"):
-            value = match.group() == "true"
-            self.at = match.end()
-        else:
+        begin = self.at
+        for word in ("true", "false"):
+            if self.keyword(word):
+                return word == "true"
+        if _VALUE.match(self.text, begin) is None:
             self.fail(f"found {self.found()}", _VALUE_EXPECTED)
+        try:
+            value, self.at = scan_scalar(self.text, begin)
+        except CodecError as error:
+            # Zinc counts lines and columns in the same text.
+            raise CodecError(
+                error.problem,
+                line=error.line,
+                column=error.column,
+                snippet=error.snippet,
+                expected=error.expected,
+                source=_SOURCE,
+            ) from None
+        if isinstance(value, Number) and not math.isfinite(value.val):
+            self.fail(f"{self.text[begin : self.at]} is not a finite number", _VALUE_EXPECTED, begin)
         self.skip()
         return value
-
-    def string(self) -> str:
-        opened = self.at
-        self.at += 1
-        parts: list[str] = []
-        while True:
-            if match := _STR_PART.match(self.text, self.at):
-                parts.append(match.group())
-                self.at = match.end()
-            char = self.text[self.at : self.at + 1]
-            if char == '"':
-                self.at += 1
-                break
-            if char != "\\":
-                self.fail("a text is not closed", "'\"' on the same line", opened)
-            letter = self.text[self.at + 1 : self.at + 2]
-            if letter == "u":
-                digits = _HEX.match(self.text, self.at + 2)
-                if digits is None:
-                    self.fail("a \\u escape needs four hexadecimal digits", "\\u00b0")
-                parts.append(chr(int(digits.group(), 16)))
-                self.at += 6
-            elif letter in ESCAPES:
-                parts.append(ESCAPES[letter])
-                self.at += 2
-            else:
-                self.fail(f"\\{letter} is not a valid escape", '\\b \\f \\n \\r \\t \\" \\\\ \\$ or \\uXXXX')
-        text = "".join(parts)
-        try:
-            # Two escapes may be the halves of one character beyond the first 65,536.
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            self.fail("a \\u escape is half of a surrogate pair", "both halves, or neither", opened)
-
-    def number_or_time(self) -> Number | date | time | datetime:
-        if match := _DATETIME.match(self.text, self.at):
-            value: Number | date | time | datetime = self.date_time(match)
-        elif match := _DATE.match(self.text, self.at):
-            value = self.checked(date.fromisoformat, match.group(), "a date as 2026-03-08")
-        elif match := _TIME.match(self.text, self.at):
-            fraction = (match.group(3) or "")[:7]
-            text = match.group(1).zfill(5) + (match.group(2) or ":00") + fraction.ljust(7, "0") * bool(fraction)
-            value = self.checked(time.fromisoformat, text, "a time as 08:15:00")
-        elif match := _NUMBER.match(self.text, self.at):
-            value = self.number(match)
-        else:
-            self.fail(f"found {self.found()}", _VALUE_EXPECTED)
-        self.at = match.end()
-        return value
-
-    def number(self, match: re.Match[str]) -> Number:
-        whole, fraction, exponent, unit = match.groups()
-        text = (whole + (fraction or "") + (exponent or "")).replace("_", "")
-        real = float(text)
-        if math.isinf(real):
-            self.fail(f"{text} is beyond the numbers of 64 bits", "a finite number")
-        if fraction is None and exponent is None and abs(real) < MAX_EXACT_INT:
-            return Number(int(real), unit or None)
-        return Number(real, unit or None)
-
-    def date_time(self, match: re.Match[str]) -> datetime:
-        clock, fraction, offset, name = match.groups()
-        expected = "a DateTime as 2026-03-08T08:15:00-05:00 New_York"
-        text = clock + ((fraction or "")[:7].ljust(7, "0") if fraction else "")
-        when = self.checked(datetime.fromisoformat, text, expected)
-        if offset == "Z":
-            shift = timedelta(0)
-        else:
-            shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6])) * (-1 if offset[0] == "-" else 1)
-        if name is None and offset != "Z":
-            self.fail("a DateTime with an offset needs the name of its zone", expected)
-        try:
-            return when.replace(tzinfo=timezone(shift)).astimezone(zone(name or "UTC"))
-        except (ZoneError, ValueError, OverflowError) as error:
-            self.fail(str(error), expected)
-
-    def checked(self, make: Callable[[str], _T], text: str, expected: str) -> _T:
-        try:
-            return make(text)
-        except ValueError as error:
-            self.fail(f"{text} is not on the calendar or the clock: {error}", expected)
 
 
 def parse(text: str) -> Filter:
@@ -290,22 +207,44 @@ expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
 def means_filter(text: str) -> bool:
     """Whether a text that may be a filter or an id, where points are asked for, is to be tried as a filter first.
 
-    A lone word is a filter; that it finds nothing, only a server can tell.
+    An id starts with ``@``, or has only the characters of ids and does not parse. All else is a filter, also one that
+    does not parse: the server may know more than the grammar, and if not, it says what is wrong. A lone word is a
+    filter; that it finds nothing, only a server can tell.
 
     Examples
     --------
-    >>> means_filter("point and temp"), means_filter("@p:demo:r:1"), means_filter("p:demo:r:1")
-    (True, False, False)
+    >>> means_filter("point and temp"), means_filter("@p:demo:r:1"), means_filter("p:demo:r:1"), means_filter("a && b")
+    (True, False, False, True)
     """
-    if text.strip().startswith("@"):
+    text = text.strip()
+    if text.startswith("@"):
         return False
+    return not _CHARS_OF_IDS.fullmatch(text) or _mistake(text) is None
+
+
+@contextlib.contextmanager
+def explained(filter: str) -> Iterator[None]:
+    """Add to the error of a server that refuses a filter what is wrong with it, where the grammar tells.
+
+    Servers say it in many ways, and few say the column.
+    """
+    try:
+        yield
+    except (CallError, HTTPStatusError) as error:
+        mistake = _mistake(filter)
+        if mistake is not None and str(mistake) not in str(error):
+            error.args = (f"{error}; {mistake}", *error.args[1:])
+        raise
+
+
+def _mistake(text: str) -> CodecError | None:
     try:
         parse(text)
-    except CodecError:
-        return False
-    return True
+    except CodecError as error:
+        return error
+    return None
 
 
 def is_word(text: str) -> bool:
     """Whether a text is a lone word: a filter of one tag, and perhaps the id of a record."""
-    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text.strip()) is not None
+    return NAME.pattern.fullmatch(text.strip()) is not None

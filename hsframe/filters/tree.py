@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime, time
 from itertools import chain
 from typing import Any, Final
 
+from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
 from hsframe.kinds import Number, Ref, Symbol, Uri
-from hsframe.zones import haystack_name
 
-__all__ = ["ESCAPES", "And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec"]
+__all__ = ["And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec"]
 
 Resolve = Callable[[Ref], "Mapping[str, Any] | None"]
 """Gives the record of a Ref, or None if it is unknown."""
@@ -42,7 +42,7 @@ class Filter:
         Raises
         ------
         MetadataError
-            The filter names a spec; nothing here knows specs.
+            The filter names a spec or a definition; nothing here knows them.
 
         Examples
         --------
@@ -99,15 +99,18 @@ class Compare(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Spec(Filter):
-    """``Meter`` or ``ph::Meter``: records of a spec. It is parsed; there are no specs here to evaluate it with."""
+    """A term that only a server with specs or definitions can answer; here it is parsed and not evaluated.
+
+    A spec ``Meter`` or ``ph::Meter``, a symbol ``^ahu``; of FIN ``inputs? ^air @ahu`` and ``siteRef *== @a``.
+    """
 
     name: str
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
         """Refuse: see :meth:`Filter.matches`."""
         raise MetadataError(
-            f"the filter asks for the spec {self.name!r}, and this server has no specs; "
-            f"ask for tags instead, for instance {self.name.rpartition('::')[2].lower()!r}"
+            f"the filter asks for {self.name!r}, and this server has no specs and no definitions to find it by; "
+            "ask for tags instead, as in 'point and temp'"
         )
 
     def __str__(self) -> str:
@@ -200,30 +203,17 @@ def _compare(found: Any, op: str, value: Any) -> bool:
 
 # --- text -------------------------------------------------------------------------------------------------------
 
-ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
-_ESCAPED: Final = {char: "\\" + letter for letter, char in ESCAPES.items()}
+_KINDS: Final = (str, Uri, Symbol, Number, date, time, Ref)
 
 
 def _value_text(value: Any) -> str:
+    """The value as Zinc writes it, but for true and false; a Ref without its display name."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + "".join(_ESCAPED.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in value) + '"'
-    if isinstance(value, Uri):
-        return f"`{value.val}`"
-    if isinstance(value, Symbol):
-        return f"^{value.val}"
-    if isinstance(value, Number):
-        if not math.isfinite(value.val):
-            raise MetadataError(f"a filter cannot hold {value}: only finite numbers can be compared")
-        return f"{value.val!r}{value.unit or ''}"
-    if isinstance(value, datetime):
-        name = haystack_name(value.tzinfo) if value.tzinfo is not None else "UTC"
-        return f"{value.isoformat()} {name}"
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, Ref):
-        return str(value)
-    raise MetadataError(
-        f"a filter cannot hold {value!r}; expected a bool, Ref, str, Uri, Number, date, time, datetime or Symbol"
-    )
+    if not isinstance(value, _KINDS):
+        raise MetadataError(
+            f"a filter cannot hold {value!r}; expected a bool, Ref, str, Uri, Number, date, time, datetime or Symbol"
+        )
+    if isinstance(value, Number) and not math.isfinite(value.val):
+        raise MetadataError(f"a filter cannot hold {value}: only finite numbers can be compared")
+    return write_value(Ref(value.val) if isinstance(value, Ref) else value)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
-from hsframe.filters.parsing import is_word, means_filter
+from hsframe.filters import is_word, means_filter
 from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.source import Source
 from hsframe.kinds import Number, Ref
@@ -74,8 +74,8 @@ async def find_records(
 ) -> list[PointRecord]:
     """The records of some points, in the order given, or in that of the server's answer to a filter; each point once.
 
-    A str is an id if it starts with ``@`` or does not parse as a filter, else a filter; a single word that as a filter
-    finds nothing is tried as an id. Of the records that a filter finds, those with the first of `tags` are used, or if
+    A str is a filter or an id as :func:`hsframe.filters.means_filter` has it; a single word that as a filter finds
+    nothing is tried as an id. Of the records that a filter finds, those with the first of `tags` are used, or if
     there are none, those with the next. The errors of unknown ids are put in `failures`; if that is None, they are
     raised.
     """

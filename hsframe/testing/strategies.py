@@ -146,9 +146,10 @@ def symbols() -> SearchStrategy[Symbol]:
 
 
 def uris() -> SearchStrategy[Uri]:
-    """Uris, with backslash escapes; without characters that must be escaped."""
-    char = st.characters(codec="utf-8", min_codepoint=0x20, exclude_characters="`\\")
-    part = char | st.sampled_from(("\\:", "\\/", "\\#", "\\`", "\\\\", "%20", "http://x/"))
+    """Uris of any characters, and of what Zinc writes as escapes or could take for one."""
+    part = st.characters(codec="utf-8") | st.sampled_from(
+        ("\\", "\\:", "\\#", "\\\\", "`", "$", "\n", "u005c", "http://x/")
+    )
     return st.builds(Uri, st.lists(part, max_size=8).map("".join))
 
 

@@ -61,7 +61,9 @@ KINDS: list[tuple[Any, str, Any, Any]] = [
     ("16:30", '"16:30"', "16:30", "s:16:30"),
     ("m:", '"m:"', "m:", "s:m:"),
     (Uri("http://x/"), "`http://x/`", {"_kind": "uri", "val": "http://x/"}, "u:http://x/"),
-    (Uri("a\\:b\\`c\\\\"), "`a\\:b\\`c\\\\`", {"_kind": "uri", "val": "a\\:b\\`c\\\\"}, "u:a\\:b\\`c\\\\"),
+    (Uri("a\\:b`c\\\\"), "`a\\:b\\u0060c\\\\`", {"_kind": "uri", "val": "a\\:b`c\\\\"}, "u:a\\:b`c\\\\"),
+    (Uri("C:\\T\\"), "`C:\\u005cT\\u005c`", {"_kind": "uri", "val": "C:\\T\\"}, "u:C:\\T\\"),
+    (Uri("é$\n"), "`é$\\u000a`", {"_kind": "uri", "val": "é$\n"}, "u:é$\n"),
     (Ref("a-b:c.d~e"), "@a-b:c.d~e", {"_kind": "ref", "val": "a-b:c.d~e"}, "r:a-b:c.d~e"),
     (Ref("a", "My Dis"), '@a "My Dis"', {"_kind": "ref", "val": "a", "dis": "My Dis"}, "r:a My Dis"),
     (Ref("a", ""), '@a ""', {"_kind": "ref", "val": "a", "dis": ""}, "r:a "),
@@ -120,9 +122,9 @@ def test_kinds_both_ways(value: Any, zinc: str, json4: Any, json3: Any) -> None:
     assert write_value(value) == zinc
     assert same(parse_value(zinc), value)
     assert json.dumps(Json4().write(value)) == json.dumps(json4)
-    assert same(Json4().value_from(json4), value)
+    assert same(Json4().read(json4, 0), value)
     assert json.dumps(Json3().write(value)) == json.dumps(json3)
-    assert same(Json3().value_from(json3), value)
+    assert same(Json3().read(json3, 0), value)
     grid = Grid({"tag": value}, [Col("v", {"tag": value}), "w"], [[value, None], [None, value]])
     for form in ("zinc", "json4", "json3"):
         assert decode_exact(encode(grid, form), form) == grid
@@ -134,7 +136,7 @@ def test_datetimes_both_ways(value: datetime, text: str, name: str) -> None:
     assert write_value(value) == f"{text} {name}"
     assert Json4().write(value) == json4
     assert Json3().write(value) == f"t:{text} {name}"
-    for read in (parse_value(f"{text} {name}"), Json4().value_from(json4), Json3().value_from(f"t:{text} {name}")):
+    for read in (parse_value(f"{text} {name}"), Json4().read(json4, 0), Json3().read(f"t:{text} {name}", 0)):
         assert same(read, value)
         assert read.fold == value.fold
         assert read.utcoffset() == value.utcoffset()
@@ -182,6 +184,13 @@ ZINC_READ: list[tuple[str, Any]] = [
     ('"\\ud83d!"', "\ufffd!"),
     ('"\\u00B0"', "°"),
     ('"\t"', "\t"),
+    ('"\\\'\\`"', "'`"),
+    (r"`\:\/\?\#\[\]\@\\\&\=\;`", Uri(r"\:\/\?\#\[\]\@\\\&\=\;")),
+    (r"`\$\u00e9\`\n\r\t\b\f\"\'$`", Uri("$é`\n\r\t\b\f\"'$")),
+    (r"`\\u0041\u005c:\ud83d\ude00`", Uri("\\\\u0041\\:\U0001f600")),
+    ("8:30", time(8, 30)),
+    ("13:45", time(13, 45)),
+    ("8:30:15.5", time(8, 30, 15, 500_000)),
     ('@a   "x"', Ref("a", "x")),
     ("Bin(text/plain; charset=utf-8)", Bin("text/plain; charset=utf-8")),
     ("C( 37.55 , -77.45 )", Coord(37.55, -77.45)),
@@ -223,6 +232,15 @@ JSON4_READ: list[tuple[Any, Any]] = [
     ({"_kind": "number", "val": 1, "unit": ""}, Number(1)),
     ({"_kind": "number", "val": "INF", "unit": "kW"}, Number(INF)),
     ({"_kind": "dict", "a": 1}, {"a": Number(1)}),
+    (
+        {
+            "meta": {"ver": "3.0", "_kind": "dict", "a": 1},
+            "cols": [{"meta": {"_kind": "dict", "a": 1}, "name": "b"}],
+            "rows": [{"_kind": "dict", "b": 1}],
+            "_kind": "grid",
+        },
+        Grid({"a": Number(1)}, [Col("b", {"a": Number(1)})], [[Number(1)]]),
+    ),
     ({"_kind": "dateTime", "val": "2010-03-11T23:55:00Z"}, datetime(2010, 3, 11, 23, 55, tzinfo=UTC)),
     ({"_kind": "dateTime", "val": "2010-03-11T23:55:00-05:00 New_York"}, datetime(2010, 3, 11, 23, 55, tzinfo=NY)),
     ({"_kind": "ref", "val": "@a"}, Ref("a")),
@@ -261,7 +279,7 @@ JSON3_READ: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("raw", "value"), JSON4_READ, ids=[str(row[0])[:30] for row in JSON4_READ])
 def test_json4_that_is_read(raw: Any, value: Any) -> None:
-    assert same(Json4().value_from(raw), value)
+    assert same(Json4().read(raw, 0), value)
     # Through the text, leaves are made while the JSON is read.
     body = json.dumps({"_kind": "grid", "meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": raw}]})
     assert same(decode_exact(body, "json4")[0]["v"], value)
@@ -269,7 +287,7 @@ def test_json4_that_is_read(raw: Any, value: Any) -> None:
 
 @pytest.mark.parametrize(("raw", "value"), JSON3_READ, ids=[str(row[0])[:30] for row in JSON3_READ])
 def test_json3_that_is_read(raw: Any, value: Any) -> None:
-    assert same(Json3().value_from(raw), value)
+    assert same(Json3().read(raw, 0), value)
     body = json.dumps({"meta": {"ver": "3.0"}, "cols": [{"name": "v"}], "rows": [{"v": raw}]})
     assert same(decode_exact(body, "json3")[0]["v"], value)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hsframe.codecs.entities.byte_index import any_between
 from hsframe.codecs.entities.read_cells import CellReader
@@ -25,7 +26,7 @@ from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked_kinds import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
-from hsframe.kinds import MAX_EXACT_INT, Ref
+from hsframe.kinds import ID, MAX_EXACT_INT, UNIT, Ref
 from hsframe.zones import zone
 
 __all__ = ["JsonCellReader"]
@@ -112,6 +113,8 @@ class JsonCellReader(CellReader):
             return None
         fit, others, rows = parted
         vals = self._texts_at(begins[fit], closes[fit], [ref.val for ref in others], rows)
+        if not pc.all(pc.match_substring_regex(vals, f"^{ID.pattern.pattern}$")).as_py():
+            return None
         if between is not None:
             return RefColumn(vals, self._texts_at(names[fit], last[fit], [ref.dis for ref in others], rows))
         return RefColumn(vals) if all(ref.dis is None for ref in others) else None
@@ -148,7 +151,8 @@ class JsonCellReader(CellReader):
                 break
             match = self._number.fullmatch(self.texts(part, left[:1])[0])
             fits = np.zeros(len(left), bool)
-            if match is not None and (match[1] or b"") == before:
+            is_right = match is not None and (not match[3] or UNIT.pattern.fullmatch(match[3].decode()))
+            if match is not None and is_right and (match[1] or b"") == before:
                 after = match[2] or b""
                 ends = part.ends[left] - len(after)
                 values, fits = read_numbers(block, part.starts[left] + len(before), ends)

@@ -488,8 +488,29 @@ def test_names_are_found(names: list[str], others: list[str]) -> None:
     assert table.lengths.tolist() == [len(name) for name in names]
 
 
-def test_names_of_another_kind_go_the_exact_way() -> None:
+def test_names_of_another_kind_go_the_exact_way_which_refuses_them() -> None:
     rows = ",".join(json.dumps({"a b": Json4().write(Number(n))}) for n in range(50))
     body = f'{{"_kind":"grid","cols":[{{"name":"a b"}}],"rows":[{rows}]}}'.encode()
     assert try_records(body, "json4") is None
-    assert len(decode(body, "json4")) == 50
+    with pytest.raises(CodecError, match="'a b' cannot be the name"):
+        decode(body, "json4")
+
+
+@pytest.mark.parametrize("form", ["json4", "json3"])
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("r1234", "r/234", "'r/234' cannot be the id"),
+        ("kW", "k W", "'k W' cannot be a unit"),
+        ("kW", "e5", "'e5' cannot be"),
+    ],
+)
+def test_ids_and_units_that_no_other_format_could_write(form: str, old: str, new: str, words: str) -> None:
+    """In a column that is read at once."""
+    ids = [Ref(f"r{n}", f"Point {n}") for n in range(1000, 4000)]
+    grid = Grid({}, ["id", "v"], [ids, [Number(n + 0.5, "kW") for n in range(3000)]])
+    body = encode(grid, form)
+    assert decode(body, form) == grid
+    assert try_records(body, form) == grid
+    with pytest.raises(CodecError, match=words):
+        decode(body.replace(old.encode(), new.encode()), form)
