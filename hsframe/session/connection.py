@@ -38,6 +38,7 @@ class Connection:
         self.is_closed = False
         self._warned = False
         self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None
+        self._iterations: set[AsyncGenerator[Any, None]] = set()  # those of the open session, each until it ends
         self._at_collection: weakref.finalize[..., Any] | None = None
         _CONNECTIONS.add(self)
 
@@ -47,10 +48,9 @@ class Connection:
         with self._lock:
             if self.is_closed:
                 raise MetadataError(f"the session with {self.inner.uri} is closed: call hsframe.connect(...) first")
+            if self._is_current():
+                return self.inner
             if self._open is not None:
-                session, loop, pid = self._open
-                if loop is self._runner.current() and pid == os.getpid():
-                    return session
                 self._abandon()
                 self.inner = copy(self.inner)
             session = self.inner
@@ -78,16 +78,20 @@ class Connection:
     def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
         """The items of an asynchronous generator of the session; each step waits for the next one.
 
-        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed.
+        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed; so it is with the
+        session, which a program that ends closes too.
         """
         session = self.session
         items = make(session)
+        self._iterations.add(items)
         try:
             while self.session is session and (item := self.run(lambda _: _next_of(items))) is not None:
                 yield item[0]
         finally:
-            with suppress(HsFrameError, RuntimeError):  # closed already, or collected in the loop's own thread
-                self._runner.run(items.aclose, timeout_s=_CLOSE_S)
+            if self._is_current() and items in self._iterations:  # else it was closed with its session
+                self._iterations.remove(items)
+                with suppress(HsFrameError, RuntimeError):  # collected in the loop's own thread
+                    self._runner.run(items.aclose, timeout_s=_CLOSE_S)
 
     def close(self) -> None:
         """Send the op ``close`` to the server and close every connection; a second time does nothing."""
@@ -95,13 +99,12 @@ class Connection:
             self.is_closed = True
             if self._open is None:
                 return
-            session, loop, pid = self._open
-            if pid != os.getpid() or loop is not self._runner.current():
+            if not self._is_current():
                 self._abandon()
                 return
-            self._forget()
+            iterations = self._forget()
         try:
-            self._runner.run(session.close)
+            self._runner.run(_close, self.inner, iterations)
         finally:
             self._runner.release()
 
@@ -119,16 +122,21 @@ class Connection:
                 RuntimeWarning,
             )
 
+    def _is_current(self) -> bool:
+        """Whether the session is open, in this process and on the loop that the runner has now."""
+        return self._open is not None and self._open[1:] == (self._runner.current(), os.getpid())
+
     def _abandon(self) -> None:
         """Drop a session of the parent process, or of a loop that is gone, without closing anything of it."""
         assert self._open is not None
-        _ABANDONED.append(self._open)
-        self._forget()
+        _ABANDONED.append((*self._open, self._forget()))
 
-    def _forget(self) -> None:
-        self._open = None
+    def _forget(self) -> set[AsyncGenerator[Any, None]]:
+        """Forget the open session; its iterations that have not ended."""
+        iterations, self._open, self._iterations = self._iterations, None, set()
         if self._at_collection is not None:
             self._at_collection.detach()
+        return iterations
 
 
 async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
@@ -137,9 +145,16 @@ async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
     return None
 
 
+async def _close(session: AsyncSession, iterations: set[AsyncGenerator[Any, None]]) -> None:
+    await session.close()
+    for items in iterations:
+        with suppress(RuntimeError):  # another thread waits in it, which the closed session ends
+            await items.aclose()
+
+
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 # Never freed: collecting them would close sockets that another process uses.
-_ABANDONED: list[tuple[AsyncSession, asyncio.AbstractEventLoop, int]] = []
+_ABANDONED: list[tuple[object, ...]] = []
 
 
 def _close_later(runner: Runner, session: AsyncSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:
