@@ -29,10 +29,7 @@ class Workers(ThreadPoolExecutor):
             return super().submit(fn, *args, **kwargs)
         except RuntimeError:
             done: Future[_T] = Future()
-            try:
-                done.set_result(fn(*args, **kwargs))
-            except BaseException as error:
-                done.set_exception(error)
+            done.set_result(fn(*args, **kwargs))
             return done
 
 

@@ -38,7 +38,6 @@ class Connection:
         self.is_closed = False
         self._warned = False
         self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None
-        self._iterations: set[AsyncGenerator[Any, None]] = set()  # those of the open session, each until it ends
         self._at_collection: weakref.finalize[..., Any] | None = None
         _CONNECTIONS.add(self)
 
@@ -78,18 +77,16 @@ class Connection:
     def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
         """The items of an asynchronous generator of the session; each step waits for the next one.
 
-        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed; so it is with the
-        session, which a program that ends closes too.
+        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed. So it is with the
+        session, which the end of the program closes too.
         """
         session = self.session
         items = make(session)
-        self._iterations.add(items)
         try:
             while self.session is session and (item := self.run(lambda _: _next_of(items))) is not None:
                 yield item[0]
         finally:
-            if self._is_current() and items in self._iterations:  # else it was closed with its session
-                self._iterations.remove(items)
+            if self._is_current() and self.inner is session:  # else it was closed with its session
                 with suppress(HsFrameError, RuntimeError):  # collected in the loop's own thread
                     self._runner.run(items.aclose, timeout_s=_CLOSE_S)
 
@@ -102,9 +99,9 @@ class Connection:
             if not self._is_current():
                 self._abandon()
                 return
-            iterations = self._forget()
+            self._forget()
         try:
-            self._runner.run(_close, self.inner, iterations)
+            self._runner.run(self.inner.close)
         finally:
             self._runner.release()
 
@@ -129,14 +126,13 @@ class Connection:
     def _abandon(self) -> None:
         """Drop a session of the parent process, or of a loop that is gone, without closing anything of it."""
         assert self._open is not None
-        _ABANDONED.append((*self._open, self._forget()))
+        _ABANDONED.append(self._open)
+        self._forget()
 
-    def _forget(self) -> set[AsyncGenerator[Any, None]]:
-        """Forget the open session; its iterations that have not ended."""
-        iterations, self._open, self._iterations = self._iterations, None, set()
+    def _forget(self) -> None:
+        self._open = None
         if self._at_collection is not None:
             self._at_collection.detach()
-        return iterations
 
 
 async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
@@ -145,16 +141,9 @@ async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
     return None
 
 
-async def _close(session: AsyncSession, iterations: set[AsyncGenerator[Any, None]]) -> None:
-    await session.close()
-    for items in iterations:
-        with suppress(RuntimeError):  # another thread waits in it, which the closed session ends
-            await items.aclose()
-
-
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
 # Never freed: collecting them would close sockets that another process uses.
-_ABANDONED: list[tuple[object, ...]] = []
+_ABANDONED: list[tuple[AsyncSession, asyncio.AbstractEventLoop, int]] = []
 
 
 def _close_later(runner: Runner, session: AsyncSession, loop: asyncio.AbstractEventLoop, pid: int) -> None:

@@ -90,8 +90,8 @@ class BackgroundRunner:
         self._forget()
         if hasattr(os, "register_at_fork"):  # not on Windows
             os.register_at_fork(after_in_child=self._after_fork)
-        self._is_at_exit = False
-        atexit.register(self._at_exit)
+        self._is_over = False
+        atexit.register(self.close, for_good=True)
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
@@ -151,7 +151,7 @@ class BackgroundRunner:
         """The loop, started if it is not running; it runs at least until :meth:`release`."""
         with self._lock:
             if self._loop is None:
-                if self._is_at_exit:
+                if self._is_over:
                     raise HsFrameError("the interpreter is ending, and hsframe starts no event loop any more")
                 self._loop, self._thread = _started_loop()
             self._holders += 1
@@ -167,13 +167,10 @@ class BackgroundRunner:
         if loop is not None and thread is not None:
             _stop(loop, thread)
 
-    def _at_exit(self) -> None:
-        self._is_at_exit = True
-        self.close()
-
-    def close(self) -> None:
-        """Stop the loop even if it is held: running tasks are cancelled and awaited."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Stop the loop even if it is held: running tasks are cancelled and awaited. `for_good`: start no other one."""
         with self._lock:
+            self._is_over |= for_good
             self._holders = 0
         self.release()
 
@@ -297,8 +294,7 @@ class NestedRunner:
     def release(self) -> None:
         """Close the runner's own loop, if it made one."""
         if self._own is not None and not (self._own.is_closed() or self._own.is_running()):
-            self._own.run_until_complete(self._own.shutdown_asyncgens())
-            self._own.run_until_complete(self._own.shutdown_default_executor())
+            _cancel_leftovers(self._own)
             self._own.close()
         self._own = None
 
