@@ -9,6 +9,7 @@ import argparse
 import getpass
 import io
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -140,6 +141,8 @@ def _connection() -> argparse.ArgumentParser:
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
+    # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
+    parser._negative_number_matcher = re.compile(r"-\d")
     parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
     parser.add_argument("--header", choices=("dis", "id"), default="dis", help="what columns are called")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, cast
 
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
@@ -26,7 +26,10 @@ else:
 
     AnswerT = TypeVar("AnswerT")
 
-__all__ = ["AnswerT", "ClientBase"]
+__all__ = ["NO_SUCH_OP", "AnswerT", "ClientBase"]
+
+NO_SUCH_OP: Final = (404, 501)
+"""The statuses by which a server says that it does not have an op."""
 
 
 class ClientBase(Generic[AnswerT]):
@@ -100,6 +103,8 @@ class ClientBase(Generic[AnswerT]):
         """
         if self._closed:
             return
+        if self._transport.is_open:
+            self._sender.check_loop()
         self._closed = True
         try:
             if self._transport.is_open:

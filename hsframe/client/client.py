@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
-from hsframe.client.base import AnswerT
+from hsframe.client.base import NO_SUCH_OP, AnswerT
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
 from hsframe.client.sender import RequestSender
@@ -239,7 +239,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             grids = await self._sender.call_all(OPS["evalAll"], request)
             check_evaluated(grids, texts, self._sender.url("evalAll"))
         except HTTPStatusError as error:
-            if error.status not in (404, 501):
+            if error.status not in NO_SUCH_OP:
                 raise
             grids = []
             for number, text in enumerate(texts):

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar, TypeVarTuple
+from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from hsframe.caller_warnings import DeferredWarnings
 
-__all__ = ["in_thread"]
+__all__ = ["Workers", "in_thread"]
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+
+
+class Workers(ThreadPoolExecutor):
+    """Threads that do slow work; when the interpreter ends, and none may start any more, it is done where it is asked.
+
+    Sessions are closed then, and who closes one may have to look up the address of its server.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """The future of the result of a call."""
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            done: Future[_T] = Future()
+            done.set_result(fn(*args, **kwargs))
+            return done
 
 
 async def in_thread(run: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
@@ -22,7 +39,7 @@ async def in_thread(run: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
     The threads of asyncio's default pool would live as long as the loop; a client leaves no thread running. The
     work must be bounded: a cancelled caller does not wait for it, and nothing can stop it.
     """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="hsframe-work")
+    pool = Workers(1, thread_name_prefix="hsframe-work")
     with DeferredWarnings():
         future = asyncio.get_running_loop().run_in_executor(pool, copy_context().run, run, *args)
         try:

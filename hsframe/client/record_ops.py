@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, overload
 
-from hsframe.client.base import AnswerT, ClientBase
-from hsframe.errors import CallError
+from hsframe.client.base import NO_SUCH_OP, AnswerT, ClientBase
+from hsframe.errors import CallError, HTTPStatusError
 from hsframe.filters import explained
 from hsframe.grid import Grid
-from hsframe.kinds import Ref
+from hsframe.kinds import MARKER, Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import by_ids, rows_of_ids
 from hsframe.protocol.request_grids import OPS, Ids, as_refs
@@ -46,8 +46,16 @@ class RecordOps(ClientBase[AnswerT]):
     @overload
     async def formats(self, *, raw: Literal[False] = False) -> AnswerT: ...
     async def formats(self, *, raw: bool = False) -> AnswerT | Grid:
-        """The MIME types that the server reads and writes (Haystack 3)."""
-        return await self._op("formats", Grid(), raw=raw)
+        """The MIME types that the server reads (``receive``) and writes (``send``).
+
+        A server of Haystack 4 that has ``filetypes`` in place of this op is asked for those.
+        """
+        try:
+            return await self._op("formats", Grid(), raw=raw)
+        except HTTPStatusError as error:
+            if error.status not in NO_SUCH_OP:
+                raise
+        return self._answer(_formats_of(await self._sender.call(OPS["filetypes"], Grid())), raw=raw)
 
     @overload
     async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
@@ -156,3 +164,14 @@ class RecordOps(ClientBase[AnswerT]):
         A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf.
         """
         return await self._op("nav", request_grids.nav_request(nav_id), raw=raw)
+
+
+def _formats_of(filetypes: Grid) -> Grid:
+    """File types as formats; Haxall names what reads and writes them, its API of version 5 says that it does."""
+    names = {"receive": ("reader", "canRead"), "send": ("writer", "canWrite")}
+    rows = [
+        {"mime": row["mime"]} | {name: MARKER for name, tags in names.items() if any(row.get(tag) for tag in tags)}
+        for row in filetypes
+        if "mime" in row
+    ]
+    return Grid.from_rows({}, ["mime", *names], rows)

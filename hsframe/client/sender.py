@@ -154,12 +154,23 @@ class RequestSender:
 
     async def log_in(self) -> LoginResult:
         """The current login; logs in if there was none yet."""
+        self.check_loop()
         if not self._transport.is_open:
             raise NetworkError(
                 f"the {self.caller} of {self.base} is not open; use it inside 'async with {self.caller}(...) as ...:', "
                 f"or await its __aenter__() first; a closed {self.caller} stays closed"
             )
         return await self._session.current()
+
+    def check_loop(self) -> None:
+        """Refuse a call from another event loop than that of the connections, where some calls would hang."""
+        loop = self._transport.loop
+        if loop is not None and loop is not asyncio.get_running_loop():
+            raise HsFrameError(
+                f"the {self.caller} of {self.base} belongs to the event loop in which it was opened, which is "
+                f"{'closed' if loop.is_closed() else 'another one'}; open one in each loop, by 'async with "
+                f"{self.caller}(...) as ...:'; call that of a Session by its run()"
+            )
 
     async def raw_exchange(
         self,

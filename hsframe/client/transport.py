@@ -7,6 +7,7 @@ HTTP library hold headers, and headers hold tokens.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -100,15 +101,17 @@ class Transport:
             if user or password:
                 self._proxy_headers = {"Proxy-Authorization": basic_authorization(user, Secret(password))}
         self._session: aiohttp.ClientSession | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None  # that of the pool, once it was opened
 
     @property
     def is_open(self) -> bool:
         """Whether requests can be sent."""
-        return self._session is not None
+        return self.loop is not None and not self.loop.is_closed() and self._session is not None
 
     async def open(self) -> None:
         """Make the pool; it belongs to the running event loop."""
         if self._session is None:
+            self.loop = asyncio.get_running_loop()
             self._session = aiohttp.ClientSession(
                 connector=self._connector,
                 timeout=self._timeout,

@@ -47,6 +47,9 @@ _log = logging.getLogger("hsframe.watch")
 # Long enough that some polls may fail.
 _LEAST_LEASE_S: Final = 120.0
 _POLLS_PER_LEASE: Final = 4
+_LEAST_STEP_S: Final = 0.25
+# With these statuses a server means that it has no such watch; by the standard it says so in an error grid.
+_GONE: Final = (404, 410)
 _FIRST_RETRY_S: Final = 0.25
 _LONGEST_RETRY_S: Final = 10.0
 _CLOSE_S: Final = 5.0
@@ -67,18 +70,22 @@ async def watch_grids(
 ) -> AsyncGenerator[Grid, None]:
     """The records of a watch as they are, then each time what has changed; see :meth:`hsframe.Client.watch`.
 
-    While the watch is open it is one of the `watches`: closed from there, it ends here.
+    Until it ends the watch is one of the `watches`: closed from there, it ends here, whatever it is waiting for.
     """
     poll_s = _seconds(poll, "poll")
     lease, patience_s = options["lease"], _seconds(options["patience"], "patience")
     lease_s = max(_LEAST_LEASE_S, _POLLS_PER_LEASE * poll_s) if lease is None else _seconds(lease, "lease")
-    watch = Watch(sender, await _refs_of(sender, points), poll_s, lease_s, patience_s, options["dis"])
+    watch = Watch(sender, poll_s, lease_s, patience_s, options["dis"])
     watches.add(watch)
     try:
+        watch.refs = await _refs_of(sender, points)
         yield await watch.opened(checked=options["checked"])
         while (changes := await watch.changes()) is not None:
             if len(changes) or options["empty"]:
                 yield changes
+    except HsFrameError:
+        if not watch.closing.is_set():  # else it fails because it was closed
+            raise
     finally:
         await watch.close()
         watches.discard(watch)
@@ -106,11 +113,11 @@ class Watch:
     """One watch on the server, or those that follow each other where it is lost."""
 
     sender: RequestSender
-    refs: list[Ref]
     poll_s: float
     lease_s: float
     patience_s: float
     dis: str
+    refs: list[Ref] = field(default_factory=list)
     id: str | None = None
     step_s: float = 0.0
     # After a poll whose answer was lost: the server does not send those changes again.
@@ -151,8 +158,8 @@ class Watch:
         given = grid.meta.get("lease")
         if isinstance(given, Number):
             with contextlib.suppress(SpanError):  # a lease that is not a length of time is ignored
-                # Polls are what renews a lease.
-                self.step_s = min(self.poll_s, _seconds(given, "lease") / 2)
+                # Polls are what renews a lease. One that ran out all the same is a lost watch, which is opened again.
+                self.step_s = min(self.poll_s, max(_seconds(given, "lease") / 2, _LEAST_STEP_S))
         self.refresh = False
         return grid
 
@@ -188,7 +195,7 @@ class Watch:
                     request = watch_poll_request(self.id, self.refresh)
                     rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request)]
                 except (CallError, HTTPStatusError) as error:
-                    if isinstance(error, HTTPStatusError) and not 400 <= error.status < 500:
+                    if isinstance(error, HTTPStatusError) and error.status not in _GONE:
                         raise
                     _log.info("the watch %s is lost: %s; opening a new one", self.id, error)
                     self.id = None

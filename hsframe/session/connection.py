@@ -47,10 +47,9 @@ class Connection:
         with self._lock:
             if self.is_closed:
                 raise MetadataError(f"the session with {self.inner.uri} is closed: call hsframe.connect(...) first")
+            if self._is_current():
+                return self.inner
             if self._open is not None:
-                session, loop, pid = self._open
-                if loop is self._runner.current() and pid == os.getpid():
-                    return session
                 self._abandon()
                 self.inner = copy(self.inner)
             session = self.inner
@@ -78,7 +77,8 @@ class Connection:
     def each(self, make: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
         """The items of an asynchronous generator of the session; each step waits for the next one.
 
-        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed.
+        However the loop over it ends, by ``break``, an exception or Ctrl-C, the generator is closed. So it is with the
+        session, which the end of the program closes too.
         """
         session = self.session
         items = make(session)
@@ -86,8 +86,9 @@ class Connection:
             while self.session is session and (item := self.run(lambda _: _next_of(items))) is not None:
                 yield item[0]
         finally:
-            with suppress(HsFrameError, RuntimeError):  # closed already, or collected in the loop's own thread
-                self._runner.run(items.aclose, timeout_s=_CLOSE_S)
+            if self._is_current() and self.inner is session:  # else it was closed with its session
+                with suppress(HsFrameError, RuntimeError):  # collected in the loop's own thread
+                    self._runner.run(items.aclose, timeout_s=_CLOSE_S)
 
     def close(self) -> None:
         """Send the op ``close`` to the server and close every connection; a second time does nothing."""
@@ -95,13 +96,12 @@ class Connection:
             self.is_closed = True
             if self._open is None:
                 return
-            session, loop, pid = self._open
-            if pid != os.getpid() or loop is not self._runner.current():
+            if not self._is_current():
                 self._abandon()
                 return
             self._forget()
         try:
-            self._runner.run(session.close)
+            self._runner.run(self.inner.close)
         finally:
             self._runner.release()
 
@@ -118,6 +118,10 @@ class Connection:
                 "answered; await the same verb of hsframe.AsyncSession instead",
                 RuntimeWarning,
             )
+
+    def _is_current(self) -> bool:
+        """Whether the session is open, in this process and on the loop that the runner has now."""
+        return self._open is not None and self._open[1:] == (self._runner.current(), os.getpid())
 
     def _abandon(self) -> None:
         """Drop a session of the parent process, or of a loop that is gone, without closing anything of it."""

@@ -13,7 +13,7 @@ from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_columns, his_grids
 from hsframe.session.session import Session
 from hsframe.session.settings import SessionSettings
-from hsframe.session.signatures import Overloaded, OverloadedMethod, takes
+from hsframe.session.signatures import Overloaded, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ def default_session() -> Session:
 @overload
 def of_default(method: Callable[Concatenate[Session, P], R]) -> Callable[P, R]: ...
 @overload
-def of_default(method: OverloadedMethod[P, R, Q, S]) -> Overloaded[P, R, Q, S]: ...
+def of_default(method: Overloaded[P, R, Q, S]) -> Overloaded[P, R, Q, S]: ...
 def of_default(method: Any) -> Any:
     """A method of :class:`Session` as a function on the default session, with its signature and documentation."""
 

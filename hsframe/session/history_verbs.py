@@ -21,7 +21,7 @@ from hsframe.frame.trend import Header
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
-from hsframe.session.signatures import OverloadedMethod, takes
+from hsframe.session.signatures import Overloaded, takes
 from hsframe.session.writing import WriteRequest, checked, write_checked
 from hsframe.spans import SpanLike
 
@@ -35,7 +35,7 @@ def _by_shape(
     frame: Callable[P, ReadRequest], frames: Callable[Q, ReadRequest]
 ) -> Callable[
     [Callable[[Any, ReadRequest], Coroutine[Any, Any, TrendFrames]]],
-    OverloadedMethod[P, Coroutine[None, None, pd.DataFrame], Q, Coroutine[None, None, dict[str, pd.DataFrame]]],
+    Overloaded[P, Coroutine[None, None, pd.DataFrame], Q, Coroutine[None, None, dict[str, pd.DataFrame]]],
 ]:
     """Let a verb that takes a request be called with its fields; the type of its result depends on ``shape``."""
     return takes(frame)  # type: ignore[return-value]

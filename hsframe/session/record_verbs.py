@@ -32,7 +32,10 @@ class RecordVerbs(SessionBase):
         return await in_thread(entity_frame, await self.client.ops(raw=True))
 
     async def formats(self) -> pd.DataFrame:
-        """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``."""
+        """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``.
+
+        A server of Haystack 4 that has ``filetypes`` in place of this op is asked for those.
+        """
         return await in_thread(entity_frame, await self.client.formats(raw=True))
 
     async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:

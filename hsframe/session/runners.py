@@ -26,6 +26,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
+from hsframe.client.in_thread import Workers
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
 
 __all__ = ["BackgroundRunner", "NestedRunner", "Runner", "runner_named"]
@@ -81,14 +82,16 @@ class BackgroundRunner:
     """Runs coroutines on the loop of a daemon thread, which starts when needed.
 
     The thread ends when the last holder has released it, so a program that closes its sessions leaves none behind. A
-    forked child gets a loop of its own: threads do not survive a fork.
+    forked child gets a loop of its own: threads do not survive a fork. Once the interpreter ends, none is started: on
+    Python 3.11 who waits for such a thread waits for ever.
     """
 
     def __init__(self) -> None:
         self._forget()
         if hasattr(os, "register_at_fork"):  # not on Windows
             os.register_at_fork(after_in_child=self._after_fork)
-        atexit.register(self.close)
+        self._is_over = False
+        atexit.register(self.close, for_good=True)
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
@@ -148,6 +151,8 @@ class BackgroundRunner:
         """The loop, started if it is not running; it runs at least until :meth:`release`."""
         with self._lock:
             if self._loop is None:
+                if self._is_over:
+                    raise HsFrameError("the interpreter is ending, and hsframe starts no event loop any more")
                 self._loop, self._thread = _started_loop()
             self._holders += 1
             return self._loop
@@ -162,9 +167,10 @@ class BackgroundRunner:
         if loop is not None and thread is not None:
             _stop(loop, thread)
 
-    def close(self) -> None:
-        """Stop the loop even if it is held: running tasks are cancelled and awaited."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Stop the loop even if it is held: running tasks are cancelled and awaited. `for_good`: start no other one."""
         with self._lock:
+            self._is_over |= for_good
             self._holders = 0
         self.release()
 
@@ -182,8 +188,14 @@ def _wait(done: threading.Event, timeout_s: float | None) -> bool:
             return False
 
 
-def _started_loop() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+def _new_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(Workers(thread_name_prefix="asyncio"))
+    return loop
+
+
+def _started_loop() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+    loop = _new_loop()
     started = threading.Event()
 
     def main() -> None:
@@ -274,7 +286,7 @@ class NestedRunner:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             if self._own is None or self._own.is_closed():
-                self._own = asyncio.new_event_loop()
+                self._own = _new_loop()
             return self._own
         _make_reentrant(loop)
         return loop
@@ -282,8 +294,7 @@ class NestedRunner:
     def release(self) -> None:
         """Close the runner's own loop, if it made one."""
         if self._own is not None and not (self._own.is_closed() or self._own.is_running()):
-            self._own.run_until_complete(self._own.shutdown_asyncgens())
-            self._own.run_until_complete(self._own.shutdown_default_executor())
+            _cancel_leftovers(self._own)
             self._own.close()
         self._own = None
 

@@ -14,7 +14,7 @@ from hsframe.session.base import shown
 from hsframe.session.connection import Connection
 from hsframe.session.runners import runner_named
 from hsframe.session.settings import SessionSettings
-from hsframe.session.signatures import OverloadedMethod
+from hsframe.session.signatures import Overloaded
 
 __all__ = ["Session"]
 
@@ -31,8 +31,8 @@ def _waiting(
 ) -> Callable[Concatenate[Session, P], R]: ...
 @overload
 def _waiting(
-    verb: OverloadedMethod[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]],
-) -> OverloadedMethod[P, R, Q, S]: ...
+    verb: Overloaded[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]],
+) -> Overloaded[P, R, Q, S]: ...
 @overload
 def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],

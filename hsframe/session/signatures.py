@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-__all__ = ["Overloaded", "OverloadedMethod", "takes"]
+__all__ = ["Overloaded", "takes"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -22,23 +22,15 @@ S_co = TypeVar("S_co", covariant=True)
 A_co = TypeVar("A_co", covariant=True)
 
 
-class Overloaded(Protocol[P, R_co, Q, S_co]):
-    """A function whose result depends on which of two signatures a call fits."""
+class Overloaded(Generic[P, R_co, Q, S_co]):
+    """For type checkers: a function, or a method of an object, whose result depends on which of two signatures fits."""
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> S_co: ...
-
-
-class OverloadedMethod(Generic[P, R_co, Q, S_co]):
-    """A method of that kind, for type checkers only: at run time it is a plain function."""
-
-    @overload
-    def __get__(self, obj: None, owner: Any, /) -> OverloadedMethod[P, R_co, Q, S_co]: ...
-    @overload
-    def __get__(self, obj: object, owner: Any, /) -> Overloaded[P, R_co, Q, S_co]: ...
-    def __get__(self, obj: Any, owner: Any, /) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What type checkers do not look at: at run time it is a plain function."""
         raise NotImplementedError
 
 

@@ -29,6 +29,7 @@ from hsframe.errors import (
 )
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
+from hsframe.session import AsyncSession
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 EMPTY = b'ver:"3.0"\nempty\n'
@@ -917,5 +918,63 @@ def test_incomplete_answers(serve: Any, fake: Any) -> None:
             assert client.dialect.his_read_batch is False
             assert caught.value.grid is not None
             assert len(await client.his_read("a", "today")) == 1
+
+    asyncio.run(main())
+
+
+# -- ops of other versions --------------------------------------------------------------------------------------------
+
+HAXALL_4 = """ver:"3.0"
+def,mime,reader,writer
+^filetype:turtle,"text/turtle",,"def::TurtleWriter"
+^filetype:zinc,"text/zinc","haystack::ZincReader","haystack::ZincWriter"
+^filetype:none,,,
+"""
+HAXALL_5 = """ver:"3.0"
+name,mime,canRead,canWrite
+"turtle","text/turtle",F,T
+"zinc","text/zinc",T,T
+"""
+
+
+@pytest.mark.parametrize("status", [404, 501])
+@pytest.mark.parametrize("filetypes", [HAXALL_4, HAXALL_5])
+def test_a_server_without_formats_is_asked_for_its_filetypes(
+    serve: Any, fake: Any, status: int, filetypes: str
+) -> None:
+    """Haxall has no formats, which Haystack 4 dropped."""
+
+    def no_such_op(seen: Any) -> web.Response:
+        return web.Response(status=status, text="<html><title>Not Found</title></html>", content_type="text/html")
+
+    async def main() -> None:
+        answers = {"formats": no_such_op, "filetypes": filetypes.encode()}
+        async with serve(fake(answers=answers)) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                assert await client.formats() == [
+                    {"mime": "text/turtle", "send": True},
+                    {"mime": "text/zinc", "receive": True, "send": True},
+                ]
+                assert (await client.formats(raw=True)).col_names == ["mime", "receive", "send"]
+            async with AsyncSession(server.uri, USER, PASSWORD) as session:
+                frame = await session.formats()
+                assert frame["mime"].tolist() == ["text/turtle", "text/zinc"]
+                assert frame["receive"].tolist() == [False, True]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("formats", "filetypes", "words"), [(500, 200, r"formats.*500"), (404, 404, r"filetypes.*404")]
+)
+def test_formats_that_cannot_be_read_are_an_error(
+    serve: Any, fake: Any, formats: int, filetypes: int, words: str
+) -> None:
+    async def main() -> None:
+        statuses = {"formats": formats, "filetypes": filetypes}
+        answers = {op: lambda seen: web.Response(status=statuses[seen.op]) for op in statuses}
+        async with serve(fake(answers=answers)) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(HTTPStatusError, match=words):
+                await client.formats()
 
     asyncio.run(main())

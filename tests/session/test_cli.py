@@ -93,6 +93,25 @@ def test_his_read_and_export(login: RunningServer, capsys: pytest.CaptureFixture
     assert hsframe.read_parquet(path).hs.units == {"Power": "kW"}
 
 
+@pytest.mark.parametrize(
+    "args", [["@kw", "-90d"], ["@kw", "--tz", "UTC", "-90d", "--csv"], ["--csv", "@kw", "@oat", "-90d"]]
+)
+def test_a_span_may_begin_with_a_minus(
+    login: RunningServer, capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    """For argparse it looks like an option."""
+    assert cli.main(["his-read", *args]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+def test_an_export_of_the_last_days(login: RunningServer, tmp_path: Path) -> None:
+    path = tmp_path / "days.parquet"
+    assert cli.main(["export", "@kw", "-90d", str(path)]) == 0
+    assert len(hsframe.read_parquet(path)) > 0
+    with pytest.raises(SystemExit):
+        cli.main(["export", "@kw", "-x", str(path)])
+
+
 def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["his-read", "@nobody", "today"]) == 1
     told = capsys.readouterr()

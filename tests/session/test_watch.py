@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 import hsframe
-from hsframe.client import Client
+from hsframe.client import Client, watching
 from hsframe.errors import AuthError, CallError, MetadataError, NetworkError, SpanError, UnknownRecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
@@ -299,7 +299,9 @@ def test_raw_grids_say_which_watch(watched: RunningServer) -> None:
 SUB = 'ver:"3.0" watchId:"w-1" lease:2min\nid,curVal\n@p:demo:r:a "A",1kW\n@p:demo:r:b "B",2kW\n'
 
 
-def played(answers: dict[str, list[Any]], **options: Any) -> tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]:
+def played(
+    answers: dict[str, list[Any]], poll_s: float = 0.01, **options: Any
+) -> tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]:
     """What a watch on ``a`` and ``b`` gives of a server that plays some answers in order, the last one for ever."""
     asked: list[tuple[str, str]] = []
 
@@ -325,7 +327,10 @@ def played(answers: dict[str, list[Any]], **options: Any) -> tuple[list[list[dic
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             uri = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            async with Client(uri, auth="none") as client, aclosing(client.watch(["a", "b"], 0.01, **options)) as grids:
+            async with (
+                Client(uri, auth="none") as client,
+                aclosing(client.watch(["a", "b"], poll_s, **options)) as grids,
+            ):
                 return await asyncio.wait_for(until(grids, lambda rows: any(r.get("last") for r in rows)), 10)
         finally:
             await runner.cleanup()
@@ -368,6 +373,25 @@ def test_a_watch_that_cannot_be_opened_anew_at_once() -> None:
     assert 'watchId:"w-2"' in asked[-1][1]
 
 
+@pytest.mark.parametrize(("status", "watches"), [(404, 2), (410, 2), (400, 1), (406, 1), (409, 1), (422, 1), (500, 1)])
+def test_only_a_status_that_means_that_the_watch_is_gone_opens_a_new_one(status: int, watches: int) -> None:
+    seen, asked = played({"watchSub": [SUB], "watchPoll": [status, LAST]})
+    assert [row["curVal"].val for rows in seen for row in rows] == [1, 2, 9]
+    assert [op for op, _ in asked].count("watchSub") == watches
+
+
+@pytest.mark.parametrize("lease", ["1ms", "0.001sec", "1ns", "0sec", "-1sec"])
+def test_a_lease_too_short_to_be_kept_is_not_polled_for(lease: str) -> None:
+    nothing = 'ver:"3.0" watchId:"w-1"\nempty\n'
+    seen, asked = played(
+        {"watchSub": [SUB.replace("2min", lease)], "watchPoll": [nothing, LOST, LAST]}, poll_s=0.7, lease=0.001
+    )
+    assert [row["curVal"].val for rows in seen for row in rows] == [1, 2, 9]
+    ops = [op for op, _ in asked]
+    assert 1 <= ops.count("watchPoll") <= 3
+    assert ops.count("watchSub") <= 2
+
+
 def test_patience_ends() -> None:
     started = time.monotonic()
     with pytest.raises(NetworkError, match="watchPoll"):
@@ -384,6 +408,49 @@ def test_what_is_refused_at_first_is_refused() -> None:
         played({"watchSub": ['ver:"3.0"\nid\n@a\n@b\n']})
     with pytest.raises(AuthError):
         played({"watchSub": [SUB], "watchPoll": [401]}, patience=0.3)
+
+
+@pytest.mark.parametrize("make", [Client, hsframe.AsyncSession])
+@pytest.mark.parametrize("asks", ["read", "watchSub", "watchPoll"])
+def test_a_watch_ends_when_it_is_closed_whatever_it_waits_for(
+    make: Any, asks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that is under way when client or session close ends the loop, and not with its own error."""
+    monkeypatch.setattr(watching, "_CLOSE_S", 0.2)
+    answers = {"read": 'ver:"3.0"\nid\n@a\n@b\n', "watchSub": SUB}
+
+    async def main() -> int:
+        under_way, over = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            op = request.path.rsplit("/", 1)[1]
+            if op == asks:
+                under_way.set()
+                await over.wait()
+            return web.Response(text=answers.get(op, 'ver:"3.0"\nempty\n'), content_type="text/zinc")
+
+        app = web.Application()
+        app.router.add_route("*", "/{op}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        client = await make(f"http://127.0.0.1:{runner.addresses[0][1]}", auth="none").__aenter__()
+
+        async def follow() -> int:
+            return len([rows async for rows in client.watch("point and cur", 0.01)])
+
+        try:
+            async with asyncio.timeout(10):
+                task = asyncio.create_task(follow())
+                await under_way.wait()
+                await client.close()
+                return await task
+        finally:
+            over.set()
+            await runner.cleanup()
+
+    assert asyncio.run(main()) == (asks == "watchPoll")
 
 
 def test_unknown_ids_that_are_left_out_are_named() -> None:
