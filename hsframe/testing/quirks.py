@@ -31,6 +31,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow": "every op waits this many seconds",
+    "outage": "of every ten requests, logins among them, these many in a row are HTTP 502",
     "first-id-only": "a batch hisRead is answered for its first id only, without an error",
     "no-batch": "a batch hisRead is an error grid",
     "id0-batch": "a batch hisRead has the old form: one row with range, id0, id1, ...",
@@ -48,6 +49,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "no-close": "close, defs, libs and filetypes do not exist",
     "zinc-only": "request bodies in other formats get 415",
     "json-v3": "JSON answers are version 3, whatever was asked for",
+    "plain-json": "JSON is application/json, of version 3 where json-v3 is too; its other names get 406",
     "bare-accept": "an Accept with a charset gets 406",
     "expired-403": "a session that has ended gets 403",
     "login-page": "a request without a login is redirected to an HTML page",
@@ -62,6 +64,7 @@ NUMBERS: Final[Mapping[str, float | None]] = {
     "idcap": None,
     "late-write": 0.2,
     "slow": 0.2,
+    "outage": 3,
     "body-limit": 2 * 2**20,
 }
 """The quirks that take a number, with its default; None: the number must be given."""
@@ -85,7 +88,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
     # Haxall 4.0.6.
     "haxall": ("login-page", "cookie-trap", "expired-403", "float32", "floor-1s", "mixed-zones", "late-write"),
     # shaystack 0.10.2.
-    "shaystack": ("bare-accept", "json-v3", "first-id-only", "drop-batch-write"),
+    "shaystack": ("bare-accept", "plain-json", "json-v3", "first-id-only", "drop-batch-write"),
 }
 
 
