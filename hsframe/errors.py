@@ -57,9 +57,12 @@ class HsFrameError(Exception):
     ----------
     report : DataFrame or None
         Of an error that interrupted a write: what was stored, one row per point (:meth:`hsframe.Session.his_write`).
+    is_final : bool
+        Whether other requests of the same verb would fail too: the server was found down, or the deadline has passed.
     """
 
     report: Any = None
+    is_final: bool = False
 
 
 class AuthError(HsFrameError):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, o
 from hsframe.client.base import NO_SUCH_OP, AnswerT
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
+from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport, is_loopback, split_user
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
+from hsframe.durations import Duration
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.options import Limits
@@ -34,6 +36,8 @@ class _Settings(TypedDict, total=False):
     """What may be given by name in addition to `pythonic`; :class:`hsframe.Client` describes each."""
 
     timeout: aiohttp.ClientTimeout | float | None
+    retries: int
+    deadline: Duration | float | None
     connector: aiohttp.BaseConnector | None
     tls: TLSConfig | None
     format: str
@@ -66,6 +70,11 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         They are kept for a new login, and never shown.
     timeout : aiohttp.ClientTimeout or float, optional
         Of each request, seconds if a number; 30 s in all by default.
+    retries : int
+        How often a request is sent again while the server is busy or away; 4 are about three seconds. README has the
+        table of what is sent again.
+    deadline : float, str or timedelta, optional
+        How long a whole op may take, with its login and retries: seconds, or a duration such as ``"5min"``.
     connector : aiohttp.BaseConnector, optional
         For limits and pooling of your own; it is closed with the client.
     tls : TLSConfig, optional
@@ -139,6 +148,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         password: str = "",
         *,
         timeout: aiohttp.ClientTimeout | float | None = None,
+        retries: int = DEFAULT_RETRIES,
+        deadline: Duration | float | None = None,
         connector: aiohttp.BaseConnector | None = None,
         tls: TLSConfig | None = None,
         pythonic: bool = True,
@@ -182,7 +193,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
         cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
-        sender = RequestSender(transport, base, credentials, mime)
+        sender = RequestSender(transport, base, credentials, mime, Retries(retries, deadline))
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload

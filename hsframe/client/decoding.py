@@ -15,13 +15,13 @@ from hsframe.grid import Grid
 from hsframe.options import Limits
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import (
-    URI_HINT,
     HttpAnswer,
     http_failure,
     is_html,
     is_other_json,
     json_error,
     looks_like_grid,
+    uri_hint,
 )
 from hsframe.protocol.request_grids import Op
 
@@ -47,7 +47,8 @@ class Decoder:
 
     async def grid(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> Grid:
         """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
-        failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in)
+        hint = uri_hint(is_known=self._dialect.answered)
+        failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in, hint=hint)
         if failure is not None and not looks_like_grid(answer):
             # WideSky answers so when nothing was found; a page or JSON comes from a gateway.
             is_own_404 = answer.status == 404 and not is_html(answer) and not json_error(answer)
@@ -94,7 +95,7 @@ class Decoder:
 
     def with_source(self, problem: CodecError, op: Op) -> CodecError:
         """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""
-        hint = "" if self._dialect.answered else f"; {URI_HINT}"
+        hint = uri_hint(is_known=self._dialect.answered)
         return CodecError(
             problem.problem,
             line=problem.line,

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Final
 
 from hsframe.client.in_thread import in_thread
 from hsframe.client.request_log import logged
+from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
+from hsframe.protocol.http import HttpAnswer, HttpRequest, asks_for_login
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
+from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
 __all__ = ["LoginSession"]
+
+_LOGIN: Final = Op("login", get=True, repeatable=True)
 
 
 class LoginSession:
@@ -47,15 +52,18 @@ class LoginSession:
         session, self._session = self._session, None
         return session
 
-    async def current(self) -> LoginResult:
+    async def current(self, patience: Patience) -> LoginResult:
         """The session; logs in if there is none.
 
         All calls that wait for one login get its failure; a later call tries again.
         """
-        return self._session or await self.renew(None)
+        return self._session or await self.renew(None, patience)
 
-    async def renew(self, old: LoginResult | None) -> LoginResult:
-        """A session newer than `old`: the one that another call has made already, or that of a new login."""
+    async def renew(self, old: LoginResult | None, patience: Patience) -> LoginResult:
+        """A session newer than `old`: the one that another call has made already, or that of a new login.
+
+        A login that fails begins again, at its first step, as the patience of the call allows.
+        """
         tried = self._tried
         async with self._lock:
             if self._session is not None and self._session is not old:
@@ -66,16 +74,16 @@ class LoginSession:
             self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
-            session = await self._logged_in()
+            session = await self._logged_in(patience)
             self._session = session
             self._dialect.login_scheme = session.scheme
             self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
             return session
 
-    async def _logged_in(self) -> LoginResult:
+    async def _logged_in(self, patience: Patience) -> LoginResult:
         try:
             with logged("login") as log:
-                login = await self._drive()
+                login = await patience.answer(_LOGIN, self._drive, log)
                 log.outcome, log.silent = login.scheme, login.scheme in ("none", "bearer")
         except HsFrameError as error:
             self._failure = error
@@ -86,13 +94,6 @@ class LoginSession:
         return login
 
     async def _drive(self) -> LoginResult:
-        """Log in; again from its first step, once, where the line broke: no step may be sent twice."""
-        try:
-            return await self._run_steps()
-        except ConnectionLostError:
-            return await self._run_steps()
-
-    async def _run_steps(self) -> LoginResult:
         """Run the generator: its requests go out as GET about, its derivations run in a thread."""
         steps = login_steps(self._credentials, self._base)
         try:

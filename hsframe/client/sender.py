@@ -1,29 +1,29 @@
-"""One op, from request grid to answer grid: login, HTTP method, retries, decoding, one log line.
+"""One op, from request grid to answer grid: login, HTTP method, formats, decoding, one log line.
 
-What may be sent again is decided here and nowhere else:
+What may be sent again after which failure is decided by :mod:`hsframe.client.retries`. Here are the cases in which the
+server has refused the request before it ran the op, so that any op is sent again:
 
-- The session is lost (401, 403, a login page): the server did not run the op, so any op is sent again, once, after one
-  new login for all calls that wait.
-- The connection broke, and nobody knows whether the op ran: only ops that can be repeated are sent again
-  (:class:`hsframe.protocol.request_grids.Op`), at most twice.
-- The server is busy (429, 503) and asks for a short wait: again after it, at most twice.
-- The server takes the op by another HTTP method (405), or reads nothing but Zinc (415): again in that way.
+- The session is lost (401, 403, a login page): once, after one new login for all calls that wait.
+- The server takes the op by another HTTP method (405), does not read this format (415, 400), or knows JSON by its plain
+  name only (406): in that way, which is remembered.
 
-For a streamed answer only a lost session is retried. The next poll of a watch is another request, not
-a retry; so is the second form of an op whose first was refused, as ``eval`` where there is no ``evalAll``.
+Of a streamed answer this holds until its first rows are given out. The next poll of a watch is another request, not a
+retry; so is the second form of an op whose first was refused, as ``eval`` where there is no ``evalAll``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from hsframe.client.decoding import Decoder
 from hsframe.client.login_session import LoginSession
 from hsframe.client.request_log import LoggedRequest, logged
+from hsframe.client.retries import Patience, Retries
 from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
@@ -34,7 +34,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import (
-    ConnectionLostError,
     HttpAnswer,
     HttpRequest,
     TruncatedBodyError,
@@ -42,8 +41,8 @@ from hsframe.protocol.http import (
     is_html,
     login_page,
     looks_like_grid,
-    retry_after_s,
     status_advice,
+    uri_hint,
 )
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
@@ -51,14 +50,13 @@ from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 __all__ = ["RequestSender"]
 
 _ZINC: Final = mime_of("zinc")
-_RETRIES: Final = 2
-_FIRST_PAUSE_S: Final = 0.1
-# A longer wait that a server asks for is left to the caller, who sees the seconds in the error.
-_LONGEST_WAIT_S: Final = 10.0
+_PLAIN_JSON: Final = "application/json"
 _CLOSE_TIMEOUT_S: Final = 5.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
 _PEEK_BYTES: Final = 1 << 12
 _END_BYTES: Final = 16
+
+Fetch: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 
 
 class RequestSender:
@@ -68,27 +66,29 @@ class RequestSender:
     shared with the other clients of this uri.
     """
 
-    def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str) -> None:
+    def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str, retries: Retries) -> None:
         self.base = base
         self.mime = mime
+        self.retries = retries
         self.caller = "Client"  # as its user calls what sends these calls
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits)
         self._transport = transport
-        self._session = LoginSession(transport, base, credentials, self.dialect, mime)
+        self._session = LoginSession(transport, base, credentials, self.dialect, _ZINC)
 
     def url(self, op: str) -> str:
         """The address of an op."""
         return f"{self.base}/{op}"
 
-    async def call(self, op: Op, request: Grid, *, limit: int | None = None) -> Grid:
+    async def call(self, op: Op, request: Grid, patience: Patience | None = None, *, limit: int | None = None) -> Grid:
         """Send a request grid, give the answer grid; raises as :class:`hsframe.Client` says.
 
-        The ids in the request are those that an error grid may call unknown; `limit` is the one in the request.
+        The ids in the request are those that an error grid may call unknown; `limit` is the one in the request. The
+        patience is that of the verb that runs, or the one that is given.
         """
         ids = ids_of(request)
-        with logged(op.name, len(ids)) as log:
-            answer = await self._exchange(op, request, log)
+        with self._logged(op, len(ids), patience) as (log, patience):
+            answer = await self._exchange(op, request, log, patience)
             grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
             self._check(grid, answer, op, ids, limit)
@@ -96,8 +96,8 @@ class RequestSender:
 
     async def call_all(self, op: Op, request: Grid) -> list[Grid]:
         """Send a request grid, give the grids of an answer that holds several; errors among them are not raised."""
-        with logged(op.name) as log:
-            answer = await self._exchange(op, request, log)
+        with self._logged(op) as (log, patience):
+            answer = await self._exchange(op, request, log, patience)
             grids = await self.decoder.grids(answer, op, logged_in=self._session.logged_in)
             self.dialect.answered = True
             if answer.status != 200:
@@ -111,35 +111,25 @@ class RequestSender:
         one piece to the next. Close the generator (``contextlib.aclosing``) to leave early.
         """
         ids = ids_of(request)
-        with logged(op.name, len(ids), unfinished="left early") as log:
-            login = await self.log_in()
-            line_end = self.dialect.line_end
-            for first_try in (True, False):
-                http = self._http(op.name, request, login, self._method(op, request))
-                async with aclosing(self._transport.stream(http, unbounded=True)) as parts:
-                    head = await _next_head(parts)
-                    start, whole = await _peek(parts)
-                    answer = replace(head, body=start)
-                    if whole or head.status != 200 or is_html(answer) or _may_be_error(start):
-                        rest = b"".join([part async for part in parts if isinstance(part, bytes)])
-                        answer = replace(head, body=start + rest)
-                        if first_try and (again := await self._login_again(answer, login, log)):
-                            login = again
-                            continue
-                        self._check_token(answer, login, op)
-                        self._check_end(answer, answer.body, op, line_end)
-                        grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
-                        self._check(grid, answer, op, ids)
-                    log.bytes = len(answer.body)
-                    yield answer.body
-                    end = answer.body
-                    async for part in parts:
-                        assert isinstance(part, bytes)
-                        log.bytes += len(part)
-                        end = end[-_END_BYTES:] + part[-_END_BYTES:]
-                        yield part
-                    self._check_end(answer, end, op, line_end)
-                    return
+        line_end = self.dialect.line_end
+        with self._logged(op, len(ids), unfinished="left early") as (log, patience):
+            async with aclosing(_Stream(self._transport)) as stream:
+                answer = await self._exchange(op, request, log, patience, stream.begin)
+                if stream.is_whole:
+                    self._check_end(answer, answer.body, op.name, line_end)
+                    grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
+                    self._check(grid, answer, op, ids)
+                yield answer.body
+                end = answer.body
+                while True:
+                    async with patience.limited(f"{op.name} at {self.url(op.name)}"):
+                        part = await stream.next()
+                    if part is None:
+                        break
+                    log.bytes += len(part)
+                    end = end[-_END_BYTES:] + part[-_END_BYTES:]
+                    yield part
+                self._check_end(answer, end, op.name, line_end)
 
     async def end(self) -> None:
         """Send the op ``close`` if a login opened a session on the server; failures are only logged."""
@@ -148,11 +138,11 @@ class RequestSender:
             return
         op = OPS["close"]
         with suppress(HsFrameError), logged(op.name) as log:
-            answer = await self._send(op, Grid(), login, log, timeout_s=_CLOSE_TIMEOUT_S)
+            answer = await self._send(op, Grid(), login, partial(self._transport.fetch, timeout_s=_CLOSE_TIMEOUT_S))
             if answer.status != 200:
                 log.outcome = f"HTTP {answer.status}"
 
-    async def log_in(self) -> LoginResult:
+    async def log_in(self, patience: Patience | None = None) -> LoginResult:
         """The current login; logs in if there was none yet."""
         self.check_loop()
         if not self._transport.is_open:
@@ -160,7 +150,7 @@ class RequestSender:
                 f"the {self.caller} of {self.base} is not open; use it inside 'async with {self.caller}(...) as ...:', "
                 f"or await its __aenter__() first; a closed {self.caller} stays closed"
             )
-        return await self._session.current()
+        return await self._session.current(patience or self.retries.patience())
 
     def check_loop(self) -> None:
         """Refuse a call from another event loop than that of the connections, where some calls would hang."""
@@ -193,26 +183,46 @@ class RequestSender:
 
     # -- one request ---------------------------------------------------------------------------------------------
 
-    async def _exchange(self, op: Op, request: Grid, log: LoggedRequest) -> HttpAnswer:
-        login = await self.log_in()
-        answer = await self._send(op, request, login, log)
-        if again := await self._login_again(answer, login, log):
-            login = again
-            answer = await self._send(op, request, login, log)
-        self._check_token(answer, login, op)
-        log.bytes = len(answer.body)
-        return answer
+    @contextmanager
+    def _logged(
+        self, op: Op, points: int = 0, patience: Patience | None = None, *, unfinished: str = "cancelled"
+    ) -> Iterator[tuple[LoggedRequest, Patience]]:
+        """One log line; an error says how often the request was sent, and whether others would fail too."""
+        patience = patience or self.retries.patience()
+        with logged(op.name, points, unfinished=unfinished) as log:
+            try:
+                yield log, patience
+            except NetworkError as error:
+                error.is_final |= patience.is_down
+                if log.retries:
+                    error.args = (f"{error} (sent {log.retries + 1} times)",)
+                raise
 
-    def _check_token(self, answer: HttpAnswer, login: LoginResult, op: Op) -> None:
+    async def _exchange(
+        self, op: Op, request: Grid, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None
+    ) -> HttpAnswer:
+        splits = op.name == "hisRead" and patience.is_of_planner
+        async with patience.limited(f"{op.name} at {self.url(op.name)}"):
+            login, is_new = await self.log_in(patience), False
+            while True:
+                send = partial(self._send, op, request, login, fetch or self._fetch)
+                is_there = partial(self._send, OPS["about"], Grid(), login, self._fetch) if splits else None
+                answer = await patience.answer(op, send, log, is_there)
+                if is_new or not self._session.is_lost(login, answer):
+                    break
+                log.retries += 1
+                login, is_new = await self._session.renew(login, patience), True
         refused = answer.status in (401, 403) or login_page(answer)
         if refused and login.scheme == "bearer" and not looks_like_grid(answer):
             failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
             raise AuthError(f"the token is not accepted: {failure}")
+        log.bytes = len(answer.body)
+        return answer
 
-    def _check_end(self, answer: HttpAnswer, end: bytes, op: Op, line_end: bool | None) -> None:
+    def _check_end(self, answer: HttpAnswer, end: bytes, op: str, line_end: bool | None) -> None:
         if not self.dialect.takes_end(answer, end[-_END_BYTES:], line_end):
             raise TruncatedBodyError(
-                f"{op.name} at {self.url(op.name)}: the body may be cut: it ends with the connection, and not as its "
+                f"{op} at {self.url(op)}: the body may be cut: it ends with the connection, and not as its "
                 "format does; nothing is returned. If the server always ends its Zinc so, ask again"
             )
 
@@ -221,54 +231,37 @@ class RequestSender:
             check_answer(grid, op.name, self.url(op.name), ids, limit)
         except CallError as error:
             if answer.status != 200:
-                advice = status_advice(answer, op.name)
+                advice = status_advice(answer, op.name, hint="")  # a grid: the uri is right
                 error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 
-    async def _login_again(self, answer: HttpAnswer, login: LoginResult, log: LoggedRequest) -> LoginResult | None:
-        """A new login to send the same request with, if the answer means that the session is lost."""
-        if not self._session.is_lost(login, answer):
-            return None
-        log.retries += 1
-        return await self._session.renew(login)
-
-    async def _send(
-        self, op: Op, request: Grid, login: LoginResult, log: LoggedRequest, timeout_s: float | None = None
-    ) -> HttpAnswer:
-        """Send, and send again where that is harmless; another method after 405."""
-        method = self._method(op, request)
+    async def _fetch(self, http: HttpRequest) -> HttpAnswer:
         line_end = self.dialect.line_end
+        answer = await self._transport.fetch(http)
+        self._check_end(answer, answer.body, http.op, line_end)
+        return answer
+
+    async def _send(self, op: Op, request: Grid, login: LoginResult, fetch: Fetch) -> HttpAnswer:
+        """Send, and send again where the server refused the method or the format."""
+        method = self._method(op, request)
         method_changed = False
-        retries = 0
         while True:
-            pause_s: float | None = None
-            failure: ConnectionLostError | None = None
             http = self._http(op.name, request, login, method)
-            try:
-                answer = await self._transport.fetch(http, timeout_s=timeout_s)
-                self._check_end(answer, answer.body, op, line_end)
-            except ConnectionLostError as error:
-                failure = error
-                if op.repeatable:
-                    pause_s = _FIRST_PAUSE_S * 2**retries
+            answer = await fetch(http)
+            is_json = http.headers.get("Content-Type", _ZINC) != _ZINC
+            if answer.status == 405 and not method_changed and self._has_other_method(op, request, method):
+                method, method_changed = self.dialect.switch_method(op, method), True
+            elif is_json and self._is_unread(answer):
+                self.dialect.zinc_requests = True
+                self.dialect.plain_json |= answer.status == 406
+            elif answer.status == 406 and http.headers["Accept"] not in (_ZINC, _PLAIN_JSON):
+                self.dialect.plain_json = True
             else:
-                if answer.status == 405 and not method_changed and self._has_other_method(op, request, method):
-                    method, method_changed = self.dialect.switch_method(op, method), True
-                    continue
-                if answer.status == 415 and method == "POST" and self._body_mime != _ZINC:
-                    self.dialect.zinc_requests = True
-                    continue
+                if is_json and answer.status == 200 and self.dialect.zinc_requests is None:
+                    self.dialect.zinc_requests = False
                 if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
                     self.dialect.limit_body(len(http.body or b""))
-                if answer.status == 429 or (answer.status == 503 and op.repeatable):
-                    pause_s = retry_after_s(answer)
-            if pause_s is None or pause_s > _LONGEST_WAIT_S or retries == _RETRIES:
-                if failure is not None:
-                    raise failure
                 return answer
-            retries += 1
-            log.retries += 1
-            await asyncio.sleep(pause_s)
 
     def _method(self, op: Op, request: Grid) -> Method:
         method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
@@ -283,34 +276,60 @@ class RequestSender:
     def _http(
         self, op: str, request: Grid, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
-        headers = {**login.headers, "Accept": accept or self.mime}
+        plain = self.dialect.plain_json and self.mime != _ZINC
+        headers = {**login.headers, "Accept": accept or (_PLAIN_JSON if plain else self.mime)}
+        body, params, hint = None, None, uri_hint(is_known=self.dialect.answered)
         if method == "GET":
             cells = query_of(request) or {}
             params = {name: write_value(value) for name, value in cells.items()}
-            return HttpRequest(method, self.url(op), op, headers, params)
-        headers["Content-Type"] = body_mime or self._body_mime
-        return HttpRequest(method, self.url(op), op, headers, body=encode(request, headers["Content-Type"]))
+        else:
+            headers["Content-Type"] = body_mime or self._body_mime
+            body = encode(request, headers["Content-Type"])
+        return HttpRequest(method, self.url(op), op, headers, params, body, hint)
+
+    def _is_unread(self, answer: HttpAnswer) -> bool:
+        """Whether the format of the request may be why it is refused; where it was read before, a 400 is another's."""
+        return answer.status in (406, 415) or (answer.status == 400 and self.dialect.zinc_requests is None)
 
     @property
     def _body_mime(self) -> str:
         return _ZINC if self.dialect.zinc_requests else self.mime
 
 
-async def _next_head(parts: AsyncIterator[HttpAnswer | bytes]) -> HttpAnswer:
-    head = await anext(parts)
-    assert isinstance(head, HttpAnswer)
-    return head
+class _Stream:
+    """An answer whose first bytes are looked at before any are given out; the request may be sent again until then."""
 
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._parts: AsyncGenerator[HttpAnswer | bytes, None] | None = None
+        self.is_whole = False
 
-async def _peek(parts: AsyncIterator[HttpAnswer | bytes]) -> tuple[bytes, bool]:
-    """The first bytes of a body, and whether that is all of it."""
-    start = b""
-    async for part in parts:
-        assert isinstance(part, bytes)
-        start += part
-        if len(start) >= _PEEK_BYTES:
-            return start, False
-    return start, True
+    async def begin(self, request: HttpRequest) -> HttpAnswer:
+        """Send a request; gives the answer with its first bytes, or whole where it may be an error."""
+        await self.aclose()
+        self._parts = self._transport.stream(request, unbounded=True)
+        head = await anext(self._parts)
+        assert isinstance(head, HttpAnswer)
+        start, self.is_whole = b"", False
+        while not self.is_whole and len(start) < _PEEK_BYTES:
+            start += (part := await self.next()) or b""
+            self.is_whole = part is None
+        answer = replace(head, body=start)
+        if head.status != 200 or is_html(answer) or _may_be_error(start):
+            self.is_whole = True
+            return replace(head, body=start + b"".join([part async for part in self._parts if isinstance(part, bytes)]))
+        return answer
+
+    async def next(self) -> bytes | None:
+        """The next piece of the body; None at its end."""
+        assert self._parts is not None
+        part = await anext(self._parts, None)
+        assert not isinstance(part, HttpAnswer)
+        return part
+
+    async def aclose(self) -> None:
+        if self._parts is not None:
+            await self._parts.aclose()
 
 
 def _may_be_error(start: bytes) -> bool:

@@ -21,7 +21,14 @@ import aiohttp
 from hsframe.client.unpacking import Unpacker
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
 from hsframe.options import Limits
-from hsframe.protocol.http import URI_HINT, ConnectionLostError, HttpAnswer, HttpRequest, TruncatedBodyError
+from hsframe.protocol.http import (
+    URI_HINT,
+    ConnectionLostError,
+    HttpAnswer,
+    HttpRequest,
+    NotConnectedError,
+    TruncatedBodyError,
+)
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
@@ -208,7 +215,7 @@ class Transport:
                 body.finish(may_be_empty=head.status != 200)
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _failure(error, where, timeout, 0 if body is None else body.received)
+            failure = _failure(error, where, timeout, 0 if body is None else body.received, request.hint)
         finally:
             del response  # a traceback would show it, with its headers
         raise failure
@@ -227,7 +234,9 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.Client
     return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S if timeout is None else timeout)
 
 
-def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int) -> NetworkError:
+def _failure(
+    error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int, hint: str
+) -> NetworkError:
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
@@ -252,9 +261,9 @@ def _failure(error: BaseException, where: str, timeout: aiohttp.ClientTimeout, r
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):
-        return NetworkError(f"{where}: no host has that name ({found}); {URI_HINT}")
+        return NetworkError(f"{where}: no host has that name ({found}){hint}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return NetworkError(f"{where}: nothing answers there ({found}); is the server running? {URI_HINT}")
+        return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found})")
     if isinstance(error, aiohttp.ClientResponseError):

@@ -3,7 +3,7 @@
 A watch can be lost in many ways: its lease runs out while the caller is busy, the server restarts, an answer is an
 error grid, after which the standard calls it dead. The caller notices none of that. Servers also differ in what
 they repeat: Haxall's first poll gives every record again. So the last state of each record is kept here, and only what
-differs from it goes out.
+differs from it goes out. It has a patience of its own: a poll that fails is not sent again, the next one is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
+from hsframe.client.retries import Patience
 from hsframe.client.sender import RequestSender
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import (
@@ -145,10 +146,10 @@ class Watch:
             )
         return self.grid_of(self.changed_only(rows))
 
-    async def subscribe(self) -> Grid:
+    async def subscribe(self, patience: Patience | None = None) -> Grid:
         """Open a watch on the server; its answer."""
         lease = Number(round(self.lease_s, 3), "sec")
-        grid = await self.sender.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease))
+        grid = await self.sender.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease), patience)
         watch_id = grid.meta.get("watchId")
         if not isinstance(watch_id, str):
             raise CallError(
@@ -193,14 +194,14 @@ class Watch:
             if self.id is not None:
                 try:
                     request = watch_poll_request(self.id, self.refresh)
-                    rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request)]
+                    rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request, Patience(0))]
                 except (CallError, HTTPStatusError) as error:
                     if isinstance(error, HTTPStatusError) and error.status not in _GONE:
                         raise
                     _log.info("the watch %s is lost: %s; opening a new one", self.id, error)
                     self.id = None
             if self.id is None:
-                rows = [dict(row) for row in await self.subscribe()]
+                rows = [dict(row) for row in await self.subscribe(Patience(0))]
         except AuthError:
             raise
         except HsFrameError as error:
@@ -238,6 +239,6 @@ class Watch:
             async with asyncio.timeout(_CLOSE_S), self.lock:
                 watch_id, self.id = self.id, None
                 if watch_id is not None:
-                    await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id))
+                    await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id), Patience(0))
         except (HsFrameError, TimeoutError) as error:
             _log.info("a watch of %d records was not closed: %s", len(self.refs), error)

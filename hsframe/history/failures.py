@@ -34,6 +34,12 @@ __all__ = [
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
 _ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)
+# Words for an error of the caller, which a smaller request would make too; IllegalArgumentException, sys::ArgErr.
+_CALLER_WORDS: Final = re.compile(
+    r"arg(ument)?s?\W*(err|exception|\b)|parse\s*(err|exception)|syntax\s*err|bad request|"
+    r"\b(invalid|illegal|unknown|unsupported|malformed|missing|bad)\s+(col|date|filter|func|id|name|op|param|range|zone)",
+    re.IGNORECASE,
+)
 # How often a request is halved before it is given up: often if the error mentions a limit, seldom if it may have
 # another cause, because a server that is down must not get a thousand requests.
 _HALVINGS: Final = 24
@@ -42,7 +48,7 @@ _HALVINGS_ON_SUSPICION: Final = 5
 
 def halvings_after(error: HsFrameError) -> int:
     """How often to halve a request that failed with this error; 0 if smaller requests would fail in the same way."""
-    if isinstance(error, UnknownRecError):
+    if isinstance(error, UnknownRecError) or error.is_final:
         return 0
     if isinstance(error, IncompleteError):
         return _HALVINGS
@@ -51,6 +57,8 @@ def halvings_after(error: HsFrameError) -> int:
     if isinstance(error, HTTPStatusError):
         if error.status == 413 or (error.status in (200, 400) and _LIMIT_WORDS.search(error.reason)):
             return _HALVINGS  # the reason may come from a JSON error body
+        if error.status == 500 and _CALLER_WORDS.search(error.reason) and not _LIMIT_WORDS.search(error.reason):
+            return 0
         return _HALVINGS_ON_SUSPICION if error.status >= 500 else 0
     if isinstance(error, RequestTimeoutError | CodecError | TruncatedBodyError | ConnectionLostError):
         return _HALVINGS_ON_SUSPICION
@@ -70,7 +78,7 @@ def is_limit_of_points(error: HsFrameError) -> bool:
 
 def may_come_from_a_point(error: HsFrameError) -> bool:
     """Whether one of the points may be the cause of this error of a batch."""
-    return isinstance(error, CallError | HTTPStatusError | CodecError)
+    return isinstance(error, CallError | HTTPStatusError | CodecError) and not error.is_final
 
 
 def may_still_run(error: HsFrameError) -> bool:

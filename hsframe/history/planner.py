@@ -12,7 +12,8 @@ asked for, or leave out the sample at one end of the window. So:
 - After any other error of a batch its points are read one by one, so that the error names the bad id.
 - A server that answers the whole history whatever the range is (haystack-py 0.1.10) gets one request per batch.
 - Answers are clipped to the exact half-open window. Of several rows at one instant the last one is kept.
-- A failed request is split here, never repeated: retries are decided in the client (``client/sender.py``).
+- A failed request is split here, never repeated: what is sent again is decided in the client (``client/retries.py``).
+  Where that found the server down, no request is split and none is sent any more.
 """
 
 from __future__ import annotations
@@ -169,6 +170,8 @@ class Planner:
             try:
                 histories = await self.send(probe)
             except HsFrameError as error:
+                if error.is_final:
+                    self.give_up(error, probe)
                 _log.info("the probe of %d points over %s failed: %s", len(probe.records), probe.asked, error)
                 return group
         if histories is None:  # the server does not answer batches
@@ -328,10 +331,10 @@ class Planner:
     def give_up(self, error: HsFrameError, request: Request) -> list[Part]:
         """Raise the error, or note it for each point of the request."""
         error = with_point(error, request)
+        if error.is_final or (not self.answers and may_be_too_large(error)):  # nothing was answered at all
+            self.fatal_error = error
         if self.raises or isinstance(error, AuthError):
             raise error
-        if not self.answers and may_be_too_large(error):
-            self.fatal_error = error  # the server has answered nothing at all
         for record in request.records:
             self.failed.setdefault(record.id, error)
         return []

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, NetworkError
 from hsframe.frame.histories import History
 from hsframe.history.his_answers import warn_of_units
 from hsframe.history.plan import RequestLimits, Window, groups_of
@@ -18,6 +18,8 @@ from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.progress import Progress
 from hsframe.history.source import Source
+from hsframe.kinds import Ref
+from hsframe.protocol.answers import named
 from hsframe.spans import SpanLike, epoch_us, resolve
 
 __all__ = ["read_batches", "read_histories"]
@@ -75,10 +77,16 @@ async def read_histories(
     batches = read_batches(
         source, records, span, now=now, week_start=week_start, limits=limits, failures=failures, progress=progress
     )
-    async with aclosing(batches):
-        async for histories in batches:
-            for history in histories:
-                by_id.setdefault(history.point.id, []).append(history)
+    try:
+        async with aclosing(batches):
+            async for histories in batches:
+                for history in histories:
+                    by_id.setdefault(history.point.id, []).append(history)
+    except NetworkError as error:
+        if error.is_final and len(records) > 1:
+            unread = [Ref(record.id) for record in records if record.id not in by_id]
+            error.args = (f"{error}; {len(by_id)} of {len(records)} points had been read, not {named(unread)}",)
+        raise
     found = [history for record in records if record.id not in (failures or {}) for history in by_id[record.id]]
     warn_of_units(found)
     return found

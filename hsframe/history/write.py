@@ -200,7 +200,7 @@ class _Writer:
             status = error.status if isinstance(error, HTTPStatusError) else None
             if status in _NOT_RUN or not may_still_run(error):
                 _mark(entries, grid, NOT_STORED if status in _NOT_RUN else FAILED)
-            is_slow = isinstance(error, RequestTimeoutError) and slow < _HALVINGS_WHEN_SLOW
+            is_slow = isinstance(error, RequestTimeoutError) and not error.is_final and slow < _HALVINGS_WHEN_SLOW
             if not (status == 413 or is_slow) or len(grid) < 2:
                 raise
             middle = len(grid) // 2

@@ -30,9 +30,12 @@ class Dialect:
     methods : dict
         The HTTP method of each op that answered 405 to the standard's choice.
         haystack-py serves about, ops, formats and close by GET only; other servers do not take GET.
-    zinc_requests : bool
-        Whether requests are written as Zinc, whatever the format of the answers is: the server answered 415 to another
-        format (nHaystack).
+    zinc_requests : bool or None
+        Whether requests are written as Zinc, whatever the format of the answers is: another one was answered with 415
+        (nHaystack), 406 (shaystack) or 400. None until another one was read.
+    plain_json : bool
+        Whether JSON is asked for as ``application/json``: the server answered 406 to the type that says its version
+        (shaystack, rusty-haystack, servers of Haystack 3). The body tells the version.
     line_end : bool or None
         Whether its Zinc ends in a line end; None until an answer showed it. One that ends with the connection is whole
         only if it ends so too.
@@ -66,7 +69,8 @@ class Dialect:
     """
 
     methods: dict[str, Method] = field(default_factory=dict)
-    zinc_requests: bool = False
+    zinc_requests: bool | None = None
+    plain_json: bool = False
     line_end: bool | None = None
     answered: bool = False
     ignores_range: bool | None = None

@@ -25,6 +25,7 @@ __all__ = [
     "ConnectionLostError",
     "HttpAnswer",
     "HttpRequest",
+    "NotConnectedError",
     "TruncatedBodyError",
     "asks_for_login",
     "http_failure",
@@ -39,6 +40,7 @@ __all__ = [
     "server_text",
     "server_words",
     "status_advice",
+    "uri_hint",
 ]
 
 URI_HINT: Final = (
@@ -50,10 +52,20 @@ _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|product
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 _SHOWN_CHARS: Final = 300
+_LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
+
+
+def uri_hint(*, is_known: bool = False) -> str:
+    """What a message says of a uri that may be wrong; nothing where an op has been answered there."""
+    return "" if is_known else f"; {URI_HINT}"
 
 
 class ConnectionLostError(NetworkError):
     """The connection broke before the whole answer was there; the server may or may not have run the op."""
+
+
+class NotConnectedError(NetworkError):
+    """No connection was made: the server has not seen the request."""
 
 
 class TruncatedBodyError(CodecError, ConnectionLostError):
@@ -62,7 +74,7 @@ class TruncatedBodyError(CodecError, ConnectionLostError):
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """An HTTP request: `url` without credentials and query, `op` for messages, `params` for the query.
+    """An HTTP request: `url` without credentials and query, `op` and `hint` for messages, `params` for the query.
 
     The headers may hold a token, so the repr does not show them.
     """
@@ -73,6 +85,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] | None = None
     body: bytes | None = field(default=None, repr=False)
+    hint: str = field(default=uri_hint(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -231,18 +244,23 @@ def retry_after_s(answer: HttpAnswer) -> float | None:
     text = answer.header("Retry-After").strip()
     if not text:
         return None
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return min(float(text), _LONGEST_WAIT_S)
+    until = _http_date(text)
+    # The server's own clock, where it tells it: the two clocks may differ.
+    now = _http_date(answer.header("Date")) or datetime.now(UTC)
+    return None if until is None else max((until - now).total_seconds(), 0.0)
+
+
+def _http_date(text: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(text)
-        # The server's own clock, where it tells it: the two clocks may differ.
-        now = parsedate_to_datetime(answer.header("Date")) if answer.header("Date") else datetime.now(UTC)
-        return max((until - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
+        when = parsedate_to_datetime(text)
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
-def status_advice(answer: HttpAnswer, op: str) -> str:
+def status_advice(answer: HttpAnswer, op: str, hint: str = uri_hint()) -> str:
     """What an HTTP status means for the one who called an op, and what to do; empty where it says enough itself."""
     if is_from_proxy(answer):
         return "check proxy='http://user:password@host:port', or ask who runs the proxy"
@@ -250,7 +268,7 @@ def status_advice(answer: HttpAnswer, op: str) -> str:
         206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
         400: "the server could not read the request",
         403: "this user may not do that, or the session has ended",
-        404: f"the server has no {'API' if op == 'login' else f'op {op!r}'} at this address; {URI_HINT}",
+        404: f"the server has no {'API' if op == 'login' else f'op {op!r}'} at this address{hint}",
         405: "the server takes neither GET nor POST for this op",
         406: "the server does not write this format; try another format=, 'zinc' is known by every server",
         413: "the request is too large; send it in smaller parts",
@@ -266,17 +284,20 @@ def status_advice(answer: HttpAnswer, op: str) -> str:
     return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
 
 
-def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> HsFrameError | None:
+def http_failure(
+    answer: HttpAnswer, op: str, url: str, *, logged_in: bool, hint: str = uri_hint()
+) -> HsFrameError | None:
     """The error for an answer that is not a grid, or None where the body is to be decoded.
 
-    `url` has no credentials and no query; `logged_in` says whether the request carried credentials.
+    `url` has no credentials and no query; `logged_in` says whether the request carried credentials; `hint` is
+    :func:`uri_hint`.
     """
     if answer.status == 200 and looks_like_grid(answer):
         return None  # before its words are looked for, which reads it whole
     words = server_words(answer)
     where = f"{op} at {url}"
     if is_redirect(answer):
-        return _redirected(answer, where, logged_in=logged_in)
+        return _redirected(answer, where, logged_in=logged_in, hint=hint)
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
@@ -284,7 +305,7 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
     if answer.status == 403 and not logged_in and not is_from_proxy(answer):
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
     if not 200 <= answer.status < 300 or answer.status == 206:
-        advice = status_advice(answer, op)
+        advice = status_advice(answer, op, hint)
         found = "an HTML page, " if is_html(answer) else ""
         return HTTPStatusError(
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
@@ -295,7 +316,8 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
         )
     code = "" if answer.status == 200 else f" (HTTP {answer.status})"
     if is_html(answer):
-        return NetworkError(f"{where}: found an HTML page instead of a grid{code}{words}; {URI_HINT}")
+        hint = hint or "; a proxy or a login page may have answered in the place of the server"
+        return NetworkError(f"{where}: found an HTML page instead of a grid{code}{words}{hint}")
     if answer.status != 204 and (text := json_error(answer)):
         return HTTPStatusError(
             f"{where}: found a JSON error instead of a grid{code}; the server says {text!r}",
@@ -306,12 +328,12 @@ def http_failure(answer: HttpAnswer, op: str, url: str, *, logged_in: bool) -> H
     return None
 
 
-def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool) -> HsFrameError:
+def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool, hint: str) -> HsFrameError:
     found = f"{where}: found a redirect (HTTP {answer.status}) to {_target(answer) or 'nowhere'}"
     if login_page(answer):
         kind, todo = (NetworkError, "the login is not accepted") if logged_in else (AuthError, _GIVE_LOGIN)
-        return kind(f"{found}, a login page: {todo}; {URI_HINT}")
+        return kind(f"{found}, a login page: {todo}{hint}")
     return NetworkError(
         f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "
-        f"address is the right one, connect to it directly. {URI_HINT[0].upper()}{URI_HINT[1:]}"
+        f"address is the right one, connect to it directly{hint}"
     )

@@ -33,7 +33,8 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
 
     Parameters
     ----------
-    uri, user, password, token, auth, allow_insecure, format, tls, timeout, proxy, headers, max_concurrency, limits
+    uri, user, password, token, auth, allow_insecure, format, tls
+    timeout, retries, deadline, proxy, headers, max_concurrency, limits
         As for :func:`hsframe.connect`, environment included.
 
     Raises

@@ -59,6 +59,12 @@ def connect(settings: SessionSettings) -> Session:
         A client certificate, or the certificates of a private authority.
     timeout : float or aiohttp.ClientTimeout, optional
         Seconds that one request may take; 30 by default.
+    retries : int
+        How often a request is sent again while the server is busy or away, after pauses that grow: 4 are about three
+        seconds. README has the table of what is sent again.
+    deadline : float, str or timedelta, optional
+        How long a whole verb may take, with all its requests and their retries: seconds, or a duration such as
+        ``"5min"``. The error says which points had been read.
     proxy : str, optional
         ``http://user:password@host:port``.
     headers : mapping, optional

@@ -145,7 +145,8 @@ class HistoryVerbs(SessionBase):
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)
-        frame, points = await read_frame(self.client, request)
+        with self.client.sender.retries.one_verb():
+            frame, points = await read_frame(self.client, request)
         self._remember(points)
         return frame
 
@@ -187,7 +188,8 @@ class HistoryVerbs(SessionBase):
             The points are in several zones, and ``ts`` is in UTC.
         """
         reach_us = duration_us(max_age, "max_age")
-        rows = await read_latest(self.client, points, reach_us, max_concurrency=self._settings.max_concurrency)
+        with self.client.sender.retries.one_verb():
+            rows = await read_latest(self.client, points, reach_us, max_concurrency=self._settings.max_concurrency)
         self._remember(row.point for row in rows)
         return await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
 
@@ -248,9 +250,10 @@ class HistoryVerbs(SessionBase):
         ``"unknown"``) and ``reason``.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
-        report = await checked(self.client, request, self.known_points)
-        self._remember(report.points)
-        return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
+        with self.client.sender.retries.one_verb():
+            report = await checked(self.client, request, self.known_points)
+            self._remember(report.points)
+            return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
 
     async def export(
         self,

@@ -8,7 +8,9 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
+from hsframe.client.retries import DEFAULT_RETRIES
 from hsframe.client.transport import split_user
+from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.history.plan import check_count
 from hsframe.options import Limits
@@ -37,6 +39,8 @@ class Settings:
     format: str = "zinc"
     tls: TLSConfig | None = None
     timeout: aiohttp.ClientTimeout | float | None = None
+    retries: int = DEFAULT_RETRIES
+    deadline: Duration | float | None = None
     proxy: str | None = None
     headers: Mapping[str, str] | None = None
     max_concurrency: int = 6
@@ -85,6 +89,8 @@ class Settings:
             format=self.format,
             tls=self.tls,
             timeout=self.timeout,
+            retries=self.retries,
+            deadline=self.deadline,
             proxy=self.proxy,
             headers=self.headers,
             limits=self.limits,

@@ -76,7 +76,8 @@ async def write_checked(
 async def _check_sent(client: Client, report: WriteReport, wait_s: float, max_concurrency: int) -> None:
     """Read back the samples whose status is not known, for at most `wait_s`; then it stays unknown."""
     # A task of its own: in a cancelled one, the TaskGroup of Python 3.13 cancels again when a read fails.
-    task = asyncio.create_task(check_sent(client, report, max_concurrency=max_concurrency))
+    with client.sender.retries.one_verb(anew=True):
+        task = asyncio.create_task(check_sent(client, report, max_concurrency=max_concurrency))
     task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, also if nobody waits any more
     try:
         await asyncio.wait((task,), timeout=wait_s)

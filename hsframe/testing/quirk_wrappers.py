@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -47,6 +48,7 @@ _MISSING: Final = ("close", "defs", "libs", "filetypes")
 SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
 _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
+_OUTAGE_EVERY: Final = 10
 _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
 _rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks for")
 
@@ -70,6 +72,7 @@ def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
     def change(app: web.Application) -> None:
         ops = app[SERVED_OPS]
         waiting: list[tuple[float, Callable[[], None]]] = []
+        requests = itertools.count()
 
         def late(call: Call, run: Run) -> Grid:
             now_s = call.state.clock.monotonic_s()
@@ -93,6 +96,8 @@ def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
 
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if "outage" in quirks and next(requests) % _OUTAGE_EVERY < quirks["outage"]:
+                return web.Response(status=502, headers={"Retry-After": "0"}, text="nothing answers this gateway\n")
             return await _http(quirks, request, handler)
 
         app.middlewares.append(middleware)
@@ -284,6 +289,8 @@ def _refused(quirks: Quirks, request: web.Request, op: str) -> web.Response | No
         return web.Response(status=405, text="POST is not allowed here: use GET\n", headers={"Allow": "GET"})
     if "bare-accept" in quirks and "charset" in headers.get("Accept", ""):
         return web.Response(status=406, text="an Accept with a charset is not understood here\n")
+    if "plain-json" in quirks and any("vnd." in headers.get(name, "") for name in ("Accept", "Content-Type")):
+        return web.Response(status=406, text="JSON is application/json here\n")
     if "zinc-only" in quirks and is_post and request_format(headers.get("Content-Type")) != "zinc":
         return web.Response(status=415, text="only text/zinc is read here\n")
     if "cookie-trap" in quirks and is_post and _COOKIE in request.cookies:

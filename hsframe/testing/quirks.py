@@ -32,6 +32,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow-write": "hisWrite and pointWrite answer this many seconds after they ran",
     "slow": "every op waits this many seconds",
+    "outage": "of every ten requests, logins among them, these many in a row are HTTP 502",
     "first-id-only": "a batch hisRead is answered for its first id only, without an error",
     "no-batch": "a batch hisRead is an error grid",
     "id0-batch": "a batch hisRead has the old form: one row with range, id0, id1, ...",
@@ -49,6 +50,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "no-close": "close, defs, libs and filetypes do not exist",
     "zinc-only": "request bodies in other formats get 415",
     "json-v3": "JSON answers are version 3, whatever was asked for",
+    "plain-json": "JSON is application/json, of version 3 where json-v3 is too; its other names get 406",
     "bare-accept": "an Accept with a charset gets 406",
     "expired-403": "a session that has ended gets 403",
     "login-page": "a request without a login is redirected to an HTML page",
@@ -64,6 +66,7 @@ NUMBERS: Final[Mapping[str, float | None]] = {
     "late-write": 0.2,
     "slow-write": 0.2,
     "slow": 0.2,
+    "outage": 3,
     "body-limit": 2 * 2**20,
 }
 """The quirks that take a number, with its default; None: the number must be given."""
@@ -87,7 +90,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
     # Haxall 4.0.6.
     "haxall": ("login-page", "cookie-trap", "expired-403", "float32", "floor-1s", "mixed-zones", "late-write"),
     # shaystack 0.10.2.
-    "shaystack": ("bare-accept", "json-v3", "first-id-only", "drop-batch-write"),
+    "shaystack": ("bare-accept", "plain-json", "json-v3", "first-id-only", "drop-batch-write"),
 }
 
 

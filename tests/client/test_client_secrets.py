@@ -116,7 +116,7 @@ def test_a_refused_connection_and_a_cut_line() -> None:
         proxy = f"http://pete:{PROXY_PASSWORD}@127.0.0.1:{port}"
 
         async def attempt(**options: Any) -> None:
-            async with Client(uri, token=TOKEN, headers={"Cookie": API_KEY}, **options) as client:
+            async with Client(uri, token=TOKEN, headers={"Cookie": API_KEY}, retries=0, **options) as client:
                 try:
                     await client.about()
                 except HsFrameError as error:

@@ -39,6 +39,7 @@ NUMBERS = {
     "rowcap-gzip": "300",
     "idcap": "2",
     "slow": "0.02",
+    "outage": "3",
     "late-write": "0.1",
     "slow-write": "0.02",
     "body-limit": "20000",

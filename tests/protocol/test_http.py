@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import (
@@ -139,10 +141,29 @@ def test_text_of_the_server_is_one_short_line() -> None:
             30.0,
         ),
         ((("Retry-After", "Wed, 21 Oct 2020 07:28:30 GMT"),), 0.0),
+        # No zone means UTC; a Date that is none is not used.
+        ((("Retry-After", "21 Oct 2026 07:28:30 -0000"), ("Date", "21 Oct 2026 07:28:00 +0000")), 30.0),
+        ((("Retry-After", "Wed, 21 Oct 2020 07:28:30 GMT"), ("Date", "today")), 0.0),
+        ((("Retry-After", "0.5"),), 0.5),
+        ((("Retry-After", "9" * 400),), 1e9),
+        ((("Retry-After", "-1"),), None),
+        ((("Retry-After", "Fri, 31 Dec 9999 23:59:59 -9959"),), None),
+        ((("Retry-After", "Wed, 21 Oct 99999 07:28:30 +99999999999999999999"),), None),
     ],
 )
 def test_retry_after(headers: tuple[tuple[str, str], ...], seconds: float | None) -> None:
     assert retry_after_s(HttpAnswer(503, headers=headers)) == seconds
+
+
+@given(
+    st.text()
+    | st.text("0123456789.+-eE:, ")
+    | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d\d(:\d\d)? ([+-]\d{1,20}|GMT)"),
+    st.sampled_from(["", "Wed, 21 Oct 2026 07:28:00 GMT", "?"]),
+)
+def test_any_retry_after_is_seconds_or_nothing(text: str, date: str) -> None:
+    seconds = retry_after_s(HttpAnswer(503, headers=(("Retry-After", text), ("Date", date))))
+    assert seconds is None or 0 <= seconds < 1e12
 
 
 def test_headers_are_found_in_any_case_and_not_shown() -> None:

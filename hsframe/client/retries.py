@@ -1,0 +1,235 @@
+"""What is sent again, when, and for how long; README has the table of it.
+
+A server that is busy or away gets a few requests in all, however many points a verb reads: the requests of one verb
+share its deadline, and what they find out about the server. Of those that fail at the same time one asks again, after
+pauses that grow, and the others wait for its answer. Where it gives up the others do, and nothing more is sent again
+until the server has answered something.
+
+A request may also fail because it asks for too much. So ``about`` is asked beside a hisRead that keeps failing: if that
+is answered, the planner makes the request smaller; if not, the server is down, and the planner sends nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, TypeVar
+
+from hsframe.client.request_log import LoggedRequest
+from hsframe.durations import SECOND_US, Duration, duration_us
+from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError, retry_after_s
+from hsframe.protocol.request_grids import Op
+
+__all__ = ["DEFAULT_RETRIES", "Patience", "Retries"]
+
+_T = TypeVar("_T")
+
+DEFAULT_RETRIES: Final = 4
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
+# A longer wait that a server asks for is left to the caller, who sees the seconds in the error.
+_LONGEST_WAIT_S: Final = 60.0
+# A request that runs out of time may ask for too much: it is not sent again and again, with 30 s each time.
+_LONGEST_SLOW_S: Final = 60.0
+
+
+class _Fault(NamedTuple):
+    """What may be sent again after a failure, and what the reason may be.
+
+    The server has not run the request: any op may; or nobody knows: those that do no harm a second time, or, as the
+    server may be at it still and store old samples over newer ones, those that only read. The reason is the server, or
+    the size of the request: hardly ("load"), if it fails a second time ("size"), or at once ("time").
+    """
+
+    again: Literal["any", "harmless", "reads"]
+    cause: Literal["server", "load", "size", "time"]
+
+    def allows(self, op: Op) -> bool:
+        return self.again == "any" or op.get or (op.repeatable and self.again == "harmless")
+
+
+_FAULTS: Final[Mapping[int | type[NetworkError], _Fault]] = {
+    NotConnectedError: _Fault("any", "server"),
+    429: _Fault("any", "server"),
+    503: _Fault("harmless", "load"),
+    502: _Fault("harmless", "size"),
+    ConnectionLostError: _Fault("harmless", "size"),
+    504: _Fault("reads", "size"),
+    RequestTimeoutError: _Fault("reads", "time"),
+}
+
+
+def _fault(outcome: object) -> tuple[_Fault | None, float | None]:
+    """The fault of an answer or an error, if it is one that may pass; and how long the server asks to wait."""
+    if isinstance(outcome, HttpAnswer):
+        return _FAULTS.get(outcome.status), retry_after_s(outcome)
+    if isinstance(outcome, HTTPStatusError):
+        return _FAULTS.get(outcome.status), outcome.retry_after_s
+    return next((_FAULTS[kind] for kind in _FAULTS if isinstance(kind, type) and isinstance(outcome, kind)), None), None
+
+
+@dataclass
+class Patience:
+    """What the requests of one verb share: its deadline, and what they found out.
+
+    Attributes
+    ----------
+    retries : int
+        How often one request is sent again.
+    is_of_planner : bool
+        Whether requests that ask for too much are made smaller.
+    is_spent : bool
+        Whether a request was given up, and none was answered since.
+    is_down : bool
+        Whether a smaller request would fail too.
+    """
+
+    retries: int
+    deadline_s: float | None = None
+    is_of_planner: bool = False
+    is_spent: bool = False
+    is_down: bool = False
+    _answers: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _started_s: float = field(default_factory=lambda: _now_s())
+
+    async def answer(
+        self,
+        op: Op,
+        send: Callable[[], Awaitable[_T]],
+        log: LoggedRequest,
+        is_there: Callable[[], Awaitable[object]] | None = None,
+    ) -> _T:
+        """The answer to what `send` sends, as often as the op may be sent; raises what it raised last.
+
+        `is_there` sends a small request in the place of one that could be made smaller.
+        """
+        first_s, tries, has_turn, is_large = _now_s(), 0, False, False
+        try:
+            while True:
+                outcome = await _outcome(send)
+                fault, wait_s = _fault(outcome)
+                if fault is None or not fault.allows(op):
+                    break
+                pause_s = _pause_s(tries) if wait_s is None else wait_s
+                if not has_turn:
+                    seen = self._answers
+                    has_turn = await self._turn.acquire()
+                    answers = self._answers
+                    if answers != seen:  # another request was answered while this one waited for its turn
+                        self._turn.release()
+                        pause_s, has_turn = 0.0, False
+                if self.is_spent:
+                    break
+                if tries >= self.retries or not self._is_time(fault, pause_s, first_s):
+                    if self._answers == answers:  # no other request either, since this one has failed
+                        is_down = fault.cause == "server" or (fault.cause == "load" and wait_s is not None)
+                        self.is_down = is_down or (is_there is not None and not await self._is_answered(is_there))
+                        self.is_spent = True
+                    break
+                if is_large:  # others are answered, and this one has failed once more
+                    break
+                if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 1)):
+                    is_large = await self._is_answered(is_there)
+                    if is_large and fault.cause == "time":
+                        break
+                tries += 1
+                log.retries += 1
+                await asyncio.sleep(pause_s)
+        finally:
+            if has_turn:
+                self._turn.release()
+        if isinstance(outcome, NetworkError):
+            raise outcome
+        if fault is None:
+            self._note_answer()
+        return outcome
+
+    async def _is_answered(self, is_there: Callable[[], Awaitable[object]]) -> bool:
+        if _fault(await _outcome(is_there))[0] is not None:
+            return False
+        self._note_answer()
+        return True
+
+    def _note_answer(self) -> None:
+        self._answers += 1
+        self.is_spent = self.is_down = False
+
+    def _is_time(self, fault: _Fault, pause_s: float, first_s: float) -> bool:
+        if pause_s > _LONGEST_WAIT_S or (fault.again == "reads" and _now_s() - first_s > _LONGEST_SLOW_S):
+            return False
+        return self.deadline_s is None or _now_s() + pause_s < self._started_s + self.deadline_s
+
+    @asynccontextmanager
+    async def limited(self, where: str) -> AsyncIterator[None]:
+        """Cancel the block when the deadline of the verb passes; `where` is the request, for the message."""
+        until_s = None if self.deadline_s is None else self._started_s + self.deadline_s
+        try:
+            if until_s is not None and until_s <= _now_s():
+                raise TimeoutError  # nothing is sent
+            async with asyncio.timeout_at(until_s):
+                yield
+            return
+        except TimeoutError:
+            error = RequestTimeoutError(
+                f"{where}: the deadline of {self.deadline_s:g} s for the whole verb has passed; give a longer "
+                "deadline=, or ask for less"
+            )
+        error.is_final = True
+        raise error
+
+
+class Retries:
+    """The settings of one client, and the patience of its verb that runs: a verb may be many requests, in many tasks.
+
+    `retries` is how often a request is sent again, `deadline` the seconds (or a duration) that a verb may take.
+    """
+
+    def __init__(self, retries: int, deadline: Duration | float | None) -> None:
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            raise MetadataError(f"retries must be a whole number, 0 or more; got {retries!r}")
+        self._retries = retries
+        self._deadline_s = None if deadline is None else duration_us(deadline, "deadline", plain="s") / SECOND_US
+
+    def patience(self) -> Patience:
+        """The patience of the verb that runs, or a new one for a request by itself."""
+        of, patience = _RUNNING.get() or (None, None)
+        return patience if of is self and patience is not None else Patience(self._retries, self._deadline_s)
+
+    @contextmanager
+    def one_verb(self, *, anew: bool = False) -> Iterator[None]:
+        """All requests in the block share one patience, also those of its tasks; a block in a block is part of it.
+
+        With `anew` it is a verb of its own, without a deadline: what is left to do after one.
+        """
+        patience = Patience(self._retries) if anew else self.patience()
+        patience.is_of_planner = True
+        token = _RUNNING.set((self, patience))
+        try:
+            yield
+        finally:
+            _RUNNING.reset(token)
+
+
+_RUNNING: Final[ContextVar[tuple[Retries, Patience] | None]] = ContextVar("the verb that runs", default=None)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _pause_s(tries: int) -> float:
+    """The pause before the next try; other clients of the same server get other lengths."""
+    return min(_FIRST_PAUSE_S * 2.0**tries, _LONGEST_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+
+async def _outcome(send: Callable[[], Awaitable[_T]]) -> _T | NetworkError:
+    try:
+        return await send()
+    except NetworkError as error:
+        return error

@@ -1,0 +1,479 @@
+"""What is sent again after which failure, as README says it; how long, and what the requests of a verb share."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import hsframe
+from hsframe.client import Client
+from hsframe.errors import AuthError, CallError, HsFrameError, HTTPStatusError, MetadataError, NetworkError, SpanError
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+
+EMPTY = b'ver:"3.0"\nempty\n'
+SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
+README = Path(__file__).parents[2] / "README.md"
+
+Ops = dict[str, Callable[[Client], Awaitable[Any]]]
+
+# One op at least of each column of the table.
+OPS: dict[str, Ops] = {
+    "ops that only read": {
+        "about": lambda c: c.about(),
+        "read": lambda c: c.read("site"),
+        "nav": lambda c: c.nav(),
+        "hisRead": lambda c: c.his_read("a", "today"),
+    },
+    "hisWrite, watchUnsub": {
+        "hisWrite": lambda c: c.call("hisWrite", Grid({"id": Ref("a")}, ["ts", "val"], [[], []])),
+        "watchUnsub": lambda c: c.watch_close("w"),
+    },
+    "all other ops": {
+        "invokeAction": lambda c: c.invoke_action("a", "reset"),
+        "pointWrite": lambda c: c.point_write("a", 16, 1),
+        "watchSub": lambda c: c.watch_sub(["a"], "w"),
+        "watchPoll": lambda c: c.watch_poll("w"),
+        "eval": lambda c: c.eval("1"),
+        "commit": lambda c: c.call("commit", Grid({"commit": "add"}, ["dis"], [["x"]])),
+    },
+}
+
+
+def http(status: int, body: bytes = b"", *more: bytes, length: int | None = None) -> bytes:
+    head = b"HTTP/1.1 %d X\r\nContent-Type: text/zinc\r\nContent-Length: %d\r\n" % (
+        status,
+        len(body) if length is None else length,
+    )
+    return head + b"".join(line + b"\r\n" for line in more) + b"Connection: close\r\n\r\n" + body
+
+
+AT_ONCE = b"Retry-After: 0"
+
+# The failures of each row, as an answer on the line: bytes, or what the line does.
+FAILURES: dict[str, list[bytes | str]] = {
+    "no connection is made": ["refuse"],
+    "HTTP 429": [http(429, b"", AT_ONCE), http(429)],
+    "HTTP 503": [http(503, b"", AT_ONCE), http(503, EMPTY)],
+    "HTTP 502": [http(502, b"", AT_ONCE)],
+    "the connection breaks, or the body is cut": ["reset", http(200, SITES, length=999)],
+    "HTTP 504": [http(504, b"", AT_ONCE)],
+    "the time-out passes": ["hang"],
+    "the session is lost (401, 403, a login page)": [
+        http(401, b"", b"WWW-Authenticate: scram hash=SHA-256"),
+        http(403),
+        http(200, b"<!DOCTYPE html><html></html>"),
+    ],
+    "any other error, in HTTP (500, 404) or as a grid": [
+        http(500),
+        http(404),
+        http(501),
+        http(500, b'ver:"3.0" err dis:"no"\nempty\n'),
+        http(200, b'ver:"3.0" err dis:"no"\nempty\n'),
+    ],
+}
+
+
+class Line:
+    """A server of bytes: it fails so many requests in one way, then it answers. Logins (HELLO) are always answered."""
+
+    def __init__(self, failure: bytes | str, times: int) -> None:
+        self.failure, self.times = failure, times
+        self.requests: list[bytes] = []
+        self.failed = 0
+        self.uri = ""
+        self.over = asyncio.Event()
+
+    async def __aenter__(self) -> Line:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            self.port = sock.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}/api/demo"
+        self.server: asyncio.Server | None = None
+        if self.failure != "refuse":
+            await self.listen()
+        return self
+
+    async def listen(self) -> None:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def __aexit__(self, *args: object) -> None:
+        self.over.set()
+        if self.server is not None:
+            self.server.close()
+            await self.server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if length := re.search(rb"content-length: *(\d+)", head, re.IGNORECASE):
+                head += await reader.readexactly(int(length[1]))
+            if b"HELLO" in head:
+                writer.write(http(200, EMPTY, b"Authentication-Info: authToken=t0ken"))
+            else:
+                self.requests.append(head)
+                await self._answer(writer)
+        finally:
+            writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter) -> None:
+        if self.failed >= self.times:
+            writer.write(http(200, SITES))
+            return
+        self.failed += 1
+        if self.failure == "hang":
+            await self.over.wait()
+        elif self.failure == "reset":
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            assert isinstance(self.failure, bytes)
+            writer.write(self.failure)
+
+
+def table() -> list[tuple[str, dict[str, str]]]:
+    """The rows of README's table: what happens, and the cell of each column."""
+    section = README.read_text("utf-8").split("## When a server is busy or away\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [(row[0], dict(zip(rows[0][1:], row[1:], strict=True))) for row in rows[2:]]
+
+
+def test_the_table_of_readme_and_that_of_this_file_have_the_same_rows_and_columns() -> None:
+    assert [row for row, _ in table()] == [*FAILURES]
+    assert all([*cells] == [*OPS] and set(cells.values()) <= {"again", "once", "no"} for _, cells in table())
+
+
+# Every op where the columns differ most, else one of each column.
+CASES = [
+    pytest.param(failure, op, column, cells[column], id=f"{row[:20]}-{number}-{op}")
+    for row, cells in table()
+    for number, failure in enumerate(FAILURES[row])
+    for column, ops in OPS.items()
+    for op in (ops if number == 0 and row in ("HTTP 503", "HTTP 504") else [*ops][:1])
+]
+
+
+@pytest.mark.parametrize(("failure", "op", "column", "cell"), CASES)
+def test_each_cell_of_the_table(failure: bytes | str, op: str, column: str, cell: str) -> None:
+    async def main() -> None:
+        # One failure, then an answer; and failures without an end.
+        for times, tries in ((1, 2 if cell != "no" else 1), (99, {"again": 3, "once": 2, "no": 1}[cell])):
+            timeout = 0.1 if failure == "hang" else 5.0
+            async with Line(failure, times) as line:
+                if cell == "once":  # only who has logged in can have lost a session
+                    client = Client(line.uri, "ann", "secret", retries=2, timeout=timeout)
+                else:
+                    client = Client(line.uri, retries=2, timeout=timeout)
+                async with client:
+                    if failure == "refuse":
+                        await refused(line, client, OPS[column][op], times)
+                        continue
+                    call = OPS[column][op](client)
+                    if tries > times:
+                        await call
+                    else:
+                        with pytest.raises(HsFrameError) as caught:
+                            await call
+                        if isinstance(caught.value, NetworkError):
+                            assert (f"(sent {tries} times)" in str(caught.value)) == (tries > 1), caught.value
+                    # aiohttp itself sends a GET once more where the connection breaks before an answer.
+                    gets = failure == "reset" and op in ("about", "nav")
+                    assert len(line.requests) == (2 * tries if gets and times > 1 else tries)
+
+    asyncio.run(main())
+
+
+async def refused(line: Line, client: Client, call: Callable[[Client], Awaitable[Any]], times: int) -> None:
+    """Nobody listens at first; somebody does after the first try, or never."""
+    task = asyncio.ensure_future(call(client))
+    if times == 1:
+        await asyncio.sleep(0.02)
+        line.times = 0
+        await line.listen()
+        await task
+        assert len(line.requests) == 1
+    else:
+        with pytest.raises(NetworkError, match=r"nothing answers there.*\(sent 3 times\)") as caught:
+            await task
+        assert caught.value.is_final
+
+
+# -- how long ---------------------------------------------------------------------------------------------------------
+
+
+def busy(status: int, seconds: str) -> Callable[[Any], web.Response]:
+    return lambda seen: web.Response(status=status, headers={"Retry-After": seconds})
+
+
+def test_the_server_says_how_long_to_wait(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        date = "Wed, 21 Oct 2026 07:28:%02d GMT"
+        later = {"Retry-After": date % 0, "Date": date % 1}
+        answers: dict[str, Any] = {
+            "read": [busy(429, "0"), busy(503, "0"), lambda seen: web.Response(status=503, headers=later), SITES],
+            "nav": busy(429, "3600"),
+            "eval": busy(429, "9" * 400),
+            "ops": [busy(503, "Mon, 99 Foo 99999 99:99:99 +99999999999"), SITES],
+        }
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri) as client:
+            assert len(await client.read("site")) == 2
+            assert len(await client.ops()) == 2
+            for call in (client.nav, lambda: client.eval("1")):
+                with pytest.raises(HTTPStatusError, match=r"wait (3600|1e\+09) s") as caught:
+                    await call()
+                assert caught.value.status == 429
+            assert caught.value.retry_after_s == 1e9
+            assert server.seen_ops().count("GET nav") == server.seen_ops().count("POST eval") == 1
+            assert server.seen_ops().count("POST read") == 4
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_say_how_often(serve: Any, fake: Any, retries: int) -> None:
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={"read": busy(503, "0")})) as server:
+            async with Client(server.uri, retries=retries) as client:
+                with pytest.raises(HTTPStatusError, match="503"):
+                    await client.read("site")
+            assert len(server.seen) == retries + 1
+
+    asyncio.run(main())
+
+
+def test_the_pauses_grow_and_differ() -> None:
+    from hsframe.client import retries
+
+    pauses = [[retries._pause_s(tries) for _ in range(50)] for tries in range(12)]
+    for tries, some in enumerate(pauses):
+        longest = min(0.2 * 2**tries, 10)
+        assert all(longest / 2 <= pause <= longest for pause in some)
+        assert len(set(some)) > 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"retries": -1}, MetadataError, r"retries must be a whole number, 0 or more; got -1"),
+        ({"retries": 1.5}, MetadataError, r"retries must be .* got 1\.5"),
+        ({"retries": None}, MetadataError, r"retries must be .* got None"),
+        ({"retries": True}, MetadataError, r"retries must be .* got True"),
+        ({"deadline": 0}, SpanError, "deadline=0 must be positive"),
+        ({"deadline": "soon"}, SpanError, "deadline='soon'"),
+        ({"deadline": "1mo"}, SpanError, "deadline='1mo'"),
+    ],
+)
+@pytest.mark.parametrize("make", [hsframe.connect, hsframe.AsyncSession, Client])
+def test_settings_that_cannot_be(
+    make: Callable[..., Any], settings: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        make("http://127.0.0.1:9/api", **settings)
+
+
+# -- logins -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("how", ["429", "502", "503", "504", "cut"])
+def test_a_login_is_repeated_from_its_first_step(serve: Any, fake: Any, step: int, how: str) -> None:
+    class Server(fake):  # type: ignore[misc]
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            self.steps = getattr(self, "steps", -1) + ("Authorization" in request.headers)
+            if self.steps != step:
+                return await super().handle(request)
+            if how != "cut":
+                return web.Response(status=int(how), headers={"Retry-After": "0"})
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+    async def main() -> None:
+        async with serve(Server(answers={"read": SITES})) as server:
+            async with Client(server.uri, "ann", "s3cret-pencil") as client:
+                assert len(await client.read("site")) == 2
+            assert server.logins == 1
+            assert server.login_steps[-3:] == ["HELLO", "SCRAM", "SCRAM"]
+
+    asyncio.run(main())
+
+
+def test_a_login_that_stays_refused_by_a_busy_server_says_so(serve: Any, fake: Any) -> None:
+    class Server(fake):  # type: ignore[misc]
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            self.login_steps.append(request.headers["Authorization"].split()[0])
+            return web.Response(status=503, headers={"Retry-After": "0"}, text="starting")
+
+    async def main() -> None:
+        async with serve(Server()) as server, Client(server.uri, "ann", "s3cret-pencil", retries=2) as client:
+            answers = await asyncio.gather(*(client.read("site") for _ in range(5)), return_exceptions=True)
+            assert {type(answer) for answer in answers} == {HTTPStatusError}
+            assert all("login" in str(answer) and "starting" in str(answer) for answer in answers)
+            assert server.login_steps == ["HELLO"] * 3, "all calls waited for one login"
+
+    asyncio.run(main())
+
+
+def test_a_wrong_password_is_no_busy_server(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, Client(server.uri, "ann", "wrong") as client:
+            with pytest.raises(AuthError):
+                await client.about()
+            assert len(server.login_steps) == 3
+
+    asyncio.run(main())
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+HISTORY = b'ver:"3.0"\nts,val\n' + b"".join(
+    b"2026-11-01T%02d:%02d:00Z UTC,%dkW\n" % (minute // 60, minute % 60, minute) for minute in range(600)
+)
+
+
+def test_a_stream_is_begun_again_until_rows_were_given_out(serve: Any, fake: Any) -> None:
+    async def cut(seen: Any) -> web.StreamResponse:
+        class Cut(web.StreamResponse):
+            async def prepare(self, request: Any) -> Any:
+                await super().prepare(request)
+                await self.write(HISTORY[:9000])
+                await asyncio.sleep(0.05)
+                assert request.transport is not None
+                request.transport.abort()
+
+        return Cut(headers={"Content-Length": str(len(HISTORY))})
+
+    async def rows(client: Client) -> int:
+        return sum([batch.num_rows async for batch in client.his_stream("a", "2026-11-01")])
+
+    async def main() -> None:
+        answers: dict[str, Any] = {"hisRead": [busy(503, "0"), busy(429, "0"), HISTORY, cut, HISTORY]}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri) as client:
+            assert await rows(client) == 600
+            assert server.seen_ops().count("POST hisRead") == 3
+            with pytest.raises(NetworkError, match="broke off"):
+                await rows(client)  # rows were given out: they must not come twice
+            assert server.seen_ops().count("POST hisRead") == 4
+
+    asyncio.run(main())
+
+
+# -- a deadline -------------------------------------------------------------------------------------------------------
+
+
+def test_the_deadline_of_an_op_covers_its_tries_and_its_login(serve: Any, fake: Any) -> None:
+    async def late(seen: Any) -> bytes:
+        await asyncio.sleep(5)
+        return SITES
+
+    async def main() -> None:
+        answers = {"read": lambda seen: late(seen), "nav": busy(503, "30"), "hisRead": busy(503, "0")}
+        user = ("ann", "s3cret-pencil")
+        async with (
+            serve(fake(answers=answers)) as server,
+            Client(server.uri, *user, deadline=0.3, timeout=60, retries=10**6) as client,
+        ):
+            for call in (client.read("site"), client.his_read("a", "today")):
+                with pytest.raises(
+                    hsframe.RequestTimeoutError, match=r"deadline of 0\.3 s for the whole verb"
+                ) as caught:
+                    await call
+                assert caught.value.is_final
+            # A wait that would end after the deadline is not begun.
+            with pytest.raises(HTTPStatusError, match="wait 30 s"):
+                await client.nav()
+        async with serve(fake(login_delay_s=5)) as server, Client(server.uri, *user, deadline="200ms") as client:
+            with pytest.raises(NetworkError, match=r"read at .*deadline of 0\.2 s"):
+                await client.read("site")
+
+    started = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - started < 4.5, "the server takes 5 s to answer"
+
+
+def test_a_server_that_trickles_meets_the_deadline_of_a_stream(serve: Any, fake: Any) -> None:
+    class Trickle(web.StreamResponse):
+        async def write_eof(self, data: bytes = b"") -> None:
+            await self.write(HISTORY[:9000])
+            for place in range(9000, len(HISTORY), 100):
+                await self.write(HISTORY[place : place + 100])
+                await asyncio.sleep(0.05)
+            await super().write_eof(data)
+
+    async def main() -> None:
+        answers = {"hisRead": lambda seen: Trickle()}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri, deadline=0.4) as client:
+            with pytest.raises(NetworkError, match="deadline"):
+                async for _ in client.his_stream("a", "2026-11-01"):
+                    pass
+
+    asyncio.run(main())
+
+
+# -- a watch has its own ----------------------------------------------------------------------------------------------
+
+
+def test_a_watch_is_closed_without_patience(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        watch = b'ver:"3.0" watchId:"w" lease:60sec\nid\n@a\n'
+        answers: dict[str, Any] = {"watchSub": watch, "watchUnsub": busy(503, "20"), "watchPoll": busy(429, "20")}
+        async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri) as client:
+            async for _ in client.watch(["a"], poll="20ms"):
+                break
+            await client.close()
+            assert server.seen_ops().count("POST watchUnsub") == 1
+
+    asyncio.run(main())
+
+
+# -- the uri ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_doubt_about_a_uri_where_an_op_was_answered(serve: Any, fake: Any) -> None:
+    hint = "a Haystack uri ends in"
+    page = {"text": "<!DOCTYPE html><html>proxy</html>", "content_type": "text/html"}
+
+    async def main() -> None:
+        answers: dict[str, Any] = {
+            "ops": [lambda seen: web.Response(status=404)],
+            "read": [lambda seen: web.Response(**page)],
+            "nav": [lambda seen: web.Response(status=308, headers={"Location": "http://elsewhere/"})],
+            "eval": b"{}",
+        }
+        async with serve(fake(anonymous=True, answers=answers)) as server:
+            for is_known in (False, True):
+                async with Client(server.uri, retries=0) as client:
+                    if is_known:
+                        await client.about()
+                    for call in (client.ops(), client.read("site"), client.nav()):
+                        with pytest.raises(NetworkError) as caught:
+                            await call
+                        assert (hint in str(caught.value)) != is_known
+                    uri = client.base_url
+        async with Client(uri, retries=0) as client:
+            with pytest.raises(NetworkError, match=r"is the server running\?$"):
+                await client.about()
+
+    asyncio.run(main())
+
+
+def test_an_error_grid_is_none_of_these(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        error = b'ver:"3.0" err dis:"server busy, retry later"\nempty\n'
+        async with serve(fake(anonymous=True, answers={"read": error})) as server:
+            async with Client(server.uri) as client:
+                with pytest.raises(CallError):
+                    await client.read("site")
+            assert len(server.seen) == 1
+
+    asyncio.run(main())

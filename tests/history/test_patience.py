@@ -1,0 +1,284 @@
+"""A server that is busy or away in the middle of a verb: few requests, exact windows, a word on what was read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.errors import HTTPStatusError, NetworkError, RequestTimeoutError
+from hsframe.kinds import MARKER, Ref
+from hsframe.protocol.dialects import forget
+from hsframe.server.app import make_app
+from hsframe.server.database import Database
+from hsframe.server.refusal import HttpRefusal
+from hsframe.server.run import listening
+from hsframe.testing.quirk_wrappers import wrap_op
+from hsframe.testing.server import running_server
+
+FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
+STEP_US = 15 * 60_000_000
+SPAN = "2026-11-01,2026-11-10"
+CONCURRENCY = 4
+
+
+def building(points: int, rows: int = 96) -> Database:
+    database = Database(tz="New_York")
+    for number in range(points):
+        tags = {"id": Ref(f"p{number}"), "dis": f"P{number}", "point": MARKER, "his": MARKER}
+        database.add({**tags, "kind": "Number", "unit": "kW", "tz": "New_York"})
+        database.set_history(f"p{number}", FIRST_US + np.arange(rows) * STEP_US, np.arange(rows) + number / 8)
+    return database
+
+
+def ids(points: int) -> list[str]:
+    return [f"@p{number}" for number in range(points)]
+
+
+@dataclass
+class Gateway:
+    """What stands before the server: `fault` says of each request how it fails, or None to let it through."""
+
+    fault: Callable[[str, int], Any]
+    uri: str = ""
+    passed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        op = request.match_info.get("op", "")
+        how = self.fault(op, len(self.passed))
+        if how is None:
+            self.passed.append(op)
+            answer: web.StreamResponse = await handler(request)
+            return answer
+        self.failed.append(op)
+        if how == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if how == "hang":
+            await self.over.wait()
+            return web.Response()
+        return web.Response(status=how, text="away\n")
+
+
+@asynccontextmanager
+async def gateway(database: Database, fault: Callable[[str, int], Any]) -> AsyncIterator[Gateway]:
+    before = Gateway(fault)
+    app = make_app(database, {})
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+        return await before.handle(request, handler)
+
+    app.middlewares.append(middleware)
+    async with listening(app) as uri:
+        forget(uri)
+        before.uri = uri
+        try:
+            yield before
+        finally:
+            before.over.set()
+
+
+@pytest.mark.parametrize("points", [1, 50, 500])
+@pytest.mark.parametrize("how", [429, 502, 503, 504, "reset", "hang"])
+@pytest.mark.parametrize("begins", ["at once", "after the records", "after the first look"])
+@pytest.mark.parametrize("on_error", ["raise", "catalog"])
+def test_a_server_that_is_down_gets_a_handful_of_requests(points: int, how: Any, begins: str, on_error: Any) -> None:
+    good = {"at once": 0, "after the records": 1, "after the first look": 2}[begins]
+    retries, timeout = 1, 0.3 if how == "hang" else 30
+
+    async def main() -> None:
+        async with (
+            gateway(building(points, 8), lambda op, passed: how if passed >= good else None) as server,
+            hsframe.AsyncSession(server.uri, max_concurrency=CONCURRENCY, retries=retries, timeout=timeout) as s,
+        ):
+            reading = s.his_read(ids(points), SPAN, chunk="1D", on_error=on_error, header="id")
+            if good and on_error == "catalog":
+                frame = await reading
+                assert list(frame.columns) == []
+                assert set(frame.hs.catalog["status"]) == {"failed"}
+            else:
+                with pytest.raises(NetworkError) as caught:
+                    await reading
+                assert caught.value.is_final == (good > 0 or how == 429)
+            # Those under way, the repeats of one of them, and two questions whether the server is there at all; a GET
+            # (about) on a line that breaks is sent once more by aiohttp.
+            assert len(server.failed) <= CONCURRENCY + retries + 2 + 2 * (how == "reset")
+            assert Counter(server.failed)["about"] <= 4
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("points", [1, 50, 500])
+def test_nobody_there(points: int, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with gateway(building(1), lambda op, passed: None) as server:
+            uri = server.uri
+        async with hsframe.AsyncSession(uri, "demo", "demo", max_concurrency=CONCURRENCY, retries=1) as s:
+            with caplog.at_level("INFO", "hsframe"), pytest.raises(NetworkError, match="nothing answers there"):
+                await s.his_read(ids(points), SPAN)
+
+    asyncio.run(main())
+    assert [text.split()[0] for text in caplog.messages] == ["login", "read"]
+    assert "retries=1" in caplog.messages[0]
+    assert "retries=0" in caplog.messages[1]
+
+
+# Until then, and all the same ----------------------------------------------------------------------------------------
+
+
+def truth(database: Database, points: int, span: str = SPAN) -> dict[str, list[tuple[int, float]]]:
+    samples = {f"p{number}": database.history(f"p{number}") for number in range(points)}
+    return {name: list(zip(one.ts_us.tolist(), one.values.tolist(), strict=True)) for name, one in samples.items()}
+
+
+def rows_of(frames: dict[str, pd.DataFrame]) -> dict[str, list[tuple[int, float]]]:
+    return {
+        name: list(zip(df.index.as_unit("us").asi8.tolist(), df[name].astype("float64").tolist(), strict=True))
+        for name, df in frames.items()
+    }
+
+
+@given(
+    outage=st.integers(1, 4),
+    points=st.integers(1, 4),
+    chunk=st.sampled_from([None, "1D", "3D"]),
+    limit_rows=st.sampled_from([None, 40]),
+    concurrency=st.integers(1, 6),
+    more=st.sampled_from([(), ("rowcap-413=60",), ("niagara",), ("rowcap-cut=100",), ("haxall",)]),
+)
+@settings(max_examples=10)
+def test_windows_are_exact_where_a_gateway_fails_for_a_while(
+    outage: int, points: int, chunk: str | None, limit_rows: int | None, concurrency: int, more: tuple[str, ...]
+) -> None:
+    database = building(points)
+    with (
+        running_server(database, quirks=[f"outage={outage}", *more]) as server,
+        hsframe.connect(server.uri, "demo", "demo") as s,
+    ):
+        frames = s.his_read(
+            ids(points),
+            SPAN,
+            shape="dict",
+            header="id",
+            chunk=chunk,
+            limit_rows=limit_rows,
+            max_concurrency=concurrency,
+        )
+    assert rows_of(frames) == truth(database, points)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_what_is_too_large_is_made_smaller_all_the_same(status: int) -> None:
+    """Some gateways answer so where the server behind them runs out of time."""
+    database = building(3)
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo", retries=1) as s:
+
+        def capped(call: Any, run: Any) -> Any:
+            grid = run(call)
+            if len(grid) > 40:
+                raise HttpRefusal(status, "away")
+            return grid
+
+        wrap_op(server.app, "hisRead", capped)
+        assert rows_of(s.his_read(ids(3), SPAN, shape="dict", header="id")) == truth(database, 3)
+
+
+@pytest.mark.parametrize("words", ["sys::ArgErr: bad range", "IllegalArgumentException: id", "Invalid filter: site["])
+def test_a_fault_of_the_request_is_neither_repeated_nor_halved(words: str) -> None:
+    sent = []
+
+    def refuse(call: Any, run: Any) -> Any:
+        sent.append(len(call.grid))
+        raise HttpRefusal(500, words)
+
+    with running_server(building(3)) as server, hsframe.connect(server.uri, "demo", "demo") as s:
+        wrap_op(server.app, "hisRead", refuse)
+        for points in (1, 3):
+            sent.clear()
+            with pytest.raises(HTTPStatusError, match=words[:11]):
+                s.his_read(ids(points), SPAN)
+            assert sent == ([1] if points == 1 else [3, 1, 1, 1])
+
+
+# A deadline ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_error", ["raise", "catalog"])
+def test_a_deadline_says_what_was_read_and_what_not(on_error: Any) -> None:
+    async def main() -> None:
+        async with (
+            gateway(building(10), lambda op, passed: "hang" if passed >= 5 else None) as server,
+            hsframe.AsyncSession(server.uri, deadline=2, max_concurrency=1, timeout=60) as s,
+        ):
+            s.client.dialect.his_read_batch = False  # each point alone: records, then four histories, then nothing more
+            s.client.dialect.ignores_range = False
+            reading = s.his_read(ids(10), SPAN, chunk="30D", on_error=on_error, header="id")
+            if on_error == "raise":
+                words = r"deadline of 2 s .*; (\d) of 10 points had been read, not (@p\d(, @p\d)*)$"
+                with pytest.raises(RequestTimeoutError, match=words) as caught:
+                    await reading
+                told = re.search(words, str(caught.value))
+                assert told is not None
+                assert told[2] == ", ".join(ids(10)[int(told[1]) :])
+            else:
+                frame = await reading
+                failed = frame.hs.catalog.query("status == 'failed'")
+                assert [*frame.columns, *failed["id"]] == [f"p{number}" for number in range(10)]
+                assert len(failed) >= 6
+                assert failed["reason"].str.contains("deadline").all()
+            assert len(server.failed) <= 1
+
+    asyncio.run(main())
+
+
+def test_a_write_that_meets_its_deadline_is_accounted_for() -> None:
+    """What was sent is read back after the deadline, which is over then for the write alone."""
+    index = pd.DatetimeIndex(FIRST_US + np.arange(10) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
+    df = pd.DataFrame({"a": pd.array(np.arange(10.0), dtype="unit[kW]")}, index=index)
+
+    async def main() -> None:
+        database = building(1, 0)
+        async with (
+            gateway(database, lambda op, passed: "hang" if op == "hisWrite" else None) as server,
+            hsframe.AsyncSession(server.uri, deadline=0.4, timeout=60) as s,
+        ):
+            with pytest.raises(RequestTimeoutError, match="deadline") as caught:
+                await s.his_write(df, points={"a": "@p0"})
+            assert caught.value.report["written"].tolist() == [0]
+            assert server.failed == ["hisWrite"], "a deadline is no reason to send less at once"
+
+    asyncio.run(main())
+
+
+def test_a_write_to_a_busy_server_is_written_once() -> None:
+    index = pd.DatetimeIndex(FIRST_US + np.arange(10) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
+    df = pd.DataFrame({"a": pd.array(np.arange(10.0), dtype="unit[kW]")}, index=index)
+
+    async def main() -> None:
+        database, faults = building(1, 0), [429, 503]
+        async with (
+            gateway(database, lambda op, passed: faults.pop() if op == "hisWrite" and faults else None) as server,
+            hsframe.AsyncSession(server.uri) as s,
+        ):
+            assert (await s.his_write(df, points={"a": "@p0"}))["status"].tolist() == ["written"]
+            assert server.failed == ["hisWrite"] * 2
+            assert Counter(server.passed)["hisWrite"] == 1
+        assert len(database.history("p0")) == 10
+
+    asyncio.run(main())
