@@ -56,6 +56,11 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid: 
     CodecError
         The body is not what the format promises, holds more than is allowed, or the format cannot be read (CSV).
 
+    Warns
+    -----
+    ZoneWarning
+        A timestamp has an offset that its zone does not have on that day, or a zone that is not known.
+
     Examples
     --------
     >>> decode(b'ver:"3.0"\nid\n@a\n', "text/zinc")[0]["id"]
