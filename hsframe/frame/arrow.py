@@ -89,15 +89,18 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     """
     if not isinstance(df, pd.DataFrame):
         raise MetadataError(f"a {type(df).__name__} is not a frame; a Series becomes one with .to_frame()")
-    if not df.columns.is_unique:
-        twice = df.columns[df.columns.duplicated()].unique()
-        raise MetadataError(f"a table needs different column names; twice: {', '.join(map(str, twice))}")
+    names = pd.Index([str(label) for label in df.columns])
+    if not names.is_unique:
+        twice = names[names.duplicated()].unique()
+        raise MetadataError(f"a table needs different column names; twice: {', '.join(twice)}")
     try:
         table = pa.Table.from_pandas(_plain_frame(df))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except Exception as error:  # pyarrow has many for what it cannot hold
         columns = [str(label) for label, dtype in df.dtypes.items() if dtype.kind == "O"]
+        if not columns:
+            raise MetadataError(f"a table cannot hold this frame: {error}") from error
         raise MetadataError(
-            f"columns of objects cannot be written: {', '.join(columns) or error}; convert those of several units with "
+            f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
         ) from error
     points = {str(label): point for label, point in points_of(df).items()}

@@ -243,6 +243,15 @@ def test_what_cannot_be_written_is_named(tmp_path):
     mixed = pd.DataFrame({"m": pd.concat([trend()["Meter"], trend()["Zone Temp"]], ignore_index=True)})
     with pytest.raises(MetadataError, match="columns of objects cannot be written: m"):
         write_parquet(mixed, file)
+    for strange in (
+        pd.DataFrame({"a": [1j, 2.0]}),
+        pd.DataFrame({"a": pd.arrays.SparseArray([1.0, 0.0])}),
+        pd.DataFrame({"a": pd.Series(["\ud800"], dtype=object)}),
+        pd.DataFrame({"a": [2**70]}),
+        pd.DataFrame([[1.0, 2.0]], columns=[0, "0"]),
+    ):
+        with pytest.raises(MetadataError):
+            write_parquet(strange, file)
     assert list(tmp_path.iterdir()) == []
 
 
