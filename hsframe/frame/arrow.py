@@ -222,7 +222,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
         return {}
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MetadataError(f"the schema's key 'hsframe' is not JSON: {text[:80]!r}; the file is damaged") from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):

@@ -61,10 +61,10 @@ class Dialect:
         Whether the answer has samples at the ends of the range. Shown only: every read asks for more and clips.
     range_is_exact : bool or None
         Whether an answer had no samples from outside of the range. Shown only.
-    told : set of str
-        The topics of warnings about the server that were given, which are given once.
     range_in_point_zone : bool or None
         Whether a range must be written in the point's own zone (nHaystack). Shown only: ranges always are.
+    told : set of str
+        The topics of warnings about the server that were given: each is given once.
     """
 
     methods: dict[str, Method] = field(default_factory=dict)

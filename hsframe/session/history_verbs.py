@@ -137,11 +137,12 @@ class HistoryVerbs(SessionBase):
         Warns
         -----
         ZoneWarning
-            The points are in several zones and share one index, which is UTC then.
+            The points are in several zones and share one index, which is UTC then. Or, once a server: its offsets
+            contradict its zones, or the zone files of this machine are old (:mod:`hsframe.zones`).
         GapWarning
             Points whose samples are all further apart than `max_gap`, so that no interval has a value.
         ReadWarning
-            With ``on_error="warn"``: points that could not be read.
+            With ``on_error="warn"``: points that could not be read. Points of kind Number whose samples are texts.
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)

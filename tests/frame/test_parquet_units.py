@@ -204,6 +204,7 @@ def test_time_below_the_microsecond_is_cut_off():
     ("key", "message"),
     [
         (b"{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b'{"version": 2}', "written in version 2 of the format, and this hsframe reads up to 1"),
         (b'{"version": "1"}', "no whole number 'version'"),
         (b"[]", "no whole number 'version'"),
