@@ -56,7 +56,9 @@ def _draw(df: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     from hsframe.frame.plot import plot  # df.hs.plot, with types
+    from hsframe.frame.whole_file import whole_file
 
     figure = plot(df, figsize=(11.0, 8.0))[0].figure
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=110)
     plt.close(figure)

@@ -225,7 +225,7 @@ class MetadataError(HsFrameError):
 
 
 class ZoneWarning(UserWarning):
-    """Points of several zones share one index; the message lists the zones and the ways out."""
+    """Points of several zones in one index; offsets that contradict their zone, zone files that are old."""
 
 
 class GapWarning(UserWarning):
@@ -237,4 +237,4 @@ class UnitWarning(UserWarning):
 
 
 class ReadWarning(UserWarning):
-    """Points that could not be read and have no column; ``df.hs.catalog`` has the reason of each."""
+    """Points that could not be read and have no column, as ``df.hs.catalog`` says; texts in place of Numbers."""

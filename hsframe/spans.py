@@ -33,7 +33,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from hsframe.durations import LENGTHS_US, MONTHS, amount_of
 from hsframe.errors import SpanError, ZoneError
-from hsframe.zones import zone
+from hsframe.zones import check_zone_files, zone
 
 __all__ = [
     "EPOCH",
@@ -250,6 +250,11 @@ def resolve(
     ZoneError
         The zone is unknown.
 
+    Warns
+    -----
+    ZoneWarning
+        Zone files of this machine are older than the package tzdata, and cut the window elsewhere.
+
     Examples
     --------
     >>> print(resolve("2026-03-08", "New_York"))
@@ -269,9 +274,11 @@ def resolve(
     parser = _SpanParser(zone_info, now, weekday_of(week_start))
     try:
         start_us, end_us = parser.window(span)
-        return Span(from_epoch_us(start_us, zone_info), None if end_us is None else from_epoch_us(end_us, zone_info))
+        window = Span(from_epoch_us(start_us, zone_info), None if end_us is None else from_epoch_us(end_us, zone_info))
     except OverflowError as error:
         raise SpanError(f"the span {span!r} reaches beyond the years 1 to 9999") from error
+    check_zone_files(window.start, window.end)
+    return window
 
 
 def weekday_of(name: str) -> int:
@@ -341,6 +348,9 @@ class _SpanParser:
             piece = None
         if piece is None:
             where = "" if part is span else f" in {span!r}"
+            if isinstance(part, str) and self.text(f"-{part.strip()}", span):
+                ago = f"-{part.strip()}"
+                raise SpanError(f"{part!r}{where} is a length of time, not a span; {ago!r} reaches from then up to now")
             raise SpanError(f"{part!r}{where} is not a valid span; {_EXAMPLES}")
         return piece
 

@@ -4,20 +4,45 @@ A Haystack zone name is the last segment of an IANA id: ``New_York``, ``Port-au-
 ``Etc/GMT+5``; its sign is inverted, as IANA has it). IANA repeats some last segments, mostly in backward aliases
 (``America/Louisville``, ``US/Eastern``), so the way back is a table: canonical zones first. The arithmetic of
 repeated and skipped hours is in :mod:`hsframe.spans` (``local_instant_us``).
+
+Python takes a zone's rules from the machine's files (``zoneinfo.TZPATH``) before the package tzdata's. Where they are
+years older, days are cut an hour off. That is warned of, not mended: a zone with other rules than ``ZoneInfo(key)``
+would not be the zone of the user's own frames.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.resources
+import zoneinfo
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ZoneError, ZoneWarning
 
-__all__ = ["haystack_name", "zone", "zone_key", "zone_or_utc"]
+__all__ = [
+    "NEWER_FILES",
+    "check_offset",
+    "check_zone_files",
+    "haystack_name",
+    "is_outdated",
+    "zone",
+    "zone_files",
+    "zone_key",
+    "zone_or_utc",
+]
+
+_DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
+#: What to do about zone files of the machine that are older than the package's.
+NEWER_FILES: Final = (
+    "update the machine's zone files, or set the environment variable PYTHONTZPATH to an empty text before Python "
+    "starts, so that it uses the package's"
+)
 
 # Areas in which IANA keeps cities; everything else in the data base is an alias by country or a fixed offset.
 _CITY_AREAS = frozenset(
@@ -28,9 +53,12 @@ _CITY_AREAS = frozenset(
 @functools.cache
 def _links() -> Mapping[str, str]:
     """Alias to canonical id, of the backward names in the IANA data base."""
-    text = importlib.resources.files("tzdata").joinpath("zoneinfo", "tzdata.zi").read_text("utf-8")
-    pairs = (line.split() for line in text.splitlines() if line.startswith("L "))
+    pairs = (line.split() for line in _source_of_package().splitlines() if line.startswith("L "))
     return {alias: target for _, target, alias in pairs}
+
+
+def _source_of_package() -> str:
+    return importlib.resources.files("tzdata").joinpath("zoneinfo", "tzdata.zi").read_text("utf-8")
 
 
 @functools.cache
@@ -91,6 +119,7 @@ def zone_or_utc(name: str) -> ZoneInfo:
             f"no time zone is called {name!r} here; its times are right by their offsets, and shown in UTC. A newer "
             "package tzdata may know the zone",
             ZoneWarning,
+            f"unknown zone {name}",
         )
         return zone("UTC")
 
@@ -138,3 +167,101 @@ def _name_of_key(key: str) -> str:
         # A canonical zone whose last segment another canonical zone has first; none today (2026f).
         raise ZoneError(f"the zone {key!r} has no unambiguous Haystack name")
     return _name_of_key(target)
+
+
+# Offsets that contradict their zone, and old zone files -------------------------------------------------------------
+
+
+def check_offset(stamp: datetime, name: str) -> None:
+    """Warn where a timestamp has an offset that the zone of a Haystack name does not have on that day.
+
+    The offset decides the instant all the same. On the day of a change both offsets are the zone's.
+    """
+    try:
+        doubt = _doubt(stamp.toordinal(), stamp.utcoffset() or timedelta(0), name)
+    except (ZoneError, OverflowError):  # no zone that is known, or the end of the calendar
+        return
+    if doubt is not None:
+        warn_caller(doubt[0], ZoneWarning, doubt[1])
+
+
+@functools.lru_cache(1 << 14)
+def _doubt(day: int, offset: timedelta, name: str) -> tuple[str, str] | None:
+    """The warning about an offset on a day, and its topic."""
+    start, label = datetime.fromordinal(day).replace(tzinfo=timezone(offset)), zone(name)
+    if _has_offset_of(label, start):
+        return None
+    newer = _newer(label.key)
+    if newer is not None and _has_offset_of(newer, start):
+        return _old_files(start.astimezone(label))
+    text = (
+        f"the server writes {_offset(start)} with the zone {name}, which is at {_offset(start.astimezone(label))} on "
+        f"{start.date()}. The offset decides: instants are as they are written. If the server means the clock time "
+        "instead, all of them are wrong by the difference, and its days are not those that are cut here: have the "
+        "zone that it writes in checked"
+    )
+    return text, "offset against zone"
+
+
+def _has_offset_of(label: ZoneInfo, start: datetime) -> bool:
+    """Whether a zone has the offset of the start of a day, then or a day later."""
+    times = (start, start + _DAY)
+    clocks = ((when.astimezone(label).replace(tzinfo=None), when.replace(tzinfo=None)) for when in times)
+    # In local mean time, before there were zones, an offset has seconds, which no format can write.
+    return any(abs(own - written) < _MINUTE for own, written in clocks)
+
+
+def check_zone_files(*cuts: datetime | None) -> None:
+    """Warn where old zone files of the machine give a time, at which a day is cut, another offset."""
+    outdated = (when for when in cuts if when is not None and isinstance(when.tzinfo, ZoneInfo) and is_outdated(when))
+    if (first := next(outdated, None)) is not None:
+        message, topic = _old_files(first)
+        warn_caller(message, ZoneWarning, topic)
+
+
+def is_outdated(when: datetime) -> bool:
+    """Whether newer zone files than those that Python uses have another offset at a time in a ``ZoneInfo``."""
+    newer = _newer(str(when.tzinfo))
+    return newer is not None and when.astimezone(newer).utcoffset() != when.utcoffset()
+
+
+def _old_files(when: datetime) -> tuple[str, str]:
+    key = str(when.tzinfo)
+    machine, package = zone_files(key)
+    text = (
+        f"{key} is at {_offset(when.astimezone(_newer(key)))} on {when.date()}, but Python has {_offset(when)} from "
+        f"this machine's zone files ({machine}), which are older than the package tzdata ({package}). Instants are "
+        f"right, but days are cut and shown by the old files: {NEWER_FILES}"
+    )
+    return text, "old zone files"
+
+
+def _offset(when: datetime) -> str:
+    return when.isoformat(timespec="seconds")[19:]
+
+
+def zone_files(key: str = "UTC") -> tuple[str, str]:
+    """The version and folder of the machine's files of an IANA id, empty where Python uses none; and the package's."""
+    package = _version(_source_of_package())
+    for folder in map(Path, zoneinfo.TZPATH):
+        if (folder / key).is_file():
+            named = (folder / name for name in ("tzdata.zi", "+VERSION"))
+            text = next((file.read_text("utf-8") for file in named if file.is_file()), "")
+            return f"{_version(text) or 'no version'} in {folder}", package
+    return "", package
+
+
+def _version(source: str) -> str:
+    """The version in the first line of a source, as 2026f."""
+    return source.partition("\n")[0].removeprefix("# version ").strip()
+
+
+@functools.cache
+def _newer(key: str) -> ZoneInfo | None:
+    """The package's zone of an IANA id, where Python uses an older file of the machine."""
+    machine, package = zone_files(key)
+    file = importlib.resources.files("tzdata").joinpath("zoneinfo", *key.split("/"))
+    if not machine or (machine[0].isdigit() and machine.split()[0] >= package) or not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        return ZoneInfo.from_file(opened, key=key)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from hsframe.caller_warnings import told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import decode
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
@@ -81,17 +82,19 @@ class Decoder:
         try:
             texts = None if split is None else await in_thread(split, answer.body)
             if texts is not None:
-                return await in_thread(lambda: [decode(text, format) for text in texts])
+                with told_once(self._dialect.told):
+                    return await in_thread(lambda: [decode(text, format) for text in texts])
         except CodecError as error:
             raise self.with_source(error, op) from None
         return [await self.grid(answer, op, logged_in=logged_in)]
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
-        if len(answer.body) <= _THREAD_BYTES:
-            return self._decode(answer.body, self._format_of(answer))
-        # One at a time: decoding holds the GIL and takes several times the memory of the body.
-        async with self._one_at_a_time:
-            return await in_thread(self._decode, answer.body, self._format_of(answer))
+        with told_once(self._dialect.told):
+            if len(answer.body) <= _THREAD_BYTES:
+                return self._decode(answer.body, self._format_of(answer))
+            # One at a time: decoding holds the GIL and takes several times the memory of the body.
+            async with self._one_at_a_time:
+                return await in_thread(self._decode, answer.body, self._format_of(answer))
 
     def with_source(self, problem: CodecError, op: Op) -> CodecError:
         """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""

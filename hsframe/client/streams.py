@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
+from hsframe.caller_warnings import told_once
 from hsframe.client.sender import RequestSender
 from hsframe.errors import CodecError, IncompleteError
 from hsframe.grid import Grid, Row
@@ -69,7 +70,8 @@ async def _answer(
 
     def fed(decoder: HistoryStream, data: bytes, *, is_end: bool) -> list[pa.RecordBatch]:
         try:
-            return decoder.feed(data) + (decoder.finish() if is_end else [])
+            with told_once(sender.dialect.told):
+                return decoder.feed(data) + (decoder.finish() if is_end else [])
         except CodecError as error:
             raise sender.decoder.with_source(error, op) from None
 

@@ -60,7 +60,8 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid: 
     Warns
     -----
     ZoneWarning
-        A DateTime is in a zone that is not known here. Its offset gives its instant, and it is shown in UTC.
+        A timestamp has an offset that its zone does not have on that day, or is in a zone that is not known here. The
+        offset gives its instant; that of an unknown zone is shown in UTC.
 
     Examples
     --------

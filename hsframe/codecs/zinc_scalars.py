@@ -17,7 +17,7 @@ from hsframe.codecs.body_text import error_at, without_lone_surrogates
 from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.errors import CodecError
 from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
-from hsframe.zones import zone_or_utc
+from hsframe.zones import check_offset, zone_or_utc
 
 __all__ = [
     "Cells",
@@ -197,7 +197,11 @@ def is_decimal(text: str) -> bool:
 
 def _instant(text: str, zone_name: str | None) -> datetime:
     """The offset decides the instant; the zone, UTC where none is named, only labels it."""
-    return datetime.fromisoformat(text).astimezone(zone_or_utc(zone_name or "UTC"))
+    stamp = datetime.fromisoformat(text)
+    local = stamp.astimezone(zone_or_utc(zone_name or "UTC"))
+    if zone_name and local.utcoffset() != stamp.utcoffset():
+        check_offset(stamp, zone_name)
+    return local
 
 
 def datetime_of(text: str, zone_name: str | None) -> datetime | None:

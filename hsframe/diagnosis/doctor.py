@@ -32,6 +32,7 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
     ("empty read", connection.empty_read),
     ("points", points.points),
     ("zones of points", points.zones),
+    ("rules of zones", points.rules_of_zones),
     ("units of points", points.unit_names),
     ("kinds of points", points.kinds),
     ("names of points", points.names),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Final
 
 from hsframe import units
@@ -10,9 +11,9 @@ from hsframe.diagnosis.examination import Answer, Examination
 from hsframe.errors import UnitError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.protocol.request_grids import read_request
-from hsframe.zones import zone
+from hsframe.zones import NEWER_FILES, is_outdated, zone, zone_files
 
-__all__ = ["kinds", "names", "points", "unit_names", "zones"]
+__all__ = ["kinds", "names", "points", "rules_of_zones", "unit_names", "zones"]
 
 # Enough to see what is wrong with the records; a large server has a hundred thousand of them.
 _POINTS: Final = 5000
@@ -67,6 +68,21 @@ async def zones(exam: Examination) -> Answer:
     if len(named) > 1:
         return answer, "a wide frame of several zones is in UTC: give tz=, or shape='dict'"
     return answer, ""
+
+
+async def rules_of_zones(exam: Examination) -> Answer:
+    """The zone files of this machine against the package's: by old ones days are cut wrong."""
+    machine, package = zone_files()
+    if not machine:
+        return f"from the package tzdata, {package}", ""
+    answer = f"from this machine's files, {machine}; the package tzdata has {package}"
+    names = {point.tz for point in _points(exam) if point.tz is not None and _is_zone(point.tz)}
+    years = range(2000, datetime.now(UTC).year + 3)
+    months = [(year, month) for year in years for month in range(1, 13)]
+    old = [name for name in sorted(names) if any(is_outdated(datetime(*ym, 15, tzinfo=zone(name))) for ym in months)]
+    if not old:
+        return answer, ""
+    return f"{answer}, with newer rules for {', '.join(old)}", f"days there are cut by old rules: {NEWER_FILES}"
 
 
 def _is_zone(name: str) -> bool:

@@ -28,24 +28,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 
-from hsframe.errors import CodecError, MetadataError
+from hsframe.errors import CodecError, HsFrameError, MetadataError, ZoneError
 from hsframe.frame.points import Point, attach, differing_of, points_of
+from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
 from hsframe.zones import zone
 
-__all__ = ["VERSION", "arrow_to_frame", "frame_to_arrow", "read_parquet", "write_parquet"]
+__all__ = [
+    "VERSION",
+    "arrow_to_frame",
+    "field_entries",
+    "frame_to_arrow",
+    "read_parquet",
+    "read_table",
+    "write_parquet",
+]
 
 VERSION: Final = 1
 _KEY: Final = b"hsframe"
 _PREFIX: Final = "hsframe:"
 _POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
+_COMPRESSIONS: Final = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
 # Frame -> Arrow ----------------------------------------------------------------------------------------------------
@@ -78,15 +89,18 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     """
     if not isinstance(df, pd.DataFrame):
         raise MetadataError(f"a {type(df).__name__} is not a frame; a Series becomes one with .to_frame()")
-    if not df.columns.is_unique:
-        twice = df.columns[df.columns.duplicated()].unique()
-        raise MetadataError(f"a table needs different column names; twice: {', '.join(map(str, twice))}")
+    names = pd.Index([str(label) for label in df.columns])
+    if not names.is_unique:
+        twice = names[names.duplicated()].unique()
+        raise MetadataError(f"a table needs different column names; twice: {', '.join(twice)}")
     try:
         table = pa.Table.from_pandas(_plain_frame(df))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except Exception as error:  # pyarrow has many for what it cannot hold
         columns = [str(label) for label, dtype in df.dtypes.items() if dtype.kind == "O"]
+        if not columns:
+            raise MetadataError(f"a table cannot hold this frame: {error}") from error
         raise MetadataError(
-            f"columns of objects cannot be written: {', '.join(columns) or error}; convert those of several units with "
+            f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
         ) from error
     points = {str(label): point for label, point in points_of(df).items()}
@@ -152,15 +166,25 @@ def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
         The metadata is of a later version, or is not what it should be: the key and the column are named.
     """
     content = _content(table.schema)
+    try:
+        return _frame_of(table, content)
+    except HsFrameError:
+        raise
+    except Exception as error:  # the metadata that pandas made may hold anything
+        raise MetadataError(f"the table cannot become a frame, its metadata may be damaged: {error!r}") from error
+
+
+def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     df = table.to_pandas()
     if isinstance(df.index, pd.DatetimeIndex) and df.index.tz is not None:
-        df.index = df.index.tz_convert(zone(str(df.index.tz)))
+        with suppress(ZoneError):  # a fixed offset has no name
+            df.index = df.index.tz_convert(zone(str(df.index.tz)))
     labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
     arrays: dict[int, Any] = {}
     points: dict[str, Point] = {}
     for place, (name, label) in enumerate(labels.items()):
-        entries = _field_entries(table.schema.field(name))
-        unit = entries.get("unit")
+        entries = field_entries(table.schema.field(name))
+        unit = entries.get("unit") or None
         arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
         if "id" in entries and isinstance(label, str):
             record_unit = content.get("recordUnits", {}).get(name, unit)
@@ -198,7 +222,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
         return {}
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MetadataError(f"the schema's key 'hsframe' is not JSON: {text[:80]!r}; the file is damaged") from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
@@ -208,14 +232,18 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key in ("recordUnits", "differing"):
-        if not isinstance(content.get(key, {}), dict):
-            raise MetadataError(f"{key!r} in the schema's key 'hsframe' must be an object; got {content[key]!r}")
+    for key, kind in (("recordUnits", str), ("differing", int)):
+        found = content.get(key, {})
+        if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
+            raise MetadataError(
+                f"{key!r} in the schema's key 'hsframe' must be an object of {kind.__name__}; got {found!r}"
+            )
     known: Mapping[str, Any] = content
     return known
 
 
-def _field_entries(field: pa.Field) -> dict[str, str]:
+def field_entries(field: pa.Field) -> dict[str, str]:
+    """What the metadata of a field says of the point, by its names without ``hsframe:``."""
     entries = {}
     for key, value in (field.metadata or {}).items():
         name = key.decode("utf-8", "replace")
@@ -231,7 +259,7 @@ def _field_entries(field: pa.Field) -> dict[str, str]:
 # Parquet -----------------------------------------------------------------------------------------------------------
 
 
-def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str = "zstd") -> None:
+def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str | None = "zstd") -> None:
     """Write a frame to a Parquet file that keeps its units, and that every Parquet program reads.
 
     Parameters
@@ -239,16 +267,14 @@ def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression
     df : DataFrame
         As for :func:`frame_to_arrow`.
     path : path-like
-        The file. It is there whole or not at all.
-    compression : str, default "zstd"
-        As pyarrow names them.
+        The file. It is there whole or not at all, also if the program is killed or several write it at once.
+    compression : {"zstd", "snappy", "gzip", "brotli", "lz4"} or None
+        None: not compressed.
 
     Raises
     ------
     MetadataError
-        See :func:`frame_to_arrow`.
-    OSError
-        The file cannot be written.
+        See :func:`frame_to_arrow`; an unknown compression; no such folder, or the file cannot be written.
 
     Notes
     -----
@@ -257,15 +283,14 @@ def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression
     """
     import pyarrow.parquet as pq
 
+    if str(compression).lower() not in _COMPRESSIONS:
+        raise MetadataError(f"compression must be one of {', '.join(_COMPRESSIONS)}; got {compression!r}")
     table = frame_to_arrow(df)
-    target = os.fspath(path)
-    part = f"{target}.{os.getpid()}.part"
     try:
-        pq.write_table(table, part, compression=compression)
-        os.replace(part, target)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+        with whole_file(path) as file:
+            pq.write_table(table, file, compression=str(compression), write_page_checksum=True)
+    except pa.ArrowException as error:
+        raise MetadataError(f"the frame cannot be written to {path}: {error}") from error
 
 
 def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -285,29 +310,39 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
     Raises
     ------
     CodecError
-        The file is not a Parquet file.
+        The file is not a Parquet file, or is damaged.
     MetadataError
         See :func:`arrow_to_frame`; or one of `columns` is not there.
     OSError
         The file cannot be read.
     """
+    return arrow_to_frame(read_table(path, columns))
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a Parquet file; `columns` and errors as for :func:`read_parquet`."""
     import pyarrow.parquet as pq
 
     target = os.fspath(path)
     try:
-        with pq.ParquetFile(target) as file:
-            schema = file.schema_arrow
+        with pq.ParquetFile(target, page_checksum_verification=True) as file:
             wanted = None
             if columns is not None:
+                schema = file.schema_arrow
                 if strange := [name for name in columns if name not in schema.names]:
                     raise MetadataError(
                         f"{target} has no column {', '.join(map(repr, strange))}; it has {', '.join(schema.names)}"
                     )
                 index = [name for name in schema.names if name not in _data_names(schema)]
                 wanted = [*columns, *index]
-            table = file.read(columns=wanted)
-    except pa.ArrowInvalid as error:
+            return file.read(columns=wanted)
+    except HsFrameError:
+        raise
+    except Exception as error:  # damaged bytes make pyarrow raise errors of many kinds, OSError without a number too
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise CodecError(
-            f"{target} is not a Parquet file", expected="a file of hsframe.write_parquet", source="parquet"
+            f"{target} is not a Parquet file, or is a damaged one ({error})",
+            expected="a file of hsframe.write_parquet",
+            source="parquet",
         ) from error
-    return arrow_to_frame(table)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import UnitError
+from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.points import Point, attach, points_of
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
@@ -43,6 +43,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
 
     Raises
     ------
+    MetadataError
+        There is no frame, or something else.
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
 
@@ -56,6 +58,10 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     1  68.0
     """
     parts = list(frames)
+    if not parts:
+        raise MetadataError("there are no frames to put together; expected one or more")
+    if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
+        raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[str, Point] = {}
     aligned = []

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
-from hsframe.errors import MetadataError, ZoneWarning
+from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import Units, in_units, targets_in_units
@@ -192,10 +192,30 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
     for parts in by_point.values():
         batches.setdefault(tuple(id(part.ts_us) for part in parts), []).append(parts)
     clocks = {key: _clock(batch, drop_null=drop_null) for key, batch in batches.items()}
-    return [
+    tracks = [
         _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null, flags=flags)
         for parts in by_point.values()
     ]
+    _check_numbers(tracks)
+    return tracks
+
+
+def _check_numbers(tracks: Sequence[Track]) -> None:
+    """Warn of texts among the samples of points whose records say that they are Numbers."""
+    found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
+    if found:
+        names = ", ".join(f"@{point.id} ({point.dis})" for point in found[:3]) + (", ..." if len(found) > 3 else "")
+        warn_caller(
+            f"{len(found)} points of kind Number have texts among their samples: {names}; their columns are no numbers "
+            "and have no unit: have the kind in their records checked, or what writes the texts",
+            ReadWarning,
+        )
+
+
+def _has_text(array: Any) -> bool:
+    if isinstance(array, pd.Categorical):
+        return len(array.categories) > 0
+    return array.dtype == object and any(isinstance(cell, str) for cell in array)
 
 
 @dataclass(frozen=True, slots=True)

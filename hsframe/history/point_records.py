@@ -102,7 +102,9 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
         marked = [row for row in found if tag in row]
         if marked:
             return _each_once(marked)
-    what = f"{len(found)} records, none of them a point" if found else "no record"
+    if not found:
+        raise MetadataError(f"the filter {text!r} finds no record; see what there is with read('point')")
+    what = f"{len(found)} records, none of them a point"
     raise MetadataError(f"the filter {text!r} finds {what}; expected points, as in 'point and his and temp'")
 
 

@@ -66,6 +66,8 @@ class Dialect:
         Whether an answer had no samples from outside of the range. Shown only.
     range_in_point_zone : bool or None
         Whether a range must be written in the point's own zone (nHaystack). Shown only: ranges always are.
+    told : set of str
+        The topics of warnings about the server that were given: each is given once.
     """
 
     methods: dict[str, Method] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Dialect:
     end_inclusive: bool | None = None
     range_is_exact: bool | None = None
     range_in_point_zone: bool | None = None
+    told: set[str] = field(default_factory=set)
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:
         """The HTTP method to try first.

@@ -227,9 +227,13 @@ def as_range(span: Range) -> str:
 
 def read_request(filter: str | None = None, limit: int | None = None) -> Grid:
     """Records by filter; also for ``ops``, ``defs``, ``libs`` and ``filetypes``, which give all without one."""
+    if not isinstance(filter, str | None):
+        raise MetadataError(f"a filter must be a text, as 'point and temp'; got {filter!r}; read_by_ids takes ids")
     row: dict[str, object] = {} if filter is None else {"filter": filter}
     if limit is not None:
-        row["limit"] = Number(limit)
+        if not hasattr(limit, "__index__") or limit < 0:  # NumPy has integers, too
+            raise MetadataError(f"limit must be a whole number from 0 up, or None; got {limit!r}")
+        row["limit"] = Number(int(limit))
     return _one_row(row) if row else Grid()
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hsframe.errors import MetadataError
+from hsframe.frame.arrow import field_entries, read_table
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times
@@ -47,6 +47,8 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
 
     Raises
     ------
+    CodecError
+        A file that is damaged.
     MetadataError
         No such folder or no file in it, a file without a column of times that have a zone, or a point that is in two
         files with different units, kinds or zones.
@@ -68,7 +70,7 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
 
 
 def _add_file(database: Database, site: Ref, file: Path) -> None:
-    table = pq.read_table(file)
+    table = read_table(file)
     time_field = next((field for field in table.schema if pa.types.is_timestamp(field.type)), None)
     if time_field is None or time_field.type.tz is None:
         found = ", ".join(f"{field.name} ({field.type})" for field in table.schema)
@@ -83,19 +85,19 @@ def _add_file(database: Database, site: Ref, file: Path) -> None:
         kind = _kind(field.type)
         if kind is None or field.name == time_field.name:
             continue
-        stated = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+        stated = field_entries(field)
         rec = {
-            "id": Ref(stated.get("hsframe:id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
-            "dis": stated.get("hsframe:dis", field.name),
+            "id": Ref(stated.get("id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
+            "dis": stated.get("dis", field.name),
             "point": MARKER,
             "his": MARKER,
             "kind": kind,
-            "tz": stated.get("hsframe:tz") or haystack_name(time_field.type.tz),
+            "tz": stated.get("tz") or haystack_name(time_field.type.tz),
             "siteRef": site,
             "equipRef": equip,
         }
-        if kind == "Number" and "hsframe:unit" in stated:
-            rec["unit"] = stated["hsframe:unit"]
+        if kind == "Number" and "unit" in stated:
+            rec["unit"] = stated["unit"]
         _add_point(database, rec, ts_us, table[field.name], file)
 
 

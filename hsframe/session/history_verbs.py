@@ -14,10 +14,10 @@ import pandas as pd
 
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
-from hsframe.errors import MetadataError
 from hsframe.frame.in_units import Units
 from hsframe.frame.points import PointsLike
 from hsframe.frame.trend import Header
+from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
@@ -137,11 +137,12 @@ class HistoryVerbs(SessionBase):
         Warns
         -----
         ZoneWarning
-            The points are in several zones and share one index, which is UTC then.
+            The points are in several zones and share one index, which is UTC then. Or, once a server: its offsets
+            contradict its zones, or the zone files of this machine are old (:mod:`hsframe.zones`).
         GapWarning
             Points whose samples are all further apart than `max_gap`, so that no interval has a value.
         ReadWarning
-            With ``on_error="warn"``: points that could not be read.
+            With ``on_error="warn"``: points that could not be read. Points of kind Number whose samples are texts.
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)
@@ -286,17 +287,7 @@ class HistoryVerbs(SessionBase):
         """
         from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded when it is needed
 
-        target = _checked_path(path)
+        target = checked_path(path)  # before anything is read: a long read must not fail at its end
         df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)
         await in_thread(write_parquet, df, target)
         return target
-
-
-def _checked_path(path: str | os.PathLike[str]) -> Path:
-    """The file to write, checked before anything is read: a long read must not fail at its end."""
-    target = Path(path)
-    if target.is_dir():
-        raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
-    if not target.parent.is_dir():
-        raise MetadataError(f"there is no folder {target.parent}; make it first, or write to another one")
-    return target

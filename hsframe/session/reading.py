@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-from hsframe.caller_warnings import warn_caller
+from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
@@ -101,9 +101,10 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
     The frame is made in a thread, so that other requests of this loop go on.
     """
     failures: dict[str, HsFrameError] = {}
-    async with progress_of(request.progress, "his_read") as progress:
-        points, histories = await _histories(source, request, failures, progress)
-    return await in_thread(_frame, request, points, histories, failures), points
+    with DeferredWarnings(), told_once(source.dialect.told):
+        async with progress_of(request.progress, "his_read") as progress:
+            points, histories = await _histories(source, request, failures, progress)
+        return await in_thread(_frame, request, points, histories, failures), points
 
 
 async def _histories(

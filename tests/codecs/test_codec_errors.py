@@ -501,6 +501,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize("form", READ_FORMATS)
 @given(data=st.data(), grid=grids() | history_grids())
 def test_nothing_else_escapes_from_a_damaged_body(form: str, data: st.DataObject, grid: Grid) -> None:
@@ -513,6 +514,7 @@ def test_nothing_else_escapes_from_a_damaged_body(form: str, data: st.DataObject
     only_codec_errors(body.encode(), form)
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize("form", READ_FORMATS)
 @given(data=st.data(), grid=grids())
 def test_nothing_else_escapes_from_flipped_bits(form: str, data: st.DataObject, grid: Grid) -> None:

@@ -212,6 +212,7 @@ ZINC_READ: list[tuple[str, Any]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize(("text", "value"), ZINC_READ, ids=[row[0][:30] for row in ZINC_READ])
 def test_zinc_that_is_read(text: str, value: Any) -> None:
     assert same(parse_value(text), value)
@@ -285,6 +286,7 @@ def test_json4_that_is_read(raw: Any, value: Any) -> None:
     assert same(decode_exact(body, "json4")[0]["v"], value)
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize(("raw", "value"), JSON3_READ, ids=[str(row[0])[:30] for row in JSON3_READ])
 def test_json3_that_is_read(raw: Any, value: Any) -> None:
     assert same(Json3().read(raw, 0), value)

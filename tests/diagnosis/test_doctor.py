@@ -332,3 +332,17 @@ def test_the_text_is_aligned_and_fits(width: int) -> None:
     for question in df["question"]:
         assert question in words
     assert Number(500).val == remembered(server.uri).row_cap
+
+
+def test_old_zone_files_are_named_with_the_zones_that_they_cut_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = "hsframe.diagnosis.point_questions"
+    monkeypatch.setattr(f"{questions}.zone_files", lambda: ("2019a in /zones", "2026f"))
+    monkeypatch.setattr(f"{questions}.is_outdated", lambda when: str(when.tzinfo) == "Europe/London")
+    answer, advice, _ = visit()
+    assert answer["rules of zones"] == (
+        "from this machine's files, 2019a in /zones; the package tzdata has 2026f, with newer rules for London"
+    )
+    assert advice["rules of zones"].startswith("days there are cut by old rules: update the machine's zone files, or")
+    monkeypatch.setattr(f"{questions}.zone_files", lambda: ("", "2026f"))
+    answer, advice, _ = visit()
+    assert (answer["rules of zones"], advice["rules of zones"]) == ("from the package tzdata, 2026f", "")

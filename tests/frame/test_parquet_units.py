@@ -204,6 +204,7 @@ def test_time_below_the_microsecond_is_cut_off():
     ("key", "message"),
     [
         (b"{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b'{"version": 2}', "written in version 2 of the format, and this hsframe reads up to 1"),
         (b'{"version": "1"}', "no whole number 'version'"),
         (b"[]", "no whole number 'version'"),
@@ -243,6 +244,15 @@ def test_what_cannot_be_written_is_named(tmp_path):
     mixed = pd.DataFrame({"m": pd.concat([trend()["Meter"], trend()["Zone Temp"]], ignore_index=True)})
     with pytest.raises(MetadataError, match="columns of objects cannot be written: m"):
         write_parquet(mixed, file)
+    for strange in (
+        pd.DataFrame({"a": [1j, 2.0]}),
+        pd.DataFrame({"a": pd.arrays.SparseArray([1.0, 0.0])}),
+        pd.DataFrame({"a": pd.Series(["\ud800"], dtype=object)}),
+        pd.DataFrame({"a": [2**70]}),
+        pd.DataFrame([[1.0, 2.0]], columns=[0, "0"]),
+    ):
+        with pytest.raises(MetadataError):
+            write_parquet(strange, file)
     assert list(tmp_path.iterdir()) == []
 
 

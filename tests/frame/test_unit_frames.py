@@ -378,3 +378,11 @@ def test_the_resolution_of_times_is_no_unit(numbers, tmp_path):
     pd.testing.assert_frame_equal(hsframe.read_parquet(tmp_path / "x.parquet"), frame)
     with pytest.raises(UnitError, match=r"columns of kW and datetime64\[us, America/New_York\] cannot"):
         frame[["Meter", "when"]].sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("frames", "what"), [([], "no frames"), ([1.0], "got a float among them"), ([None], "NoneType")]
+)
+def test_concat_of_what_is_no_frame_says_so(frames, what):
+    with pytest.raises(MetadataError, match=what):
+        concat(frames)

@@ -206,3 +206,20 @@ def test_methods_are_learnt_per_op() -> None:
     assert dialect.switch_method(about, "GET") == "POST"
     assert dialect.method(about, has_arguments=False) == "POST"
     assert dialect.method(read, has_arguments=True) == "POST"
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, "3", float("nan")])
+def test_a_limit_is_a_count(limit: Any) -> None:
+    with pytest.raises(MetadataError, match=r"limit must be a whole number from 0 up, or None; got "):
+        request_grids.read_request("point", limit)
+
+
+@pytest.mark.parametrize("filter", [["a"], 3, Ref("a")])
+def test_a_filter_is_a_text(filter: Any) -> None:
+    with pytest.raises(MetadataError, match=r"a filter must be a text, as .*; got .*; read_by_ids takes ids"):
+        request_grids.read_request(filter)
+
+
+def test_any_integer_limits() -> None:
+    for limit in (0, 3, np.int32(3)):
+        assert request_grids.read_request("point", limit)[0]["limit"] == Number(int(limit))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hsframe.errors import MetadataError
+from hsframe.errors import CodecError, MetadataError
 from hsframe.kinds import Number, Ref
 from hsframe.server.folder import parquet_folder
 from hsframe.testing.server import running_server
@@ -86,3 +86,13 @@ def test_pandas_own_files(tmp_path: Path) -> None:
         assert rec is not None
         assert rec["tz"] == "London"
         assert server.database.history("file-a-a").ts_us[0] == index[0].value // 1000
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"x": [1.0]})
+    (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-9])
+    with pytest.raises(CodecError, match=r"b\.parquet is not a Parquet file, or is a damaged one"):
+        parquet_folder(tmp_path)
+    write(tmp_path / "b.parquet", {"x": [1.0]}, {"x": {"hsframe:unit": b"\xff"}})
+    with pytest.raises(MetadataError, match="hsframe:unit of column 'x' is not valid UTF-8"):
+        parquet_folder(tmp_path)

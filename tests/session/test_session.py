@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,20 @@ def test_export_writes_a_whole_file_or_none(session: hsframe.Session, tmp_path: 
         session.export("kw", "2026-11-01", tmp_path)
     with pytest.raises(hsframe.UnknownRecError):
         session.export("@nobody", "2026-11-01", tmp_path / "other.parquet")
+    assert [file.name for file in tmp_path.iterdir()] == ["day.parquet"]
+
+
+def test_exports_of_one_name_at_once_leave_one_whole_file(session: hsframe.Session, tmp_path: Path) -> None:
+    path = tmp_path / "day.parquet"
+
+    def export(point: str) -> Path:
+        return session.export(point, "2026-11-01", path)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(export, ["@kw", "@oat", "@fan", "@kw", "@oat", "@fan"])) == [path] * 6
+    df = hsframe.read_parquet(path)
+    assert len(df) == 100
+    assert list(df.columns) in (["Power"], ["Outside"], ["Fan"])
     assert [file.name for file in tmp_path.iterdir()] == ["day.parquet"]
 
 

@@ -20,7 +20,7 @@ from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import read_numbers
-from hsframe.codecs.histories.stamps import STAMP_TEXT, instant_us, read_stamps
+from hsframe.codecs.histories.stamps import STAMP_TEXT, check_offsets, instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
 from hsframe.codecs.unchecked_kinds import unchecked_number
@@ -130,12 +130,15 @@ class JsonCellReader(CellReader):
         # Sorted by their days, because the reader looks a day up as often as it changes from row to row.
         order = np.argsort(block.words[2:][stamps])
         us, fits = np.empty(len(order), np.int64), np.empty(len(order), bool)
+        block.days.clear()
         us[order], fits[order], lengths = read_stamps(block, stamps[order], after)
         fits[order] &= (stamps + len(after))[order] + lengths == part.ends[order]
         fits &= equal_bytes(block, part.starts, before)
         parted = self._parted(part, fits, datetime)
         if parted is None or None in (instants := [instant_us(value, label) for value in parted[1]]):
             return None
+        if name.encode() in before + after:  # the zone is named
+            check_offsets(block.days, name)
         fit, _, rows = parted
         values = pa.concat_arrays([pa.array(us[fit]), pa.array(instants, pa.int64())])
         return LazyColumn(TimeColumn(self._spread_array(values, rows), name))

@@ -22,6 +22,7 @@ __all__ = [
     "ZEROS",
     "Block",
     "Bools",
+    "Day",
     "Floats",
     "Ints",
     "Positions",
@@ -41,6 +42,8 @@ Positions: TypeAlias = npt.NDArray[np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+#: The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
+Day: TypeAlias = tuple[int, int, int]
 
 #: Bytes around a block that a kernel may read, and must not believe.
 PAD: Final = 1024
@@ -69,10 +72,13 @@ class Block:
         The buffer.
     words : uint64 ndarray
         ``words[i]`` is ``octets[i:i+8]``, little-endian, at any ``i``: overlapping, not aligned, no copy.
+    days : dict
+        As its keys, the days and offsets of the timestamps that were read.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.days: dict[Day, None] = {}
         self.octets: npt.NDArray[np.uint8] = np.zeros(size + 2 * PAD, np.uint8)
         self.words: Words = np.ndarray((len(self.octets) - 7,), "<u8", self.octets, strides=(1,))
 

@@ -175,7 +175,7 @@ class _Boundary:
         # Rows of another form have any bytes where the offset should be: do not read them as one.
         fitting = np.flatnonzero(head_fits)
         days = np.zeros(len(runs), np.int64)
-        days[fitting], head_fits[fitting] = self._midnights(runs[fitting])
+        days[fitting], head_fits[fitting] = self._midnights(block, runs[fitting])
         us = np.repeat(days, lengths)[:-1]
         us += seconds.view(np.int64) * SECOND_US
         # The last record has no row after it, the first one none before it.
@@ -200,12 +200,12 @@ class _Boundary:
         firsts = np.concatenate(([0], at))
         return np.diff(firsts, append=count), records[firsts]
 
-    def _midnights(self, runs: Words) -> tuple[Ints, Bools]:
+    def _midnights(self, block: Block, runs: Words) -> tuple[Ints, Bools]:
         """The instant of midnight of each run, and whether it has one."""
         tails = runs[:, self._clock - 1]  # Y-MM-DDT
         heads = (runs[:, self._clock - 2] >> np.uint64(40)) | ((tails & _LOW_40) << np.uint64(24))  # YYYY-MM-
         offsets = runs[:, self._clock + 1] & _SIX_BYTES if self.offset else np.zeros(len(runs), np.uint64)
-        return midnights(heads, tails, offsets)
+        return midnights(block, heads, tails, offsets)
 
 
 class _Numbers:

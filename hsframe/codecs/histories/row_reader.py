@@ -21,12 +21,12 @@ import pyarrow as pa
 
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.buffers import RowBuffers
-from hsframe.codecs.histories.byte_words import Block, Bools, Floats, Ints, Positions, coded_texts
+from hsframe.codecs.histories.byte_words import Block, Bools, Day, Floats, Ints, Positions, coded_texts
 from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.repeated_rows import RepeatedRows
 from hsframe.codecs.histories.row_shape import RowShape, SplitRows
-from hsframe.codecs.histories.stamps import instant_us
+from hsframe.codecs.histories.stamps import check_offsets, instant_us
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Grid
 from hsframe.kinds import Number
@@ -76,11 +76,13 @@ class RowReader:
         self._learned: list[_LearnedRow] = []
         self._odd: list[tuple[int, bytes]] = []
         self._tries = 0
+        self._days: dict[Day, None] = {}
 
     # ---- rows
 
     def take(self, block: Block, start: int, end: int) -> int:
         """Read the rows that are whole; gives the bytes that were read."""
+        block.days = self._days
         repeated = self._repeated.read_wide(block, start, end)
         if repeated is not None:
             for times, cells in repeated[0]:
@@ -229,6 +231,8 @@ class RowReader:
         if len(grid) != len(texts) or len(grid.cols) != self.shape.width + 1:
             raise NeedsExactParserError
         self._accept(grid)
+        if self._tz and (self._tz != "UTC" or b"UTC" in self.shape.stamp):  # a zone is named
+            check_offsets(self._days, self._tz)
         return grid
 
     def _accept(self, grid: Grid) -> None:

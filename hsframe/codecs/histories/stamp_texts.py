@@ -31,14 +31,7 @@ _LOOK_US: Final = DAY_US
 
 
 def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
-    """The offset of each instant in whole minutes, truncated towards zero as by the exact writer.
-
-    Parameters
-    ----------
-    us : int64 ndarray
-        Epoch microseconds.
-    zone : ZoneInfo
-    """
+    """The offset of each instant in whole minutes, truncated towards zero as by the exact writer."""
     if len(us) == 0:
         return np.zeros(0, np.int64)
     looks = us // _LOOK_US
@@ -70,20 +63,7 @@ def _offset_at(us: int, zone: ZoneInfo) -> int:
 
 
 def stamp_texts(us: Ints, zone: ZoneInfo, before: bytes, after: bytes) -> pa.Array:
-    """The texts ``before + 2021-01-01T00:00:00-05:00 + after`` of instants.
-
-    Parameters
-    ----------
-    us : int64 ndarray
-        Epoch microseconds, in the years 1 to 9999 in the zone.
-    zone : ZoneInfo
-    before, after : bytes
-        The texts around each timestamp.
-
-    Returns
-    -------
-    pyarrow binary array
-    """
+    """The texts ``before + 2021-01-01T00:00:00-05:00 + after`` of instants in the years 1 to 9999 in the zone."""
     offsets = offset_minutes(us, zone)
     local = us + offsets * MINUTE_US
     seconds = local // SECOND_US

@@ -9,7 +9,7 @@ read here. What is not exactly of this form is reported as not ok: the exact par
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from hsframe.codecs.histories.byte_words import (
     ZEROS,
     Block,
     Bools,
+    Day,
     Ints,
     Positions,
     Words,
@@ -29,19 +30,17 @@ from hsframe.codecs.histories.byte_words import (
     equal_bytes,
     not_digits,
 )
-from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
+from hsframe.durations import SECOND_US
 from hsframe.spans import epoch_us
+from hsframe.zones import check_offset, zone
 
-__all__ = ["STAMP_TEXT", "clock_seconds", "instant_us", "midnights", "read_stamps"]
+__all__ = ["STAMP_TEXT", "check_offsets", "clock_seconds", "instant_us", "midnights", "read_stamps"]
 
 #: A pattern of what is likely a timestamp; the kernels decide.
 STAMP_TEXT: Final = r"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-_DATE = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
-_OFFSET = re.compile(rb"([+-])([0-9]{2}):([0-9]{2})")
-_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_MIDNIGHT = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])")
 # Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
 _YEARS: Final = range(1700, 2201)
-_MOST_OFFSET_HOURS: Final = 14
 _INVALID: Final = np.iinfo(np.int64).min
 
 _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
@@ -69,23 +68,9 @@ def clock_seconds(clock: Words) -> tuple[Words, Bools]:
 
 
 def read_stamps(block: Block, starts: Positions, after: bytes = b"") -> tuple[Ints, Bools, Ints | int]:
-    """The instants at the given places.
+    """The epoch microseconds of the timestamps that begin at the given places, where ok; their lengths in bytes.
 
-    Parameters
-    ----------
-    block : Block
-    starts : int64 ndarray
-        Where the timestamps begin.
-    after : bytes
-        The text that must follow each timestamp, the zone's name among it.
-
-    Returns
-    -------
-    us : int64 ndarray
-        Epoch microseconds, where ok.
-    ok : bool ndarray
-    lengths : int64 ndarray or int
-        Bytes of each timestamp with its offset, without a zone name, where ok.
+    `after` is the text that must follow each timestamp, the zone's name among it; it does not count in the lengths.
     """
     looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
     if ((looks == ord("+")) | (looks == ord("-"))).all():
@@ -145,7 +130,7 @@ def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, afte
     seconds, ok = clock_seconds(block.words[11:][starts])
     mark_at = 20 + digits if digits else 19
     offsets = block.words[mark_at:][starts] & _SIX_BYTES if offset else np.zeros(len(starts), np.uint64)
-    us, is_date = midnights(block.words[starts], block.words[3:][starts], offsets)
+    us, is_date = midnights(block, block.words[starts], block.words[3:][starts], offsets)
     ok &= is_date
     if after:
         ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), after)
@@ -160,47 +145,52 @@ def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, afte
     return us, ok
 
 
-def midnights(heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
-    """The instants of midnight of dates in their offsets, looked up once for each run of equal ones.
+def midnights(block: Block, heads: Words, tails: Words, offsets: Words) -> tuple[Ints, Bools]:
+    """Epoch microseconds, where ok, of midnight of dates in their offsets, looked up once a run of equal ones.
 
-    Parameters
-    ----------
-    heads, tails, offsets : uint64 ndarrays
-        The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
-
-    Returns
-    -------
-    us : int64 ndarray
-        Epoch microseconds, where ok.
-    ok : bool ndarray
+    The dates and offsets are in the words of a :data:`Day`. The block notes them, for :func:`check_offsets`.
     """
     changed = np.ones(len(heads), bool)
     changed[1:] = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1]) | (offsets[1:] != offsets[:-1])
     firsts = np.flatnonzero(changed)
-    keys = zip(heads[firsts].tolist(), tails[firsts].tolist(), offsets[firsts].tolist(), strict=True)
+    keys = list(zip(heads[firsts].tolist(), tails[firsts].tolist(), offsets[firsts].tolist(), strict=True))
+    block.days |= dict.fromkeys(keys)
     us = np.array([_midnight_us(*key) for key in keys], np.int64)
     us = np.repeat(us, np.diff(firsts, append=len(heads)))
     return us, us != _INVALID
 
 
 @lru_cache(_MOST_DAYS)  # the answers for other points have the same days
-def _midnight_us(head: int, tail: int, offset: int) -> int:
-    """Epoch microseconds of a date's midnight; the words are ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` or 0."""
-    text = head.to_bytes(8, "little") + tail.to_bytes(8, "little")[5:]
-    match = _DATE.fullmatch(text)
-    if match is None or int(match[1]) not in _YEARS:
-        return _INVALID
+def _midnight_us(*day: int) -> int:
+    stamp = _midnight(*day)
+    return _INVALID if stamp is None else epoch_us(stamp)
+
+
+def _midnight(head: int, tail: int, offset: int) -> datetime | None:
+    """A date's midnight in its offset, by the words of a :data:`Day`; None where there is none."""
+    zone_offset = offset.to_bytes(6, "little") if offset else b"Z"
+    text = head.to_bytes(8, "little") + tail.to_bytes(8, "little")[5:] + b"00:00" + zone_offset
     try:
-        day = date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH_DAY
-    except ValueError:
-        return _INVALID
-    minutes = 0
-    if offset:
-        match = _OFFSET.fullmatch(offset.to_bytes(6, "little"))
-        if match is None or int(match[2]) > _MOST_OFFSET_HOURS or int(match[3]) > 59:
-            return _INVALID
-        minutes = (int(match[2]) * 60 + int(match[3])) * (-1 if match[1] == b"-" else 1)
-    return day * DAY_US - minutes * MINUTE_US
+        stamp = datetime.fromisoformat(text.decode()) if _MIDNIGHT.fullmatch(text) else None
+    except ValueError:  # no such day
+        return None
+    return stamp if stamp is not None and stamp.year in _YEARS else None
+
+
+def check_offsets(days: dict[Day, None], name: str) -> None:
+    """Warn, as the exact parser does, of offsets that the zone does not have on their days; forget the days."""
+    for day in days:
+        if (stamp := _other_midnight(*day, name)) is not None:
+            check_offset(stamp, name)
+    days.clear()
+
+
+@lru_cache(_MOST_DAYS)
+def _other_midnight(head: int, tail: int, offset: int, name: str) -> datetime | None:
+    """A date's midnight in its offset, where the zone has another one then."""
+    stamp = _midnight(head, tail, offset)
+    is_other = stamp is not None and stamp.astimezone(zone(name)).utcoffset() != stamp.utcoffset()
+    return stamp if is_other else None
 
 
 def instant_us(value: Any, label: ZoneInfo) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -22,7 +23,7 @@ from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number, same
 
-# A zone name that was damaged is a zone that is not known.
+# Bodies that are made up or damaged have offsets that their zones do not have, and zones that are not known.
 pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
 
 # ---- bodies ---------------------------------------------------------------------------------------------------------
@@ -321,6 +322,13 @@ def outcome(decoder: Any, body: bytes, short: str) -> Grid | tuple[type, int | N
     return grid
 
 
+def with_warnings(decoder: Any, body: bytes, short: str) -> tuple[Any, set[str]]:
+    """The outcome, and the texts of its warnings."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        return outcome(decoder, body, short), {str(warning.message) for warning in given}
+
+
 STAMPED = '"ts":"t:2021-01-0{}T00:00:00Z"'
 NO_VALUE = (
     '{"cols":[{"name":"ts"},{"name":"v"}],"rows":['
@@ -386,13 +394,14 @@ def test_what_is_learned_is_what_the_exact_parser_says(body_and_short: tuple[byt
 
 
 def assert_decodes_as_exactly(body: bytes, short: str, block: int) -> None:
-    exact = outcome(decode_exact, body, short)
+    exact, exact_warnings = with_warnings(decode_exact, body, short)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decode_module, "BLOCK_BYTES", block)
-        fast = try_decode(body, short)
+        fast, fast_warnings = with_warnings(try_decode, body, short)
     if fast is not None:
         assert fast == exact
         assert exact == fast
+        assert fast_warnings == exact_warnings
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hsframe.codecs._WORTH_COLUMNS", 0)
         assert outcome(decode, body, short) == exact

@@ -139,6 +139,7 @@ MIXED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")  # two zones, one offset
 @pytest.mark.parametrize("name", MIXED)
 def test_what_arrow_cannot_hold_goes_the_exact_way(name: str) -> None:
     short, text = MIXED[name]

@@ -1,0 +1,95 @@
+"""A file that is there whole or not at all.
+
+Each writer writes a part of its own beside the file, flushes it to disk and renames it: of two writers of one name the
+last one to end wins, and nobody ever sees half a file. What a killed program left is removed by the next writer of
+that name, who tells it by its lock: a part is locked as long as someone writes it.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import secrets
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from hsframe.errors import MetadataError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["checked_path", "whole_file"]
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that can be written: it is in a folder, and is none.
+
+    Raises
+    ------
+    MetadataError
+        There is no such folder, or the name is that of a folder or of a device.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
+    if not target.parent.is_dir():
+        raise MetadataError(f"there is no folder {target.parent}; make it first, or write to another one")
+    if target.exists() and not target.is_file():
+        raise MetadataError(f"{target} is not a file; expected the name of one")
+    return target
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
+    """A new file to write into; it gets its name when the block ends, and is removed where the block fails.
+
+    Raises
+    ------
+    MetadataError
+        See :func:`checked_path`; or the file cannot be written: the disk is full, it is not allowed, ...
+    """
+    # A link stays one: the file that it leads to is written.
+    target = Path(os.path.realpath(checked_path(path)))
+    try:
+        _remove_left_parts(target)
+        file = _new_part(target)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if sys.platform == "win32":  # which renames no open file
+                file.close()
+            os.replace(file.name, target)
+        finally:
+            with suppress(OSError):  # what a full disk did not take fails once more
+                file.close()
+            with suppress(FileNotFoundError):
+                os.remove(file.name)
+    except OSError as error:
+        raise MetadataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _new_part(target: Path) -> BinaryIO:
+    # Readers of whole folders of Parquet files pass over names that begin with a dot.
+    file = open(target.parent / f".{target.name}.{secrets.token_hex(4)}.part", "xb")  # noqa: SIM115 - whole_file closes
+    if sys.platform != "win32":
+        with suppress(OSError):  # a network drive without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if not os.fstat(file.fileno()).st_nlink:  # taken for a left one before it was locked
+            file.close()
+            return _new_part(target)
+    return file
+
+
+def _remove_left_parts(target: Path) -> None:
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        with suppress(OSError):  # someone writes it, or another writer has removed it
+            if sys.platform == "win32":  # which removes no open file
+                part.unlink()
+                continue
+            with part.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
