@@ -105,7 +105,13 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def test_a_grid_comes_back_the_same(peer: Peer, read: str, write: str, data: st.DataObject) -> None:
     kinds = st.recursive(values(read, write), nested, max_leaves=6)
     grid = data.draw(strategies.grids(kinds))
-    assert decode(peer(read, encode(grid, read))[write], write) == grid
+    body = encode(grid, read)
+    # Its Zinc has no names that begin with an underscore.
+    assume(read == "json4" or re.search(rb"[\s,{]_(x|kind_)", body) is None)
+    answer = peer(read, body)[write]
+    # It writes the null of a lone column, which JSON left out, as an empty line; that ends a grid.
+    assume(write == "json4" or "\n\n" not in answer)
+    assert decode(answer, write) == grid
 
 
 @given(grid=strategies.history_grids(), read=st.sampled_from(FORMS), write=st.sampled_from(FORMS))
