@@ -456,6 +456,7 @@ def test_samples_of_several_units_are_converted_to_that_of_the_record():
         rolled(History(point, np.array(at(0, 1)), [Number(1, "kW"), Number(1, "°F")]), hours(1), Rule("step", **LINEAR))
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.ReadWarning")  # a text in place of a Number
 def test_samples_of_several_kinds_are_refused():
     with pytest.raises(MetadataError, match=r"@a .* several kinds"):
         rolled(
