@@ -38,21 +38,9 @@ _LEAST_ROWS, _MOST_ROWS = 500, 20_000
 
 
 def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
-    """The cells of a body.
+    """The cells of a grid in JSON, of either version, whose first row begins at `begin`; `names` are its columns.
 
-    Parameters
-    ----------
-    body : bytes
-        A grid in JSON, of either version.
-    begin : int
-        Where the first row begins.
-    names : sequence of str
-        The columns.
-
-    Raises
-    ------
-    NeedsExactParserError
-        The rows are of another form than servers write, or wrong.
+    It raises NeedsExactParserError where the rows are of another form than servers write, or wrong.
     """
     known = ColumnNames(names)
     first = _FIRST_KEY.search(body, begin)

@@ -31,21 +31,9 @@ _SHORT: Final = 3
 
 
 def split_zinc(body: bytes, begin: int, width: int) -> SplitBody:
-    """The cells of a body.
+    """The cells of a grid in Zinc 3.0 of `width` columns, at least two, whose first row begins at `begin`.
 
-    Parameters
-    ----------
-    body : bytes
-        A grid in Zinc 3.0.
-    begin : int
-        Where the first row begins.
-    width : int
-        The number of columns, at least two.
-
-    Raises
-    ------
-    NeedsExactParserError
-        The rows are of another form than servers write, or wrong.
+    It raises NeedsExactParserError where the rows are of another form than servers write, or wrong.
     """
     # The last line may lack its end.
     return _ZincSplitter(body.rstrip(b" \t\r\n") + b"\n", _SETS, _CLOSING).rows(begin + PAD, width)
