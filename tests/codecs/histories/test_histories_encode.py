@@ -173,3 +173,11 @@ def write_number(double: float, unit: str | None) -> str:
 def test_numbers_have_their_shortest_text(double: float) -> None:
     body = encode_history(small_history([double] * 2_000), "zinc").decode()
     assert {line.split(",")[1] for line in body.splitlines()[2:]} == {write_number(double, "kW")}
+
+
+def test_a_zero_of_a_unit_that_looks_hexadecimal() -> None:
+    times = TimeColumn(pa.array([0, 60_000_000], pa.int64()), "UTC")
+    grid = Grid({}, ["ts", "val"], [times, NumberColumn(pa.array([0.0, 1.0]), "xab")])
+    body = encode(grid, "zinc")
+    assert body.splitlines()[2:] == [b"1970-01-01T00:00:00Z UTC,0.0xab", b"1970-01-01T00:01:00Z UTC,1xab"]
+    assert decode_exact(body, "zinc") == grid
