@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _LOOK_BYTES: Final = 200
+_KIND_KEY: Final = re.compile(rb'"_kind"\s*:')
 # A grid, or a list of grids or of records; those of version 3 have a Ref, a Marker or a Number near their beginning.
 _JSON_START: Final = re.compile(rb'[\[{](.*"(?:_kind|meta|cols|rows)"|\s*\{.*:\s*"[rmn]:)?', re.DOTALL)
 
@@ -86,9 +87,11 @@ class Format:
 def has_kinds(body: bytes | str) -> bool:
     """Whether a JSON text has a key ``_kind``, which only version 4 has; every grid of version 4 has it.
 
-    A quote within a string is escaped, so this is no part of a text.
+    A quote within a string is escaped, so this is no part of a text; and after a text that is "_kind" no colon follows.
     """
-    return ('"_kind"' in body) if isinstance(body, str) else (b'"_kind"' in body)
+    if isinstance(body, str):
+        return '"_kind"' in body and _KIND_KEY.search(body.encode("utf-8", "replace")) is not None
+    return b'"_kind"' in body and _KIND_KEY.search(body) is not None
 
 
 def _read_json(body: bytes | str, asked: type[JsonCodec]) -> Grid:

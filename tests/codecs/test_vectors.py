@@ -397,6 +397,9 @@ def test_the_body_decides_the_version_of_json() -> None:
     assert decode_exact('{"_kind":"dict","a":{"_kind":"marker"}}', "json3")[0]["a"] is MARKER
     assert decode_exact('{"a":"m:"}', "json4")[0]["a"] == "m:"
     assert decode_exact('{"a":"m:"}', "json3")[0]["a"] is MARKER
+    # A text is no key.
+    named = Grid({"dis": "_kind"}, ["a", "b"], [[Number(1, "kW")], ["_kind"]])
+    assert decode_exact(encode(named, "json3"), "json3") == decode(encode(named, "json3"), "json4") == named
 
 
 def test_surrogates_in_json() -> None:
