@@ -40,6 +40,7 @@ __all__ = [
     "MICROSECOND",
     "Span",
     "SpanLike",
+    "dates_text",
     "epoch_us",
     "from_epoch_us",
     "local_instant_us",
@@ -202,6 +203,20 @@ def range_text(start_us: int, end_us: int | None, tz_name: str) -> str:
     """
     start = _date_time_text(start_us, tz_name)
     return start if end_us is None else f"{start},{_date_time_text(end_us, tz_name)}"
+
+
+def dates_text(start_us: int, end_us: int | None) -> str:
+    """Whole dates that hold a window, in whatever zone the server counts days; without an end, up to ten years on.
+
+    Examples
+    --------
+    >>> day = resolve("2026-11-01", "New_York")
+    >>> dates_text(day.start_us, day.end_us)
+    '2026-10-31,2026-11-03'
+    """
+    start = from_epoch_us(start_us, UTC)
+    end = max(start, datetime.now(UTC)) + timedelta(days=3650) if end_us is None else from_epoch_us(end_us, UTC)
+    return f"{(start - _DAY).date()},{(end + _DAY).date()}"
 
 
 def _date_time_text(us: int, tz_name: str) -> str:

@@ -35,7 +35,8 @@ class HistoryOps(RecordOps[AnswerT]):
     async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> AnswerT | Grid:
         """The history of one point, rows of ``ts`` and ``val``, as the server gives it.
 
-        Servers differ in what they give at the ends of a range: :func:`hsframe.his_read` gives the exact window.
+        Servers differ in what they give at the ends of a range, and some leave out rows of a long one without a word,
+        which is not noticed here: :func:`hsframe.his_read` gives the exact window, and all of it.
 
         Parameters
         ----------
@@ -153,6 +154,9 @@ class HistoryOps(RecordOps[AnswerT]):
         without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
         The points' records are read first, once: they give the kinds and units of columns that begin with nulls.
 
+        After more than 100 rows the ends of the range are asked for once more, since some servers give the first or the
+        newest rows of a range and leave out the others without a word: these follow then, the older ones last.
+
         Parameters
         ----------
         ids : Ref, str or iterable of them
@@ -176,7 +180,8 @@ class HistoryOps(RecordOps[AnswerT]):
             The body is malformed, or a column holds several units (or another one than its record says), which an
             Arrow column cannot.
         CallError, IncompleteError
-            As :meth:`his_read` and :meth:`his_read_batch`, before the first batch.
+            As :meth:`his_read` and :meth:`his_read_batch`, before the first batch. IncompleteError also at the end, if
+            the server left out rows of some points of a batch.
         """
         if isinstance(ids, str | Ref):
             request = request_grids.his_read_request(ids, range)

@@ -135,7 +135,7 @@ class RecordOps(ClientBase[AnswerT]):
             Some ids are unknown; ``error.ids`` has all of them.
         """
         refs = as_refs(ids, "read")
-        grid = await self._sender.call(OPS["read"], request_grids.read_by_ids_request(refs))
+        grid = await self._sender.call(OPS["read"], request_grids.read_by_ids_request(refs), limit=len(refs))
         rows, final = rows_of_ids(grid, refs)
         if not final:
             grid = await self._with_missing(grid, [of for of, row in zip(refs, rows, strict=True) if row is None])

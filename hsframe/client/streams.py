@@ -7,11 +7,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from hsframe.caller_warnings import told_once
+from hsframe.client.answered_rows import WITHOUT_A_WORD, AnsweredRows
 from hsframe.client.sender import RequestSender
-from hsframe.errors import CodecError, IncompleteError
+from hsframe.errors import CallError, CodecError, IncompleteError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import OtherPointError, check_answer, check_batch
+from hsframe.protocol.answers import OtherPointError, check_answer, check_batch, limit_of, refuses_instants
 from hsframe.protocol.request_grids import OPS
 
 if TYPE_CHECKING:
@@ -42,22 +43,63 @@ CheckPoint: TypeAlias = Callable[[Grid, Ref], Awaitable[None]]
 async def record_batches(
     sender: RequestSender, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
 ) -> AsyncGenerator[pa.RecordBatch, None]:
-    """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`."""
-    given = False
-    for is_last in (False, True):
-        try:
-            async with aclosing(_answer(sender, request, facts, na_columns, check_point)) as batches:
-                async for batch in batches:
-                    given = True
-                    yield batch
-            return
-        except OtherPointError:
-            if is_last or given:
-                raise
+    """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`.
+
+    If the server may have left out rows without a word, the ends of the range are asked for, and what is there follows.
+    """
+
+    async def ask(asked: Grid, answer: AnsweredRows) -> AsyncGenerator[pa.RecordBatch, None]:
+        for is_last in (False, True):
+            try:
+                async with aclosing(_answer(sender, asked, facts, na_columns, check_point, answer)) as batches:
+                    async for batch in batches:
+                        answer.add(batch)
+                        yield batch
+                return
+            except OtherPointError:
+                if is_last or answer.rows:
+                    raise
+
+    first, whole = AnsweredRows(), AnsweredRows()
+    async with aclosing(ask(request, first)) as batches:
+        async for batch in batches:
+            whole.add(batch)
+            yield batch
+    span = first.span_of(request)
+    if span is None or sender.dialect.ignores_range or not first.is_suspect(sender.dialect.row_cap):
+        return
+    for is_tail in (True, False):
+        answer = first
+        while end := answer.end_of(request, span, is_tail=is_tail, dates_only=sender.dialect.dates_only):
+            part, before = AnsweredRows(), whole.copy()
+            try:
+                async with aclosing(ask(end, part)) as batches:
+                    async for batch in batches:
+                        if (more := before.missing(batch, span, is_tail=is_tail)).num_rows:
+                            whole.add(more)
+                            yield more
+            except CallError as refused:
+                if sender.dialect.dates_only or not refuses_instants(refused):
+                    raise
+                sender.dialect.dates_only = True
+                continue
+            answer = part
+            if whole.rows == before.rows:
+                if part.rows >= first.rows and before.adjoins(part, is_tail=is_tail):
+                    raise IncompleteError(f"hisRead: {WITHOUT_A_WORD.format(first.rows)}")
+                break
+            # Not of a server whose days may be other ones than the point's, nor because of what came just now.
+            if not sender.dialect.dates_only and whole.rows > before.rows + 2:
+                sender.dialect.row_cap = first.rows
 
 
 async def _answer(
-    sender: RequestSender, request: Grid, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
+    sender: RequestSender,
+    request: Grid,
+    facts: Mapping[Ref, PointFacts],
+    na_columns: bool,
+    check_point: CheckPoint,
+    answer: AnsweredRows,
 ) -> AsyncGenerator[pa.RecordBatch, None]:
     op, is_batch = OPS["hisRead"], bool(request.meta)
     refs = [of for of in request.column("id") if isinstance(of, Ref)]
@@ -92,6 +134,7 @@ async def _answer(
             if (header := decoder.header) is not None and header is not checked:
                 checked, was = header, order
                 check_answer(header, op.name, sender.url(op.name), refs)
+                answer.limit = limit_of(header)
                 if not is_batch:
                     await check_point(header, refs[0])
                 places = check_batch(header, refs, sender.url(op.name)) if is_batch else [0]

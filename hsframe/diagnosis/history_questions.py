@@ -23,7 +23,7 @@ from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
 from hsframe.history.point_records import read_records
 from hsframe.kinds import Number, Ref
-from hsframe.protocol.answers import check_batch
+from hsframe.protocol.answers import check_batch, refuses_instants
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
 from hsframe.spans import epoch_us, range_text
 
@@ -83,6 +83,12 @@ async def one_point(exam: Examination) -> Answer:
                 exam.piece = HistoryPiece(point, end_us - days * DAY_US, end_us, ts_us)
                 return f"yes: {len(ts_us):,} rows of {_labeled(point)} over {days} day{'s'[: days > 1]}", ""
     looked = f"{len(candidates[:5])} points"
+    if isinstance(refusal, CallError) and refuses_instants(refusal):
+        exam.dialect.dates_only = True
+        return (
+            f"for whole dates only: {brief(refusal)}",
+            "hsframe asks for dates and cuts, so reads are correct; the questions that follow cannot be answered",
+        )
     if refusal is not None and not answered:
         return f"no: {brief(refusal)}", "no history can be read until this works: try another point, doctor(point=id)"
     return (
@@ -305,9 +311,16 @@ async def rows_at_once(exam: Examination) -> Answer:
     whole_us, rows = end_us - piece.start_us, len(piece.ts_us)
     refused_us = max(_LONG_DAYS * DAY_US, whole_us)
     found = await _rows(exam, piece.point, end_us - refused_us, end_us)
-    if isinstance(found, int):
+    if not isinstance(found, HsFrameError):
+        in_halves = await _rows_in_halves(exam, piece.point, end_us - refused_us, end_us, found)
+        if in_halves > len(found):
+            exam.dialect.row_cap = len(found)
+            return (
+                f"at most {len(found):,} rows, and no word of the others: the halves of that range have {in_halves:,}",
+                "hsframe asks for the ends of what it gets and reads the rest; other tools lose rows",
+            )
         exam.dialect.row_cap = None
-        return f"no limit found: {found:,} rows in one answer", ""
+        return f"no limit found: {len(found):,} rows in one answer", ""
     refusal = found
     give_up_s = time.monotonic() + _SEARCH_S
     refinements = 0
@@ -319,10 +332,10 @@ async def rows_at_once(exam: Examination) -> Answer:
         length_us = half_us if half_us > whole_us else (whole_us + refused_us) // 2
         refinements += length_us != half_us
         found = await _rows(exam, piece.point, end_us - length_us, end_us)
-        if isinstance(found, int):
-            whole_us, rows = length_us, found
-        else:
+        if isinstance(found, HsFrameError):
             refused_us, refusal = length_us, found
+        else:
+            whole_us, rows = length_us, len(found)
     advice = "long spans are read in pieces, which hsframe joins"
     stated = _stated_limit(refusal)
     if stated is not None and stated >= rows:
@@ -333,9 +346,16 @@ async def rows_at_once(exam: Examination) -> Answer:
     return f"{rows:,} rows in one answer, but not more: {brief(refusal)}", advice
 
 
-async def _rows(exam: Examination, point: Point, start_us: int, end_us: int) -> int | HsFrameError:
+async def _rows(exam: Examination, point: Point, start_us: int, end_us: int) -> Instants | HsFrameError:
     reply = await _ask(exam, point, start_us, end_us)
-    return len(_instants(reply, point)) if reply.error is None else reply.error
+    return _instants(reply, point) if reply.error is None else reply.error
+
+
+async def _rows_in_halves(exam: Examination, point: Point, start_us: int, end_us: int, whole: Instants) -> int:
+    """The rows of a range in two requests, which meet in the middle of the rows that came in one."""
+    middle_us = int(np.median(whole)) // SECOND_US * SECOND_US
+    halves = [await _rows(exam, point, *half) for half in ((start_us, middle_us), (middle_us, end_us))]
+    return len(np.unique(np.concatenate([whole, *(half for half in halves if not isinstance(half, HsFrameError))])))
 
 
 def _stated_limit(refusal: HsFrameError) -> int | None:

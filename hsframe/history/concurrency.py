@@ -7,8 +7,12 @@ import heapq
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 __all__ = ["ConcurrencyLimit"]
+
+# Between the end of a request and the start of the next one the event loop has some steps to run.
+_IDLE_STEPS: Final = 10
 
 
 class ConcurrencyLimit:
@@ -19,8 +23,9 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, count: int) -> None:
-        self._free = count
+        self._count = self._free = count
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._resting: list[asyncio.Future[bool]] = []
         self._numbers = itertools.count()
 
     @asynccontextmanager
@@ -42,6 +47,28 @@ class ConcurrencyLimit:
         finally:
             self._release()
 
+    async def quiet(self) -> bool:
+        """Wait until no request runs or waits for its turn: True; or until someone calls :meth:`wake`: False."""
+        idle = 0
+        while idle < _IDLE_STEPS:
+            if self._free == self._count and all(turn.done() for _, _, turn in self._waiting):
+                idle += 1
+                await asyncio.sleep(0)
+                continue
+            idle = 0
+            rest: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._resting.append(rest)
+            if not await rest:
+                return False
+        return True
+
+    def wake(self, *, is_quiet: bool = False) -> None:
+        """End the waiting of all who wait for quiet."""
+        resting, self._resting = self._resting, []
+        for rest in resting:
+            if not rest.done():
+                rest.set_result(is_quiet)
+
     def _release(self) -> None:
         # Not handed out at once, so that the same task can ask first: for half of the request that has just failed.
         self._free += 1
@@ -53,3 +80,5 @@ class ConcurrencyLimit:
             if not turn.done():
                 self._free -= 1
                 turn.set_result(None)
+        if self._free == self._count:
+            self.wake(is_quiet=True)

@@ -15,7 +15,6 @@ from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import CodecError, UnitWarning
 from hsframe.frame.histories import History, Instants, grid_histories
-from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.history.plan import RANGE_PADDING_US, Request
 from hsframe.kinds import Number, Ref
@@ -30,6 +29,7 @@ __all__ = [
     "ignores_range",
     "is_of_another_time",
     "joined",
+    "reaches_outside",
     "sample_count",
     "warn_of_units",
 ]
@@ -44,48 +44,42 @@ _NEAR_US: Final = 2 * RANGE_PADDING_US  # the padding of the range, and what rou
 def answered(grid: Grid, request: Request) -> list[History]:
     """The histories of an answer, in the order of the request's points, not clipped yet.
 
-    The client has checked that a batch has all of them. If ids come back in another form (absolute for relative) or are
-    missing, columns are matched by their order. No column of values for one point, or several, are an error.
+    The client has checked that a batch has all of them, and has put them in this order. Another number of columns of
+    values is an error.
     """
     points = [record.point for record in request.records]
-    if len(points) == 1:
-        histories = grid_histories(grid, ids=[points[0].id])
-        if len(histories) != 1:
-            raise CodecError(
-                f"the history of @{points[0].id} came with {len(histories)} columns of values",
-                expected="one column, val",
-                source="hisRead",
-            )
-    else:
-        histories = _matched(grid_histories(grid), points)
+    histories = grid_histories(grid, ids=[point.id for point in points])
+    if len(histories) != len(points):
+        raise CodecError(
+            f"the history of @{points[0].id} came with {len(histories)} columns of values",
+            expected="one column of each point",
+            source="hisRead",
+        )
     return [replace(history, point=point) for history, point in zip(histories, points, strict=True)]
 
 
-def _matched(histories: list[History], points: Sequence[Point]) -> list[History]:
-    by_id = {history.point.id: history for history in histories if history.point.id}
-    if not all(point.id in by_id for point in points):
-        if len(histories) == len(points):
-            return histories
-        by_id |= {point.id: h for point in points for ident, h in by_id.items() if _one_record(ident, point.id)}
-    return [by_id[point.id] for point in points]
+def reaches_outside(histories: Sequence[History], request: Request) -> bool:
+    """Whether an answer has samples from outside of its window, more than one of each point on either side.
 
-
-def _one_record(one: str, other: str) -> bool:
-    return one.endswith(":" + other) or other.endswith(":" + one)
+    One more, however far away, is what SkySpark 3 gives.
+    """
+    window = request.window
+    if not histories:
+        return False
+    ts_us = histories[0].ts_us
+    outside = (ts_us < window.start_us - _NEAR_US) | ((ts_us > window.end_us + _NEAR_US) & (not window.is_open))
+    return int(np.count_nonzero(outside)) > 2 * len(histories)
 
 
 def ignores_range(histories: Sequence[History], request: Request) -> bool:
     """Whether an answer reaches far outside of its window, as when the server ignores the range (haystack-py 0.1.10).
 
-    One sample more of each point on either side, however far away (SkySpark 3), and whole days do not count as such.
+    Whole days do not count as such.
     """
     window = request.window
-    if window.is_open or not histories:
+    if window.is_open or not reaches_outside(histories, request):
         return False
     ts_us = histories[0].ts_us
-    outside = (ts_us < window.start_us - _NEAR_US) | (ts_us > window.end_us + _NEAR_US)
-    if np.count_nonzero(outside) <= 2 * len(histories):
-        return False
     far_us = max(2 * DAY_US, window.length_us)
     return bool(ts_us.min() < window.start_us - far_us or ts_us.max() > window.end_us + far_us)
 

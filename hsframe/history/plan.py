@@ -21,7 +21,7 @@ from typing import Final
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import MetadataError
 from hsframe.history.point_records import PointRecord
-from hsframe.spans import Span, range_text
+from hsframe.spans import Span, dates_text, range_text
 
 __all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "check_count", "groups_of"]
 
@@ -142,6 +142,11 @@ class Request:
         start_us = self.window.start_us // SECOND_US * SECOND_US - RANGE_PADDING_US
         end_us = None if self.window.is_open else -(-self.window.end_us // SECOND_US) * SECOND_US + RANGE_PADDING_US
         return range_text(start_us, end_us, self.records[0].tz)
+
+    @property
+    def asked_dates(self) -> str:
+        """The range to send to a server that takes no instants."""
+        return dates_text(self.window.start_us, None if self.window.is_open else self.window.end_us)
 
     @property
     def group_key(self) -> GroupKey:

@@ -10,6 +10,9 @@ asked for, or leave out the sample at one end of the window. So:
 - If the request may have been too large (a time-out, 413, 5xx, ``incomplete``, a broken body, an error that mentions a
   limit), it is halved in time, and later in points.
 - After any other error of a batch its points are read one by one, so that the error names the bad id.
+- If an answer may have been cut without a word, the ends of its window are asked for
+  (:mod:`hsframe.history.row_caps`), and what is missing is read.
+- If a range of instants is refused (rusty-haystack), whole dates are asked for.
 - A server that answers the whole history whatever the range is (haystack-py 0.1.10) gets one request per batch.
 - Answers are clipped to the exact half-open window. Of several rows at one instant the last one is kept.
 - A failed request is split here, never repeated: what is sent again is decided in the client (``client/retries.py``).
@@ -26,7 +29,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from hsframe.errors import AuthError, HsFrameError, IncompleteError
+from hsframe.errors import AuthError, CallError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
 from hsframe.history.concurrency import ConcurrencyLimit
@@ -38,11 +41,22 @@ from hsframe.history.failures import (
     may_come_from_a_point,
     with_point,
 )
-from hsframe.history.his_answers import Part, answered, clipped, ignores_range, is_of_another_time, joined, sample_count
+from hsframe.history.his_answers import (
+    Part,
+    answered,
+    clipped,
+    ignores_range,
+    is_of_another_time,
+    joined,
+    reaches_outside,
+    sample_count,
+)
 from hsframe.history.plan import Group, GroupKey, PointBatch, Request, RequestLimits
 from hsframe.history.progress import Progress
+from hsframe.history.row_caps import Answer, RowCaps, added, between, cut_answer, pieces, unproven_ends
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
+from hsframe.protocol.answers import limit_of, refuses_instants
 
 __all__ = ["Planner"]
 
@@ -89,6 +103,7 @@ class Planner:
         self.dialect = source.dialect
         # If the caller left `cells` open, `limits` has it set by the size of this read.
         self.caller_limits = self.limits = limits.with_row_cap(source.dialect.row_cap)
+        self.caps = RowCaps(source.dialect, limits.rows)
         self.concurrency = ConcurrencyLimit(limits.max_concurrency)
         self.now_us = now_us
         self.progress = progress
@@ -168,17 +183,18 @@ class Planner:
             probe = probe.in_points()[0]
         async with self.concurrency.turn(0):
             try:
-                histories = await self.send(probe)
+                answer = await self.send(probe)
             except HsFrameError as error:
                 if error.is_final:
                     self.give_up(error, probe)
                 _log.info("the probe of %d points over %s failed: %s", len(probe.records), probe.asked, error)
                 return group
-        if histories is None:  # the server does not answer batches
+        if answer is None:  # the server does not answer batches
             if len(probe.records) == 1:
                 return group
             one = await self.probed(replace(group, records=group.records[:1]))
             return group.with_density(one.rows_a_day)
+        histories = answer.inside
         most_rows = max(map(sample_count, histories))
         if group.irregular or not most_rows or not probe.window.days:
             return group
@@ -202,6 +218,7 @@ class Planner:
         With `is_part` it is one window of several; None says to read the whole span instead (the range is ignored).
         """
         failure: HsFrameError | None = None
+        answer: Answer | None = None
         async with self.concurrency.turn(origin.depth):
             # Decided when its turn has come: answers that came while it waited may show that it would fail.
             if is_part and self.dialect.ignores_range:
@@ -215,43 +232,56 @@ class Planner:
             smaller = self.smaller_requests(request) if has_batches else []
             if has_batches and not smaller:
                 try:
-                    histories = await self.send(request)
+                    answer = await self.send(request)
                 except HsFrameError as error:
                     failure = error
-                else:
-                    if histories is not None:
-                        return self.record_answer(request, histories, origin)
+        if answer is not None:
+            return await self.whole(answer, request, origin)
         if failure is not None:
             return await self.handle_failure(failure, request, origin)
         if smaller:
             return await self.one_after_another(smaller, origin.deeper())
         return await self.one_by_one(request, origin)
 
-    async def send(self, request: Request) -> list[History] | None:
-        """The histories, clipped to the window; None if the server left out points of a batch."""
+    async def send(self, request: Request) -> Answer | None:
+        """The answer; None if the server left out points of a batch."""
         for is_second in (False, True):
-            grid = await self.ask(request)
-            if grid is None:
+            if (grid := await self.ask(request)) is None:
                 return None
-            histories = answered(grid, request)
+            limit, histories = limit_of(grid), answered(grid, request)
             inside = clipped(histories, request)
             # An answer to another request, as of a cache between: the same again is then taken for an empty history.
             if is_second or not is_of_another_time(grid, inside, request):
                 break
         self.answers += 1
-        if ignores_range(histories, request):
+        if not self.dialect.dates_only and ignores_range(histories, request):
             self.dialect.ignores_range = True
         elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
             self.dialect.ignores_range = False
-        return inside
+        return Answer(histories, inside, limit)
 
     async def ask(self, request: Request) -> Grid | None:
         """Send the request; None if the server left out points of a batch."""
+        try:
+            if self.dialect.dates_only:
+                return await self.ask_for(request, request.asked_dates)
+            grid = await self.ask_for(request, request.asked)
+        except CallError as error:
+            if self.dialect.dates_only is False or not refuses_instants(error):
+                raise
+            grid = await self.ask_for(request, request.asked_dates)
+            self.dialect.dates_only = True
+        else:
+            self.dialect.dates_only = None if grid is None else False
+        return grid
+
+    async def ask_for(self, request: Request, range: str) -> Grid | None:
+        """Send the request with this range; None as :meth:`ask`."""
         refs = [Ref(record.id) for record in request.records]
         if len(refs) == 1:
-            return await self.source.his_read(refs[0], request.asked, raw=True)
+            return await self.source.his_read(refs[0], range, raw=True)
         try:
-            return await self.source.his_read_batch(refs, request.asked, raw=True)
+            return await self.source.his_read_batch(refs, range, raw=True)
         except IncompleteError as error:
             # An answer cut short by the server needs a smaller request; points left out are read one by one.
             if error.grid is None or "incomplete" in error.grid.meta or "more" in error.grid.meta:
@@ -259,16 +289,63 @@ class Planner:
             _log.info("%s; reading point by point", error)
             return None
 
-    def record_answer(self, request: Request, histories: Sequence[History], origin: _Origin) -> list[Part]:
-        """Report the progress, and note the rows per day and which size of request was too large."""
+    async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
+        """All rows of the window, of which the server may have left out some without a word."""
+        self.record_answer(answer, request, origin)
+        self.caps.note(answer)
+        self.concurrency.wake()
+        if not self.caps.is_suspect(answer, request.window):
+            return self.parts(answer, request)
+        if self.dialect.ignores_range:  # then the ends cannot be asked for alone
+            cut = self.caps.is_at_limit(answer)
+            return self.give_up(cut_answer(answer, request), request) if cut else self.parts(answer, request)
+        ends = unproven_ends(request, answer)
+        if ends and not self.caps.is_at_limit(answer):
+            while self.caps.is_suspect(answer, request.window) and not await self.concurrency.quiet():
+                pass  # a larger one has come
+            async with self.caps.turns.turn(answer.rows), self.concurrency.turn(origin.depth):
+                if not self.caps.is_suspect(answer, request.window):
+                    return self.parts(answer, request)
+                if not self.caps.is_at_limit(answer):
+                    ends = [end for end in ends if await self.has_more(end, answer)]
+                    self.caps.note(answer, is_whole=not ends)
+        if any(end.window == request.window for end in ends):
+            return self.give_up(cut_answer(answer, request), request)
+        found = await _all(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
+        rest = [part for some in found for part in some or ()]
+        histories = [history for _, history in rest]
+        if added(histories, answer, ends) <= 0:
+            self.caps.note(answer, is_whole=True)
+            return self.parts(answer, request)
+        self.caps.remember(answer, ends, histories)
+        self.limits = self.limits.with_row_cap(self.dialect.row_cap)
+        self.caller_limits = self.caller_limits.with_row_cap(self.dialect.row_cap)
+        return [*rest, *self.parts(answer, between(ends, request))]
+
+    async def has_more(self, end: Request, answer: Answer) -> bool:
+        """Whether one end of a window has samples that an answer does not have, as far as one request shows."""
+        try:
+            found = await self.send(end)
+        except HsFrameError:
+            return True  # as :meth:`read` will show
+        if found is None or added(found.inside, answer, [end]) > 0:
+            return True
+        return found.rows >= answer.rows and not reaches_outside(found.raw, end)
+
+    def record_answer(self, answer: Answer, request: Request, origin: _Origin) -> None:
+        """Report the progress, and note which size of request was too large."""
         failed = origin.half_of
         if failed is not None and failed.records == request.records:  # its half worked: the whole was too large
             self.too_large[request.group_key] = min(failed.size, self.too_large.get(request.group_key, failed.size))
+        self.progress.advance(request.size, sum(map(sample_count, answer.inside)))
+
+    def parts(self, answer: Answer, request: Request) -> list[Part]:
+        """The histories of an answer in a window that it is known to fill; notes the rows per day."""
+        histories = clipped(answer.inside, request)
         rows = max(len(history.ts_us) for history in histories)
         seen_rows, seen_days = self.seen.get(request.group_key, (0, 0.0))
         rows_per_point = rows // len(histories) if request.records[0].irregular else rows
         self.seen[request.group_key] = (seen_rows + rows_per_point, seen_days + request.window.days)
-        self.progress.advance(request.size, sum(map(sample_count, histories)))
         return [(request.window.start_us, history) for history in histories]
 
     def smaller_requests(self, request: Request) -> list[Request]:

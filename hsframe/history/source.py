@@ -35,4 +35,4 @@ class Source(Protocol):
         """The history of one point."""
 
     async def his_read_batch(self, ids: Sequence[Ref], range: str, *, raw: Literal[True]) -> Grid:
-        """The histories of several points of one zone, joined on time."""
+        """The histories of several points of one zone, joined on time, in the order of the ids."""

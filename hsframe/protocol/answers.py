@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
@@ -12,6 +13,7 @@ from hsframe.grid import Col, Grid, Value
 from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 __all__ = [
+    "SUSPECT_FROM_ROWS",
     "OtherPointError",
     "PythonValue",
     "Rows",
@@ -22,10 +24,12 @@ __all__ = [
     "history_ids",
     "in_asked_order",
     "is_one_record",
+    "limit_of",
     "named",
     "other_id",
     "python_rows",
     "python_value",
+    "refuses_instants",
     "rows_of_ids",
 ]
 
@@ -41,6 +45,10 @@ Rows: TypeAlias = "list[dict[str, PythonValue]]"
 _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
 )
+SUSPECT_FROM_ROWS: Final = 100
+"""A history of so many rows, or fewer, is taken as whole unless a limit says otherwise."""
+
+_NO_INSTANTS: Final = re.compile(r"\b(bad|invalid) (range|date)\b", re.IGNORECASE)
 _SHOWN_CHARS: Final = 120
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
 
@@ -62,12 +70,14 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
     CallError
         Another error grid.
     IncompleteError
-        Meta ``incomplete`` or ``more``.
+        Meta ``incomplete`` or ``more``, or as many records as a meta ``limit`` that was not in the request.
     """
     if grid.is_error:
         raise _call_error(grid, f"{op} at {url}", list(ids))
-    for name in ("incomplete", "more"):
+    for name in ("incomplete", "more", *(["limit"] if op == "read" else [])):
         why = grid.meta.get(name)
+        if name == "limit" and len(grid) != limit_of(grid):  # reached, and not asked for: there may be more
+            continue
         if why is None or why is False or (limit is not None and len(grid) >= limit):
             continue
         words = f": {_incomplete_reason(why, grid)}" if _incomplete_reason(why, grid) else ""
@@ -82,7 +92,7 @@ def _incomplete_reason(why: Value, grid: Grid) -> str:
     if isinstance(why, Mapping):
         return str(why.get("dis") or ", ".join(f"{name} {value}" for name, value in why.items()))
     limit = grid.meta.get("limit")
-    return why if isinstance(why, str) else "" if limit is None else f"limit {limit}"
+    return why if isinstance(why, str) else "" if limit in (None, why) else f"limit {limit}"
 
 
 def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
@@ -120,17 +130,20 @@ def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], boo
 
     The rows are in the order of `asked`, None for an id without one. It is not final where rows were left out, or are
     those of other ids: haystack-py keeps the last answer of a read by id and gives it to the next one too, whatever
-    that asks for. A row of nulls in the place of an id means an unknown one (standard).
+    that asks for. A row of nulls in the place of an id means an unknown one (standard), and so does a row of nothing
+    but an id (rusty-haystack).
 
     Examples
     --------
-    >>> rows_of_ids(Grid({}, ["id"], [[Ref("a")]]), [Ref("b"), Ref("a")])
+    >>> rows_of_ids(Grid({}, ["id", "dis"], [[Ref("a")], ["A"]]), [Ref("b"), Ref("a")])
     ([None, 0], False)
-    >>> rows_of_ids(Grid({}, ["id"], [[None, Ref("a")]]), [Ref("b"), Ref("a")])
+    >>> rows_of_ids(Grid({}, ["id", "dis"], [[None, Ref("a")], [None, "A"]]), [Ref("b"), Ref("a")])
     ([None, 1], True)
     """
+    tags = [cells for col, cells in zip(grid.cols, grid.columns, strict=True) if col.name != "id"]
+    known = {row for cells in tags for row, cell in enumerate(cells) if cell is not None}
     cells = grid.column("id") if grid.has_col("id") else [None] * len(grid)
-    ids = [cell if isinstance(cell, Ref) else None for cell in cells]
+    ids = [cell if isinstance(cell, Ref) and row in known else None for row, cell in enumerate(cells)]
     if len(ids) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(ids, asked, strict=True)):
         return [None if of is None else row for row, of in enumerate(ids)], True
     places = {of: row for row, of in enumerate(ids) if of is not None}
@@ -185,6 +198,17 @@ def is_one_record(grid: Grid) -> bool:
     """Whether the answer of a read of two ids has the same record twice: then the ids are names of one record."""
     ids = [of for of in grid.column("id") if isinstance(of, Ref)] if grid.has_col("id") else []
     return len(grid) == len(ids) == 2 and _fits(ids[0], ids[1])
+
+
+def limit_of(grid: Grid) -> int | None:
+    """The most rows of an answer, where one names it: meta ``hisLimit`` (SkySpark) or ``limit``."""
+    limit = grid.meta.get("hisLimit", grid.meta.get("limit"))
+    return int(limit.val) if isinstance(limit, Number) and math.isfinite(limit.val) else None
+
+
+def refuses_instants(error: CallError) -> bool:
+    """Whether an error means that a range must be of dates (rusty-haystack: ``bad range: invalid date``)."""
+    return bool(_NO_INSTANTS.search(error.dis))
 
 
 def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:

@@ -43,6 +43,8 @@ class Dialect:
         Whether any op was answered with a grid: then the uri is right.
     ignores_range : bool or None
         Whether a hisRead was answered with far more than its range (haystack-py): then all is read at once.
+    dates_only : bool or None
+        Whether a hisRead of instants was refused and one of whole dates answered (rusty-haystack).
     his_read_batch : bool or None
         Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
     batch_form : {"standard", "id0"}
@@ -53,7 +55,8 @@ class Dialect:
     body_limit : int or None
         The most bytes that a request body may have, learned from a 413: longer ones are not sent.
     row_cap : int or None
-        The most rows of a history in one answer, where that is known: requests are made to stay below.
+        The most rows of a history in one answer, where that is known, be it from a refusal or because others were left
+        out without a word: requests are made to stay below.
     tz : str or None
         The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked.
     login_scheme, login_hash, login_iterations : str, str, int
@@ -76,6 +79,7 @@ class Dialect:
     line_end: bool | None = None
     answered: bool = False
     ignores_range: bool | None = None
+    dates_only: bool | None = None
     his_read_batch: bool | None = None
     batch_form: BatchForm = "standard"
     his_write_batch: bool | None = None

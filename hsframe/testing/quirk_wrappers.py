@@ -25,7 +25,7 @@ from aiohttp import web
 from hsframe.codecs import encode
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import NumberColumn
-from hsframe.errors import CodecError
+from hsframe.errors import CodecError, SpanError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number
 from hsframe.server.app import LOGINS, SERVED_OPS
@@ -33,6 +33,7 @@ from hsframe.server.negotiate import request_format
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.state import Call, ref_of
+from hsframe.spans import range_text, resolve
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
 
@@ -123,6 +124,9 @@ def wrap_op(app: web.Application, op: str, wrapper: Callable[[Call, Run], Grid])
 
 def _read(quirks: Quirks, call: Call, run: Run) -> Grid:
     grid = run(call)
+    if "bare-unknown" in quirks and call.grid.has_col("id"):
+        rows = [dict(row) or {"id": of} for row, of in zip(grid, call.ids(), strict=True)]
+        grid = Grid.from_rows(grid.meta, dict.fromkeys(["id", *grid.col_names]), rows)
     if "empty-read-404" in quirks and not len(grid):
         raise HttpRefusal(404, "nothing found")
     return grid
@@ -155,6 +159,8 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
         call = replace(call, grid=_standard_batch(call))
     elif call.grid.meta.get("range") is not None and len(call.grid):
         call = _batch_call(quirks, call)
+    if "dates-only" in quirks:
+        call = _in_utc(call)
     grid = run(replace(call, between=between))
     if "zone-of-range" in quirks:
         _check_zone(call)
@@ -190,6 +196,19 @@ def _cut(quirks: Quirks, name: str, rows: slice) -> slice:
     """The first or the newest of some rows, without a word."""
     first = min(rows.start + int(quirks.get(f"{name}-first", rows.stop)), rows.stop)
     return slice(max(rows.stop - int(quirks.get(f"{name}-newest", rows.stop)), rows.start), first)
+
+
+def _in_utc(call: Call) -> Call:
+    """The call with its dates as instants of UTC's days."""
+    row = call.one_row()
+    try:
+        span = resolve(str(row["range"]), "UTC", call.state.clock.now())
+        if "T" in str(row["range"]):
+            raise SpanError("an instant")
+    except SpanError:
+        raise OpRefusal(f"hisRead: bad range: invalid date {row['range']!r}: trailing input", "") from None
+    asked = range_text(span.start_us, span.end_us, "UTC")
+    return replace(call, grid=Grid.from_rows({}, ["id", "range"], [{"id": row["id"], "range": asked}]))
 
 
 def _standard_batch(call: Call) -> Grid:

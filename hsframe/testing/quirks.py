@@ -26,6 +26,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "point-cap-first": "hisRead answers the first samples of each point, so many, and says nothing of the others",
     "point-cap-newest": "hisRead answers the newest samples of each point, so many, and says nothing of the others",
     "his-limit": "the meta of each hisRead names the cap of its rows as hisLimit",
+    "dates-only": "a range of instants is an error grid; dates are days of UTC",
     "mixed-up": "every so many requests of hisRead, a new one gets the answer of the one before, once",
     "rowcap-gzip": "hisRead of more rows than this is packed and well framed, with half of what is packed",
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
@@ -55,6 +56,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "expired-403": "a session that has ended gets 403",
     "login-page": "a request without a login is redirected to an HTML page",
     "cookie-trap": "the login sets a cookie, and a POST that sends it back gets 400",
+    "bare-unknown": "an unknown id has a row of nothing but that id",
     "empty-read-404": "a read that finds nothing is 404",
     "body-limit": "request bodies of more bytes than this get 413",
 }
@@ -89,6 +91,8 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
     "widesky": ("id0-batch", "empty-read-404"),
     # Haxall 4.0.6.
     "haxall": ("login-page", "cookie-trap", "expired-403", "float32", "floor-1s", "mixed-zones", "late-write"),
+    # rusty-haystack 0.7.2.
+    "rusty-haystack": ("dates-only", "no-batch", "bare-unknown", "body-limit=2097152"),
     # shaystack 0.10.2.
     "shaystack": ("bare-accept", "plain-json", "json-v3", "first-id-only", "drop-batch-write"),
 }

@@ -112,6 +112,13 @@ HABITS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("id0-batch", "hisRead of a batch", "as one row with id0, id1", {"his_read_batch": True, "batch_form": "id0"}),
     ("rowcap=500", "rows at once", "at most 500 rows, by the server's own words", {"row_cap": 500}),
     ("rowcap-incomplete=700", "rows at once", "at most 700 rows, by the server's own words", {"row_cap": 700}),
+    ("cap-first=500", "rows at once", "at most 500 rows, and no word of the others", {"row_cap": 500}),
+    (
+        "point-cap-newest=700",
+        "rows at once",
+        "at most 700 rows, and no word of the others: the halves",
+        {"row_cap": 700},
+    ),
     ("rowcap-413=1000", "rows at once", "rows in one answer, but not more: HTTP 413", {}),
     ("rowcap-500=1000", "rows at once", "rows in one answer, but not more: HTTP 500", {"row_cap": None}),
     ("rowcap-cut=1000", "rows at once", "rows in one answer, but not more: the connection broke", {"row_cap": None}),
@@ -145,6 +152,7 @@ def test_every_server_has_its_findings(bundle: str) -> None:
         "haystack-py": {"methods", "rows outside a range", "hisRead of a batch"},
         "widesky": {"empty read", "hisRead of a batch"},
         "haxall": {"values", "lost session"},
+        "rusty-haystack": {"hisRead of a point", "request body"},
         "shaystack": {"formats", "hisRead of a batch"},
     }[bundle]
     always = {"login", "zones of points"}  # few iterations, points in two zones

@@ -54,6 +54,9 @@ class OddServer:
     poison: str = ""
     row_cap: int | None = None
     cap_error: str = "error"
+    silent_cap: int | None = None
+    capped: str = "first"
+    names_limit: bool = False
     batch: str = "standard"
     bad_ids: frozenset[str] = frozenset()
     down: Exception | None = None
@@ -128,11 +131,15 @@ class OddServer:
         place = zone(self.zones[ids[0]] or "Kathmandu")
         if single:
             (ident,) = ids
-            found = rows[ident]
+            found = self.cut(rows[ident], "answer")
+            found = found[::-1] if self.reverse and not self.twice else found
             self.check_cap(len(found))
             times = [from_epoch_us(us, place) for us, _ in found]
-            return Grid({"id": Ref(ident)}, ["ts", "val"], [times, [Number(value, "kW") for _, value in found]])
-        all_us = sorted({us for found in rows.values() for us, _ in found}, reverse=self.reverse)
+            return Grid(
+                self.meta() | {"id": Ref(ident)}, ["ts", "val"], [times, [Number(value, "kW") for _, value in found]]
+            )
+        all_us = self.cut(sorted({us for found in rows.values() for us, _ in found}), "answer")
+        all_us = all_us[::-1] if self.reverse else all_us
         self.check_cap(len(all_us))
         cols = [Col("ts")]
         columns: list[list[Any]] = [[from_epoch_us(us, place) for us in all_us]]
@@ -141,7 +148,16 @@ class OddServer:
             by_us = dict(rows[ident])
             cols.append(Col(f"v{number}", meta))
             columns.append([Number(by_us[us], "kW") if us in by_us else None for us in all_us])
-        return Grid({}, cols, columns)
+        return Grid(self.meta(), cols, columns)
+
+    def meta(self) -> dict[str, Any]:
+        return {"hisLimit": Number(self.silent_cap)} if self.names_limit and self.silent_cap else {}
+
+    def cut(self, rows: list[Any], of: str) -> list[Any]:
+        """The rows without those that a silent cap leaves out."""
+        if self.silent_cap is None or ("point" in self.capped) != (of == "point"):
+            return rows
+        return rows[-self.silent_cap :] if "newest" in self.capped else rows[: self.silent_cap]
 
     def check_cap(self, rows: int) -> None:
         if self.row_cap is None or rows <= self.row_cap:
@@ -170,10 +186,10 @@ class OddServer:
             start, end = 0, len(all_us)
         if self.extra:
             start, end = max(start - 1, 0), min(end + 1, len(all_us))
-        found = samples[start : max(start, end)]
+        found = self.cut(samples[start : max(start, end)], "point")
         if self.twice:
             found = [(us, -value) for us, value in found] + found
-        return found[::-1] if self.reverse and not self.twice else found
+        return found
 
 
 def error_grid(kind: str, dis: str) -> Grid:

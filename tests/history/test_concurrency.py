@@ -59,3 +59,30 @@ def test_what_was_begun_goes_before_what_waits() -> None:
 
     asyncio.run(run())
     assert order == ["a", "a again", "b", "b again", "c", "c again"]
+
+
+def test_quiet_is_when_no_request_runs_or_waits() -> None:
+    async def main() -> list[str]:
+        limit, order = ConcurrencyLimit(1), []
+
+        async def request(name: str) -> None:
+            async with limit.turn(0):
+                await asyncio.sleep(0.001)
+                order.append(name)
+
+        async def rest(name: str) -> None:
+            order.append(f"{name} {await limit.quiet()}")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(request("a"))
+            group.create_task(rest("woken"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            limit.wake()
+            await asyncio.sleep(0)
+            group.create_task(rest("quiet"))
+            group.create_task(request("b"))
+        assert await limit.quiet()
+        return order
+
+    assert asyncio.run(main()) == ["woken False", "a", "b", "quiet True"]

@@ -201,7 +201,8 @@ def test_a_server_without_batches_is_remembered(batch: str) -> None:
     assert server.dialect.his_read_batch is False
     server.asked.clear()
     assert rows_of(read(server, span)) == truth(server, span)
-    assert [ids for ids, _ in server.asked] == [["a"], ["b"], ["c"]]
+    assert [ids for ids, _ in server.asked][:3] == [["a"], ["b"], ["c"]]
+    assert len(server.asked) == 5, "the ends of one of them are asked for, and the others are like it"
 
 
 def test_a_bad_point_of_a_batch_is_named_and_batches_stay() -> None:

@@ -29,7 +29,7 @@ def batches_of(server: OddServer, span: Any, **options: Any) -> AsyncGenerator[l
 
 def forty(**habits: Any) -> OddServer:
     names = [f"p{number:02}" for number in range(40)]
-    server = OddServer(dict.fromkeys(names, spread("a", 300, 900)["a"]), dict.fromkeys(names, "UTC"), **habits)
+    server = OddServer(dict.fromkeys(names, spread("a", 90, 900)["a"]), dict.fromkeys(names, "UTC"), **habits)
     server.dialect = Dialect(his_read_batch=True, ignores_range=False)
     return server
 

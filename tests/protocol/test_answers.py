@@ -105,6 +105,15 @@ def test_a_limit_that_was_asked_for_is_no_incomplete_answer() -> None:
     check({})
 
 
+def test_a_limit_of_records_that_is_reached_and_was_not_asked_for() -> None:
+    grid = Grid({"limit": Number(3)}, ["id"], [[A] * 3])
+    with pytest.raises(IncompleteError, match=r"answer of 3 rows is incomplete \(limit"):
+        check_answer(grid, "read", URL)
+    check_answer(grid, "read", URL, limit=3)
+    check_answer(Grid({"limit": Number(4)}, ["id"], [[A] * 3]), "read", URL)
+    check_answer(grid, "hisRead", URL)  # there the ends of the range show it
+
+
 def rows_of(ids: list[Ref | None]) -> Grid:
     return Grid({}, ["id", "dis"], [ids, [None if of is None else of.val.upper() for of in ids]])
 
@@ -155,7 +164,15 @@ def test_rows_by_id(answered: list[Ref | None], unknown: list[str]) -> None:
     ],
 )
 def test_what_a_read_by_id_has_answered(ids: list[Ref | None], asked: list[Ref], rows: Any, final: bool) -> None:
-    assert rows_of_ids(Grid({}, ["id"], [ids]), asked) == (rows, final)
+    assert rows_of_ids(rows_of(ids), asked) == (rows, final)
+
+
+def test_a_row_of_nothing_but_an_id_is_an_unknown_one() -> None:
+    grid = Grid({}, ["id", "dis"], [[A, B], ["A", None]])
+    assert rows_of_ids(grid, [A, B]) == ([0, None], True)
+    assert rows_of_ids(Grid({}, ["id"], [[B]]), [B]) == ([None], True)
+    with pytest.raises(UnknownRecError, match="@b"):
+        by_ids(grid, [A, B], URL, checked=True)
 
 
 def test_a_record_that_was_not_asked_for_is_no_answer() -> None:

@@ -1,0 +1,180 @@
+"""Silent caps: a server that answers the first or the newest rows of a range, and says nothing of the others.
+
+Users of SkySpark, PI and InfluxDB meet such limits. An answer is *suspect* if it has more rows than 100 and than the
+largest answer that was proven whole in this read, or as many as a limit that is known. It is *proven* by asking for the
+ends of its window alone, up to its first row and from its last row on: if there is nothing else, it is whole.
+
+The limit may be one of the rows of a batch or of the samples of each point in it, so both are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from hsframe.errors import IncompleteError
+from hsframe.frame.histories import History, Instants
+from hsframe.frame.values import null_mask
+from hsframe.history.concurrency import ConcurrencyLimit
+from hsframe.history.his_answers import sample_count
+from hsframe.history.plan import Request, Window
+from hsframe.kinds import Ref
+from hsframe.protocol.answers import SUSPECT_FROM_ROWS, named
+from hsframe.protocol.dialects import Dialect
+
+__all__ = ["Answer", "RowCaps", "added", "between", "cut_answer", "pieces", "unproven_ends"]
+
+# What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
+_MAY_BE_NEW: Final = 2
+_MOST_PIECES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The histories of an answer as they came, and clipped to the window; `limit` is one that the answer names."""
+
+    raw: Sequence[History]
+    inside: Sequence[History]
+    limit: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Its rows; those of a batch are of all its points."""
+        return len(self.raw[0].ts_us)
+
+    @property
+    def longest(self) -> int:
+        """The samples of the point that has most of them."""
+        return max(map(sample_count, self.raw))
+
+
+class RowCaps:
+    """What one read knows of the limits of rows. Sizes are the rows of an answer, and the samples of its longest point.
+
+    An answer that is smaller than another one was not cut, so the largest is proven last, and most need no proof.
+    """
+
+    def __init__(self, dialect: Dialect, limit_rows: int) -> None:
+        self.dialect = dialect
+        self.limits = {limit_rows}
+        self.largest = self.proven = (SUSPECT_FROM_ROWS, SUSPECT_FROM_ROWS)
+        self.extents: set[tuple[int, int, int]] = set()
+        self.turns = ConcurrencyLimit(1)
+
+    def is_at_limit(self, answer: Answer) -> bool:
+        """Whether it has as many rows, or a point as many samples, as a limit that is known."""
+        return not {answer.rows, answer.longest}.isdisjoint({answer.limit, self.dialect.row_cap, *self.limits})
+
+    def is_suspect(self, answer: Answer, window: Window) -> bool:
+        """Whether rows may be missing."""
+        sizes = [*zip((answer.rows, answer.longest), self.largest, self.proven, strict=True)]
+        if self.is_at_limit(answer) or any(size > proven and size >= largest for size, largest, proven in sizes):
+            return True
+        # As many as were proven: regular samples, or a limit that was reached there without a row too much.
+        if not any(size == proven > SUSPECT_FROM_ROWS for size, _, proven in sizes):
+            return False
+        is_alike = (answer.rows, *_extent(answer.raw[0].ts_us)) in self.extents
+        return not is_alike and any(_ends_early(ts_us, window) for ts_us in _most_complete(answer))
+
+    def note(self, answer: Answer, *, is_whole: bool | None = None) -> None:
+        """Note the size of an answer, and whether it was proven whole or seems to be cut."""
+        rows, longest = answer.rows, answer.longest
+        self.largest = max(self.largest[0], rows), max(self.largest[1], longest)
+        if is_whole:
+            self.proven = max(self.proven[0], rows), max(self.proven[1], longest)
+            self.extents.add((rows, *_extent(answer.raw[0].ts_us)))
+        elif is_whole is False:
+            self.limits |= {rows, longest}
+
+    def remember(self, answer: Answer, ends: Sequence[Request], rest: Sequence[History]) -> None:
+        """Remember the limit of an answer that was cut, and whose `rest` was found at the ends of its window.
+
+        If it is one of each point, that of a batch is taken as too high here, which the next cut answer mends.
+        """
+        if added(rest, answer, ends) > _MAY_BE_NEW:
+            self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
+
+
+def unproven_ends(request: Request, answer: Answer) -> list[Request]:
+    """The ends of the window, up to the first row of an answer and from its last one on, where no row is at the end.
+
+    Of a batch the rows of its longest points count too, and the ends are those of all points.
+    """
+    extents = [_extent(ts_us) for ts_us in _most_complete(answer)]
+    first_us, last_us = max(first for first, _ in extents), min(last for _, last in extents)
+    if first_us >= last_us:  # points with samples at different times
+        first_us = last_us = (first_us + last_us) // 2
+    window = request.window
+    if not window.is_open:
+        first_us = min(first_us, window.end_us)
+    ends = [Window(window.start_us, first_us)] if first_us > window.start_us else []
+    if window.is_open or last_us < window.end_us:
+        ends.append(replace(window, start_us=max(last_us, window.start_us), end_us=max(last_us, window.end_us)))
+    return [replace(request, window=end) for end in ends]
+
+
+def between(ends: Sequence[Request], request: Request) -> Request:
+    """A request without the ends of its window."""
+    window = request.window
+    for end in ends:
+        if end.window.start_us == window.start_us:
+            window = replace(window, start_us=end.window.end_us)
+        else:
+            window = Window(window.start_us, end.window.start_us)
+    return replace(request, window=window)
+
+
+def pieces(end: Request, answer: Answer) -> list[Request]:
+    """An end of a window where rows are missing, divided by the time that the answer covers."""
+    first_us, last_us = _extent(answer.raw[0].ts_us)
+    covered_us = max(last_us - first_us, 1)
+    return end.in_time(min(math.ceil(end.window.length_us / covered_us), _MOST_PIECES))
+
+
+def added(rest: Sequence[History], answer: Answer, ends: Sequence[Request]) -> int:
+    """How many samples more than an answer `rest` has of a point, in some windows; the most of all points."""
+    more: Counter[str] = Counter()
+    for histories, sign in ((rest, 1), (answer.inside, -1)):
+        for history in histories:
+            ts_us = _own(history)
+            for window in (end.window for end in ends):
+                inside = (ts_us >= window.start_us) & (window.is_open | (ts_us < window.end_us))
+                more[history.point.id] += sign * int(np.count_nonzero(inside))
+    return max(more.values(), default=0)
+
+
+def cut_answer(answer: Answer, request: Request) -> IncompleteError:
+    """The error for an answer whose other rows cannot be asked for."""
+    return IncompleteError(
+        f"hisRead of {named([Ref(record.id) for record in request.records])} over {request.asked}: the server answers "
+        f"with {answer.rows} rows at most, leaves out the others without a word, and cannot be asked for them alone; "
+        "nothing is returned. Raise the limit of rows on the server, if it has such a setting"
+    )
+
+
+def _most_complete(answer: Answer) -> list[Instants]:
+    """The instants of its rows, and of each point with as many samples as the longest."""
+    longest = answer.longest
+    own = [] if longest == answer.rows else [_own(one) for one in answer.raw if sample_count(one) == longest]
+    return [answer.raw[0].ts_us, *own]
+
+
+def _extent(ts_us: Instants) -> tuple[int, int]:
+    return int(ts_us.min()), int(ts_us.max())
+
+
+def _own(history: History) -> Instants:
+    return history.ts_us[~null_mask(history.values)]
+
+
+def _ends_early(ts_us: Instants, window: Window) -> bool:
+    """Whether a row more would fit at one end of the window, as close as the closest two rows are."""
+    if window.is_open:
+        return True
+    first_us, last_us = _extent(ts_us)
+    return max(first_us - window.start_us, window.end_us - last_us) > int(np.diff(np.sort(ts_us)).min())

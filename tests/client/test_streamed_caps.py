@@ -1,0 +1,107 @@
+"""Streams from servers that leave out rows without a word: the rest follows, or an error ends the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hsframe.client import Client
+from hsframe.errors import IncompleteError
+from hsframe.kinds import MARKER, Ref
+from hsframe.protocol.dialects import remembered
+from hsframe.server.database import Database
+from hsframe.testing.quirk_wrappers import SILENT_CAPS
+from hsframe.testing.server import running_server
+
+FIRST_US = 1_767_225_600_000_000
+DAY_US = 86_400_000_000
+
+
+@pytest.fixture(scope="module")
+def building() -> Database:
+    """Three points: every quarter of an hour, at the same times as that one, and at random in the first half."""
+    database = Database(tz="UTC")
+    quarters = FIRST_US + np.arange(2000, dtype=np.int64) * 900_000_000
+    at_random = FIRST_US + np.unique(np.random.default_rng(3).integers(1, 10 * 86_400, 1500)) * 1_000_000
+    for name, ts_us in {"a": quarters, "b": quarters, "c": at_random}.items():
+        tags = {"id": Ref(name), "point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "New_York"}
+        database.add(tags)
+        database.set_history(name, ts_us, np.arange(len(ts_us)) / 4)
+    return database
+
+
+async def stream(uri: str, ids: Any, span: str, **options: Any) -> Any:
+    async with Client(uri, "demo", "demo") as client:
+        return pa.Table.from_batches([one async for one in client.his_stream(ids, span, **options)])
+
+
+def truth(database: Database, name: str, start_us: int, end_us: int | None) -> list[int]:
+    ts_us = database.history(name).ts_us
+    return [us for us in ts_us.tolist() if start_us <= us and (end_us is None or us < end_us)]
+
+
+RANGES = {
+    "2026-01-02,2026-01-15": (FIRST_US + DAY_US + 5 * 3_600_000_000, FIRST_US + 15 * DAY_US + 5 * 3_600_000_000),
+    "2026-01-03T00:00:00-05:00 New_York": (FIRST_US + 2 * DAY_US + 5 * 3_600_000_000, None),
+}
+
+
+@pytest.mark.parametrize("cap", SILENT_CAPS)
+@pytest.mark.parametrize("ids", ["a", "c", ["a", "b"]], ids=str)
+@pytest.mark.parametrize("span", RANGES)
+def test_the_rest_follows(building: Database, cap: str, ids: Any, span: str) -> None:
+    with running_server(building, quirks=[f"{cap}=150"]) as server:
+        table = asyncio.run(stream(server.uri, ids, span, na_columns=span in RANGES and cap == "cap-first"))
+        assert remembered(server.uri).row_cap == 150
+    rows = table["ts"].cast(pa.int64()).to_pylist()
+    assert sorted(rows) == truth(building, ids if isinstance(ids, str) else "a", *RANGES[span])
+    assert rows == sorted(rows) or "newest" in cap
+    assert not table.column(1).null_count
+
+
+def test_more_rows_in_a_second_than_the_server_gives() -> None:
+    database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
+    database.set_history("a", FIRST_US + np.arange(3000, dtype=np.int64) * 1000, np.arange(3000.0))
+    with running_server(database, quirks=["cap-first=500"]) as server, pytest.raises(
+        IncompleteError, match="500 rows at most"
+    ):  # fmt: skip
+        asyncio.run(stream(server.uri, "a", "2026-01-01"))
+
+
+def test_reversed_rows_of_a_limit_that_is_named(building: Database) -> None:
+    with running_server(building, quirks=["cap-first=80", "his-limit", "reversed-rows"]) as server:
+        table = asyncio.run(stream(server.uri, "c", "2026-01-02,2026-01-15"))
+    assert sorted(table["ts"].cast(pa.int64()).to_pylist()) == truth(building, "c", *RANGES["2026-01-02,2026-01-15"])
+
+
+@pytest.mark.parametrize("cap", ["point-cap-first", "point-cap-newest"])
+def test_points_that_are_cut_at_different_times_are_an_error(building: Database, cap: str) -> None:
+    with running_server(building, quirks=[f"{cap}=200"]) as server, pytest.raises(
+        IncompleteError, match=r"not whole.*one by one"
+    ):  # fmt: skip
+        asyncio.run(stream(server.uri, ["a", "c"], "2026-01-02,2026-01-15"))
+
+
+def test_a_healthy_server_is_asked_for_the_ends_once(building: Database) -> None:
+    async def main(uri: str) -> list[int]:
+        async with Client(uri, "demo", "demo") as client:
+            send, asked, counts = client.sender.stream, [], []
+
+            def noting(op: Any, request: Any) -> Any:
+                asked.append(request)
+                return send(op, request)
+
+            client.sender.stream = noting  # type: ignore[method-assign]
+            for span in ("2026-01-02", "2026-01-02,2026-01-15", "2025-01-01,2026-12-31"):
+                asked.clear()
+                assert sum([one.num_rows async for one in client.his_stream("a", span)])
+                counts.append(len(asked))
+            return counts
+
+    with running_server(building) as server:
+        # A day is short; the first row of a range is at its start, so only what follows the last one is asked for.
+        assert asyncio.run(main(server.uri)) == [1, 2, 3]

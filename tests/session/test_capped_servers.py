@@ -1,0 +1,40 @@
+"""Every verb that reads histories, on servers that leave out rows without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.kinds import MARKER, Ref
+from hsframe.server.database import Database
+from hsframe.testing.quirk_wrappers import SILENT_CAPS
+from hsframe.testing.server import running_server
+
+ROWS = 1500
+
+
+@pytest.mark.parametrize("quirks", [[f"{cap}=200"] for cap in SILENT_CAPS] + [["mixed-up=2"], ["rusty-haystack"]])
+def test_all_of_it_is_there(quirks: list[str], tmp_path: Path) -> None:
+    end = pd.Timestamp.now("UTC").floor("min")
+    index = pd.date_range(end=end, periods=ROWS, freq="min", unit="us", name="ts")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"}
+    database = Database([{"id": Ref("a"), **tags}, {"id": Ref("b"), **tags}], tz="UTC")
+    database.set_history("a", index.asi8, np.arange(ROWS) / 4)
+    span = (index[0], end + pd.Timedelta("1s"))
+    with running_server(database, quirks=quirks) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        written = pd.DataFrame({"b": np.arange(ROWS) / 8}, index)
+        report = session.his_write(written, points={"b": "b"}, verify=True)
+        assert report["status"].tolist() == ["verified"]
+        assert session.his_write(written, points={"b": "b"}, dry_run=True)["same"].tolist() == [ROWS]
+        latest = session.latest(["a", "b"])
+        assert latest["ts"].tolist() == [end, end]
+        assert latest["value"].tolist() == [(ROWS - 1) / 4, (ROWS - 1) / 8]
+        df = hsframe.read_parquet(session.export(["a", "b"], span, tmp_path / "all.parquet", header="id"))
+        assert df.index.equals(index)
+        assert df["a"].to_numpy("float64").tolist() == (np.arange(ROWS) / 4).tolist()
+        hours = session.his_read(["a"], span, interval="1h", agg="count", header="id")
+        assert int(hours["a"].sum()) >= ROWS - 60  # whole hours
