@@ -10,9 +10,9 @@ from hsframe.client.in_thread import in_thread
 from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, NetworkError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import HttpAnswer, HttpRequest, asks_for_login
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
@@ -41,6 +41,7 @@ class LoginSession:
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
+        self._last_step_broke = False
 
     @property
     def logged_in(self) -> bool:
@@ -81,6 +82,7 @@ class LoginSession:
             return session
 
     async def _logged_in(self, patience: Patience) -> LoginResult:
+        self._last_step_broke = False
         try:
             with logged("login") as log:
                 login = await patience.answer(_LOGIN, self._drive, log)
@@ -94,8 +96,11 @@ class LoginSession:
         return login
 
     async def _drive(self) -> LoginResult:
-        """Run the generator: its requests go out as GET about, its derivations run in a thread."""
-        steps = login_steps(self._credentials, self._base)
+        """Run the generator: its requests go out as GET about, its derivations run in a thread.
+
+        A line that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
+        """
+        steps, is_last = login_steps(self._credentials, self._base), False
         try:
             step = next(steps)
             while True:
@@ -104,7 +109,12 @@ class LoginSession:
                     about = HttpRequest("GET", f"{self._base}/about", "login", headers)
                     step = steps.send(await self._transport.fetch(about))
                 else:
-                    step = steps.send(await in_thread(step.run))
+                    step, is_last = steps.send(await in_thread(step.run)), True
+        except ConnectionLostError as error:
+            if is_last and self._last_step_broke:
+                raise NetworkError(f"{error}, twice in the last step of the login") from None
+            self._last_step_broke |= is_last
+            raise
         except StopIteration as done:
             made: LoginResult = done.value
             return made

@@ -202,11 +202,14 @@ class RequestSender:
         self, op: Op, request: Grid, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None
     ) -> HttpAnswer:
         splits = op.name == "hisRead" and patience.is_of_planner
+        # What is known before: an answer that is cut at the same place each time does not show how the server writes.
+        plain_fetch = partial(self._fetch, self.dialect.line_end)
+        fetch = fetch or plain_fetch
         async with patience.limited(f"{op.name} at {self.url(op.name)}"):
             login, is_new = await self.log_in(patience), False
             while True:
-                send = partial(self._send, op, request, login, fetch or self._fetch)
-                is_there = partial(self._send, OPS["about"], Grid(), login, self._fetch) if splits else None
+                send = partial(self._send, op, request, login, fetch)
+                is_there = partial(self._send, OPS["about"], Grid(), login, plain_fetch) if splits else None
                 answer = await patience.answer(op, send, log, is_there)
                 if is_new or not self._session.is_lost(login, answer):
                     break
@@ -235,8 +238,7 @@ class RequestSender:
                 error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 
-    async def _fetch(self, http: HttpRequest) -> HttpAnswer:
-        line_end = self.dialect.line_end
+    async def _fetch(self, line_end: bool | None, http: HttpRequest) -> HttpAnswer:
         answer = await self._transport.fetch(http)
         self._check_end(answer, answer.body, http.op, line_end)
         return answer

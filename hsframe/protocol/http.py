@@ -230,7 +230,7 @@ def login_page(answer: HttpAnswer) -> str:
 
 
 def _target(answer: HttpAnswer) -> str:
-    return re.sub(r"//[^/@]*@", "//", answer.header("Location").split("?", 1)[0])[:_SHOWN_CHARS]
+    return re.sub(r"[^/@]*@", "", re.split("[?#;]", answer.header("Location"))[0])[:_SHOWN_CHARS]
 
 
 def retry_after_s(answer: HttpAnswer) -> float | None:

@@ -108,6 +108,8 @@ def test_redirects() -> None:
     assert type(elsewhere) is NetworkError
     assert "https://other/api/" in str(elsewhere)
     assert "pw" not in str(elsewhere)
+    for target in ("https:/u:pw@other/api/", "//u:pw@other/api/", "/login;jsessionid=pw", "/login#pw"):
+        assert "pw" not in str(failure(HttpAnswer(301, "", (("Location", target),))))
 
 
 def test_401_and_403() -> None:
