@@ -20,12 +20,14 @@ import hsframe
 from hsframe.testing.server import RunningServer
 
 TIMEOUT_S = 60
+# Python 3.12 warns of every fork of a process with threads.
+WARNINGS = ("-W", "error::RuntimeWarning", "-W", "ignore::DeprecationWarning")
 
 
 def started(server: RunningServer, text: str, host: str = "127.0.0.1") -> subprocess.Popen[str]:
     script = "import hsframe, os, sys\nuri = sys.argv[1]\n" + textwrap.dedent(text)
     return subprocess.Popen(
-        [sys.executable, "-W", "error::RuntimeWarning", "-c", script, server.uri.replace("127.0.0.1", host)],
+        [sys.executable, *WARNINGS, "-c", script, server.uri.replace("127.0.0.1", host)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
