@@ -77,8 +77,8 @@ def _fault(outcome: object) -> tuple[_Fault | None, float | None]:
 class Patience:
     """What the requests of one verb share: its deadline, and what they found out.
 
-    One request is sent again `retries` times. `is_of_planner`: those that ask for too much are made smaller. `is_spent`:
-    one was given up, and none was answered since. `is_down`: a smaller one would have failed too.
+    One request is sent again `retries` times. `is_of_planner`: those that ask for too much are made smaller. `is_spent`
+    is that one was given up, and none was answered since; `is_down`, that a smaller one would have failed too.
     """
 
     retries: int
