@@ -74,7 +74,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         How often a request is sent again while the server is busy or away; 4 are about three seconds. README has the
         table of what is sent again.
     deadline : float, str or timedelta, optional
-        How long a whole op may take, with its login and retries: seconds, or a duration such as ``"5min"``.
+        How long an op may take, with its login and retries: seconds, or a duration such as ``"5min"``. An op that makes
+        several requests (`his_write` reads the point's record before) has that long for each.
     connector : aiohttp.BaseConnector, optional
         For limits and pooling of your own; it is closed with the client.
     tls : TLSConfig, optional

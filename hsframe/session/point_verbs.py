@@ -79,7 +79,8 @@ class PointVerbs(SessionBase):
             The server refused, or gave no usable answer. A note says if it may have written the value nevertheless.
         """
         request = point_write_request(id, level, val, who, duration, inf=inf)
-        point, report = await write_point(self.client, request, dry_run=dry_run, convert=convert)
+        with self.client.sender.retries.one_verb():
+            point, report = await write_point(self.client, request, dry_run=dry_run, convert=convert)
         self._remember([point])
         return report
 

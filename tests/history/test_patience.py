@@ -281,3 +281,16 @@ def test_a_write_to_a_busy_server_is_written_once() -> None:
         assert len(database.history("p0")) == 10
 
     asyncio.run(main())
+
+
+def test_a_deadline_covers_the_record_and_the_reading_back_of_a_point_write() -> None:
+    async def main() -> None:
+        async with (
+            gateway(building(1), lambda op, passed: "hang" if op == "pointWrite" else None) as server,
+            hsframe.AsyncSession(server.uri, deadline=1.0, timeout=60) as s,
+        ):
+            with pytest.raises(RequestTimeoutError, match=r"pointWrite at .*deadline of 1 s"):
+                await s.point_write("@p0", 16, hsframe.Number(1, "kW"))
+            assert server.failed == ["pointWrite"]
+
+    asyncio.run(main())
