@@ -134,7 +134,7 @@ class Watch:
         """All records, in the order of the ids; an unknown one has only its id."""
         async with self.lock:
             grid = await self.subscribe()
-        places, _ = rows_of_ids(grid, self.refs)
+        places, _ = rows_of_ids(grid, self.refs, of_read=False)
         rows = [{"id": ref} if row is None else dict(grid[row]) for ref, row in zip(self.refs, places, strict=True)]
         unknown = [ref for ref, row in zip(self.refs, places, strict=True) if row is None]
         if unknown and checked:

@@ -125,13 +125,13 @@ def _fits(answered: Ref, asked: Ref) -> bool:
     return answered == asked or answered.val.endswith(":" + asked.val) or asked.val.endswith(":" + answered.val)
 
 
-def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], bool]:
+def rows_of_ids(grid: Grid, asked: Sequence[Ref], *, of_read: bool = True) -> tuple[list[int | None], bool]:
     """Which row answers each id of a read by id, and whether the answer is final.
 
     The rows are in the order of `asked`, None for an id without one. It is not final where rows were left out, or are
     those of other ids: haystack-py keeps the last answer of a read by id and gives it to the next one too, whatever
-    that asks for. A row of nulls in the place of an id means an unknown one (standard), and so does a row of nothing
-    but an id (rusty-haystack).
+    that asks for. A row of nulls in the place of an id means an unknown one (standard), and in a read so does a row of
+    nothing but an id (rusty-haystack).
 
     Examples
     --------
@@ -143,7 +143,7 @@ def rows_of_ids(grid: Grid, asked: Sequence[Ref]) -> tuple[list[int | None], boo
     tags = [cells for col, cells in zip(grid.cols, grid.columns, strict=True) if col.name != "id"]
     known = {row for cells in tags for row, cell in enumerate(cells) if cell is not None}
     cells = grid.column("id") if grid.has_col("id") else [None] * len(grid)
-    ids = [cell if isinstance(cell, Ref) and row in known else None for row, cell in enumerate(cells)]
+    ids = [cell if isinstance(cell, Ref) and (row in known or not of_read) else None for row, cell in enumerate(cells)]
     if len(ids) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(ids, asked, strict=True)):
         return [None if of is None else row for row, of in enumerate(ids)], True
     places = {of: row for row, of in enumerate(ids) if of is not None}

@@ -171,6 +171,7 @@ def test_a_row_of_nothing_but_an_id_is_an_unknown_one() -> None:
     grid = Grid({}, ["id", "dis"], [[A, B], ["A", None]])
     assert rows_of_ids(grid, [A, B]) == ([0, None], True)
     assert rows_of_ids(Grid({}, ["id"], [[B]]), [B]) == ([None], True)
+    assert rows_of_ids(Grid({}, ["id"], [[B]]), [B], of_read=False) == ([0], True)
     with pytest.raises(UnknownRecError, match="@b"):
         by_ids(grid, [A, B], URL, checked=True)
 

@@ -175,7 +175,8 @@ def test_requests_are_as_large_as_is_said(
     with caplog.at_level("INFO", logger="hsframe"):
         df = session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", **how)
     reads = [record for record in caplog.records if record.name == "hsframe" and "hisRead" in record.getMessage()]
-    assert least <= len(reads) <= least + 2
+    # An answer of as many rows as the limit may have been cut there: then the ends of its window are asked for too.
+    assert least <= len(reads) <= (3 if "limit_rows" in how else 1) * least + 2
     pd.testing.assert_frame_equal(df, whole)
 
 
