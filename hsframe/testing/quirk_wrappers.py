@@ -49,7 +49,7 @@ _MISSING: Final = ("close", "defs", "libs", "filetypes")
 SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
 _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
-_OUTAGE_EVERY: Final = 10
+_OUTAGE_EVERY: Final = 40
 _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
 _rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks for")
 

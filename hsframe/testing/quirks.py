@@ -33,7 +33,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow-write": "hisWrite and pointWrite answer this many seconds after they ran",
     "slow": "every op waits this many seconds",
-    "outage": "of every ten requests, logins among them, these many in a row are HTTP 502",
+    "outage": "of every forty requests, logins among them, these many in a row are HTTP 502",
     "first-id-only": "a batch hisRead is answered for its first id only, without an error",
     "no-batch": "a batch hisRead is an error grid",
     "id0-batch": "a batch hisRead has the old form: one row with range, id0, id1, ...",
