@@ -249,9 +249,10 @@ def test_retries_say_how_often(serve: Any, fake: Any, retries: int) -> None:
     asyncio.run(main())
 
 
-def test_the_pauses_grow_and_differ() -> None:
+def test_the_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     from hsframe.client import retries
 
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.2)
     pauses = [[retries._pause_s(tries) for _ in range(50)] for tries in range(12)]
     for tries, some in enumerate(pauses):
         longest = min(0.2 * 2**tries, 10)
