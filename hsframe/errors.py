@@ -22,7 +22,7 @@ A message says what happened, where, what was expected and what to do. No messag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,6 +164,14 @@ class IncompleteError(CallError):
     """The server marks its answer as cut (meta ``incomplete`` or ``more``), or points of a batch are missing in it."""
 
 
+class _CodecDetails(TypedDict, total=False):
+    line: int | None
+    column: int | None
+    snippet: str
+    expected: str
+    source: str
+
+
 class CodecError(HsFrameError):
     """Bytes or text that are not what their format promises.
 
@@ -206,6 +214,17 @@ class CodecError(HsFrameError):
         if expected:
             text += f"; expected {expected}"
         super().__init__(text)
+
+    def changed(self, **details: Unpack[_CodecDetails]) -> CodecError:
+        """The same problem with other details, for a caller who knows more of its place."""
+        own: _CodecDetails = {
+            "line": self.line,
+            "column": self.column,
+            "snippet": self.snippet,
+            "expected": self.expected,
+            "source": self.source,
+        }
+        return CodecError(self.problem, **(own | details))
 
 
 class UnitError(HsFrameError):

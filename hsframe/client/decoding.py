@@ -99,14 +99,8 @@ class Decoder:
     def with_source(self, problem: CodecError, op: Op) -> CodecError:
         """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""
         hint = uri_hint(is_known=self._dialect.answered)
-        return CodecError(
-            problem.problem,
-            line=problem.line,
-            column=problem.column,
-            snippet=problem.snippet,
-            expected=f"{problem.expected}{hint}",
-            source=f"{op.name} at {self._base}/{op.name}: {problem.source}",
-        )
+        source = f"{op.name} at {self._base}/{op.name}: {problem.source}"
+        return problem.changed(expected=f"{problem.expected}{hint}", source=source)
 
     def _format_of(self, answer: HttpAnswer) -> str:
         return self.format_of(answer.body, answer.header("Content-Type"))

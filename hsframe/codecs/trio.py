@@ -146,13 +146,8 @@ class _Reader:
             rows = _Reader(block, self.depth + 1).grid()
         except CodecError as error:
             # The lines count in the whole text; the columns are left out, because the indent is gone.
-            raise CodecError(
-                error.problem,
-                line=None if error.line is None else begin + 1 + error.line,
-                snippet=error.snippet,
-                expected=error.expected,
-                source=_SOURCE,
-            ) from None
+            line = None if error.line is None else begin + 1 + error.line
+            raise error.changed(line=line, column=None, source=_SOURCE) from None
         return dict(rows[0]) if len(rows) == 1 else [dict(row) for row in rows]
 
     def value(self, text: str, number: int, column: int) -> Any:

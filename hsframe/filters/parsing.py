@@ -155,14 +155,7 @@ class _Parser:
             value, self.at = scan_scalar(self.text, begin)
         except CodecError as error:
             # Zinc counts lines and columns in the same text.
-            raise CodecError(
-                error.problem,
-                line=error.line,
-                column=error.column,
-                snippet=error.snippet,
-                expected=error.expected,
-                source=_SOURCE,
-            ) from None
+            raise error.changed(source=_SOURCE) from None
         if isinstance(value, Number) and not math.isfinite(value.val):
             self.fail(f"{self.text[begin : self.at]} is not a finite number", _VALUE_EXPECTED, begin)
         self.skip()

@@ -217,11 +217,4 @@ class _ErrorPosition:
             if line == head_lines + 1 and column is not None and column > head_chars:
                 column += self.chars - (head_chars if self.lines else 0)
             line += self.lines
-        return CodecError(
-            error.problem,
-            line=line,
-            column=column,
-            snippet=error.snippet,
-            expected=error.expected,
-            source=error.source,
-        )
+        return error.changed(line=line, column=column)
