@@ -83,7 +83,7 @@ class Decoder:
             texts = None if split is None else await in_thread(split, answer.body)
             if texts is not None:
                 with told_once(self._dialect.told):
-                    return await in_thread(lambda: [decode(text, format) for text in texts])
+                    return await in_thread(lambda: [self._decode(text, format) for text in texts])
         except CodecError as error:
             raise self.with_source(error, op) from None
         return [await self.grid(answer, op, logged_in=logged_in)]
