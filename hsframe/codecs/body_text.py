@@ -21,19 +21,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def text_of(body: bytes | str, source: str) -> str:
     """The text of a body in UTF-8, without the byte order mark that some servers send first.
 
-    Haxall writes what is beyond U+FFFF as two surrogates of three bytes each, in some formats; they are joined.
-
-    Parameters
-    ----------
-    body : bytes or str
-        The body.
-    source : str
-        The format, for the message of an error.
-
-    Raises
-    ------
-    CodecError
-        The bytes are not UTF-8; line and column are those of the first bad byte.
+    Haxall writes what is beyond U+FFFF as two surrogates of three bytes each, in some formats; they are joined. Bytes
+    that are not UTF-8 raise CodecError, with the line and column of the first bad one.
     """
     if isinstance(body, str):
         return without_lone_surrogates(body.removeprefix("\ufeff"))

@@ -23,25 +23,11 @@ _TO_QUOTE = re.compile(r'[,"\r\n]|^[ \t]|[ \t]$|^$')
 
 
 def encode_csv(grid: Grid) -> bytes:
-    r"""The grid as CSV in UTF-8 without byte order mark, lines ending in LF.
+    r"""The grid as CSV in UTF-8 without byte order mark, lines ending in LF; it writes what Zinc can write.
 
-    Parameters
-    ----------
-    grid : Grid
-        Its meta and the tags of its columns, but for ``dis``, are left out. Null is an empty cell, an empty text is
-        ``""``.
+    The grid's meta and the tags of its columns, but for ``dis``, are left out. Null is an empty cell, an empty text is
+    ``""``.
 
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    CodecError
-        A value that Zinc cannot write either.
-
-    Examples
-    --------
     >>> cols = [Col("id"), Col("site", {"dis": "Is a site"})]
     >>> grid = Grid.from_rows({}, cols, [{"id": Ref("a", "HQ"), "site": True}])
     >>> encode_csv(grid)

@@ -161,16 +161,10 @@ CALL_FORMATS: Final = tuple(name for name in _SHORTS if "/" not in name and FORM
 
 
 def short_of(mime: str) -> str | None:
-    """The short name of a MIME type, with or without parameters; None for one that is not a format of Haystack.
+    """The short name of a MIME type, in any case, or of a short name; None for one that is not a format of Haystack.
 
-    Parameters
-    ----------
-    mime : str
-        In any case. ``application/json`` is version 4, as the standard has it; ``text/plain`` is Zinc, as old servers
-        send it. A short name gives itself.
+    ``application/json`` is version 4, as the standard has it; ``text/plain`` is Zinc, as old servers send it.
 
-    Examples
-    --------
     >>> short_of("text/zinc; charset=utf-8"), short_of("application/vnd.haystack+json; version=3")
     ('zinc', 'json3')
     """
@@ -183,13 +177,7 @@ def short_of(mime: str) -> str | None:
 
 
 def format_named(name: str) -> Format:
-    """The format of a short name or a MIME type.
-
-    Raises
-    ------
-    CodecError
-        No such format; the message lists them.
-    """
+    """The format of a short name or a MIME type; CodecError, which lists the formats, where there is none."""
     short = short_of(name)
     if short is None:
         mimes = ", ".join(row.mime for row in _ROWS)
@@ -207,8 +195,6 @@ def mime_of(name: str) -> str:
 def formats_by_start(body: bytes) -> list[str]:
     """The short names of the formats that a body may be in, by its first bytes; both versions of JSON begin alike.
 
-    Examples
-    --------
     >>> formats_by_start(b'ver:"3.0"'), formats_by_start(b' {"meta"'), formats_by_start(b"<html>")
     (['zinc'], ['json4', 'json3'], [])
     """
@@ -218,8 +204,6 @@ def formats_by_start(body: bytes) -> list[str]:
 def format_of_body(body: bytes) -> str | None:
     """The short name of the format that a whole body is in, by what it holds; None for an unknown one.
 
-    Examples
-    --------
     >>> format_of_body(b'{"meta":{"ver":"3.0"},"cols":[]}'), format_of_body(b"<html>")
     ('json3', None)
     """

@@ -135,8 +135,6 @@ def _write_ref(ref: Ref) -> str:
 class Json3(JsonCodec):
     r"""Reads and writes version 3.
 
-    Examples
-    --------
     >>> grid = Json3().decode('{"meta":{"ver":"3.0"},"cols":[{"name":"a"}],"rows":[{"a":"n:72.5 °F"}]}')
     >>> grid[0]["a"]
     Number(72.5, '°F')

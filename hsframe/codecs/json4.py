@@ -144,8 +144,6 @@ def _write_coord(coord: Coord) -> dict[str, Any]:
 class Json4(JsonCodec):
     r"""Reads and writes version 4.
 
-    Examples
-    --------
     >>> Json4().decode('{"_kind":"grid","cols":[{"name":"a"}],"rows":[{"a":{"_kind":"ref","val":"x"}}]}')[0]["a"]
     Ref('x')
     >>> Json4().read([72, {"_kind": "number", "val": 72.5, "unit": "°F"}, {"_kind": "marker"}], 0)

@@ -111,10 +111,7 @@ class JsonCodec(ValueWriter[Any]):
     def decode(self, body: bytes | str) -> Grid:
         """The grid of a text: of a grid object, or of a bare dict, which is a grid of one row.
 
-        Raises
-        ------
-        CodecError
-            The text is not JSON (with line and column), or not a grid (with the path to what is wrong).
+        CodecError where it is not JSON (with line and column), or not a grid (with the path to what is wrong).
         """
         return self.grid_from(self.load(body))
 
@@ -147,18 +144,8 @@ class JsonCodec(ValueWriter[Any]):
     def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of many texts of one cell each, column by column.
 
-        Parameters
-        ----------
-        joined : sequence of bytes
-            For each column the texts of its cells, in UTF-8, a comma and a line end between two of them. No text may
-            hold two values beside each other.
-        counts : sequence of int
-            For each column how many texts there are.
-
-        Raises
-        ------
-        CodecError
-            A text is not one whole value.
+        `joined` has for each column the texts of its cells, a comma and a line end between two of them, `counts` how
+        many there are. No text may hold two values beside each other. CodecError where a text is not one whole value.
         """
         # A string cannot contain a line end, so none spans two texts; and where there are as many values as texts,
         # each text is one value.
@@ -275,10 +262,7 @@ class JsonCodec(ValueWriter[Any]):
     def encode(self, grid: Grid) -> bytes:
         """The grid as a text in UTF-8; plain ints and floats are written as numbers without unit.
 
-        Raises
-        ------
-        CodecError
-            A value that the format cannot write: a naive datetime, an object of another type.
+        CodecError for a value that the format cannot write: a naive datetime, an object of another type.
         """
         text = json.dumps(self.grid_of(grid, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return to_bytes(text, self.source)
@@ -351,22 +335,12 @@ def skip_json_blanks(text: str, at: int) -> int:
 def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """The lists and dicts of a JSON text.
 
-    Parameters
-    ----------
-    body : bytes or str
-        The text.
-    source : str
-        The format, for the message of an error.
-    leaf_of : callable, optional
-        Called with each object as soon as it is read; what it returns replaces the object. It saves keeping a
-        million objects that are one value each. Not called where the text has escaped surrogates, which must be
-        joined first: the result may hold objects and leaves.
+    `leaf_of` is called with each object as soon as it is read, and what it returns replaces the object: it saves
+    keeping a million objects that are one value each. It is not called where the text has escaped surrogates, which
+    must be joined first: the result may hold objects and leaves.
 
-    Raises
-    ------
-    CodecError
-        The text is not JSON; the error says line and column. Python's ``NaN`` and ``Infinity`` are not JSON. An object
-        has a key twice: one of the values would be lost.
+    CodecError, with line and column, where the text is not JSON (Python's ``NaN`` and ``Infinity`` are not), or where
+    an object has a key twice: one of the values would be lost.
     """
 
     def no_constant(name: str) -> NoReturn:

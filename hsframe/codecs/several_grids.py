@@ -17,8 +17,6 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ve
 def split_zinc(body: bytes) -> list[bytes] | None:
     r"""The texts of the grids; None where there is one.
 
-    Examples
-    --------
     >>> split_zinc(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n')
     [b'ver:"3.0"\nval\n1\n\n', b'ver:"3.0"\nval\n"x"\n']
     """
@@ -40,8 +38,6 @@ def split_zinc(body: bytes) -> list[bytes] | None:
 def split_json(body: bytes) -> list[bytes] | None:
     """The texts of the items of a list; None where the body is no list.
 
-    Examples
-    --------
     >>> split_json(b'[{"a": 1}, {"a": 2}]')
     [b'{"a": 1}', b'{"a": 2}']
     """

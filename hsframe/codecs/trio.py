@@ -36,25 +36,11 @@ _INDENT: Final = "  "
 
 
 def decode_trio(body: bytes | str) -> Grid:
-    r"""The records of a Trio text as the rows of a grid.
+    r"""The records of a Trio text as the rows of a grid; CodecError, with line and column, where it is not Trio.
 
-    Parameters
-    ----------
-    body : bytes or str
-        Comments are skipped; ``true`` and ``false`` are taken beside ``T`` and ``F``, texts without quotes too.
+    A column for each tag in the order in which the records bring them; no meta. Comments are skipped; ``true`` and
+    ``false`` are taken beside ``T`` and ``F``, texts without quotes too.
 
-    Returns
-    -------
-    Grid
-        A column for each tag in the order in which the records bring them; no meta.
-
-    Raises
-    ------
-    CodecError
-        The text is not Trio; the error says line and column.
-
-    Examples
-    --------
     >>> grid = decode_trio('dis: Site 1\nsite\n---\ndis: "Site 2"\narea: 50ft²\n')
     >>> [dict(row) for row in grid]
     [{'dis': 'Site 1', 'site': MARKER}, {'dis': 'Site 2', 'area': Number(50, 'ft²')}]
@@ -182,24 +168,10 @@ def _dedented(lines: list[str]) -> list[str]:
 
 
 def encode_trio(grid: Grid) -> bytes:
-    r"""The rows of the grid as Trio records, in UTF-8.
+    r"""The rows of the grid as Trio records, in UTF-8; it writes what Zinc can write.
 
-    Parameters
-    ----------
-    grid : Grid
-        Its meta and the tags of its columns have no place in Trio and are left out, like a row without any tag.
+    The grid's meta and the tags of its columns have no place in Trio and are left out, like a row without any tag.
 
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    CodecError
-        A value that Zinc cannot write either.
-
-    Examples
-    --------
     >>> print(encode_trio(Grid.from_rows({}, ["dis", "site"], [{"dis": "HQ", "site": MARKER}])).decode(), end="")
     dis:HQ
     site

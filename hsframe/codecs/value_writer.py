@@ -31,15 +31,7 @@ _Written = TypeVar("_Written")
 
 
 class ValueWriter(abc.ABC, Generic[_Written]):
-    """Writes values; a subclass for each format says how its scalars and containers are written.
-
-    Attributes
-    ----------
-    source : str
-        The format, for the message of an error.
-    scalars : mapping of type to callable
-        How each scalar kind is written.
-    """
+    """Writes values; a subclass for each format, called `source` in errors, says how each kind is written."""
 
     source: ClassVar[str]
     scalars: Mapping[type, Callable[[Any], _Written]]
@@ -57,13 +49,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
         """A list of what was written."""
 
     def write(self, value: Any, depth: int = 0) -> _Written:
-        """A value at a depth of nesting.
-
-        Raises
-        ------
-        CodecError
-            The format cannot write the value.
-        """
+        """A value at a depth of nesting; CodecError where the format cannot write it."""
         write = self.scalars.get(type(value))
         if write is not None:
             return write(value)

@@ -47,26 +47,11 @@ _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 
 
 def decode_zinc(body: bytes | str) -> Grid:
-    r"""The grid of a Zinc text.
+    r"""The grid of a Zinc text of version 3.0 or 2.0; CodecError, with line and column, where it is not Zinc.
 
-    Parameters
-    ----------
-    body : bytes or str
-        Version 3.0 or 2.0. Lines end in LF or CRLF; a byte order mark, a missing final line end and several of them
-        are taken.
+    Lines end in LF or CRLF; a byte order mark, a missing final line end and several of them are taken. ``ver`` is not
+    in the grid's meta.
 
-    Returns
-    -------
-    Grid
-        Without ``ver`` in its meta.
-
-    Raises
-    ------
-    CodecError
-        The text is not Zinc; the error says line and column.
-
-    Examples
-    --------
     >>> grid = decode_zinc('ver:"3.0"\nid,area\n@a "HQ",1200.5m²\n')
     >>> grid[0]["id"], grid[0]["area"]
     (Ref('a', 'HQ'), Number(1200.5, 'm²'))
@@ -78,25 +63,10 @@ def decode_zinc(body: bytes | str) -> Grid:
 
 
 def parse_value(text: str) -> Any:
-    """The value of a Zinc text that is one scalar, list, dict or nested grid, or empty.
+    """The value of a Zinc text that is one scalar, list, dict or nested grid; None for an empty text and for ``N``.
 
-    Parameters
-    ----------
-    text : str
-        Blanks around the value are allowed.
+    Blanks around the value are allowed. CodecError where the text is not a value, or goes on after it.
 
-    Returns
-    -------
-    any kind
-        None for an empty text and for ``N``.
-
-    Raises
-    ------
-    CodecError
-        The text is not a value, or goes on after it.
-
-    Examples
-    --------
     >>> parse_value("[72.5°F, @a]")
     [Number(72.5, '°F'), Ref('a')]
     """
@@ -108,20 +78,10 @@ def parse_value(text: str) -> Any:
 
 
 def cells_from_zinc(joined: Sequence[bytes]) -> list[list[Any]]:
-    r"""The values of cells of version 3.0, column by column.
+    r"""The values of cells of version 3.0, column by column; CodecError where a text is not one whole value.
 
-    Parameters
-    ----------
-    joined : sequence of bytes
-        For each column the texts of its cells, in UTF-8, a line end between two of them.
+    `joined` has for each column the texts of its cells, a line end between two of them.
 
-    Raises
-    ------
-    CodecError
-        A text is not one whole value.
-
-    Examples
-    --------
     >>> cells_from_zinc([b"72\nM", b"[T]"])
     [[Number(72), MARKER], [[True]]]
     """
@@ -133,13 +93,7 @@ def cells_from_zinc(joined: Sequence[bytes]) -> list[list[Any]]:
 
 
 def value_length(text: bytes) -> int:
-    """The length of the value that a text in UTF-8 begins with.
-
-    Raises
-    ------
-    CodecError
-        No value begins here.
-    """
+    """The length of the value that a text in UTF-8 begins with; CodecError where none does."""
     reader = _Reader(text.decode())
     reader.value(0)
     return len(reader.text[: reader.pos].encode())

@@ -122,25 +122,9 @@ def skip_blanks(text: str, pos: int) -> int:
 
 
 def scan_scalar(text: str, pos: int) -> tuple[Any, int]:
-    """Read the scalar that begins at a position.
+    """The scalar (None for ``N``) that begins at a position of a text, no blank before it, and the position after it.
 
-    Parameters
-    ----------
-    text : str
-        The whole text; an error counts its lines and columns.
-    pos : int
-        Where the scalar begins; no blanks are skipped.
-
-    Returns
-    -------
-    value : any scalar kind, or None for ``N``
-    end : int
-        The position after it.
-
-    Raises
-    ------
-    CodecError
-        There is no scalar at `pos`.
+    CodecError where there is none, with its line and column in the whole text.
     """
     scan = _BY_FIRST.get(text[pos : pos + 1])
     if scan is None:

@@ -42,25 +42,11 @@ _URI_PART = re.compile(r"\\[:/?#\[\]@\\&=;]|[`\x00-\x1f\\]")
 
 
 def encode_zinc(grid: Grid) -> bytes:
-    r"""The grid in Zinc 3.0, in UTF-8.
+    r"""The grid in Zinc 3.0, in UTF-8, with one line end at the end.
 
-    Parameters
-    ----------
-    grid : Grid
-        Its cells are kinds; plain ints and floats are written as numbers without unit.
+    Plain ints and floats are written as numbers without unit. CodecError for a name, an id, a unit or a value that Zinc
+    cannot write: a naive datetime, an object of another type.
 
-    Returns
-    -------
-    bytes
-        With one line end at the end.
-
-    Raises
-    ------
-    CodecError
-        A name, an id, a unit or a value that Zinc cannot write: a naive datetime, an object of another type.
-
-    Examples
-    --------
     >>> encode_zinc(Grid({"dis": "Site"}, ["id"], [[Ref("a")]]))
     b'ver:"3.0" dis:"Site"\nid\n@a\n'
     """
@@ -68,24 +54,10 @@ def encode_zinc(grid: Grid) -> bytes:
 
 
 def write_value(value: Any) -> str:
-    """The Zinc text of one value; ``N`` for None.
+    """The Zinc text of one value, ``N`` for None; on one line unless the value holds a grid.
 
-    Parameters
-    ----------
-    value : any kind
+    CodecError for a value that Zinc cannot write.
 
-    Returns
-    -------
-    str
-        On one line unless the value holds a grid.
-
-    Raises
-    ------
-    CodecError
-        Zinc cannot write the value.
-
-    Examples
-    --------
     >>> write_value({"site": Symbol("site"), "area": Number(1200, "m²")})
     '{site:^site area:1200m²}'
     """

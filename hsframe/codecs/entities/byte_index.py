@@ -30,22 +30,10 @@ def block_of(body: bytes) -> Block:
 
 
 class ByteIndex:
-    """The places of several sets of bytes in a block.
+    """The places of several sets of bytes in a block; each set is asked for by its number.
 
-    Parameters
-    ----------
-    block : Block
-        The body.
-    sets : sequence of bytes
-        Each set is asked for by its number.
-    escaped : int64 ndarray
-        Places that do not count, whatever the byte there is.
-
-    Attributes
-    ----------
-    stride : int
-        The number of a set times this, added to a place, asks for that set: so one question may ask for different
-        sets at different places.
+    Places in `escaped` do not count, whatever the byte there is. The number of a set times the `stride`, added to a
+    place, asks for that set: so one question may ask for different sets at different places.
     """
 
     def __init__(self, block: Block, sets: Sequence[bytes], escaped: Positions) -> None:

@@ -23,15 +23,7 @@ _QUOTES: Final = np.uint64(0x2222222222222222)
 class ColumnNames:
     """A hash table of names that needs one look for each key: no two names share a slot.
 
-    Parameters
-    ----------
-    names : sequence of str
-        The columns.
-
-    Raises
-    ------
-    NeedsExactParserError
-        The table does not hold such names: not plain, very long, or very many.
+    It raises NeedsExactParserError for names that it does not hold: not plain, very long, or very many.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

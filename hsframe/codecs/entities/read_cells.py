@@ -40,15 +40,9 @@ class _Plan:
 class CellReader:
     """Reads the cells of one body.
 
-    Parameters
-    ----------
-    body : SplitBody
-        The body and its cells.
-    separator : bytes
-        Goes between two texts that are read together; no cell may hold it.
-    exact : callable
-        The values of texts by the exact codec, column by column, from the joined texts of each column and their
-        counts. It raises :class:`~hsframe.CodecError` where a text is not one whole value.
+    `separator` goes between two texts that are read together; no cell may hold it. `exact` gives the values of texts by
+    the exact codec, column by column, from the joined texts of each column and their counts; it raises CodecError where
+    a text is not one whole value.
     """
 
     def __init__(
@@ -86,13 +80,7 @@ class CellReader:
         return column
 
     def columns(self) -> list[Sequence[Any]]:
-        """All columns.
-
-        Raises
-        ------
-        CodecError
-            A cell is not one whole value.
-        """
+        """All columns; CodecError where a cell is not one whole value."""
         found = [self._column_or_plan(part) for part in self.body.columns]
         # The texts of all columns are read together: making a parser takes longer than reading a few texts.
         plans = [plan for plan in found if isinstance(plan, _Plan)]

@@ -32,20 +32,10 @@ class ColumnCells:
 
 @dataclass(frozen=True, slots=True)
 class SplitBody:
-    """All cells of a body.
+    """All cells of a body, column by column.
 
-    Attributes
-    ----------
-    block : Block
-        The body.
-    index : ByteIndex
-        Where its quotes and brackets are.
-    awkward : int64 ndarray
-        Places of control characters and backslashes, in order.
-    length : int
-        The number of rows.
-    columns : list of ColumnCells
-        The cells of each column.
+    `index` knows where its quotes and brackets are, and `awkward` are the places of its control characters and
+    backslashes, in order. `length` is the number of rows.
     """
 
     block: Block
@@ -62,14 +52,8 @@ class Splitter(abc.ABC):
     so the text of a cell counts only once the exact codec has taken it as one whole value: the reader of the cells does
     that. Rows of another form than servers write raise :class:`~hsframe.codecs.exact.NeedsExactParserError`.
 
-    Parameters
-    ----------
-    body : bytes
-        The body.
-    sets : sequence of bytes
-        The sets of bytes to find; those that end a plain value first.
-    closing : mapping of int to int
-        By the first byte of a value that is not plain, the set that closes it.
+    `sets` are the sets of bytes to find, those that end a plain value first. `closing` names the set that closes a
+    value that is not plain, by its first byte.
     """
 
     def __init__(self, body: bytes, sets: Sequence[bytes], closing: Mapping[int, int]) -> None:

@@ -51,15 +51,7 @@ _LOOKS: Final = 16
 
 
 class JsonCellReader(CellReader):
-    """Reads the cells of one body of JSON.
-
-    Parameters
-    ----------
-    body : SplitBody
-        The body and its cells.
-    codec : Json3 or Json4
-        The exact codec.
-    """
+    """Reads the cells of one body of JSON; `codec` is the exact one."""
 
     def __init__(self, body: SplitBody, codec: JsonCodec) -> None:
         super().__init__(body, b",\n", codec.cells_from)

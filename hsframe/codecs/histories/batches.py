@@ -50,10 +50,7 @@ class BatchMaker:
     def batch(self, grid: Grid, columns: Sequence[ArrowColumn]) -> pa.RecordBatch:
         """The batch of these columns; `grid` has the names and the tags.
 
-        Raises
-        ------
-        CodecError
-            A column changed its unit, its kind or the zone.
+        CodecError where a column changed its unit, its kind or the zone.
         """
         times = columns[0]
         assert isinstance(times, TimeColumn)
@@ -131,10 +128,7 @@ def _point(grid: Grid, col: Col) -> dict[str, str]:
 def columns_of_grid(grid: Grid, source: str) -> list[ArrowColumn]:
     """Arrow columns for a grid of Python objects.
 
-    Raises
-    ------
-    CodecError
-        The grid is not a history, or a column holds several units or kinds.
+    CodecError where it is not a history, or a column holds several units or kinds.
     """
     if len(grid.cols) < 2 or grid.cols[0].name != "ts":
         raise CodecError(

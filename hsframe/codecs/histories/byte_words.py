@@ -59,21 +59,10 @@ _ABOVE_NINE: Final = np.uint64(0x7676767676767676)
 
 
 class Block:
-    """A piece of a body in a buffer with room on both sides, reused from piece to piece.
+    """A piece of a body of at most `size` bytes, in a buffer with room on both sides, reused from piece to piece.
 
-    Parameters
-    ----------
-    size : int
-        The most bytes that a piece has.
-
-    Attributes
-    ----------
-    octets : uint8 ndarray
-        The buffer.
-    words : uint64 ndarray
-        ``words[i]`` is ``octets[i:i+8]``, little-endian, at any ``i``: overlapping, not aligned, no copy.
-    days : dict
-        As its keys, the days and offsets of the timestamps that were read.
+    ``words[i]`` is ``octets[i:i+8]``, little-endian, at any ``i``: overlapping, not aligned, no copy. The keys of
+    `days` are the days and offsets of the timestamps that were read.
     """
 
     def __init__(self, size: int) -> None:

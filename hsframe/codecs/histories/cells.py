@@ -103,25 +103,10 @@ def _kind_of(values: Sequence[Any], has_numbers: bool) -> type | None:
 
 
 def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowColumn:
-    """The column of a grid for decoded cells.
+    """The column of a grid for decoded cells: plain numbers in `unit`, and boxed numbers of the `table` of all others.
 
-    Parameters
-    ----------
-    cells : float64 ndarray
-        Plain numbers, and boxed numbers of the table; it becomes the column's own buffer.
-    table : sequence of kinds
-        The cells that are not plain numbers, by their number.
-    unit : str or None
-        The unit of the plain numbers.
-
-    Returns
-    -------
-    ArrowColumn
-
-    Raises
-    ------
-    NeedsExactParserError
-        Only Python objects can hold the cells: several units, several kinds, other kinds.
+    The cells become the column's own buffer. NeedsExactParserError where only Python objects can hold them: several
+    units, several kinds, other kinds.
     """
     special = np.flatnonzero(np.isnan(cells))
     if len(special) == 0:

@@ -40,28 +40,11 @@ _LAST_US: Final = (9998 - 1970) * 31_556_952_000_000
 
 
 def encode_history(grid: Grid, short: str) -> bytes:
-    r"""A history as a body of hisWrite.
+    r"""A history as a body of hisWrite, which decodes to the grid again; a format without columns is written exactly.
 
-    Parameters
-    ----------
-    grid : Grid
-        Columns ``ts`` and one per point; Arrow columns are written without an object per row.
-    short : str
-        ``"zinc"``, ``"json4"``; in any other format the exact writer writes.
+    NaN and infinities are written by name, numbers by their shortest text, the zone by the name that the column has.
+    CodecError for a value that the format cannot write.
 
-    Returns
-    -------
-    bytes
-        What decodes to the grid again. NaN and infinities are written by name, numbers by their shortest text, the
-        zone by the name that the column has.
-
-    Raises
-    ------
-    CodecError
-        A value that the format cannot write.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> from hsframe.columns import NumberColumn, TimeColumn
     >>> times = TimeColumn(pa.array([0, 60_000_000]), "UTC")

@@ -46,21 +46,9 @@ _SCALES[127:135] = [10.0 ** (7 - byte) for byte in range(8)]
 
 
 def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words | None = None) -> tuple[Floats, Bools]:
-    """The numbers between the given places.
+    """The numbers between half-open places, where ok; a cell may be empty, or end before it starts.
 
-    Parameters
-    ----------
-    block : Block
-    starts, ends : int64 ndarrays
-        Half-open places; a cell may be empty, or end before it starts.
-    last : uint64 ndarray, optional
-        The eight bytes before each end, where the caller has them.
-
-    Returns
-    -------
-    values : float64 ndarray
-        Where ok.
-    ok : bool ndarray
+    `last` are the eight bytes before each end, where the caller has them.
     """
     lengths = ends - starts
     values, ok = np.empty(len(starts)), np.empty(len(starts), bool)
@@ -161,17 +149,9 @@ def _is_plain(block: Block, starts: Positions, ends: Positions) -> Bools:
 
 
 def ends_of(block: Block, starts: Positions, stop: int | None, most: int = _LONGEST) -> Positions:
-    """Where the characters of a number stop.
+    """Where the characters of numbers stop, at most `most` bytes ahead.
 
-    Parameters
-    ----------
-    block : Block
-    starts : int64 ndarray
-        Where the numbers begin.
-    stop : int or None
-        The byte that is expected after the numbers; None for any that is not a digit, dot or minus.
-    most : int
-        How many bytes to look ahead.
+    `stop` is the byte that is expected after the numbers; None for any that is not a digit, dot or minus.
     """
     ends = starts.copy()
     going = np.arange(len(ends))

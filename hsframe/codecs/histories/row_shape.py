@@ -42,16 +42,9 @@ class Key:
 class SplitRows:
     """Rows split into a timestamp and cells, in arrays with one row per row and one column per column.
 
-    Attributes
-    ----------
-    times : int64 ndarray
-        Epoch microseconds, where ok.
-    ok : bool ndarray
-        Whether every byte of the row is the timestamp, a text that was learned, or within a cell.
-    starts, ends : int64 ndarrays
-        Where the cells are; an absent one ends where it starts.
-    fits : bool ndarray
-        Whether the texts around the hole of the column's key are there, so that only its number is to be read.
+    `times` are epoch microseconds, where `ok`: every byte of the row is the timestamp, a text that was learned, or
+    within a cell. An absent cell ends where it starts. `fits`: the texts around the hole of the column's key are there,
+    so that only its number is to be read.
     """
 
     times: Ints
@@ -64,14 +57,8 @@ class SplitRows:
 class RowShape(abc.ABC):
     """The shape of the rows of one body: a head up to its first row, and `width` columns beside the timestamps.
 
-    Attributes
-    ----------
-    keys : list of Key
-        In the order of the text; empty until a row was learned.
-    close : bytes
-        The text after the last value of a row, up to the next row.
-    stamp : bytes
-        The text of a timestamp of this body, for rows that are made up.
+    `keys` are in the order of the text, none until a row was learned. `close` is the text after the last value of a
+    row, up to the next row, and `stamp` that of a timestamp of this body, for rows that are made up.
     """
 
     #: What ends a body after its last row.

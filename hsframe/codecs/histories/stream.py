@@ -27,36 +27,19 @@ _WAIT_BYTES: Final = 8 << 20
 
 
 class HistoryStream:
-    r"""Decodes one answer to hisRead as it arrives.
+    r"""Decodes one answer to hisRead, in the format with the short name, as it arrives.
 
-    Parameters
-    ----------
-    short : str
-        ``"zinc"``, ``"json4"``, ``"json3"``.
-    kinds : mapping, optional
-        ``"Number"``, ``"Bool"`` or ``"Str"`` by column name, from the points' records. Used for a column that has no
-        value in its first rows; without it such a column becomes double.
-    units : mapping, optional
-        The unit by column name, likewise.
-    na_columns : bool, optional
-        Whether each value column is followed by a boolean column ``<name>.na`` that is true where the cell is NA.
-        Without it NA is null, like a missing value.
-
-    Attributes
-    ----------
-    header : Grid or None
-        The grid's meta and columns without rows, once they have arrived; again at the end, for in JSON the meta may
-        come after the rows.
-
-    Notes
-    -----
     A batch has ``ts`` (``timestamp[us, tz=<IANA zone>]``) and the value columns: Number is ``double`` (NaN and the
     infinities as such), Bool is ``bool``, Str is ``string``. The metadata of a field has ``hsframe:kind``,
-    ``hsframe:unit``, ``hsframe:id``, ``hsframe:dis`` and ``hsframe:tz``. All batches have the same types. The rows
-    come as the server wrote them: neither sorted nor clipped nor without duplicates.
+    ``hsframe:unit``, ``hsframe:id``, ``hsframe:dis`` and ``hsframe:tz``. All batches have the same types. The rows come
+    as the server wrote them: neither sorted nor clipped nor without duplicates.
 
-    Examples
-    --------
+    `kinds` (``"Number"``, ``"Bool"`` or ``"Str"``) and `units`, by column name, are those of the points' records: for a
+    column that has no value in its first rows; without them it becomes double. With `na_columns` each value column is
+    followed by a boolean column ``<name>.na`` that is true where the cell is NA; without it NA is null, like a missing
+    value. `header` is the grid's meta and columns without rows, once they have arrived; again at the end, for in JSON
+    the meta may come after the rows.
+
     >>> stream = HistoryStream("zinc")
     >>> stream.feed(b'ver:"3.0" id:@a\nts,val\n2021-01-01T00:00:00-05:00 New_York,72.5')
     []
@@ -86,17 +69,9 @@ class HistoryStream:
         self.header: Grid | None = None
 
     def feed(self, chunk: bytes) -> list[Any]:
-        """Take the next bytes of the body.
+        """Take the next bytes of the body; gives the record batches that became whole, often none.
 
-        Returns
-        -------
-        list of pyarrow.RecordBatch
-            The batches that became whole; often none.
-
-        Raises
-        ------
-        CodecError
-            The unit or the kind of a column changes: one Arrow column cannot hold both.
+        CodecError where the unit or the kind of a column changes: one Arrow column cannot hold both.
         """
         if self._finished:
             raise CodecError("bytes came after finish()", expected="feed() before finish()", source=self._short)
@@ -110,18 +85,10 @@ class HistoryStream:
             return []
 
     def finish(self) -> list[Any]:
-        """Say that the body has ended.
+        """Say that the body has ended; gives the last batches.
 
-        Returns
-        -------
-        list of pyarrow.RecordBatch
-            The last batches.
-
-        Raises
-        ------
-        CodecError
-            The body, or its end, is not what the format promises; the error says line and column in the whole body.
-            Or it is not a history, or holds cells of several units or kinds in one column.
+        CodecError where the body, or its end, is not what the format promises, with line and column in the whole body;
+        or where it is not a history, or holds cells of several units or kinds in one column.
         """
         if self._finished:
             return []
