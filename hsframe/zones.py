@@ -85,8 +85,6 @@ def _keys() -> Mapping[str, str]:
 def zone_key(name: str) -> str:
     """The IANA id of a zone, from its Haystack name or its IANA id; ZoneError for an unknown one.
 
-    Examples
-    --------
     >>> zone_key("New_York"), zone_key("GMT+5"), zone_key("Louisville")
     ('America/New_York', 'Etc/GMT+5', 'America/Kentucky/Louisville')
     """
@@ -129,8 +127,6 @@ def haystack_name(of: tzinfo | str) -> str:
 
     A fixed offset of other than whole hours, and a zone that is not in the IANA data base, raise ZoneError.
 
-    Examples
-    --------
     >>> haystack_name("America/New_York"), haystack_name("US/Eastern"), haystack_name("Etc/GMT-3")
     ('New_York', 'New_York', 'GMT-3')
     """

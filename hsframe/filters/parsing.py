@@ -163,32 +163,17 @@ class _Parser:
 
 
 def parse(text: str) -> Filter:
-    """The filter that a text means.
+    """The filter that a text means; it compares by content, and ``str()`` of it is the canonical text.
 
-    Parameters
-    ----------
-    text : str
-        For instance ``point and siteRef->geoCity == "London" and not virtual``.
+    A text that is not a valid filter raises CodecError, whose source is ``"filter"``: it has line, column, the text
+    around, and what was expected there.
 
-    Returns
-    -------
-    Filter
-        Compares by content; ``str()`` of it is the canonical text.
-
-    Raises
-    ------
-    CodecError
-        The text is not a valid filter; the error has line, column, the text around, and what was expected there. Its
-        source is ``"filter"``.
-
-    Examples
-    --------
     >>> str(parse("equip  and(ahu or  fcu)"))
     'equip and (ahu or fcu)'
     >>> parse("point and temp >").matches({})
     Traceback (most recent call last):
     hsframe.errors.CodecError: filter: found the end of the filter at line 1, column 17, near 'point and temp >'; \
-expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
+    expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
     """
     parser = _Parser(text)
     result = parser.filter()
@@ -204,8 +189,6 @@ def means_filter(text: str) -> bool:
     does not parse: the server may know more than the grammar, and if not, it says what is wrong. A lone word is a
     filter; that it finds nothing, only a server can tell.
 
-    Examples
-    --------
     >>> means_filter("point and temp"), means_filter("@p:demo:r:1"), means_filter("p:demo:r:1"), means_filter("a && b")
     (True, False, False, True)
     """

@@ -30,22 +30,10 @@ class Filter:
     __slots__ = ()
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """Whether a record is meant.
+        """Whether a record is meant; a tag that is None is not there. `resolve` gives the records of paths with ``->``.
 
-        Parameters
-        ----------
-        rec : mapping of tag to value
-            The record; a tag that is None is not there.
-        resolve : callable
-            Gives the record of a Ref, or None, for paths with ``->``.
+        A filter that names a spec or a definition raises MetadataError: nothing here knows them.
 
-        Raises
-        ------
-        MetadataError
-            The filter names a spec or a definition; nothing here knows them.
-
-        Examples
-        --------
         >>> from hsframe.filters import parse
         >>> parse("site and area > 100m²").matches({"site": True, "area": Number(200, "m²")})
         True

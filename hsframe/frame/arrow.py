@@ -148,22 +148,10 @@ def _field_metadata(unit: str | None, point: Point | None) -> dict[str, str] | N
 
 
 def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
-    """The frame of an Arrow table, with the units and points that its metadata tells.
+    """The frame of an Arrow table, with the units and points of its metadata; without ours, what pandas makes of it.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        As :func:`frame_to_arrow` made it, or any other: a table without our metadata is what pandas makes of it.
-
-    Returns
-    -------
-    DataFrame
-        The zone of a time index is a ``zoneinfo.ZoneInfo``.
-
-    Raises
-    ------
-    MetadataError
-        The metadata is of a later version, or is not what it should be: the key and the column are named.
+    The zone of a time index is a ``zoneinfo.ZoneInfo``. MetadataError, which names the key and the column, where the
+    metadata is of a later version, or is not what it should be.
     """
     content = _content(table.schema)
     try:

@@ -48,21 +48,11 @@ _TEXTS = frozenset({Uri, Symbol})
 
 
 def entity_frame(grid: Grid) -> pd.DataFrame:
-    """The frame of the entities in a server's answer.
+    """The frame of the entities in the answer of ``read``, ``nav``, ``about`` or any op whose rows are records.
 
-    Parameters
-    ----------
-    grid : Grid
-        The answer of ``read``, ``nav``, ``about`` or any op whose rows are records.
+    Index: 0, 1, ... in the order of the answer. A column a tag, see the table at the head of this module; the id stays
+    a column ``id``, so that the frame can be given to ``his_read`` and ``his_write`` as it is.
 
-    Returns
-    -------
-    DataFrame
-        Index: 0, 1, ... in the order of the answer. A column a tag, see the table at the head of this module; the id
-        stays a column ``id``, so that the frame can be given to ``his_read`` and ``his_write`` as it is.
-
-    Examples
-    --------
     >>> from hsframe.kinds import MARKER
     >>> grid = Grid.from_rows({}, ["id", "site"], [{"id": Ref("a", "HQ"), "site": MARKER}, {"id": Ref("b")}])
     >>> entity_frame(grid)

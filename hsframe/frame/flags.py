@@ -68,21 +68,10 @@ def _code(cell: Any, sparse: bool) -> int:
 
 
 def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The values and the flags of a wide frame that was read with ``na="flag"``.
+    """The values and the flags of a wide frame that was read with ``na="flag"``, in two frames.
 
-    Parameters
-    ----------
-    df : DataFrame
-
-    Returns
-    -------
-    values, flags : DataFrame
-        Of one shape, with the same index and the same labels.
-
-    Raises
-    ------
-    MetadataError
-        The frame has no columns of flags, or not one for each point.
+    Both have the same index and the same labels. MetadataError where the frame does not have a column of flags for each
+    point.
     """
     flagged = [label for label in df.columns if isinstance(label, str) and _is_flag(df, label)]
     points = [label for label in df.columns if label not in set(flagged)]

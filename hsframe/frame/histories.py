@@ -86,29 +86,15 @@ def _is_value_name(name: str) -> bool:
 def grid_histories(
     grid: Grid, points: Mapping[str, Point] | None = None, *, ids: Sequence[str] | None = None
 ) -> list[History]:
-    """The histories in the answer of a hisRead.
+    """The histories in the answer of a hisRead, in the order of its columns.
 
-    Parameters
-    ----------
-    grid : Grid
-        Single (meta ``id``, columns ``ts``, ``val``), batch (an ``id`` in the meta of each column), or the old batch
-        (``id0``, ``id1``, ... in the grid's meta).
-    points : mapping of id to Point, optional
-        The points that are known; of others only what the grid tells is known.
-    ids : sequence of str, optional
-        The ids that were asked for, in order: for columns without an id in the answer.
+    The answer is a single one (meta ``id``, columns ``ts``, ``val``), a batch (an ``id`` in the meta of each column),
+    or an old batch (``id0``, ``id1``, ... in the grid's meta). `points` are those that are known, by id; of others only
+    what the grid tells is known. `ids` are those that were asked for, in order: for columns without an id in the
+    answer. A column whose id is not known has a point with an empty id.
 
-    Returns
-    -------
-    list of History
-        In the order of the columns. A column whose id is not known has a point with an empty id.
-
-    Raises
-    ------
-    MetadataError
-        A row without a timestamp, or no column ``ts``.
-    ZoneError
-        A timestamp without a zone.
+    MetadataError for a row without a timestamp, or where there is no column ``ts``; ZoneError for a timestamp without a
+    zone.
     """
     known = points or {}
     if not grid.cols:

@@ -18,8 +18,6 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name
     The keys of a mapping are ids (with ``@`` or without), labels of columns, display names or units, looked up in this
     order; a MetadataError, which calls the setting `name`, for a key that names no point.
 
-    Examples
-    --------
     >>> points = [Point("a", "Fan", "kW"), Point("b", "Meter", "kWh")]
     >>> per_point({"kWh": "delta", "@a": "max"}, points, ["Fan", "Meter"], "agg")
     ['max', 'delta']

@@ -86,10 +86,7 @@ class Point:
     def from_record(cls, record: Mapping[str, Any]) -> Point:
         """The point of a record: a row of a grid, a dict, or a row of the frame that ``read`` gave.
 
-        Raises
-        ------
-        MetadataError
-            The record has no ``id``.
+        MetadataError where it has no ``id``.
         """
         ident = record.get("id")
         if is_missing(ident):
@@ -112,18 +109,11 @@ class Point:
 
 
 def display_name(record: Mapping[str, Any]) -> str:
-    """The name of an entity for people.
+    """The name of an entity for people, by its tags as kinds or as in the frame that ``read`` gave.
 
-    The first of: the display name of its ``id`` Ref, tag ``dis``, ``disMacro`` with its tags filled in,
-    ``navName``, the id.
+    The first of: the display name of its ``id`` Ref, tag ``dis``, ``disMacro`` with its tags filled in, ``navName``,
+    the id.
 
-    Parameters
-    ----------
-    record : mapping
-        Tags to values, as kinds or as in the frame that ``read`` gave.
-
-    Examples
-    --------
     >>> display_name({"id": Ref("a"), "disMacro": "$siteRef ${navName}", "siteRef": Ref("s", "HQ"), "navName": "kW"})
     'HQ kW'
     >>> display_name({"id": Ref("a")})
@@ -164,24 +154,11 @@ def _id_text(ident: Any) -> str:
 
 
 def as_points(points: PointsLike) -> list[Point]:
-    """Points in any of the forms in which a person has them.
+    """Points in any of the forms in which a person has them, one or several, in the order given, each once.
 
-    Parameters
-    ----------
-    points : Point, Ref, str, mapping, DataFrame, or an iterable of these
-        A str is an id, with or without ``@``. A mapping is a record, and so is a row of the frame that ``read`` gave.
-        A frame is one of entities (a column ``id``) or a trend frame (its catalog). An id that comes twice is kept
-        once.
-
-    Returns
-    -------
-    list of Point
-        In the order given. From a lone id nothing else is known: :attr:`Point.is_known` is False.
-
-    Raises
-    ------
-    MetadataError
-        Something is none of these, or a frame has neither a column ``id`` nor a catalog.
+    A str is an id, with or without ``@``. A mapping is a record, and so is a row of the frame that ``read`` gave. A
+    frame is one of entities (a column ``id``) or a trend frame (its catalog). From a lone id nothing else is known:
+    :attr:`Point.is_known` is False. MetadataError where something is none of these.
     """
     found: dict[str, Point] = {}
     for point in _each_point(points):
@@ -325,19 +302,11 @@ def differing_of(df: pd.DataFrame) -> dict[str, int]:
 
 
 def points_table(df: pd.DataFrame) -> pd.DataFrame:
-    """The points of a frame as a table.
+    """The points of a frame as a table: of a trend frame, or of the frame of entities that ``read`` gave.
 
-    Parameters
-    ----------
-    df : DataFrame
-        A trend frame, or the frame of entities that ``read`` gave.
-
-    Returns
-    -------
-    DataFrame
-        Index: the label of the column (of an entity: the index of `df`). Columns ``id``, ``dis``, ``unit``, ``tz``
-        (the Haystack name) and ``kind``, all str, missing where not known. The unit is the record's; a column that
-        was converted since has its own in the dtype.
+    Index: the label of the column (of an entity: the index of `df`). Columns ``id``, ``dis``, ``unit``, ``tz`` (the
+    Haystack name) and ``kind``, all str, missing where not known. The unit is the record's; a column that was converted
+    since has its own in the dtype.
     """
     known = points_of(df)
     labelled = _entity_points(df) if not known and "id" in df.columns else list(known.items())
@@ -348,8 +317,6 @@ def points_table(df: pd.DataFrame) -> pd.DataFrame:
 def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
     """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
 
-    Examples
-    --------
     >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
     ['Zone @a', 'Zone @b', 'Fan']
     """

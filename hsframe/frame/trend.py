@@ -147,15 +147,7 @@ def trend_frame(
 
 
 def check_settings(*, header: Header, shape: Shape, tz: str | tzinfo, units: Units, na: Missing) -> None:
-    """Refuse what :func:`trend_frame` would, as far as that shows without histories.
-
-    Raises
-    ------
-    MetadataError
-        An unknown `header`, `shape`, `units` or `na`.
-    ZoneError
-        An unknown zone.
-    """
+    """Refuse what :func:`trend_frame` would, by the same errors, as far as that shows without histories."""
     if shape not in ("wide", "long", "dict"):
         raise MetadataError(f"shape={shape!r} is unknown; expected 'wide', 'long' or 'dict'")
     if na not in ("nan", "flag"):

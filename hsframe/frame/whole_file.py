@@ -25,13 +25,7 @@ __all__ = ["checked_path", "whole_file"]
 
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that can be written: it is in a folder, and is none.
-
-    Raises
-    ------
-    MetadataError
-        There is no such folder, or the name is that of a folder or of a device.
-    """
+    """The path of a file that can be written: it is in a folder that is there, and is no folder or device itself."""
     target = Path(path)
     if target.is_dir():
         raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
@@ -46,10 +40,7 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
 def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     """A new file to write into; it gets its name when the block ends, and is removed where the block fails.
 
-    Raises
-    ------
-    MetadataError
-        See :func:`checked_path`; or the file cannot be written: the disk is full, it is not allowed, ...
+    MetadataError as for :func:`checked_path`, and where it cannot be written: the disk is full, it is not allowed, ...
     """
     # A link stays one: the file that it leads to is written.
     target = Path(os.path.realpath(checked_path(path)))

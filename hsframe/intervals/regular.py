@@ -62,8 +62,6 @@ def parse_step(interval: Duration, week_start: str = "monday") -> Step:
 
     A SpanError where `interval` is not a valid step or does not divide a day, or `week_start` is not a day.
 
-    Examples
-    --------
     >>> parse_step("15min")
     Step(elapsed_us=900000000, days=0, months=0, weekday=0)
     >>> parse_step("1W", "sunday")
@@ -135,8 +133,6 @@ class Intervals:
 def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals:
     """The intervals that start in [start, end), each of them whole; a SpanError where there is none.
 
-    Examples
-    --------
     A day of 25 hours:
 
     >>> from hsframe.spans import resolve

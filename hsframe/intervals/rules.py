@@ -116,18 +116,10 @@ class IntervalSettings:
 
 @dataclass(frozen=True, slots=True)
 class PointSampling:
-    """How a point is sampled, by its record.
+    """How a point is sampled, by its record: `is_step`, where a value holds up to the next sample; else it is linear.
 
-    Parameters
-    ----------
-    is_step : bool
-        A value holds up to the next sample.
-    agg : Aggregation or None
-        The record's aggregation; None where the record does not decide.
-    interval_us : int or None
-        The time between two samples (``hisInterval``).
-    rollover : Number or None
-        The size of the meter's register (``hisRollover``).
+    `agg` is None where the record does not decide. `interval_us` is the time between two samples (``hisInterval``),
+    `rollover` the size of the meter's register (``hisRollover``).
     """
 
     is_step: bool = False
@@ -139,8 +131,6 @@ class PointSampling:
     def from_record(cls, record: Mapping[str, Any]) -> PointSampling:
         """The sampling that a record describes (tags ``kind``, ``hisMode``, ``hisTotalized``, ...).
 
-        Examples
-        --------
         >>> from hsframe.kinds import MARKER
         >>> PointSampling.from_record({"kind": "Number", "unit": "kWh", "hisTotalized": MARKER}).agg
         'delta'
@@ -168,18 +158,9 @@ def _interval_us(interval: Any) -> int | None:
 class Rule:
     """How the history of one point becomes one row per interval.
 
-    Parameters
-    ----------
-    agg : Aggregation or None
-        None: unknown; the samples decide, see :meth:`agg_for`.
-    is_step : bool
-        Which function of time the samples make.
-    gap_us : int
-        `max_gap`.
-    min_coverage : float or None
-        None: the default of `agg`.
-    rollover : float, Number or bool
-        See :func:`hsframe.intervals.samples.reading_deltas`; a plain number is in the unit of the samples.
+    Where `agg` is None, the samples decide (:meth:`agg_for`). `is_step` is which function of time the samples make,
+    `gap_us` is `max_gap`, and a `min_coverage` of None is the default of `agg`. For `rollover` see
+    :func:`hsframe.intervals.samples.reading_deltas`; a plain number is in the unit of the samples.
     """
 
     agg: Aggregation | None

@@ -207,11 +207,9 @@ def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
 
     A number as `rollover` is the size of the register, which counts up to it and goes on from 0: a drop by more than
     half of it is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the
-    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and a negative
-    delta. With False every drop is a negative delta.
+    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and a negative delta. With
+    False every drop is a negative delta.
 
-    Examples
-    --------
     >>> reading_deltas(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
     array([ 8. ,  5. , -0.5])
     >>> reading_deltas(np.array([990.0, 998.0, 3.0]), True)

@@ -21,15 +21,8 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """A clock that does not run; a test moves it.
+    """A clock that does not run; a test moves it from `start`, which is zone-aware.
 
-    Parameters
-    ----------
-    start : datetime
-        Its first time, zone-aware.
-
-    Examples
-    --------
     >>> clock = ManualClock(datetime(2026, 11, 1, tzinfo=UTC))
     >>> clock.advance(90)
     >>> clock.now().isoformat()

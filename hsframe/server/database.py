@@ -73,10 +73,7 @@ class Database:
     def add(self, rec: Mapping[str, Any]) -> Ref:
         """Add a record, or replace the one with the same id.
 
-        Raises
-        ------
-        MetadataError
-            Its ``id`` is not a Ref, or a point's ``tz`` is unknown.
+        MetadataError where its ``id`` is not a Ref; ZoneError where a point's ``tz`` is unknown.
         """
         id = rec.get("id")
         if not isinstance(id, Ref):
@@ -88,13 +85,7 @@ class Database:
         return id
 
     def update(self, id: Ref | str, changes: Mapping[str, Any]) -> None:
-        """Change tags of a record; None removes a tag.
-
-        Raises
-        ------
-        MetadataError
-            No such record.
-        """
+        """Change tags of a record, which must be there; None removes a tag."""
         key = _key(id)
         rec = self._recs.get(key)
         if rec is None:
@@ -120,12 +111,7 @@ class Database:
     def query(self, filter: Filter | str, limit: int | None = None) -> list[Mapping[str, Any]]:
         """The records that match a filter, in the order in which they were added.
 
-        Raises
-        ------
-        CodecError
-            The text is not a filter.
-        MetadataError
-            The filter names a spec.
+        CodecError where the text is not a filter, MetadataError where the filter names a spec.
         """
         wanted = parse(filter) if isinstance(filter, str) else filter
         found = (rec for rec in self if wanted.matches(rec, self.get))
@@ -150,10 +136,7 @@ class Database:
     def history(self, id: Ref | str) -> Samples:
         """The samples of a point; empty at first.
 
-        Raises
-        ------
-        MetadataError
-            No such record, or its ``kind`` has no history here.
+        MetadataError where there is no such record, or its ``kind`` has no history here.
         """
         key = _key(id)
         if (samples := self._histories.get(key)) is not None:
@@ -177,15 +160,8 @@ class Database:
     ) -> None:
         """Replace the history of a point.
 
-        Parameters
-        ----------
-        id : Ref or str
-        ts_us : int64 ndarray
-            Epoch microseconds in any order; of equal instants the last wins.
-        values : float64 or bool ndarray, or list of str
-            Of the point's kind.
-        na : bool ndarray, optional
-            Where the sample is NA.
+        The instants may come in any order; of equal ones the last wins. The values are of the point's kind: float64,
+        bool, or texts; where `na` is true, the sample is NA.
         """
         self._histories.pop(_key(id), None)
         samples = self.history(id)

@@ -32,26 +32,14 @@ _IDENTITY: Final = ("kind", "unit", "tz")
 
 
 def parquet_folder(path: str | os.PathLike[str]) -> Database:
-    """The Parquet files of a folder as a database: one site, one equip per file, one point per column.
+    """The ``*.parquet`` files of a folder, in the order of their names, as a database: one site, an equip a file.
 
-    Parameters
-    ----------
-    path : path-like
-        The folder; its ``*.parquet`` files are read in the order of their names.
+    Each column is a point. Null and NaN are not samples. A point that is in several files has the samples of all; where
+    two files have the same instant, the later file counts. Columns that are not of numbers, truth values or texts are
+    left out.
 
-    Returns
-    -------
-    Database
-        Null and NaN are not samples. A point that is in several files has the samples of all; where two files have the
-        same instant, the later file counts. Columns that are not of numbers, truth values or texts are left out.
-
-    Raises
-    ------
-    CodecError
-        A file that is damaged.
-    MetadataError
-        No such folder or no file in it, a file without a column of times that have a zone, or a point that is in two
-        files with different units, kinds or zones.
+    CodecError for a damaged file. MetadataError where there is no such folder or no file in it, a file without a column
+    of times that have a zone, or a point that is in two files with different units, kinds or zones.
     """
     folder = Path(path)
     files = sorted(folder.glob("*.parquet"))

@@ -34,8 +34,6 @@ class LevelEntry:
 class PriorityArray:
     """The levels 1 to 17 of one point; an empty level is on auto.
 
-    Examples
-    --------
     >>> levels = PriorityArray()
     >>> levels.write(17, 20.0, "default")
     >>> levels.write(8, 24.0, "operator", expires_s=60.0)

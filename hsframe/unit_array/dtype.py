@@ -100,13 +100,7 @@ class UnitDtype(ExtensionDtype):
 
     @classmethod
     def construct_from_string(cls, string: str) -> UnitDtype:
-        """The dtype of a text like ``unit[°F]``.
-
-        Raises
-        ------
-        TypeError
-            It is another text; pandas then asks the next dtype.
-        """
+        """The dtype of a text like ``unit[°F]``; a TypeError for another text: pandas then asks the next dtype."""
         if not isinstance(string, str):
             raise TypeError(f"'construct_from_string' expects a string, got {type(string)}")
         match = _NAME.fullmatch(string)

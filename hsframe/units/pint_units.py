@@ -109,8 +109,6 @@ def _table() -> Mapping[str, str]:
 def pint_unit(symbol: str) -> str:
     """What pint calls a unit, as an expression that ``pint.UnitRegistry`` parses; a UnitError where it has no equal.
 
-    Examples
-    --------
     >>> pint_unit("cfm"), pint_unit("kWh")
     ('foot ** 3 / minute', 'kilowatt_hour')
     """

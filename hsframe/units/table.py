@@ -110,13 +110,7 @@ class Unit:
 
 @functools.cache
 def all_units() -> tuple[Unit, ...]:
-    """Every unit of the standard's table, in its order.
-
-    Returns
-    -------
-    tuple of Unit
-        457 units.
-    """
+    """The 457 units of the standard's table, in its order."""
     with importlib.resources.files("hsframe.units").joinpath("units.csv").open(encoding="utf-8") as lines:
         return tuple(
             Unit(

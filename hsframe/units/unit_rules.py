@@ -73,8 +73,6 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
 
     `exponent` is that of ``**``, where it is one number. Raises a UnitError where the units do not allow the operation.
 
-    Examples
-    --------
     >>> unit_rule("*", "kW", "h").unit, unit_rule("-", "°F", "°F").unit, unit_rule("/", "kWh", "MWh").unit
     ('kWh', 'Δ°F', None)
     >>> unit_rule("+", "kW", "W").right(1500.0)
@@ -145,8 +143,6 @@ def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
 
     It is the first for which the table has a unit of the result; a UnitError where there is none.
 
-    Examples
-    --------
     >>> time_unit("*", "kW")
     ('h', datetime.timedelta(seconds=3600))
     """
@@ -165,8 +161,6 @@ def statistic_unit(how: str | None, unit: str, otherwise: str | None = None) -> 
 
     For a statistic that is not known here the result is `otherwise`.
 
-    Examples
-    --------
     >>> statistic_unit("mean", "°F"), statistic_unit("std", "°F"), statistic_unit("var", "m")
     ('°F', 'Δ°F', 'm²')
     """
