@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.errors import HTTPStatusError, NetworkError, RequestTimeoutError
+from hsframe.history import write
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app
@@ -246,8 +247,9 @@ def test_a_deadline_says_what_was_read_and_what_not(on_error: Any) -> None:
     asyncio.run(main())
 
 
-def test_a_write_that_meets_its_deadline_is_accounted_for() -> None:
+def test_a_write_that_meets_its_deadline_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sent is read back after the deadline, which is over then for the write alone."""
+    monkeypatch.setattr(write, "_CHECK_PAUSES_S", (0.0, 0.1))
     index = pd.DatetimeIndex(FIRST_US + np.arange(10) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
     df = pd.DataFrame({"a": pd.array(np.arange(10.0), dtype="unit[kW]")}, index=index)
 

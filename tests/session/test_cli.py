@@ -171,13 +171,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None
         assert process.stderr.read() == ""
 
 
-def test_the_program_and_its_version() -> None:
+def test_the_program_and_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     done = hs("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("hsframe ")
-    for command in ("demo", "serve", "about", "read", "his-read", "export", "doctor"):
-        assert command in hs("--help").stdout
-        assert "usage" in hs(command, "--help").stdout
+    commands = ("demo", "serve", "about", "read", "his-read", "export", "doctor")
+    for args in (["--help"], *([command, "--help"] for command in commands)):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(args)
+        told = capsys.readouterr().out
+        assert "usage" in told
+        if len(args) == 1:
+            assert [command for command in commands if command not in told] == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
