@@ -252,7 +252,7 @@ class GapWarning(UserWarning):
 
 
 class UnitWarning(UserWarning):
-    """Histories in a unit that measures something else than the unit of the point's record does."""
+    """Histories in a unit that measures something else than that of the point's record; units with a wrong name."""
 
 
 class ReadWarning(UserWarning):

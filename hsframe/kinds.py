@@ -272,7 +272,9 @@ class Bin:
 class TextRule(NamedTuple):
     """Which texts can be a name, an id, a symbol, a type or a unit, in every format.
 
-    JSON could carry others. But what one format reads the others must be able to write: so no reader takes them.
+    JSON could carry others. But what one format reads the others must be able to write: so no reader takes them. Only
+    a unit that breaks the rule is read, with a warning, where it can be told from what follows it: servers take any
+    text as the unit of a point, and none must stop a read. No format writes it.
     """
 
     pattern: re.Pattern[str]

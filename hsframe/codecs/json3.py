@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
-from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, number_of, time_of
+from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, kept_unit, number_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import (
     ID,
@@ -75,7 +75,7 @@ def _read_number(text: str) -> Number:
         return Number(float(decimal))
     if not is_decimal(decimal):
         raise Misfit("not a number", 'a text like "n:72.5 °F"', text)
-    return number_of(decimal, fitting(UNIT, unit) if unit else None)
+    return number_of(decimal, kept_unit(unit) if unit else None)
 
 
 def _read_ref(text: str) -> Ref:

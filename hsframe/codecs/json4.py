@@ -13,7 +13,7 @@ from typing import Any, Final
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, load_json, plain_number
 from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
-from hsframe.codecs.zinc_scalars import date_of, datetime_of, time_of
+from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import (
     ID,
@@ -52,10 +52,8 @@ def _read_number(value: dict[str, Any]) -> Number:
     val, unit = value.get("val"), value.get("unit")
     if unit is not None and not isinstance(unit, str):
         raise Misfit("the unit is not a text", "a string", unit).at(".unit")
-    if unit:
-        fitting(UNIT, unit, ".unit")
     if val.__class__ in _NUMBERS:
-        return Number(plain_number(val), unit)
+        return Number(plain_number(val), kept_unit(unit) if unit else None)
     if isinstance(val, str) and val in ("INF", "-INF", "NaN"):
         return Number(float(val))
     raise Misfit("a number without a val", 'a number, or "INF", "-INF", "NaN"', val).at(".val")

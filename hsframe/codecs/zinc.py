@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
-from hsframe.codecs.zinc_scalars import Cells, scan_scalar, scan_str
+from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MARKER, NAME
+from hsframe.kinds import MARKER, NAME, Number
 
 __all__ = ["cells_from_zinc", "decode_zinc", "parse_value", "value_length"]
 
@@ -251,7 +251,7 @@ class _Reader:
         while True:
             self.skip()
             empty = self.text[self.pos : self.pos + 1] in ("", ",", "\r", "\n") or (depth and self.at(">>"))
-            row.append(None if empty else self.displayed(depth))
+            row.append(None if empty else self.cell(depth))
             self.skip()
             if not self.at(","):
                 break
@@ -261,6 +261,13 @@ class _Reader:
         if len(row) != width:
             raise self.error(f"this row has {len(row)} cells", f"{width}, one per column", begin)
         return row
+
+    def cell(self, depth: int) -> Any:
+        begin, value = self.pos, self.displayed(depth)
+        self.skip()
+        if isinstance(value, Number) and self.text[self.pos : self.pos + 1] not in ("", ",", "\r", "\n"):
+            value, self.pos = scan_number_of_cell(self.text, begin) or (value, self.pos)
+        return value
 
     # <val> := <scalar> | <list> | <dict> | "<<" <grid> ">>"
     def value(self, depth: int) -> Any:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, Final
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.codecs.body_text import error_at, without_lone_surrogates
 from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
-from hsframe.errors import CodecError
-from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.errors import CodecError, UnitWarning
+from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import check_offset, zone_or_utc
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "date_of",
     "datetime_of",
     "is_decimal",
+    "kept_unit",
     "number_of",
+    "scan_number_of_cell",
     "scan_scalar",
     "scan_str",
     "skip_blanks",
@@ -60,6 +63,12 @@ _ZONE = r"(?!(?:INF|NaN)\b|[A-Za-z0-9_]+\()[A-Z][A-Za-z0-9_+\-/]{2,}"
 _DIGIT_FIRST = re.compile(
     rf"({_DATE})(?:(T{_TIME}(?:{_OFFSET}))(?: +({_ZONE}))?)?|({_LONE_TIME})"
     rf"|({_HEX}|{_DECIMAL})({_UNIT})?|-INF(?:{_UNIT})?"
+)
+# A number that is a whole cell may have a unit of the server's own making: deg C, m^3. What could begin another value
+# cannot be in it. Its length is bounded, so that no text takes the square of its time.
+_NUMBER_OF_CELL = re.compile(
+    rf"(?>({_HEX}|{_DECIMAL}))((?![eE][+-]?[0-9]){_UNIT_FIRST}[^,\"`()\[\]{{}}<>@\x00-\x1f]{{0,47}}?)"
+    r"(?=[ \t]*(?:[,\r\n]|>>|\Z))"
 )
 _DATETIME_ONLY = re.compile(rf"{_DATE}T{_TIME}(?:{_OFFSET})")
 _DATE_ONLY = re.compile(_DATE)
@@ -172,6 +181,24 @@ def number_of(decimal: str, unit: str | None = None) -> Number:
         if -MAX_EXACT_INT < whole < MAX_EXACT_INT:
             return unchecked_number(whole, unit)
     return unchecked_number(float(decimal), unit)
+
+
+def kept_unit(unit: str) -> str:
+    """A unit as the server writes it, with a UnitWarning where no unit can be called so: it must not stop a read."""
+    if (problem := UNIT.problem(unit)) is not None:
+        warn_caller(
+            f"{problem}, by the standard only {UNIT.expected}; it is kept as the server writes it, converts to no "
+            "other unit and cannot be written back: have it corrected on the server",
+            UnitWarning,
+            "unit names",
+        )
+    return unit
+
+
+def scan_number_of_cell(text: str, pos: int) -> tuple[Number, int] | None:
+    """Read the number that begins at a position and is a whole cell, with any unit; None where there is none."""
+    match = _NUMBER_OF_CELL.match(text, pos)
+    return None if match is None else (number_of(match[1], kept_unit(match[2])), match.end())
 
 
 def is_decimal(text: str) -> bool:
@@ -331,6 +358,8 @@ class Cells(dict[str, Any]):
             value, end = scan_scalar(text, pos)
         else:
             value, end = None, pos
+        if end != len(text) and skip_blanks(text, end) != len(text):
+            value, end = scan_number_of_cell(text, skip_blanks(text, 0)) or (value, end)
         if end != len(text) and skip_blanks(text, end) != len(text):
             raise _error(text, end, "this does not belong to the value", "the end of the value")
         if len(self) < self.limit:

@@ -18,7 +18,7 @@ from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
-from hsframe.kinds import Bin, Uri, same
+from hsframe.kinds import Bin, Number, Uri, same
 from hsframe.testing import strategies
 
 # A zone name that was damaged is a zone that is not known.
@@ -50,6 +50,16 @@ def test_the_formats_agree(grid: Grid, path: list[str]) -> None:
     for form in path:
         there = decode_exact(encode(there, form), form)
     assert there == grid
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.UnitWarning")
+@pytest.mark.parametrize("form", ["json4", "json3"])
+@given(unit=strategies.texts().filter(bool))
+def test_any_text_may_be_the_unit_of_a_number_in_json(form: str, unit: str) -> None:
+    number = {"_kind": "number", "val": 1, "unit": unit} if form == "json4" else f"n:1 {unit}"
+    mark = {"_kind": "grid"} if form == "json4" else {}
+    body = json.dumps(mark | {"meta": {"ver": "3.0"}, "cols": [{"name": "a"}], "rows": [{"a": number}]})
+    assert decode(body, form)[0]["a"] == Number(1, unit)
 
 
 ODD_TEXTS = st.sampled_from(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
@@ -15,7 +16,7 @@ from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
 from hsframe.columns import TimeColumn
-from hsframe.errors import ZoneWarning
+from hsframe.errors import CodecError, UnitWarning, ZoneWarning
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr, same
 from hsframe.zones import zone
@@ -448,6 +449,64 @@ def test_a_long_history_in_a_zone_that_is_not_known(form: str) -> None:
     assert isinstance(grid.columns[0], TimeColumn)
     assert [when.timestamp() for when in grid.columns[0]] == [when.timestamp() for when in times]
     assert len(caught) == 1
+
+
+ODD_UNIT = {
+    "zinc": 'ver:"3.0" max:1kW\nid,v\n@a,%s\n@b,[T]\n@c,<<\nver:"3.0"\na,b\n[1,2],%s\n>>\n',
+    "json4": json.dumps(
+        {
+            "_kind": "grid",
+            "meta": {"max": {"_kind": "number", "val": 1, "unit": "UNIT"}},
+            "cols": [{"name": "v"}],
+            "rows": [{"v": {"_kind": "number", "val": 2, "unit": "UNIT"}}, {"v": [{"_kind": "marker"}]}],
+        }
+    ),
+    "json3": '{"meta":{"ver":"3.0","max":"n:1 UNIT"},"cols":[{"name":"v"}],"rows":[{"v":"n:2 UNIT"},{"v":["m:"]}]}',
+}
+
+
+@pytest.mark.parametrize("form", ODD_UNIT)
+@pytest.mark.parametrize("unit", ["deg C", "m^3", "k W h", "kW-h", "W.s"])
+def test_a_unit_that_no_unit_can_be_called_is_kept_as_it_is_written(form: str, unit: str) -> None:
+    body = ODD_UNIT[form].replace("%s", f"2{unit}").replace("UNIT", unit)
+    for read in (decode, decode_exact):
+        with pytest.warns(UnitWarning, match=re.escape(repr(unit))) as caught:
+            grid = read(body, form)
+        assert len(caught) == 1
+        assert grid[0]["v"] == Number(2, unit)
+        if form == "zinc":
+            inner = grid[2]["v"]
+            assert isinstance(inner, Grid)
+            assert dict(inner[0]) == {"a": [Number(1), Number(2)], "b": Number(2, unit)}
+        else:
+            assert grid.meta["max"] == Number(1, unit)
+        for other in ("zinc", "json4", "json3", "trio"):
+            with pytest.raises(CodecError, match=f"{re.escape(repr(unit))} cannot be a unit"):
+                encode(grid, other)
+
+
+@pytest.mark.parametrize("form", ["zinc", "json4", "json3"])
+@pytest.mark.parametrize("ids", [True, False], ids=["records", "history"])
+def test_many_rows_in_a_unit_that_no_unit_can_be_called(form: str, ids: bool) -> None:
+    times = [datetime(2026, 1, 1, hour % 24, tzinfo=NY) for hour in range(5000)]
+    first = [Ref(f"p{number}") for number in range(5000)] if ids else times
+    numbers = [Number(number % 700 / 4, "qqq") for number in range(5000)]
+    body = encode(Grid({}, ["id" if ids else "ts", "val"], [first, numbers]), form).replace(b"qqq", b"deg C")
+    with pytest.warns(UnitWarning, match="'deg C'") as caught:
+        grid = decode(body, form)
+    assert len(caught) == 1
+    with pytest.warns(UnitWarning, match="'deg C'"):
+        assert grid == decode_exact(body, form)
+    assert list(grid.column("val")) == [Number(number.val, "deg C") for number in numbers]
+
+
+NOT_ODD_UNITS = ["2 kW", "2^3", "2021-1-1", "72e5 kW", "1e0E5", "1e0E5 x", "0xab c", "12:3x", "2m	3"]
+
+
+@pytest.mark.parametrize("cell", [*NOT_ODD_UNITS, "2kW @a", '2kW "2 kW"', "2kW(a)"])
+def test_zinc_that_only_looks_like_a_number_in_an_odd_unit(cell: str) -> None:
+    with pytest.raises(CodecError):
+        decode(f'ver:"3.0"\nid,v\n@a,{cell}\n', "zinc")
 
 
 @pytest.mark.parametrize("form", ["json4", "json3"])

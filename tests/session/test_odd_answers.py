@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 import hsframe
-from hsframe.errors import CodecError, HsFrameError, ZoneWarning
+from hsframe.errors import CodecError, HsFrameError, UnitWarning, ZoneWarning
 
 RECORDS = b'ver:"3.0"\nid,dis,point,his,tz,kind,unit,mod\n'
 RECORDS += b'@a,"\\u{0}A",M,M,"New_York","Number","kW",2026-01-01T00:00:00-03:00 Newer_Zone\n'
@@ -78,6 +78,48 @@ def test_a_history_in_a_zone_that_is_not_known_has_its_instants() -> None:
     assert df.iloc[:, 0].tolist()[0] == 2
     assert len(df) == 22
     assert len(caught) == 1, [(str(one.message), one.filename) for one in caught]
+
+
+ODD_UNITS = {
+    "json3": (
+        b'{"meta":{"ver":"3.0"},"cols":[{"name":"id"},{"name":"his"},{"name":"tz"},{"name":"kind"},{"name":"unit"},'
+        b'{"name":"curVal"}],"rows":[{"id":"r:a A","his":"m:","tz":"New_York","kind":"Number","unit":"deg C",'
+        b'"curVal":"n:20.5 deg C"}]}',
+        b'{"meta":{"ver":"3.0","id":"r:a","max":"n:30 deg C"},"cols":[{"name":"ts"},{"name":"val"}],"rows":['
+        b'{"ts":"t:2026-01-01T05:00:00-05:00 New_York","val":"n:20 deg C"}]}',
+    ),
+    "json4": (
+        b'{"_kind":"grid","cols":[{"name":"id"},{"name":"his"},{"name":"tz"},{"name":"kind"},{"name":"unit"},'
+        b'{"name":"curVal"}],"rows":[{"id":{"_kind":"ref","val":"a","dis":"A"},"his":{"_kind":"marker"},'
+        b'"tz":"New_York","kind":"Number","unit":"deg C","curVal":{"_kind":"number","val":20.5,"unit":"deg C"}}]}',
+        b'{"_kind":"grid","meta":{"id":{"_kind":"ref","val":"a"},"max":{"_kind":"number","val":30,"unit":"deg C"}},'
+        b'"cols":[{"name":"ts"},{"name":"val"}],"rows":[{"ts":{"_kind":"dateTime","val":"2026-01-01T05:00:00-05:00",'
+        b'"tz":"New_York"},"val":{"_kind":"number","val":20,"unit":"deg C"}}]}',
+    ),
+    "zinc": (
+        b'ver:"3.0"\nid,his,tz,kind,unit,curVal\n@a "A",M,"New_York","Number","deg C",20.5deg C\n',
+        HISTORY + b"2026-01-01T05:00:00-05:00 New_York,20deg C\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ODD_UNITS)
+def test_a_unit_with_a_blank_stops_no_read_and_is_warned_of_once_a_server(form: str) -> None:
+    records, history = ODD_UNITS[form]
+
+    async def ask(session: hsframe.AsyncSession) -> object:
+        recs, df = await session.read("his"), await session.his_read("@a", "2026-01-01")
+        return recs, df, await session.his_read("@a", "2026-01-01")
+
+    with pytest.warns(UnitWarning, match="'deg C' cannot be a unit") as caught:
+        recs, df, again = asked({"read": records, "hisRead": history}, ask, format=form)  # type: ignore[misc]
+    assert [(one.filename, str(one.message).count("deg C")) for one in caught] == [(caught[0].filename, 1)]
+    assert str(recs.dtypes["curVal"]) == str(df.dtypes["A"]) == "unit[deg C]"
+    assert recs["curVal"].tolist() == [20.5]
+    assert df["A"].tolist() == [20.0]
+    pd.testing.assert_frame_equal(df, again)
+    with pytest.raises(CodecError, match=r"'deg C' cannot be a unit; expected letters"):
+        hsframe.encode(hsframe.frame_to_his_grids(df)[0], form)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import NA, Number, same
 
 # Bodies that are made up or damaged have offsets that their zones do not have, and zones that are not known.
-pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning", "ignore::hsframe.UnitWarning")
 
 # ---- bodies ---------------------------------------------------------------------------------------------------------
 

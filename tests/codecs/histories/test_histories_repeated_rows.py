@@ -20,7 +20,7 @@ from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
 # A zone name that was damaged is a zone that is not known.
-pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning", "ignore::hsframe.UnitWarning")
 
 HEADS = {
     "zinc": 'ver:"3.0" id:@a\nts,val\n',
