@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from hsframe.client.base import AnswerT
 from hsframe.client.record_ops import RecordOps
-from hsframe.client.streams import PointFacts, record_batches
+from hsframe.client.streams import HistoryStreams, PointFacts
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Ref
@@ -183,18 +184,16 @@ class HistoryOps(RecordOps[AnswerT]):
             As :meth:`his_read` and :meth:`his_read_batch`, before the first batch. IncompleteError also at the end, if
             the server left out rows of some points of a batch.
         """
+        refs = as_refs(ids, "hisRead")
+        request_of = partial(request_grids.his_read_batch_request, refs)
         if isinstance(ids, str | Ref):
-            request = request_grids.his_read_request(ids, range)
-        else:
-            request = request_grids.his_read_batch_request(ids, range)
+            request_of = partial(request_grids.his_read_request, refs[0])
         facts: Mapping[Ref, PointFacts] = {}
         # Records only help where a column begins with nulls: without them the history can still be read.
         with suppress(CallError, HTTPStatusError, CodecError):
-            facts = await self._facts_of(ids_of(request), checked=False)
-        batches = record_batches(
-            self._sender, request, facts=facts, na_columns=na_columns, check_point=self._check_point
-        )
-        async with aclosing(batches):
+            facts = await self._facts_of(refs, checked=False)
+        streams = HistoryStreams(self._sender, facts, na_columns, self._check_point)
+        async with aclosing(streams.batches(request_of, request_grids.as_range(range))) as batches:
             async for batch in batches:
                 yield batch
 

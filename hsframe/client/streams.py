@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hsframe.caller_warnings import told_once
-from hsframe.client.answered_rows import WITHOUT_A_WORD, AnsweredRows
+from hsframe.client.answered_rows import AnsweredRows
 from hsframe.client.sender import RequestSender
-from hsframe.errors import CallError, CodecError, IncompleteError
+from hsframe.errors import CallError, CodecError, IncompleteError, SpanError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import OtherPointError, check_answer, check_batch, limit_of, refuses_instants
 from hsframe.protocol.request_grids import OPS
+from hsframe.spans import Span, dates_text, range_text, resolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from hsframe.codecs.histories import HistoryStream
 
-__all__ = ["PointFacts", "record_batches"]
+__all__ = ["HistoryStreams", "PointFacts"]
 
 
 class PointFacts(NamedTuple):
@@ -36,22 +38,64 @@ class PointFacts(NamedTuple):
         return cls(*(tag if isinstance(tag := record.get(name), str) and tag else None for name in cls._fields))
 
 
-CheckPoint: TypeAlias = Callable[[Grid, Ref], Awaitable[None]]
-"""Raises `OtherPointError` if a history is of another point than the one that was asked for."""
+@dataclass(frozen=True)
+class HistoryStreams:
+    """The answers of hisRead from one server, by what the points' records say.
 
-
-async def record_batches(
-    sender: RequestSender, request: Grid, *, facts: Mapping[Ref, PointFacts], na_columns: bool, check_point: CheckPoint
-) -> AsyncGenerator[pa.RecordBatch, None]:
-    """The record batches of one hisRead, single or batch; its errors are those of :meth:`hsframe.Client.his_stream`.
-
-    If the server may have left out rows without a word, the ends of the range are asked for, and what is there follows.
+    `check_point` raises `OtherPointError` if a history is of another point than the one that was asked for.
     """
 
-    async def ask(asked: Grid, answer: AnsweredRows) -> AsyncGenerator[pa.RecordBatch, None]:
+    sender: RequestSender
+    facts: Mapping[Ref, PointFacts]
+    na_columns: bool
+    check_point: Callable[[Grid, Ref], Awaitable[None]]
+
+    async def batches(self, request_of: Callable[[str], Grid], range: str) -> AsyncGenerator[pa.RecordBatch, None]:
+        """The record batches of a range; the errors are those of :meth:`hsframe.Client.his_stream`.
+
+        If the server may have left out rows without a word, the ends of the range are asked for, and what is there
+        follows. `request_of` makes the request for a range, of one point or of a batch.
+        """
+        first, whole, dialect = AnsweredRows(), AnsweredRows(), self.sender.dialect
+        async with aclosing(self._asked(request_of(range), first)) as batches:
+            async for batch in batches:
+                whole.add(batch)
+                yield batch
+        span: Span | None = None
+        with suppress(SpanError):  # a range that only this server knows
+            span = resolve(range, first.tz)
+        if span is None or dialect.ignores_range or not first.is_suspect(dialect.row_cap):
+            return
+        for is_tail in (True, False):
+            answer = first
+            while end := answer.end_of(span, is_tail=is_tail):
+                part, before = AnsweredRows(), replace(whole, columns=dict(whole.columns))
+                asked = dates_text(*end) if dialect.dates_only else range_text(*end, first.tz)
+                try:
+                    async with aclosing(self._asked(request_of(asked), part)) as batches:
+                        async for batch in batches:
+                            if (more := before.missing(batch, span, is_tail=is_tail)).num_rows:
+                                whole.add(more)
+                                yield more
+                except CallError as refused:
+                    if dialect.dates_only or not refuses_instants(refused):
+                        raise
+                    dialect.dates_only = True
+                    continue
+                answer = part
+                if whole.rows == before.rows:
+                    if part.rows >= first.rows and before.adjoins(part, is_tail=is_tail):
+                        raise first.cut("hisRead")
+                    break
+                # Not of a server whose days may be other ones than the point's, nor because of what came just now.
+                if not dialect.dates_only and whole.rows > before.rows + 2:
+                    dialect.row_cap = first.rows
+
+    async def _asked(self, request: Grid, answer: AnsweredRows) -> AsyncGenerator[pa.RecordBatch, None]:
+        """The batches of one answer, counted; that of another point is asked for once more."""
         for is_last in (False, True):
             try:
-                async with aclosing(_answer(sender, asked, facts, na_columns, check_point, answer)) as batches:
+                async with aclosing(self._answer(request, answer)) as batches:
                     async for batch in batches:
                         answer.add(batch)
                         yield batch
@@ -60,95 +104,64 @@ async def record_batches(
                 if is_last or answer.rows:
                     raise
 
-    first, whole = AnsweredRows(), AnsweredRows()
-    async with aclosing(ask(request, first)) as batches:
-        async for batch in batches:
-            whole.add(batch)
-            yield batch
-    span = first.span_of(request)
-    if span is None or sender.dialect.ignores_range or not first.is_suspect(sender.dialect.row_cap):
-        return
-    for is_tail in (True, False):
-        answer = first
-        while end := answer.end_of(request, span, is_tail=is_tail, dates_only=sender.dialect.dates_only):
-            part, before = AnsweredRows(), whole.copy()
+    async def _answer(self, request: Grid, answer: AnsweredRows) -> AsyncGenerator[pa.RecordBatch, None]:
+        op, url, is_batch = OPS["hisRead"], self.sender.url("hisRead"), bool(request.meta)
+        refs = [of for of in request.column("id") if isinstance(of, Ref)]
+        names = [f"v{number}" for number in range(len(refs))] if is_batch else ["val"]
+        decoder: HistoryStream | None = None
+        checked: Grid | None = None
+        order: list[str] | None = None
+        start, format = bytearray(), ""
+
+        def fed(decoder: HistoryStream, data: bytes, *, is_end: bool) -> list[pa.RecordBatch]:
             try:
-                async with aclosing(ask(end, part)) as batches:
-                    async for batch in batches:
-                        if (more := before.missing(batch, span, is_tail=is_tail)).num_rows:
-                            whole.add(more)
-                            yield more
-            except CallError as refused:
-                if sender.dialect.dates_only or not refuses_instants(refused):
-                    raise
-                sender.dialect.dates_only = True
-                continue
-            answer = part
-            if whole.rows == before.rows:
-                if part.rows >= first.rows and before.adjoins(part, is_tail=is_tail):
-                    raise IncompleteError(f"hisRead: {WITHOUT_A_WORD.format(first.rows)}")
-                break
-            # Not of a server whose days may be other ones than the point's, nor because of what came just now.
-            if not sender.dialect.dates_only and whole.rows > before.rows + 2:
-                sender.dialect.row_cap = first.rows
-
-
-async def _answer(
-    sender: RequestSender,
-    request: Grid,
-    facts: Mapping[Ref, PointFacts],
-    na_columns: bool,
-    check_point: CheckPoint,
-    answer: AnsweredRows,
-) -> AsyncGenerator[pa.RecordBatch, None]:
-    op, is_batch = OPS["hisRead"], bool(request.meta)
-    refs = [of for of in request.column("id") if isinstance(of, Ref)]
-    names = [f"v{number}" for number in range(len(refs))] if is_batch else ["val"]
-    hints = [facts.get(of) for of in refs]
-    decoder: HistoryStream | None = None
-    checked: Grid | None = None
-    order: list[str] | None = None
-    start, format = bytearray(), ""
-
-    def fed(decoder: HistoryStream, data: bytes, *, is_end: bool) -> list[pa.RecordBatch]:
-        try:
-            with told_once(sender.dialect.told):
-                return decoder.feed(data) + (decoder.finish() if is_end else [])
-        except CodecError as error:
-            raise sender.decoder.with_source(error, op) from None
-
-    async with aclosing(_with_end(sender.stream(op, request))) as pieces:
-        async for piece in pieces:
-            format = format or sender.decoder.format_of(piece)
-            decoder = decoder or _decoder(format, names, hints, na_columns)
-            batches: list[pa.RecordBatch] = []
-            failure: CodecError | None = None
-            try:
-                batches = fed(decoder, piece, is_end=not piece)
+                with told_once(self.sender.dialect.told):
+                    return decoder.feed(data) + (decoder.finish() if is_end else [])
             except CodecError as error:
-                failure = error
-            if order is None:
-                start += piece
-            # What the header says comes before what is wrong with rows: the grid of an error, for one, is no history.
-            # In JSON the meta may come after the rows.
-            if (header := decoder.header) is not None and header is not checked:
-                checked, was = header, order
-                check_answer(header, op.name, sender.url(op.name), refs)
-                answer.limit = limit_of(header)
-                if not is_batch:
-                    await check_point(header, refs[0])
-                places = check_batch(header, refs, sender.url(op.name)) if is_batch else [0]
-                order = [header.col_names[place + 1] for place in places] if is_batch else names
-                if was is None and order != names:  # the hints were given to other columns: from the beginning
-                    decoder = _decoder(format, order, hints, na_columns)
-                    batches = fed(decoder, bytes(start), is_end=not piece)
-                elif was not in (None, order):
-                    where = f"hisRead at {sender.url(op.name)}"
-                    raise IncompleteError(f"{where}: which column is which point came only after the rows", header)
-            if failure is not None:
-                raise failure
-            for batch in batches:
-                yield batch if order in (None, names) else _in_order(batch, order, names)
+                raise self.sender.decoder.with_source(error, op) from None
+
+        async with aclosing(_with_end(self.sender.stream(op, request))) as pieces:
+            async for piece in pieces:
+                format = format or self.sender.decoder.format_of(piece)
+                decoder = decoder or self._decoder(format, names, refs)
+                batches: list[pa.RecordBatch] = []
+                failure: CodecError | None = None
+                try:
+                    batches = fed(decoder, piece, is_end=not piece)
+                except CodecError as error:
+                    failure = error
+                if order is None:
+                    start += piece
+                # What the header says comes before what is wrong with rows: the grid of an error, for one, is no
+                # history. In JSON the meta may come after the rows.
+                if (header := decoder.header) is not None and header is not checked:
+                    checked, was = header, order
+                    check_answer(header, op.name, url, refs)
+                    answer.limit = limit_of(header)
+                    if not is_batch:
+                        await self.check_point(header, refs[0])
+                    places = check_batch(header, refs, url) if is_batch else [0]
+                    order = [header.col_names[place + 1] for place in places] if is_batch else names
+                    if was is None and order != names:  # the hints were given to other columns: from the beginning
+                        decoder = self._decoder(format, order, refs)
+                        batches = fed(decoder, bytes(start), is_end=not piece)
+                    elif was not in (None, order):
+                        raise IncompleteError(
+                            f"hisRead at {url}: which column is which point came only after the rows", header
+                        )
+                if failure is not None:
+                    raise failure
+                for batch in batches:
+                    yield batch if order in (None, names) else _in_order(batch, order, names)
+
+    def _decoder(self, format: str, names: Sequence[str], refs: Sequence[Ref]) -> HistoryStream:
+        """A decoder that knows the kinds and units of the columns, also of those that begin with nulls only."""
+        from hsframe.codecs.histories import HistoryStream
+
+        columns = {name: self.facts[of] for name, of in zip(names, refs, strict=True) if of in self.facts}
+        kinds = {name: of.kind for name, of in columns.items() if of.kind in ("Number", "Bool", "Str")}
+        units = {name: of.unit for name, of in columns.items() if of.kind == "Number"}
+        return HistoryStream(format, kinds=kinds, units=units, na_columns=self.na_columns)
 
 
 def _in_order(batch: pa.RecordBatch, order: Sequence[str], names: Sequence[str]) -> pa.RecordBatch:
@@ -157,16 +170,6 @@ def _in_order(batch: pa.RecordBatch, order: Sequence[str], names: Sequence[str])
     pairs = [("ts", "ts")]
     pairs += [(old + end, new + end) for old, new in zip(order, names, strict=True) for end in ["", *flags]]
     return batch.select([old for old, _ in pairs]).rename_columns([new for _, new in pairs])
-
-
-def _decoder(format: str, names: Sequence[str], hints: Sequence[PointFacts | None], na_columns: bool) -> HistoryStream:
-    """A decoder that knows the kinds and units of the columns, also of those that begin with nulls only."""
-    from hsframe.codecs.histories import HistoryStream
-
-    columns = {name: of for name, of in zip(names, hints, strict=True) if of is not None}
-    kinds = {name: of.kind for name, of in columns.items() if of.kind in ("Number", "Bool", "Str")}
-    units = {name: of.unit for name, of in columns.items() if of.kind == "Number"}
-    return HistoryStream(format, kinds=kinds, units=units, na_columns=na_columns)
 
 
 async def _with_end(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -8,6 +8,7 @@
 
 The range in a request is one second longer at both ends than its window (:attr:`Request.asked`), because some servers
 leave out a sample at the start (nHaystack on Niagara) or include one at the end. Answers are clipped to the window.
+Only whether a window has rows at all is asked for as it `is_exact`: else those of the seconds beside it come too.
 """
 
 from __future__ import annotations
@@ -135,12 +136,15 @@ class Request:
 
     records: tuple[PointRecord, ...]
     window: Window
+    is_exact: bool = False
 
     @property
     def asked(self) -> str:
         """The range to send: the window in whole seconds, padded at both ends, in the points' own zone."""
-        start_us = self.window.start_us // SECOND_US * SECOND_US - RANGE_PADDING_US
-        end_us = None if self.window.is_open else -(-self.window.end_us // SECOND_US) * SECOND_US + RANGE_PADDING_US
+        start_us, end_us = self.window.start_us, None if self.window.is_open else self.window.end_us
+        if not self.is_exact:
+            start_us = start_us // SECOND_US * SECOND_US - RANGE_PADDING_US
+            end_us = None if end_us is None else -(-end_us // SECOND_US) * SECOND_US + RANGE_PADDING_US
         return range_text(start_us, end_us, self.records[0].tz)
 
     @property

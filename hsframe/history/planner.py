@@ -325,7 +325,7 @@ class Planner:
     async def has_more(self, end: Request, answer: Answer) -> bool:
         """Whether one end of a window has samples that an answer does not have, as far as one request shows."""
         try:
-            found = await self.send(end)
+            found = await self.send(replace(end, is_exact=True))
         except HsFrameError:
             return True  # as :meth:`read` will show
         if found is None or added(found.inside, answer, [end]) > 0:

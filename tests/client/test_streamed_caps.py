@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from hsframe.client import Client
 from hsframe.errors import IncompleteError
+from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import remembered
 from hsframe.server.database import Database
@@ -63,13 +65,28 @@ def test_the_rest_follows(building: Database, cap: str, ids: Any, span: str) -> 
     assert not table.column(1).null_count
 
 
-def test_more_rows_in_a_second_than_the_server_gives() -> None:
+@pytest.mark.parametrize("knows_fractions", [True, False])
+def test_more_rows_in_a_second_than_the_server_gives(knows_fractions: bool) -> None:
+    async def main(uri: str) -> int:
+        async with Client(uri, "demo", "demo") as client:
+            send = client.sender.stream
+
+            def sent(op: Any, request: Any) -> Any:
+                (id,), (span,) = request.columns
+                return send(op, Grid({}, request.cols, [[id], [re.sub(r"[.][0-9]+", "", span)]]))
+
+            if not knows_fractions:
+                client.sender.stream = sent  # type: ignore[method-assign]
+            return sum([one.num_rows async for one in client.his_stream("a", "2026-01-01")])
+
     database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
     database.set_history("a", FIRST_US + np.arange(3000, dtype=np.int64) * 1000, np.arange(3000.0))
-    with running_server(database, quirks=["cap-first=500"]) as server, pytest.raises(
-        IncompleteError, match="500 rows at most"
-    ):  # fmt: skip
-        asyncio.run(stream(server.uri, "a", "2026-01-01"))
+    with running_server(database, quirks=["cap-first=500"]) as server:
+        if knows_fractions:
+            assert asyncio.run(main(server.uri)) == 3000
+        else:
+            with pytest.raises(IncompleteError, match="500 rows at most"):
+                asyncio.run(main(server.uri))
 
 
 def test_reversed_rows_of_a_limit_that_is_named(building: Database) -> None:
@@ -105,3 +122,10 @@ def test_a_healthy_server_is_asked_for_the_ends_once(building: Database) -> None
     with running_server(building) as server:
         # A day is short; the first row of a range is at its start, so only what follows the last one is asked for.
         assert asyncio.run(main(server.uri)) == [1, 2, 3]
+
+
+def test_many_rows_within_a_second_and_nothing_else() -> None:
+    database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
+    database.set_history("a", FIRST_US + 5_000_000 + np.arange(150, dtype=np.int64) * 1000, np.arange(150.0))
+    with running_server(database) as server:
+        assert asyncio.run(stream(server.uri, "a", "2026-01-01")).num_rows == 150

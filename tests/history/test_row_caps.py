@@ -165,3 +165,16 @@ def test_requests_of_many_healthy_points_with_change_of_value() -> None:
     assert rows_of(found) == truth(server, seconds(0, 86_400))
     batches = 60
     assert batches <= len(server.asked) <= batches + 8
+
+
+@pytest.mark.parametrize("step_us", [1000, 12_000])
+def test_many_rows_within_a_second_or_two_and_nothing_else(step_us: int) -> None:
+    """Only a range that begins or ends below a second shows what there is before and after them."""
+    samples = {"a": [((BASE_S + 100) * S + number * step_us, float(number + 1)) for number in range(150)]}
+    server = OddServer(samples, {"a": "UTC"})
+    assert rows_of(read(server, seconds(0, 3600))) == truth(server, seconds(0, 3600))
+    assert len(server.asked) == 3
+    server.silent_cap = 120
+    for server.capped in CAPS:
+        with pytest.raises(IncompleteError, match="120 rows at most"):
+            read(server, seconds(0, 3600))
