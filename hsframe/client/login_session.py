@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +12,6 @@ from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError, NetworkError
-from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
 from hsframe.protocol.request_grids import Op
@@ -25,23 +25,19 @@ _LOGIN: Final = Op("login", get=True, repeatable=True)
 class LoginSession:
     """Logs in when needed, once for all calls that wait for it.
 
-    The credentials are kept, because a lost session logs in again. The dialect remembers the scheme that was used;
-    `accept` is the MIME type that a server may answer in where it wants no login.
+    The credentials are kept, because a lost session logs in again. `accept` is the MIME type that a server may answer
+    in where it wants no login.
     """
 
-    def __init__(
-        self, transport: Transport, base: str, credentials: Credentials, dialect: Dialect, accept: str
-    ) -> None:
+    def __init__(self, transport: Transport, base: str, credentials: Credentials, accept: str) -> None:
         self._transport = transport
         self._base = base
         self._credentials = credentials
-        self._dialect = dialect
         self._accept = accept
         self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
-        self._last_step_broke = False
 
     @property
     def logged_in(self) -> bool:
@@ -71,60 +67,53 @@ class LoginSession:
                 return self._session
             if self._failure is not None and self._tried != tried:
                 raise self._failure
-            self._session = None
-            self._failure = None
+            self._session = self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
-            session = await self._logged_in(patience)
-            self._session = session
-            self._dialect.login_scheme = session.scheme
-            self._dialect.login_hash, self._dialect.login_iterations = session.hash, session.iterations
-            return session
+            try:
+                with logged("login") as log:
+                    self._session = session = await patience.answer(_LOGIN, self._driver(), log)
+                    log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
+                return session
+            except HsFrameError as error:
+                self._failure = error  # not of a cancelled login: the next call that waits logs in
+                raise
+            finally:
+                self._tried += 1
 
-    async def _logged_in(self, patience: Patience) -> LoginResult:
-        self._last_step_broke = False
-        try:
-            with logged("login") as log:
-                login = await patience.answer(_LOGIN, self._drive, log)
-                log.outcome, log.silent = login.scheme, login.scheme in ("none", "bearer")
-        except HsFrameError as error:
-            self._failure = error
-            self._tried += 1
-            raise
-        # A cancelled login does not count as tried: the next call that waits logs in.
-        self._tried += 1
-        return login
-
-    async def _drive(self) -> LoginResult:
-        """Run the generator: its requests go out as GET about, its derivations run in a thread.
+    def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
+        """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
 
         A line that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
         """
-        steps, is_last = login_steps(self._credentials, self._base), False
-        try:
-            step = next(steps)
-            while True:
-                if isinstance(step, LoginStep):
-                    headers = {**step.headers, "Accept": self._accept}
-                    about = HttpRequest("GET", f"{self._base}/about", "login", headers)
-                    step = steps.send(await self._transport.fetch(about))
-                else:
-                    step, is_last = steps.send(await in_thread(step.run)), True
-        except ConnectionLostError as error:
-            if is_last and self._last_step_broke:
-                raise NetworkError(f"{error}, twice in the last step of the login") from None
-            self._last_step_broke |= is_last
-            raise
-        except StopIteration as done:
-            made: LoginResult = done.value
-            return made
+        has_broken = False
+
+        async def drive() -> LoginResult:
+            nonlocal has_broken
+            steps, is_last = login_steps(self._credentials, self._base), False
+            try:
+                step = next(steps)
+                while True:
+                    if isinstance(step, LoginStep):
+                        headers = {**step.headers, "Accept": self._accept}
+                        about = HttpRequest("GET", f"{self._base}/about", "login", headers)
+                        step = steps.send(await self._transport.fetch(about))
+                    else:
+                        step, is_last = steps.send(await in_thread(step.run)), True
+            except ConnectionLostError as error:
+                if is_last and has_broken:
+                    raise NetworkError(f"{error}, twice in the last step of the login") from None
+                has_broken |= is_last
+                raise
+            except StopIteration as done:
+                made: LoginResult = done.value
+                return made
+
+        return drive
 
     def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
         """Whether the server has forgotten the session, and a login may help."""
         who = self._credentials
         if not who.username or who.auth == "none" or session.scheme == "basic":
             return False
-        lost = asks_for_login(answer)
-        if lost and session.on_server:
-            self._dialect.lost_status = answer.status
-        return lost
+        return asks_for_login(answer)

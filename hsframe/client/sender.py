@@ -74,7 +74,7 @@ class RequestSender:
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits)
         self._transport = transport
-        self._session = LoginSession(transport, base, credentials, self.dialect, _ZINC)
+        self._session = LoginSession(transport, base, credentials, _ZINC)
 
     def url(self, op: str) -> str:
         """The address of an op."""

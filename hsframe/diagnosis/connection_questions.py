@@ -73,18 +73,18 @@ async def protection(exam: Examination) -> Answer:
 
 async def login_scheme(exam: Examination) -> Answer:
     """The scheme of the login that was just made."""
-    d = exam.dialect
-    if d.login_scheme == "scram":
-        answer = f"SCRAM {d.login_hash}, {d.login_iterations:,} iterations"
-        if d.login_iterations < 10_000:
+    login = await exam.client.sender.log_in()
+    if login.scheme == "scram":
+        answer = f"SCRAM {login.hash}, {login.iterations:,} iterations"
+        if login.iterations < 10_000:
             return answer, "few iterations: weak passwords are quickly guessed from a stolen user table"
-        if d.login_iterations > 300_000:
+        if login.iterations > 300_000:
             return answer, "a login takes a while: keep one session open rather than connecting for each read"
         return answer, ""
-    if d.login_scheme in ("plaintext", "basic"):
-        name = "PLAINTEXT" if d.login_scheme == "plaintext" else "Basic"
+    if login.scheme in ("plaintext", "basic"):
+        name = "PLAINTEXT" if login.scheme == "plaintext" else "Basic"
         return f"{name}: the password itself is sent", "use https:// only, and a separate user for hsframe"
-    if d.login_scheme == "bearer":
+    if login.scheme == "bearer":
         return "the token that was given", "an expired token cannot be renewed; with a password hsframe logs in again"
     return "none: everybody may call", "anyone who reaches the server can read everything, and may be able to write"
 
@@ -246,7 +246,6 @@ async def lost_session(exam: Examination) -> Answer:
             "the session stays open after the op close",
             "its lifetime is not known: sessions may accumulate on the server if tools connect often",
         )
-    exam.dialect.lost_status = answer.status
     found = f"a session that has ended is answered with HTTP {answer.status}"
     if answer.status == 401 and asks_for_login(answer):
         return f"{found}, as in the standard; hsframe then logs in again", ""

@@ -90,6 +90,7 @@ class Examination:
     clock_s: float | None = None
     records: list[Mapping[str, Any]] = field(default_factory=list)
     piece: HistoryPiece | None = None
+    range_is_exact: bool | None = None
     largest: HttpAnswer | None = None
 
     @property

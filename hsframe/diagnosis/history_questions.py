@@ -159,7 +159,7 @@ async def outside(exam: Examination) -> Answer:
     start_us, end_us = _inner_range(four)
     found = _instants(await _ask(exam, exam.piece.point, start_us, end_us), exam.piece.point)
     more = int(((found < start_us) | (found >= end_us)).sum())
-    exam.dialect.range_is_exact = not more
+    exam.range_is_exact = not more
     exam.dialect.ignores_range = len(found) >= len(exam.piece.ts_us)
     if not more:
         return "none", ""
@@ -178,11 +178,9 @@ async def ends(exam: Examination) -> Answer:
         return _NO_SAMPLE
     _, start_us, end_us, _ = four
     found = _instants(await _ask(exam, exam.piece.point, start_us, end_us), exam.piece.point)
-    if exam.dialect.range_is_exact is False:
-        exam.dialect.start_inclusive = exam.dialect.end_inclusive = None
+    if exam.range_is_exact is False:
         return "not known: rows from outside of the range come too", ""
     start, end = start_us in found, end_us in found
-    exam.dialect.start_inclusive, exam.dialect.end_inclusive = start, end
     shown = f"{'[' if start else '('}start, end{']' if end else ')'}"
     if start and not end:
         return f"{shown}, as in the standard", ""
@@ -202,9 +200,7 @@ async def zone_of_range(exam: Examination) -> Answer:
     own = _instants(await _ask(exam, exam.piece.point, start_us, end_us), exam.piece.point)
     reply = await _ask(exam, exam.piece.point, start_us, end_us, tz=other)
     if reply.error is not None:
-        exam.dialect.range_in_point_zone = True
         return f"must be the point's own ({other} for {tz}: {brief(reply.error)})", "hsframe always does so"
-    exam.dialect.range_in_point_zone = False
     if not np.array_equal(_instants(reply, exam.piece.point), own):
         return f"another zone gives other rows ({other} for {tz})", "hsframe always writes the point's own zone"
     return "may be in any zone", ""

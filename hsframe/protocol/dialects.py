@@ -15,86 +15,49 @@ from typing import Final, Literal, TypeAlias
 from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.request_grids import Op
 
-__all__ = ["BatchForm", "Dialect", "Method", "forget", "remembered"]
+__all__ = ["Dialect", "Method", "forget", "remembered"]
 
 Method: TypeAlias = Literal["GET", "POST"]
-BatchForm: TypeAlias = Literal["standard", "id0"]
 
 
 @dataclass
 class Dialect:
-    """What is known of a server. Before anything is known, it is what the standard says.
-
-    Attributes
-    ----------
-    methods : dict
-        The HTTP method of each op that answered 405 to the standard's choice.
-        haystack-py serves about, ops, formats and close by GET only; other servers do not take GET.
-    zinc_requests : bool or None
-        Whether requests are written as Zinc, whatever the format of the answers is: another one was answered with 415
-        (nHaystack), 406 (shaystack) or 400. None until another one was read.
-    plain_json : bool
-        Whether JSON is asked for as ``application/json``: the server answered 406 to the type that says its version
-        (shaystack, rusty-haystack, servers of Haystack 3). The body tells the version.
-    line_end : bool or None
-        Whether its Zinc ends in a line end; None until an answer showed it. One that ends with the connection is whole
-        only if it ends so too.
-    answered : bool
-        Whether any op was answered with a grid: then the uri is right.
-    ignores_range : bool or None
-        Whether a hisRead was answered with far more than its range (haystack-py): then all is read at once.
-    dates_only : bool or None
-        Whether a hisRead of instants was refused and one of whole dates answered (rusty-haystack).
-    his_read_batch : bool or None
-        Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only.
-    batch_form : {"standard", "id0"}
-        How a batch hisRead is written: as the standard has it, or as one row ``range``, ``id0``, ``id1``, ...
-        (WideSky).
-    his_write_batch : bool or None
-        Whether the samples of a batch hisWrite are there afterwards. haystack-py answers 200 and drops them.
-    body_limit : int or None
-        The most bytes that a request body may have, learned from a 413: longer ones are not sent.
-    row_cap : int or None
-        The most rows of a history in one answer, where that is known, be it from a refusal or because others were left
-        out without a word: requests are made to stay below.
-    tz : str or None
-        The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked.
-    login_scheme, login_hash, login_iterations : str, str, int
-        The scheme of the last login; for SCRAM, the hash and how often it is applied to the password.
-    lost_status : int or None
-        The HTTP status by which the server last said that a session is over.
-    start_inclusive, end_inclusive : bool or None
-        Whether the answer has samples at the ends of the range. Shown only: every read asks for more and clips.
-    range_is_exact : bool or None
-        Whether an answer had no samples from outside of the range. Shown only.
-    range_in_point_zone : bool or None
-        Whether a range must be written in the point's own zone (nHaystack). Shown only: ranges always are.
-    told : set of str
-        The topics of warnings about the server that were given: each is given once.
-    """
+    """What is known of a server. Before anything is known, it is what the standard says."""
 
     methods: dict[str, Method] = field(default_factory=dict)
+    """The HTTP method of each op that answered 405 to the standard's choice.
+    haystack-py serves about, ops, formats and close by GET only; other servers do not take GET."""
     zinc_requests: bool | None = None
+    """Whether requests are written as Zinc, whatever the format of the answers is: another one was answered with 415
+    (nHaystack), 406 (shaystack) or 400. None until another one was read."""
     plain_json: bool = False
+    """Whether JSON is asked for as ``application/json``: the server answered 406 to the type that says its version
+    (shaystack, rusty-haystack, servers of Haystack 3). The body tells the version."""
     line_end: bool | None = None
+    """Whether its Zinc ends in a line end; None until an answer showed it. One that ends with the connection is whole
+    only if it ends so too."""
     answered: bool = False
+    """Whether any op was answered with a grid: then the uri is right."""
     ignores_range: bool | None = None
+    """Whether a hisRead was answered with far more than its range (haystack-py): then all is read at once."""
     dates_only: bool | None = None
+    """Whether a hisRead of instants was refused and one of whole dates answered (rusty-haystack)."""
     his_read_batch: bool | None = None
-    batch_form: BatchForm = "standard"
+    """Whether a batch hisRead is answered for every id; None until one was sent. haystack-py answers the first only."""
+    batch_form: Literal["standard", "id0"] = "standard"
+    """How a batch hisRead is written: as the standard has it, or as one row ``range``, ``id0``, ``id1``, ...
+    (WideSky)."""
     his_write_batch: bool | None = None
+    """Whether the samples of a batch hisWrite are there afterwards. haystack-py answers 200 and drops them."""
     body_limit: int | None = None
+    """The most bytes that a request body may have, learned from a 413: longer ones are not sent."""
     row_cap: int | None = None
+    """The most rows of a history in one answer, where that is known, be it from a refusal or because others were left
+    out without a word: requests are made to stay below."""
     tz: str | None = None
-    login_scheme: str = ""
-    login_hash: str = ""
-    login_iterations: int = 0
-    lost_status: int | None = None
-    start_inclusive: bool | None = None
-    end_inclusive: bool | None = None
-    range_is_exact: bool | None = None
-    range_in_point_zone: bool | None = None
+    """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
     told: set[str] = field(default_factory=set)
+    """The topics of warnings about the server that were given: each is given once."""
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:
         """The HTTP method to try first.

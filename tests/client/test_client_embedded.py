@@ -328,7 +328,7 @@ def test_every_login(options: dict[str, Any]) -> None:
 
         async def work(c: Client) -> str:
             assert len(await c.read("site")) == 1
-            return c.dialect.login_scheme
+            return (await c.sender.log_in()).scheme
 
         expected = {"users": "none" if options.get("users") == {} else "scram"}.get(next(iter(options)), "")
         assert run(server, work) == (expected or options.get("scheme", "scram"))
