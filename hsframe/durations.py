@@ -119,10 +119,7 @@ def amount_of(value: object, where: str, expected: str = _EXPECTED, *, plain: st
 def duration_us(value: Duration | float, what: str, *, plain: str | None = None) -> int:
     """The length of a duration in microseconds; a day is 24 hours here, and a number without a unit is in `plain`.
 
-    Raises
-    ------
-    SpanError
-        It is not an amount of time, has no fixed length (a month, a year), or is not positive; `what` is named.
+    A SpanError names `what` it is: no amount of time, not positive, or one without a fixed length (a month, a year).
 
     Examples
     --------

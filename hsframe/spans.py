@@ -74,13 +74,7 @@ _NAMED = re.compile(r"(this|last|past) ?(week|month|quarter|year)", re.IGNORECAS
 
 
 def epoch_us(when: datetime) -> int:
-    """Whole microseconds from 1970-01-01T00:00Z to an aware time; `fold` counts.
-
-    Examples
-    --------
-    >>> epoch_us(datetime(1970, 1, 1, 1, tzinfo=UTC))
-    3600000000
-    """
+    """Whole microseconds from 1970-01-01T00:00Z to an aware time; `fold` counts."""
     # Subtracting two datetimes of one zone would go by the wall clock; from UTC it goes by the instant.
     return (when.astimezone(UTC) - EPOCH) // MICROSECOND
 
@@ -91,18 +85,9 @@ def from_epoch_us(us: int, tz: tzinfo) -> datetime:
 
 
 def local_instant_us(wall: datetime, tz: tzinfo) -> int:
-    """The instant at which a zone's clock shows a wall time; the first of two, or the second with ``fold=1``.
+    """The instant at which a zone's clock shows a naive time; the first of two, or the second with ``fold=1``.
 
-    Parameters
-    ----------
-    wall : datetime
-        Naive. In the hour that the clock repeats, ``fold=1`` means the second time.
-    tz : tzinfo
-
-    Returns
-    -------
-    int
-        Microseconds since 1970-01-01T00:00Z. For a wall time that the clock skips, the instant of the change.
+    For a time that the clock skips it is the instant of the change.
 
     Examples
     --------
@@ -188,12 +173,7 @@ class Span:
 def range_text(start_us: int, end_us: int | None, tz_name: str) -> str:
     """A window as a hisRead range: ``{dateTime},{dateTime}`` or ``{dateTime}``, in Zinc with the zone's name.
 
-    Parameters
-    ----------
-    start_us, end_us : int
-        Microseconds since 1970-01-01T00:00Z; `end_us` None: no end.
-    tz_name : str
-        The point's own ``tz``: some servers take no other zone.
+    `tz_name` is the point's own ``tz``: some servers take no other zone.
 
     Examples
     --------
@@ -297,13 +277,7 @@ def resolve(
 
 
 def weekday_of(name: str) -> int:
-    """The number of a day of the week, 0 for Monday.
-
-    Raises
-    ------
-    SpanError
-        The name is unknown.
-    """
+    """The number of a day of the week, 0 for Monday."""
     if name.lower() not in _WEEKDAYS:
         raise SpanError(f"week_start must be one of {', '.join(_WEEKDAYS)}; got {name!r}")
     return _WEEKDAYS.index(name.lower())

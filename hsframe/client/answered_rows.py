@@ -64,10 +64,8 @@ class AnsweredRows:
     def missing(self, batch: pa.RecordBatch, span: Span, *, is_tail: bool) -> pa.RecordBatch:
         """The rows of a batch after the last row so far, or before the first, in a span.
 
-        Raises
-        ------
-        IncompleteError
-            A sample between the rows that have been given: the limit is one of each point, and cuts some before others.
+        A sample between the rows that have been given is an error: the limit is one of each point, and cuts some before
+        others.
         """
         _, first_us, last_us = self.columns["ts"]
         samples = _samples(batch)

@@ -47,11 +47,6 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
     """A uri without its user and password, query, fragment and trailing slash; the user; the password.
 
     `what` is how the message calls the uri, if it is not an http or https uri.
-
-    Examples
-    --------
-    >>> split_user("http://host:8080/api/demo/", "base_url")
-    ('http://host:8080/api/demo', '', '')
     """
     parts: SplitResult | None = None
     try:
@@ -142,19 +137,7 @@ class Transport:
             await session.close()
 
     async def fetch(self, request: HttpRequest, *, timeout_s: float | None = None) -> HttpAnswer:
-        """Send a request and read the whole answer; `timeout_s` overrides the transport's own time-out.
-
-        Raises
-        ------
-        RequestTimeoutError
-            The time ran out; names the op, the url and the seconds.
-        TruncatedBodyError
-            The body ended early, or cannot be unpacked.
-        ConnectionLostError
-            The connection broke.
-        NetworkError
-            There was no connection, or what answered is not HTTP.
-        """
+        """Send a request and read the whole answer; `timeout_s` overrides the transport's own time-out."""
         head: HttpAnswer | None = None
         whole = BytesIO()  # its value shares its memory: a large body is there once
         async for part in self.stream(request, timeout_s=timeout_s):
@@ -170,8 +153,8 @@ class Transport:
     ) -> AsyncGenerator[HttpAnswer | bytes, None]:
         """Send a request; gives the answer's head (without a body), then the body in chunks as it arrives.
 
-        Close the generator (``contextlib.aclosing``) to leave early. Raises as :meth:`fetch`. With `unbounded` the
-        time-out counts from one piece to the next, and the whole may take as long as it takes.
+        Close the generator (``contextlib.aclosing``) to leave early. With `unbounded` the time-out counts from one
+        piece to the next, and the whole may take as long as it takes.
         """
         where, is_https = f"{request.op} at {request.url}", request.url.startswith("https:")
         session = self._session

@@ -131,13 +131,7 @@ class Examination:
 
 
 def brief(error: HsFrameError) -> str:
-    """An error in a few words, for a cell of a table.
-
-    Examples
-    --------
-    >>> brief(HTTPStatusError("read at http://...", status=406, url="http://..."))
-    'HTTP 406'
-    """
+    """An error in a few words, for a cell of a table."""
     if isinstance(error, HTTPStatusError):
         said = "" if error.reason.strip() in ("", str(error.status)) else f" ({error.reason.strip()})"
         text = f"HTTP {error.status}{said}"

@@ -156,11 +156,5 @@ def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64
 
 
 def _digits(value: float) -> int:
-    """The significant digits that a number is written with.
-
-    Examples
-    --------
-    >>> _digits(0.9399999976), _digits(1500.0), _digits(-2.5e-7)
-    (10, 2, 2)
-    """
+    """The significant digits that a number is written with; 2 of 1500.0."""
     return len(repr(abs(value)).split("e")[0].replace(".", "").strip("0"))

@@ -60,17 +60,9 @@ class OtherPointError(CallError):
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:
     """Raise for an error grid, or for one that the server calls incomplete.
 
-    The error names those of the `ids` asked for that are unknown. Where the request itself had a `limit`, an answer of
-    that many rows is whole as far as it was asked for.
-
-    Raises
-    ------
-    UnknownRecError
-        The error grid says that a record is unknown.
-    CallError
-        Another error grid.
-    IncompleteError
-        Meta ``incomplete`` or ``more``, or as many records as a meta ``limit`` that was not in the request.
+    That is meta ``incomplete`` or ``more``, or as many records as a meta ``limit``. An UnknownRecError names those of
+    the `ids` asked for that are unknown. Where the request itself had a `limit`, an answer of that many rows is whole
+    as far as it was asked for.
     """
     if grid.is_error:
         raise _call_error(grid, f"{op} at {url}", list(ids))
@@ -214,10 +206,7 @@ def refuses_instants(error: CallError) -> bool:
 def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:
     """The place of each id's column among the value columns of a batch of histories.
 
-    Raises
-    ------
-    IncompleteError
-        An id has no column (haystack-py answers the first id only).
+    An id without a column is an IncompleteError (haystack-py answers the first id only).
     """
     answered = history_ids(grid)
     if len(answered) == len(asked) and all(
@@ -299,14 +288,7 @@ def python_value(value: Value | None) -> PythonValue:
 
 
 def python_rows(grid: Grid) -> Rows:
-    """The rows of a grid as dicts of plain Python values; a null cell or Remove leaves the key out.
-
-    Examples
-    --------
-    >>> from hsframe.kinds import MARKER
-    >>> python_rows(Grid.from_rows({}, ["dis", "site"], [{"dis": "A", "site": MARKER}, {"dis": "B"}]))
-    [{'dis': 'A', 'site': True}, {'dis': 'B'}]
-    """
+    """The rows of a grid as dicts of plain Python values; a null cell or Remove leaves the key out."""
     rows: Rows = [{} for _ in range(len(grid))]
     for col, cells in zip(grid.cols, grid.columns, strict=True):
         name = col.name

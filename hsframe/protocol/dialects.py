@@ -100,17 +100,7 @@ _BY_URI: Final[dict[str, Dialect]] = {}
 
 
 def remembered(uri: str) -> Dialect:
-    """What is known of the server at a uri (without trailing slash); always the same object, in any thread.
-
-    Examples
-    --------
-    >>> remembered("http://10.0.0.9/api").his_read_batch = False
-    >>> remembered("http://10.0.0.9/api").his_read_batch
-    False
-    >>> forget("http://10.0.0.9/api")
-    >>> remembered("http://10.0.0.9/api").his_read_batch is None
-    True
-    """
+    """What is known of the server at a uri (without trailing slash); always the same object, in any thread."""
     return _BY_URI.setdefault(uri, Dialect())
 
 

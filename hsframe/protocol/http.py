@@ -234,13 +234,7 @@ def _target(answer: HttpAnswer) -> str:
 
 
 def retry_after_s(answer: HttpAnswer) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none.
-
-    Examples
-    --------
-    >>> retry_after_s(HttpAnswer(429, headers=(("Retry-After", "2"),)))
-    2.0
-    """
+    """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none."""
     text = answer.header("Retry-After").strip()
     if not text:
         return None

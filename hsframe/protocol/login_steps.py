@@ -156,17 +156,10 @@ def _bearer(token: Secret) -> Mapping[str, str]:
 
 
 def login_steps(credentials: Credentials, uri: str) -> LoginSteps:
-    """Log in: HELLO, then the best scheme that the server offers and the caller allows.
+    """Log in: HELLO, then the best scheme that the server offers and the caller allows; AuthError if it is refused.
 
-    A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages.
-
-    Raises
-    ------
-    AuthError
-        The login was refused, the server could not prove itself, or no scheme is left. The message names the user
-        and the uri, never the password.
-    NetworkError
-        What answers there is not a Haystack server.
+    A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages, which name the user
+    too and never the password.
     """
     return (yield from _Steps(credentials, uri).steps())
 

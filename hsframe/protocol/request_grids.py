@@ -92,26 +92,14 @@ OPS: Final[Mapping[str, Op]] = {
 
 
 def op_of(name: str) -> Op:
-    """The op of a wire name; one that the standard does not have is POSTed and never repeated.
-
-    Examples
-    --------
-    >>> op_of("hisRead").get, op_of("commit").get, op_of("myOp").repeatable
-    (True, False, False)
-    """
+    """The op of a wire name; one that the standard does not have is POSTed and never repeated."""
     if name not in OPS and not _OP_NAME.fullmatch(name):
         raise MetadataError(f"the name of an op must be letters and digits, as 'hisRead'; got {name!r}")
     return OPS.get(name) or Op(name)
 
 
 def as_ref(of: Id) -> Ref:
-    """A Ref from a Ref or an id text, with or without ``@``.
-
-    Examples
-    --------
-    >>> as_ref("@a"), as_ref(Ref("a"))
-    (Ref('a'), Ref('a'))
-    """
+    """A Ref from a Ref or an id text, with or without ``@``."""
     if isinstance(of, Ref):
         return of
     if isinstance(of, str) and of.strip("@ "):
@@ -207,11 +195,6 @@ def as_range(span: Range) -> str:
     """The text of a range for hisRead (standard: Ops, hisRead): as given, or from dates and aware datetimes.
 
     Dates run from midnight to the midnight after the last, in the point's zone; datetimes are half-open.
-
-    Examples
-    --------
-    >>> as_range((date(2026, 1, 1), date(2026, 1, 31)))
-    '2026-01-01,2026-01-31'
     """
     if isinstance(span, str):
         return span
@@ -259,15 +242,7 @@ def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid
 
 
 def his_read_id0_request(ids: Ids, span: Range) -> Grid:
-    """The histories of several points in the form older than the standard's: one row with ``id0``, ``id1``, ...
-
-    WideSky reads this one.
-
-    Examples
-    --------
-    >>> his_read_id0_request(["a", "b"], "today").col_names
-    ['range', 'id0', 'id1']
-    """
+    """The histories of several points in the older form, ``id0``, ``id1``, ... in one row, which WideSky reads."""
     refs = {f"id{number}": of for number, of in enumerate(as_refs(ids, "hisRead"))}
     return _one_row({"range": as_range(span), **refs})
 
@@ -370,11 +345,6 @@ def ids_of(request: Grid) -> list[Ref]:
 
     In the column ``id``, in those called ``id0``, ``id1``, ..., in the columns' meta (a batch hisWrite), or in the
     grid's meta.
-
-    Examples
-    --------
-    >>> ids_of(his_read_batch_request(["a", "b"], "today"))
-    [Ref('a'), Ref('b')]
     """
     found = [cell for name in request.col_names if _ID_NAME.fullmatch(name) for cell in request.column(name)]
     found += [col.meta.get("id") for col in request.cols]

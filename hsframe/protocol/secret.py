@@ -20,13 +20,6 @@ class Secret:
     """A password or a token; only :meth:`reveal` gives it out.
 
     Call `reveal` inside the expression that needs it, so that no local variable of a traceback holds the text.
-
-    Examples
-    --------
-    >>> Secret("s3cret")
-    <secret>
-    >>> f"{Secret('s3cret')}"
-    '<secret>'
     """
 
     __slots__ = ("_text",)
