@@ -28,7 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple, TypeAlias
 
 from hsframe.durations import LENGTHS_US, MONTHS, amount_of
@@ -54,6 +54,7 @@ SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+_MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -200,17 +201,10 @@ def dates_text(start_us: int, end_us: int | None) -> str:
 
 
 def _date_time_text(us: int, tz_name: str) -> str:
-    local = from_epoch_us(us, zone(tz_name))
-    offset = local.utcoffset() or timedelta(0)
-    if offset.seconds % 60:
-        # Local mean time, before there were zones: Zinc has no seconds in an offset. The instant is what counts.
-        whole = timedelta(minutes=offset // timedelta(minutes=1))
-        local = (local.astimezone(UTC) + whole).replace(tzinfo=UTC)
-        sign, minutes = ("-", -whole) if whole < timedelta(0) else ("+", whole)
-        hours, rest = divmod(minutes // timedelta(minutes=1), 60)
-        return f"{local.replace(tzinfo=None).isoformat()}{sign}{hours:02}:{rest:02} {tz_name}"
-    text = local.isoformat()
-    return f"{text.removesuffix('+00:00')}Z UTC" if tz_name == "UTC" else f"{text} {tz_name}"
+    offset = from_epoch_us(us, zone(tz_name)).utcoffset() or timedelta(0)
+    # Local mean time, before there were zones, has seconds, which Zinc has not in an offset. The instant is what counts.
+    text = from_epoch_us(us, timezone(offset // _MINUTE * _MINUTE)).isoformat()
+    return f"{text.replace('+00:00', 'Z')} {tz_name}"  # as Fantom writes it
 
 
 def resolve(

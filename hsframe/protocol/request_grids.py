@@ -13,6 +13,7 @@ from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import MARKER, NA, Number, Ref
+from hsframe.spans import epoch_us, range_text
 from hsframe.units.pint_units import symbol_of_pint
 from hsframe.zones import haystack_name
 
@@ -184,11 +185,7 @@ def _moment_text(when: date) -> str:
         return when.isoformat()
     if when.tzinfo is None:
         raise ZoneError(f"the range's {when} has no time zone; give an aware datetime, or a date")
-    # As Fantom writes it: an offset of zero is Z. The zone name must be there, some servers refuse a bare offset.
-    offset = when.isoformat()[len(when.replace(tzinfo=None).isoformat()) :]
-    return (
-        f"{when.replace(tzinfo=None).isoformat()}{'Z' if offset == '+00:00' else offset} {haystack_name(when.tzinfo)}"
-    )
+    return range_text(epoch_us(when), None, haystack_name(when.tzinfo))
 
 
 def as_range(span: Range) -> str:
