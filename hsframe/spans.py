@@ -202,7 +202,7 @@ def dates_text(start_us: int, end_us: int | None) -> str:
 
 def _date_time_text(us: int, tz_name: str) -> str:
     offset = from_epoch_us(us, zone(tz_name)).utcoffset() or timedelta(0)
-    # Local mean time, before there were zones, has seconds, which Zinc has not in an offset. The instant is what counts.
+    # Local mean time, before there were zones, has seconds, and offsets of Zinc have none. The instant is what counts.
     text = from_epoch_us(us, timezone(offset // _MINUTE * _MINUTE)).isoformat()
     return f"{text.replace('+00:00', 'Z')} {tz_name}"  # as Fantom writes it
 

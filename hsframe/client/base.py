@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, cast
 
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
-from hsframe.client.transport import Transport, is_loopback
+from hsframe.client.transport import Transport
 from hsframe.client.watching import Watch
 from hsframe.errors import NetworkError
 from hsframe.grid import Grid
@@ -41,7 +41,7 @@ class ClientBase(Generic[AnswerT]):
         self._transport = transport
         self._username = username
         self._pythonic = pythonic
-        self._is_verified = is_verified
+        self.is_verified = is_verified  # https, with a certificate that is checked
         self._closed = False
         self._facts: dict[Ref, PointFacts] = {}
         self._same_records: set[tuple[Ref, Ref]] = set()  # pairs of ids that name one record
@@ -72,16 +72,6 @@ class ClientBase(Generic[AnswerT]):
     def sender(self) -> RequestSender:
         """Sends the requests of all ops."""
         return self._sender
-
-    @property
-    def is_verified(self) -> bool:
-        """Whether the connection is https and the server's certificate is checked."""
-        return self._is_verified
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the server is on this machine."""
-        return is_loopback(self.base_url)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""

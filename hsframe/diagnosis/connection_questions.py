@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from hsframe.client.transport import is_loopback
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
@@ -63,7 +64,7 @@ async def protection(exam: Examination) -> Answer:
             "https, but the server's certificate is not checked",
             "a man in the middle can impersonate the server: give tls=TLSConfig(ca_certificates_path=...) instead",
         )
-    if exam.client.is_loopback:
+    if is_loopback(exam.client.base_url):
         return "http, within this machine", ""
     return (
         f"http, not encrypted on the way to {host}",

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Unpack
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
 from hsframe.history.last_samples import FIRST_DEPTH_US, last_samples, span_of
-from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, with_zones
-from hsframe.history.progress import Progress
-from hsframe.history.read import read_histories
+from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
 from hsframe.intervals.gaps import warn_of_gaps
 from hsframe.intervals.regular import Intervals, intervals, parse_step
@@ -36,31 +34,22 @@ async def read_intervals(
     records: Sequence[PointRecord],
     span: SpanLike,
     settings: IntervalSettings,
-    *,
-    header: Header = "dis",
-    now: datetime | None = None,
-    week_start: str = "monday",
-    limits: RequestLimits,
-    failures: dict[str, HsFrameError] | None = None,
-    progress: Progress | None = None,
+    header: Header,
+    **options: Unpack[ReadOptions],
 ) -> list[History]:
     """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
 
-    The parameters are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
+    The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
     says how the columns will be named, because the mappings in `settings` may use these names. A setting that makes no
     sense for a point is refused before any history is read, as far as its record shows. A point with samples but no
     values, because the samples are further apart than `max_gap`, gives a GapWarning.
     """
-    now = now or datetime.now(UTC)
-    now_us = epoch_us(now)
+    options["now"] = now = datetime.now(UTC)
+    now_us, week_start = epoch_us(now), options.get("week_start", "monday")
     step = parse_step(settings.interval, week_start)
     points = [record.point for record in records]
-    rules = rules_of(
-        points,
-        [PointSampling.from_record(record.tags) for record in records],
-        labels_of(points, header),
-        settings,
-    )
+    samplings = [PointSampling.from_record(record.tags) for record in records]
+    rules = rules_of(points, samplings, labels_of(points, header), settings)
     rule_by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
     grids: dict[str, Intervals] = {}
@@ -82,26 +71,16 @@ async def read_intervals(
 
     found: dict[str, list[History]] = {record.id: [] for record in records}
     for (start_us, end_us), some in windows.items():
-        for history in await read_histories(
-            source, some, span_of(start_us, end_us), now=now, limits=limits, failures=failures, progress=progress
-        ):
+        for history in await read_histories(source, some, span_of(start_us, end_us), **options):
             found[history.point.id].append(history)
     starts_us = {tz: grid.start_us for tz, grid in grids.items()}
     for gap_us, some in searches.items():
-        for history in await last_samples(
-            source,
-            [record for record in some if not _has_sample(found[record.id], starts_us[record.tz])],
-            starts_us,
-            gap_us,
-            now=now,
-            limits=limits,
-            searched_us=FIRST_DEPTH_US,
-            failures=failures,
-            progress=progress,
-        ):
+        some = [record for record in some if not _has_sample(found[record.id], starts_us[record.tz])]
+        for history in await last_samples(source, some, starts_us, gap_us, searched_us=FIRST_DEPTH_US, **options):
             found[history.point.id].insert(0, history)
 
-    read = [history for record in records if record.id not in (failures or {}) for history in found[record.id]]
+    failures = options.get("failures") or {}
+    read = [history for record in records if record.id not in failures for history in found[record.id]]
 
     def resampled() -> list[History]:
         results = interval_histories(read, grids, rule_by_id, now_us=now_us)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC
+from typing import Final, Unpack
 
 import numpy as np
 
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.frame.values import null_mask
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.plan import GUESSED_ROWS_A_DAY
 from hsframe.history.point_records import PointRecord
-from hsframe.history.progress import Progress
-from hsframe.history.read import read_histories
+from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
 from hsframe.spans import Span, from_epoch_us
 
@@ -36,11 +34,8 @@ async def last_samples(
     ends_us: Mapping[str, int],
     reach_us: int,
     *,
-    now: datetime,
-    limits: RequestLimits,
     searched_us: int = 0,
-    failures: dict[str, HsFrameError] | None = None,
-    progress: Progress | None = None,
+    **options: Unpack[ReadOptions],
 ) -> list[History]:
     """The last sample of each point before an end, and at most `reach_us` before it.
 
@@ -58,9 +53,7 @@ async def last_samples(
         seen: dict[str, History] = {}
         for end_us, some in windows.items():
             span = span_of(end_us - depth_us, end_us - searched_us)
-            for history in await read_histories(
-                source, some, span, now=now, limits=limits, failures=failures, progress=progress
-            ):
+            for history in await read_histories(source, some, span, **options):
                 last, known = _last(history), seen.get(history.point.id)
                 if last is not None and (known is None or last.ts_us[0] >= known.ts_us[0]):
                     seen[history.point.id] = last

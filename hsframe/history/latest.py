@@ -50,14 +50,12 @@ class Latest(NamedTuple):
     status: str
 
 
-async def read_latest(
-    source: Source, points: PointsLike, reach_us: int, *, now: datetime | None = None, max_concurrency: int
-) -> list[Latest]:
+async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_concurrency: int) -> list[Latest]:
     """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
-    The last sample is searched up to `reach_us` back. Samples after `now` are forecasts and are ignored.
+    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored.
     """
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
     historized = [record for record in records if _is_historized(record)]
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}

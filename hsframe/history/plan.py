@@ -181,25 +181,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PointBatch:
-    """Points that are read together over the whole span, window by window; `rows_a_day` are those of the batch."""
+    """Points that are read together over the `whole` span, window by window; `rows_a_day` are those of the batch."""
 
-    records: tuple[PointRecord, ...]
-    window: Window
+    whole: Request
     rows_a_day: float
-
-    @property
-    def whole(self) -> Request:
-        """The whole batch as one request."""
-        return Request(self.records, self.window)
 
     def requests(self, limits: RequestLimits) -> list[Request]:
         """One request per window, in order of time."""
-        rows = max(self.rows_a_day * self.window.days, 1.0)
-        if len(self.records) == 1 and self.records[0].most_rows is not None:
-            rows = min(rows, self.records[0].most_rows)
-        count = math.ceil(max(limits.times_too_large(rows, self.records), 1.0))
+        records, window = self.whole.records, self.whole.window
+        rows = max(self.rows_a_day * window.days, 1.0)
+        if len(records) == 1 and records[0].most_rows is not None:
+            rows = min(rows, records[0].most_rows)
+        count = math.ceil(max(limits.times_too_large(rows, records), 1.0))
         if limits.window_us is not None:
-            count = max(count, math.ceil(self.window.length_us / limits.window_us))
+            count = max(count, math.ceil(window.length_us / limits.window_us))
         return self.whole.in_time(count)
 
 
@@ -247,8 +242,7 @@ class Group:
         count = math.ceil(len(self.records) / width)
         width = math.ceil(len(self.records) / count)  # batches of about equal size
         rows_a_day = self.density * (width if self.irregular else 1)
-        whole = Request(self.records, self.window)
-        return [PointBatch(request.records, self.window, rows_a_day) for request in whole.in_points(width)]
+        return [PointBatch(request, rows_a_day) for request in Request(self.records, self.window).in_points(width)]
 
     def probe(self, now_us: int) -> Request:
         """A small request: some of the points, over at most the last day of the span."""

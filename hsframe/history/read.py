@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from hsframe.errors import HsFrameError, NetworkError
 from hsframe.frame.histories import History
@@ -22,9 +22,19 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import SpanLike, epoch_us, resolve
 
-__all__ = ["read_batches", "read_histories"]
+__all__ = ["ReadOptions", "read_batches", "read_histories"]
 
 _LIMITS: Final = RequestLimits()
+
+
+class ReadOptions(TypedDict, total=False):
+    """What may be given by name to each read of histories; :func:`read_batches` describes it."""
+
+    now: datetime | None
+    week_start: str
+    limits: RequestLimits
+    failures: dict[str, HsFrameError] | None
+    progress: Progress | None
 
 
 async def read_batches(
@@ -62,23 +72,12 @@ async def read_batches(
 
 
 async def read_histories(
-    source: Source,
-    records: Sequence[PointRecord],
-    span: SpanLike,
-    *,
-    now: datetime | None = None,
-    week_start: str = "monday",
-    limits: RequestLimits = _LIMITS,
-    failures: dict[str, HsFrameError] | None = None,
-    progress: Progress | None = None,
+    source: Source, records: Sequence[PointRecord], span: SpanLike, **options: Unpack[ReadOptions]
 ) -> list[History]:
     """All histories that :func:`read_batches` yields, in the order of `records`."""
     by_id: dict[str, list[History]] = {}
-    batches = read_batches(
-        source, records, span, now=now, week_start=week_start, limits=limits, failures=failures, progress=progress
-    )
     try:
-        async with aclosing(batches):
+        async with aclosing(read_batches(source, records, span, **options)) as batches:
             async for histories in batches:
                 for history in histories:
                     by_id.setdefault(history.point.id, []).append(history)
@@ -87,6 +86,7 @@ async def read_histories(
             unread = [Ref(record.id) for record in records if record.id not in by_id]
             error.args = (f"{error}; {len(by_id)} of {len(records)} points had been read, not {named(unread)}",)
         raise
-    found = [history for record in records if record.id not in (failures or {}) for history in by_id[record.id]]
+    failures = options.get("failures") or {}
+    found = [history for record in records if record.id not in failures for history in by_id[record.id]]
     warn_of_units(found)
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,10 +16,10 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
+from hsframe.history.last_samples import span_of
 from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.history.write_report import PointWrite
-from hsframe.spans import Span, from_epoch_us
 
 if TYPE_CHECKING:
     from hsframe.client import Client
@@ -41,8 +40,7 @@ async def read_back(client: Client, entries: Sequence[PointWrite], *, max_concur
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
         there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server of whole seconds keeps the first sample at the second before its instant.
-        start = from_epoch_us(first_us // SECOND_US * SECOND_US, UTC)
-        span = Span(start, from_epoch_us((last_us // SECOND_US + 1) * SECOND_US, UTC))
+        span = span_of(first_us // SECOND_US * SECOND_US, (last_us // SECOND_US + 1) * SECOND_US)
         for history in await read_histories(client, there, span, limits=limits):
             found[history.point.id].append(history)
     comparisons = await in_thread(lambda: [compare(found[entry.point.id], entry.samples) for entry in entries])

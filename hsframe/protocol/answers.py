@@ -136,14 +136,25 @@ def rows_of_ids(grid: Grid, asked: Sequence[Ref], *, of_read: bool = True) -> tu
     known = {row for cells in tags for row, cell in enumerate(cells) if cell is not None}
     cells = grid.column("id") if grid.has_col("id") else [None] * len(grid)
     ids = [cell if isinstance(cell, Ref) and (row in known or not of_read) else None for row, cell in enumerate(cells)]
-    if len(ids) == len(asked) and all(of is None or _fits(of, want) for of, want in zip(ids, asked, strict=True)):
+    if _is_in_order(ids, asked):
         return [None if of is None else row for row, of in enumerate(ids)], True
-    places = {of: row for row, of in enumerate(ids) if of is not None}
-    found = [
-        places.get(want, next((row for of, row in places.items() if _fits(of, want)), None)) if places else None
+    found = _places(ids, asked)
+    return found, None not in found
+
+
+def _is_in_order(answered: Sequence[Ref | None], asked: Sequence[Ref]) -> bool:
+    return len(answered) == len(asked) and all(
+        of is None or _fits(of, want) for of, want in zip(answered, asked, strict=True)
+    )
+
+
+def _places(answered: Sequence[Ref | None], asked: Sequence[Ref]) -> list[int | None]:
+    """The place of the first that is each id asked for, rather than of one that only fits it."""
+    places = {of: place for place, of in reversed([*enumerate(answered)]) if of is not None}
+    return [
+        places[want] if want in places else next((places[of] for of in places if _fits(of, want)), None)
         for want in asked
     ]
-    return found, None not in found
 
 
 def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid:
@@ -209,14 +220,12 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:
     An id without a column is an IncompleteError (haystack-py answers the first id only).
     """
     answered = history_ids(grid)
-    if len(answered) == len(asked) and all(
-        of is None or _fits(of, want) for of, want in zip(answered, asked, strict=True)
-    ):
+    if _is_in_order(answered, asked):
         return list(range(len(asked)))
-    places = {of: place for place, of in reversed([*enumerate(answered)]) if of is not None}
-    missing = [of for of in asked if not any(_fits(have, of) for have in places)]
+    places = _places(answered, asked)
+    missing = [of for of, place in zip(asked, places, strict=True) if place is None]
     if not missing and len(answered) >= len(set(asked)):
-        return [places[want if want in places else next(of for of in places if _fits(of, want))] for want in asked]
+        return [place for place in places if place is not None]
     raise IncompleteError(
         f"hisRead at {url}: {len(asked)} points were asked for in one batch and the answer has {len(answered)} value "
         f"columns, none for {named(missing) or 'some of them'}; nothing is returned. Read the points one by one: this "

@@ -119,9 +119,7 @@ async def _histories(
     if request.intervals is None:
         read = functools.partial(read_histories, source, records, request.span)
     else:
-        read = functools.partial(
-            read_intervals, source, records, request.span, request.intervals, header=request.header
-        )
+        read = functools.partial(read_intervals, source, records, request.span, request.intervals, request.header)
     return points, await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
 
 

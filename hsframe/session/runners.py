@@ -23,8 +23,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from hsframe.client.in_thread import Workers
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
@@ -37,35 +38,33 @@ _POLL_S = 0.25  # on Windows a waiting thread sees Ctrl-C only when its wait end
 _CANCEL_GRACE_S = 5.0  # how long a cancelled task may take to clean up after itself
 
 
-class _Call:
+class _Call(Generic[T]):
     """One function that runs on the loop; the caller waits for `done`."""
 
-    def __init__(self, fn: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
+    def __init__(self, fn: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...]) -> None:
         self.fn = fn
         self.args = args
-        self.done = threading.Event()
-        self.task: asyncio.Task[Any] | None = None
-        self.error: BaseException | None = None
-        self.result: Any = None
+        self.done: Future[T] = Future()
+        self.task: asyncio.Task[T] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start it; the loop calls this in the caller's context."""
         try:
             self.task = loop.create_task(self.fn(*self.args))
         except BaseException as error:  # a function that fails before its first await; the caller gets it
-            self.error = error
-            self.done.set()
+            self.done.set_exception(error)
         else:
             self.task.add_done_callback(self.finish)
 
-    def finish(self, task: asyncio.Task[Any]) -> None:
+    def finish(self, task: asyncio.Task[T]) -> None:
         try:
-            self.error = task.exception()
+            self.done.set_result(task.result())
         except asyncio.CancelledError as cancelled:
-            self.error = HsFrameError("the call was cancelled, because its session or its runner was closed")
-            _copy_report(cancelled, self.error)
-        self.result = None if self.error is not None else task.result()
-        self.done.set()
+            error = HsFrameError("the call was cancelled, because its session or its runner was closed")
+            _copy_report(cancelled, error)
+            self.done.set_exception(error)
+        except BaseException as error:
+            self.done.set_exception(error)
 
     def cancel(self) -> None:
         if self.task is not None:
@@ -118,27 +117,23 @@ class BackgroundRunner:
         try:
             try:
                 loop.call_soon_threadsafe(call.begin, loop)
-                finished = _wait(call.done, timeout_s)
-                if not finished:
+                if not _wait(call.done, timeout_s):
                     raise RequestTimeoutError(f"the call took longer than {timeout_s:g} s and was cancelled")
             except BaseException as error:  # KeyboardInterrupt, above all
                 try:
                     self._cancel(loop, call)
                 except KeyboardInterrupt:  # a second one: the task stops cleaning up
                     self._cancel(loop, call)
-                _copy_report(call.error, error)
+                _copy_report(call.done.exception() if call.done.done() else None, error)
                 raise
         finally:
             self.release()
-        if call.error is not None:
-            try:
-                raise call.error
-            finally:
-                call.error = None  # no cycle of frames through the traceback
-        result: T = call.result
-        return result
+        try:
+            return call.done.result()
+        finally:
+            del call  # no cycle of frames through the traceback
 
-    def _cancel(self, loop: asyncio.AbstractEventLoop, call: _Call) -> None:
+    def _cancel(self, loop: asyncio.AbstractEventLoop, call: _Call[Any]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nothing runs on it
             loop.call_soon_threadsafe(call.cancel)
             _wait(call.done, _CANCEL_GRACE_S)
@@ -178,14 +173,11 @@ class BackgroundRunner:
 _INHERITED: list[asyncio.AbstractEventLoop] = []
 
 
-def _wait(done: threading.Event, timeout_s: float | None) -> bool:
-    until = None if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        rest = _POLL_S if until is None else min(_POLL_S, until - time.monotonic())
-        if done.wait(max(rest, 0)):
-            return True
-        if until is not None and time.monotonic() >= until:
-            return False
+def _wait(done: Future[Any], timeout_s: float | None) -> bool:
+    until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    while not done.done() and (rest := until - time.monotonic()) > 0:
+        wait((done,), min(_POLL_S, rest))
+    return done.done()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
