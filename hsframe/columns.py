@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, overload
 
 from hsframe.kinds import MAX_EXACT_INT, NA, Number, Ref
-from hsframe.spans import EPOCH
+from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
 __all__ = [
@@ -116,7 +116,7 @@ class TimeColumn(ArrowColumn):
         self._zone = zone(tz)
 
     def _item(self, value: Any) -> datetime:
-        return (EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
+        return from_epoch_us(value, self._zone)
 
 
 class NumberColumn(ArrowColumn):

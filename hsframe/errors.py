@@ -217,14 +217,8 @@ class CodecError(HsFrameError):
 
     def changed(self, **details: Unpack[_CodecDetails]) -> CodecError:
         """The same problem with other details, for a caller who knows more of its place."""
-        own: _CodecDetails = {
-            "line": self.line,
-            "column": self.column,
-            "snippet": self.snippet,
-            "expected": self.expected,
-            "source": self.source,
-        }
-        return CodecError(self.problem, **(own | details))
+        own: dict[str, Any] = {name: getattr(self, name) for name in _CodecDetails.__annotations__}
+        return CodecError(self.problem, **{**own, **details})
 
 
 class UnitError(HsFrameError):

@@ -91,12 +91,10 @@ def using(**settings: str) -> Iterator[None]:
         _check(name, value)
     before = {name: getattr(module, name) for name in settings}
     try:
-        for name, value in settings.items():
-            setattr(module, name, value)
+        vars(module).update(settings)
         yield
     finally:
-        for name, value in before.items():
-            setattr(module, name, value)
+        vars(module).update(before)
 
 
 def _check(name: str, value: object) -> None:

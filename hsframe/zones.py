@@ -130,10 +130,8 @@ def haystack_name(of: tzinfo | str) -> str:
     >>> haystack_name("America/New_York"), haystack_name("US/Eastern"), haystack_name("Etc/GMT-3")
     ('New_York', 'New_York', 'GMT-3')
     """
-    return _name_of_key(of) if isinstance(of, str) else _name_of_tzinfo(of)
-
-
-def _name_of_tzinfo(of: tzinfo) -> str:
+    if isinstance(of, str):
+        return _name_of_key(of)
     key = getattr(of, "key", None) or getattr(of, "zone", None)
     if isinstance(key, str):
         return _name_of_key(key)

@@ -110,7 +110,7 @@ def encode(grid: Grid, mime: str) -> bytes:
     b'ver:"3.0"\nn\n1\n2\n'
     """
     short = format_named(mime).short
-    if short in ("zinc", "json4") and grid.columns and isinstance(grid.columns[0], TimeColumn):
+    if grid.columns and isinstance(grid.columns[0], TimeColumn):
         from hsframe.codecs.histories import encode_history
 
         return encode_history(grid, short)

@@ -30,6 +30,7 @@ __all__ = [
     "format_of_body",
     "formats_by_start",
     "has_kinds",
+    "media_type",
     "mime_of",
     "short_of",
     "starts_like_grid",
@@ -43,44 +44,29 @@ _JSON_START: Final = re.compile(rb'[\[{](.*"(?:_kind|meta|cols|rows)"|\s*\{.*:\s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A wire format.
+    """A wire format."""
 
-    Parameters
-    ----------
-    short : str
-        Its name in this package.
-    mime : str
-        The MIME type to ask a server for.
-    title : str
-        What people call it.
-    extension : str
-        Of the name of a file, without the dot.
-    write : callable
-        The exact writer.
-    read : callable, optional
-        The exact reader; None: the format does not keep the kinds of values, so it is only written.
-    other_names : tuple of str
-        Further MIME types that servers use for it, and short names that people do.
-    carries_calls : bool
-        Whether a client may send its requests, and ask for the answers, in this format.
-    start : pattern, optional
-        What the first 200 bytes of a body match, its group 1 only those of a grid; None: the format is not recognized.
-    is_version : callable, optional
-        Whether a body that begins so is in this version of the format; None: there is one version.
-    split : callable, optional
-        The texts of the grids in a body of several, None where it is one; None: the format has no such bodies.
-    """
-
+    #: Its name in this package.
     short: str
+    #: The MIME type to ask a server for.
     mime: str
+    #: What people call it.
     title: str
+    #: Of the name of a file, without the dot.
     extension: str
+    #: The exact writer.
     write: Callable[[Grid], bytes]
+    #: The exact reader; None: the format does not keep the kinds of values, so it is only written.
     read: Callable[[bytes | str], Grid] | None = None
+    #: Further MIME types that servers use for it, and short names that people do.
     other_names: tuple[str, ...] = ()
+    #: Whether a client may send its requests, and ask for the answers, in this format.
     carries_calls: bool = False
+    #: What the first 200 bytes of a body match, its group 1 only those of a grid; None: the format is not recognized.
     start: re.Pattern[bytes] | None = None
+    #: Whether a body that begins so is in this version of the format; None: there is one version.
     is_version: Callable[[bytes], bool] | None = None
+    #: The texts of the grids in a body of several, None where it is one; None: the format has no such bodies.
     split: Callable[[bytes], list[bytes] | None] | None = None
 
 
@@ -168,12 +154,18 @@ def short_of(mime: str) -> str | None:
     >>> short_of("text/zinc; charset=utf-8"), short_of("application/vnd.haystack+json; version=3")
     ('zinc', 'json3')
     """
-    name, *parameters = (part.strip() for part in mime.lower().split(";"))
-    values = dict(part.replace(" ", "").replace('"', "").partition("=")[::2] for part in parameters)
-    version = values.get("version") or values.get("v")
+    name, parameters = media_type(mime)
+    version = parameters.get("version") or parameters.get("v")
     if version and name in _WITH_VERSIONS:
         name = f"{name};version={version.removesuffix('.0')}"
     return _SHORTS.get(name)
+
+
+def media_type(text: str) -> tuple[str, dict[str, str]]:
+    """A media type and its parameters, lower case."""
+    name, *parameters = text.lower().split(";")
+    pairs = (part.partition("=") for part in parameters)
+    return name.strip(), {key.strip(): value.strip().strip('"') for key, _, value in pairs}
 
 
 def format_named(name: str) -> Format:

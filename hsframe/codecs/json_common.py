@@ -10,7 +10,8 @@ import abc
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from hsframe.codecs.body_text import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
@@ -175,13 +176,7 @@ class JsonCodec(ValueWriter[Any]):
 
     def _items(self, values: list[Any], depth: int) -> list[Any]:
         _check_depth(depth)
-        items: list[Any] = []
-        try:
-            for value in values:
-                items.append(self.read(value, depth))  # noqa: PERF401 - the length says which item was wrong
-        except Misfit as misfit:
-            raise misfit.at(f"[{len(items)}]") from None
-        return items
+        return _each(partial(self.read, depth=depth), values, "[{}]")
 
     def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """The tags of an object."""
@@ -215,12 +210,7 @@ class JsonCodec(ValueWriter[Any]):
         except Misfit as misfit:
             raise misfit.at(".meta") from None
         meta.pop("ver", None)
-        cols: list[Col] = []
-        try:
-            for raw_col in raw_cols:
-                cols.append(self._read_col(raw_col, depth))  # noqa: PERF401 - the length says which column was wrong
-        except Misfit as misfit:
-            raise misfit.at(f".cols[{len(cols)}]") from None
+        cols = _each(partial(self._read_col, depth=depth), raw_cols, ".cols[{}]")
         names = {col.name for col in cols}
         for index, row in enumerate(rows):
             if not isinstance(row, dict):
@@ -247,15 +237,7 @@ class JsonCodec(ValueWriter[Any]):
     def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
         """The cells of the column of a name."""
         read = self.read_cells(cells)
-        if read is not None:
-            return read
-        values: list[Any] = []
-        try:
-            for cell in cells:
-                values.append(self.read(cell, depth))  # noqa: PERF401 - the length says which row was wrong
-        except Misfit as misfit:
-            raise misfit.at(f".{name}").at(f".rows[{len(values)}]") from None
-        return values
+        return _each(partial(self.read, depth=depth), cells, f".rows[{{}}].{name}") if read is None else read
 
     # ---- values to bytes
 
@@ -292,6 +274,17 @@ class JsonCodec(ValueWriter[Any]):
     def list_of(self, items: list[Any]) -> list[Any]:
         """A list as a list."""
         return items
+
+
+def _each(read: Callable[[Any], _T], values: Iterable[Any], path: str) -> list[_T]:
+    """What is read of each value; `path` is the path to one of them, with ``{}`` for its place."""
+    found: list[_T] = []
+    try:
+        for value in values:
+            found.append(read(value))  # noqa: PERF401 - the length says which one was wrong
+    except Misfit as misfit:
+        raise misfit.at(path.format(len(found))) from None
+    return found
 
 
 def fitting(rule: TextRule, text: str, at: str = "") -> str:

@@ -67,7 +67,7 @@ _DIGIT_FIRST = re.compile(
 # A number that is a whole cell may have a unit of the server's own making: deg C, m^3. What could begin another value
 # cannot be in it. Its length is bounded, so that no text takes the square of its time.
 _NUMBER_OF_CELL = re.compile(
-    rf"(?>({_HEX}|{_DECIMAL}))((?![eE][+-]?[0-9]){_UNIT_FIRST}[^,\"`()\[\]{{}}<>@\x00-\x1f]{{0,47}}?)"
+    rf"(?>({_HEX}|{_DECIMAL}))((?![eE][+-]?[0-9]){_UNIT_FIRST}[^,:\"`()\[\]{{}}<>@\x00-\x1f]{{0,47}}?)"
     r"(?=[ \t]*(?:[,\r\n]|>>|\Z))"
 )
 _DATETIME_ONLY = re.compile(rf"{_DATE}T{_TIME}(?:{_OFFSET})")

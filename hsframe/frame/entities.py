@@ -37,7 +37,7 @@ from hsframe.frame.trend import time_index
 from hsframe.frame.values import value_array
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri
-from hsframe.spans import EPOCH, MICROSECOND
+from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone
 
 __all__ = ["entity_frame"]
@@ -160,9 +160,7 @@ def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
     zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
     if None in zones:
         return None  # not a Haystack DateTime; kept as it is
-    ts_us = np.array(
-        [(cell - EPOCH) // MICROSECOND if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64
-    )
+    ts_us = np.array([epoch_us(cell) if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64)
     return time_index(ts_us, _zone_of(zones), name=None)
 
 

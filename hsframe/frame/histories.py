@@ -19,7 +19,7 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
-from hsframe.spans import EPOCH, MICROSECOND
+from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name
 
 __all__ = ["History", "Instants", "grid_histories", "is_history"]
@@ -142,8 +142,7 @@ def _instants(times: Sequence[Any]) -> Instants:
         raise error(
             f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
         )
-    # A difference uses the offsets, so the two passes of a repeated hour differ.
-    return np.array([(cell - EPOCH) // MICROSECOND for cell in times], dtype=np.int64)
+    return np.array([epoch_us(cell) for cell in times], dtype=np.int64)
 
 
 def _is_instant(cell: object) -> bool:

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from hsframe.codecs.formats import FORMATS, mime_of, short_of
+from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
 
-__all__ = ["MediaFormat", "accepts_gzip", "answer_format", "media", "request_format"]
+__all__ = ["MediaFormat", "accepts_gzip", "answer_format", "request_format"]
 
 _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
 
@@ -22,13 +22,6 @@ class MediaFormat:
 
     short: str
     mime: str
-
-
-def media(text: str) -> tuple[str, dict[str, str]]:
-    """A media type and its parameters, lower case."""
-    kind, *params = text.lower().split(";")
-    pairs = (part.partition("=") for part in params)
-    return kind.strip(), {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
@@ -51,7 +44,7 @@ def answer_format(accept: str | None) -> MediaFormat | None:
     if accept is None or not accept.strip():
         return _format("*/*", {})
     offers = []
-    for kind, params in map(media, accept.split(",")):
+    for kind, params in map(media_type, accept.split(",")):
         found, quality = _format(kind, params), _quality(params)
         if found is not None and quality > 0:
             offers.append((quality, "*" not in kind, found))
@@ -60,14 +53,14 @@ def answer_format(accept: str | None) -> MediaFormat | None:
 
 def request_format(content_type: str | None) -> str | None:
     """The short name of the format of a request body; None where the server does not read it (HTTP 415)."""
-    kind, params = media(content_type or "")
+    kind, params = media_type(content_type or "")
     found = None if "*" in kind else _format(kind, params)
     return None if found is None or FORMATS[found.short].read is None else found.short
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether an Accept-Encoding header takes gzip."""
-    for coding, params in map(media, (accept_encoding or "").split(",")):
+    for coding, params in map(media_type, (accept_encoding or "").split(",")):
         if coding in ("gzip", "x-gzip"):
             return _quality(params) > 0
     return False

@@ -100,6 +100,7 @@ def odd(data: st.DataObject, value: Any) -> Any:
     return value
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.UnitWarning")
 @pytest.mark.parametrize("form", LOSSLESS)
 @given(data=st.data(), grid=GRIDS)
 def test_what_one_format_reads_all_formats_write(form: str, data: st.DataObject, grid: Grid) -> None:
@@ -115,8 +116,9 @@ def test_what_one_format_reads_all_formats_write(form: str, data: st.DataObject,
     except CodecError:
         return
     for other in LOSSLESS:
-        # Version 3 alone has no place for this tag of a column, and no mark that tells a dict from a grid.
-        refused = "has a tag 'name'|would read as a grid" if other == "json3" else "nothing"
+        # A unit of the server's own making is read, and written by none. Version 3 alone has no place for this tag of a
+        # column, and no mark that tells a dict from a grid.
+        refused = "cannot be a unit" + ("|has a tag 'name'|would read as a grid" if other == "json3" else "")
         try:
             assert decode_exact(encode(read, other), other) == read
         except CodecError as error:

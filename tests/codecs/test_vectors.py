@@ -500,7 +500,7 @@ def test_many_rows_in_a_unit_that_no_unit_can_be_called(form: str, ids: bool) ->
     assert list(grid.column("val")) == [Number(number.val, "deg C") for number in numbers]
 
 
-NOT_ODD_UNITS = ["2 kW", "2^3", "2021-1-1", "72e5 kW", "1e0E5", "1e0E5 x", "0xab c", "12:3x", "2m	3"]
+NOT_ODD_UNITS = ["2 kW", "2^3", "2021-1-1", "72e5 kW", "1e0E5", "1e0E5 x", "0xab c", "12:3x", "2m\t3", "2x:3"]
 
 
 @pytest.mark.parametrize("cell", [*NOT_ODD_UNITS, "2kW @a", '2kW "2 kW"', "2kW(a)"])

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from hsframe.codecs import decode, encode
+from hsframe.codecs.formats import media_type
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
-from hsframe.server.negotiate import accepts_gzip, answer_format, media, request_format
+from hsframe.server.negotiate import accepts_gzip, answer_format, request_format
 
 EMPTY = 'ver:"3.0"\nempty\n'
 
@@ -214,7 +215,7 @@ def test_content_type() -> None:
     assert request_format("*/*") is None
     assert request_format("text/plain;charset=UTF-8") == "zinc"
     assert request_format("application/vnd.haystack+json;version=3") == "json3"
-    assert media("A/B; C = D") == ("a/b", {"c": "d"})
+    assert media_type("A/B; C = D") == ("a/b", {"c": "d"})
 
 
 def test_accept_encoding() -> None:

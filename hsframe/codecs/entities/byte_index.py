@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Positions, Words
+from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Positions, Words, bit_index
 
 __all__ = ["ByteIndex", "any_between", "block_of", "escaped_places"]
 
@@ -62,20 +62,20 @@ class ByteIndex:
     def next(self, places: Positions) -> Positions:
         """The next one at or after each place, both with the set's number times the stride."""
         found = self._words[places >> 3] >> (places & 7).view(np.uint64)
-        result = places + _lowest_bit(found)
+        result = places + bit_index(found)
         missing = np.flatnonzero(found == 0)
         onward = (places[missing] >> 3) + 8
         for _ in range(_MOST_WORDS):
             if not len(missing):
                 return result
             found = self._words[onward]
-            result[missing] = (onward << 3) + _lowest_bit(found)
+            result[missing] = (onward << 3) + bit_index(found)
             missing, onward = missing[found == 0], onward[found == 0] + 8
         if len(missing):
             if self._bytes is None:
                 self._bytes = np.flatnonzero(self._bits)
             onward = self._bytes[np.searchsorted(self._bytes, onward)]
-            result[missing] = (onward << 3) + _lowest_bit(self._words[onward])
+            result[missing] = (onward << 3) + bit_index(self._words[onward])
         return result
 
     def find(self, number: int, places: Positions) -> Positions:
@@ -93,7 +93,7 @@ class ByteIndex:
         left = both[places]
         found = [places[:0]]
         while len(places):
-            found.append(places * 64 + _lowest_bit(left))
+            found.append(places * 64 + bit_index(left))
             left &= left - _ONE
             places, left = places[left != 0], left[left != 0]
         return np.concatenate(found)
@@ -101,19 +101,11 @@ class ByteIndex:
     def within(self, places: Positions, ends: Positions) -> Bools:
         """Whether there is one at or after each place and before its end, which is not before the place."""
         found = self._words[places >> 3] >> (places & 7).view(np.uint64)
-        result: Bools = (places + _lowest_bit(found) < ends) & (found != 0)
+        result: Bools = (places + bit_index(found) < ends) & (found != 0)
         rest = np.flatnonzero((found == 0) & (((places >> 3) + 8) << 3 < ends))
         if len(rest):
             result[rest] = self.next(places[rest]) < ends[rest]
         return result
-
-
-def _lowest_bit(values: Words) -> Positions:
-    """The number of the lowest bit that is set; anything for 0."""
-    lowest = values & (~values + _ONE)
-    # A power of two is exact as a float, whose exponent counts the bits below.
-    index: Positions = (lowest.astype(np.float64).view(np.int64) >> 52) - 1023
-    return index
 
 
 def escaped_places(block: Block) -> tuple[Positions, Positions]:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from hsframe.codecs.exact import NeedsExactParserError
-from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, zero_bytes
+from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, lowest_bits, zero_bytes
 
 __all__ = ["ColumnNames"]
 
@@ -57,14 +57,14 @@ class ColumnNames:
     def find(self, block: Block, starts: Positions) -> Ints:
         """The number of the name that begins at each place and ends at a quote, -1 for one that is not in the table."""
         first = block.words[starts]
-        lowest = _lowest(zero_bytes(first ^ _QUOTES))
+        lowest = lowest_bits(zero_bytes(first ^ _QUOTES))
         # Up to the quote, whose byte has no high bit; all of a word without one.
         first &= lowest - _ONE
         second = np.zeros(len(starts), np.uint64)
         long = np.flatnonzero(lowest == 0)
         if len(long):
             rest = block.words[starts[long] + 8]
-            second[long] = rest & (_lowest(zero_bytes(rest ^ _QUOTES)) - _ONE)
+            second[long] = rest & (lowest_bits(zero_bytes(rest ^ _QUOTES)) - _ONE)
         numbers = self._table.take(self._slots(first, second))
         known = (self._words[0].take(numbers) == first) & (self._words[1].take(numbers) == second)
         for at in range(2, len(self._words)):
@@ -79,7 +79,3 @@ class ColumnNames:
 
 def _words_at(texts: Sequence[bytes], at: int) -> Words:
     return np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
-
-
-def _lowest(flags: Words) -> Words:
-    return flags & (~flags + _ONE)

@@ -27,11 +27,13 @@ __all__ = [
     "Ints",
     "Positions",
     "Words",
+    "bit_index",
     "byte_index",
     "coded_texts",
     "eight_digits",
     "equal_bytes",
     "literal_words",
+    "lowest_bits",
     "not_digits",
     "texts_of",
     "zero_bytes",
@@ -118,11 +120,20 @@ def zero_bytes(values: Words) -> Words:
     return ~(((values & _LOW_BITS) + _LOW_BITS) | values | _LOW_BITS)
 
 
+def lowest_bits(values: Words) -> Words:
+    """The words with nothing but their lowest bit."""
+    return values & (~values + np.uint64(1))
+
+
 def byte_index(flags: Words) -> Ints:
     """Which byte has its high bit set as the first one (0 to 7), for words of high bits; not for 0."""
-    lowest = flags & (~flags + np.uint64(1))
+    return bit_index(flags) >> 3
+
+
+def bit_index(values: Words) -> Ints:
+    """The number of the lowest bit that is set; anything for 0."""
     # A power of two is exact as a float, whose exponent counts the bits below.
-    index: Ints = (lowest.astype(np.float64).view(np.int64) >> 55) - 128
+    index: Ints = (lowest_bits(values).astype(np.float64).view(np.int64) >> 52) - 1023
     return index
 
 

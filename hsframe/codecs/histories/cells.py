@@ -118,7 +118,8 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
     kind = _kind_of(values, has_numbers)
     is_na = _lookup(used, [value is NA for value in values], bool)[numbers]
     is_null = _lookup(used, [value is None or value is NA for value in values], bool)[numbers]
-    na = _na_array(len(cells), special, is_na)
+    na, nulls = _na_array(len(cells), special, is_na), int(is_null.sum())
+    valid = _validity(len(cells), special[is_null])
     if kind is Number or kind is None:
         units = {value.unit for value in values if isinstance(value, Number) and np.isfinite(value.val)}
         units |= {unit} if has_numbers else set()
@@ -126,20 +127,17 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
             raise NeedsExactParserError
         floats = [float(value.val) if isinstance(value, Number) else np.nan for value in values]
         cells[special] = _lookup(used, floats, np.float64)[numbers]
-        valid = _validity(len(cells), special[is_null])
-        doubles = pa.Array.from_buffers(pa.float64(), len(cells), [valid, pa.py_buffer(cells)], int(is_null.sum()))
+        doubles = pa.Array.from_buffers(pa.float64(), len(cells), [valid, pa.py_buffer(cells)], nulls)
         return NumberColumn(doubles, units.pop() if units else None, na)
-    valid = _validity(len(cells), special[is_null])
     if kind is bool:
         truths = _lookup(used, [value is True for value in values], bool)[numbers]
         bits = pa.py_buffer(np.packbits(truths, bitorder="little"))
-        return BoolColumn(pa.Array.from_buffers(pa.bool_(), len(cells), [valid, bits], int(is_null.sum())), na)
+        return BoolColumn(pa.Array.from_buffers(pa.bool_(), len(cells), [valid, bits], nulls), na)
     words = [value for value in values if isinstance(value, str)]
     places = {word: place for place, word in enumerate(dict.fromkeys(words))}
     codes = _lookup(used, [places.get(value, 0) if isinstance(value, str) else 0 for value in values], np.int32)
-    indices = pa.Array.from_buffers(
-        pa.int32(), len(cells), [valid, pa.py_buffer(np.ascontiguousarray(codes[numbers]))], int(is_null.sum())
-    )
+    buffer = pa.py_buffer(np.ascontiguousarray(codes[numbers]))
+    indices = pa.Array.from_buffers(pa.int32(), len(cells), [valid, buffer], nulls)
     return StrColumn(pa.DictionaryArray.from_arrays(indices, pa.array(list(places), pa.string())), na)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.codecs.exact import encode_exact
 from hsframe.codecs.histories.stamp_texts import stamp_texts
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc_write import encode_zinc, write_value
@@ -40,7 +41,7 @@ _LAST_US: Final = (9998 - 1970) * 31_556_952_000_000
 
 
 def encode_history(grid: Grid, short: str) -> bytes:
-    r"""A history as a body of hisWrite, which decodes to the grid again; a format without columns is written exactly.
+    r"""A history as a body of hisWrite, which decodes to the grid again; what has no writer here is written exactly.
 
     NaN and infinities are written by name, numbers by their shortest text, the zone by the name that the column has.
     CodecError for a value that the format cannot write.
@@ -51,10 +52,8 @@ def encode_history(grid: Grid, short: str) -> bytes:
     >>> encode_history(Grid({}, ["ts", "val"], [times, NumberColumn(pa.array([1.5, 2.0]), "kW")]), "zinc")
     b'ver:"3.0"\nts,val\n1970-01-01T00:00:00Z UTC,1.5kW\n1970-01-01T00:01:00Z UTC,2kW\n'
     """
-    times = grid.columns[0] if grid.columns else None
-    if not isinstance(times, TimeColumn) or short not in _WRITERS or not _can_write(grid, times):
-        from hsframe.codecs.exact import encode_exact
-
+    times = grid.columns[0]
+    if short not in _WRITERS or not isinstance(times, TimeColumn) or not _can_write(grid, times):
         return encode_exact(grid, short)
     name = haystack_name(times.tz) if "/" in times.tz else times.tz
     layout = _WRITERS[short](Grid(grid.meta, grid.cols, [()] * len(grid.cols)), name)

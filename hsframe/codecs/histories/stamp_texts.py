@@ -38,12 +38,10 @@ def offset_minutes(us: Ints, zone: ZoneInfo) -> Ints:
     changed = np.flatnonzero(looks[1:] != looks[:-1]) + 1
     firsts = np.concatenate(([0], changed))
     runs = looks[firsts]
-    known: dict[int, int] = {}
 
+    @cache
     def at(look: int) -> int:
-        if look not in known:
-            known[look] = _offset_at(look * _LOOK_US, zone)
-        return known[look]
+        return _offset_at(look * _LOOK_US, zone)
 
     offsets = np.array([at(look) for look in runs.tolist()], np.int64)
     result = np.repeat(offsets, np.diff(firsts, append=len(us)))
@@ -92,11 +90,8 @@ def _records(
     changed = (days[1:] != days[:-1]) | (offsets[1:] != offsets[:-1])
     firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
     room = bytes(_CLOCK + (digits and digits + 1))
-    known: dict[tuple[int, int], bytes] = {}
-    for key in zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True):
-        if key not in known:
-            known[key] = _day_text(key[0]) + room + (b"Z" if is_utc else _offset_text(key[1]))
-    keys = zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True)
+    keys = list(zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True))
+    known = {key: _day_text(key[0]) + room + (b"Z" if is_utc else _offset_text(key[1])) for key in set(keys)}
     text = b"".join([before + known[key] + after for key in keys])
     size = len(text) // len(firsts)
     records = np.repeat(np.frombuffer(text, f"V{size}"), np.diff(firsts, append=len(seconds)))
