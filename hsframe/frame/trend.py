@@ -84,7 +84,7 @@ def trend_frame(
     units: Units = "native",
     na: Missing = "nan",
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    """The frame of some histories.
+    """The frame of some histories, in the order of its columns.
 
     Several histories of one point are its windows, in order: of equal instants the last row wins, in one window as
     across them. How often the values differed is in the catalog.
@@ -97,36 +97,18 @@ def trend_frame(
         How columns are named. ``"dis"``: the display name, with the id after it where two are equal. A callable is
         given the :class:`~hsframe.frame.points.Point`, and its names are made unique in the same way.
     shape : {"wide", "long", "dict"}
-        See Returns.
+        ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one column
+        per point (dtypes: :mod:`hsframe.frame.values`). ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``, one row
+        per sample, point by point. ``"dict"``: label to the wide frame of that point alone, in its own zone.
     tz : str or tzinfo
-        The zone of the index: ``"point"`` is that of the points, else a Haystack name, an IANA id or a ``ZoneInfo``.
+        The zone of the index: ``"point"`` is that of the points (UTC with a ZoneWarning where they have several), else
+        a Haystack name, an IANA id or a ``ZoneInfo``.
     units : {"native", "si", "ip"} or mapping
         The units of the columns: the points' own, those of a system (:mod:`hsframe.units.systems`), or those
-        in a mapping by id, label or unit, as ``{"°F": "°C"}``.
+        in a mapping by id, label or unit, as ``{"°F": "°C"}``; a UnitError where a column does not convert.
     na : {"nan", "flag"}
         With ``"flag"`` a column of flags after each point's tells NA, NaN and null apart
         (:mod:`hsframe.frame.flags`).
-
-    Returns
-    -------
-    DataFrame or dict of str to DataFrame
-        ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
-        column per point (dtypes: :mod:`hsframe.frame.values`). ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``,
-        one row per sample, point by point. ``"dict"``: label to the wide frame of that point alone, in its own zone.
-
-    Raises
-    ------
-    MetadataError
-        An unknown `header`, `shape`, `units` or `na`.
-    UnitError
-        A unit of `units` that a column does not convert to.
-    ZoneError
-        An unknown zone.
-
-    Warns
-    -----
-    ZoneWarning
-        Points of several zones in one index, which is UTC then.
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")

@@ -14,6 +14,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.histories import History
+from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.trend import Track, tracks_of
 from hsframe.frame.values import kind_of
@@ -99,10 +100,7 @@ def _of_one_unit(track: Track) -> Any:
             f"@{point.id} ({point.dis}) has samples in {', '.join(sorted(str(unit) for unit in units))}, which do not "
             "convert to one unit; read it without interval="
         )
-    values = [
-        convert(float(cell.val), cell.unit or wanted, wanted) if isinstance(cell, Number) else np.nan for cell in array
-    ]
-    return UnitArray(np.array(values, dtype=np.float64), wanted)
+    return in_units(array, wanted, point.dis)
 
 
 def _floats(array: Any) -> Floats:

@@ -29,26 +29,10 @@ _HIS_KINDS: Final = ("Number", "Bool", "Str")
 class Database:
     """The records of a server, the histories of its points, and their priority arrays.
 
-    Every change of a record raises its revision, which is how a watch knows what to send.
+    Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
+    the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
+    time before each op: it updates whatever changes by itself up to that time.
 
-    Parameters
-    ----------
-    recs : iterable of mappings
-        Each with an ``id``.
-    tz : str
-        The zone of the server, for ``about``.
-    name : str
-        The name of the server, for ``about``.
-
-    Attributes
-    ----------
-    actions : dict of str to callable
-        The actions of invokeAction, by name.
-    keep_up : callable or None
-        Called with the present time before each op: updates whatever changes by itself up to that time.
-
-    Examples
-    --------
     >>> database = Database([{"id": Ref("a"), "site": True}])
     >>> [rec["id"].val for rec in database.query("site")]
     ['a']

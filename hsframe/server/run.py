@@ -60,25 +60,12 @@ def serve(
     *,
     prepare: Callable[[web.Application], None] | None = None,
 ) -> None:
-    """Serve until Ctrl-C, and print the address.
+    """Serve until Ctrl-C, and print the address; NetworkError where it cannot be bound.
 
-    Parameters
-    ----------
-    host : str
-        The address to bind to; the default can be reached from this machine only.
-    port : int
-        0 is any free one.
-    database : Database, optional
-        The demo building by default, with new samples while it is served.
-    users : mapping of str to str or ScramCredentials, optional
-        By default the user ``demo`` with the password ``demo``.
-    prepare : callable, optional
-        Called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks` makes one.
-
-    Raises
-    ------
-    NetworkError
-        The address cannot be bound.
+    The default `host` can be reached from this machine only; the `port` 0 is any free one. By default the database is
+    the demo building, with new samples while it is served, and the user is ``demo`` with the password ``demo``.
+    `prepare` is called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks`
+    makes one.
     """
     if users is None:
         users = _DEMO_USERS

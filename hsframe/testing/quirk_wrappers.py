@@ -57,13 +57,8 @@ _rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks 
 def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
     """A function that gives an application these quirks, or those of these servers, before it is served.
 
-    Raises
-    ------
-    MetadataError
-        See :func:`hsframe.testing.quirks.quirks_named`.
+    Unknown names raise MetadataError, see :func:`hsframe.testing.quirks.quirks_named`.
 
-    Examples
-    --------
     >>> from hsframe.server.app import make_app
     >>> from hsframe.server.database import Database
     >>> with_quirks(["niagara", "rowcap=1000"])(make_app(Database()))
@@ -109,8 +104,6 @@ def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
 def wrap_op(app: web.Application, op: str, wrapper: Callable[[Call, Run], Grid]) -> None:
     """Have an application run a wrapper in place of an op; the wrapper gets the call, and the op itself to run.
 
-    Examples
-    --------
     >>> from hsframe.server.app import make_app
     >>> from hsframe.server.database import Database
     >>> wrap_op(make_app(Database()), "read", lambda call, run: run(call))

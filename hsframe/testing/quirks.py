@@ -101,13 +101,8 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
 def quirks_named(names: Iterable[str]) -> dict[str, float]:
     """The quirks of these names, bundles among them, each with its number, or 0; the later of two numbers counts.
 
-    Raises
-    ------
-    MetadataError
-        There is no such quirk, or the text after its ``=`` is not a number.
+    MetadataError where there is no such quirk, or the text after its ``=`` is not a number.
 
-    Examples
-    --------
     >>> quirks_named(["skyspark3", "rowcap=1000"])
     {'extra-samples': 0.0, 'rowcap': 1000.0}
     """

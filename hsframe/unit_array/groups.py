@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,46 +28,39 @@ _CALLS_BEFORE_SORTING = 2
 _MOST_GROUPS = 2**16 - 1
 
 
-@dataclass(slots=True)
-class _Runs:
-    """Where the runs of equal codes begin, and their codes; the rows are in `order`, or as they are."""
+class _Runs(NamedTuple):
+    """Where the runs of equal codes begin, their codes and lengths; the rows are in `order`, or as they are."""
 
-    ids: weakref.ref[Codes]
-    ngroups: int
-    calls: int = 0
-    order: Codes | None = None
-    starts: Codes | None = None
-    codes: Codes | None = None
-    lengths: Codes | None = None
+    starts: Codes
+    codes: Codes
+    lengths: Codes
+    order: Codes | None
 
-    def found(self, ids: Codes) -> bool:
-        """Whether there are runs, after this call for them."""
-        self.calls += 1
-        if self.starts is None and self.calls == 1 and len(ids) and ids[0] >= 0 and (ids[1:] >= ids[:-1]).all():
-            self._set(ids)
-        elif self.starts is None and self.calls == _CALLS_BEFORE_SORTING + 1 and self.ngroups <= _MOST_GROUPS:
-            # -1, the code of no group, becomes the greatest one.
-            order = np.argsort(ids.astype(np.uint16), kind="stable")[: np.count_nonzero(ids >= 0)]
-            if len(order):
-                self._set(ids[order])
-                self.order = order
-        return self.starts is not None
-
-    def _set(self, ids: Codes) -> None:
+    @classmethod
+    def of(cls, ids: Codes, order: Codes | None = None) -> _Runs:
         starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-        self.codes = ids[starts]
-        self.lengths = np.diff(np.append(starts, len(ids)))
-        self.starts = starts
+        return cls(starts, ids[starts], np.diff(np.append(starts, len(ids))), order)
 
 
 class _Memory(threading.local):
-    """The runs of the last call: the columns of a frame are reduced one by one, all with the same codes."""
+    """The runs of the last codes: the columns of a frame are reduced one by one, all with the same codes."""
 
+    ids: weakref.ref[Codes] | None = None
+    ngroups = 0
+    calls = 0
     runs: _Runs | None = None
 
-    def of(self, ids: Codes, ngroups: int) -> _Runs:
-        if self.runs is None or self.runs.ids() is not ids or self.runs.ngroups != ngroups:
-            self.runs = _Runs(weakref.ref(ids), ngroups)
+    def found(self, ids: Codes, ngroups: int) -> _Runs | None:
+        """The runs of these codes; None where there are none, or not yet."""
+        if self.ids is None or self.ids() is not ids or self.ngroups != ngroups:
+            self.ids, self.ngroups, self.calls, self.runs = weakref.ref(ids), ngroups, 0, None
+        self.calls += 1
+        if self.calls == 1 and len(ids) and ids[0] >= 0 and (ids[1:] >= ids[:-1]).all():
+            self.runs = _Runs.of(ids)
+        elif self.runs is None and self.calls == _CALLS_BEFORE_SORTING + 1 and ngroups <= _MOST_GROUPS:
+            # -1, the code of no group, becomes the greatest one.
+            order = np.argsort(ids.astype(np.uint16), kind="stable")[: np.count_nonzero(ids >= 0)]
+            self.runs = _Runs.of(ids[order], order) if len(order) else None
         return self.runs
 
 
@@ -83,12 +75,9 @@ def reduce_runs(values: Floats, how: str, ids: Codes, ngroups: int, min_count: i
     """
     if how not in _HOWS or any(name != "skipna" or value is not True for name, value in kwargs.items()):
         return None
-    runs = _memory.of(ids, ngroups)
-    if not runs.found(ids):
+    runs = _memory.found(ids, ngroups)
+    if runs is None:
         return None
-    assert runs.starts is not None
-    assert runs.codes is not None
-    assert runs.lengths is not None
     if runs.order is not None:
         values = values[runs.order]
     counts = runs.lengths

@@ -19,24 +19,14 @@ __all__ = ["demo_building"]
 def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400, live: bool = False) -> Database:
     """The demo: Harbor Tower in New York, Thames House in London, River Laboratory in Brisbane.
 
-    Parameters
-    ----------
-    end : datetime, optional
-        The instant of the last sample, zone-aware, cut to 15 minutes; now by default.
-    seed : int
-        Another seed is another year of weather and people. The same seed and end give the same data; with a later
-        end, the days before it have the same data (but meters count from the start of the data).
-    days : int
-        How long the histories are.
-    live : bool
-        Whether new samples come, every 15 minutes, while it is served.
+    The last sample is at `end`, zone-aware and cut to 15 minutes, by default now; the histories are `days` long.
+    Another `seed` is another year of weather and people. The same seed and end give the same data; with a later end,
+    the days before it have the same data (but meters count from the start of the data). With `live`, new samples come
+    every 15 minutes while it is served.
 
-    Returns
-    -------
-    Database
-        Sampled points have a value every 15 minutes, with gaps and runs of NA before the last ten days; COV points
-        (``hisMode`` is ``"cov"``: Bool, Str and setpoints) have one sample per change. The action ``reset`` puts a
-        writable point back to its default.
+    Sampled points have a value every 15 minutes, with gaps and runs of NA before the last ten days; COV points
+    (``hisMode`` is ``"cov"``: Bool, Str and setpoints) have one sample per change. The action ``reset`` puts a writable
+    point back to its default.
     """
     database = Database(tz="UTC", name="Demo building")
     axis = Axis.ending(end or datetime.now(UTC), days, seed)
