@@ -53,7 +53,17 @@ from hsframe.history.his_answers import (
 )
 from hsframe.history.plan import Group, GroupKey, PointBatch, Request, RequestLimits
 from hsframe.history.progress import Progress
-from hsframe.history.row_caps import Answer, RowCaps, added, between, cut_answer, pieces, unproven_ends
+from hsframe.history.row_caps import (
+    Answer,
+    RowCaps,
+    added,
+    between,
+    cut_answer,
+    parts_at_one_time,
+    pieces,
+    unproven_ends,
+    warn_of_round_number,
+)
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
@@ -296,9 +306,16 @@ class Planner:
         self.concurrency.wake()
         if not self.caps.is_suspect(answer, request.window):
             return self.parts(answer, request)
-        if self.dialect.ignores_range:  # then the ends cannot be asked for alone
-            cut = self.caps.is_at_limit(answer)
-            return self.give_up(cut_answer(answer, request), request) if cut else self.parts(answer, request)
+        if self.dialect.ignores_range and reaches_outside(answer.raw, request):  # then the ends cannot be asked for
+            if self.caps.is_at_limit(answer):
+                return self.give_up(cut_answer(answer, request), request)
+            warn_of_round_number(answer, request)
+            return self.parts(answer, request)
+        found = await _all(self.proven(*part, origin) for part in parts_at_one_time(request, answer))
+        return [part for parts in found for part in parts]
+
+    async def proven(self, request: Request, answer: Answer, origin: _Origin) -> list[Part]:
+        """All rows of the window: the ends of an answer that may have been cut are asked for."""
         ends = unproven_ends(request, answer)
         if ends and not self.caps.is_at_limit(answer):
             while self.caps.is_suspect(answer, request.window) and not await self.concurrency.quiet():
@@ -309,6 +326,8 @@ class Planner:
                 if not self.caps.is_at_limit(answer):
                     ends = [end for end in ends if await self.has_more(end, answer)]
                     self.caps.note(answer, is_whole=not ends)
+                    if not ends and self.dialect.ignores_range:
+                        warn_of_round_number(answer, request)
         if any(end.window == request.window for end in ends):
             return self.give_up(cut_answer(answer, request), request)
         found = await _all(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
@@ -328,9 +347,12 @@ class Planner:
             found = await self.send(replace(end, is_exact=True))
         except HsFrameError:
             return True  # as :meth:`read` will show
-        if found is None or added(found.inside, answer, [end]) > 0:
+        if found is None:
             return True
-        return found.rows >= answer.rows and not reaches_outside(found.raw, end)
+        is_clipped = not reaches_outside(found.raw, end)
+        if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
+            self.dialect.ignores_range = False
+        return added(found.inside, answer, [end]) > 0 or (is_clipped and found.rows >= answer.rows)
 
     def record_answer(self, answer: Answer, request: Request, origin: _Origin) -> None:
         """Report the progress, and note which size of request was too large."""

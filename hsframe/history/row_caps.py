@@ -11,27 +11,39 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from hsframe.errors import IncompleteError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import IncompleteError, ReadWarning
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
 from hsframe.history.concurrency import ConcurrencyLimit
 from hsframe.history.his_answers import sample_count
 from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import SUSPECT_FROM_ROWS, named
+from hsframe.protocol.answers import SUSPECT_FROM_ROWS, at_one_time, named
 from hsframe.protocol.dialects import Dialect
 
-__all__ = ["Answer", "RowCaps", "added", "between", "cut_answer", "pieces", "unproven_ends"]
+__all__ = [
+    "Answer",
+    "RowCaps",
+    "added",
+    "between",
+    "cut_answer",
+    "parts_at_one_time",
+    "pieces",
+    "unproven_ends",
+    "warn_of_round_number",
+]
 
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
 _MAY_BE_NEW: Final = 2
 _MOST_PIECES: Final = 16
+_ROUND: Final = 500  # limits of rows are multiples of it; of other histories one in 500 is
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,8 @@ class RowCaps:
 
     def is_at_limit(self, answer: Answer) -> bool:
         """Whether it has as many rows, or a point as many samples, as a limit that is known."""
-        return not {answer.rows, answer.longest}.isdisjoint({answer.limit, self.dialect.row_cap, *self.limits})
+        sizes = {answer.rows, answer.longest} - {0}
+        return not sizes.isdisjoint({answer.limit, self.dialect.row_cap, *self.limits})
 
     def is_suspect(self, answer: Answer, window: Window) -> bool:
         """Whether rows may be missing."""
@@ -100,6 +113,27 @@ class RowCaps:
             self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
 
 
+def parts_at_one_time(request: Request, answer: Answer) -> list[tuple[Request, Answer]]:
+    """A batch, divided so that the longest points of each part have samples at one time.
+
+    If the limit is one of each point, the end of a window that begins before all samples of a point is cut as the
+    whole window was, and proves nothing of that point.
+    """
+    longest = answer.longest
+    if longest in (answer.rows, 0):
+        return [(request, answer)]
+    groups = at_one_time({one.point.id: _extent(_own(one)) for one in answer.raw if sample_count(one) == longest})
+    apart = {ident for group in groups[1:] for ident in group}
+    groups[0] = [record.id for record in request.records if record.id not in apart]
+    return [_of_points(group, request, answer) for group in groups]
+
+
+def _of_points(ids: Collection[str], request: Request, answer: Answer) -> tuple[Request, Answer]:
+    raw, inside = ([one for one in histories if one.point.id in ids] for histories in (answer.raw, answer.inside))
+    records = tuple(record for record in request.records if record.id in ids)
+    return replace(request, records=records), replace(answer, raw=raw, inside=inside)
+
+
 def unproven_ends(request: Request, answer: Answer) -> list[Request]:
     """The ends of the window, up to the first row of an answer and from its last one on, where no row is at the end.
 
@@ -107,8 +141,6 @@ def unproven_ends(request: Request, answer: Answer) -> list[Request]:
     """
     extents = [_extent(ts_us) for ts_us in _most_complete(answer)]
     first_us, last_us = max(first for first, _ in extents), min(last for _, last in extents)
-    if first_us >= last_us:  # points with samples at different times
-        first_us = last_us = (first_us + last_us) // 2
     window = request.window
     if not window.is_open:
         first_us = min(first_us, window.end_us)
@@ -148,19 +180,37 @@ def added(rest: Sequence[History], answer: Answer, ends: Sequence[Request]) -> i
     return max(more.values(), default=0)
 
 
+def warn_of_round_number(answer: Answer, request: Request) -> None:
+    """Warn of an answer of a server that ignores the range, if its size looks like a limit: nothing can prove it."""
+    first_us, last_us = _extent(answer.raw[0].ts_us)
+    covers = first_us <= request.window.start_us and last_us >= request.window.end_us
+    rows = next((rows for rows in (answer.rows, answer.longest) if rows % _ROUND == 0), None)
+    if rows is not None and not covers:
+        warn_caller(
+            f"hisRead of {_named(request)}: the server gives the same samples whatever the range is, and those of "
+            f"{request.asked} are exactly {rows}. That may be the most that it gives, and whether there are others "
+            "cannot be asked for: compare with the server's own pages, or raise its limit of rows",
+            ReadWarning,
+        )
+
+
 def cut_answer(answer: Answer, request: Request) -> IncompleteError:
     """The error for an answer whose other rows cannot be asked for."""
     return IncompleteError(
-        f"hisRead of {named([Ref(record.id) for record in request.records])} over {request.asked}: the server answers "
+        f"hisRead of {_named(request)} over {request.asked}: the server answers "
         f"with {answer.rows} rows at most, leaves out the others without a word, and cannot be asked for them alone; "
         "nothing is returned. Raise the limit of rows on the server, if it has such a setting"
     )
 
 
+def _named(request: Request) -> str:
+    return named([Ref(record.id) for record in request.records])
+
+
 def _most_complete(answer: Answer) -> list[Instants]:
     """The instants of its rows, and of each point with as many samples as the longest."""
     longest = answer.longest
-    own = [] if longest == answer.rows else [_own(one) for one in answer.raw if sample_count(one) == longest]
+    own = [] if longest in (answer.rows, 0) else [_own(one) for one in answer.raw if sample_count(one) == longest]
     return [answer.raw[0].ts_us, *own]
 
 

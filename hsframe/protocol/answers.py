@@ -17,6 +17,7 @@ __all__ = [
     "OtherPointError",
     "PythonValue",
     "Rows",
+    "at_one_time",
     "by_ids",
     "check_answer",
     "check_batch",
@@ -55,6 +56,19 @@ _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of 
 
 class OtherPointError(CallError):
     """A history is of another point than the one that was asked for."""
+
+
+def at_one_time(extents: Mapping[str, tuple[int, int]]) -> list[list[str]]:
+    """The names of extents, each a first and a last instant, in groups whose extents all have a time in common."""
+    groups: list[list[str]] = []
+    least_last = 0
+    for name in sorted(extents, key=lambda name: extents[name][1]):
+        first, last = extents[name]
+        if not groups or first >= least_last:
+            groups.append([])
+            least_last = last
+        groups[-1].append(name)
+    return groups
 
 
 def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: int | None = None) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.errors import IncompleteError
+from hsframe.errors import IncompleteError, ReadWarning
 from hsframe.frame.histories import History
+from hsframe.grid import Col, Grid
 from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
-from hsframe.spans import Span, from_epoch_us
+from hsframe.kinds import Number, Ref
+from hsframe.spans import Span, from_epoch_us, resolve
 from tests.history.odd_server import BASE_S, NOW, OddServer, S, Samples, records_of, rows_of, spread, truth
 
 CAPS = ["first", "newest", "point-first", "point-newest"]
@@ -83,6 +86,28 @@ def test_all_rows_come_whatever_the_cap(
     assert len(each_once) == len(set(each_once))
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 600), st.integers(0, 30_000)), min_size=2, max_size=5),
+    st.sampled_from([1, 5, 30]),
+    st.sampled_from([101, 120, 150, 288]),
+    st.sampled_from(CAPS),
+)
+@example([(446, 5830), (187, 2040)], 1, 150, "point-newest")
+@example([(402, 0), (439, 5310)], 5, 150, "point-first")
+@example([(286, 418), (305, 179)], 15, 120, "point-first")
+def test_points_at_other_times_than_each_other(
+    points: list[tuple[int, int]], step_min: int, cap: int, capped: str
+) -> None:
+    samples: Samples = {}
+    for name, (count, first_min) in zip("abcde", points, strict=False):
+        samples |= spread(name, count, step_min * 60, BASE_S + first_min * 60)
+    server = OddServer(samples, dict.fromkeys(samples, "UTC"), silent_cap=cap, capped=capped)
+    span = seconds(0, (30_000 + 600 * 30) * 60)
+    found = read(server, span)
+    assert rows_of(found) == truth(server, span)
+    assert sum(len(one.ts_us) for one in found if not one.sparse) <= sum(map(len, samples.values()))
+
+
 def seconds(start: int, stop: int) -> Span:
     return Span(from_epoch_us((BASE_S + start) * S, UTC), from_epoch_us((BASE_S + stop) * S, UTC))
 
@@ -108,13 +133,52 @@ def test_what_cannot_be_asked_for_is_an_error(capped: str) -> None:
 
 
 def test_a_server_that_ignores_the_range_cannot_be_asked_for_the_ends() -> None:
-    server = OddServer(spread("a", 4000, 900), {"a": "UTC"}, ignore_range=True, silent_cap=3000, names_limit=True)
+    server = OddServer(spread("a", 4001, 900), {"a": "UTC"}, ignore_range=True, silent_cap=3000, names_limit=True)
     with pytest.raises(IncompleteError, match="3000 rows at most"):
-        read(server, seconds(0, 4000 * 900))
+        read(server, seconds(0, 4001 * 900))
     server.silent_cap = None
     server.asked.clear()
-    assert rows_of(read(server, seconds(0, 4000 * 900))) == truth(server, seconds(0, 4000 * 900))
-    assert len(server.asked) == 1
+    assert rows_of(read(server, seconds(0, 4001 * 900))) == truth(server, seconds(0, 4001 * 900))
+    assert len(server.asked) == 2, "the end shows that the range is still ignored"
+
+
+def test_that_a_server_ignored_the_range_is_doubted_again() -> None:
+    """Another server at the same uri since: it keeps to the range, and has a limit."""
+    server = OddServer(spread("a", 4001, 900), {"a": "UTC"}, ignore_range=True)
+    span = seconds(0, 4001 * 900)
+    assert rows_of(read(server, seconds(900, 1000 * 900))) == truth(server, seconds(900, 1000 * 900))
+    assert server.dialect.ignores_range
+    server.ignore_range, server.silent_cap = False, 3000
+    assert rows_of(read(server, span)) == truth(server, span)
+    assert server.dialect.ignores_range is False
+
+
+@pytest.mark.parametrize("capped", CAPS)
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_round_number_of_rows_is_doubted_where_nothing_can_prove_it(capped: str, names: str) -> None:
+    samples = spread(names, 4000, 900)
+    server = OddServer(samples, dict.fromkeys(samples, "UTC"), ignore_range=True, silent_cap=3000, capped=capped)
+    with pytest.warns(ReadWarning, match=r"whatever the range is.* exactly 3000"):
+        read(server, seconds(0, 4000 * 900))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(server, seconds(2000 * 900, 2100 * 900))  # all its samples are there
+
+
+@pytest.mark.parametrize("rows", [0, 200])
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_limit_of_no_rows_is_no_limit_and_rows_of_nulls_are_no_samples(names: str, rows: int) -> None:
+    server = OddServer({name: [] for name in names}, dict.fromkeys(names, "UTC"))
+    instants = [(BASE_S + number) * S for number in range(rows)]
+
+    def grid(ids: list[str], text: str, *, single: bool) -> Grid:
+        asked = resolve(text, "UTC", NOW)
+        times = [from_epoch_us(us, UTC) for us in instants if asked.start_us <= us < (asked.end_us or us + 1)]
+        cols = [Col("ts"), *(Col(f"v{number}", {"id": Ref(ident)}) for number, ident in enumerate(ids))]
+        return Grid({"hisLimit": Number(0)}, cols, [times, *([None] * len(times) for _ in ids)])
+
+    server.grid = grid  # type: ignore[method-assign]
+    assert rows_of(read(server, seconds(0, 900))) == {name: [] for name in names}
 
 
 def test_a_sample_that_comes_while_a_read_runs_is_no_limit() -> None:
