@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hsframe.durations import SECOND_US
 from hsframe.errors import IncompleteError
-from hsframe.protocol.answers import SUSPECT_FROM_ROWS
+from hsframe.protocol.answers import SUSPECT_FROM_ROWS, at_one_time
 from hsframe.spans import Span
 
 if TYPE_CHECKING:
@@ -50,16 +50,27 @@ class AnsweredRows:
         counts = {count for count, _, _ in self.columns.values()}
         return max(counts, default=0) > SUSPECT_FROM_ROWS or not counts.isdisjoint({self.limit, row_cap})
 
-    def end_of(self, span: Span, *, is_tail: bool) -> tuple[int, int | None] | None:
+    def ends_of(self, span: Span, *, is_tail: bool) -> list[tuple[int, int | None]]:
         """From the last row on, or up to the first one, if the span has more.
 
-        Of a batch the samples of its longest points count too.
+        Of a batch the samples of its longest points count too: more than one end, if they are at different times.
         """
-        longest = max((count for name, (count, _, _) in self.columns.items() if name != "ts"), default=0)
-        extents = [extent for name, extent in self.columns.items() if name == "ts" or extent[0] == longest]
-        first_us, last_us = max(first for _, first, _ in extents), min(last for _, _, last in extents)
-        end = (last_us, span.end_us) if is_tail else (span.start_us, first_us)
-        return end if end[1] is None or end[0] < end[1] else None
+        extents = {name: (first_us, last_us) for name, (_, first_us, last_us) in self.columns.items()}
+        counts = {name: count for name, (count, _, _) in self.columns.items() if name != "ts"}
+        longest = {name: extents[name] for name, count in counts.items() if count == max(counts.values())}
+        ends: list[tuple[int, int | None]] = []
+        for names in at_one_time(longest) or [[]]:
+            firsts, lasts = zip(extents["ts"], *map(extents.get, names), strict=True)
+            end = (min(lasts), span.end_us) if is_tail else (span.start_us, max(firsts))
+            if end[1] is None or end[0] < end[1]:
+                ends.append(end)
+        return ends
+
+    def reaches_outside(self, span: Span) -> bool:
+        """Whether there are rows from before or after the span, and of the seconds beside it."""
+        _, first_us, last_us = self.columns["ts"]
+        is_late = span.end_us is not None and last_us > span.end_us + SECOND_US
+        return is_late or first_us < span.start_us - SECOND_US
 
     def missing(self, batch: pa.RecordBatch, span: Span, *, is_tail: bool) -> pa.RecordBatch:
         """The rows of a batch after the last row so far, or before the first, in a span.

@@ -64,11 +64,14 @@ class HistoryStreams:
         span: Span | None = None
         with suppress(SpanError):  # a range that only this server knows
             span = resolve(range, first.tz)
-        if span is None or dialect.ignores_range or not first.is_suspect(dialect.row_cap):
+        if span is None or not first.is_suspect(dialect.row_cap):
             return
+        if dialect.ignores_range and first.reaches_outside(span):
+            return  # the ends cannot be asked for
         for is_tail in (True, False):
-            answer = first
-            while end := answer.end_of(span, is_tail=is_tail):
+            ends = first.ends_of(span, is_tail=is_tail)
+            while ends:
+                end = ends.pop()
                 part, before = AnsweredRows(), replace(whole, columns=dict(whole.columns))
                 asked = dates_text(*end) if dialect.dates_only else range_text(*end, first.tz)
                 try:
@@ -81,12 +84,13 @@ class HistoryStreams:
                     if dialect.dates_only or not refuses_instants(refused):
                         raise
                     dialect.dates_only = True
+                    ends.append(end)
                     continue
-                answer = part
                 if whole.rows == before.rows:
                     if part.rows >= first.rows and before.adjoins(part, is_tail=is_tail):
                         raise first.cut("hisRead")
-                    break
+                    continue
+                ends += part.ends_of(span, is_tail=is_tail)
                 # Not of a server whose days may be other ones than the point's, nor because of what came just now.
                 if not dialect.dates_only and whole.rows > before.rows + 2:
                     dialect.row_cap = first.rows

@@ -103,6 +103,30 @@ def test_points_that_are_cut_at_different_times_are_an_error(building: Database,
         asyncio.run(stream(server.uri, ["a", "c"], "2026-01-02,2026-01-15"))
 
 
+@pytest.mark.parametrize("cap", ["point-cap-first", "point-cap-newest"])
+@pytest.mark.parametrize("first_day", [20, -20])
+def test_points_with_samples_at_different_times(cap: str, first_day: int) -> None:
+    database = Database(tz="UTC")
+    for name, day, count in ("p", 0, 446), ("q", first_day, 187):
+        database.add({"id": Ref(name), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"})
+        ts_us = FIRST_US + day * DAY_US + np.arange(count, dtype=np.int64) * 900_000_000
+        database.set_history(name, ts_us, np.arange(count) / 4)
+    span = "2025-12-01,2026-02-20"
+    with running_server(database) as server:
+        assert asyncio.run(stream(server.uri, ["p", "q"], span)).num_rows == 633
+    with running_server(database, quirks=[f"{cap}=150"]) as server, pytest.raises(IncompleteError, match="one by one"):
+        asyncio.run(stream(server.uri, ["p", "q"], span))
+
+
+def test_that_a_server_ignored_the_range_is_doubted_again(building: Database) -> None:
+    with running_server(building, quirks=["cap-first=150"]) as server:
+        remembered(server.uri).ignores_range = True
+        assert asyncio.run(stream(server.uri, "a", "2025-01-01,2026-12-31")).num_rows == 2000
+    with running_server(building, quirks=["ignore-range"]) as server:
+        remembered(server.uri).ignores_range = True
+        assert asyncio.run(stream(server.uri, "a", "2026-01-02,2026-01-03")).num_rows == 2000
+
+
 def test_a_healthy_server_is_asked_for_the_ends_once(building: Database) -> None:
     async def main(uri: str) -> list[int]:
         async with Client(uri, "demo", "demo") as client:
