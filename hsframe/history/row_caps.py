@@ -75,7 +75,7 @@ class RowCaps:
         self.dialect = dialect
         self.limits = {limit_rows}
         self.largest = self.proven = (SUSPECT_FROM_ROWS, SUSPECT_FROM_ROWS)
-        self.extents: set[tuple[int, int, int]] = set()
+        self.extents: set[tuple[tuple[int, int, int], ...]] = set()
         self.turns = ConcurrencyLimit(1)
 
     def is_at_limit(self, answer: Answer) -> bool:
@@ -91,8 +91,9 @@ class RowCaps:
         # As many as were proven: regular samples, or a limit that was reached there without a row too much.
         if not any(size == proven > SUSPECT_FROM_ROWS for size, _, proven in sizes):
             return False
-        is_alike = (answer.rows, *_extent(answer.raw[0].ts_us)) in self.extents
-        return not is_alike and any(_ends_early(ts_us, window) for ts_us in _most_complete(answer))
+        return _extents(answer) not in self.extents and any(
+            _ends_early(ts_us, window) for ts_us in _most_complete(answer)
+        )
 
     def note(self, answer: Answer, *, is_whole: bool | None = None) -> None:
         """Note the size of an answer, and whether it was proven whole or seems to be cut."""
@@ -100,7 +101,7 @@ class RowCaps:
         self.largest = max(self.largest[0], rows), max(self.largest[1], longest)
         if is_whole:
             self.proven = max(self.proven[0], rows), max(self.proven[1], longest)
-            self.extents.add((rows, *_extent(answer.raw[0].ts_us)))
+            self.extents.add(_extents(answer))
         elif is_whole is False:
             self.limits |= {rows, longest}
 
@@ -212,6 +213,11 @@ def _most_complete(answer: Answer) -> list[Instants]:
     longest = answer.longest
     own = [] if longest in (answer.rows, 0) else [_own(one) for one in answer.raw if sample_count(one) == longest]
     return [answer.raw[0].ts_us, *own]
+
+
+def _extents(answer: Answer) -> tuple[tuple[int, int, int], ...]:
+    """How many rows and samples of its longest points it has, from when to when."""
+    return tuple((len(ts_us), *_extent(ts_us)) for ts_us in _most_complete(answer))
 
 
 def _extent(ts_us: Instants) -> tuple[int, int]:

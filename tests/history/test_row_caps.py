@@ -44,7 +44,7 @@ def capped_servers(draw: st.DrawFn) -> OddServer:
             steps = np.where(rng.random(count) < 0.05, 20_000, rng.integers(1, 20, count))
         elif kind == "gaps":
             steps = np.where(rng.random(count) < 0.02, 90_000, steps)
-        instants = BASE_S + draw(st.integers(0, 3600)) + np.cumsum(steps)
+        instants = BASE_S + draw(st.integers(0, 3600) | st.integers(0, 900_000)) + np.cumsum(steps)
         samples[name] = [(int(second) * S, float(number + 1)) for number, second in enumerate(instants)]
     return OddServer(
         samples,
@@ -95,6 +95,7 @@ def test_all_rows_come_whatever_the_cap(
 @example([(446, 5830), (187, 2040)], 1, 150, "point-newest")
 @example([(402, 0), (439, 5310)], 5, 150, "point-first")
 @example([(286, 418), (305, 179)], 15, 120, "point-first")
+@example([(150, 0), (151, 148)], 1, 150, "point-newest")
 def test_points_at_other_times_than_each_other(
     points: list[tuple[int, int]], step_min: int, cap: int, capped: str
 ) -> None:
