@@ -187,8 +187,8 @@ def kept_unit(unit: str) -> str:
     """A unit as the server writes it, with a UnitWarning where no unit can be called so: it must not stop a read."""
     if (problem := UNIT.problem(unit)) is not None:
         warn_caller(
-            f"{problem}, by the standard only {UNIT.expected}; it is kept as the server writes it, converts to no "
-            "other unit and cannot be written back: have it corrected on the server",
+            f"{problem}: the standard allows {UNIT.expected}. It is kept as the server writes it, but converts to no "
+            "other unit and cannot be written back; have it corrected on the server",
             UnitWarning,
             "unit names",
         )

@@ -12,6 +12,7 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn, TypeAlias
@@ -321,9 +322,7 @@ def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
     ['Zone @a', 'Zone @b', 'Fan']
     """
     ids, wanted = [point.id for point in points], list(names)
-    counts: dict[str, int] = {}
-    for name in wanted:
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(wanted)
     labels = [
         f"{name} @{ident}" if counts[name] > 1 and ident else name for ident, name in zip(ids, wanted, strict=True)
     ]

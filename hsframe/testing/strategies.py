@@ -259,11 +259,21 @@ def grids(values: SearchStrategy[Any] | None = None, *, max_rows: int = 4, max_c
 
 
 @st.composite
-def _history_grids(draw: st.DrawFn, batch: bool | None, max_rows: int) -> Grid:
+def history_grids(draw: st.DrawFn, *, batch: bool | None = None, max_rows: int = 8) -> Grid:
+    """Answers to ``hisRead``: instants of one zone in order, and a column of samples for each point.
+
+    Parameters
+    ----------
+    batch : bool, optional
+        Whether the ids are in the tags of the columns (``ts, v0, v1, ...``) or in the grid's (``ts, val``); both
+        occur by default.
+    max_rows : int
+        The most rows.
+    """
     tz = draw(zones())
     length = draw(st.integers(0, max_rows))
-    instants = draw(st.lists(datetimes(st.just(tz)), min_size=length, max_size=length, unique_by=_instant))
-    instants.sort(key=_instant)
+    instants = draw(st.lists(datetimes(st.just(tz)), min_size=length, max_size=length, unique_by=dt.datetime.timestamp))
+    instants.sort(key=dt.datetime.timestamp)
     if batch is None:
         batch = draw(st.booleans())
     width = draw(st.integers(1, 3)) if batch else 1
@@ -283,21 +293,3 @@ def _history_grids(draw: st.DrawFn, batch: bool | None, max_rows: int) -> Grid:
         return Grid(meta, ["ts", "val"], [instants, *columns])
     cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(f"p{place}")}) for place in range(width))]
     return Grid({}, cols, [instants, *columns])
-
-
-def _instant(when: dt.datetime) -> float:
-    return when.timestamp()
-
-
-def history_grids(*, batch: bool | None = None, max_rows: int = 8) -> SearchStrategy[Grid]:
-    """Answers to ``hisRead``: instants of one zone in order, and a column of samples for each point.
-
-    Parameters
-    ----------
-    batch : bool, optional
-        Whether the ids are in the tags of the columns (``ts, v0, v1, ...``) or in the grid's (``ts, val``); both
-        occur by default.
-    max_rows : int
-        The most rows.
-    """
-    return _history_grids(batch, max_rows)

@@ -41,10 +41,11 @@ _LAST_US: Final = (9998 - 1970) * 31_556_952_000_000
 
 
 def encode_history(grid: Grid, short: str) -> bytes:
-    r"""A history as a body of hisWrite, which decodes to the grid again; what has no writer here is written exactly.
+    r"""A history as a body of hisWrite, which decodes to the grid again.
 
-    NaN and infinities are written by name, numbers by their shortest text, the zone by the name that the column has.
-    CodecError for a value that the format cannot write.
+    Other formats, and grids whose rows cannot be joined from columns, are left to the exact writer. NaN and infinities
+    are written by name, numbers by their shortest text, the zone by the name that the column has. CodecError for a
+    value that the format cannot write.
 
     >>> import pyarrow as pa
     >>> from hsframe.columns import NumberColumn, TimeColumn

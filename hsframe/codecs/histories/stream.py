@@ -65,7 +65,6 @@ class HistoryStream:
         self._reader: RowReader | None = None
         self._buffer: BodyBuffer | None = None
         self._exact = False
-        self._finished = False
         self.header: Grid | None = None
 
     def feed(self, chunk: bytes) -> list[Any]:
@@ -73,8 +72,6 @@ class HistoryStream:
 
         CodecError where the unit or the kind of a column changes: one Arrow column cannot hold both.
         """
-        if self._finished:
-            raise CodecError("bytes came after finish()", expected="feed() before finish()", source=self._short)
         self._window += chunk
         if self._exact:
             return []
@@ -90,9 +87,6 @@ class HistoryStream:
         CodecError where the body, or its end, is not what the format promises, with line and column in the whole body;
         or where it is not a history, or holds cells of several units or kinds in one column.
         """
-        if self._finished:
-            return []
-        self._finished = True
         if self._reader is None or self._buffer is None or self._exact:
             return self._finish_exactly()
         try:
