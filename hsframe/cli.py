@@ -137,6 +137,8 @@ def _connection() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one request; 30 by default")
+    parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
+    parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
     return parser
 
 
@@ -159,7 +161,8 @@ def _connect(args: argparse.Namespace) -> Session:
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
     if who and not given:
         password = _asked_password(f"password of {who}: ")
-    return connect(args.uri, user, password, format=args.format, timeout=args.timeout)
+    options: dict[str, Any] = {name: getattr(args, name) for name in ("format", "timeout", "retries", "deadline")}
+    return connect(args.uri, user, password, **{name: value for name, value in options.items() if value is not None})
 
 
 def _asked_password(prompt: str) -> str:

@@ -47,10 +47,10 @@ from hsframe.protocol.http import (
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
-__all__ = ["RequestSender"]
+__all__ = ["PLAIN_JSON", "RequestSender"]
 
 _ZINC: Final = mime_of("zinc")
-_PLAIN_JSON: Final = "application/json"
+PLAIN_JSON: Final = "application/json"
 _CLOSE_TIMEOUT_S: Final = 5.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
 _PEEK_BYTES: Final = 1 << 12
@@ -175,10 +175,11 @@ class RequestSender:
     ) -> HttpAnswer:
         """One request and its unchecked answer, to examine a server: no other method, no new login, no retry.
 
-        `accept` and `body` are the short names of the formats to answer in and to write the request in.
+        `accept` and `body` are the formats to answer in and to write the request in: short names, or `PLAIN_JSON`.
         """
         login = login or await self.log_in()
-        http = self._http(op, request, login, method, accept=mime_of(accept), body_mime=mime_of(body))
+        accept = accept if accept == PLAIN_JSON else mime_of(accept)
+        http = self._http(op, request, login, method, accept=accept, body_mime=mime_of(body))
         return await self._transport.fetch(http, timeout_s=timeout_s)
 
     # -- one request ---------------------------------------------------------------------------------------------
@@ -256,7 +257,7 @@ class RequestSender:
             elif is_json and self._is_unread(answer):
                 self.dialect.zinc_requests = True
                 self.dialect.plain_json |= answer.status == 406
-            elif answer.status == 406 and http.headers["Accept"] not in (_ZINC, _PLAIN_JSON):
+            elif answer.status == 406 and http.headers["Accept"] not in (_ZINC, PLAIN_JSON):
                 self.dialect.plain_json = True
             else:
                 if is_json and answer.status == 200 and self.dialect.zinc_requests is None:
@@ -279,7 +280,7 @@ class RequestSender:
         self, op: str, request: Grid, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
         plain = self.dialect.plain_json and self.mime != _ZINC
-        headers = {**login.headers, "Accept": accept or (_PLAIN_JSON if plain else self.mime)}
+        headers = {**login.headers, "Accept": accept or (PLAIN_JSON if plain else self.mime)}
         body, params, hint = None, None, uri_hint(is_known=self.dialect.answered)
         if method == "GET":
             cells = query_of(request) or {}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from hsframe.client.sender import PLAIN_JSON
 from hsframe.client.transport import is_loopback
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
@@ -149,20 +150,26 @@ def _op_name(row: Any) -> str:
 
 
 async def formats(exam: Examination) -> Answer:
-    """Ask in each format, with a body of the same format; if the server cannot read that, with a body of Zinc."""
+    """Ask in each format, with a body of the same; if that is not taken, with a body of Zinc, for JSON by that name."""
     answers, usable, refused = [], [], []
+    exam.dialect.plain_json = False
     for short, name in ((known.short, known.title) for known in FORMATS.values() if known.carries_calls):
-        reply = await exam.ask("read", read_request("point", 1), accept=short, body=short)
-        if reply.status == 415 and short != "zinc":
-            refused.append(name)
-            reply = await exam.ask("read", read_request("point", 1), accept=short)
+        request, how = read_request("point", 1), ""
+        reply = await exam.ask("read", request, accept=short, body=short)
+        if reply.status in (406, 415) and short != "zinc":
+            reply = await exam.ask("read", request, accept=short)
+            if reply.status != 406:
+                refused.append(name)
+            else:
+                reply, how = await exam.ask("read", request, accept=PLAIN_JSON), f", asked for as {PLAIN_JSON}"
+                exam.dialect.plain_json |= reply.error is None
         if reply.error is not None and reply.status != 404:  # WideSky's way to say that nothing was found
             answers.append(f"{name}: {brief(reply.error)}")
         elif reply.error is None and reply.format != short:
             found = "an unknown format" if reply.format is None else FORMATS[reply.format].title
-            answers.append(f"{name}: no, answered in {found}")
+            answers.append(f"{name}: no, answered in {found}{how}")
         else:
-            answers.append(f"{name}: yes")
+            answers.append(f"{name}: yes{how}")
             usable.append(name)
     exam.dialect.zinc_requests = bool(refused)
     answer = "; ".join(answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -120,9 +121,21 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert "@nobody" in told.err
     assert cli.main(["his-read", "kw", "tomorow"]) == 1
     assert "'tomorow'" in capsys.readouterr().err
+    assert cli.main(["about", "--deadline", "1 month"]) == 1
+    assert "deadline='1 month'" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         cli.main(["fly"])
     assert caught.value.code == 2
+
+
+def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+        assert cli.main(["about", "--uri", uri, "--retries", "1", "--deadline", "30s"]) == 1
+        assert "(sent 2 times)" in capsys.readouterr().err
+        assert cli.main(["about", "--uri", uri, "--retries", "-1"]) == 1
+        assert "retries must be" in capsys.readouterr().err
 
 
 def test_the_password_is_asked_for(
