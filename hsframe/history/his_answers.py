@@ -64,8 +64,6 @@ def reaches_outside(histories: Sequence[History], request: Request) -> bool:
     One more, however far away, is what SkySpark 3 gives.
     """
     window = request.window
-    if not histories:
-        return False
     ts_us = histories[0].ts_us
     outside = (ts_us < window.start_us - _NEAR_US) | ((ts_us > window.end_us + _NEAR_US) & (not window.is_open))
     return int(np.count_nonzero(outside)) > 2 * len(histories)
@@ -103,11 +101,10 @@ def is_of_another_time(grid: Grid, inside: Sequence[History], request: Request) 
 
 def clipped(histories: Iterable[History], request: Request) -> list[History]:
     """The samples inside the exact window; histories that shared one array of instants still share one."""
-    window = request.window
     shared: dict[int, History] = {}
     inside_all = []
     for history in histories:
-        inside = history.clip(window.start_us, None if window.is_open else window.end_us)
+        inside = history.clip(*request.window.ends_us)
         if 2 * len(inside.ts_us) < len(history.ts_us):
             inside = _compact(inside)
         first = shared.setdefault(id(history.ts_us), inside)

@@ -22,7 +22,7 @@ from typing import Final
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import MetadataError
 from hsframe.history.point_records import PointRecord
-from hsframe.spans import Span, dates_text, range_text
+from hsframe.spans import Span, range_text
 
 __all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "check_count", "groups_of"]
 
@@ -112,6 +112,11 @@ class Window:
         return cls(span.start_us, end_us)
 
     @property
+    def ends_us(self) -> tuple[int, int | None]:
+        """The start, and the end if there is one."""
+        return self.start_us, None if self.is_open else self.end_us
+
+    @property
     def length_us(self) -> int:
         """Its length; of an open one, up to the present time."""
         return self.end_us - self.start_us
@@ -141,16 +146,11 @@ class Request:
     @property
     def asked(self) -> str:
         """The range to send: the window in whole seconds, padded at both ends, in the points' own zone."""
-        start_us, end_us = self.window.start_us, None if self.window.is_open else self.window.end_us
+        start_us, end_us = self.window.ends_us
         if not self.is_exact:
             start_us = start_us // SECOND_US * SECOND_US - RANGE_PADDING_US
             end_us = None if end_us is None else -(-end_us // SECOND_US) * SECOND_US + RANGE_PADDING_US
         return range_text(start_us, end_us, self.records[0].tz)
-
-    @property
-    def asked_dates(self) -> str:
-        """The range to send to a server that takes no instants."""
-        return dates_text(self.window.start_us, None if self.window.is_open else self.window.end_us)
 
     @property
     def group_key(self) -> GroupKey:

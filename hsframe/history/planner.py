@@ -67,6 +67,7 @@ from hsframe.history.row_caps import (
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
+from hsframe.spans import dates_text
 
 __all__ = ["Planner"]
 
@@ -274,12 +275,12 @@ class Planner:
         """Send the request; None if the server left out points of a batch."""
         try:
             if self.dialect.dates_only:
-                return await self.ask_for(request, request.asked_dates)
+                return await self.ask_for(request, dates_text(*request.window.ends_us))
             grid = await self.ask_for(request, request.asked)
         except CallError as error:
             if self.dialect.dates_only is False or not refuses_instants(error):
                 raise
-            grid = await self.ask_for(request, request.asked_dates)
+            grid = await self.ask_for(request, dates_text(*request.window.ends_us))
             self.dialect.dates_only = True
         else:
             self.dialect.dates_only = None if grid is None else False

@@ -79,22 +79,9 @@ class Settings:
 
     def client(self) -> Client:
         """A client with these settings, not open yet."""
-        return Client(
-            self.uri or "",
-            self.user or "",
-            self.password or "",
-            token=self.token,
-            auth=self.auth,
-            allow_insecure=self.allow_insecure,
-            format=self.format,
-            tls=self.tls,
-            timeout=self.timeout,
-            retries=self.retries,
-            deadline=self.deadline,
-            proxy=self.proxy,
-            headers=self.headers,
-            limits=self.limits,
-        )
+        others = self.of_session()
+        del others["max_concurrency"]
+        return Client(others.pop("uri"), others.pop("user"), others.pop("password"), **others)
 
 
 @dataclass(kw_only=True)
