@@ -39,6 +39,7 @@ __all__ = ["Json4"]
 
 _SOURCE: Final = "json v4"
 _NUMBERS: Final = (int, float)  # bool is another class
+_IS_ID, _IS_UNIT = ID.pattern.fullmatch, UNIT.pattern.fullmatch
 
 
 def _text(value: dict[str, Any], name: str) -> str:
@@ -50,19 +51,21 @@ def _text(value: dict[str, Any], name: str) -> str:
 
 def _read_number(value: dict[str, Any]) -> Number:
     val, unit = value.get("val"), value.get("unit")
-    if unit is not None and not isinstance(unit, str):
+    if unit is not None and unit.__class__ is not str:
         raise Misfit("the unit is not a text", "a string", unit).at(".unit")
     if val.__class__ in _NUMBERS:
-        return Number(plain_number(val), kept_unit(unit) if unit else None)
+        return unchecked_number(plain_number(val), kept_unit(unit) if unit and not _IS_UNIT(unit) else unit or None)
     if isinstance(val, str) and val in ("INF", "-INF", "NaN"):
         return Number(float(val))
     raise Misfit("a number without a val", 'a number, or "INF", "-INF", "NaN"', val).at(".val")
 
 
 def _read_ref(value: dict[str, Any]) -> Ref:
-    dis = value.get("dis")
-    if dis is not None and not isinstance(dis, str):
+    val, dis = value.get("val"), value.get("dis")
+    if dis is not None and dis.__class__ is not str:
         raise Misfit("the display name is not a text", "a string", dis).at(".dis")
+    if val.__class__ is str and _IS_ID(val):  # the usual case, without a call for each check
+        return unchecked_ref(val, dis)
     return Ref(fitting(ID, _text(value, "val").removeprefix("@"), ".val"), dis)
 
 
@@ -107,6 +110,8 @@ _BY_KIND: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
 }
 
 
+# The kinds that fill columns.
+_LEAVES: Final = {kind: _BY_KIND[kind] for kind in ("marker", "number", "ref", "dateTime", "uri", "date")}
 _KINDS: Final = {kind.lower(): kind for kind in (*_BY_KIND, "dict", "grid")}
 
 
@@ -187,43 +192,25 @@ class Json4(JsonCodec):
     def _leaf(self, value: dict[str, Any]) -> Any:
         """The value of an object, made while the JSON is read.
 
-        Only for the kinds that fill columns, and only where it is valid: everything else stays an object, and
-        :meth:`read`, which knows the path, reads or refuses it.
+        Only where it is valid: everything else stays an object, and :meth:`read`, which knows the path, refuses it.
         """
         kind = value.get("_kind")
-        if kind == "marker":
-            return MARKER
-        if kind == "ref":
-            val, dis = value.get("val"), value.get("dis")
-            if val.__class__ is str and ID.pattern.fullmatch(val) and (dis is None or dis.__class__ is str):
-                return unchecked_ref(val, dis)
-        elif kind == "number":
-            val, unit = value.get("val"), value.get("unit")
-            if unit is not None and (unit.__class__ is not str or not UNIT.pattern.fullmatch(unit)):
-                return value
-            if val.__class__ in _NUMBERS:
-                return unchecked_number(plain_number(val), unit)
-        elif kind == "dateTime":
-            val, tz = value.get("val"), value.get("tz")
-            if val.__class__ is str and tz.__class__ is str:
-                try:
-                    return self._instants[val, tz]
-                except KeyError:
-                    return self._instant(value, val, tz)
-        elif kind in ("uri", "date"):
-            try:
-                return _BY_KIND[kind](value)
-            except Misfit:
-                return value
-        return value
-
-    def _instant(self, value: dict[str, Any], val: str, tz: str) -> Any:
+        if kind.__class__ is not str or kind not in _LEAVES:
+            return value
         try:
-            instant = _read_datetime(value)
+            return self._instant(value) if kind == "dateTime" else _LEAVES[kind](value)
         except Misfit:
             return value
-        if len(self._instants) < REMEMBERED:
-            self._instants[val, tz] = instant
+
+    def _instant(self, value: dict[str, Any]) -> datetime:
+        val, tz = value.get("val"), value.get("tz")
+        if val.__class__ is not str or tz.__class__ is not str:
+            return _read_datetime(value)
+        instant = self._instants.get((val, tz))
+        if instant is None:
+            instant = _read_datetime(value)
+            if len(self._instants) < REMEMBERED:
+                self._instants[val, tz] = instant
         return instant
 
     def read_text(self, text: str) -> str:

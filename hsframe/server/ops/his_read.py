@@ -25,27 +25,22 @@ __all__ = ["his_read"]
 
 def his_read(call: Call) -> Grid:
     """Samples of one point (one row ``id``, ``range``) or of several (meta ``range``, rows ``id``)."""
-    if call.grid.meta.get("range") is None:
-        row = call.one_row()
-        if row.get("range") is None:
-            raise OpRefusal("the request has no range: neither a column (one point) nor meta (several)", "ArgErr")
-        return _single(call, ref_of(row.get("id"), "the row"), row["range"])
-    return _batch(call, call.ids(), call.grid.meta["range"], call.grid.meta.get("tz"))
+    meta = call.grid.meta
+    if meta.get("range") is not None:
+        recs, tz = _batch(call, call.ids(), meta.get("tz"))
+        bounds, columns = _samples(call, recs, meta["range"], tz)
+        cols = [Col("ts"), *(Col(f"v{number}", {"id": _shown(rec)}) for number, rec in enumerate(recs))]
+        return Grid(bounds, cols, columns)
+    row = call.one_row()
+    if row.get("range") is None:
+        raise OpRefusal("the request has no range: neither a column (one point) nor meta (several)", "ArgErr")
+    rec = his_point(call, ref_of(row.get("id"), "the row"))
+    bounds, columns = _samples(call, [rec], row["range"], rec["tz"])
+    return Grid({"id": _shown(rec), **bounds}, ["ts", "val"], columns)
 
 
-def _single(call: Call, ref: Ref, range_: Any) -> Grid:
-    rec = his_point(call, ref)
-    tz = rec["tz"]
-    span = _span(call, range_, tz)
-    samples = call.database.history(rec["id"])
-    part = call.between(samples, span.start_us, span.end_us)
-    ts_us = samples.ts_us[part]
-    columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz), samples.column(part, rec.get("unit"))]
-    meta = {"id": _shown(rec), **_bounds(call, span, ts_us)}
-    return Grid(meta, ["ts", "val"], columns)
-
-
-def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
+def _batch(call: Call, ids: Sequence[Ref], tz: Any) -> tuple[list[dict[str, Any]], str]:
+    """The records of the points of a batch, and the zone that they are read in."""
     unknown = [ref for ref in ids if call.database.get(ref) is None]
     if unknown:
         raise OpRefusal(f"there are no records {', '.join(map(str, unknown))}", "UnknownRecErr")
@@ -61,19 +56,21 @@ def _batch(call: Call, ids: Sequence[Ref], range_: Any, tz: Any) -> Grid:
             "request per zone, or name a zone in meta tz",
             "ArgErr",
         )
-    tz = tz if tz is not None else recs[0]["tz"]
+    return recs, tz if tz is not None else recs[0]["tz"]
+
+
+def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str) -> tuple[dict[str, Any], list[Any]]:
+    """The bounds of a range in a zone, and the columns: the instants, then the samples of each point."""
     span = _span(call, range_, tz)
     histories = [call.database.history(rec["id"]) for rec in recs]
     parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
     ts_us = union_of_times([samples.ts_us[part] for samples, part in zip(histories, parts, strict=True)])
     columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz)]
-    cols = [Col("ts")]
-    for number, (rec, samples, part) in enumerate(zip(recs, histories, parts, strict=True)):
+    for rec, samples, part in zip(recs, histories, parts, strict=True):
         own = samples.ts_us[part]
         at = None if len(own) == len(ts_us) else np.searchsorted(ts_us, own)
         columns.append(samples.column(part, rec.get("unit"), at, len(ts_us)))
-        cols.append(Col(f"v{number}", {"id": _shown(rec)}))
-    return Grid(_bounds(call, span, ts_us), cols, columns)
+    return _bounds(call, span, ts_us), columns
 
 
 def _span(call: Call, range_: Any, tz: str) -> Span:

@@ -47,28 +47,24 @@ def his_write(call: Call) -> Grid:
     if not grid.has_col("ts"):
         raise OpRefusal(f"the request has no column 'ts'; it has {', '.join(grid.col_names) or '(none)'}", "ArgErr")
     value_cols = [col for col in grid.cols if col.name != "ts"]
-    single = grid.meta.get("id") is not None
-    if single:
-        if [col.name for col in value_cols] != ["val"]:
-            raise OpRefusal(
-                f"one point is written with the columns ts and val; the request has {', '.join(grid.col_names)}",
-                "ArgErr",
-            )
-        targets = [(value_cols[0], his_point(call, ref_of(grid.meta["id"], "the request's meta")))]
-    else:
-        if not value_cols:
-            raise OpRefusal("the request has no column of values", "ArgErr")
-        for col in value_cols:
-            if col.meta.get("id") is None:
-                raise OpRefusal(
-                    f"the column {col.name!r} has no id in its meta, and the grid's meta has none; expected the id of "
-                    "the point in one of them",
-                    "ArgErr",
-                )
-        targets = [(col, his_point(call, ref_of(col.meta["id"], f"the column {col.name!r}"))) for col in value_cols]
+    single = grid.meta.get("id")
+    if single is not None and [col.name for col in value_cols] != ["val"]:
+        raise OpRefusal(
+            f"one point is written with the columns ts and val; the request has {', '.join(grid.col_names)}", "ArgErr"
+        )
+    if not value_cols:
+        raise OpRefusal("the request has no column of values", "ArgErr")
     times: dict[str, Times] = {}  # by zone, so that the rows of a batch are not checked again for each point
     batches = []
-    for col, rec in targets:
+    for col in value_cols:
+        id = col.meta.get("id") if single is None else single
+        if id is None:
+            raise OpRefusal(
+                f"the column {col.name!r} has no id in its meta, and the grid's meta has none; expected the id of the "
+                "point in one of them",
+                "ArgErr",
+            )
+        rec = his_point(call, ref_of(id, f"the column {col.name!r}" if single is None else "the request's meta"))
         tz = rec["tz"]
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)
