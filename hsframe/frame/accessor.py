@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.points import points_table
+from hsframe.frame.points import listed_columns, points_table
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import converter, convertible
@@ -107,7 +107,10 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             A named column is not there.
         """
         if isinstance(target, Mapping):
-            self._check_labels(target)
+            if missing := [label for label in target if label not in self._obj.columns]:
+                raise MetadataError(
+                    f"there is no column {', '.join(map(repr, missing))}; the columns are {listed_columns(self._obj)}"
+                )
             for label in target:
                 _refuse_without_unit(self._obj[label].dtype, label)
             return self._mapped(
@@ -121,15 +124,6 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return self._mapped(
             lambda label, array: _converted(array, target, label) if convertible(array.unit, target) else array
         )
-
-    def _check_labels(self, labels: Iterable[Hashable]) -> None:
-        columns = self._obj.columns
-        missing = [label for label in labels if label not in columns]
-        if missing:
-            raise MetadataError(
-                f"there is no column {', '.join(map(repr, missing))}; the columns are "
-                f"{', '.join(map(repr, columns[:8]))}{', ...' if len(columns) > 8 else ''}"
-            )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
         """The frame with `change` applied to each unit column; a column that it returns unchanged shares its data."""

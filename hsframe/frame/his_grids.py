@@ -21,7 +21,7 @@ from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, Ti
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.histories import Instants
 from hsframe.frame.match import frame_of, match_columns
-from hsframe.frame.points import Point
+from hsframe.frame.points import Point, listed_columns
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Number, Ref
@@ -107,7 +107,7 @@ def frame_columns(
 def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
     """The times in epoch microseconds, increasing, and the row of each."""
     index = df.index
-    columns = ", ".join(repr(label) for label in df.columns[:5]) + (", ..." if len(df.columns) > 5 else "")
+    columns = listed_columns(df)
     if not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(
             f"the index of the frame with the columns {columns} is a {type(index).__name__} of {index.dtype}, "

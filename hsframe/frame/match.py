@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.points import Point, as_points, merged, points_of
+from hsframe.frame.points import Point, as_points, listed_columns, merged, points_of
 from hsframe.kinds import Ref
 
 __all__ = ["frame_of", "match_columns"]
@@ -76,7 +76,7 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
 
 def _explicit(df: pd.DataFrame, points: Mapping[Any, Any]) -> dict[Hashable, Point]:
     if stray := [label for label in points if label not in df.columns]:
-        raise MetadataError(f"points= names {stray[0]!r}, which is not a column; the columns are {_names(df)}")
+        raise MetadataError(f"points= names {stray[0]!r}, which is not a column; the columns are {listed_columns(df)}")
     explicit: dict[Hashable, Point] = {}
     for label, given in points.items():
         one = as_points(given)
@@ -115,7 +115,7 @@ def _by_text(label: Hashable, by_id: Mapping[str, Point], session: list[Point]) 
 def _unknown(label: Hashable, df: pd.DataFrame) -> MetadataError:
     return MetadataError(
         f"column {label!r} belongs to no known point: it is not in the catalog, not an id, and not a display name; say "
-        f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {_names(df)}"
+        f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {listed_columns(df)}"
     )
 
 
@@ -127,8 +127,3 @@ def _one_column_per_point(found: Mapping[Hashable, Point]) -> None:
                 f"the columns {owner[point.id]!r} and {label!r} both belong to the point @{point.id}; leave one out"
             )
         owner[point.id] = label
-
-
-def _names(df: pd.DataFrame) -> str:
-    names = ", ".join(repr(label) for label in df.columns[:8])
-    return f"{names}, ..." if len(df.columns) > 8 else names or "(none)"

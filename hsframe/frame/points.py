@@ -32,6 +32,7 @@ __all__ = [
     "attach",
     "differing_of",
     "display_name",
+    "listed_columns",
     "points_of",
     "points_table",
 ]
@@ -195,9 +196,8 @@ def _points_of_frame(df: pd.DataFrame) -> list[Point]:
     known = points_of(df)
     if not known and len(df.columns):
         raise MetadataError(
-            f"the frame has neither a column 'id' nor a catalog of points; its columns are "
-            f"{', '.join(map(str, df.columns[:8]))}{', ...' if len(df.columns) > 8 else ''}; expected the frame that "
-            "read() gave, or a trend frame"
+            f"the frame has neither a column 'id' nor a catalog of points; its columns are {listed_columns(df)}; "
+            "expected the frame that read() gave, or a trend frame"
         )
     return list(known.values())
 
@@ -313,6 +313,12 @@ def points_table(df: pd.DataFrame) -> pd.DataFrame:
     labelled = _entity_points(df) if not known and "id" in df.columns else list(known.items())
     table = {field: pd.array([getattr(point, field) for _, point in labelled], dtype="str") for field in _FIELDS}
     return pd.DataFrame(table, index=pd.Index([label for label, _ in labelled], name="point"))
+
+
+def listed_columns(df: pd.DataFrame) -> str:
+    """The labels of the first columns of a frame, for a message."""
+    names = ", ".join(map(repr, df.columns[:8]))
+    return f"{names}, ..." if len(df.columns) > 8 else names or "(none)"
 
 
 def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
