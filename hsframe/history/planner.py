@@ -59,6 +59,7 @@ from hsframe.history.row_caps import (
     added,
     between,
     cut_answer,
+    dates_of_end,
     parts_at_one_time,
     pieces,
     unproven_ends,
@@ -327,14 +328,14 @@ class Planner:
                 if not self.caps.is_at_limit(answer):
                     ends = [end for end in ends if await self.has_more(end, answer)]
                     self.caps.note(answer, is_whole=not ends)
-                    if not ends and self.dialect.ignores_range:
+                    if not ends and (self.dialect.ignores_range or (self.dialect.dates_only and answer.is_of_a_day)):
                         warn_of_round_number(answer, request)
         if any(end.window == request.window for end in ends):
             return self.give_up(cut_answer(answer, request), request)
         found = await _all(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         histories = [history for _, history in rest]
-        if added(histories, answer, ends) <= 0:
+        if added(histories, answer.inside, [end.window for end in ends]) <= 0:
             self.caps.note(answer, is_whole=True)
             return self.parts(answer, request)
         self.caps.remember(answer, ends, histories)
@@ -343,9 +344,13 @@ class Planner:
         return [*rest, *self.parts(answer, between(ends, request))]
 
     async def has_more(self, end: Request, answer: Answer) -> bool:
-        """Whether one end of a window has samples that an answer does not have, as far as one request shows."""
+        """Whether one end of a window has samples that an answer does not have, as far as a few requests show."""
         try:
             found = await self.send(replace(end, is_exact=True))
+            for dates, new in dates_of_end(end, answer) if self.dialect.dates_only else []:
+                beside = await self.send(dates)
+                if beside is not None and added(beside.raw, answer.raw, [new]) > 0:
+                    return True
         except HsFrameError:
             return True  # as :meth:`read` will show
         if found is None:
@@ -353,7 +358,7 @@ class Planner:
         is_clipped = not reaches_outside(found.raw, end)
         if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
             self.dialect.ignores_range = False
-        return added(found.inside, answer, [end]) > 0 or (is_clipped and found.rows >= answer.rows)
+        return added(found.inside, answer.inside, [end.window]) > 0 or (is_clipped and found.rows >= answer.rows)
 
     def record_answer(self, answer: Answer, request: Request, origin: _Origin) -> None:
         """Report the progress, and note which size of request was too large."""

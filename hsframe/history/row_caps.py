@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from hsframe.caller_warnings import warn_caller
+from hsframe.durations import DAY_US
 from hsframe.errors import IncompleteError, ReadWarning
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
@@ -34,6 +35,7 @@ __all__ = [
     "added",
     "between",
     "cut_answer",
+    "dates_of_end",
     "parts_at_one_time",
     "pieces",
     "unproven_ends",
@@ -43,6 +45,7 @@ __all__ = [
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
 _MAY_BE_NEW: Final = 2
 _MOST_PIECES: Final = 16
+_CENTURY_US: Final = 36_525 * DAY_US
 _ROUND: Final = 500  # limits of rows are multiples of it; of other histories one in 500 is
 
 
@@ -63,6 +66,12 @@ class Answer:
     def longest(self) -> int:
         """The samples of the point that has most of them."""
         return max(map(sample_count, self.raw))
+
+    @property
+    def is_of_a_day(self) -> bool:
+        """Whether its rows may all be of one date."""
+        first_us, last_us = _extent(self.raw[0].ts_us)
+        return last_us - first_us < DAY_US
 
 
 class RowCaps:
@@ -110,7 +119,7 @@ class RowCaps:
 
         If it is one of each point, that of a batch is taken as too high here, which the next cut answer mends.
         """
-        if added(rest, answer, ends) > _MAY_BE_NEW:
+        if added(rest, answer.inside, [end.window for end in ends]) > _MAY_BE_NEW:
             self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
 
 
@@ -140,8 +149,7 @@ def unproven_ends(request: Request, answer: Answer) -> list[Request]:
 
     Of a batch the rows of its longest points count too, and the ends are those of all points.
     """
-    extents = [_extent(ts_us) for ts_us in _most_complete(answer)]
-    first_us, last_us = max(first for first, _ in extents), min(last for _, last in extents)
+    first_us, last_us = _ends_of_rows(answer)
     window = request.window
     if not window.is_open:
         first_us = min(first_us, window.end_us)
@@ -149,6 +157,24 @@ def unproven_ends(request: Request, answer: Answer) -> list[Request]:
     if window.is_open or last_us < window.end_us:
         ends.append(replace(window, start_us=max(last_us, window.start_us), end_us=max(last_us, window.end_us)))
     return [replace(request, window=end) for end in ends]
+
+
+def dates_of_end(end: Request, answer: Answer) -> list[tuple[Request, Window]]:
+    """An end as two ranges of dates, the day of the answer's row beside it and those beyond, and what is new there.
+
+    The range of the end itself has days before as well, which may fill an answer alone. The windows to ask for are as
+    much shorter as :attr:`Request.asked_dates` is longer; all dates were asked for before, so a row beyond the answer's
+    rows, also one outside of the window, was left out.
+    """
+    first_us, last_us = _ends_of_rows(answer)
+    if first_us >= end.window.end_us:
+        row_us, beyond = first_us, replace(end.window, end_us=first_us - 2 * DAY_US)
+        new = Window(first_us - _CENTURY_US, first_us)
+    else:
+        row_us, beyond = last_us, replace(end.window, start_us=last_us + 2 * DAY_US)
+        new = Window(last_us + 1, last_us + _CENTURY_US)
+    day = Window(row_us + DAY_US, row_us - DAY_US)
+    return [(replace(end, window=window), new) for window in (day, beyond)]
 
 
 def between(ends: Sequence[Request], request: Request) -> Request:
@@ -169,28 +195,28 @@ def pieces(end: Request, answer: Answer) -> list[Request]:
     return end.in_time(min(math.ceil(end.window.length_us / covered_us), _MOST_PIECES))
 
 
-def added(rest: Sequence[History], answer: Answer, ends: Sequence[Request]) -> int:
-    """How many samples more than an answer `rest` has of a point, in some windows; the most of all points."""
+def added(rest: Sequence[History], before: Sequence[History], windows: Sequence[Window]) -> int:
+    """How many samples more than those `before` `rest` has of a point, in some windows; the most of all points."""
     more: Counter[str] = Counter()
-    for histories, sign in ((rest, 1), (answer.inside, -1)):
+    for histories, sign in ((rest, 1), (before, -1)):
         for history in histories:
             ts_us = _own(history)
-            for window in (end.window for end in ends):
+            for window in windows:
                 inside = (ts_us >= window.start_us) & (window.is_open | (ts_us < window.end_us))
                 more[history.point.id] += sign * int(np.count_nonzero(inside))
     return max(more.values(), default=0)
 
 
 def warn_of_round_number(answer: Answer, request: Request) -> None:
-    """Warn of an answer of a server that ignores the range, if its size looks like a limit: nothing can prove it."""
+    """Warn of an answer whose size looks like a limit, of a server that cannot be asked for the ends alone."""
     first_us, last_us = _extent(answer.raw[0].ts_us)
     covers = first_us <= request.window.start_us and last_us >= request.window.end_us
     rows = next((rows for rows in (answer.rows, answer.longest) if rows % _ROUND == 0), None)
     if rows is not None and not covers:
         warn_caller(
-            f"hisRead of {_named(request)}: the server gives the same samples whatever the range is, and those of "
-            f"{request.asked} are exactly {rows}. That may be the most that it gives, and whether there are others "
-            "cannot be asked for: compare with the server's own pages, or raise its limit of rows",
+            f"hisRead of {_named(request)} over {request.asked}: exactly {rows} rows came. That may be the most that "
+            "the server gives, and it cannot be asked whether there are others: it ignores the range, or takes dates "
+            "only. Compare with the server's own pages, or raise its limit of rows",
             ReadWarning,
         )
 
@@ -213,6 +239,12 @@ def _most_complete(answer: Answer) -> list[Instants]:
     longest = answer.longest
     own = [] if longest in (answer.rows, 0) else [_own(one) for one in answer.raw if sample_count(one) == longest]
     return [answer.raw[0].ts_us, *own]
+
+
+def _ends_of_rows(answer: Answer) -> tuple[int, int]:
+    """The latest of the first instants, and the earliest of the last ones, of its rows and its longest points."""
+    extents = [_extent(ts_us) for ts_us in _most_complete(answer)]
+    return max(first for first, _ in extents), min(last for _, last in extents)
 
 
 def _extents(answer: Answer) -> tuple[tuple[int, int, int], ...]:
