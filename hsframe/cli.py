@@ -242,7 +242,7 @@ def _doctor(args: argparse.Namespace) -> int:
     with _connect(args) as session:
         df = session.doctor(args.point)
     if args.csv:
-        df.to_csv(sys.stdout, index=False)
+        _print(df, csv=True, index=False)
     else:
         width = shutil.get_terminal_size((100, 24)).columns
         print(findings_text(df, min(max(width, 80), 160)))

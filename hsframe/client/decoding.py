@@ -34,10 +34,7 @@ _SHOWN_BYTES: Final = 60
 
 
 class Decoder:
-    """Decodes the answers of one server, which was asked for the format `mime`.
-
-    The dialect holds whether the server has answered with a grid before; `RequestSender` sets it.
-    """
+    """Decodes the answers of one server, which was asked for the format `mime`."""
 
     def __init__(self, base: str, mime: str, dialect: Dialect, limits: Limits) -> None:
         self._decode = partial(decode, limits=limits)

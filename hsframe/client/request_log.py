@@ -28,11 +28,7 @@ class LoggedRequest:
 
 @contextmanager
 def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
-    """Log one line when the block ends, under the logger ``hsframe`` at INFO.
-
-    `points` is the number of ids asked for; `unfinished` is the outcome of a block that neither ended nor raised an
-    error of ours.
-    """
+    """Log one line when the block ends; `unfinished` is the outcome of one that neither ended nor failed."""
     request = LoggedRequest()
     started_s = time.perf_counter()
     outcome = unfinished

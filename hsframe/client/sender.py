@@ -60,11 +60,7 @@ Fetch: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 
 
 class RequestSender:
-    """Sends the requests of one client, which share the connection pool, the login and the dialect.
-
-    `base` is the API's uri without a trailing slash, `mime` the wire format of requests and answers. The dialect is
-    shared with the other clients of this uri.
-    """
+    """Sends the requests of one client, which share the connection pool, the login and the dialect of its uri."""
 
     def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str, retries: Retries) -> None:
         self.base = base
@@ -81,11 +77,7 @@ class RequestSender:
         return f"{self.base}/{op}"
 
     async def call(self, op: Op, request: Grid, patience: Patience | None = None, *, limit: int | None = None) -> Grid:
-        """Send a request grid, give the answer grid; raises as :class:`hsframe.Client` says.
-
-        The ids in the request are those that an error grid may call unknown; `limit` is the one in the request. The
-        patience is that of the verb that runs, or the one that is given.
-        """
+        """Send a request grid, which may have a `limit`, give the answer; errors as :class:`hsframe.Client` has."""
         ids = ids_of(request)
         with self._logged(op, len(ids), patience) as (log, patience):
             answer = await self._exchange(op, request, log, patience)

@@ -22,10 +22,7 @@ _SMALL_CHUNK: Final = 1 << 13
 
 
 class Unpacker:
-    """Unpacks one body: feed a chunk, take pieces until one is empty, feed the next; :meth:`finish` at the end.
-
-    `coding` is the ``Content-Encoding``; `where` names the op and the address.
-    """
+    """Unpacks one body: feed a chunk, take pieces until one is empty, feed the next; :meth:`finish` at the end."""
 
     def __init__(self, coding: str, limits: Limits, where: str) -> None:
         self._coding = coding.strip().lower().removeprefix("x-").replace("identity", "")

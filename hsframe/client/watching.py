@@ -165,10 +165,7 @@ class Watch:
         return grid
 
     async def changes(self) -> Grid | None:
-        """What has changed at the end of the poll interval, or None once the watch is closed.
-
-        It polls more often where the lease is short.
-        """
+        """What has changed when the poll interval ends; None once it is closed. Short leases are polled more often."""
         clock = asyncio.get_running_loop().time
         due_s = clock() + self.poll_s
         changed: dict[str, Mapping[str, Value]] = {}

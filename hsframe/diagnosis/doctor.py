@@ -52,9 +52,8 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
 async def examine(client: Client, point: str | None = None) -> list[Finding]:
     """Ask a server what it can do, read-only, and remember it for all clients of its uri.
 
-    The client is open and not used for anything else: its session is closed at the end, to see how the server answers
-    then. `point` is the id of a point with a history to test reads with; by default one is looked for.
-    The findings come in a fixed order; a server that cannot be reached, or refuses the login, has two at most.
+    The client is used for nothing else: its session is closed at the end, to see how the server answers then. `point`
+    is the id of a point with a history to test reads with; by default one is looked for.
     """
     exam = Examination(client, point)
     try:

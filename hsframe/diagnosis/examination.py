@@ -79,10 +79,7 @@ class HistoryPiece:
 
 @dataclass
 class Examination:
-    """The client, which is open, and what was found so far; later questions use it.
-
-    `point` is the id of the point whose history is read; with None one is looked for.
-    """
+    """The client, which is open, and what was found so far; later questions use it."""
 
     client: Client
     point: str | None = None

@@ -303,7 +303,10 @@ class Planner:
 
     async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
         """All rows of the window, of which the server may have left out some without a word."""
-        self.record_answer(answer, request, origin)
+        failed = origin.half_of
+        if failed is not None and failed.records == request.records:  # its half worked: the whole was too large
+            self.too_large[request.group_key] = min(failed.size, self.too_large.get(request.group_key, failed.size))
+        self.progress.advance(request.size, sum(map(sample_count, answer.inside)))
         self.caps.note(answer)
         self.concurrency.wake()
         if not self.caps.is_suspect(answer, request.window):
@@ -359,13 +362,6 @@ class Planner:
         if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
             self.dialect.ignores_range = False
         return added(found.inside, answer.inside, [end.window]) > 0 or (is_clipped and found.rows >= answer.rows)
-
-    def record_answer(self, answer: Answer, request: Request, origin: _Origin) -> None:
-        """Report the progress, and note which size of request was too large."""
-        failed = origin.half_of
-        if failed is not None and failed.records == request.records:  # its half worked: the whole was too large
-            self.too_large[request.group_key] = min(failed.size, self.too_large.get(request.group_key, failed.size))
-        self.progress.advance(request.size, sum(map(sample_count, answer.inside)))
 
     def parts(self, answer: Answer, request: Request) -> list[Part]:
         """The histories of an answer in a window that it is known to fill; notes the rows per day."""

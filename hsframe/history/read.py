@@ -53,12 +53,10 @@ async def read_batches(
     Only a few batches are in memory, however many points there are. The read is complete only if the loop ends without
     an error. To leave the loop early, use ``contextlib.aclosing``.
 
-    `records` must not name a point twice. Each point has at least one history, all in one batch and in order of time;
-    the batches come in any order. The span is half-open, in each point's own zone (:mod:`hsframe.spans`).
-
-    Errors of single points are put in `failures`, by id; points that are in it already are not read. A point with an
-    error has no history at all. If `failures` is None, the first error is raised; a refused login (AuthError) is
-    always raised.
+    `records` must not name a point twice. Each point has at least one history, all in one batch and in order of time.
+    The span is half-open, in each point's own zone (:mod:`hsframe.spans`). Errors of single points are put in
+    `failures`, by id; points that are in it already are not read. If it is None, the first error is raised; a refused
+    login (AuthError) is always raised.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)

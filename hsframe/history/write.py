@@ -252,9 +252,7 @@ def _pieces(grid: Grid, body_bytes: int) -> list[Grid]:
     """The rows of a grid, divided so that each body is short enough in any format."""
     width = _ROW_BYTES + sum(_CELL_BYTES + _longest(column) for column in grid.columns[1:])
     rows = max(body_bytes // width, 1)
-    if len(grid) <= rows:
-        return [grid]
-    return [_rows(grid, start, min(start + rows, len(grid))) for start in range(0, len(grid), rows)]
+    return [_rows(grid, start, start + rows) for start in range(0, len(grid), rows)]
 
 
 def _longest(column: Sequence[object]) -> int:

@@ -108,10 +108,7 @@ class WriteReport:
         self.entries = [PointWrite(some, records[some.point.id]) for some in samples if len(some.ts_us)]
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
-        """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns.
-
-        A ``"dry run"`` compares and sends nothing; ``"verified"`` means written and read back.
-        """
+        """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
         entries = self.entries
         columns: dict[str, Any] = {
             name: _texts(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")

@@ -264,10 +264,7 @@ def in_asked_order(grid: Grid, order: Sequence[int]) -> Grid:
 
 
 def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, first: int = 0) -> None:
-    """Raise unless each of some Axon expressions has a complete answer without an error; names the expression.
-
-    `first` is the place of the first expression among all that were given, counted from 0.
-    """
+    """Raise unless each Axon expression has a whole answer without an error; `first` is the number of the first."""
     if len(grids) == 1 and len(exprs) > 1 and grids[0].is_error:
         raise _call_error(grids[0], f"evalAll at {url}", [])
     if len(grids) != len(exprs):

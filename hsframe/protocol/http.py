@@ -281,11 +281,7 @@ def status_advice(answer: HttpAnswer, op: str, hint: str = uri_hint()) -> str:
 def http_failure(
     answer: HttpAnswer, op: str, url: str, *, logged_in: bool, hint: str = uri_hint()
 ) -> HsFrameError | None:
-    """The error for an answer that is not a grid, or None where the body is to be decoded.
-
-    `url` has no credentials and no query; `logged_in` says whether the request carried credentials; `hint` is
-    :func:`uri_hint`.
-    """
+    """The error for an answer that is not a grid, or None where the body is to be decoded."""
     if answer.status == 200 and looks_like_grid(answer):
         return None  # before its words are looked for, which reads it whole
     words = server_words(answer)

@@ -117,12 +117,6 @@ def challenges(answer: HttpAnswer) -> list[Challenge]:
     """The schemes of all ``WWW-Authenticate`` headers in order.
 
     Lenient about case, spaces and quotes; several challenges may share a header.
-
-    Examples
-    --------
-    >>> header = ("WWW-Authenticate", 'Basic realm="a, b", scram handshakeToken=x, hash=SHA-256')
-    >>> [c.scheme for c in challenges(HttpAnswer(401, headers=(header,)))]
-    ['basic', 'scram']
     """
     found: list[Challenge] = []
     for header in answer.headers_of("WWW-Authenticate"):

@@ -85,10 +85,7 @@ def his_write_request(of: Ref, times: Sequence[Any], values: Sequence[Any], tz: 
 
 
 def points_of_batch(grid: Grid) -> list[Ref]:
-    """The points of a batch: from the columns' meta ``id``, or from the grid's meta ``id``, ``id1``, ``id2``, ...
-
-    Refuses a batch that is not one: other columns, a column without an id, an id that comes twice, naive times.
-    """
+    """The points of a batch: from the columns' meta ``id``, or from the grid's meta ``id``, ``id1``, ``id2``, ..."""
     names = grid.col_names
     if len(names) < 2 or names[0] != "ts":
         raise MetadataError(
@@ -110,10 +107,7 @@ def points_of_batch(grid: Grid) -> list[Ref]:
 
 
 def his_write_batch_requests(grid: Grid, points: Sequence[Ref], zones: Mapping[Ref, str | None]) -> list[Grid]:
-    """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid per zone.
-
-    The points are in the order of the value columns. Those without a ``tz`` go with their times as they are.
-    """
+    """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid per zone."""
     meta = {name: value for name, value in grid.meta.items() if not (name.startswith("id") and name[2:].isdigit())}
     meta.pop("id", None)
     by_zone: dict[str | None, list[int]] = {}

@@ -96,10 +96,7 @@ class ReadRequest:
 
 
 async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames, list[Point]]:
-    """Read a frame, or frames, as :meth:`hsframe.Session.his_read` describes; and the points whose records were read.
-
-    The frame is made in a thread, so that other requests of this loop go on.
-    """
+    """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read."""
     failures: dict[str, HsFrameError] = {}
     with DeferredWarnings(), told_once(source.dialect.told):
         async with progress_of(request.progress, "his_read") as progress:

@@ -274,13 +274,11 @@ class NestedRunner:
 
     def hold(self) -> asyncio.AbstractEventLoop:
         """The caller's running loop, made re-entrant; where none runs, a loop of the runner's own."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            if self._own is None or self._own.is_closed():
-                self._own = _new_loop()
-            return self._own
-        _make_reentrant(loop)
+        loop = self.current()
+        if loop is None:
+            loop = self._own = _new_loop()
+        elif loop.is_running():
+            _make_reentrant(loop)
         return loop
 
     def release(self) -> None:
