@@ -82,20 +82,23 @@ class RowCaps:
 
     def __init__(self, dialect: Dialect, limit_rows: int) -> None:
         self.dialect = dialect
-        self.limits = {limit_rows}
+        self.limit_rows = limit_rows
+        self.limits: set[int] = set()
         self.largest = self.proven = (SUSPECT_FROM_ROWS, SUSPECT_FROM_ROWS)
         self.extents: set[tuple[tuple[int, int, int], ...]] = set()
         self.turns = ConcurrencyLimit(1)
 
     def is_at_limit(self, answer: Answer) -> bool:
-        """Whether it has as many rows, or a point as many samples, as a limit that is known."""
+        """Whether it has as many rows, or a point as many samples, as a limit of the server that is known."""
         sizes = {answer.rows, answer.longest} - {0}
         return not sizes.isdisjoint({answer.limit, self.dialect.row_cap, *self.limits})
 
     def is_suspect(self, answer: Answer, window: Window) -> bool:
         """Whether rows may be missing."""
         sizes = [*zip((answer.rows, answer.longest), self.largest, self.proven, strict=True)]
-        if self.is_at_limit(answer) or any(size > proven and size >= largest for size, largest, proven in sizes):
+        if self.is_at_limit(answer) or self.limit_rows in (answer.rows, answer.longest):
+            return True
+        if any(size > proven and size >= largest for size, largest, proven in sizes):
             return True
         # As many as were proven: regular samples, or a limit that was reached there without a row too much.
         if not any(size == proven > SUSPECT_FROM_ROWS for size, _, proven in sizes):

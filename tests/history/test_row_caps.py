@@ -182,6 +182,12 @@ def test_a_limit_of_no_rows_is_no_limit_and_rows_of_nulls_are_no_samples(names: 
     assert rows_of(read(server, seconds(0, 900))) == {name: [] for name in names}
 
 
+def test_as_many_rows_as_limit_rows_are_no_limit_of_a_server_that_ignores_the_range() -> None:
+    server = OddServer(spread("a", 10, 900), {"a": "UTC"}, ignore_range=True, twice=True)
+    span = seconds(3000, 10_000_000)
+    assert rows_of(read(server, span, limits=RequestLimits(rows=20))) == truth(server, span)
+
+
 def test_a_sample_that_comes_while_a_read_runs_is_no_limit() -> None:
     server = OddServer(spread("a", 300, 60), {"a": "UTC"})
     grid = server.grid
