@@ -8,11 +8,12 @@ from typing import Final
 
 from hsframe.errors import CodecError
 
-__all__ = ["MAX_DEPTH", "error_at", "excerpt", "text_of", "too_deep", "without_lone_surrogates"]
+__all__ = ["MAX_DEPTH", "TOO_DEEP", "error_at", "excerpt", "text_of", "without_lone_surrogates"]
 
 # How deep lists, dicts and grids may nest. Records nest two or three deep; the limit keeps a hostile body from
 # exhausting Python's stack. It is the same in all formats, so that what one reads another can write.
 MAX_DEPTH: Final = 64
+TOO_DEEP: Final = f"lists, dicts and grids nest more than {MAX_DEPTH} deep"
 
 _BEFORE, _AFTER = 24, 24
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -62,11 +63,6 @@ def error_at(text: str, pos: int, problem: str, expected: str, source: str) -> C
         expected=expected,
         source=source,
     )
-
-
-def too_deep() -> str:
-    """The words for a value that nests deeper than :data:`MAX_DEPTH`."""
-    return f"lists, dicts and grids nest more than {MAX_DEPTH} deep"
 
 
 def without_lone_surrogates(text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
-from hsframe.codecs.body_text import MAX_DEPTH, error_at, excerpt, text_of, too_deep, without_lone_surrogates
+from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, excerpt, text_of, without_lone_surrogates
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
@@ -296,7 +296,7 @@ def fitting(rule: TextRule, text: str, at: str = "") -> str:
 
 def _check_depth(depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise Misfit(too_deep(), f"at most {MAX_DEPTH}")
+        raise Misfit(TOO_DEEP, f"at most {MAX_DEPTH}")
 
 
 def plain_number(value: float) -> float:
@@ -362,7 +362,7 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
     except RecursionError:
-        raise CodecError(too_deep(), snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
+        raise CodecError(TOO_DEEP, snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
     return _joined(value, 0, source) if escaped else value
 
 
@@ -371,7 +371,7 @@ def _joined(value: Any, depth: int, source: str) -> Any:
     if isinstance(value, str):
         return without_lone_surrogates(value)
     if depth > 2 * MAX_DEPTH + 8:  # a grid is three levels of JSON; readers of the values count exactly
-        raise CodecError(too_deep(), expected=f"at most {MAX_DEPTH}", source=source)
+        raise CodecError(TOO_DEEP, expected=f"at most {MAX_DEPTH}", source=source)
     if isinstance(value, list):
         return [_joined(item, depth + 1, source) for item in value]
     if isinstance(value, dict):

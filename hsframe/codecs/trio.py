@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, text_of
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, write_value
@@ -124,7 +124,7 @@ class _Reader:
 
     def nested(self, name: str, begin: int) -> Any:
         if self.depth == MAX_DEPTH:
-            raise self.error(begin, 0, too_deep(), f"at most {MAX_DEPTH}")
+            raise self.error(begin, 0, TOO_DEEP, f"at most {MAX_DEPTH}")
         block = "\n".join(self.block())
         try:
             if name == "Zinc:":

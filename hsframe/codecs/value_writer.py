@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
-from hsframe.codecs.body_text import MAX_DEPTH, too_deep
+from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP
 from hsframe.errors import CodecError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MAX_EXACT_INT, Coord, Number
@@ -72,7 +72,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
     def check_depth(cls, depth: int) -> None:
         """Refuse a container that is nested too deep."""
         if depth >= MAX_DEPTH:
-            raise cls.refused(too_deep(), f"at most {MAX_DEPTH}")
+            raise cls.refused(TOO_DEEP, f"at most {MAX_DEPTH}")
 
     @classmethod
     def refused(cls, problem: str, expected: str) -> CodecError:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from hsframe.codecs.body_text import MAX_DEPTH, error_at, text_of, too_deep
+from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, text_of
 from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
@@ -142,7 +142,7 @@ class _Reader:
 
     def grid(self, depth: int) -> Grid:
         if depth > MAX_DEPTH:
-            raise self.error(too_deep(), f"at most {MAX_DEPTH}")
+            raise self.error(TOO_DEEP, f"at most {MAX_DEPTH}")
         begin = self.pos
         meta = self.grid_meta(depth)
         cols = self.cols(depth)
@@ -294,7 +294,7 @@ class _Reader:
 
     def enter(self, depth: int, length: int) -> None:
         if depth > MAX_DEPTH:
-            raise self.error(too_deep(), f"at most {MAX_DEPTH}")
+            raise self.error(TOO_DEEP, f"at most {MAX_DEPTH}")
         self.pos += length
         self.skip_lines()
 

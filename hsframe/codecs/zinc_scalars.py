@@ -21,6 +21,7 @@ from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, UNIT, Bin, Coord, N
 from hsframe.zones import check_offset, zone_or_utc
 
 __all__ = [
+    "ESCAPED",
     "Cells",
     "coord_of",
     "date_of",
@@ -79,18 +80,7 @@ _DECIMAL_ONLY = re.compile(rf"{_HEX}|{_DECIMAL}")
 # A line end inside is a string that was never closed; other control characters are kept as they are.
 _STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|u\{(?:0?[0-9A-Fa-f]{1,5}|10[0-9A-Fa-f]{4})\}|.)", re.DOTALL)
-_ESCAPED: Final = {
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    '"': '"',
-    "\\": "\\",
-    "$": "$",
-    "'": "'",
-    "`": "`",
-}
+ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", **{char: char for char in "\"\\$'`"}}
 # <uri>      := "`" <uriChar>* "`"     <uriChar> := <unicodeChar> | "\" <escape> | "\" and one of : / ? # [ ] @ \ & = ;
 # Before one of these the backslash stays: it is part of the uri, which has it where the character separates nothing.
 _URI = re.compile(r"`([^`\\\r\n]*)`|`((?:[^`\\\r\n]|\\[^\r\n])*)`")
@@ -258,7 +248,7 @@ def _unescaped(text: str, pos: int, escaped: str, keeps: frozenset[str] = frozen
             return match[0]
         if len(code) > 1:
             return chr(int(code[1:].strip("{}"), 16))
-        char = _ESCAPED.get(code)
+        char = ESCAPED.get(code)
         if char is None:
             raise _error(
                 text, pos + match.start(), f"no such escape: \\{code}", r"one of \b \f \n \r \t \" \\ \$ \uXXXX"

@@ -19,6 +19,7 @@ from hsframe.codecs.value_writer import (
     time_text,
     to_bytes,
 )
+from hsframe.codecs.zinc_scalars import ESCAPED
 from hsframe.grid import Grid
 from hsframe.kinds import ID, NAME, SYMBOL, TYPE, UNIT, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
@@ -27,16 +28,7 @@ __all__ = ["encode_zinc", "write_value"]
 _SOURCE: Final = "zinc"
 
 _TO_ESCAPE = re.compile(r'["\\$\x00-\x1f]')
-_ESCAPES: Final = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "$": "\\$",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-}
+_ESCAPES: Final = {char: f"\\{code}" for code, char in ESCAPED.items()}
 # A backslash that is part of the uri, or a character that must be escaped.
 _URI_PART = re.compile(r"\\[:/?#\[\]@\\&=;]|[`\x00-\x1f\\]")
 

@@ -66,14 +66,6 @@ class Samples:
     def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
         """Add samples in any order; of equal instants the last one wins, and new ones replace old ones."""
         fresh = self._codes(values) if self.kind == "Str" else np.asarray(values, _DTYPES[self.kind])
-        if len(ts_us) == 0:
-            return
-        if (len(self) == 0 or ts_us[0] > self.ts_us[-1]) and bool((np.diff(ts_us) > 0).all()):
-            # The common case, a stretch after the end, needs no sort.
-            self.ts_us = np.concatenate([self.ts_us, ts_us])
-            self.values = np.concatenate([self.values, fresh])
-            self.na = np.concatenate([self.na, na])
-            return
         all_ts = np.concatenate([self.ts_us, ts_us])
         order = np.argsort(all_ts, kind="stable")
         sorted_ts = all_ts[order]

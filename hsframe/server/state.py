@@ -29,10 +29,6 @@ class State:
         self.booted = clock.now()
 
 
-def _at_once(do: Callable[[], None]) -> None:
-    do()
-
-
 @dataclass(frozen=True)
 class Call:
     """One call of an op: its name on the wire, the request, and the user, ``""`` where there is no login.
@@ -45,7 +41,7 @@ class Call:
     state: State
     user: str
     between: Callable[[Samples, int, int | None], slice] = Samples.between
-    store: Callable[[Callable[[], None]], None] = _at_once
+    store: Callable[[Callable[[], None]], None] = lambda do: do()
 
     @property
     def database(self) -> Database:
