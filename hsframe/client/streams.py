@@ -156,7 +156,7 @@ class HistoryStreams:
                 if failure is not None:
                     raise failure
                 for batch in batches:
-                    yield batch if order in (None, names) else _in_order(batch, order, names)
+                    yield batch if order is None else _in_order(batch, order, names)
 
     def _decoder(self, format: str, names: Sequence[str], refs: Sequence[Ref]) -> HistoryStream:
         """A decoder that knows the kinds and units of the columns, also of those that begin with nulls only."""

@@ -200,14 +200,21 @@ def history_ids(grid: Grid) -> list[Ref | None]:
     found: list[Ref | None] = []
     for number, col in enumerate(grid.cols[1:]):
         of = col.meta.get("id", grid.meta.get(f"id{number}", grid.meta.get("id") if number == 0 else None))
-        found.append(of if isinstance(of, Ref) else None)
+        found.append(_ref(of))
     return found
+
+
+def _ref(of: Value | None) -> Ref | None:
+    """An id in the meta of a history; some servers write it as a Str, ``"@a"``."""
+    if isinstance(of, str) and (match := _REF.match(of)):
+        return Ref(match[1])
+    return of if isinstance(of, Ref) else None
 
 
 def other_id(grid: Grid, asked: Ref) -> Ref | None:
     """The id that the history of one point names, if it is neither the one asked for nor a longer or shorter form."""
-    answered = [*history_ids(grid), grid.meta.get("id")]
-    first = next((of for of in answered if isinstance(of, Ref)), asked)
+    answered = [*history_ids(grid), _ref(grid.meta.get("id"))]
+    first = next((of for of in answered if of is not None), asked)
     return None if _fits(first, asked) else first
 
 
@@ -234,6 +241,11 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:
     An id without a column is an IncompleteError (haystack-py answers the first id only).
     """
     answered = history_ids(grid)
+    names = [f"v{number}" for number in range(len(asked))]
+    if not any(answered) and sorted(grid.col_names[1:]) == sorted(
+        names
+    ):  # the standard's names count the ids asked for
+        return [grid.col_names[1:].index(name) for name in names]
     if _is_in_order(answered, asked):
         return list(range(len(asked)))
     places = _places(answered, asked)

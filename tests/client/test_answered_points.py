@@ -72,9 +72,13 @@ REFUSING = [
 
 @pytest.mark.parametrize("read", REFUSING)
 @pytest.mark.parametrize("format", ["zinc", "json"])
-def test_another_point_is_asked_once_more_and_then_refused(serve: Any, fake: Any, read: bytes, format: str) -> None:
+@pytest.mark.parametrize("is_text", [False, True])
+def test_another_point_is_asked_once_more_and_then_refused(
+    serve: Any, fake: Any, read: bytes, format: str, is_text: bool
+) -> None:
     async def main() -> None:
-        wrong, right = (encode(decode(history(f" id:@{of}"), "zinc"), format) for of in "ba")
+        ids = ('"@b"', '"@a"') if is_text else ("@b", "@a")
+        wrong, right = (encode(decode(history(f" id:{of}"), "zinc"), format) for of in ids)
         fake_server = fake(answers={"hisRead": [wrong, right], "read": read})
         async with serve(fake_server) as server, Client(server.uri, USER, PASSWORD, format=format) as client:
             assert len(await client.his_read("a", "2026", raw=True)) == 1
@@ -127,6 +131,8 @@ def batch(*ids: Ref | None, names: str = "v{}", meta: dict[str, Any] | None = No
         batch(None, None, None, names="id{}", meta={"id0": A, "id1": B, "id2": C}),
         batch(*map(Ref, ()), A, B, C, names="x{}"),
         batch(None, None, None),
+        batch(None, None, None).replace(b"ts,v0,v1,v2", b"ts,v2,v0,v1").replace(b"0kW,1kW,2kW", b"2kW,0kW,1kW"),
+        batch(C, A, B).replace(b"@c", b'"@c"').replace(b"@a", b'"@a"'),
     ],
 )
 def test_columns_are_in_the_order_asked(serve: Any, fake: Any, body: bytes) -> None:
