@@ -7,7 +7,6 @@ the order of columns that a record does not have, and for a record without tags;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, text_of
@@ -176,12 +175,8 @@ def encode_trio(grid: Grid) -> bytes:
     dis:HQ
     site
     """
-    records = [_record(row) for row in grid if row]
+    records = ["".join(_tag(name, value) for name, value in row.items()) for row in grid if row]
     return to_bytes("---\n".join(records), _SOURCE)
-
-
-def _record(row: Mapping[str, Any]) -> str:
-    return "".join(_tag(name, value) for name, value in row.items())
 
 
 def _tag(name: str, value: Any) -> str:

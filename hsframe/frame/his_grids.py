@@ -24,7 +24,7 @@ from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point, listed_columns
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import UNIT, Number, Ref
 from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import is_missing
@@ -225,6 +225,8 @@ class FrameColumn:
         for unit in named:
             if len(self.cells) and not same_unit(unit, wanted):
                 floats = self._converted(floats, unit, point, wanted)
+        if wanted is not None and len(floats) and (problem := UNIT.problem(wanted)):
+            raise self.error(UnitError, 0, f"{problem}, so no request carries it", "have the point's unit corrected")
         if self.inf == "refuse" and (infinite := np.isinf(floats)).any():
             place = int(np.argmax(infinite))
             raise self.error(

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 import hsframe
-from hsframe.errors import CodecError, HsFrameError, UnitWarning, ZoneWarning
+from hsframe.errors import CodecError, HsFrameError, UnitError, UnitWarning, ZoneWarning
 
 RECORDS = b'ver:"3.0"\nid,dis,point,his,tz,kind,unit,mod\n'
 RECORDS += b'@a,"\\u{0}A",M,M,"New_York","Number","kW",2026-01-01T00:00:00-03:00 Newer_Zone\n'
@@ -119,7 +119,9 @@ def test_a_unit_with_a_blank_stops_no_read_and_is_warned_of_once_a_server(form: 
     assert df["A"].tolist() == [20.0]
     pd.testing.assert_frame_equal(df, again)
     with pytest.raises(CodecError, match=r"'deg C' cannot be a unit; expected letters"):
-        hsframe.encode(hsframe.frame_to_his_grids(df)[0], form)
+        hsframe.encode(df.hs.to_grid(), form)
+    with pytest.raises(UnitError, match=r"column 'A' \(point @a\).*: 'deg C' cannot be a unit.*nothing was sent"):
+        hsframe.frame_to_his_grids(df)
 
 
 @pytest.mark.parametrize(
