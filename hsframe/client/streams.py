@@ -117,23 +117,18 @@ class HistoryStreams:
         order: list[str] | None = None
         start, format = bytearray(), ""
 
-        def fed(decoder: HistoryStream, data: bytes, *, is_end: bool) -> list[pa.RecordBatch]:
+        def fed(decoder: HistoryStream, data: bytes) -> tuple[list[pa.RecordBatch], CodecError | None]:
             try:
                 with told_once(self.sender.dialect.told):
-                    return decoder.feed(data) + (decoder.finish() if is_end else [])
+                    return decoder.feed(data) + ([] if piece else decoder.finish()), None
             except CodecError as error:
-                raise self.sender.decoder.with_source(error, op) from None
+                return [], self.sender.decoder.with_source(error, op)
 
         async with aclosing(_with_end(self.sender.stream(op, request))) as pieces:
             async for piece in pieces:
                 format = format or self.sender.decoder.format_of(piece)
                 decoder = decoder or self._decoder(format, names, refs)
-                batches: list[pa.RecordBatch] = []
-                failure: CodecError | None = None
-                try:
-                    batches = fed(decoder, piece, is_end=not piece)
-                except CodecError as error:
-                    failure = error
+                batches, failure = fed(decoder, piece)
                 if order is None:
                     start += piece
                 # What the header says comes before what is wrong with rows: the grid of an error, for one, is no
@@ -148,7 +143,7 @@ class HistoryStreams:
                     order = [header.col_names[place + 1] for place in places] if is_batch else names
                     if was is None and order != names:  # the hints were given to other columns: from the beginning
                         decoder = self._decoder(format, order, refs)
-                        batches = fed(decoder, bytes(start), is_end=not piece)
+                        batches, failure = fed(decoder, bytes(start))
                     elif was not in (None, order):
                         raise IncompleteError(
                             f"hisRead at {url}: which column is which point came only after the rows", header

@@ -80,21 +80,22 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
     """
     if grid.is_error:
         raise _call_error(grid, f"{op} at {url}", list(ids))
-    for name in ("incomplete", "more", *(["limit"] if op == "read" else [])):
-        why = grid.meta.get(name)
-        if name == "limit" and len(grid) != limit_of(grid):  # reached, and not asked for: there may be more
-            continue
-        if why is None or why is False or (limit is not None and len(grid) >= limit):
-            continue
-        words = f": {_incomplete_reason(why, grid)}" if _incomplete_reason(why, grid) else ""
-        raise IncompleteError(
-            f"{op} at {url}: the server says that its answer of {len(grid)} rows is incomplete ({name}{words}); "
-            "nothing is returned. Ask for less at once: a shorter span, fewer ids, or a limit",
-            grid,
-        )
+    marks = {name: grid.meta.get(name) for name in ("incomplete", "more")}
+    if op == "read" and len(grid) == limit_of(grid):  # reached, and not asked for: there may be more
+        marks["limit"] = grid.meta.get("limit")
+    name = next((name for name, why in marks.items() if why is not None and why is not False), None)
+    if name is None or (limit is not None and len(grid) >= limit):
+        return
+    reason = _incomplete_reason(marks[name], grid)
+    raise IncompleteError(
+        f"{op} at {url}: the server says that its answer of {len(grid)} rows is incomplete "
+        f"({name}{reason and f': {reason}'}); nothing is returned. Ask for less at once: a shorter span, fewer ids, or "
+        "a limit",
+        grid,
+    )
 
 
-def _incomplete_reason(why: Value, grid: Grid) -> str:
+def _incomplete_reason(why: Value | None, grid: Grid) -> str:
     if isinstance(why, Mapping):
         return str(why.get("dis") or ", ".join(f"{name} {value}" for name, value in why.items()))
     limit = grid.meta.get("limit")

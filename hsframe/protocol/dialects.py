@@ -1,10 +1,8 @@
-"""What is known of one server: learned from its answers, remembered, shown by the doctor.
+"""What is known of one server: learned from its answers, or by the doctor, and remembered.
 
-It is remembered by uri for as long as the process runs, and shared by all clients of that uri: a
-second connection does not learn again that a server drops batches. Nothing of it is written to disk. It saves
-requests and never changes results: how a server treats the ends of a range, for instance, is shown by
-``hsframe.doctor``, and no read relies on it. If the server was changed since, what is remembered costs requests until
-``hsframe.doctor`` asks again or :func:`forget` drops it.
+It is remembered by uri for as long as the process runs, and shared by all clients of that uri: a second connection does
+not learn again that a server drops batches. Nothing of it is written to disk. It saves requests and never changes
+results. If the server was changed since, it costs requests until the doctor asks again or :func:`forget` drops it.
 """
 
 from __future__ import annotations
