@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
-from hsframe.frame.histories import Instants
+from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point, listed_columns
 from hsframe.frame.values import object_array, same_unit
@@ -63,9 +63,7 @@ class PointSamples:
 def batch_grid(batch: Sequence[PointSamples]) -> Grid:
     """The batch hisWrite grid of points in one zone: one row per instant at which any of them has a sample."""
     # Columns without missing values share one array of instants, so there are few different arrays.
-    times = {id(samples.ts_us): samples.ts_us for samples in batch}.values()
-    ts_us = np.sort(np.concatenate(list(times)), kind="stable")  # ordered input: three times as fast as np.unique
-    ts_us = ts_us[np.diff(ts_us, prepend=ts_us[:1] - 1) != 0]
+    ts_us = union_of(samples.ts_us for samples in batch)
     cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(samples.point.id)}) for place, samples in enumerate(batch))]
     return Grid({}, cols, [TimeColumn(pa.array(ts_us), batch[0].tz), *(_spread(samples, ts_us) for samples in batch)])
 
@@ -81,11 +79,9 @@ def his_grids(columns: Iterable[FrameColumn]) -> list[Grid]:
 
 def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
     """The values at all of some instants, null where the point has no sample."""
-    if len(samples.ts_us) == len(ts_us):
-        return samples.values
-    places = np.full(len(ts_us), -1)
-    places[np.searchsorted(ts_us, samples.ts_us)] = np.arange(len(samples.ts_us))
-    column = samples.values
+    places, column = places_in(ts_us, samples.ts_us), samples.values
+    if places is None:
+        return column
     return column.sliced(column.values.take(pa.array(places, mask=places < 0)), None)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.values import count_differing, kind_of, null_mask, object_array, value_array
@@ -301,13 +301,8 @@ def time_index(ts_us: Instants, index_zone: ZoneInfo, name: str | None = "ts") -
 
 def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
     distinct, which = _distinct([track.ts_us for track in tracks])
-    if not distinct:
-        union = np.empty(0, dtype=np.int64)
-    elif len(distinct) == 1:
-        union = distinct[0]
-    else:
-        union = np.unique(np.concatenate(distinct))
-    places = [_places(union, ts_us) for ts_us in distinct]
+    union = union_of(distinct)
+    places = [places_in(union, ts_us) for ts_us in distinct]
     columns = {}
     for label, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
@@ -345,15 +340,6 @@ def _distinct(vectors: Sequence[Instants]) -> tuple[list[Instants], list[int]]:
             by_object[id(ts_us)] = number
         which.append(number)
     return distinct, which
-
-
-def _places(union: Instants, ts_us: Instants) -> npt.NDArray[np.intp] | None:
-    """For each instant of the union its place in `ts_us`, -1 where it is not there; None where both are equal."""
-    if len(union) == len(ts_us):
-        return None
-    places = np.full(len(union), -1, dtype=np.intp)
-    places[np.searchsorted(union, ts_us)] = np.arange(len(ts_us), dtype=np.intp)
-    return places
 
 
 def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:

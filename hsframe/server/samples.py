@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 
-__all__ = ["Kind", "Samples", "union_of_times"]
+__all__ = ["Kind", "Samples", "Times"]
 
 Kind = Literal["Number", "Bool", "Str"]
 Times = NDArray[np.int64]
@@ -86,19 +86,3 @@ class Samples:
         codes = np.fromiter((known.setdefault(text, len(known)) for text in values), np.int32, len(values))
         self.texts = list(known)
         return codes
-
-
-def union_of_times(parts: Sequence[Times]) -> Times:
-    """All instants of several histories, once each and in order: the rows of a batch.
-
-    Points of one controller are sampled together, so equal arrays are common and are not sorted twice.
-    """
-    different: list[Times] = []
-    for part in parts:
-        if not any(len(part) == len(other) and np.array_equal(part, other) for other in different[-4:]):
-            different.append(part)
-    if not different:
-        return np.empty(0, np.int64)
-    if len(different) == 1:
-        return different[0]
-    return np.unique(np.concatenate(different))

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.errors import MetadataError, ZoneError
+from hsframe.frame.histories import union_of
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Samples, union_of_times
+from hsframe.server.samples import Samples
 from hsframe.server.state import duration_s
 from hsframe.spans import epoch_us
 from hsframe.zones import zone
@@ -95,7 +96,7 @@ def test_samples_are_a_dictionary_in_order(batches: list[list[int]], kind: Any, 
 
 @given(st.lists(st.lists(st.integers(-20, 20), unique=True).map(sorted), max_size=6))
 def test_the_rows_of_a_batch_are_every_instant_once(parts: list[list[int]]) -> None:
-    found = union_of_times([np.array(part, np.int64) for part in parts])
+    found = union_of(np.array(part, np.int64) for part in parts)
     assert found.tolist() == sorted(set().union(*parts))
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.frame.histories import union_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.server.ops.point_checks import his_point
 from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Times, union_of_times
+from hsframe.server.samples import Times
 from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
@@ -64,7 +65,7 @@ def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str
     span = _span(call, range_, tz)
     histories = [call.database.history(rec["id"]) for rec in recs]
     parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
-    ts_us = union_of_times([samples.ts_us[part] for samples, part in zip(histories, parts, strict=True)])
+    ts_us = union_of(samples.ts_us[part] for samples, part in zip(histories, parts, strict=True))
     columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz)]
     for rec, samples, part in zip(recs, histories, parts, strict=True):
         own = samples.ts_us[part]
