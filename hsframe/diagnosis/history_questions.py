@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from hsframe.client.sender import PLAIN_JSON
 from hsframe.diagnosis.examination import Answer, Examination, HistoryPiece, Reply, brief
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
@@ -207,12 +208,12 @@ async def zone_of_range(exam: Examination) -> Answer:
 
 
 async def values_by_format(exam: Examination) -> Answer:
-    """The same rows in Zinc and in JSON v4: both must have all digits."""
+    """The same rows in Zinc and in JSON: both must have all digits."""
     if exam.piece is None:
         return _NO_SAMPLE
-    piece = exam.piece
+    piece, json_name = exam.piece, PLAIN_JSON if exam.dialect.plain_json else "json4"
     replies = {
-        name: await _ask(exam, piece.point, piece.start_us, piece.end_us, accept=name) for name in ("zinc", "json4")
+        name: await _ask(exam, piece.point, piece.start_us, piece.end_us, accept=name) for name in ("zinc", json_name)
     }
     refused = [f"{name}: {brief(one.error)}" for name, one in replies.items() if one.error is not None]
     if refused:

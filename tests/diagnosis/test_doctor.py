@@ -94,6 +94,7 @@ def test_a_server_as_the_standard_wants_it() -> None:
 HABITS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("zinc-only", "formats", "request bodies not in JSON v4 or JSON v3", {"zinc_requests": True}),
     ("plain-json", "formats", "JSON v4: yes, asked for as application/json", {"plain_json": True}),
+    ("plain-json", "values", "the same in Zinc and JSON", {}),
     ("shaystack", "formats", "JSON v3: yes, asked for as application/json", {"plain_json": True}),
     ("json-v3", "formats", "JSON v4: no, answered in JSON v3; JSON v3: yes", {}),
     ("get-only-about", "methods", "about by GET; ops by GET; read by GET and POST", {"methods": {"about": "GET"}}),
