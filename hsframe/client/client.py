@@ -180,7 +180,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         if url_user and not username:
             username, secret = url_user, Secret(url_password)
         del base_url, password, token, url_password
-        mime = _mime_of(accept_format or format or "")
+        format = accept_format or format or ""
+        if short_of(format) not in CALL_FORMATS:
+            raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}; got {format!r}")
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
         transport = Transport(
@@ -194,7 +196,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
         cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
-        sender = RequestSender(transport, base, credentials, mime, Retries(retries, deadline))
+        sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline))
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload
@@ -273,9 +275,3 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
         return await self._sender.call(op_of(op), request)
-
-
-def _mime_of(format: str) -> str:
-    if short_of(format) not in CALL_FORMATS:
-        raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}; got {format!r}")
-    return mime_of(format)

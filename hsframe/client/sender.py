@@ -238,8 +238,8 @@ class RequestSender:
 
     async def _send(self, op: Op, request: Grid, login: LoginResult, fetch: Fetch) -> HttpAnswer:
         """Send, and send again where the server refused the method or the format."""
-        method = self._method(op, request)
-        method_changed = False
+        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
+        method, method_changed = "POST" if query_of(request) is None else method, False
         while True:
             http = self._http(op.name, request, login, method)
             answer = await fetch(http)
@@ -258,10 +258,6 @@ class RequestSender:
                     self.dialect.limit_body(len(http.body or b""))
                 return answer
 
-    def _method(self, op: Op, request: Grid) -> Method:
-        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
-        return "POST" if query_of(request) is None else method
-
     def _has_other_method(self, op: Op, request: Grid, refused: Method) -> bool:
         if refused == "GET":
             return True
@@ -278,17 +274,13 @@ class RequestSender:
             cells = query_of(request) or {}
             params = {name: write_value(value) for name, value in cells.items()}
         else:
-            headers["Content-Type"] = body_mime or self._body_mime
+            headers["Content-Type"] = body_mime or (_ZINC if self.dialect.zinc_requests else self.mime)
             body = encode(request, headers["Content-Type"])
         return HttpRequest(method, self.url(op), op, headers, params, body, hint)
 
     def _is_unread(self, answer: HttpAnswer) -> bool:
         """Whether the format of the request may be why it is refused; where it was read before, a 400 is another's."""
         return answer.status in (406, 415) or (answer.status == 400 and self.dialect.zinc_requests is None)
-
-    @property
-    def _body_mime(self) -> str:
-        return _ZINC if self.dialect.zinc_requests else self.mime
 
 
 class _Stream:

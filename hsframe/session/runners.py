@@ -160,7 +160,10 @@ class BackgroundRunner:
                 return
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
-            _stop(loop, thread)
+            with suppress(RuntimeError):  # closed already
+                loop.call_soon_threadsafe(loop.stop)
+            if thread is not threading.current_thread():
+                thread.join(_CANCEL_GRACE_S)
 
     def close(self, *, for_good: bool = False) -> None:
         """Stop the loop even if it is held: running tasks are cancelled and awaited. `for_good`: start no other one."""
@@ -214,13 +217,6 @@ def _cancel_leftovers(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
-
-
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    with suppress(RuntimeError):  # closed already
-        loop.call_soon_threadsafe(loop.stop)
-    if thread is not threading.current_thread():
-        thread.join(_CANCEL_GRACE_S)
 
 
 class NestedRunner:
