@@ -38,7 +38,6 @@ from hsframe.zones import check_zone_files, zone
 
 __all__ = [
     "EPOCH",
-    "MICROSECOND",
     "Span",
     "SpanLike",
     "dates_text",
@@ -54,7 +53,7 @@ SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
 """What :func:`resolve` takes: a text, a date or a datetime, a pair of these (None as the end: open), or a Span."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -78,7 +77,7 @@ _NAMED = re.compile(r"(this|last|past) ?(week|month|quarter|year)", re.IGNORECAS
 def epoch_us(when: datetime) -> int:
     """Whole microseconds from 1970-01-01T00:00Z to an aware time; `fold` counts."""
     # Subtracting two datetimes of one zone would go by the wall clock; from UTC it goes by the instant.
-    return (when.astimezone(UTC) - EPOCH) // MICROSECOND
+    return (when.astimezone(UTC) - EPOCH) // _MICROSECOND
 
 
 def from_epoch_us(us: int, tz: tzinfo) -> datetime:

@@ -32,11 +32,9 @@ from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 __all__ = [
     "AUTH_SCHEMES",
     "AuthScheme",
-    "Challenge",
     "Credentials",
     "LoginResult",
     "LoginStep",
-    "LoginSteps",
     "challenges",
     "login_steps",
 ]
@@ -91,14 +89,14 @@ class LoginResult:
 
 
 @dataclass(frozen=True)
-class Challenge:
+class _Challenge:
     """A scheme that the server offers, with its parameters; names in lower case."""
 
     scheme: str
     params: Mapping[str, str] = field(repr=False)
 
 
-LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, LoginResult]
+_LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, LoginResult]
 
 
 def _params(text: str) -> list[tuple[str, str | None]]:
@@ -113,23 +111,23 @@ def _params(text: str) -> list[tuple[str, str | None]]:
     return parts
 
 
-def challenges(answer: HttpAnswer) -> list[Challenge]:
+def challenges(answer: HttpAnswer) -> list[_Challenge]:
     """The schemes of all ``WWW-Authenticate`` headers in order.
 
     Lenient about case, spaces and quotes; several challenges may share a header.
     """
-    found: list[Challenge] = []
+    found: list[_Challenge] = []
     for header in answer.headers_of("WWW-Authenticate"):
         scheme, params = "", dict[str, str]()
         for name, value in _params(header):
             if value is None:
                 if scheme:
-                    found.append(Challenge(scheme, params))
+                    found.append(_Challenge(scheme, params))
                 scheme, params = name.lower(), {}
             else:
                 params.setdefault(name.lower(), value)
         if scheme:
-            found.append(Challenge(scheme, params))
+            found.append(_Challenge(scheme, params))
     return found
 
 
@@ -149,7 +147,7 @@ def _bearer(token: Secret) -> Mapping[str, str]:
     return _authorization("BEARER", authToken=token.reveal())
 
 
-def login_steps(credentials: Credentials, uri: str) -> LoginSteps:
+def login_steps(credentials: Credentials, uri: str) -> _LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows; AuthError if it is refused.
 
     A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages, which name the user
@@ -166,7 +164,7 @@ class _Steps:
         self._uri = uri
         self._where = f"login as {credentials.username!r} at {uri}"
 
-    def steps(self) -> LoginSteps:
+    def steps(self) -> _LoginSteps:
         who = self._credentials
         if who.auth == "none":
             return LoginResult("none")
@@ -199,7 +197,7 @@ class _Steps:
             raise failure
         return answer
 
-    def _hello(self) -> LoginSteps:
+    def _hello(self) -> _LoginSteps:
         user = b64url_encode(self._credentials.username)
         answer = yield from self._ask(_authorization("HELLO", username=user))
         offered = challenges(answer) if answer.status == 401 else []
@@ -237,7 +235,7 @@ class _Steps:
         failure = http_failure(answer, "login", self._uri, logged_in=True)
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
-    def _scram(self, offer: Challenge) -> LoginSteps:
+    def _scram(self, offer: _Challenge) -> _LoginSteps:
         who = self._credentials
         client = ScramClient(who.username, offer.params.get("hash", "SHA-256"))
         token = offer.params.get("handshaketoken", "")
@@ -292,7 +290,7 @@ class _Steps:
                 "if you trust every machine in between"
             )
 
-    def _plaintext(self) -> LoginSteps:
+    def _plaintext(self) -> _LoginSteps:
         self._check_cleartext("PLAINTEXT")
         who = self._credentials
         answer = yield from self._ask(
@@ -307,7 +305,7 @@ class _Steps:
             self._fail("the server gave no authToken", answer)
         return LoginResult("plaintext", _bearer(Secret(token)))
 
-    def _basic(self) -> LoginSteps:
+    def _basic(self) -> _LoginSteps:
         self._check_cleartext("Basic")
         who = self._credentials
         if ":" in who.username:

@@ -30,7 +30,6 @@ from hsframe.errors import AuthError
 from hsframe.protocol.secret import Secret
 
 __all__ = [
-    "DEFAULT_ITERATIONS",
     "HASHES",
     "MAX_ITERATIONS",
     "MIN_ITERATIONS",
@@ -52,7 +51,7 @@ MIN_ITERATIONS: Final = 4096
 # Above it a hostile server would keep the client's processor busy for seconds to minutes.
 MAX_ITERATIONS: Final = 10_000_000
 # What new credentials are made with (the count that OWASP gives for PBKDF2-HMAC-SHA256).
-DEFAULT_ITERATIONS: Final = 600_000
+_DEFAULT_ITERATIONS: Final = 600_000
 
 _GS2_HEADER: Final = "n,,"  # no channel binding
 _CHANNEL_BINDING: Final = "biws"  # base64 of the GS2 header
@@ -237,7 +236,7 @@ class ScramCredentials:
 
     @classmethod
     def from_password(
-        cls, password: str, hash: str = "SHA-256", salt: bytes | None = None, iterations: int = DEFAULT_ITERATIONS
+        cls, password: str, hash: str = "SHA-256", salt: bytes | None = None, iterations: int = _DEFAULT_ITERATIONS
     ) -> ScramCredentials:
         """Hash a password, with 16 random bytes of salt if none are given."""
         secret = Secret(password)
@@ -250,7 +249,7 @@ class ScramCredentials:
         return cls(hash.upper(), salt, iterations, _digest(algorithm, keys.client_key), keys.server_key)
 
     @classmethod
-    def of_nobody(cls, username: str, hash: str = "SHA-256", iterations: int = DEFAULT_ITERATIONS) -> ScramCredentials:
+    def of_nobody(cls, username: str, hash: str = "SHA-256", iterations: int = _DEFAULT_ITERATIONS) -> ScramCredentials:
         """Credentials that no password fits, for a name that does not exist; hash and count as the real ones have.
 
         The salt is the same each time the name is asked for, so an unknown name looks like a known one.
