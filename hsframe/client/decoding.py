@@ -25,6 +25,7 @@ from hsframe.protocol.http import (
     uri_hint,
 )
 from hsframe.protocol.request_grids import Op
+from hsframe.protocol.secret import KnownSecrets
 
 __all__ = ["Decoder"]
 
@@ -34,9 +35,10 @@ _SHOWN_BYTES: Final = 60
 
 
 class Decoder:
-    """Decodes the answers of one server, which was asked for the format `mime`."""
+    """Decodes the answers of one server, which was asked for the format `mime`; `secrets` are taken out of errors."""
 
-    def __init__(self, base: str, mime: str, dialect: Dialect, limits: Limits) -> None:
+    def __init__(self, base: str, mime: str, dialect: Dialect, limits: Limits, secrets: KnownSecrets) -> None:
+        self.secrets = secrets
         self._decode = partial(decode, limits=limits)
         self._base = base
         self._mime = mime
@@ -63,26 +65,33 @@ class Decoder:
         try:
             grid = await self._decoded(answer)
             if failure is None and is_other_json(answer, op.name):
-                start = answer.body[:_SHOWN_BYTES].decode("utf-8", "replace")
-                source = self._format_of(answer)
-                raise CodecError("the body is JSON, but no grid", snippet=start, expected="a grid", source=source)
+                raise CodecError(
+                    "the body is JSON, but no grid",
+                    snippet=answer.body[:_SHOWN_BYTES].decode("utf-8", "replace"),
+                    expected="a grid",
+                    source=self._format_of(answer),
+                )
+            if failure is None or grid.is_error:
+                return self.secrets.out_of_error(grid)
         except CodecError as error:
-            raise failure or self.with_source(error, op) from None
-        if failure is not None and not grid.is_error:
-            raise failure
-        return grid
+            failure = failure or self.with_source(error, op, answer.body)
+        raise failure
 
     async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""
         format = self._format_of(answer)
         split = format_named(format).split if answer.status == 200 else None
+        failure: CodecError | None = None
         try:
             texts = None if split is None else await in_thread(split, answer.body)
             if texts is not None:
                 with told_once(self._dialect.told):
-                    return await in_thread(lambda: [self._decode(text, format) for text in texts])
+                    grids = await in_thread(lambda: [self._decode(text, format) for text in texts])
+                return [self.secrets.out_of_error(grid) for grid in grids]
         except CodecError as error:
-            raise self.with_source(error, op) from None
+            failure = self.with_source(error, op, answer.body)
+        if failure is not None:
+            raise failure
         return [await self.grid(answer, op, logged_in=logged_in)]
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
@@ -93,11 +102,17 @@ class Decoder:
             async with self._one_at_a_time:
                 return await in_thread(self._decode, answer.body, self._format_of(answer))
 
-    def with_source(self, problem: CodecError, op: Op) -> CodecError:
-        """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like."""
+    def with_source(self, problem: CodecError, op: Op, body: bytes) -> CodecError:
+        """The same error with the op and the url; if no answer was a grid yet, also with what a uri looks like.
+
+        Nothing of the body is shown where it holds a secret: its parts are cut off anywhere.
+        """
+        if self.secrets.is_in(body):
+            what = "the body is malformed; it holds a secret and is not shown"
+            problem = CodecError(what, line=problem.line, column=problem.column, source=problem.source)
         hint = uri_hint(is_known=self._dialect.answered)
         source = f"{op.name} at {self._base}/{op.name}: {problem.source}"
-        return problem.changed(expected=f"{problem.expected}{hint}", source=source)
+        return problem.changed(expected=f"{problem.expected or 'a grid'}{hint}", source=source)
 
     def _format_of(self, answer: HttpAnswer) -> str:
         return self.format_of(answer.body, answer.header("Content-Type"))

@@ -68,7 +68,7 @@ class RequestSender:
         self.retries = retries
         self.caller = "Client"  # as its user calls what sends these calls
         self.dialect = remembered(base)
-        self.decoder = Decoder(base, mime, self.dialect, transport.limits)
+        self.decoder = Decoder(base, mime, self.dialect, transport.limits, transport.secrets)
         self._transport = transport
         self._session = LoginSession(transport, base, credentials, _ZINC)
 

@@ -122,7 +122,7 @@ class HistoryStreams:
                 with told_once(self.sender.dialect.told):
                     return decoder.feed(data) + ([] if piece else decoder.finish()), None
             except CodecError as error:
-                return [], self.sender.decoder.with_source(error, op)
+                return [], self.sender.decoder.with_source(error, op, data)
 
         async with aclosing(_with_end(self.sender.stream(op, request))) as pieces:
             async for piece in pieces:
@@ -135,7 +135,7 @@ class HistoryStreams:
                 # history. In JSON the meta may come after the rows.
                 if (header := decoder.header) is not None and header is not checked:
                     checked, was = header, order
-                    check_answer(header, op.name, url, refs)
+                    check_answer(self.sender.decoder.secrets.out_of_error(header), op.name, url, refs)
                     answer.limit = limit_of(header)
                     if not is_batch:
                         await self.check_point(header, refs[0])

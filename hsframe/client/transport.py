@@ -29,7 +29,7 @@ from hsframe.protocol.http import (
     NotConnectedError,
     TruncatedBodyError,
 )
-from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
+from hsframe.protocol.secret import HiddenStr, KnownSecrets, Secret, basic_authorization
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
 
@@ -92,6 +92,7 @@ class Transport:
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self.limits = limits
+        self.secrets = KnownSecrets()
         self._timeout = _timeout_of(timeout)
         self._connector = connector
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
@@ -164,6 +165,8 @@ class Transport:
         if unbounded:
             sock_read = timeout.sock_read or timeout.total
             timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
+        for headers in (request.headers, self._headers, self._proxy_headers):
+            self.secrets.learn(headers.items())
         body: Unpacker | None = None
         response: aiohttp.ClientResponse | None = None
         try:
@@ -183,10 +186,12 @@ class Transport:
             ) as response:
                 head = HttpAnswer(
                     response.status,
-                    response.reason or "",
+                    self.secrets.out_of(response.reason or ""),
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
                     through_proxy=self._proxy is not None and not is_https,
+                    secrets=self.secrets,
                 )
+                self.secrets.learn(head.headers)
                 yield head
                 body = Unpacker(head.header("Content-Encoding"), self.limits, where)
                 if not head.header("Content-Encoding"):
@@ -198,7 +203,8 @@ class Transport:
                 body.finish(may_be_empty=head.status != 200)
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _failure(error, where, timeout, 0 if body is None else body.received, request.hint)
+            received = 0 if body is None else body.received
+            failure = _failure(error, where, timeout, received, request.hint, self.secrets)
         finally:
             del response  # a traceback would show it, with its headers
         raise failure
@@ -218,13 +224,13 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.Client
 
 
 def _failure(
-    error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int, hint: str
+    error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int, hint: str, secrets: KnownSecrets
 ) -> NetworkError:
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        found += f": {error}"
+        found += f": {secrets.out_of(str(error))}"
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(_timeout_message(error, where, timeout))
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -240,7 +246,7 @@ def _failure(
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        found = f"it answers HTTP {error.status} and says {error.message!r}"
+        found = f"it answers HTTP {error.status} and says {secrets.out_of(error.message)!r}"
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):

@@ -14,6 +14,7 @@ from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Dialect, Method
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, http_failure, looks_like_grid
+from hsframe.protocol.request_grids import op_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,8 +123,12 @@ class Examination:
         failure = http_failure(answer, op, url, logged_in=True)
         if failure is not None and not looks_like_grid(answer):
             raise failure
-        grid = decode(answer.body, format_of_body(answer.body) or accept)
-        check_answer(grid, op, url)
+        decoder = self.client.sender.decoder
+        try:
+            grid = decode(answer.body, format_of_body(answer.body) or accept)
+        except CodecError as error:
+            raise decoder.with_source(error, op_of(op), answer.body) from None
+        check_answer(decoder.secrets.out_of_error(grid), op, url)
         return grid
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 from hsframe.codecs.exact import decode_exact
 from hsframe.codecs.formats import body_start, formats_by_start, starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
+from hsframe.protocol.secret import KnownSecrets
 
 __all__ = [
     "URI_HINT",
@@ -94,7 +95,7 @@ class HttpAnswer:
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
     received, a name may come twice. The repr does not show them: they may hold a token. One that came `through_proxy`
-    may be the proxy's own.
+    may be the proxy's own. The `secrets` are those that its words are shown without.
     """
 
     status: int
@@ -102,6 +103,7 @@ class HttpAnswer:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     through_proxy: bool = False
+    secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False, compare=False)
 
     def header(self, name: str) -> str:
         """The first header of that name (in any case), or ``""``."""
@@ -179,7 +181,7 @@ def json_error(answer: HttpAnswer) -> str:
     if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
         names = ("dis", *names)
     text = next((found[name] for name in names if found.get(name)), "")
-    return text if isinstance(text, str) else json.dumps(text)
+    return answer.secrets.out_of(text if isinstance(text, str) else json.dumps(text))
 
 
 def _page_text(body: bytes) -> str:
@@ -201,12 +203,13 @@ def server_text(answer: HttpAnswer) -> str:
     elif not text and is_html(answer):
         text = _page_text(answer.body)
     elif not text and (not answer.media_type or answer.media_type.startswith("text/")):
-        text = " ".join(answer.body[:2000].decode("utf-8", "replace").split())
+        text = " ".join(answer.body[:20_000].decode("utf-8", "replace").split())
         text = text if answer.media_type or text.isprintable() else ""
     if not text and (why := _WHY_REFUSED.search(" ".join(answer.headers_of("WWW-Authenticate")))):
         text = why.group(1)
     if answer.reason and answer.status != 200 and answer.reason.lower() not in text.lower():
         text = f"{answer.reason}: {text}" if text else answer.reason
+    text = answer.secrets.out_of(text)
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
@@ -230,7 +233,8 @@ def login_page(answer: HttpAnswer) -> str:
 
 
 def _target(answer: HttpAnswer) -> str:
-    return re.sub(r"[^/@]*@", "", re.split("[?#;]", answer.header("Location"))[0])[:_SHOWN_CHARS]
+    target = re.sub(r"[^/@]*@", "", re.split("[?#;]", answer.header("Location"))[0])
+    return answer.secrets.out_of(target)[:_SHOWN_CHARS]
 
 
 def retry_after_s(answer: HttpAnswer) -> float | None:
@@ -291,6 +295,7 @@ def http_failure(
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
+        schemes = answer.secrets.out_of(schemes)
         return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
     if answer.status == 403 and not logged_in and not is_from_proxy(answer):
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from collections.abc import Mapping
+from base64 import b64encode, urlsafe_b64decode
+from collections import deque
+from collections.abc import Iterable, Mapping
+from os.path import commonprefix
 from typing import Any, Final
 
 from hsframe.errors import MetadataError
+from hsframe.grid import Grid
 
-__all__ = ["HiddenStr", "Secret", "basic_authorization", "check_texts", "hidden", "hidden_headers"]
+__all__ = ["HiddenStr", "KnownSecrets", "Secret", "basic_authorization", "check_texts", "hidden", "hidden_headers"]
 
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HIDDEN: Final = "<secret>"
+# The parts of a header with credentials: what follows the scheme, without the names of parameters and cookies.
+_PART: Final = re.compile(r"(?:([\w.-]+)=(?![=\s]|$))?([^\s,;\"]+)")
+_OPEN: Final = ("username", "hash")
+# So short a text is a part of many words, so it is not taken out; of a long one its beginning is.
+_MIN_CHARS: Final = 4
+_HEAD_CHARS: Final = 16
+_KEPT: Final = 200
 
 
 class Secret:
@@ -95,3 +106,76 @@ def check_texts(headers: object = None, **settings: object) -> None:
 def basic_authorization(user: str, password: Secret) -> HiddenStr:
     """The value of an ``Authorization`` header by Basic (RFC 7617)."""
     return HiddenStr("Basic " + b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii"))
+
+
+class KnownSecrets:
+    """The secrets that one connection has sent or got, to take them out of what a server says.
+
+    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere.
+    """
+
+    def __init__(self) -> None:
+        self._texts: deque[str] = deque(maxlen=_KEPT)
+
+    def learn(self, headers: Iterable[tuple[str, str]]) -> None:
+        """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
+        for name, value in headers:
+            if name.lower() in ("authorization", "proxy-authorization"):
+                self._learn_parts(value.partition(" ")[2])
+            elif name.lower() in ("authentication-info", "cookie"):
+                self._learn_parts(value)
+            elif name.lower() == "set-cookie":
+                self._learn_parts(value.partition(";")[0])
+            elif isinstance(value, HiddenStr):
+                self._add(value)
+
+    def _learn_parts(self, value: str) -> None:
+        for name, text in _PART.findall(value):
+            if name.lower() in _OPEN:
+                continue
+            self._add(text)
+            try:
+                inside = urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)).decode()
+            except ValueError:
+                continue
+            password = inside.partition(":")[2]
+            self._add(password if len(password) >= _MIN_CHARS else inside)
+
+    def _add(self, text: str) -> None:
+        if len(text) >= _MIN_CHARS and text not in self._texts:
+            self._texts.append(str(text))
+
+    def is_in(self, body: bytes) -> bool:
+        """Whether a body holds a secret."""
+        return any(text[:_HEAD_CHARS].encode() in body for text in self._texts)
+
+    def out_of(self, text: str) -> str:
+        """The text with ``<secret>`` in the place of each secret."""
+        for secret in sorted(self._texts, key=len, reverse=True):
+            while (at := text.find(secret[:_HEAD_CHARS])) >= 0:
+                same = commonprefix([text[at:], secret])  # noqa: RUF071 - characters, not folders
+                text = text[:at] + "\0" + text[at + len(same) :]
+        return re.sub("\0+", _HIDDEN, text)  # at the end: "secret" may be one
+
+    def out_of_error(self, grid: Grid) -> Grid:
+        """An error grid, or one marked as incomplete, without secrets; any other as it is: they are data."""
+        if grid.is_error:
+            return self._cleaned_grid(grid)
+        if {"incomplete", "more"} & grid.meta.keys():
+            return Grid(self._cleaned(grid.meta), grid.cols, grid.columns)
+        return grid
+
+    def _cleaned_grid(self, grid: Grid) -> Grid:
+        return Grid(self._cleaned(grid.meta), grid.cols, [self._cleaned(list(cells)) for cells in grid.columns])
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.out_of(value)
+        if isinstance(value, list):
+            return [self._cleaned(item) for item in value]
+        if isinstance(value, Grid):
+            return self._cleaned_grid(value)
+        if isinstance(value, Mapping):
+            return {name: self._cleaned(item) for name, item in value.items()}
+        shown = repr(value)
+        return value if self.out_of(shown) == shown else _HIDDEN

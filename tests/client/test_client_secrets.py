@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import gzip
 import logging
@@ -18,7 +19,9 @@ import hsframe
 from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
 from hsframe.errors import HsFrameError, MetadataError
+from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
+from hsframe.protocol.secret import HiddenStr, KnownSecrets
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD = "g1ven-t0ken", "ap1-k3y", "pr0xy-pw", "k3y-pw"
@@ -284,3 +287,110 @@ def test_reprs_and_copies() -> None:
     for copying in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="not pickled or copied"):
             copying(client)
+
+
+LONG_TOKEN = "eyJhbGciOiJIUzI1NiJ9.S3cretClaims.S1gnature-of-it"
+WAYS: dict[str, Callable[[str], web.Response]] = {
+    "text 400": lambda said: web.Response(status=400, text=f"bad request: {said} cookie"),
+    "text 500 cut": lambda said: web.Response(status=500, text=f"bad request: {said[:-6]}... cookie"),
+    "json 403": lambda said: web.json_response({"message": said}, status=403),
+    "json error 200": lambda said: web.json_response({"errTrace": said, "dis": said}),
+    "page 401": lambda said: web.Response(status=401, text=f"<html><p>{said}", content_type="text/html"),
+    "page 200": lambda said: web.Response(text=f"<html><title>{said}</title>", content_type="text/html"),
+    "challenge": lambda said: web.Response(status=401, headers={"WWW-Authenticate": f'x error_description="{said}"'}),
+    "scheme": lambda said: web.Response(status=401, headers={"WWW-Authenticate": said.split("=")[-1].split()[-1]}),
+    "redirect": lambda said: web.Response(status=302, headers={"Location": "/at/" + said.split()[-1]}),
+    "reason": lambda said: web.Response(status=502, reason=said),
+    "error grid": lambda said: zinc(
+        f'ver:"3.0" err dis:"{said}" errTrace:"a\\n{said}" tags:{{x:["{said}"]}}\nx\n"{said}"\n'
+    ),
+    "error grid 400": lambda said: zinc(f'ver:"3.0" err dis:"{said}"\nempty\n', 400),
+    "incomplete": lambda said: zinc(f'ver:"3.0" incomplete:"{said}"\nid\n'),
+    "malformed": lambda said: zinc(f'ver:"3.0"\nid\n{said}\n'),
+    "malformed, cut": lambda said: zinc(f'ver:"3.0"\nid\n@a {said}\n'),
+}
+
+
+def zinc(text: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=text.encode(), content_type="text/zinc")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("login", ["token", "basic", "header", "cookie"])
+@pytest.mark.parametrize("op", ["read", "stream", "doctor"])
+def test_a_server_that_repeats_what_it_was_sent(
+    serve: Any, fake: Any, way: str, login: str, op: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As some proxies do in their debugging mode."""
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    who = (USER, PASSWORD) if login == "basic" else ()
+    shown_by, options, secrets = {
+        "token": ("Authorization", {"token": LONG_TOKEN}, [LONG_TOKEN[:16]]),
+        "basic": ("Authorization", {"auth": "basic"}, [basic[:16], PASSWORD]),
+        "header": ("X-Api-Key", {"headers": {"X-Api-Key": LONG_TOKEN}}, [LONG_TOKEN[:16]]),
+        "cookie": ("Cookie", {"headers": {"Cookie": f"id={LONG_TOKEN}"}}, [LONG_TOKEN[:16]]),
+    }[login]
+    errors: list[BaseException] = []
+    told: list[str] = []
+
+    def repeat(seen: Any) -> web.Response:
+        said = seen.headers[shown_by]
+        if login == "basic":
+            said += " = " + base64.b64decode(said.split()[1]).decode()
+        told.append(said)
+        return WAYS[way](said)
+
+    async def main() -> None:
+        answers = dict.fromkeys(("read", "hisRead", "evalAll", "eval", "ops", "formats"), repeat)
+        async with serve(fake(anonymous=True, answers=answers)) as server:
+            if op == "doctor":
+                async with hsframe.AsyncSession(server.uri, *who, retries=0, **options) as session:
+                    text = (await session.doctor()).to_csv()
+                    assert not [secret for secret in secrets if secret in text]
+                return
+            async with Client(server.uri, *who, retries=0, **options) as client:
+                for call in (client.read("site") if op == "read" else streamed(client), client.eval_all(["1", "2"])):
+                    try:
+                        await call
+                    except HsFrameError as error:
+                        errors.append(error)
+
+    async def streamed(client: Client) -> None:
+        async for _ in client.his_stream("@a", "2026-01-01"):
+            pass
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(main())
+    assert told
+    assert errors or op == "doctor"
+    for error in errors:
+        grid = getattr(error, "grid", None)
+        text = shown(error) + caplog.text + (repr([grid.meta, *grid.columns]) if grid is not None else "")
+        assert not [secret for secret in secrets if secret in text], text
+
+
+def test_what_is_taken_out_of_a_text() -> None:
+    known = KnownSecrets()
+    known.learn([("Authorization", "Basic " + base64.b64encode(b"ann:secret").decode()), ("Accept", "text/zinc")])
+    known.learn([("X-Key", HiddenStr("abc")), ("set-cookie", "id=do-not-return; Path=/there; HttpOnly")])
+    assert known.out_of("ann:secret, secretsecret, abc") == "ann:<secret>, <secret>, abc", "abc is in too many words"
+    assert known.out_of("HELLO text/zinc /there HttpOnly") == "HELLO text/zinc /there HttpOnly"
+    assert known.out_of("id=do-not-return;") == "id=<secret>;"
+    data = Grid({"dis": "a secret"}, ["val"], [["secret"]])
+    assert known.out_of_error(data) is data
+
+
+def test_a_session_that_is_repeated(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        said: list[str] = []
+
+        def refuse(seen: Any) -> web.Response:
+            said.append(seen.headers["Authorization"])
+            return web.Response(status=500, text=f"found {seen.headers['Authorization']}")
+
+        async with serve(fake(answers={"read": refuse})) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(HsFrameError, match="BEARER authToken=<secret>"):
+                await client.read("site")
+            assert "tok-1-q8Zx" in said[0]
+
+    asyncio.run(main())
