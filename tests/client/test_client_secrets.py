@@ -316,8 +316,17 @@ def zinc(text: str, status: int = 200) -> web.Response:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("login", ["token", "basic", "header", "cookie"])
-@pytest.mark.parametrize("op", ["read", "stream", "doctor"])
+@pytest.mark.parametrize(
+    ("op", "login"),
+    [
+        ("read", "token"),
+        ("read", "basic"),
+        ("read", "header"),
+        ("read", "cookie"),
+        ("stream", "token"),
+        ("doctor", "basic"),
+    ],
+)
 def test_a_server_that_repeats_what_it_was_sent(
     serve: Any, fake: Any, way: str, login: str, op: str, caplog: pytest.LogCaptureFixture
 ) -> None:
