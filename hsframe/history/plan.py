@@ -55,7 +55,8 @@ class RequestLimits:
     """How large one request may be, and how many run at once.
 
     `cells` is the number of samples in one answer, all its points together; if None, it is set between 80,000 and
-    500,000 by the size of the read. `rows` is the number of rows in one answer, `window_us` the longest window.
+    500,000 by the size of the read, `total_cells`. `rows` is the number of rows in one answer, `window_us` the longest
+    window.
     """
 
     cells: int | None = None
@@ -63,6 +64,7 @@ class RequestLimits:
     points: int = 100
     window_us: int | None = None
     max_concurrency: int = 6
+    total_cells: float = 0.0
 
     def __post_init__(self) -> None:
         check_count(self.rows, "limit_rows")
@@ -74,16 +76,11 @@ class RequestLimits:
             return self
         return replace(self, rows=max(min(self.rows, row_cap - 2), 1))  # the padding may add one at each end
 
-    def for_total_cells(self, total_cells: float) -> RequestLimits:
-        """These limits, with `cells` set for a read of `total_cells` samples; unchanged if the caller has set it."""
-        if self.cells is not None:
-            return self
-        return replace(self, cells=int(min(max(total_cells / _ANSWERS_A_READ, _LEAST_CELLS), _MOST_CELLS)))
-
     @property
     def most_cells(self) -> int:
-        """The number of samples in one answer: `cells`, or the least of them if that is not set."""
-        return _LEAST_CELLS if self.cells is None else self.cells
+        """The number of samples in one answer."""
+        by_size = int(min(max(self.total_cells / _ANSWERS_A_READ, _LEAST_CELLS), _MOST_CELLS))
+        return by_size if self.cells is None else self.cells
 
     def times_too_large(self, rows: float, records: Sequence[PointRecord]) -> float:
         """The ratio of an expected answer with this many rows to the largest one allowed."""

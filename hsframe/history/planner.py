@@ -113,8 +113,7 @@ class Planner:
     ) -> None:
         self.source = source
         self.dialect = source.dialect
-        # If the caller left `cells` open, `limits` has it set by the size of this read.
-        self.caller_limits = self.limits = limits.with_row_cap(source.dialect.row_cap)
+        self.limits = limits.with_row_cap(source.dialect.row_cap)
         self.caps = RowCaps(source.dialect, limits.rows)
         self.concurrency = ConcurrencyLimit(limits.max_concurrency)
         self.now_us = now_us
@@ -136,7 +135,7 @@ class Planner:
         The number of batches in memory is limited, also if the consumer is slow. The first failure, or closing the
         generator, cancels the running requests and waits until they have ended.
         """
-        self.limits = self.caller_limits.for_total_cells(sum(group.cells for group in groups))
+        self.limits = replace(self.limits, total_cells=sum(group.cells for group in groups))
         # No TaskGroup: if one of its tasks fails, it cancels the task that runs it, which at a yield is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
@@ -165,8 +164,7 @@ class Planner:
         batches = self.batches_of(group)
         if self.is_probe_useful(group) and self.needs_several_requests(group, batches):
             group = await self.probed(group)
-            by_probe = self.caller_limits.for_total_cells(group.cells)
-            self.limits = max(self.limits, by_probe, key=lambda limits: limits.most_cells)
+            self.limits = replace(self.limits, total_cells=max(self.limits.total_cells, group.cells))
             batches = self.batches_of(group)
         self.progress.expect(sum(batch.whole.size for batch in batches))
         return batches
@@ -343,7 +341,6 @@ class Planner:
             return self.parts(answer, request)
         self.caps.remember(answer, ends, histories)
         self.limits = self.limits.with_row_cap(self.dialect.row_cap)
-        self.caller_limits = self.caller_limits.with_row_cap(self.dialect.row_cap)
         return [*rest, *self.parts(answer, between(ends, request))]
 
     async def has_more(self, end: Request, answer: Answer) -> bool:

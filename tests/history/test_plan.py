@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,7 +49,7 @@ def plan(
 ) -> list[Request]:
     """The requests of all groups, as they are when nothing has been found out."""
     found = groups(records, span_in)
-    limits = (limits or RequestLimits()).for_total_cells(sum(group.cells for group in found))
+    limits = replace(limits or RequestLimits(), total_cells=sum(group.cells for group in found))
     batches = [batch for group in found for batch in group.batches(limits, one_by_one=one_by_one)]
     return [request for batch in batches for request in batch.requests(limits)]
 
