@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, Self, cast
 
 from hsframe.client.sender import RequestSender
@@ -14,7 +13,6 @@ from hsframe.errors import NetworkError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import Rows, python_rows
-from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.request_grids import OPS
 
 if TYPE_CHECKING:
@@ -46,10 +44,13 @@ class ClientBase(Generic[AnswerT]):
         self._facts: dict[Ref, PointFacts] = {}
         self._same_records: set[tuple[Ref, Ref]] = set()  # pairs of ids that name one record
         self._watches: set[Watch] = set()
-        self._sender = sender
+        self.sender = sender
+        """Sends the requests of all ops."""
+        self.dialect = sender.dialect
+        """What is known of this server."""
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_sender"):
+        if not hasattr(self, "sender"):
             return "<Client that is being made>"  # a traceback of the constructor shows it
         state = "closed" if self._closed else "open" if self._transport.is_open else "not open"
         user = f" as {self._username!r}" if self._username else ""
@@ -61,28 +62,16 @@ class ClientBase(Generic[AnswerT]):
     @property
     def base_url(self) -> str:
         """The API's uri, without user, password and trailing slash."""
-        return self._sender.base
-
-    @property
-    def dialect(self) -> Dialect:
-        """What is known of this server."""
-        return self._sender.dialect
-
-    @property
-    def sender(self) -> RequestSender:
-        """Sends the requests of all ops."""
-        return self._sender
+        return self.sender.base
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         if self._closed:
-            raise NetworkError(f"the {self._sender.caller} of {self.base_url} is closed; make a new one")
+            raise NetworkError(f"the {self.sender.caller} of {self.base_url} is closed; make a new one")
         await self._transport.open()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         """Close, as :meth:`close`; an error of the block is never hidden by one of closing."""
         await self.close()
 
@@ -94,17 +83,17 @@ class ClientBase(Generic[AnswerT]):
         if self._closed:
             return
         if self._transport.is_open:
-            self._sender.check_loop()
+            self.sender.check_loop()
         self._closed = True
         try:
             if self._transport.is_open:
                 await asyncio.gather(*(watch.close() for watch in self._watches))
-                await self._sender.end()
+                await self.sender.end()
         finally:
             await self._transport.close()
 
     async def _op(self, name: str, request: Grid, *, raw: bool, limit: int | None = None) -> AnswerT | Grid:
-        return self._answer(await self._sender.call(OPS[name], request, limit=limit), raw=raw)
+        return self._answer(await self.sender.call(OPS[name], request, limit=limit), raw=raw)
 
     def _answer(self, grid: Grid, *, raw: bool) -> AnswerT | Grid:
         """What an op gives for the grid that came."""

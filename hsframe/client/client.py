@@ -250,15 +250,15 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         request = request_grids.eval_all_request(exprs)
         texts = [str(text) for text in request.column("expr")]
         try:
-            grids = await self._sender.call_all(OPS["evalAll"], request)
-            check_evaluated(grids, texts, self._sender.url("evalAll"))
+            grids = await self.sender.call_all(OPS["evalAll"], request)
+            check_evaluated(grids, texts, self.sender.url("evalAll"))
         except HTTPStatusError as error:
             if error.status not in NO_SUCH_OP:
                 raise
             grids = []
             for number, text in enumerate(texts):
-                answer = await self._sender.call_all(OPS["eval"], request_grids.eval_request(text))
-                check_evaluated(answer, [text], self._sender.url("eval"), first=number)
+                answer = await self.sender.call_all(OPS["eval"], request_grids.eval_request(text))
+                check_evaluated(answer, [text], self.sender.url("eval"), first=number)
                 grids += answer
         answers = [self._answer(grid, raw=raw) for grid in grids]
         return cast("list[AnswerT]", answers)
@@ -274,4 +274,4 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             The request; empty by default.
         """
         request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
-        return await self._sender.call(op_of(op), request)
+        return await self.sender.call(op_of(op), request)

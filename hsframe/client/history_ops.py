@@ -64,7 +64,7 @@ class HistoryOps(RecordOps[AnswerT]):
         return self._answer(grid, raw=raw)
 
     async def _history_of(self, asked: Ref, request: Grid) -> Grid:
-        grid = await self._sender.call(OPS["hisRead"], request)
+        grid = await self.sender.call(OPS["hisRead"], request)
         await self._check_point(grid, asked)
         return grid
 
@@ -74,11 +74,11 @@ class HistoryOps(RecordOps[AnswerT]):
         if other is None or (asked, other) in self._same_records:
             return
         with suppress(CallError, HTTPStatusError, CodecError):  # who does not know one of the ids may refuse both
-            if is_one_record(await self._sender.call(OPS["read"], request_grids.read_by_ids_request([asked, other]))):
+            if is_one_record(await self.sender.call(OPS["read"], request_grids.read_by_ids_request([asked, other]))):
                 self._same_records.add((asked, other))
                 return
         raise OtherPointError(
-            f"hisRead at {self._sender.url('hisRead')}: {asked} was asked for, and the answer is the history of "
+            f"hisRead at {self.sender.url('hisRead')}: {asked} was asked for, and the answer is the history of "
             f"{other}, which is another record; nothing is returned. Something on the way may mix up answers, as a "
             "cache does that ignores the bodies of requests: go round it, or tell who runs it",
             grid,
@@ -119,7 +119,7 @@ class HistoryOps(RecordOps[AnswerT]):
         if tz is None and self.dialect.batch_form == "id0":
             request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._sender.call(OPS["hisRead"], request)
+            grid = await self.sender.call(OPS["hisRead"], request)
         except (UnknownRecError, IncompleteError):
             raise
         except CallError as refused:
@@ -127,7 +127,7 @@ class HistoryOps(RecordOps[AnswerT]):
                 raise
             grid = await self._his_read_id0(refs, range, refused)
         try:
-            order = check_batch(grid, refs, self._sender.url("hisRead"))
+            order = check_batch(grid, refs, self.sender.url("hisRead"))
         except IncompleteError:
             self.dialect.his_read_batch = False
             raise
@@ -139,8 +139,8 @@ class HistoryOps(RecordOps[AnswerT]):
         """A batch in the older form, where no batch has worked yet; where it fails too, `refused` is raised."""
         request = request_grids.his_read_id0_request(refs, range)
         try:
-            grid = await self._sender.call(OPS["hisRead"], request)
-            check_batch(grid, refs, self._sender.url("hisRead"))
+            grid = await self.sender.call(OPS["hisRead"], request)
+            check_batch(grid, refs, self.sender.url("hisRead"))
         except (CallError, HTTPStatusError, CodecError):
             raise refused from None
         self.dialect.batch_form = "id0"
@@ -192,7 +192,7 @@ class HistoryOps(RecordOps[AnswerT]):
         # Records only help where a column begins with nulls: without them the history can still be read.
         with suppress(CallError, HTTPStatusError, CodecError):
             facts = await self._facts_of(refs, checked=False)
-        streams = HistoryStreams(self._sender, facts, na_columns, self._check_point)
+        streams = HistoryStreams(self.sender, facts, na_columns, self._check_point)
         async with aclosing(streams.batches(request_of, request_grids.as_range(range))) as batches:
             async for batch in batches:
                 yield batch
@@ -256,7 +256,7 @@ class HistoryOps(RecordOps[AnswerT]):
         written: list[str] = []
         for batch in batches:
             try:
-                answer = await self._sender.call(OPS["hisWrite"], batch)
+                answer = await self.sender.call(OPS["hisWrite"], batch)
             except Exception as error:
                 if written:
                     error.add_note(f"written before this: {', '.join(written)}")

@@ -225,7 +225,7 @@ class PointOps(RecordOps[AnswerT]):
             `poll`, `lease` or `patience` is not a length of time.
         """
         more: WatchOptions = {"dis": dis, "lease": lease, "checked": checked, "empty": empty, "patience": patience}
-        grids = watch_grids(self._sender, self._watches, points, poll, more)
+        grids = watch_grids(self.sender, self._watches, points, poll, more)
         async with aclosing(grids):
             async for grid in grids:
                 yield self._answer(grid, raw=raw)

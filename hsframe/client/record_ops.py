@@ -55,7 +55,7 @@ class RecordOps(ClientBase[AnswerT]):
         except HTTPStatusError as error:
             if error.status not in NO_SUCH_OP:
                 raise
-        return self._answer(_formats_of(await self._sender.call(OPS["filetypes"], Grid())), raw=raw)
+        return self._answer(_formats_of(await self.sender.call(OPS["filetypes"], Grid())), raw=raw)
 
     @overload
     async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
@@ -135,11 +135,11 @@ class RecordOps(ClientBase[AnswerT]):
             Some ids are unknown; ``error.ids`` has all of them.
         """
         refs = as_refs(ids, "read")
-        grid = await self._sender.call(OPS["read"], request_grids.read_by_ids_request(refs), limit=len(refs))
+        grid = await self.sender.call(OPS["read"], request_grids.read_by_ids_request(refs), limit=len(refs))
         rows, final = rows_of_ids(grid, refs)
         if not final:
             grid = await self._with_missing(grid, [of for of, row in zip(refs, rows, strict=True) if row is None])
-        return self._answer(by_ids(grid, refs, self._sender.url("read"), checked=checked), raw=raw)
+        return self._answer(by_ids(grid, refs, self.sender.url("read"), checked=checked), raw=raw)
 
     async def _with_missing(self, grid: Grid, missing: Sequence[Ref]) -> Grid:
         """The answer of a read by id, with the records that it left out where a filter finds them."""
@@ -147,7 +147,7 @@ class RecordOps(ClientBase[AnswerT]):
         for start in range(0, len(missing), _IDS_PER_FILTER):
             filter = " or ".join(f"id == @{of.val}" for of in missing[start : start + _IDS_PER_FILTER])
             try:
-                found = await self._sender.call(OPS["read"], request_grids.read_request(filter))
+                found = await self.sender.call(OPS["read"], request_grids.read_request(filter))
             except CallError:  # this server cannot compare ids: its first answer is all there is
                 break
             rows += [row for row in found if isinstance(row.get("id"), Ref)]
