@@ -121,8 +121,6 @@ class Watch:
     refs: list[Ref] = field(default_factory=list)
     id: str | None = None
     step_s: float = 0.0
-    # After a poll whose answer was lost: the server does not send those changes again.
-    refresh: bool = False
     failing_since_s: float | None = None
     retry_s: float = _FIRST_RETRY_S
     last: dict[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -161,7 +159,6 @@ class Watch:
             with contextlib.suppress(SpanError):  # a lease that is not a length of time is ignored
                 # Polls are what renews a lease. One that ran out all the same is a lost watch, which is opened again.
                 self.step_s = min(self.poll_s, max(_seconds(given, "lease") / 2, _LEAST_STEP_S))
-        self.refresh = False
         return grid
 
     async def changes(self) -> Grid | None:
@@ -190,7 +187,8 @@ class Watch:
         try:
             if self.id is not None:
                 try:
-                    request = watch_poll_request(self.id, self.refresh)
+                    # All records after a poll whose answer was lost: the server does not send those changes again.
+                    request = watch_poll_request(self.id, self.failing_since_s is not None)
                     rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request, Patience(0))]
                 except (CallError, HTTPStatusError) as error:
                     if isinstance(error, HTTPStatusError) and error.status not in _GONE:
@@ -203,7 +201,6 @@ class Watch:
             raise
         except HsFrameError as error:
             now_s = asyncio.get_running_loop().time()
-            self.refresh = True
             if self.failing_since_s is None:
                 self.failing_since_s = now_s
             elif now_s - self.failing_since_s > self.patience_s:
@@ -212,7 +209,6 @@ class Watch:
             return {}
         self.failing_since_s = None
         self.retry_s = _FIRST_RETRY_S
-        self.refresh = False
         return self.changed_only(rows)
 
     def changed_only(self, rows: Iterable[Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:

@@ -160,9 +160,11 @@ class Planner:
             await asyncio.gather(*dividing, *reading, return_exceptions=True)
 
     async def divided(self, group: Group) -> list[PointBatch]:
-        """The batches of a group, after a probe if that is worth a request."""
+        """The batches of a group; after a probe, if they are several requests and little is known of what comes."""
         batches = self.batches_of(group)
-        if self.is_probe_useful(group) and self.needs_several_requests(group, batches):
+        are_batches_known = len(group.records) == 1 or self.dialect.his_read_batch is not None
+        is_known = group.rows_a_day is not None and self.dialect.ignores_range is not None and are_batches_known
+        if not is_known and (group.cells > self.limits.most_cells or len(self.requests_of(batches[0])) > 1):
             group = await self.probed(group)
             self.limits = replace(self.limits, total_cells=max(self.limits.total_cells, group.cells))
             batches = self.batches_of(group)
@@ -176,15 +178,6 @@ class Planner:
     def requests_of(self, batch: PointBatch) -> list[Request]:
         """The requests of a batch; only one if the server ignores the range."""
         return [batch.whole] if self.dialect.ignores_range else batch.requests(self.limits)
-
-    def is_probe_useful(self, group: Group) -> bool:
-        """Whether the rows per day, or what the server does with batches and ranges, are still unknown."""
-        are_batches_known = len(group.records) == 1 or self.dialect.his_read_batch is not None
-        return group.rows_a_day is None or self.dialect.ignores_range is None or not are_batches_known
-
-    def needs_several_requests(self, group: Group, batches: Sequence[PointBatch]) -> bool:
-        """Whether one request is not enough for the group."""
-        return group.cells > self.limits.most_cells or len(self.requests_of(batches[0])) > 1
 
     async def probed(self, group: Group) -> Group:
         """The group with what a probe shows about it; the samples of the probe are read again later."""
