@@ -25,7 +25,8 @@ class ConcurrencyLimit:
     def __init__(self, count: int) -> None:
         self._count = self._free = count
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._resting: list[asyncio.Future[bool]] = []
+        self._changed = asyncio.Event()
+        self._wakes = 0
         self._numbers = itertools.count()
 
     @asynccontextmanager
@@ -49,25 +50,21 @@ class ConcurrencyLimit:
 
     async def quiet(self) -> bool:
         """Wait until no request runs or waits for its turn: True; or until someone calls :meth:`wake`: False."""
-        idle = 0
-        while idle < _IDLE_STEPS:
+        idle, wakes = 0, self._wakes
+        while idle < _IDLE_STEPS and self._wakes == wakes:
             if self._free == self._count and all(turn.done() for _, _, turn in self._waiting):
                 idle += 1
                 await asyncio.sleep(0)
-                continue
-            idle = 0
-            rest: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self._resting.append(rest)
-            if not await rest:
-                return False
-        return True
+            else:
+                idle = 0
+                self._changed.clear()
+                await self._changed.wait()
+        return self._wakes == wakes
 
-    def wake(self, *, is_quiet: bool = False) -> None:
+    def wake(self) -> None:
         """End the waiting of all who wait for quiet."""
-        resting, self._resting = self._resting, []
-        for rest in resting:
-            if not rest.done():
-                rest.set_result(is_quiet)
+        self._wakes += 1
+        self._changed.set()
 
     def _release(self) -> None:
         # Not handed out at once, so that the same task can ask first: for half of the request that has just failed.
@@ -81,4 +78,4 @@ class ConcurrencyLimit:
                 self._free -= 1
                 turn.set_result(None)
         if self._free == self._count:
-            self.wake(is_quiet=True)
+            self._changed.set()
