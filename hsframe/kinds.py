@@ -14,9 +14,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, ClassVar, Final, NamedTuple
 
-from hsframe.errors import CodecError, UnitError
+from hsframe.errors import CodecError, MetadataError, UnitError
 from hsframe.zones import haystack_name
 
 __all__ = [
@@ -45,6 +47,19 @@ __all__ = [
 
 MAX_EXACT_INT: Final = 2**53
 """Every int below is exact as a double, which is what a Number is on the wire."""
+
+
+def _plain(val: object) -> int | float:
+    """A number of any class as an int or a float."""
+    if not isinstance(val, Real | Decimal):
+        raise MetadataError(f"a Number must hold an int, a float or another real number; got {val!r}")
+    try:
+        plain = int(val) if isinstance(val, Integral) else float(val)
+        if math.isfinite(plain) or plain == val or plain != plain:
+            return plain
+    except (OverflowError, ValueError):  # an int is too large; a NaN that signals
+        pass
+    raise MetadataError(f"a Number is a double, at most 1.8e308; got a larger {type(val).__name__}")
 
 
 class _Singleton:
@@ -108,7 +123,8 @@ class Number:
     Parameters
     ----------
     val : int or float
-        The magnitude, at 64-bit float precision. Zinc and JSON write an ``int`` without a decimal point.
+        The magnitude, at 64-bit float precision. Zinc and JSON write an ``int`` without a decimal point. Numbers of
+        other classes (NumPy's, Decimal, Fraction) become one of these; MetadataError for what no double can hold.
     unit : str or None
         A symbol of the unit table, as the server writes it; by default that of a `val` which has one, as a value of a
         unit column has. NaN and the infinities carry no unit (standard: Zinc, section Number), so theirs is dropped.
@@ -132,9 +148,10 @@ class Number:
     unit: str | None = None
 
     def __post_init__(self) -> None:
-        if self.unit is None and type(self.val) not in (float, int) and (unit := getattr(self.val, "unit", None)):
-            object.__setattr__(self, "val", float(self.val))
-            object.__setattr__(self, "unit", unit)
+        if type(self.val) is not float:
+            if self.unit is None and (unit := getattr(self.val, "unit", None)):
+                object.__setattr__(self, "unit", unit)
+            object.__setattr__(self, "val", _plain(self.val))
         if self.unit is not None and (self.unit == "" or not math.isfinite(self.val)):
             object.__setattr__(self, "unit", None)
 
@@ -303,8 +320,8 @@ ID: Final = TextRule(_ID_CHARS, "the id of a ref", "letters, digits and _:-.~")
 SYMBOL: Final = TextRule(_ID_CHARS, "a symbol", ID.expected)
 TYPE: Final = TextRule(re.compile(r"[A-Z][A-Za-z0-9_]*"), "a type name", "a capital letter, then letters, digits or _")
 UNIT: Final = TextRule(
-    # What reads as an exponent (e5) cannot be a unit.
-    re.compile(r"(?![eE][0-9])[A-Za-z%_/$\u0081-\U0010ffff][A-Za-z0-9%_/$\u0081-\U0010ffff]*"),
+    # What reads as an exponent (e5) or as more digits (_5) cannot be a unit.
+    re.compile(r"(?![eE][0-9]|_+[0-9])[A-Za-z%_/$\u0081-\U0010ffff][A-Za-z0-9%_/$\u0081-\U0010ffff]*"),
     "a unit",
     "letters, %, _, /, $ and characters over 128",
 )

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
 from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP
-from hsframe.errors import CodecError, ZoneError
+from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import MAX_EXACT_INT, Coord, Number
 from hsframe.zones import haystack_name
@@ -82,9 +82,11 @@ class ValueWriter(abc.ABC, Generic[_Written]):
     def _number(self, value: Any) -> Number:
         """A number of Python or numpy, or a UnitFloat with its unit, as a Number; everything else is refused."""
         # numpy registers its numbers with these classes; but not its bool.
-        if isinstance(value, numbers.Real):
-            plain = int(value) if isinstance(value, numbers.Integral) else float(value)
-            return Number(plain, getattr(value, "unit", None))
+        if isinstance(value, numbers.Real | Decimal):
+            try:
+                return Number(value)  # type: ignore[arg-type]  # of any class
+            except MetadataError as error:
+                raise self.refused(str(error), "a number that a double holds") from None
         raise self.refused(
             f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be written",
             "one of the kinds in hsframe.kinds, or None, bool, str, list, dict, date, time, datetime, Grid",
@@ -117,15 +119,8 @@ def number_text(val: float) -> str:
     if isinstance(val, int):
         if -MAX_EXACT_INT < val < MAX_EXACT_INT:
             return str(int(val))
-        try:
-            val = float(val)
-        except OverflowError:
-            return "INF" if val > 0 else "-INF"
-    try:
-        finite = math.isfinite(val)
-    except TypeError:
-        raise CodecError(f"a Number of {val!r} cannot be written", expected="an int or a float in it") from None
-    if not finite:
+        val = float(val)
+    if not math.isfinite(val):
         return "NaN" if math.isnan(val) else "INF" if val > 0 else "-INF"
     if val.is_integer() and abs(val) < MAX_EXACT_INT and (val or math.copysign(1, val) > 0):
         return str(int(val))

@@ -155,7 +155,10 @@ class FrameColumn:
         texts = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
         has_objects = dtype.kind not in "biuf" and not isinstance(texts, pd.StringDtype)
         if has_objects:
-            array = object_array(None if is_missing(cell) else as_kind(cell) for cell in array)
+            try:
+                array = object_array(None if is_missing(cell) else as_kind(cell) for cell in array)
+            except (MetadataError, UnitError) as error:
+                raise type(error)(f"column {label!r} (point @{point.id}): {error}; nothing was sent") from None
         filled = ~np.asarray(pd.isna(array), dtype=bool)
         if dtype.kind == "f":  # for pandas a NaN in an Arrow or masked column is a value beside its nulls
             filled &= ~np.isnan(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, Literal, TypeAlias
 
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
@@ -121,7 +123,7 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
 
 
 def as_kind(value: object) -> object:
-    """A kind from what people write: int and float become `Number`, tuples lists, timedelta a Number of seconds.
+    """A kind from what people write: numbers become `Number`, tuples lists, timedelta a Number of seconds.
 
     A number of any class keeps its unit; one whose unit cannot be written is a UnitError, never a plain number.
 
@@ -132,8 +134,8 @@ def as_kind(value: object) -> object:
     """
     if value is None or isinstance(value, bool | str | Number | Ref):
         return value
-    if isinstance(value, int | float):
-        return Number(int(value) if isinstance(value, int) else float(value), _unit_of(value))
+    if isinstance(value, int | float | Fraction | Decimal):
+        return Number(value, _unit_of(value))  # type: ignore[arg-type]  # of any class
     if isinstance(value, timedelta):
         return _seconds(value)
     if isinstance(value, list | tuple):
@@ -146,7 +148,10 @@ def as_kind(value: object) -> object:
     scalar = getattr(value, "item", None)  # a numpy scalar that is not a subclass of Python's own
     if not callable(scalar) or getattr(value, "shape", None) != ():
         return value
-    kind, unit = as_kind(scalar()), _unit_of(value)
+    plain: Any = scalar()
+    unit = _unit_of(value)
+    is_same = plain.__class__ is value.__class__  # a longdouble has no class of Python's own
+    kind = Number(plain) if is_same else as_kind(plain)
     return Number(kind.val, unit) if unit is not None and isinstance(kind, Number) else kind
 
 

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import math
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +19,10 @@ from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
+from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
-from hsframe.kinds import Bin, Number, Uri, same
+from hsframe.kinds import UNIT, Bin, Number, Uri, same
 from hsframe.testing import strategies
 
 # A zone name that was damaged is a zone that is not known.
@@ -50,6 +54,29 @@ def test_the_formats_agree(grid: Grid, path: list[str]) -> None:
     for form in path:
         there = decode_exact(encode(there, form), form)
     assert there == grid
+
+
+@pytest.mark.parametrize("form", [*LOSSLESS, "trio"])
+@given(
+    val=strategies.numbers(st.none()).map(lambda number: number.val) | st.sampled_from([0, -0.0, 1, 10, 1e22, 1e-7]),
+    unit=st.text("_015eExXafkW%/$-+.°", min_size=1, max_size=4) | st.sampled_from(["_0", "_1x", "__5", "e_5", "x1f"]),
+)
+def test_a_unit_is_never_read_as_part_of_its_number(form: str, val: float, unit: str) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [{"ts": start + timedelta(hours=hour), "val": Number(val, unit)} for hour in range(2)]
+    grids = [Grid.from_rows({}, ["ts", "val"], rows)]
+    if math.isfinite(val):
+        start_us = int(start.timestamp()) * 10**6
+        times = TimeColumn(pa.array([start_us, start_us + 10**6]), "UTC")
+        grids.append(Grid({}, ["ts", "val"], [times, NumberColumn(pa.array([float(val)] * 2), unit)]))
+    for grid in grids:
+        if UNIT.problem(unit) is not None and math.isfinite(val):
+            with pytest.raises(CodecError, match="cannot be a unit"):
+                encode(grid, form)
+            continue
+        body = encode(grid, form)
+        for read in (decode, decode_exact):
+            assert [row["val"] for row in read(body, form)] == [Number(val, unit)] * 2
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.UnitWarning")

@@ -5,13 +5,16 @@ import dataclasses
 import math
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 
 import hsframe.kinds as kinds_module
-from hsframe.errors import UnitError
+from hsframe.errors import MetadataError, UnitError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr, same
 from hsframe.testing import strategies
@@ -153,3 +156,15 @@ def test_same_holds_for_copies_of_anything(value: Any) -> None:
     assert same(value, copy.deepcopy(value))
     assert same([value, {"a": value}], [copy.deepcopy(value), {"a": copy.deepcopy(value)}])
     assert not same(value, [value])
+
+
+def test_a_number_holds_an_int_or_a_double() -> None:
+    for val in (Decimal("2.5"), Fraction(5, 2), np.longdouble(2.5), np.float16(2.5)):
+        assert Number(val, "kW") == Number(2.5, "kW")  # type: ignore[arg-type]
+        assert type(Number(val).val) is float  # type: ignore[arg-type]
+    assert type(Number(np.int8(3)).val) is int  # type: ignore[arg-type]
+    assert math.isnan(Number(Decimal("NaN")).val)  # type: ignore[arg-type]
+    assert Number(float("inf")).val == float("inf")
+    for wrong in ("12", None, 1j, Decimal("sNaN"), 10**309):
+        with pytest.raises(MetadataError, match="a Number"):
+            Number(wrong, "kW")  # type: ignore[arg-type]

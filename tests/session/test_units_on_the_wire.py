@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.codecs.formats import CALL_FORMATS
-from hsframe.errors import UnitError
+from hsframe.errors import CodecError, MetadataError, UnitError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.request_grids import as_kind
@@ -61,6 +63,19 @@ WITHOUT_UNIT: dict[str, Callable[[float], object]] = {
     "float64": np.float64,
     "int32": np.int32,
     "0-d array": np.array,
+    "longdouble": np.longdouble,
+    "float16": np.float16,
+    "Decimal": Decimal,
+    "Fraction": Fraction,
+    "0-d longdouble": lambda val: np.array(val, dtype=np.longdouble),
+    "Number of a Decimal": lambda val: Number(Decimal(val)),  # type: ignore[arg-type]
+}
+TOO_LARGE: dict[str, object] = {
+    "int": 10**400,
+    "negative int": -(10**5000),
+    "longdouble": np.longdouble("1e400"),
+    "Decimal": Decimal("1e400"),
+    "Fraction": Fraction(10**400, 3),
 }
 
 Send = Callable[[hsframe.Session, object], object]
@@ -142,6 +157,18 @@ def test_the_unit_goes_out(wire: Wire, format: str, verb: str) -> None:
 
     with hsframe.connect(wire.server.uri, "demo", "demo", format=format) as s:
         check()
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *GRIDS])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_no_double_holds_is_refused(wire: Wire, verb: str, name: str) -> None:
+    wire.last = Grid()
+    with hsframe.connect(wire.server.uri, "demo", "demo") as s:
+        with pytest.raises((MetadataError, CodecError), match=r"a Number is a double, at most 1\.8e308; got a larger"):
+            (VERBS | GRIDS)[verb](s, TOO_LARGE[name])
+        with pytest.raises(MetadataError, match="a Number is a double"):
+            Number(TOO_LARGE[name], "kW")  # type: ignore[arg-type]
+    assert wire.last == Grid()
 
 
 @pytest.mark.parametrize("verb", VERBS)
