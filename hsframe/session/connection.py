@@ -10,17 +10,16 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import suppress
 from copy import copy
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.session.async_session import AsyncSession
 from hsframe.session.notebook import in_notebook
 from hsframe.session.runners import Runner
+from hsframe.session.signatures import T
 
 __all__ = ["Connection"]
-
-T = TypeVar("T")
 
 _CLOSE_S: Final = 10.0
 

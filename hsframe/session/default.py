@@ -7,13 +7,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
 
 from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_columns, his_grids
 from hsframe.session.session import Session
 from hsframe.session.settings import SessionSettings
-from hsframe.session.signatures import Overloaded, takes
+from hsframe.session.signatures import Overloaded, P, Q, R, S, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from hsframe.kinds import Ref
 
 __all__ = ["close", "connect", "default_session", "doctor", "frame_to_his_grids", "of_default"]
-
-P = ParamSpec("P")
-Q = ParamSpec("Q")
-R = TypeVar("R")
-S = TypeVar("S")
 
 _default: Session | None = None
 

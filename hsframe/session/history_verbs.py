@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -21,14 +21,11 @@ from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
-from hsframe.session.signatures import Overloaded, takes
+from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.session.writing import WriteRequest, checked, write_checked
 from hsframe.spans import SpanLike
 
 __all__ = ["HistoryVerbs"]
-
-P = ParamSpec("P")
-Q = ParamSpec("Q")
 
 
 def _by_shape(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Self, overload
 
 from hsframe.client import Client
 from hsframe.frame.points import Point
@@ -14,15 +14,9 @@ from hsframe.session.base import shown
 from hsframe.session.connection import Connection
 from hsframe.session.runners import runner_named
 from hsframe.session.settings import SessionSettings
-from hsframe.session.signatures import Overloaded
+from hsframe.session.signatures import Overloaded, P, Q, R, S, T
 
 __all__ = ["Session"]
-
-P = ParamSpec("P")
-Q = ParamSpec("Q")
-R = TypeVar("R")
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 @overload

@@ -11,12 +11,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-__all__ = ["Overloaded", "takes"]
+__all__ = ["Overloaded", "P", "Q", "R", "S", "T", "takes"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 S_co = TypeVar("S_co", covariant=True)
 A_co = TypeVar("A_co", covariant=True)
