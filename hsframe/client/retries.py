@@ -6,7 +6,8 @@ pauses that grow, and the others wait for its answer. Where it gives up the othe
 until the server has answered something.
 
 A request may also fail because it asks for too much. So ``about`` is asked beside a hisRead that keeps failing: if that
-is answered, the planner makes the request smaller; if not, the server is down, and the planner sends nothing more.
+is answered, the planner makes the request smaller; if not, the server is down, and the planner sends nothing more. A
+request `as_small_as_can_be` needs no such question, and gets the whole patience.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, Request
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError, retry_after_s
 from hsframe.protocol.request_grids import Op
 
-__all__ = ["DEFAULT_RETRIES", "Patience", "Retries"]
+__all__ = ["DEFAULT_RETRIES", "Patience", "Retries", "as_small_as_can_be"]
 
 _T = TypeVar("_T")
 
 DEFAULT_RETRIES: Final = 4
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-# A longer wait that a server asks for is left to the caller, who sees the seconds in the error.
+# A longer wait that a server asks for needs a deadline, which says that the caller has the time.
 _LONGEST_WAIT_S: Final = 60.0
 # A request that runs out of time may ask for too much: it is not sent again and again, with 30 s each time.
 _LONGEST_SLOW_S: Final = 60.0
@@ -77,13 +78,14 @@ def _fault(outcome: object) -> tuple[_Fault | None, float | None]:
 class Patience:
     """What the requests of one verb share: its deadline, and what they found out.
 
-    One request is sent again `retries` times. `is_of_planner`: those that ask for too much are made smaller. `is_spent`
-    is that one was given up, and none was answered since; `is_down`, that a smaller one would have failed too.
+    One request is sent again `retries` times. What was found out holds until something is answered: `is_large`, that
+    other ops are answered, and nothing that can be made smaller is sent again; `is_spent`, that nothing is sent again;
+    `is_down`, that a smaller request would have failed too.
     """
 
     retries: int
     deadline_s: float | None = None
-    is_of_planner: bool = False
+    is_large: bool = False
     is_spent: bool = False
     is_down: bool = False
     _answers: int = 0
@@ -101,7 +103,7 @@ class Patience:
 
         `is_there` sends a small request in the place of one that could be made smaller.
         """
-        first_s, tries, has_turn, is_large = _now_s(), 0, False, False
+        first_s, tries, has_turn, is_last = _now_s(), 0, False, False
         try:
             while True:
                 outcome = await _outcome(send)
@@ -116,23 +118,27 @@ class Patience:
                     if answers != seen:  # another request was answered while this one waited for its turn
                         self._turn.release()
                         pause_s, has_turn = 0.0, False
-                if self.is_spent:
+                if self.is_spent or (self.is_large and (is_there is not None or fault.cause == "time")):
                     break
-                if tries >= self.retries or not self._is_time(fault, pause_s, first_s):
+                if is_last:  # others are answered, and this one has failed once more
+                    self.is_large = True
+                    break
+                if ended := self._end(fault, tries, pause_s, first_s):
+                    log.ended = ended if self.retries else ""
                     if self._answers == answers:  # no other request either, since this one has failed
                         is_down = fault.cause == "server" or (fault.cause == "load" and wait_s is not None)
-                        self.is_down = is_down or (is_there is not None and not await self._is_answered(is_there))
-                        self.is_spent = True
-                    break
-                if is_large:  # others are answered, and this one has failed once more
+                        self.is_large = not is_down and is_there is not None and await self._is_answered(is_there)
+                        self.is_spent = not self.is_large
+                        self.is_down = is_down or (is_there is not None and self.is_spent)
                     break
                 if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 1)):
-                    is_large = await self._is_answered(is_there)
-                    if is_large and fault.cause == "time":
+                    is_last = await self._is_answered(is_there)
+                    if is_last and fault.cause == "time":
+                        self.is_large = True
                         break
+                await asyncio.sleep(pause_s)
                 tries += 1
                 log.retries += 1
-                await asyncio.sleep(pause_s)
         finally:
             if has_turn:
                 self._turn.release()
@@ -150,12 +156,20 @@ class Patience:
 
     def _note_answer(self) -> None:
         self._answers += 1
-        self.is_spent = self.is_down = False
+        self.is_large = self.is_spent = self.is_down = False
 
-    def _is_time(self, fault: _Fault, pause_s: float, first_s: float) -> bool:
-        if pause_s > _LONGEST_WAIT_S or (fault.again == "reads" and _now_s() - first_s > _LONGEST_SLOW_S):
-            return False
-        return self.deadline_s is None or _now_s() + pause_s < self._started_s + self.deadline_s
+    def _end(self, fault: _Fault, tries: int, pause_s: float, first_s: float) -> str:
+        """Why a request is not sent again, for the message; empty if it is."""
+        now_s = _now_s()
+        if tries >= self.retries:
+            return f"that is retries={self.retries}"
+        if self.deadline_s is not None and now_s + pause_s >= self._started_s + self.deadline_s:
+            return f"the next pause would pass the deadline of {self.deadline_s:g} s"
+        if self.deadline_s is None and pause_s > _LONGEST_WAIT_S:
+            return f"without a deadline= no pause is longer than {_LONGEST_WAIT_S:g} s"
+        if fault.again == "reads" and now_s - first_s > _LONGEST_SLOW_S:
+            return f"what times out is not repeated for longer than {_LONGEST_SLOW_S:g} s"
+        return ""
 
     @asynccontextmanager
     async def limited(self, where: str) -> AsyncIterator[None]:
@@ -200,15 +214,29 @@ class Retries:
         With `anew` it is a verb of its own, without a deadline: what is left to do after one.
         """
         patience = Patience(self._retries) if anew else self.patience()
-        patience.is_of_planner = True
         token = _RUNNING.set((self, patience))
         try:
             yield
         finally:
             _RUNNING.reset(token)
 
+    def splits(self) -> bool:
+        """Whether a request that fails is made smaller: in a verb, unless it is `as_small_as_can_be`."""
+        return (_RUNNING.get() or (None,))[0] is self and not _SMALLEST.get()
+
+
+@contextmanager
+def as_small_as_can_be() -> Iterator[None]:
+    """A request in the block cannot be made smaller."""
+    token = _SMALLEST.set(True)
+    try:
+        yield
+    finally:
+        _SMALLEST.reset(token)
+
 
 _RUNNING: Final[ContextVar[tuple[Retries, Patience] | None]] = ContextVar("the verb that runs", default=None)
+_SMALLEST: Final[ContextVar[bool]] = ContextVar("as small as can be", default=False)
 
 
 def _now_s() -> float:

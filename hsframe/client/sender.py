@@ -51,7 +51,8 @@ __all__ = ["PLAIN_JSON", "RequestSender"]
 
 _ZINC: Final = mime_of("zinc")
 PLAIN_JSON: Final = "application/json"
-_CLOSE_TIMEOUT_S: Final = 5.0
+# A server that does not answer must not hold up a script at its end; it ends the session by itself.
+_CLOSE_TIMEOUT_S: Final = 2.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
 _PEEK_BYTES: Final = 1 << 12
 _END_BYTES: Final = 16
@@ -180,21 +181,19 @@ class RequestSender:
     def _logged(
         self, op: Op, points: int = 0, patience: Patience | None = None, *, unfinished: str = "cancelled"
     ) -> Iterator[tuple[LoggedRequest, Patience]]:
-        """One log line; an error says how often the request was sent, and whether others would fail too."""
+        """One log line; an error says whether others would fail too."""
         patience = patience or self.retries.patience()
         with logged(op.name, points, unfinished=unfinished) as log:
             try:
                 yield log, patience
             except NetworkError as error:
                 error.is_final |= patience.is_down
-                if log.retries:
-                    error.args = (f"{error} (sent {log.retries + 1} times)",)
                 raise
 
     async def _exchange(
         self, op: Op, request: Grid, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None
     ) -> HttpAnswer:
-        splits = op.name == "hisRead" and patience.is_of_planner
+        splits = op.name == "hisRead" and self.retries.splits()
         # What is known before: an answer that is cut at the same place each time does not show how the server writes.
         plain_fetch = partial(self._fetch, self.dialect.line_end)
         fetch = fetch or plain_fetch

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
-__all__ = ["ConcurrencyLimit"]
+__all__ = ["ConcurrencyLimit", "all_of"]
+
+_T = TypeVar("_T")
 
 # Between the end of a request and the start of the next one the event loop has some steps to run.
 _IDLE_STEPS: Final = 10
@@ -79,3 +81,19 @@ class ConcurrencyLimit:
                 turn.set_result(None)
         if self._free == self._count:
             self._changed.set()
+
+
+async def all_of(coroutines: Iterable[Coroutine[object, object, _T]]) -> list[_T]:
+    """The results of all coroutines; the first failure cancels the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as errors:
+        # There is more than one only if several failed at the same time.
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

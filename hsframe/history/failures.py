@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hsframe.errors import (
@@ -25,6 +25,7 @@ __all__ = [
     "combined_error",
     "halvings_after",
     "is_limit_of_points",
+    "likeness",
     "may_be_too_large",
     "may_come_from_a_point",
     "may_still_run",
@@ -79,6 +80,16 @@ def is_limit_of_points(error: HsFrameError) -> bool:
 def may_come_from_a_point(error: HsFrameError) -> bool:
     """Whether one of the points may be the cause of this error of a batch."""
     return isinstance(error, CallError | HTTPStatusError | CodecError) and not error.is_final
+
+
+def likeness(error: HsFrameError, ids: Iterable[str]) -> object:
+    """Equal for errors that say the same, whichever of the points they name."""
+    if halvings_after(error) == _HALVINGS_ON_SUSPICION:
+        return _HALVINGS_ON_SUSPICION  # a gateway says now this, now that
+    words = _words(error) if isinstance(error, CallError) else getattr(error, "reason", "")
+    for name in sorted(ids, key=len, reverse=True):
+        words = words.replace(name, "@")
+    return type(error), re.sub(r"[0-9]+", "0", words)
 
 
 def may_still_run(error: HsFrameError) -> bool:

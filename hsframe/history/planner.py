@@ -9,7 +9,8 @@ asked for, or leave out the sample at one end of the window. So:
   0.10.2 answer the first only), the points are read one by one. The client checks the answer: IncompleteError.
 - If the request may have been too large (a time-out, 413, 5xx, ``incomplete``, a broken body, an error that mentions a
   limit), it is halved in time, and later in points.
-- After any other error of a batch its points are read one by one, so that the error names the bad id.
+- After any other error of a batch it is halved in points, so that the error names the bad ids.
+- If one second of single points fails in the same words too, nothing more is sent (:mod:`hsframe.history.doubts`).
 - If an answer may have been cut without a word, the ends of its window are asked for
   (:mod:`hsframe.history.row_caps`), and what is missing is read.
 - If a range of instants is refused (rusty-haystack), whole dates are asked for.
@@ -25,19 +26,19 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from hsframe.errors import AuthError, CallError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
-from hsframe.history.concurrency import ConcurrencyLimit
+from hsframe.history.concurrency import ConcurrencyLimit, all_of
+from hsframe.history.doubts import Doubts
 from hsframe.history.failures import (
     combined_error,
     halvings_after,
     is_limit_of_points,
-    may_be_too_large,
     may_come_from_a_point,
     with_point,
 )
@@ -74,10 +75,10 @@ __all__ = ["Planner"]
 
 _log = logging.getLogger("hsframe.history")
 
-_T = TypeVar("_T")
-
 # A batch is halved this often in time, then in points until each is alone, then in time again.
 _TIME_HALVINGS_FIRST: Final = 3
+# So few points are read one by one at once.
+_FEW_POINTS: Final = 4
 # Points count as irregular if a batch of them has more than this many times the rows of its densest point.
 _IRREGULAR_ROW_RATIO: Final = 2.0
 # From fewer rows than this no rows per day are computed.
@@ -121,11 +122,11 @@ class Planner:
         self.raises = failures is None
         self.failed = {} if failures is None else failures
         # Learned from the answers; avoids requests that would fail.
-        self.answers = 0
         self.most_points = limits.points
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
         self.seen: dict[GroupKey, tuple[int, float]] = {}  # rows of one point so far, and the days that they cover
         self.fatal_error: HsFrameError | None = None
+        self.doubts = Doubts()
 
     # -- from groups to batches ----------------------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ class Planner:
         generator, cancels the running requests and waits until they have ended.
         """
         self.limits = replace(self.limits, total_cells=sum(group.cells for group in groups))
+        self.doubts.expect(groups)
         # No TaskGroup: if one of its tasks fails, it cancels the task that runs it, which at a yield is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
@@ -191,6 +193,7 @@ class Planner:
                 if error.is_final:
                     self.give_up(error, probe)
                 _log.info("the probe of %d points over %s failed: %s", len(probe.records), probe.asked, error)
+                await self.doubt(error, probe)
                 return group
         if answer is None:  # the server does not answer batches
             if len(probe.records) == 1:
@@ -208,7 +211,7 @@ class Planner:
         """All windows of a batch of points, joined."""
         requests = self.requests_of(batch)
         is_part = len(requests) > 1
-        found = await _all(self.read(request, is_part=is_part) for request in requests)
+        found = await all_of(self.read(request, is_part=is_part) for request in requests)
         if any(parts is None for parts in found):  # one of the answers showed that the server ignores the range
             found = [await self.read(batch.whole)]
         return joined(part for parts in found for part in parts or () if part[1].point.id not in self.failed)
@@ -223,6 +226,7 @@ class Planner:
         failure: HsFrameError | None = None
         answer: Answer | None = None
         async with self.concurrency.turn(origin.depth):
+            await self.doubts.are_over()
             # Decided when its turn has come: answers that came while it waited may show that it would fail.
             if is_part and self.dialect.ignores_range:
                 return None
@@ -238,13 +242,14 @@ class Planner:
                     answer = await self.send(request)
                 except HsFrameError as error:
                     failure = error
+                    await self.doubt(error, request)  # it has its turn still, so nothing new is sent
         if answer is not None:
             return await self.whole(answer, request, origin)
         if failure is not None:
             return await self.handle_failure(failure, request, origin)
         if smaller:
             return await self.one_after_another(smaller, origin.deeper())
-        return await self.one_by_one(request, origin)
+        return await self.apart(request, origin)
 
     async def send(self, request: Request) -> Answer | None:
         """The answer; None if the server left out points of a batch."""
@@ -256,7 +261,7 @@ class Planner:
             # An answer to another request, as of a cache between: the same again is then taken for an empty history.
             if is_second or not is_of_another_time(grid, inside, request):
                 break
-        self.answers += 1
+        self.doubts.end()
         if not self.dialect.dates_only and ignores_range(histories, request):
             self.dialect.ignores_range = True
         elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
@@ -292,6 +297,11 @@ class Planner:
             _log.info("%s; reading point by point", error)
             return None
 
+    async def doubt(self, error: HsFrameError, request: Request) -> None:
+        """After a failure: find out whether all others would fail too."""
+        found = None if self.fatal_error is not None else await self.doubts.look(error, request, self.ask)
+        self.fatal_error = self.fatal_error or found
+
     async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
         """All rows of the window, of which the server may have left out some without a word."""
         failed = origin.half_of
@@ -307,7 +317,7 @@ class Planner:
                 return self.give_up(cut_answer(answer, request), request)
             warn_of_round_number(answer, request)
             return self.parts(answer, request)
-        found = await _all(self.proven(*part, origin) for part in parts_at_one_time(request, answer))
+        found = await all_of(self.proven(*part, origin) for part in parts_at_one_time(request, answer))
         return [part for parts in found for part in parts]
 
     async def proven(self, request: Request, answer: Answer, origin: _Origin) -> list[Part]:
@@ -326,7 +336,7 @@ class Planner:
                         warn_of_round_number(answer, request)
         if any(end.window == request.window for end in ends):
             return self.give_up(cut_answer(answer, request), request)
-        found = await _all(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
+        found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         histories = [history for _, history in rest]
         if added(histories, answer.inside, [end.window for end in ends]) <= 0:
@@ -381,21 +391,26 @@ class Planner:
         many = len(request.records) > 1
         most_halvings = halvings_after(error)
         of_points = is_limit_of_points(error)
+        if self.fatal_error is not None:
+            return self.give_up(self.fatal_error, request)
         # Halvings in points are not counted: they end when each point is alone.
-        in_points = (
-            many and most_halvings > 0 and (of_points or (origin.halvings >= _TIME_HALVINGS_FIRST and self.answers > 0))
-        )
+        in_points = many and most_halvings > 0 and (of_points or origin.halvings >= _TIME_HALVINGS_FIRST)
         halves = request.halves(in_points=in_points)
         if halves and (in_points or origin.halvings < most_halvings):
             _log.info("hisRead of %d points over %s: %s; sending halves", len(request.records), request.asked, error)
+            if not in_points:
+                return await self.one_after_another(halves, origin.deeper(1, request))
+            width = len(halves[0].records)
             if of_points:
-                self.most_points = min(self.most_points, len(halves[0].records))
-            if in_points:
-                return await self.one_after_another(halves, origin.deeper())
-            return await self.one_after_another(halves, origin.deeper(1, request))
+                self.most_points = min(self.most_points, width)
+            parts = await self.one_after_another(halves, origin.deeper())
+            if not any(record.id in self.failed for record in request.records):  # no point is bad: they were too many
+                self.most_points = min(self.most_points, width)
+            return parts
         if many and may_come_from_a_point(error):
-            parts = await self.one_by_one(request, origin)
-            if self.dialect.his_read_batch is None:  # no batch has worked so far, but each point alone has
+            parts = await self.apart(request, origin)
+            # No batch has worked so far, but each point alone has.
+            if self.dialect.his_read_batch is None and not any(record.id in self.failed for record in request.records):
                 self.dialect.his_read_batch = False
             return parts
         return self.give_up(error, request)
@@ -404,44 +419,35 @@ class Planner:
         """Read the parts of a request in order; if one fails for good, the rest are not sent."""
         return [part for request in requests for part in await self.read(request, origin) or ()]
 
-    async def one_by_one(self, request: Request, origin: _Origin) -> list[Part]:
-        """Read each point of a batch in its own request; one error names all points that failed."""
-        singles = request.in_points()
-        results = await asyncio.gather(
-            *(self.read(single, _Origin(depth=origin.depth + 1)) for single in singles), return_exceptions=True
-        )
-        bad = {
-            single.records[0].id: result
-            for single, result in zip(singles, results, strict=True)
-            if isinstance(result, BaseException)
-        }
-        if bad:
-            raise combined_error(bad, len(results))
+    async def apart(self, request: Request, origin: _Origin) -> list[Part]:
+        """Read each point of a batch, or each half of a large one; one error names all points that failed."""
+        few = len(request.records) <= _FEW_POINTS or self.dialect.his_read_batch is False
+        smaller = request.in_points() if few else request.halves(in_points=True)
+        # Halves go one after the other: the first may show that this server takes no batches.
+        groups = [smaller] if few else [[half] for half in smaller]
+        results = [
+            result
+            for group in groups
+            for result in await asyncio.gather(
+                *(self.read(one, _Origin(depth=origin.depth + 1)) for one in group), return_exceptions=True
+            )
+        ]
+        errors = [result for result in results if isinstance(result, BaseException)]
+        for error in errors:
+            if not isinstance(error, HsFrameError):
+                raise error
+        if errors:
+            bad = {record.id: self.failed[record.id] for record in request.records if record.id in self.failed}
+            raise combined_error(bad, len(request.records)) if bad else errors[0]
         return [part for result in results if not isinstance(result, BaseException) for part in result or ()]
 
     def give_up(self, error: HsFrameError, request: Request) -> list[Part]:
         """Raise the error, or note it for each point of the request."""
         error = with_point(error, request)
-        if error.is_final or (not self.answers and may_be_too_large(error)):  # nothing was answered at all
+        if error.is_final:
             self.fatal_error = error
-        if self.raises or isinstance(error, AuthError):
-            raise error
         for record in request.records:
             self.failed.setdefault(record.id, error)
+        if self.raises or isinstance(error, AuthError):
+            raise error
         return []
-
-
-async def _all(coroutines: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """The results of all coroutines; the first failure cancels the others."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except BaseExceptionGroup as errors:
-        # There is more than one only if several failed at the same time.
-        raise _first(errors) from None
-    return [task.result() for task in tasks]
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

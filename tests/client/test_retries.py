@@ -185,7 +185,7 @@ def test_each_cell_of_the_table(failure: bytes | str, op: str, column: str, cell
                         with pytest.raises(HsFrameError) as caught:
                             await call
                         if isinstance(caught.value, NetworkError):
-                            assert (f"(sent {tries} times)" in str(caught.value)) == (tries > 1), caught.value
+                            assert (f"(sent {tries} times in " in str(caught.value)) == (tries > 1), caught.value
                     assert len(line.requests) == tries
 
     asyncio.run(main())
@@ -201,7 +201,7 @@ async def refused(line: Line, client: Client, call: Callable[[Client], Awaitable
         await task
         assert len(line.requests) == 1
     else:
-        with pytest.raises(NetworkError, match=r"nothing answers there.*\(sent 3 times\)") as caught:
+        with pytest.raises(NetworkError, match=r"nothing answers there.*\(sent 3 times in 0") as caught:
             await task
         assert caught.value.is_final
 

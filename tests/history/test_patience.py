@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import HTTPStatusError, NetworkError, RequestTimeoutError
+from hsframe.errors import HsFrameError, HTTPStatusError, NetworkError, RequestTimeoutError
 from hsframe.history import write
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app
 from hsframe.server.database import Database
-from hsframe.server.refusal import HttpRefusal
+from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.run import listening
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
@@ -73,6 +73,8 @@ class Gateway:
         if how == "hang":
             await self.over.wait()
             return web.Response()
+        if isinstance(how, bytes):
+            return web.Response(body=how, content_type="text/zinc")
         return web.Response(status=how, text="away\n")
 
 
@@ -137,6 +139,98 @@ def test_nobody_there(points: int, caplog: pytest.LogCaptureFixture) -> None:
     assert [text.split()[0] for text in caplog.messages] == ["login", "read"]
     assert "retries=1" in caplog.messages[0]
     assert "retries=0" in caplog.messages[1]
+
+
+# Only hisRead fails ---------------------------------------------------------------------------------------------------
+
+
+def error_grid(words: str) -> bytes:
+    return b'ver:"3.0" err dis:"%s"\nempty\n' % words.encode()
+
+
+@pytest.mark.parametrize(
+    ("points", "good", "on_error", "batches"),
+    [
+        (500, 0, "raise", None),
+        (500, 0, "catalog", True),
+        (500, 0, "catalog", False),
+        (50, 9, "raise", None),
+        (500, 9, "catalog", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "how", [502, 503, 504, "reset", "hang", 404, 413, 500, error_grid("no rights"), error_grid("too many rows")]
+)
+def test_a_his_read_that_fails_for_good_gets_a_handful(
+    points: int, how: Any, good: int, on_error: Any, batches: bool | None
+) -> None:
+    retries = 1
+
+    async def main() -> None:
+        async with (
+            gateway(
+                building(points, 8), lambda op, passed: how if op == "hisRead" and passed > good else None
+            ) as server,
+            hsframe.AsyncSession(
+                server.uri, max_concurrency=CONCURRENCY, retries=retries, timeout=0.3 if how == "hang" else 30
+            ) as s,
+        ):
+            s.client.dialect.his_read_batch = batches
+            reading = s.his_read(ids(points), SPAN, chunk="1D", on_error=on_error, header="id")
+            if on_error == "raise":
+                with pytest.raises(HsFrameError) as caught:
+                    await reading
+                if good == 0:
+                    assert "one second of @p0, @p" in str(caught.value)
+            else:
+                assert "failed" in set((await reading).hs.catalog["status"])
+            # Those under way, each with a second form of the batch; the repeats of one of them, and three points alone.
+            assert len(server.failed) <= 2 * CONCURRENCY + (good and CONCURRENCY) + 2 * retries + 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "refusal", [HttpRefusal(500, "no"), HttpRefusal(502, "no"), OpRefusal("boom"), OpRefusal("ArgErr")]
+)
+@pytest.mark.parametrize(("bad", "batches"), [({0}, None), ({7}, True), ({3, 30}, None), ({49}, None)])
+def test_a_bad_point_of_a_batch_is_found_by_halving(refusal: Exception, bad: set[int], batches: bool | None) -> None:
+    points, sent = 50, []
+
+    def spoiled(call: Any, run: Any) -> Any:
+        asked = {row["id"].val for row in call.grid}
+        sent.append(len(asked))
+        if asked & {f"p{number}" for number in bad}:
+            raise refusal
+        return run(call)
+
+    with running_server(building(points, 8)) as server, hsframe.connect(server.uri, "demo", "demo", retries=1) as s:
+        wrap_op(server.app, "hisRead", spoiled)
+        s.client.dialect.his_read_batch = batches
+        with pytest.warns(hsframe.ReadWarning, match=f"{len(bad)} of 50"):
+            df = s.his_read(ids(points), SPAN, on_error="warn", header="id")
+        assert s.client.dialect.his_read_batch is True
+    assert df.columns.tolist() == [f"p{number}" for number in range(points) if number not in bad]
+    assert len(sent) <= 36 * len(bad), sent
+
+
+@pytest.mark.parametrize("most", [1, 20])
+@pytest.mark.parametrize("status", [413, 500, 504])
+def test_a_limit_of_points_that_is_not_named_is_learned(most: int, status: int) -> None:
+    """Only after the times were halved in vain: a limit of rows is more usual."""
+    points, sent = 100, []
+
+    def limited(call: Any, run: Any) -> Any:
+        sent.append(len(call.grid))
+        if len(call.grid) > most:
+            raise HttpRefusal(status, "no")
+        return run(call)
+
+    database = building(points)
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo", retries=0) as s:
+        wrap_op(server.app, "hisRead", limited)
+        assert rows_of(s.his_read(ids(points), SPAN, shape="dict", header="id")) == truth(database, points)
+    assert len(sent) < 8 * points / most + 40, sent
 
 
 # Until then, and all the same ----------------------------------------------------------------------------------------
