@@ -138,7 +138,7 @@ class Transport:
             await session.close()
 
     async def fetch(self, request: HttpRequest, *, timeout_s: float | None = None) -> HttpAnswer:
-        """Send a request and read the whole answer; `timeout_s` overrides the transport's own time-out."""
+        """Send a request and read the whole answer; `timeout_s` is a shorter time-out than the transport's own."""
         head: HttpAnswer | None = None
         whole = BytesIO()  # its value shares its memory: a large body is there once
         async for part in self.stream(request, timeout_s=timeout_s):
@@ -161,7 +161,9 @@ class Transport:
         session = self._session
         if session is None:
             raise NetworkError(f"{where}: not sent, the connection was closed meanwhile")
-        timeout = self._timeout if timeout_s is None else aiohttp.ClientTimeout(total=timeout_s)
+        timeout = self._timeout
+        if timeout_s is not None:
+            timeout = aiohttp.ClientTimeout(total=min(timeout_s, timeout.total or timeout_s))
         if unbounded:
             sock_read = timeout.sock_read or timeout.total
             timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
@@ -232,7 +234,8 @@ def _failure(
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
         found += f": {secrets.out_of(str(error))}"
     if isinstance(error, TimeoutError):
-        return RequestTimeoutError(_timeout_message(error, where, timeout))
+        less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
+        return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -260,7 +263,7 @@ def _failure(
     return NetworkError(f"{where}: the request failed ({found})")
 
 
-def _timeout_message(error: BaseException, where: str, timeout: aiohttp.ClientTimeout) -> str:
+def _within(error: BaseException, timeout: aiohttp.ClientTimeout) -> str:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seconds, what = timeout.sock_connect or timeout.connect, "no connection was made"
     elif isinstance(error, aiohttp.SocketTimeoutError):
@@ -269,4 +272,4 @@ def _timeout_message(error: BaseException, where: str, timeout: aiohttp.ClientTi
         seconds, what = None, "there was no whole answer"
     seconds = timeout.total if seconds is None else seconds
     limit = "the time-out" if seconds is None else f"{seconds:g} s"
-    return f"{where}: {what} within {limit}; ask for less at once, or give a longer timeout="
+    return f"{what} within {limit}"

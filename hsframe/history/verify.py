@@ -57,6 +57,8 @@ async def read_back_until(
     pauses_s: Sequence[float] = _PAUSES_S,
 ) -> list[PointWrite]:
     """Read back until each entry is `there`, once after each pause; returns the entries that are still not."""
+    clock_s = asyncio.get_running_loop().time
+    started_s = clock_s()
     left = list(entries)
     for pause_s in pauses_s:
         if not left:
@@ -64,6 +66,8 @@ async def read_back_until(
         await asyncio.sleep(pause_s)
         await read_back(client, left, max_concurrency=max_concurrency)
         left = [entry for entry in left if not there(entry)]
+        for entry in left:
+            entry.looked_s = clock_s() - started_s
     return left
 
 

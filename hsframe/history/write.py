@@ -51,8 +51,6 @@ _ROW_BYTES: Final = 110
 _CELL_BYTES: Final = 80
 # For fewer points than this, a batch and its reading back cost as much as one request per point.
 _BATCH_FROM: Final = 3
-# How often a write that timed out is halved; a server may be stuck whatever the size.
-_HALVINGS_WHEN_SLOW: Final = 3
 # How long to wait for the samples of a batch to appear; those that do not are written point by point.
 _BATCH_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5)
 # The same after a failure, when the user waits: what a server stores later than this stays unknown.
@@ -95,7 +93,7 @@ async def check_sent(client: Client, report: WriteReport, *, max_concurrency: in
     """
     clock_s = asyncio.get_running_loop().time
     started_s = clock_s()
-    left = [entry for entry in report.entries if entry.unknown]
+    left = [entry for entry in report.entries if entry.unknown and entry.looked_s is None]
     for pause_s in _CHECK_PAUSES_S:
         if not left:
             break
@@ -191,8 +189,11 @@ class _Writer:
         limit = self.dialect.body_limit
         return _BODY_BYTES if limit is None else min(_BODY_BYTES, limit)
 
-    async def send(self, grid: Grid, entries: Sequence[PointWrite], *, proves: bool, slow: int = 0) -> None:
-        """Send one hisWrite; if it is too large or too slow, send it in halves."""
+    async def send(self, grid: Grid, entries: Sequence[PointWrite], *, proves: bool) -> None:
+        """Send one hisWrite; if it is refused as too large, send it in halves.
+
+        What timed out is not sent again: the server may be at it still, and would have twice the work.
+        """
         _mark(entries, grid, SENT)
         try:
             await self.client.call("hisWrite", grid)
@@ -200,12 +201,11 @@ class _Writer:
             status = error.status if isinstance(error, HTTPStatusError) else None
             if status in _NOT_RUN or not may_still_run(error):
                 _mark(entries, grid, NOT_STORED if status in _NOT_RUN else FAILED)
-            is_slow = isinstance(error, RequestTimeoutError) and not error.is_final and slow < _HALVINGS_WHEN_SLOW
-            if not (status == 413 or is_slow) or len(grid) < 2:
+            if status != 413 or len(grid) < 2:
                 raise
             middle = len(grid) // 2
             for half in (_rows(grid, 0, middle), _rows(grid, middle, len(grid))):
-                await self.send(half, entries, proves=proves, slow=slow + is_slow)
+                await self.send(half, entries, proves=proves)
         else:
             if proves:
                 _mark(entries, grid, STORED)

@@ -39,7 +39,7 @@ class PointWrite:
     """The samples of one point, at least one, and the status of each: `NOT_STORED`, `SENT`, `FAILED` or `STORED`.
 
     `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written;
-    `looked_s` is for how long the samples were looked for after an interruption, None if they could not be read.
+    `looked_s` is for how long the samples were looked for, None if that is not done, or they could not be read.
     """
 
     samples: PointSamples
@@ -81,15 +81,21 @@ class PointWrite:
         start, stop = np.searchsorted(self.samples.ts_us, [first_us, last_us + 1])
         part = self.status[start:stop]
         part[part != STORED] = status
+        if status == SENT:
+            self.looked_s = None
 
     def rest(self) -> PointSamples:
         """The samples that are not stored yet."""
         return self.samples.only(self.status != STORED)
 
     def compared(self, comparison: Comparison) -> None:
-        """Keep a comparison with the samples on the server; those that are the same are stored."""
+        """Keep a comparison with the samples on the server; those that are the same are stored.
+
+        Those that it has confirmed and does not have, it may be storing (Haxall).
+        """
         self.comparison = comparison
         self.status[comparison.state == SAME] = STORED
+        self.status[(comparison.state == MISSING) & (self.status == STORED)] = SENT
         self.mark_failed_as_not_stored()
 
     def mark_failed_as_not_stored(self) -> None:

@@ -61,7 +61,7 @@ def connect(settings: SessionSettings) -> Session:
     deadline : float, str or timedelta, optional
         How long a whole verb may take, with all its requests and their retries: seconds, or a duration such as
         ``"5min"``; each verb has its own. The error says which points had been read, and ``on_error="warn"`` gives
-        them as a frame. Decoding an answer is not interrupted, and an interrupted write is looked for some seconds more.
+        them as a frame. Decoding is not interrupted, and an interrupted write is looked for some seconds more.
     proxy : str, optional
         ``http://user:password@host:port``.
     headers : mapping, optional

@@ -241,11 +241,11 @@ class HistoryVerbs(SessionBase):
         Notes
         -----
         When a write is interrupted, by an error, by Ctrl-C or because its task was cancelled, the samples that had been
-        sent without an answer are read back, several times for up to ten seconds: the server may still be busy with
-        them. The exception, whichever it is, has a note and a ``report`` with one row per point: ``rows``, ``written``,
-        ``unknown`` (sent, and not there or not read so far; the server may store them later), ``looked_s`` (for how
-        many seconds they were looked for), ``status`` (``"written"``, ``"partly written"``, ``"not written"``,
-        ``"unknown"``) and ``reason``.
+        sent without an answer are read back, several times for up to ten seconds (three after a deadline): the server
+        may still be busy with them. What timed out is not sent again. The exception, whichever it is, has a note and a
+        ``report`` with one row per point: ``rows``, ``written``, ``unknown`` (sent, and not there or not read so far;
+        the server may store them later), ``looked_s`` (for how many seconds they were looked for), ``status``
+        (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
         with self.client.sender.retries.one_verb():

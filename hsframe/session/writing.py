@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, RequestTimeoutError
 from hsframe.frame.his_grids import frame_columns
 from hsframe.history.point_records import read_records
 from hsframe.history.verify import read_back
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WriteRequest", "checked", "write_checked"]
 
-# How long to read back after an error, and after a cancellation (usually Ctrl-C), when the user waits for the prompt.
+# How long to read back after an error, and after a cancellation (usually Ctrl-C) or the deadline of the verb.
 _CHECK_S: Final = 15.0
 _CHECK_WHEN_CANCELLED_S: Final = 3.0
 
@@ -63,11 +63,13 @@ async def write_checked(
         return report.table("dry run")
     with report.on_errors():  # also for a second cancellation, during the reading back
         try:
-            await write_histories(client, report, max_concurrency=max_concurrency)
-            if request.verify:
-                await verify_histories(client, report, max_concurrency=max_concurrency)
+            async with client.sender.retries.patience().limited("hisWrite"):
+                await write_histories(client, report, max_concurrency=max_concurrency)
+                if request.verify:
+                    await verify_histories(client, report, max_concurrency=max_concurrency)
         except BaseException as error:
-            wait_s = _CHECK_S if isinstance(error, Exception) else _CHECK_WHEN_CANCELLED_S
+            is_late = isinstance(error, RequestTimeoutError) and error.is_final
+            wait_s = _CHECK_WHEN_CANCELLED_S if is_late or not isinstance(error, Exception) else _CHECK_S
             await _check_sent(client, report, wait_s, max_concurrency)
             raise
     return report.table("verified" if request.verify else "written")

@@ -280,6 +280,97 @@ def test_settings_that_cannot_be(
         make("http://127.0.0.1:9/api", **settings)
 
 
+@pytest.mark.parametrize("at", ["login", "read"])
+def test_a_long_wait_needs_a_deadline_that_has_room(
+    serve: Any, fake: Any, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    from hsframe.client import retries
+
+    monkeypatch.setattr(retries, "_LONGEST_WAIT_S", 0.05)
+
+    class Server(fake):  # type: ignore[misc]
+        busy = True
+
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            if self.busy and ("Authorization" in request.headers) and (at == "login" or "read" in request.path):
+                self.busy = False
+                return web.Response(status=503, headers={"Retry-After": "0.2"})
+            return await super().handle(request)
+
+    async def main() -> None:
+        for deadline, words in [
+            (60, ""),
+            (None, r"\(sent once in 0\.. s; without a deadline= no pause is longer than 0\.05 s\)"),
+            (0.1, r"\(sent once in 0\.. s; the next pause would pass the deadline of 0\.1 s\)"),
+        ]:
+            async with (
+                serve(Server(answers={"read": SITES})) as server,
+                Client(server.uri, "ann", "s3cret-pencil", deadline=deadline) as client,
+            ):
+                if not words:
+                    assert len(await client.read("site")) == 2
+                    continue
+                with pytest.raises(NetworkError, match=f"^{at} at .*{words}|deadline of 0.1 s for the whole"):
+                    await client.read("site")
+
+    asyncio.run(main())
+
+
+def test_what_ended_the_patience_is_said(serve: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hsframe.client import retries
+
+    monkeypatch.setattr(retries, "_LONGEST_SLOW_S", 0.1)
+
+    async def late(seen: Any) -> bytes:
+        await asyncio.sleep(5)
+        return SITES
+
+    async def main() -> None:
+        answers = {"read": busy(503, "0"), "nav": lambda seen: late(seen)}
+        async with (
+            serve(fake(anonymous=True, answers=answers)) as server,
+            Client(server.uri, retries=2, timeout=0.2) as client,
+        ):
+            with pytest.raises(HTTPStatusError, match=r"\(sent 3 times in \d\.\d s; that is retries=2\)$"):
+                await client.read("site")
+            with pytest.raises(
+                NetworkError, match=r"ask for less .*\(sent .*; what times out is not repeated for longer"
+            ):
+                await client.nav()
+        who = ("ann", "s3cret-pencil")
+        async with serve(fake(login_delay_s=5)) as server, Client(server.uri, *who, timeout=0.1) as client:
+            with pytest.raises(NetworkError, match=r"^login .* within 0\.1 s; give a longer timeout= \(sent .*; what"):
+                await client.read("site")
+            uri = server.uri
+        async with Client(uri, retries=99, deadline=0.3) as client:
+            with pytest.raises(NetworkError, match=r"nothing answers there.*\(sent .*; the next pause would pass the"):
+                await client.read("site")
+
+    asyncio.run(main())
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end(serve: Any, fake: Any) -> None:
+    """Closing waits no longer than a request may take, and no longer than two seconds."""
+    from hsframe.client import sender
+
+    over = asyncio.Event()
+
+    async def hang(seen: Any) -> bytes:
+        await over.wait()
+        return EMPTY
+
+    async def main() -> None:
+        async with serve(fake(answers={"close": lambda seen: hang(seen)})) as server:
+            async with Client(server.uri, "ann", "s3cret-pencil", timeout=0.2) as client:
+                await client.about()
+                started = time.monotonic()
+            took = time.monotonic() - started
+            over.set()
+        assert took < sender._CLOSE_TIMEOUT_S == 2
+
+    asyncio.run(main())
+
+
 # -- logins -----------------------------------------------------------------------------------------------------------
 
 

@@ -361,6 +361,23 @@ def test_a_write_that_meets_its_deadline_is_accounted_for(monkeypatch: pytest.Mo
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("deadline", [0.6, 2])
+def test_the_deadline_bounds_the_reading_back_of_a_write(deadline: float) -> None:
+    """What the server has confirmed, and what is not there each time that it is looked for, is unknown."""
+    index = pd.DatetimeIndex(FIRST_US + np.arange(5) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
+    df = pd.DataFrame({"a": pd.array(np.arange(5.0), dtype="unit[kW]")}, index=index)
+    with (
+        running_server(building(1, 0), quirks=["late-write=60"]) as server,
+        hsframe.connect(server.uri, "demo", "demo", deadline=deadline) as s,
+    ):
+        with pytest.raises(RequestTimeoutError, match=f"deadline of {deadline:g} s") as caught:
+            s.his_write(df, points={"a": "@p0"}, verify=True)
+        (row,) = caught.value.report.to_dict("records")
+        assert (row["status"], row["written"], row["unknown"]) == ("unknown", 0, 5)
+        assert 0.2 < row["looked_s"] <= deadline
+        assert f"not there after {row['looked_s']:.1f} s" in caught.value.__notes__[0]
+
+
 def test_a_write_to_a_busy_server_is_written_once() -> None:
     index = pd.DatetimeIndex(FIRST_US + np.arange(10) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
     df = pd.DataFrame({"a": pd.array(np.arange(10.0), dtype="unit[kW]")}, index=index)

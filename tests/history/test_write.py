@@ -266,9 +266,11 @@ class Refusing:
         self.dialect = Dialect()
         self.bad, self.most_rows, self.late = bad, most_rows, late
         self.taken: dict[str, list[Any]] = {}
+        self.calls = 0
 
     async def call(self, op: str, grid: Grid) -> Grid:
         assert op == "hisWrite"
+        self.calls += 1
         ident = grid.meta.get("id")
         if ident is None:
             raise CallError("no batches here", Grid({"err": MARKER}))
@@ -300,13 +302,20 @@ def test_a_refused_point_is_named_and_what_was_written_too() -> None:
         write(Refusing(bad="bc"), "abc")
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_what_is_too_large_or_too_slow_goes_in_halves(late: bool) -> None:
-    client = Refusing(most_rows=3, late=late)
+def test_what_is_too_large_goes_in_halves() -> None:
+    client = Refusing(most_rows=3)
     write(client, "ab", rows=20)
     assert client.taken["a"] == [Number(value, "kW") for value in range(20)]
-    with pytest.raises((HTTPStatusError, CallError, RequestTimeoutError)):
-        write(Refusing(most_rows=0, late=late), "a")
+    with pytest.raises((HTTPStatusError, CallError)):
+        write(Refusing(most_rows=0), "a")
+
+
+def test_what_timed_out_is_not_sent_again() -> None:
+    """As README's table says: the server may be at it still."""
+    client = Refusing(most_rows=3, late=True)
+    with pytest.raises(RequestTimeoutError):
+        write(client, "a", rows=20)
+    assert client.calls == 1
 
 
 def test_pieces_hold_all_rows_in_bodies_that_are_short_enough() -> None:

@@ -268,7 +268,6 @@ def test_a_server_that_does_not_answer(server: RunningServer) -> None:
 def slow_writes(seconds: float, pauses_s: tuple[float, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """The error of a write that timed out, of a server that stores `seconds` later, and how much it has at the end."""
     monkeypatch.setattr(write, "_CHECK_PAUSES_S", pauses_s)
-    monkeypatch.setattr(write, "_HALVINGS_WHEN_SLOW", 0)
     with (
         running_server(empty_building(), quirks=["slow-write=60", f"late-write={seconds}"]) as server,
         hsframe.connect(server.uri, "demo", "demo", timeout=1.0) as s,
@@ -317,7 +316,6 @@ def test_no_sample_that_is_called_not_written_is_stored_later(
 ) -> None:
     """However late the server stores what it did not answer: written, then there, then written and unknown."""
     monkeypatch.setattr(write, "_CHECK_PAUSES_S", pauses_s)
-    monkeypatch.setattr(write, "_HALVINGS_WHEN_SLOW", 1)
     df = frame(40, names)
     with (
         running_server(empty_building(), quirks=["slow-write=60", f"late-write={late_s}"]) as server,
