@@ -98,17 +98,20 @@ class Patience:
         send: Callable[[], Awaitable[_T]],
         log: LoggedRequest,
         is_there: Callable[[], Awaitable[object]] | None = None,
+        *,
+        if_busy: bool = False,
     ) -> _T:
         """The answer to what `send` sends, as often as the op may be sent; raises what it raised last.
 
-        `is_there` sends a small request in the place of one that could be made smaller.
+        `is_there` sends a small request in the place of one that could be made smaller. With `if_busy` nothing is sent
+        again that the size of the request may be to blame for.
         """
         first_s, tries, has_turn, is_last = _now_s(), 0, False, False
         try:
             while True:
                 outcome = await _outcome(send)
                 fault, wait_s = _fault(outcome)
-                if fault is None or not fault.allows(op):
+                if fault is None or not fault.allows(op) or (if_busy and fault.cause in ("size", "time")):
                     break
                 pause_s = _pause_s(tries) if wait_s is None else wait_s
                 if not has_turn:

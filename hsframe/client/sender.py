@@ -165,15 +165,19 @@ class RequestSender:
         body: str = "zinc",
         login: LoginResult | None = None,
         timeout_s: float | None = None,
+        log: LoggedRequest | None = None,
     ) -> HttpAnswer:
-        """One request and its unchecked answer, to examine a server: no other method, no new login, no retry.
+        """One request and its unchecked answer, to examine a server: no other method, no new login.
 
-        `accept` and `body` are the formats to answer in and to write the request in: short names, or `PLAIN_JSON`.
+        It is sent again only where the server is busy; `log` counts that. `accept` and `body` are the formats to answer
+        in and to write the request in: short names, or `PLAIN_JSON`.
         """
         login = login or await self.log_in()
         accept = accept if accept == PLAIN_JSON else mime_of(accept)
         http = self._http(op, request, login, method, accept=accept, body_mime=mime_of(body))
-        return await self._transport.fetch(http, timeout_s=timeout_s)
+        send = partial(self._transport.fetch, http, timeout_s=timeout_s)
+        reading = Op(op, get=True, repeatable=True)
+        return await self.retries.patience().answer(reading, send, log or LoggedRequest(), if_busy=True)
 
     # -- one request ---------------------------------------------------------------------------------------------
 

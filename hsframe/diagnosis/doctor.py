@@ -61,12 +61,16 @@ async def examine(client: Client, point: str | None = None) -> list[Finding]:
     except HsFrameError as error:
         return connection.not_reached(error)
     findings = [Finding("reachable", *reached)]
-    for question, ask in _QUESTIONS:
-        try:
-            answer, advice = await ask(exam)
-        except HsFrameError as error:
-            answer, advice = f"not found out: {brief(error)}", ""
-        findings.append(Finding(question, answer, advice))
+    with client.sender.retries.one_verb():  # where the server stays busy, one question waits for it and not each
+        for question, ask in _QUESTIONS:
+            try:
+                answer, advice = await ask(exam)
+            except HsFrameError as error:
+                answer, advice = f"not found out: {brief(error)}", ""
+            findings.append(Finding(question, answer, advice))
+    if times := exam.log.retries:
+        answer = f"the server was busy {times} time{'s'[: times > 1]} (HTTP 429 or 503, or no connection)"
+        findings.append(Finding("busy", answer, "hsframe asks again, as connect(retries=) says"))
     return findings
 
 

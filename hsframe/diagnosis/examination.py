@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from hsframe.client.request_log import LoggedRequest
 from hsframe.codecs import decode
 from hsframe.codecs.formats import format_of_body
 from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
@@ -90,6 +91,7 @@ class Examination:
     piece: HistoryPiece | None = None
     range_is_exact: bool | None = None
     largest: HttpAnswer | None = None
+    log: LoggedRequest = field(default_factory=LoggedRequest)
 
     @property
     def dialect(self) -> Dialect:
@@ -106,16 +108,18 @@ class Examination:
         body: str = "zinc",
         timeout_s: float | None = None,
     ) -> Reply:
-        """Send one request; the reply may be an error."""
+        """Send one request; the reply may be an error. That of a server that stays busy is raised: it says nothing."""
         answer: HttpAnswer | None = None
         try:
             answer = await self.client.sender.raw_exchange(
-                op, request, method=method, accept=accept, body=body, timeout_s=timeout_s
+                op, request, method=method, accept=accept, body=body, timeout_s=timeout_s, log=self.log
             )
             if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
                 self.largest = answer
             return Reply(answer, self._grid_of(answer, op, accept), None)
         except HsFrameError as error:
+            if answer is not None and answer.status in (429, 503):
+                raise
             return Reply(answer, None, error)
 
     def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:

@@ -26,7 +26,8 @@ from hsframe.history.point_records import read_records
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch, refuses_instants
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
-from hsframe.spans import epoch_us, range_text
+from hsframe.spans import epoch_us, from_epoch_us, range_text
+from hsframe.zones import zone
 
 __all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_format", "zone_of_range"]
 
@@ -34,6 +35,8 @@ _MIN_ROWS: Final = 6
 # Days to read and the number of points to try: most have samples of yesterday, some histories ended long ago.
 _TRIES: Final = ((1, 5), (7, 3), (31, 2), (366, 1))
 _LONG_DAYS: Final = 366
+_OLD_YEARS: Final = 20
+_OLD_ROWS: Final = 100
 _TIMEOUT_S: Final = 10.0
 _REFINEMENTS: Final = 4
 _SEARCH_S: Final = 60.0
@@ -83,7 +86,6 @@ async def one_point(exam: Examination) -> Answer:
             if len(ts_us) >= _MIN_ROWS:
                 exam.piece = HistoryPiece(point, end_us - days * DAY_US, end_us, ts_us)
                 return f"yes: {len(ts_us):,} rows of {_labeled(point)} over {days} day{'s'[: days > 1]}", ""
-    looked = f"{len(candidates[:5])} points"
     if isinstance(refusal, CallError) and refuses_instants(refusal):
         exam.dialect.dates_only = True
         return (
@@ -92,9 +94,21 @@ async def one_point(exam: Examination) -> Answer:
         )
     if refusal is not None and not answered:
         return f"no: {brief(refusal)}", "no history can be read until this works: try another point, doctor(point=id)"
+    point, end_us = candidates[0]
+    for _ in range(_OLD_YEARS):
+        end_us -= _LONG_DAYS * DAY_US
+        ts_us = _instants(await _ask(exam, point, end_us - _LONG_DAYS * DAY_US, end_us), point)
+        if len(ts_us) >= _MIN_ROWS:
+            ts_us = ts_us[-_OLD_ROWS:]
+            start_us, last_us = int(ts_us[0]) // SECOND_US * SECOND_US, int(ts_us[-1])
+            exam.piece = HistoryPiece(point, start_us, last_us // SECOND_US * SECOND_US + SECOND_US, ts_us)
+            newest = from_epoch_us(last_us, zone(point.tz or "UTC")).date()
+            return f"yes: {len(ts_us):,} rows of {_labeled(point)}, the newest of {newest}", ""
+    looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{_labeled(point)} has"
     return (
-        f"yes, but {looked} have hardly any samples in the last year",
-        "the questions that follow cannot be answered: name a point that has a history, doctor(point=id)",
+        f"yes, but {looked} hardly any samples",
+        f"the questions that follow cannot be answered: name {'another' if exam.point else 'a'} point that has "
+        "samples, by point=, on the command line by --point",
     )
 
 

@@ -22,6 +22,7 @@ from hsframe.protocol.dialects import Dialect, forget, remembered
 from hsframe.server.auth import Logins
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal
+from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.quirks import BUNDLES
 from hsframe.testing.server import RunningServer, running_server
 
@@ -198,8 +199,65 @@ def test_without_points_or_samples_the_rest_is_found_all_the_same() -> None:
     assert answer["formats"].startswith("Zinc: yes")
     database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}])
     answer, advice, _ = visit(database=database)
-    assert "hardly any samples" in answer["hisRead of a point"]
-    assert "doctor(point=id)" in advice["hisRead of a point"]
+    assert answer["hisRead of a point"] == "yes, but @a has hardly any samples"
+    assert "name a point that has samples, by point=" in advice["hisRead of a point"]
+    with running_server(database) as server:
+        named = hsframe.doctor(server.uri, server.user, server.password, point="@a").set_index("question")
+    assert "name another point" in named["advice"]["hisRead of a point"]
+
+
+@pytest.mark.parametrize("point", [None, "@old"])
+def test_a_history_that_ended_years_ago_is_found(point: str | None) -> None:
+    database = Database(tz="London")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "London"}
+    for name in ("old", "odd"):
+        database.add({"id": Ref(name), **tags})
+        database.set_history(name, 1_656_000_000_000_000 + np.arange(9000) * 15 * MINUTE_US, np.arange(9000) + 0.5)
+    with running_server(database) as server:
+        df = hsframe.doctor(server.uri, server.user, server.password, point=point).set_index("question")
+    answer = df["answer"]
+    assert re.fullmatch(r"yes: 100 rows of @(old|odd), the newest of 2022-09-25", answer["hisRead of a point"])
+    assert answer["ends of a range"] == "[start, end), as in the standard"
+    assert answer["hisRead of a batch"] == "as in the standard"
+    assert answer["rows at once"].startswith("no limit found: 9,000 rows")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again_and_not_taken_for_a_habit(status: int) -> None:
+    calls = 0
+
+    def busy(call: Any, run: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls % 3 == 2:
+            raise HttpRefusal(status, "gateway busy", {"Retry-After": "0"})
+        return run(call)
+
+    with running_server(building(), quirks=["cap-first=500"]) as server:
+        wrap_op(server.app, "hisRead", busy)
+        df = hsframe.doctor(server.uri, server.user, server.password).set_index("question")
+    answer = df["answer"]
+    assert answer["values"] == "the same in Zinc and JSON"
+    assert answer["rows at once"].startswith("at most 500 rows, and no word of the others")
+    assert re.fullmatch(r"the server was busy \d times .*", answer["busy"])
+
+
+def test_a_server_that_stays_busy_has_no_habits() -> None:
+    calls = 0
+
+    def busy(call: Any, run: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise HttpRefusal(503, "gateway busy", {"Retry-After": "0"})
+        return run(call)
+
+    with running_server(building()) as server:
+        wrap_op(server.app, "hisRead", busy)
+        df = hsframe.doctor(server.uri, server.user, server.password, retries=2).set_index("question")
+    for question in ("values", "rows outside a range", "hisRead of a batch", "rows at once"):
+        assert df["answer"][question].startswith("not found out: HTTP 503"), df
+    assert calls < 20
 
 
 def test_the_point_can_be_named() -> None:
