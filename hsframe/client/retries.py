@@ -7,7 +7,7 @@ until the server has answered something.
 
 A request may also fail because it asks for too much. So ``about`` is asked beside a hisRead that keeps failing: if that
 is answered, the planner makes the request smaller; if not, the server is down, and the planner sends nothing more. A
-request `as_small_as_can_be` needs no such question, and gets the whole patience.
+request that `IS_SMALLEST` needs no such question, and gets the whole patience.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, Request
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError, retry_after_s
 from hsframe.protocol.request_grids import Op
 
-__all__ = ["DEFAULT_RETRIES", "Patience", "Retries", "as_small_as_can_be"]
+__all__ = ["DEFAULT_RETRIES", "IS_SMALLEST", "Patience", "Retries"]
 
 _T = TypeVar("_T")
 
@@ -106,7 +106,7 @@ class Patience:
         `is_there` sends a small request in the place of one that could be made smaller. With `if_busy` nothing is sent
         again that the size of the request may be to blame for.
         """
-        first_s, tries, has_turn, is_last = _now_s(), 0, False, False
+        first_s, tries, has_turn = _now_s(), 0, False
         try:
             while True:
                 outcome = await _outcome(send)
@@ -123,9 +123,6 @@ class Patience:
                         pause_s, has_turn = 0.0, False
                 if self.is_spent or (self.is_large and (is_there is not None or fault.cause == "time")):
                     break
-                if is_last:  # others are answered, and this one has failed once more
-                    self.is_large = True
-                    break
                 if ended := self._end(fault, tries, pause_s, first_s):
                     log.ended = ended if self.retries else ""
                     if self._answers == answers:  # no other request either, since this one has failed
@@ -135,9 +132,8 @@ class Patience:
                         self.is_down = is_down or (is_there is not None and self.is_spent)
                     break
                 if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 1)):
-                    is_last = await self._is_answered(is_there)
-                    if is_last and fault.cause == "time":
-                        self.is_large = True
+                    self.is_large = await self._is_answered(is_there)
+                    if self.is_large:
                         break
                 await asyncio.sleep(pause_s)
                 tries += 1
@@ -224,22 +220,12 @@ class Retries:
             _RUNNING.reset(token)
 
     def splits(self) -> bool:
-        """Whether a request that fails is made smaller: in a verb, unless it is `as_small_as_can_be`."""
-        return (_RUNNING.get() or (None,))[0] is self and not _SMALLEST.get()
-
-
-@contextmanager
-def as_small_as_can_be() -> Iterator[None]:
-    """A request in the block cannot be made smaller."""
-    token = _SMALLEST.set(True)
-    try:
-        yield
-    finally:
-        _SMALLEST.reset(token)
+        """Whether a request that fails is made smaller: in a verb, unless `IS_SMALLEST`."""
+        return (_RUNNING.get() or (None,))[0] is self and not IS_SMALLEST.get()
 
 
 _RUNNING: Final[ContextVar[tuple[Retries, Patience] | None]] = ContextVar("the verb that runs", default=None)
-_SMALLEST: Final[ContextVar[bool]] = ContextVar("as small as can be", default=False)
+IS_SMALLEST: Final[ContextVar[bool]] = ContextVar("what is sent cannot be made smaller", default=False)
 
 
 def _now_s() -> float:

@@ -7,73 +7,62 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from hsframe.client.retries import as_small_as_can_be
+from hsframe.client.retries import IS_SMALLEST
 from hsframe.durations import SECOND_US
 from hsframe.errors import AuthError, HsFrameError
 from hsframe.history.failures import likeness, may_be_too_large
-from hsframe.history.plan import Group, Request, Window
+from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 
 __all__ = ["Doubts"]
 
 _FAILURES_IN_A_ROW: Final = 4
-# So many points alone are asked for, spread over the read; those of a small read are asked for one by one anyway.
-_SAMPLE_POINTS: Final = 3
-_FEW_POINTS: Final = 8
+_FEW_POINTS: Final = 8  # of so small a read each point is asked for anyway
 
 
 class Doubts:
     """Looks, after the first failure of a read and after some in a row without an answer, whether any request would do.
 
     Without it a server whose hisRead is down, while other ops are answered, would get hundreds of ever smaller ones.
+    `singles` are the points of the read, each over the whole span; `failures` is set to 0 by an answer; what is new is
+    not sent while somebody is `looking`.
     """
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []  # of each group, over the whole span
-        self._failures_in_a_row = _FAILURES_IN_A_ROW
-        self._looking = asyncio.Lock()
-
-    def expect(self, groups: Sequence[Group]) -> None:
-        """Note what the read is of."""
-        self.requests = [Request(group.records, group.window) for group in groups]
-
-    def end(self) -> None:
-        """Something was answered."""
-        self._failures_in_a_row = 0
-
-    async def are_over(self) -> None:
-        """Wait until nobody looks: what is new is not sent before."""
-        async with self._looking:
-            pass
+        self.singles: Sequence[Request] = ()
+        self.failures = _FAILURES_IN_A_ROW
+        self.looking = asyncio.Lock()
 
     async def look(
         self, error: HsFrameError, request: Request, ask: Callable[[Request], Awaitable[object]]
     ) -> HsFrameError | None:
         """After the failure of a request: the error that all requests would fail with, if they would."""
-        if error.is_final or isinstance(error, AuthError):
-            return None
-        singles = [single for one in self.requests for single in one.in_points()]
-        self._failures_in_a_row += 1
-        async with self._looking:
-            few = len(singles) <= _FEW_POINTS and not may_be_too_large(error)
-            if self._failures_in_a_row < _FAILURES_IN_A_ROW or few:
+        self.failures += 1
+        async with self.looking:
+            few = len(self.singles) <= _FEW_POINTS and not may_be_too_large(error)
+            if error.is_final or isinstance(error, AuthError) or self.failures < _FAILURES_IN_A_ROW or few:
                 return None
-            self._failures_in_a_row = 0
+            self.failures = 0
+            samples = list(dict.fromkeys(self.singles[place] for place in (0, len(self.singles) // 2, -1)))
             said = likeness(error, [record.id for record in request.records])
-            places = sorted({(len(singles) - 1) * part // (_SAMPLE_POINTS - 1) for part in range(_SAMPLE_POINTS)})
-            samples = [singles[place] for place in places]
-            for sample in samples:
-                start_us = sample.window.start_us
-                try:
-                    with as_small_as_can_be():
-                        await ask(replace(sample, window=Window(start_us, start_us + SECOND_US)))
-                    return None
-                except HsFrameError as found:
-                    if found.is_final:
-                        return found
-                    if likeness(found, [sample.records[0].id]) != said:
-                        return None
+            token = IS_SMALLEST.set(True)
+            try:
+                for sample in samples:
+                    start_us = sample.window.start_us
+                    found = await _failure(ask(replace(sample, window=Window(start_us, start_us + SECOND_US))))
+                    if found is None or likeness(found, [sample.records[0].id]) != said:
+                        return found if found is not None and found.is_final else None
+            finally:
+                IS_SMALLEST.reset(token)
         names = named([Ref(sample.records[0].id) for sample in samples])
         error.args = (f"{error}; one second of {names} alone fails like this too, so nothing more was sent",)
         return error
+
+
+async def _failure(asking: Awaitable[object]) -> HsFrameError | None:
+    try:
+        await asking
+    except HsFrameError as error:
+        return error
+    return None

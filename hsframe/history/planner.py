@@ -137,7 +137,7 @@ class Planner:
         generator, cancels the running requests and waits until they have ended.
         """
         self.limits = replace(self.limits, total_cells=sum(group.cells for group in groups))
-        self.doubts.expect(groups)
+        self.doubts.singles = [one for group in groups for one in Request(group.records, group.window).in_points()]
         # No TaskGroup: if one of its tasks fails, it cancels the task that runs it, which at a yield is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
@@ -226,7 +226,8 @@ class Planner:
         failure: HsFrameError | None = None
         answer: Answer | None = None
         async with self.concurrency.turn(origin.depth):
-            await self.doubts.are_over()
+            async with self.doubts.looking:
+                pass
             # Decided when its turn has come: answers that came while it waited may show that it would fail.
             if is_part and self.dialect.ignores_range:
                 return None
@@ -261,7 +262,7 @@ class Planner:
             # An answer to another request, as of a cache between: the same again is then taken for an empty history.
             if is_second or not is_of_another_time(grid, inside, request):
                 break
-        self.doubts.end()
+        self.doubts.failures = 0
         if not self.dialect.dates_only and ignores_range(histories, request):
             self.dialect.ignores_range = True
         elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
@@ -423,22 +424,15 @@ class Planner:
         """Read each point of a batch, or each half of a large one; one error names all points that failed."""
         few = len(request.records) <= _FEW_POINTS or self.dialect.his_read_batch is False
         smaller = request.in_points() if few else request.halves(in_points=True)
+        results: list[list[Part] | BaseException | None] = []
         # Halves go one after the other: the first may show that this server takes no batches.
-        groups = [smaller] if few else [[half] for half in smaller]
-        results = [
-            result
-            for group in groups
-            for result in await asyncio.gather(
-                *(self.read(one, _Origin(depth=origin.depth + 1)) for one in group), return_exceptions=True
-            )
-        ]
-        errors = [result for result in results if isinstance(result, BaseException)]
-        for error in errors:
-            if not isinstance(error, HsFrameError):
-                raise error
-        if errors:
+        for some in [smaller] if few else [[half] for half in smaller]:
+            reading = [self.read(one, _Origin(depth=origin.depth + 1)) for one in some]
+            results += await asyncio.gather(*reading, return_exceptions=True)
+        error = next((result for result in results if isinstance(result, BaseException)), None)
+        if error is not None:
             bad = {record.id: self.failed[record.id] for record in request.records if record.id in self.failed}
-            raise combined_error(bad, len(request.records)) if bad else errors[0]
+            raise combined_error(bad, len(request.records)) if bad and isinstance(error, HsFrameError) else error
         return [part for result in results if not isinstance(result, BaseException) for part in result or ()]
 
     def give_up(self, error: HsFrameError, request: Request) -> list[Part]:
