@@ -20,6 +20,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``version``        1. A reader refuses a greater one; it ignores keys that it does not know.
 ``recordUnits``    optional, {column: unit}: the unit in the point's record, where the column is in another
 ``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
+``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
 =================  ====================================================================================
 """
 
@@ -34,7 +35,8 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from hsframe.errors import CodecError, HsFrameError, MetadataError, ZoneError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import Point, attach, differing_of, points_of
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
@@ -109,6 +111,8 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
     ]
     content: dict[str, Any] = {"version": VERSION}
+    if known_units := {name: unit for name, unit in units.items() if unit}:
+        content["units"] = known_units
     record_units = {name: p.unit for name, p in points.items() if p.unit is not None and p.unit != units.get(name)}
     if record_units:
         content["recordUnits"] = record_units
@@ -173,6 +177,12 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     for place, (name, label) in enumerate(labels.items()):
         entries = field_entries(table.schema.field(name))
         unit = entries.get("unit") or None
+        if (written := content.get("units", {}).get(name, unit)) != unit:
+            warn_caller(
+                f"column {name!r} was written in {written}, and says {unit or 'no unit'} now: the file is damaged, or "
+                "another program has changed it",
+                UnitWarning,
+            )
         arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
         if "id" in entries and isinstance(label, str):
             record_unit = content.get("recordUnits", {}).get(name, unit)
@@ -220,7 +230,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key, kind in (("recordUnits", str), ("differing", int)):
+    for key, kind in (("recordUnits", str), ("differing", int), ("units", str)):
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
             raise MetadataError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,13 @@ __all__ = ["checked_path", "whole_file"]
 def checked_path(path: str | os.PathLike[str]) -> Path:
     """The path of a file that can be written: it is in a folder that is there, and is no folder or device itself."""
     target = Path(path)
+    try:
+        str(target).encode()  # Arrow opens only what UTF-8 can name
+        target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise MetadataError(f"{str(target)!r} cannot be written: {getattr(error, 'strerror', error)}") from error
     if target.is_dir():
         raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
     if not target.parent.is_dir():
@@ -47,6 +55,8 @@ def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     try:
         _remove_left_parts(target)
         file = _new_part(target)
+        with suppress(OSError):  # there was no such file, or a drive has no modes
+            shutil.copymode(target, file.name)
         try:
             yield file
             file.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
 from hsframe.frame.points import Point, attach
 from hsframe.unit_array.dtype import UnitDtype
+
+pytestmark = pytest.mark.filterwarnings("ignore:column .* was written in:hsframe.UnitWarning")
 
 
 def small() -> pd.DataFrame:
@@ -72,6 +75,22 @@ def test_no_flipped_bit_changes_a_value(body: bytes, folder: Path) -> None:
         else:
             pd.testing.assert_frame_equal(df, small(), check_freq=False)
     assert noticed > footer / 2
+
+
+def test_no_flipped_bit_of_the_metadata_takes_a_unit_in_silence(body: bytes, folder: Path) -> None:
+    """Parquet has no checksum of its metadata: only where all of ours is gone, a file is like one of others."""
+    footer = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    told = 0
+    for place in range(footer, len(body) - 8):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            df = read(body[:place] + bytes([body[place] ^ (1 << place % 8)]) + body[place + 1 :], folder)
+        if caught:
+            told += 1
+            assert "the file is damaged, or another program has changed it" in str(caught[0].message)
+        elif df is not None and b"hsframe" in (pq.read_schema(folder / "x.parquet").metadata or {}):
+            assert UnitDtype("kW") in df.dtypes.tolist()
+    assert told
 
 
 @given(data=st.data())

@@ -96,6 +96,7 @@ def test_what_stands_in_the_file(path):
         "version": 1,
         "recordUnits": {"Zone Temp": "°C"},
         "differing": {"Meter": 3},
+        "units": {"Zone Temp": "°F", "Meter": "kW", "Own": "furlong"},
     }
     described = {column["name"]: column["numpy_type"] for column in schema.pandas_metadata["columns"]}
     assert described["Zone Temp"] == described["Meter"] == "float64"

@@ -143,6 +143,9 @@ def _too_long(folder: Path) -> Path:
         (_folder, r"is a folder; expected the name of a file, as in .*trends\.parquet"),
         (_device, "is not a file"),
         (_too_long, "xxx cannot be written: File name too long"),
+        (lambda folder: folder / ("x" * 256), "xxx' cannot be written: File name too long"),
+        (lambda folder: folder / "a\0b", "x00b' cannot be written: embedded null"),
+        (lambda folder: folder / "\udcff.parquet", r"udcff\.parquet' cannot be written: .*surrogates not allowed"),
     ],
 )
 def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, place: Callable[[Path], Path], message: str) -> None:
@@ -189,3 +192,7 @@ def test_links_and_modes_are_those_of_any_new_file(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert (tmp_path / "real" / "x.bin").read_bytes() == b"x"
     assert stat.S_IMODE(link.stat().st_mode) == 0o640
+    link.chmod(0o604)
+    with whole_file(link) as file:
+        file.write(b"y")
+    assert stat.S_IMODE(link.stat().st_mode) == 0o604, "a file that was there keeps its mode"
