@@ -136,7 +136,7 @@ def _connection() -> argparse.ArgumentParser:
         "--password", help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, or it is asked for"
     )
     parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="of one request; 30 by default")
+    parser.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
     parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
     parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
     return parser
@@ -223,6 +223,7 @@ def _read(args: argparse.Namespace) -> int:
 def _his_read(args: argparse.Namespace) -> int:
     with _connect(args) as session:
         df = session.his_read(_points(args), args.span, header=args.header, tz=args.tz)
+    df = df.rename(columns={label: f"{label} [{unit}]" for label, unit in df.hs.units.items() if unit})
     _print(df, csv=args.csv, index=True)
     return 0
 

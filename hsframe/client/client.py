@@ -35,7 +35,7 @@ Args: TypeAlias = Mapping[str, object] | Grid | None
 class _Settings(TypedDict, total=False):
     """What may be given by name in addition to `pythonic`; :class:`hsframe.Client` describes each."""
 
-    timeout: aiohttp.ClientTimeout | float | None
+    timeout: aiohttp.ClientTimeout | Duration | float | None
     retries: int
     deadline: Duration | float | None
     connector: aiohttp.BaseConnector | None
@@ -68,8 +68,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     username, password : str
         For SCRAM (SHA-256, SHA-512), PLAINTEXT or Basic, whichever the server offers; empty for anonymous access.
         They are kept for a new login, and never shown.
-    timeout : aiohttp.ClientTimeout or float, optional
-        Of each request, seconds if a number; 30 s in all by default.
+    timeout : float, str, timedelta or aiohttp.ClientTimeout, optional
+        Of each request, as `deadline`; 30 s in all by default.
     retries : int
         How often a request is sent again while the server is busy or away; 4 are about three seconds. README has the
         table of what is sent again.
@@ -148,7 +148,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         username: str = "",
         password: str = "",
         *,
-        timeout: aiohttp.ClientTimeout | float | None = None,
+        timeout: aiohttp.ClientTimeout | Duration | float | None = None,
         retries: int = DEFAULT_RETRIES,
         deadline: Duration | float | None = None,
         connector: aiohttp.BaseConnector | None = None,

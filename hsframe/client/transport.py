@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import aiohttp
 
 from hsframe.client.unpacking import Unpacker
+from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
 from hsframe.options import Limits
 from hsframe.protocol.http import (
@@ -84,7 +85,7 @@ class Transport:
     def __init__(
         self,
         *,
-        timeout: aiohttp.ClientTimeout | float | None = None,
+        timeout: aiohttp.ClientTimeout | Duration | float | None = None,
         connector: aiohttp.BaseConnector | None = None,
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
@@ -195,6 +196,8 @@ class Transport:
                 )
                 self.secrets.learn(head.headers)
                 yield head
+                if head.status != 200:
+                    where += f" (HTTP {head.status})"
                 body = Unpacker(head.header("Content-Encoding"), self.limits, where)
                 if not head.header("Content-Encoding"):
                     body.check_length(response.content_length or 0)
@@ -217,12 +220,12 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _timeout_of(timeout: aiohttp.ClientTimeout | float | None) -> aiohttp.ClientTimeout:
+def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aiohttp.ClientTimeout:
     if isinstance(timeout, aiohttp.ClientTimeout):
         return timeout
-    if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout < float("inf")):
-        raise MetadataError(f"timeout must be finite seconds above 0, or an aiohttp.ClientTimeout; got {timeout!r}")
-    return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S if timeout is None else timeout)
+    if timeout is None:
+        return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S)
+    return aiohttp.ClientTimeout(total=duration_us(timeout, "timeout", plain="s") / SECOND_US)
 
 
 def _failure(

@@ -250,9 +250,8 @@ def _unescaped(text: str, pos: int, escaped: str, keeps: frozenset[str] = frozen
             return chr(int(code[1:].strip("{}"), 16))
         char = ESCAPED.get(code)
         if char is None:
-            raise _error(
-                text, pos + match.start(), f"no such escape: \\{code}", r"one of \b \f \n \r \t \" \\ \$ \uXXXX"
-            )
+            known = r"\b \f \n \r \t \" \\ \$ \` \uXXXX" + "".join(f" \\{one}" for one in ":/?#[]@&=;" if keeps)
+            raise _error(text, pos + match.start(), f"no such escape: \\{code}", f"one of {known}")
         return char
 
     return without_lone_surrogates(_ESCAPE.sub(one, escaped))

@@ -4,7 +4,7 @@ The grammar::
 
     filter  = and ("or" and)*
     and     = term ("and" term)*
-    term    = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | path "*==" ref
+    term    = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | [path] "*==" ref
     path    = name ("->" name)*
     op      = "==" | "!=" | "<" | "<=" | ">" | ">="
     value   = "true" | "false" | ref | str | uri | number | date | time | symbol

@@ -96,7 +96,7 @@ class _Parser:
             terms.append(self.term())
         return terms[0] if len(terms) == 1 else And(tuple(terms))
 
-    # term = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | path "*==" ref
+    # term = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | [path] "*==" ref
     def term(self) -> Filter:
         opened = self.at
         if self.take("("):
@@ -115,12 +115,12 @@ class _Parser:
             self.at = spec.end()
             self.skip()
             return Spec(spec.group())
-        path = self.path(_TERM_EXPECTED)
+        path = () if self.text.startswith("*==", self.at) else self.path(_TERM_EXPECTED)
         if self.take("*=="):
             begin, ref = self.at, self.value()
             if not isinstance(ref, Ref):
                 self.fail("'*==' compares with a Ref only", "a Ref", begin)
-            return Spec(f"{'->'.join(path)} *== {ref}")
+            return Spec(f"{'->'.join(path)} *== {ref}".strip())
         for op in _OPS:
             if self.take(op):
                 return Compare(path, op, self.value())

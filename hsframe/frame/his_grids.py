@@ -246,15 +246,15 @@ class FrameColumn:
         elif wanted is None:
             what = f"the column is in {unit}, the point has no unit"
             way_out = f"take the unit off with df[{self.label!r}].hs.magnitude() if that is meant"
-        elif not self.convert:
-            way_out = f"convert it with df.hs.to({{{self.label!r}: {wanted!r}}}), or pass convert=True"
         else:
+            way_out = f"convert it with df.hs.to({{{self.label!r}: {wanted!r}}}), or pass convert=True"
             try:
                 converted = floats.copy()
                 converted[which] = convert_values(floats[which], unit, wanted)
-                return converted
+                if self.convert:
+                    return converted
             except UnitError as error:
-                what, way_out = str(error), "write it to a point of its own unit"
+                what, way_out = f"{what}, and {error}", "write it to a point of its own unit"
         raise self.error(UnitError, 0 if isinstance(which, slice) else int(np.argmax(which)), what, way_out)
 
     def _zone_name(self, point: Point) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
 from hsframe.grid import Grid, Value
-from hsframe.kinds import MARKER, NA, Number, Ref
+from hsframe.kinds import ID, MARKER, NA, Number, Ref
 from hsframe.spans import epoch_us, range_text
 from hsframe.units.pint_units import symbol_of_pint
 from hsframe.zones import haystack_name
@@ -106,7 +106,10 @@ def as_ref(of: Id) -> Ref:
     if isinstance(of, Ref):
         return of
     if isinstance(of, str) and of.strip("@ "):
-        return Ref(of.strip())
+        ref = Ref(of.strip())
+        if problem := ID.problem(ref.val):
+            raise MetadataError(f"{problem}: expected {ID.expected}, as in @p:demo:r:1")
+        return ref
     raise MetadataError(f"an id must be a Ref or a text such as 'p:demo:r:1'; got {of!r}")
 
 

@@ -82,10 +82,15 @@ def _checked(value: Value | None, point: Point, *, convert: bool) -> tuple[Value
         return value, ""
     if value.unit is None or same_unit(value.unit, point.unit):
         return Number(value.val, point.unit), "" if value.unit else taken_to_be_in(point.unit)
-    if point.unit is None or not convert:
-        way_out = "pass convert=True" if point.unit else "write float(value) if the number alone is meant"
-        raise UnitError(f"{where} is in {value.unit}, the point in {point.unit or 'none'}; {way_out}; nothing was sent")
-    return Number(convert_value(float(value.val), value.unit, point.unit), point.unit), ""
+    way_out = "pass convert=True" if point.unit else "write float(value) if the number alone is meant"
+    if point.unit is not None:
+        try:
+            converted = Number(convert_value(float(value.val), value.unit, point.unit), point.unit)
+            if convert:
+                return converted, ""
+        except UnitError as error:
+            way_out = str(error)
+    raise UnitError(f"{where} is in {value.unit}, the point in {point.unit or 'none'}; {way_out}; nothing was sent")
 
 
 async def _levels(client: Client, of: Ref) -> Levels:

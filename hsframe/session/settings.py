@@ -38,7 +38,7 @@ class Settings:
     allow_insecure: bool = False
     format: str = "zinc"
     tls: TLSConfig | None = None
-    timeout: aiohttp.ClientTimeout | float | None = None
+    timeout: aiohttp.ClientTimeout | Duration | float | None = None
     retries: int = DEFAULT_RETRIES
     deadline: Duration | float | None = None
     proxy: str | None = None

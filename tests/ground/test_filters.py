@@ -91,6 +91,7 @@ VECTORS = [
     ("air-inputs?@a or b", Or((Spec("air-inputs?@a"), Has(("b",)))), "air-inputs?@a or b"),
     ("siteRef *==@a and b", And((Spec("siteRef *== @a"), Has(("b",)))), "siteRef *== @a and b"),
     ("a->siteRef*== @b", Spec("a->siteRef *== @b"), "a->siteRef *== @b"),
+    ("*==@b", Spec("*== @b"), "*== @b"),
 ]
 
 

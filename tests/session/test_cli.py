@@ -84,7 +84,7 @@ def test_about_and_read(login: RunningServer, capsys: pytest.CaptureFixture[str]
 def test_his_read_and_export(login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["his-read", "kw", "@oat", "2026-11-01", "--header", "id", "--csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert list(table.columns) == ["ts", "kw", "oat"]
+    assert list(table.columns) == ["ts", "kw [kW]", "oat [°F]"]
     assert len(table) == 100
     assert cli.main(["his-read", 'power and tz == "London"', "2026-11-01", "--tz", "UTC"]) == 0
     assert "96 rows x 1 columns" in capsys.readouterr().out
@@ -122,6 +122,7 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert cli.main(["his-read", "kw", "tomorow"]) == 1
     assert "'tomorow'" in capsys.readouterr().err
     assert cli.main(["about", "--deadline", "1 month"]) == 1
+    assert cli.main(["about", "--timeout", "1 month"]) == 1
     assert "deadline='1 month'" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         cli.main(["fly"])
@@ -133,7 +134,7 @@ def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFix
         closed.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
         assert cli.main(["about", "--uri", uri, "--retries", "1", "--deadline", "30s"]) == 1
-        assert "(sent 2 times)" in capsys.readouterr().err
+        assert "(sent 2 times" in capsys.readouterr().err
         assert cli.main(["about", "--uri", uri, "--retries", "-1"]) == 1
         assert "retries must be" in capsys.readouterr().err
 

@@ -29,6 +29,8 @@ def test_the_doctor_prints_a_table(
     assert lines[2].startswith("reachable")
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("hisRead of a point    yes") for line in lines)
+    assert cli.main(["doctor", "--uri", server.uri, "--user", server.user, "--point", "@uk 1"]) == 1
+    assert capsys.readouterr().err.startswith("hsframe: 'uk 1' cannot be the id of a ref: expected letters")
     assert cli.main(["doctor", "--uri", server.uri, "--user", server.user, "--point", "@kw", "--csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert table.columns.tolist() == ["question", "answer", "advice"]

@@ -63,8 +63,10 @@ def test_a_value_in_another_unit_is_refused_or_converted(s: hsframe.Session, ser
         UnitError, match=r"for @sp \(Point sp\) is in °C, the point in °F; pass convert=True; nothing w"
     ):
         s.point_write("sp", 10, celsius())
-    with pytest.raises(UnitError, match="kW cannot be converted to °F"):
-        s.point_write("sp", 10, Number(3, "kW"), convert=True)
+    for wrong in ("kW", "Δ°F"):
+        for convert in (False, True):  # which would not help
+            with pytest.raises(UnitError, match=f"@sp .* in {wrong}, the point in °F; {wrong} cannot be conv.*; noth"):
+                s.point_write("sp", 10, Number(3, wrong), convert=convert)
     with pytest.raises(UnitError, match=r"the point in none; write float\(value\)"):
         s.point_write("bare", 10, celsius(), convert=True)
     with pytest.raises(CallError, match="the server converts nothing"):  # the client knows no record
