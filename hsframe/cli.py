@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SPAN_HELP: Final = "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: half-open, in each point's own zone"
+_SPAN_HELP: Final = (
+    "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's zone"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=_serve)
+    for command in (demo, serve):
+        command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 
     connection = _connection()
     about = commands.add_parser("about", parents=[connection], help="what a server says of itself")
@@ -106,7 +110,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _server() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
+    from hsframe.testing.quirks import BUNDLES, NUMBERS, QUIRKS
+
+    quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
+    parser = argparse.ArgumentParser(add_help=False, epilog="\n".join(["quirks:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
     parser.add_argument(
@@ -114,8 +121,8 @@ def _server() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="behave like another server: niagara, skyspark3, widesky, haystack-py, haxall, shaystack; or differ "
-        "in one thing: rowcap=1000, slow=0.5, ...; may be given several times",
+        help=f"behave like another server: {', '.join(BUNDLES)}; or differ in one thing, see below; may be given "
+        "several times",
     )
     return parser
 

@@ -46,7 +46,9 @@ class Limits:
     answer_bytes : int
         The bytes of one answer, unpacked; 1 GiB by default. That is about 25 million rows of Zinc, far above what a
         planned read asks for at once; with what decoding takes beside it, it is about all that a machine of 8 GB can
-        hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory.
+        hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory. Records take up to a hundred times their
+        bytes: from a server that you do not trust take 10 MB. ``max_concurrency`` answers may be there at once, and
+        nothing bounds the frame of them all; ``Client.his_stream`` makes none.
 
     Examples
     --------

@@ -64,9 +64,9 @@ class HistoryVerbs(SessionBase):
             A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
             a filter finds, those with a history are read.
         span : str, date, datetime, or (start, end)
-            Half-open, in each point's own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``,
-            ``"2026-01"``, ``"2026-01-01,2026-01-31"``, ``("2026-01-01T08:00", "2026-01-01T12:00")``;
-            :mod:`hsframe.spans` has all forms.
+            In each point's own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
+            ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
+            sample at 12:00; :mod:`hsframe.spans` has all forms.
         header : {"dis", "id"} or callable
             Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
             of the point gives.
@@ -264,6 +264,8 @@ class HistoryVerbs(SessionBase):
         week_start: str = "monday",
     ) -> Path:
         """Read histories into a Parquet file, with units, zones and ids in its metadata.
+
+        The frame is in memory meanwhile; :meth:`hsframe.Client.his_stream` needs none to speak of, see README.
 
         Parameters
         ----------

@@ -64,7 +64,7 @@ class RecordVerbs(SessionBase):
         Parameters
         ----------
         filter : str
-            As ``'point and temp and siteRef->dis == "HQ"'``.
+            As ``'point and temp and siteRef->dis == "HQ"'``; a Number compares with its unit only: ``curVal > 20°C``.
         limit : int, optional
             The most records to give.
 

@@ -16,6 +16,7 @@ import pytest
 
 import hsframe
 from hsframe import cli
+from hsframe.testing.quirks import QUIRKS
 from hsframe.testing.server import RunningServer
 
 
@@ -195,6 +196,7 @@ def test_the_program_and_its_version(capsys: pytest.CaptureFixture[str]) -> None
             cli.main(args)
         told = capsys.readouterr().out
         assert "usage" in told
+        assert (f"\n  slow=N: {QUIRKS['slow']}\n" in told) == (args[0] in ("demo", "serve"))
         if len(args) == 1:
             assert [command for command in commands if command not in told] == []
 
