@@ -44,7 +44,7 @@ class _Fault(NamedTuple):
 
     The server has not run the request: any op may; or nobody knows: those that do no harm a second time, or, as the
     server may be at it still and store old samples over newer ones, those that only read. The reason is the server, or
-    the size of the request: hardly ("load"), if it fails a second time ("size"), or at once ("time").
+    the size of the request: hardly ("load"), if it fails a third time ("size"), or at once ("time").
     """
 
     again: Literal["any", "harmless", "reads"]
@@ -131,7 +131,7 @@ class Patience:
                         self.is_spent = not self.is_large
                         self.is_down = is_down or (is_there is not None and self.is_spent)
                     break
-                if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 1)):
+                if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 2)):
                     self.is_large = await self._is_answered(is_there)
                     if self.is_large:
                         break

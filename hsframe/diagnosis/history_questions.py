@@ -32,11 +32,10 @@ from hsframe.zones import zone
 __all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_format", "zone_of_range"]
 
 _MIN_ROWS: Final = 6
-# Days to read and the number of points to try: most have samples of yesterday, some histories ended long ago.
-_TRIES: Final = ((1, 5), (7, 3), (31, 2), (366, 1))
+# Days to read, the number of points to try and the days before the end of all: most have samples of yesterday, some
+# histories ended long ago.
+_TRIES: Final = ((1, 5, 0), (7, 3, 0), (31, 2, 0), *((366, 1, 366 * years) for years in range(20)))
 _LONG_DAYS: Final = 366
-_OLD_YEARS: Final = 20
-_OLD_ROWS: Final = 100
 _TIMEOUT_S: Final = 10.0
 _REFINEMENTS: Final = 4
 _SEARCH_S: Final = 60.0
@@ -75,8 +74,9 @@ async def one_point(exam: Examination) -> Answer:
         return "not tried: there are no points", ""
     refusal: HsFrameError | None = None
     answered = 0
-    for days, tries in _TRIES:
-        for point, end_us in candidates[:tries]:
+    for days, tries, before in _TRIES:
+        for point, last_us in candidates[:tries]:
+            end_us = last_us - before * DAY_US
             reply = await _ask(exam, point, end_us - days * DAY_US, end_us)
             if reply.error is not None:
                 refusal = refusal or reply.error
@@ -85,7 +85,8 @@ async def one_point(exam: Examination) -> Answer:
             ts_us = _instants(reply, point)
             if len(ts_us) >= _MIN_ROWS:
                 exam.piece = HistoryPiece(point, end_us - days * DAY_US, end_us, ts_us)
-                return f"yes: {len(ts_us):,} rows of {_labeled(point)} over {days} day{'s'[: days > 1]}", ""
+                old = f" up to {from_epoch_us(int(ts_us[-1]), zone(point.tz or 'UTC')).date()}" if before else ""
+                return f"yes: {len(ts_us):,} rows of {_labeled(point)} over {days} day{'s'[: days > 1]}{old}", ""
     if isinstance(refusal, CallError) and refuses_instants(refusal):
         exam.dialect.dates_only = True
         return (
@@ -94,16 +95,7 @@ async def one_point(exam: Examination) -> Answer:
         )
     if refusal is not None and not answered:
         return f"no: {brief(refusal)}", "no history can be read until this works: try another point, doctor(point=id)"
-    point, end_us = candidates[0]
-    for _ in range(_OLD_YEARS):
-        end_us -= _LONG_DAYS * DAY_US
-        ts_us = _instants(await _ask(exam, point, end_us - _LONG_DAYS * DAY_US, end_us), point)
-        if len(ts_us) >= _MIN_ROWS:
-            ts_us = ts_us[-_OLD_ROWS:]
-            start_us, last_us = int(ts_us[0]) // SECOND_US * SECOND_US, int(ts_us[-1])
-            exam.piece = HistoryPiece(point, start_us, last_us // SECOND_US * SECOND_US + SECOND_US, ts_us)
-            newest = from_epoch_us(last_us, zone(point.tz or "UTC")).date()
-            return f"yes: {len(ts_us):,} rows of {_labeled(point)}, the newest of {newest}", ""
+    point, _ = candidates[0]
     looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{_labeled(point)} has"
     return (
         f"yes, but {looked} hardly any samples",

@@ -45,7 +45,7 @@ class Doubts:
                 return None
             self.failures = 0
             samples = list(dict.fromkeys(self.singles[place] for place in (0, len(self.singles) // 2, -1)))
-            said = likeness(error, [record.id for record in request.records])
+            said, first = likeness(error, [record.id for record in request.records]), None
             token = IS_SMALLEST.set(True)
             try:
                 for sample in samples:
@@ -53,11 +53,13 @@ class Doubts:
                     found = await _failure(ask(replace(sample, window=Window(start_us, start_us + SECOND_US))))
                     if found is None or likeness(found, [sample.records[0].id]) != said:
                         return found if found is not None and found.is_final else None
+                    first = first or found  # it had the whole patience
             finally:
                 IS_SMALLEST.reset(token)
+        assert first is not None
         names = named([Ref(sample.records[0].id) for sample in samples])
-        error.args = (f"{error}; one second of {names} alone fails like this too, so nothing more was sent",)
-        return error
+        first.args = (f"{first}; it is so for one second of {names} alone, so nothing more was sent",)
+        return first
 
 
 async def _failure(asking: Awaitable[object]) -> HsFrameError | None:

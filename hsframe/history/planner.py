@@ -401,20 +401,20 @@ class Planner:
             _log.info("hisRead of %d points over %s: %s; sending halves", len(request.records), request.asked, error)
             if not in_points:
                 return await self.one_after_another(halves, origin.deeper(1, request))
-            width = len(halves[0].records)
-            if of_points:
-                self.most_points = min(self.most_points, width)
             parts = await self.one_after_another(halves, origin.deeper())
-            if not any(record.id in self.failed for record in request.records):  # no point is bad: they were too many
-                self.most_points = min(self.most_points, width)
+            if of_points or not self.has_failed(request):  # no point is bad: they were too many
+                self.most_points = min(self.most_points, len(halves[0].records))
             return parts
         if many and may_come_from_a_point(error):
             parts = await self.apart(request, origin)
-            # No batch has worked so far, but each point alone has.
-            if self.dialect.his_read_batch is None and not any(record.id in self.failed for record in request.records):
-                self.dialect.his_read_batch = False
+            if self.dialect.his_read_batch is None and not self.has_failed(request):
+                self.dialect.his_read_batch = False  # no batch has worked so far, but each point alone has
             return parts
         return self.give_up(error, request)
+
+    def has_failed(self, request: Request) -> bool:
+        """Whether a point of the request could not be read."""
+        return any(record.id in self.failed for record in request.records)
 
     async def one_after_another(self, requests: Iterable[Request], origin: _Origin) -> list[Part]:
         """Read the parts of a request in order; if one fails for good, the rest are not sent."""

@@ -63,7 +63,7 @@ async def write_checked(
         return report.table("dry run")
     with report.on_errors():  # also for a second cancellation, during the reading back
         try:
-            async with client.sender.retries.patience().limited("hisWrite"):
+            async with client.sender.retries.patience().limited(f"hisWrite at {client.sender.url('hisWrite')}"):
                 await write_histories(client, report, max_concurrency=max_concurrency)
                 if request.verify:
                     await verify_histories(client, report, max_concurrency=max_concurrency)

@@ -181,7 +181,7 @@ def test_a_his_read_that_fails_for_good_gets_a_handful(
                 with pytest.raises(HsFrameError) as caught:
                     await reading
                 if good == 0:
-                    assert "one second of @p0, @p" in str(caught.value)
+                    assert "it is so for one second of @p0, @p" in str(caught.value)
             else:
                 assert "failed" in set((await reading).hs.catalog["status"])
             # Those under way, each with a second form of the batch; the repeats of one of them, and three points alone.
