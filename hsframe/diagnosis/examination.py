@@ -1,4 +1,4 @@
-"""One examination: the client, what was found so far, and a way to ask without retries and fall-backs."""
+"""One examination: the client, what was found so far, and a way to ask without fall-backs."""
 
 from __future__ import annotations
 

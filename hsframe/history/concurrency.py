@@ -89,11 +89,5 @@ async def all_of(coroutines: Iterable[Coroutine[object, object, _T]]) -> list[_T
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
     except BaseExceptionGroup as errors:
-        # There is more than one only if several failed at the same time.
-        raise _first(errors) from None
+        raise errors.exceptions[0] from None  # there is more than one only if several failed at the same time
     return [task.result() for task in tasks]
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

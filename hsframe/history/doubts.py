@@ -25,12 +25,12 @@ class Doubts:
     """Looks, after the first failure of a read and after some in a row without an answer, whether any request would do.
 
     Without it a server whose hisRead is down, while other ops are answered, would get hundreds of ever smaller ones.
-    `singles` are the points of the read, each over the whole span; `failures` is set to 0 by an answer; what is new is
+    `wholes` have the points of the read, each over the whole span; `failures` is set to 0 by an answer; what is new is
     not sent while somebody is `looking`.
     """
 
     def __init__(self) -> None:
-        self.singles: Sequence[Request] = ()
+        self.wholes: Sequence[Request] = ()
         self.failures = _FAILURES_IN_A_ROW
         self.looking = asyncio.Lock()
 
@@ -40,31 +40,27 @@ class Doubts:
         """After the failure of a request: the error that all requests would fail with, if they would."""
         self.failures += 1
         async with self.looking:
-            few = len(self.singles) <= _FEW_POINTS and not may_be_too_large(error)
+            few = sum(len(one.records) for one in self.wholes) <= _FEW_POINTS and not may_be_too_large(error)
             if error.is_final or isinstance(error, AuthError) or self.failures < _FAILURES_IN_A_ROW or few:
                 return None
             self.failures = 0
-            samples = list(dict.fromkeys(self.singles[place] for place in (0, len(self.singles) // 2, -1)))
+            singles = [single for whole in self.wholes for single in whole.in_points()]
+            samples = list(dict.fromkeys(singles[place] for place in (0, len(singles) // 2, -1)))
             said, first = likeness(error, [record.id for record in request.records]), None
             token = IS_SMALLEST.set(True)
             try:
                 for sample in samples:
                     start_us = sample.window.start_us
-                    found = await _failure(ask(replace(sample, window=Window(start_us, start_us + SECOND_US))))
-                    if found is None or likeness(found, [sample.records[0].id]) != said:
-                        return found if found is not None and found.is_final else None
-                    first = first or found  # it had the whole patience
+                    try:
+                        await ask(replace(sample, window=Window(start_us, start_us + SECOND_US)))
+                        return None
+                    except HsFrameError as found:
+                        if likeness(found, [sample.records[0].id]) != said:
+                            return found if found.is_final else None
+                        first = first or found  # it had the whole patience
             finally:
                 IS_SMALLEST.reset(token)
         assert first is not None
         names = named([Ref(sample.records[0].id) for sample in samples])
         first.args = (f"{first}; it is so for one second of {names} alone, so nothing more was sent",)
         return first
-
-
-async def _failure(asking: Awaitable[object]) -> HsFrameError | None:
-    try:
-        await asking
-    except HsFrameError as error:
-        return error
-    return None

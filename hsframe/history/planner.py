@@ -137,7 +137,7 @@ class Planner:
         generator, cancels the running requests and waits until they have ended.
         """
         self.limits = replace(self.limits, total_cells=sum(group.cells for group in groups))
-        self.doubts.singles = [one for group in groups for one in Request(group.records, group.window).in_points()]
+        self.doubts.wholes = [Request(group.records, group.window) for group in groups]
         # No TaskGroup: if one of its tasks fails, it cancels the task that runs it, which at a yield is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
@@ -300,8 +300,7 @@ class Planner:
 
     async def doubt(self, error: HsFrameError, request: Request) -> None:
         """After a failure: find out whether all others would fail too."""
-        found = None if self.fatal_error is not None else await self.doubts.look(error, request, self.ask)
-        self.fatal_error = self.fatal_error or found
+        self.fatal_error = self.fatal_error or await self.doubts.look(error, request, self.ask)
 
     async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
         """All rows of the window, of which the server may have left out some without a word."""
