@@ -44,7 +44,7 @@ class _Fault(NamedTuple):
 
     The server has not run the request: any op may; or nobody knows: those that do no harm a second time, or, as the
     server may be at it still and store old samples over newer ones, those that only read. The reason is the server, or
-    the size of the request: hardly ("load"), if it fails a third time ("size"), or at once ("time").
+    the size of the request: hardly ("load"), if it fails a second time ("size"), or at once ("time").
     """
 
     again: Literal["any", "harmless", "reads"]
@@ -106,7 +106,7 @@ class Patience:
         `is_there` sends a small request in the place of one that could be made smaller. With `if_busy` nothing is sent
         again that the size of the request may be to blame for.
         """
-        first_s, tries, has_turn = _now_s(), 0, False
+        first_s, tries, has_turn, is_last = _now_s(), 0, False, False
         try:
             while True:
                 outcome = await _outcome(send)
@@ -123,6 +123,9 @@ class Patience:
                         pause_s, has_turn = 0.0, False
                 if self.is_spent or (self.is_large and (is_there is not None or fault.cause == "time")):
                     break
+                if is_last:  # others are answered, and this one has failed once more
+                    self.is_large = True
+                    break
                 if ended := self._end(fault, tries, pause_s, first_s):
                     log.ended = ended if self.retries else ""
                     if self._answers == answers:  # no other request either, since this one has failed
@@ -131,8 +134,9 @@ class Patience:
                         self.is_spent = not self.is_large
                         self.is_down = is_down or (is_there is not None and self.is_spent)
                     break
-                if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 2)):
-                    self.is_large = await self._is_answered(is_there)
+                if is_there is not None and (fault.cause, tries) in (("time", 0), ("size", 1)):
+                    is_last = await self._is_answered(is_there)
+                    self.is_large = is_last and fault.cause == "time"
                     if self.is_large:
                         break
                 await asyncio.sleep(pause_s)

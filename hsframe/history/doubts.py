@@ -33,6 +33,7 @@ class Doubts:
         self.wholes: Sequence[Request] = ()
         self.failures = _FAILURES_IN_A_ROW
         self.looking = asyncio.Lock()
+        self.found: HsFrameError | None = None
 
     async def look(
         self, error: HsFrameError, request: Request, ask: Callable[[Request], Awaitable[object]]
@@ -41,11 +42,12 @@ class Doubts:
         self.failures += 1
         async with self.looking:
             few = sum(len(one.records) for one in self.wholes) <= _FEW_POINTS and not may_be_too_large(error)
-            if error.is_final or isinstance(error, AuthError) or self.failures < _FAILURES_IN_A_ROW or few:
-                return None
+            is_known = self.found is not None or error.is_final or isinstance(error, AuthError)
+            if is_known or few or self.failures < _FAILURES_IN_A_ROW:
+                return self.found
             self.failures = 0
             singles = [single for whole in self.wholes for single in whole.in_points()]
-            samples = list(dict.fromkeys(singles[place] for place in (0, len(singles) // 2, -1)))
+            samples = [singles[place] for place in sorted({0, len(singles) // 2, len(singles) - 1})]
             said, first = likeness(error, [record.id for record in request.records]), None
             token = IS_SMALLEST.set(True)
             try:
@@ -63,4 +65,5 @@ class Doubts:
         assert first is not None
         names = named([Ref(sample.records[0].id) for sample in samples])
         first.args = (f"{first}; it is so for one second of {names} alone, so nothing more was sent",)
+        self.found = first
         return first

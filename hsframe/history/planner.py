@@ -300,7 +300,8 @@ class Planner:
 
     async def doubt(self, error: HsFrameError, request: Request) -> None:
         """After a failure: find out whether all others would fail too."""
-        self.fatal_error = self.fatal_error or await self.doubts.look(error, request, self.ask)
+        found = await self.doubts.look(error, request, self.ask)
+        self.fatal_error = self.fatal_error or found  # others may have looked meanwhile
 
     async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
         """All rows of the window, of which the server may have left out some without a word."""
