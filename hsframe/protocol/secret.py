@@ -6,6 +6,7 @@ import re
 from base64 import b64encode, urlsafe_b64decode
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from os.path import commonprefix
 from typing import Any, Final
 
@@ -18,12 +19,9 @@ __all__ = ["HiddenStr", "KnownSecrets", "Secret", "basic_authorization", "check_
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HIDDEN: Final = "<secret>"
-# The parts of a header with credentials: what follows the scheme, without the names of parameters and cookies.
+# The parts of a header with credentials, and their names, if they have one.
 _PART: Final = re.compile(r"(?:([\w.-]+)=(?![=\s]|$))?([^\s,;\"]+)")
-_OPEN: Final = ("username", "hash")
-# So short a text is a part of many words, so it is not taken out; of a long one its beginning is.
-_MIN_CHARS: Final = 4
-_HEAD_CHARS: Final = 16
+_HEAD_CHARS: Final = 16  # so much of a long secret is not shown either
 _KEPT: Final = 200
 
 
@@ -120,30 +118,18 @@ class KnownSecrets:
     def learn(self, headers: Iterable[tuple[str, str]]) -> None:
         """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
         for name, value in headers:
-            if name.lower() in ("authorization", "proxy-authorization"):
-                self._learn_parts(value.partition(" ")[2])
-            elif name.lower() in ("authentication-info", "cookie"):
-                self._learn_parts(value)
-            elif name.lower() == "set-cookie":
-                self._learn_parts(value.partition(";")[0])
-            elif isinstance(value, HiddenStr):
-                self._add(value)
-
-    def _learn_parts(self, value: str) -> None:
-        for name, text in _PART.findall(value):
-            if name.lower() in _OPEN:
-                continue
-            self._add(text)
-            try:
-                inside = urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)).decode()
-            except ValueError:
-                continue
-            password = inside.partition(":")[2]
-            self._add(password if len(password) >= _MIN_CHARS else inside)
-
-    def _add(self, text: str) -> None:
-        if len(text) >= _MIN_CHARS and text not in self._texts:
-            self._texts.append(str(text))
+            match name.lower():
+                case "authorization" | "proxy-authorization":
+                    parts = _PART.findall(value.partition(" ")[2])
+                case "authentication-info" | "cookie":
+                    parts = _PART.findall(value)
+                case "set-cookie":
+                    parts = _PART.findall(value.partition(";")[0])
+                case _:
+                    parts = [("", str(value))] if isinstance(value, HiddenStr) else []
+            for part, text in parts:
+                if part.lower() not in ("username", "hash"):  # which are no secrets
+                    self._texts += (one for one in (text, _inside(text)) if len(one) >= 4 and one not in self._texts)
 
     def is_in(self, body: bytes) -> bool:
         """Whether a body holds a secret."""
@@ -160,22 +146,24 @@ class KnownSecrets:
     def out_of_error(self, grid: Grid) -> Grid:
         """An error grid, or one marked as incomplete, without secrets; any other as it is: they are data."""
         if grid.is_error:
-            return self._cleaned_grid(grid)
-        if {"incomplete", "more"} & grid.meta.keys():
-            return Grid(self._cleaned(grid.meta), grid.cols, grid.columns)
-        return grid
-
-    def _cleaned_grid(self, grid: Grid) -> Grid:
-        return Grid(self._cleaned(grid.meta), grid.cols, [self._cleaned(list(cells)) for cells in grid.columns])
+            grid = Grid(grid.meta, grid.cols, [self._cleaned(list(cells)) for cells in grid.columns])
+        elif not {"incomplete", "more"} & grid.meta.keys():
+            return grid
+        return Grid(self._cleaned(grid.meta), grid.cols, grid.columns)
 
     def _cleaned(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.out_of(value)
         if isinstance(value, list):
             return [self._cleaned(item) for item in value]
-        if isinstance(value, Grid):
-            return self._cleaned_grid(value)
         if isinstance(value, Mapping):
             return {name: self._cleaned(item) for name, item in value.items()}
-        shown = repr(value)
-        return value if self.out_of(shown) == shown else _HIDDEN
+        shown = self.out_of(text := value if isinstance(value, str) else repr(value))
+        return shown if isinstance(value, str) else value if shown == text else _HIDDEN
+
+
+def _inside(text: str) -> str:
+    """The password of a Basic login, or else what a text of base64 holds; nothing of another text."""
+    bare = text.rstrip("=")
+    with suppress(ValueError):
+        inside = urlsafe_b64decode(bare + "=" * (-len(bare) % 4)).decode()
+        return inside.partition(":")[2] or inside
+    return ""
