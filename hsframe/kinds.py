@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, ClassVar, Final, NamedTuple
 
-from hsframe.errors import CodecError, MetadataError, UnitError
+from hsframe.errors import CodecError, MetadataError
+from hsframe.units.scalars import UnitScalar
 from hsframe.zones import haystack_name
 
 __all__ = [
@@ -117,7 +116,7 @@ REMOVE: Final = Remove()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Number:
+class Number(UnitScalar["Number"]):
     """A number with an optional unit.
 
     Parameters
@@ -131,8 +130,9 @@ class Number:
 
     Notes
     -----
-    NaN equals NaN here: two grids that hold the same cells are equal. Order compares within one unit only and
-    raises :class:`~hsframe.UnitError` across units.
+    NaN equals NaN here: two grids that hold the same cells are equal. ``==`` never converts. Arithmetic and order
+    convert, or raise :class:`~hsframe.UnitError`, by the rules of columns (:mod:`hsframe.units.unit_rules`); a plain
+    number is taken to be in the unit of the other side.
 
     Examples
     --------
@@ -142,10 +142,17 @@ class Number:
     True
     >>> Number(1, "kW") == Number(1)
     False
+    >>> Number(2, "kW") * Number(3, "h"), Number(1, "kW") < Number(1500, "W"), f"{Number(21.52, '°C'):.1f}"
+    (Number(6.0, 'kWh'), True, '21.5')
     """
 
+    _rank: ClassVar[int] = 1
     val: int | float
     unit: str | None = None
+
+    @classmethod
+    def _made(cls, val: float, unit: str | None) -> Number:
+        return Number(val, unit)
 
     def __post_init__(self) -> None:
         if type(self.val) is not float:
@@ -158,9 +165,6 @@ class Number:
     def __repr__(self) -> str:
         return f"Number({self.val!r})" if self.unit is None else f"Number({self.val!r}, {self.unit!r})"
 
-    def __str__(self) -> str:
-        return f"{self.val}" if self.unit is None else f"{self.val} {self.unit}"
-
     def __float__(self) -> float:
         return float(self.val)
 
@@ -172,28 +176,6 @@ class Number:
     def __hash__(self) -> int:
         # hash(nan) differs between objects, and all NaN are equal here.
         return hash(("nan" if self.val != self.val else self.val, self.unit))
-
-    def _compared(self, other: object, compare: Callable[[float, float], bool]) -> bool:
-        if not isinstance(other, Number):
-            return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
-        if self.unit != other.unit:
-            raise UnitError(
-                f"{self} and {other} cannot be ordered: their units differ; convert one of them first "
-                "(hsframe.units.convert)"
-            )
-        return compare(self.val, other.val)
-
-    def __lt__(self, other: object) -> bool:
-        return self._compared(other, operator.lt)
-
-    def __le__(self, other: object) -> bool:
-        return self._compared(other, operator.le)
-
-    def __gt__(self, other: object) -> bool:
-        return self._compared(other, operator.gt)
-
-    def __ge__(self, other: object) -> bool:
-        return self._compared(other, operator.ge)
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)

@@ -93,10 +93,11 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
 
     @classmethod
     def _from_scalars(cls, scalars: Any, *, dtype: Any) -> Self:
-        # The result of a function that was called value by value: its unit is known only where each value has it.
-        if any(unit_of(item) != dtype.unit for item in scalars if not is_missing(item)):
+        # The result of a function that was called value by value: a column where all have one unit.
+        units = {unit_of(item) for item in scalars if not is_missing(item)} or {dtype.unit}
+        if len(units) > 1 or (unit := units.pop()) is None:
             raise TypeError(f"not all values are in {dtype.unit}")
-        return cls._from_sequence(scalars, dtype=dtype)
+        return cls._from_sequence(scalars, dtype=UnitDtype(unit))
 
     @classmethod
     def _from_factorized(cls, values: Floats, original: Self) -> Self:
@@ -286,7 +287,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
     # Functions, value by value --------------------------------------------------------------------------------------
 
     def map(self, mapper: Any, na_action: Any = None) -> Any:
-        """The results of a function or the entries of a mapping; plain, unless each result has the unit."""
+        """The results of a function or the entries of a mapping; a unit column where each result has the same unit."""
         if not callable(mapper) or isinstance(mapper, pd.Series):
             return algorithms.map_array(self._data, mapper, na_action=na_action)
         if na_action not in (None, "ignore"):
@@ -303,6 +304,8 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         if self._is_appended(values):
             with contextlib.suppress(TypeError):
                 return self._from_sequence(values, dtype=self._dtype)
+        if len({unit_of(item) for item in values} - {None}) > 1:  # pandas would make doubles of them
+            values = np.array([Number(item) if isinstance(item, UnitFloat) else item for item in values], dtype=object)
         return super()._cast_pointwise_result(values)  # type: ignore[misc]  # the stubs leave it out
 
     def _is_appended(self, values: Any) -> bool:

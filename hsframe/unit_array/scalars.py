@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hsframe.kinds import NA, Number
+from hsframe.units.scalars import UnitScalar
 from hsframe.units.unit_rules import conversion
 
 __all__ = ["UnitFloat", "as_float", "is_missing", "unit_of"]
 
 
-class UnitFloat(float):
+class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is no int here, and keeps the unit
     """A float that remembers its unit: what ``series.iloc[0]`` of a unit column is.
 
-    It is a float in every respect: equality, order, hash, formatting, arithmetic (whose results are plain floats).
-    Unit arrays look at the unit: ``temp - temp.mean()`` is Δ°F, and a °F is not added to kW.
+    It is a float in every respect: equality, hash, formatting with a format, JSON. It computes by the rules of columns
+    (:mod:`hsframe.units.unit_rules`): with another such float or a plain number the result is one, or a plain float
+    where no unit is left; with a :class:`~hsframe.Number` it is a Number. A plain number is taken to be in its unit.
 
     Parameters
     ----------
@@ -29,8 +33,10 @@ class UnitFloat(float):
     Examples
     --------
     >>> value = UnitFloat(72.5, "°F")
-    >>> value, value.unit, value + 1
-    (UnitFloat(72.5, '°F'), '°F', 73.5)
+    >>> value, value.unit, value + 1, f"{value:.0f}"
+    (UnitFloat(72.5, '°F'), '°F', UnitFloat(73.5, '°F'), '72')
+    >>> UnitFloat(1.0, "MWh") + UnitFloat(500.0, "kWh"), UnitFloat(3.0, "kW") / UnitFloat(2.0, "kW")
+    (UnitFloat(1.5, 'MWh'), 1.5)
     """
 
     __slots__ = ("unit",)
@@ -43,22 +49,42 @@ class UnitFloat(float):
         self.unit = unit
         return self
 
+    @classmethod
+    def _made(cls, val: float, unit: str | None) -> float:
+        return float(val) if unit is None or val != val else UnitFloat(val, unit)
+
     @property
     def val(self) -> float:
         """The magnitude as a plain float, as :class:`~hsframe.Number` names it."""
-        return float(self)
+        return float.__add__(self, 0.0)
 
     def __repr__(self) -> str:
         return f"UnitFloat({float.__repr__(self)}, {self.unit!r})"
 
-    def __str__(self) -> str:
-        return float.__repr__(self)
-
     def __float__(self) -> float:
-        return float.__add__(self, 0.0)
+        return self.val
 
     def __reduce__(self) -> tuple[object, ...]:
         return (UnitFloat, (self.val, self.unit))
+
+    # What NumPy's numbers have, which a value of a plain column is.
+
+    @property
+    def dtype(self) -> np.dtype[np.float64]:
+        """That of the magnitude."""
+        return np.dtype(np.float64)
+
+    def item(self) -> float:
+        """The magnitude."""
+        return self.val
+
+    def astype(self, dtype: npt.DTypeLike) -> Any:
+        """The magnitude in a type of NumPy."""
+        return np.float64(self.val).astype(dtype)
+
+    def round(self, decimals: int = 0) -> float:
+        """Rounded, with its unit."""
+        return round(self, decimals)
 
 
 def unit_of(value: object) -> str | None:

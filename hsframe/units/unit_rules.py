@@ -5,9 +5,10 @@
                            (or refused, by ``hsframe.options.unit_mixing = "raise"``). Others raise UnitError.
 temperatures               °F - °F is Δ°F; °F ± Δ°F and Δ°F + °F are °F; Δ°F - °F raises UnitError.
                            °F + °F is °F, for the sake of averages. Δ°F ± Δ°C is Δ°F.
-a plain number or array    is taken to be in the column's unit in ``+``, ``-``, comparisons and assignments (for a
-                           temperature: a difference, ``temp - 2`` is °F), and is a factor in ``*`` and ``/``,
-                           which keeps the unit.
+a plain number or array    is taken to be in the column's unit in ``+``, ``-``, comparisons and assignments, and is a
+                           factor in ``*`` and ``/``, which keeps the unit. Beside a temperature: ``temp - 2`` and
+                           ``temp + 2`` are °F, 2 is a difference; ``65 - temp`` is Δ°F, 65 a base (heating degrees;
+                           for cooling degrees write ``temp - Number(65, "°F")``).
 ``a / b`` of one quantity  a plain number: `b` is converted first, so kWh / MWh is the true ratio.
 ``a * b``, ``a / b``       the table's unit of that dimension, scale and quantity where one fits: kW x h is kWh,
                            kVA x h is kVAh, kWh / h is kW, kW / kVA is pf; else plain float64, of the magnitudes as
@@ -22,10 +23,12 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            everywhere (as the standard's filters have it), and an order raises UnitError.
 NumPy functions            that keep a unit keep it (abs, round, floor, maximum, ...); sqrt gives m of m²; all others
                            (exp, log, sin, ...) give plain float64.
-reductions                 mean, median, sum, min, max, quantile, first, last, cumulative sums and extremes keep the
-                           unit; std and sem are differences (Δ°F of °F); var has the unit squared where the table
-                           has it, else none; prod, skew, kurt, rank, counts have none. All by group and by period too.
-``map``, ``apply``         of a function that computes a new number give plain float64: nothing knows its unit.
+reductions                 mean, median, min, max, quantile, first, last, cumulative extremes keep the unit; sums and
+                           cumulative sums too, but those of a temperature have none: no conversion is right for the
+                           sum of 24 values in °F. std and sem are differences (Δ°F of °F); var has the unit squared
+                           where the table has it, else none; prod, skew, kurt, rank, counts have none. All by group
+                           and by period too.
+single values              compute by the same rules (:mod:`hsframe.units.scalars`), so ``map``, ``apply`` and rows do.
 ========================== ==============================================================================
 
 A missing value is NaN and stays missing in every operation; compared with anything it is False (``!=``: True).
@@ -52,7 +55,8 @@ _TIMES: Final = {
     "s": timedelta(seconds=1),
     "day": timedelta(days=1),
 }
-_SAME: Final = frozenset("sum mean median min max first last nth cumsum cummin cummax quantile".split())  # noqa: SIM905 - reads better
+_SAME: Final = frozenset("mean median min max first last nth cummin cummax quantile".split())  # noqa: SIM905 - reads better
+_SUMS: Final = frozenset({"sum", "cumsum"})
 _SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
 
 
@@ -83,6 +87,8 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
     if a is None or b is None:
         if operator == "/":
             return UnitRule(None, None, a if b is None else divide(None, b))
+        if operator == "-" and a is None and b is not None:
+            return UnitRule(None, None, delta(b))
         return UnitRule(None, None, a if operator == "//" else a or b)
     what = f"compute {a} {operator} {b}"
     if operator in ("+", "-"):
@@ -161,9 +167,11 @@ def statistic_unit(how: str | None, unit: str, otherwise: str | None = None) -> 
 
     For a statistic that is not known here the result is `otherwise`.
 
-    >>> statistic_unit("mean", "°F"), statistic_unit("std", "°F"), statistic_unit("var", "m")
-    ('°F', 'Δ°F', 'm²')
+    >>> [statistic_unit(how, "°F") for how in ("mean", "std", "sum")], statistic_unit("var", "m")
+    (['°F', 'Δ°F', None], 'm²')
     """
+    if how in _SUMS:
+        return unit if delta(unit) == unit else None
     if how in _SPREAD:
         return delta(unit)
     if how == "var":

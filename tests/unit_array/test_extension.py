@@ -97,11 +97,6 @@ class TestUnitArray(base.ExtensionTests):
     def _get_expected_reduction_dtype(self, arr, op_name, skipna):
         return arr.dtype if op_name in ("sum", "mean", "median", "min", "max", "std", "sem") else np.dtype("float64")
 
-    def _construct_for_combine_add(self, left, right):
-        # What a function of two values gives has no unit that anyone knows.
-        others = right if isinstance(right, UnitArray) else [right] * len(left)
-        return np.array([a + b for a, b in zip(left, others, strict=True)])
-
     def _cast_pointwise_result(self, op_name, obj, other, pointwise_result):
         # The pointwise result is plain; the unit of the whole operation is that of the semantics.
         name = op_name.strip("_")
@@ -119,6 +114,15 @@ class TestUnitArray(base.ExtensionTests):
             "pow": None,
         }[base_name]
         return pointwise_result if unit is None else pointwise_result.astype(UnitDtype(unit))
+
+    def test_astype_str(self, data):
+        # A text for people has the unit; a column of texts is what CSV has, numbers.
+        assert [str(value) for value in data[:2]] == ["1.5 kW", "2.5 kW"]
+        assert pd.Series(data[:2]).astype(str).tolist() == ["1.5", "2.5"]
+
+    @pytest.mark.parametrize("nullable_string_dtype", ["string[python]", "string[pyarrow]"])
+    def test_astype_string(self, data, nullable_string_dtype):
+        assert pd.Series(data[:2]).astype(nullable_string_dtype).tolist() == ["1.5", "2.5"]
 
     @pytest.mark.parametrize("skipna", [True, False])
     def test_reduce_frame(self, data, all_numeric_reductions, skipna, request):  # noqa: F811 - a fixture, imported above
