@@ -56,7 +56,7 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
     @property
     def val(self) -> float:
         """The magnitude as a plain float, as :class:`~hsframe.Number` names it."""
-        return float.__add__(self, 0.0)
+        return float.__pos__(self)
 
     def __repr__(self) -> str:
         return f"UnitFloat({float.__repr__(self)}, {self.unit!r})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Set
 from fractions import Fraction
+from typing import Final
 
 from hsframe.units.table import MISPRINTS, Unit, all_units, find
 
@@ -74,6 +75,9 @@ frequency                * energy                   = power
 
 # Rules for single units: a power factor and a COP are plain numbers that change one quantity into another.
 _FACTORS = (("apparent power", "pf", "power"), ("apparent energy", "pf", "energy"), ("power", "COP", "power"))
+
+# No unit of the table is a higher power of another one; of very high ones the scale is no double.
+_MOST_POWER: Final = 20
 
 
 @functools.cache
@@ -189,7 +193,7 @@ def power(a: str, exponent: float) -> str | None:
     x = find(a)
     if exponent == 1:
         return a
-    if x is None or not _is_factor(x):
+    if x is None or not _is_factor(x) or not abs(exponent) < _MOST_POWER:
         return None
     wanted = [base * exponent for base in x.dimension]
     if any(base != int(base) for base in wanted) or not any(wanted):

@@ -65,6 +65,8 @@ def test_a_scalar_computes_as_a_column_of_one_row(x: float, a: str, y: float, b:
         ):
             if isinstance(law[0], float) and not math.isfinite(law[0]):
                 assert str(found[0]) == str(float(law[0]))  # no Number and no missing value has a unit then
+            elif symbol == "**":  # NumPy's powers of arrays may differ in the last bit
+                assert found == (pytest.approx(law[0], rel=1e-15), law[1])
             else:
                 assert found == law
 
