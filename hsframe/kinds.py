@@ -143,7 +143,7 @@ class Number(UnitScalar["Number"]):
     >>> Number(1, "kW") == Number(1)
     False
     >>> Number(2, "kW") * Number(3, "h"), Number(1, "kW") < Number(1500, "W"), f"{Number(21.52, '°C'):.1f}"
-    (Number(6.0, 'kWh'), True, '21.5')
+    (Number(6, 'kWh'), True, '21.5')
     """
 
     _rank: ClassVar[int] = 1

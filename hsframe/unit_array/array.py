@@ -150,7 +150,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
 
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
         if not boxed:
-            return str
+            return lambda value: str(float(value))  # the last line names the unit
         if len(self._data) > _DISPLAY_ROWS:
             return "{:g}".format
         # pandas formats the values as objects one by one: each looks up what it is among its neighbours as float64.
