@@ -40,6 +40,8 @@ class UnitArithmetic(UnitValues):
     """The operators of a unit array."""
 
     __array_priority__ = 1000
+    # Above other arrays of pandas (1000), so that boolean * kW and int64[pyarrow] * kW come here; below an Index.
+    __pandas_priority__ = 1500
 
     # Operands --------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            kVA x h is kVAh, kWh / h is kW, kW / kVA is pf; else plain float64, of the magnitudes as
                            they are. So does ``1 / a``: ``1 / h`` is ``/h``.
 ``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
-                           which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. An array
-                           of durations must be on the right: on the left pandas scales the durations.
+                           which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. Beside a
+                           single value the duration must be on the right: on the left Python scales it.
 ``a // b``, ``a % b``      one quantity: a plain number, and a remainder in the unit of `a`. A plain divisor keeps the
                            unit in both; different quantities raise UnitError.
 ``a ** n``                 the table's unit where there is one (m ** 2 is m²), else plain float64.

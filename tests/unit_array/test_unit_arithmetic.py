@@ -300,6 +300,22 @@ def test_a_sum_is_the_same_in_every_unit(a, b, x, y):
     assert units.convert(float(left.iloc[0]), a, "W") == pytest.approx(expected, rel=1e-9, abs=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "Int64", "Float64", "int64[pyarrow]", "double[pyarrow]", "int8"])
+def test_other_arrays_of_pandas_on_either_side(dtype):
+    power, other = column("kW", 1, 2), pd.Series([1, 0], dtype=dtype)
+    for product in (power * other, other * power):
+        assert (product.dtype, product.tolist()) == (UnitDtype("kW"), [1.0, 0.0])
+    assert (other + power).dtype == UnitDtype("kW")
+    assert (other - column("°F", 60, 70)).dtype == UnitDtype("Δ°F")
+    assert (other < power).tolist() == [False, True]
+
+
+def test_durations_on_either_side():
+    hours = pd.Series(pd.to_timedelta(["1h", "2h"]))
+    for energy in (column("kW", 1, 2) * hours, hours * column("kW", 1, 2)):
+        assert (energy.dtype, energy.tolist()) == (UnitDtype("kWh"), [1.0, 4.0])
+
+
 def test_functions_of_ones_own_compute_by_the_same_rules():
     temp = column("°F", 68, 77)
     assert temp.map(lambda t: 65 - t).dtype == UnitDtype("Δ°F")
