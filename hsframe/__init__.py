@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from hsframe.frame.arrow import read_parquet, write_parquet
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
+    from hsframe.frame.tables import table
     from hsframe.options import Limits
     from hsframe.session import AsyncSession, Session
     from hsframe.session.default import close, connect, doctor, frame_to_his_grids
@@ -71,6 +72,7 @@ _LAZY: Final = {
     "frame_to_his_grids": "hsframe.session.default",
     "grid_to_frame": "hsframe.frame.convert",
     "read_parquet": "hsframe.frame.arrow",
+    "table": "hsframe.frame.tables",
     "with_units": "hsframe.frame.combine",
     "write_parquet": "hsframe.frame.arrow",
 }
@@ -84,8 +86,8 @@ __all__ = [
     "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs",
     "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_his_grids", "grid_to_frame",
     "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "options", "point_write",
-    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "units", "watch", "watch_close", "watch_poll",
-    "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "units", "watch", "watch_close",
+    "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

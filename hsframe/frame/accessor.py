@@ -18,6 +18,7 @@ from hsframe.units.systems import System, unit_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hsframe.frame.tables import Statistic
     from hsframe.frame.windows import UnitWindow
     from hsframe.grid import Grid
 
@@ -193,6 +194,40 @@ class FrameAccessor(_Windows[pd.DataFrame]):
                 result.isetitem(place, df.iloc[:, place].astype(UnitDtype(unit)).array)
         result.columns = pd.Index(df.columns.get_level_values(0).tolist())
         return result
+
+    def agg(
+        self,
+        func: Statistic | list[Statistic] | Mapping[Any, Any] | None = None,
+        /,
+        **named: tuple[Hashable, Statistic],
+    ) -> pd.Series[Any] | pd.DataFrame:
+        """``df.agg`` whose results keep their units, which pandas drops with a dict, a list or names.
+
+        Parameters
+        ----------
+        func : str, callable, list of them, or dict
+            A statistic of all columns, several of them, or those of each column by label.
+        **named
+            In place of `func`: a name for each row of the result, and the column and statistic of it.
+
+        Returns
+        -------
+        Series or DataFrame
+            As pandas gives it. Values of one unit, or of units that convert, are a unit column; others are
+            :class:`~hsframe.Number` objects.
+
+        Examples
+        --------
+        >>> zone, meter = pd.array([68.0, 72.5], dtype="unit[°F]"), pd.array([1.0, 2.0], dtype="unit[kW]")
+        >>> df = pd.DataFrame({"Zone": zone, "Meter": meter})
+        >>> df.hs.agg({"Zone": "mean", "Meter": "max"}).tolist()
+        [Number(70.25, '°F'), Number(2.0, 'kW')]
+        >>> df.hs.agg(["min", "max"]).hs.units
+        {'Zone': '°F', 'Meter': 'kW'}
+        """
+        from hsframe.frame.tables import aggregated
+
+        return aggregated(self._obj, func, named)
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.frame.report.describe`."""

@@ -1,0 +1,100 @@
+"""Frames of single values, which keep their units.
+
+pandas makes plain doubles of values of unit columns in ``df.agg({...})`` and in ``pd.DataFrame([{...}])``: they are
+floats to it, and it asks nobody for their dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import UnitDtype
+from hsframe.unit_array.mixed import objects_of
+from hsframe.unit_array.scalars import is_missing, unit_of
+from hsframe.units import convertible
+
+__all__ = ["Statistic", "aggregated", "table"]
+
+Statistic: TypeAlias = "str | Callable[[pd.Series[Any]], Any]"
+"""The name of a reduction of pandas, or a function of a column."""
+
+
+def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] | None = None) -> pd.DataFrame:
+    """A frame of single values that keeps their units, as of a list of results.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        One for each row: column labels to values, such as ``df["Meter"].sum()``; a label that a row does not have is
+        missing there.
+    index : iterable of labels, optional
+        Those of the rows; by default 0, 1, ...
+
+    Returns
+    -------
+    DataFrame
+        Columns in the order in which their labels come first. One whose values have units that convert has the unit of
+        the first; one of units that do not, or of values with and without, has :class:`~hsframe.Number` objects. All
+        others are as pandas makes them.
+
+    Examples
+    --------
+    >>> kwh, mwh = pd.Series([900.0, 600.0], dtype="unit[kWh]"), pd.Series([2.0], dtype="unit[MWh]")
+    >>> table([{"used": kwh.sum(), "days": 2}, {"used": mwh.sum(), "days": 1}], index=["North", "South"]).dtypes
+    used    unit[kWh]
+    days        int64
+    dtype: object
+    """
+    records = list(rows)
+    labels = dict.fromkeys(label for record in records for label in record)
+    columns = {label: _column([record.get(label, math.nan) for record in records]) for label in labels}
+    return pd.DataFrame(columns, index=range(len(records)) if index is None else list(index))
+
+
+def aggregated(
+    frame: pd.DataFrame, func: Statistic | list[Statistic] | Mapping[Hashable, Any] | None, named: Mapping[str, Any]
+) -> pd.Series[Any] | pd.DataFrame:
+    """The statistics of :meth:`hsframe.frame.accessor.FrameAccessor.agg`."""
+    if named:
+        if func is not None:
+            raise TypeError("agg takes func, or name=(column, statistic), not both")
+        columns = dict.fromkeys(column for column, _ in named.values())
+        return table(
+            ({label: _value(frame, label, how) if label == column else math.nan for label in columns}
+             for column, how in named.values()),
+            index=named,
+        )  # fmt: skip
+    if func is None:
+        raise TypeError("agg needs statistics, as in df.hs.agg('max') or df.hs.agg({'Meter': 'sum'})")
+    by_column: dict[Hashable, Any] = dict(func) if isinstance(func, Mapping) else dict.fromkeys(frame.columns, func)
+    if not any(isinstance(how, list | tuple) for how in by_column.values()):
+        values = [_value(frame, label, how) for label, how in by_column.items()]
+        return pd.Series(_column(values), index=list(by_column))
+    lists = {label: how if isinstance(how, list | tuple) else [how] for label, how in by_column.items()}
+    found = {label: {_name(how): _value(frame, label, how) for how in hows} for label, hows in lists.items()}
+    names = dict.fromkeys(name for values_by_name in found.values() for name in values_by_name)
+    return table(({label: found[label].get(name, math.nan) for label in found} for name in names), index=names)
+
+
+def _value(frame: pd.DataFrame, label: Hashable, how: Statistic) -> Any:
+    column = frame[label]
+    return how(column) if callable(how) else column.agg(how)
+
+
+def _name(how: Statistic) -> str:
+    return how if isinstance(how, str) else how.__name__
+
+
+def _column(values: list[Any]) -> Any:
+    units = dict.fromkeys(unit_of(value) for value in values if not is_missing(value))
+    first = next((unit for unit in units if unit is not None), None)
+    if first is None:
+        return values
+    if None not in units and all(convertible(unit, first) for unit in units if unit is not None):
+        return UnitArray._from_sequence(values, dtype=UnitDtype(first))
+    return objects_of(values)
