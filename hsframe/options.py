@@ -11,8 +11,8 @@
     converted to the unit of the left side. ``"raise"``: two different units raise :class:`~hsframe.UnitError`.
     Units that do not convert raise in both.
 ``unit_factors``
-    ``"standard"`` (default): the factors of the standard's unit table as it is published. ``"corrected"``: the few
-    that contradict the name of their unit (:data:`hsframe.units.MISPRINTS`) are corrected.
+    ``"corrected"`` (default): the few factors of the standard's unit table that contradict the name of their unit
+    (:data:`hsframe.units.MISPRINTS`) are corrected. ``"standard"``: the table as it is published.
 
 A value that is not among these raises :class:`~hsframe.MetadataError`, and so does an unknown name.
 :class:`Limits` are no settings of the process: they are given to what they bound.
@@ -32,9 +32,9 @@ from hsframe.errors import MetadataError
 __all__ = ["Limits", "unit_factors", "unit_mixing", "using"]
 
 unit_mixing: Literal["convert", "raise"] = "convert"
-unit_factors: Literal["standard", "corrected"] = "standard"
+unit_factors: Literal["corrected", "standard"] = "corrected"
 
-_CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("standard", "corrected")}
+_CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("corrected", "standard")}
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,8 @@ def to_system(symbol: str, system: System) -> str:
     Returns
     -------
     str
-        `symbol` itself where the system uses it already or has no other. The units whose factors the standard
-        misprints (:data:`hsframe.units.MISPRINTS`) stay, unless ``options.unit_factors`` is ``"corrected"``.
+        `symbol` itself where the system uses it already or has no other. With ``options.unit_factors = "standard"``
+        the units whose factors the standard misprints (:data:`hsframe.units.MISPRINTS`) stay too.
 
     Raises
     ------

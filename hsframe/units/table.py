@@ -22,6 +22,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, overload
 
+import numpy as np
+
 from hsframe import options
 from hsframe.errors import UnitError
 
@@ -56,12 +58,13 @@ MISPRINTS: Final[Mapping[str, Fraction]] = MappingProxyType(
 )
 """Units whose scale in the standard's table contradicts their own name, with the scale that the name asks for.
 
-The standard's figures are used as they are published, with a warning in the log the first time that one of these is
-converted; ``hsframe.options.unit_factors = "corrected"`` uses the figures given here. ``kW/ton`` is another
-misprint: it is the inverse of a COP, and the table lets it pass for one; "corrected" refuses that conversion.
+With ``hsframe.options.unit_factors = "standard"`` the figures are used as they are published, with a warning in the log
+the first time that one of these is converted. ``kW/ton`` is another misprint: it is the inverse of a COP, and the table
+lets it pass for one. Here 0.6 kW/ton is a COP of 5.86.
 """
 
 _INVERSE = "kW/ton"
+_KW_OF_A_TON = 12_000 * 1055.05585262 / 3_600_000  # a ton of refrigeration is 12,000 BTU/h
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +227,12 @@ def convertible(source: str, target: str) -> bool:
     if source == target:
         return True
     a, b = find(source), find(target)
-    return a is not None and b is not None and (a is b or (a.kind == b.kind and not _inverse(a, b)))
-
-
-def _inverse(a: Unit, b: Unit) -> bool:
-    return options.unit_factors == "corrected" and (a.symbol == _INVERSE) != (b.symbol == _INVERSE)
+    return a is not None and b is not None and (a is b or a.kind == b.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """``(value + before) * times / over + after``, written so that the usual cases lose no digit.
+    """``(value + before) * times / over + after``, so that the usual cases lose no digit; or ``inverse / value``.
 
     Parameters
     ----------
@@ -241,20 +240,27 @@ class Conversion:
         Of the two at most one is not 0, and only for temperatures.
     times, over : float
         The factor as a fraction; `over` is 1 where the fraction has no small terms.
+    inverse : float
+        Not 0 where one unit is the inverse of the other.
     """
 
     before: float
     times: float
     over: float
     after: float
+    inverse: float = 0.0
 
     @property
     def is_identity(self) -> bool:
         """Whether it changes nothing: two names of one unit."""
-        return self.times == self.over and self.before == self.after == 0.0
+        return self.times == self.over and self.before == self.after == self.inverse == 0.0
 
     def __call__(self, values: Any) -> Any:
         """The converted float or float64 array; an array is not changed in place."""
+        if self.inverse:
+            with np.errstate(divide="ignore"):
+                converted = np.divide(self.inverse, values)
+            return converted if isinstance(values, np.ndarray) else float(converted)
         if self.before:
             values = values + self.before
         if self.times != 1.0:
@@ -294,8 +300,11 @@ def _converter(source: str, target: str, factors: str) -> Conversion:
     a, b = unit(source), unit(target)
     if a is b:
         return Conversion(0.0, 1.0, 1.0, 0.0)
-    if a.kind != b.kind or (factors == "corrected" and _inverse(a, b)):
+    if a.kind != b.kind:
         raise UnitError(f"{source} cannot be converted to {target}: {_difference(a, b)}")
+    if factors == "corrected" and (a.symbol == _INVERSE) != (b.symbol == _INVERSE):
+        other = b if a.symbol == _INVERSE else a
+        return Conversion(0.0, 1.0, 1.0, 0.0, _KW_OF_A_TON / float(other.scale))
     scale_a, scale_b = a.scale, b.scale
     for one in (a, b):
         if one.symbol in MISPRINTS or (one.symbol == _INVERSE):
@@ -304,8 +313,8 @@ def _converter(source: str, target: str, factors: str) -> Conversion:
                 scale_b = MISPRINTS.get(b.symbol, b.scale)
             else:
                 _log.warning(
-                    "the standard's table misprints the scale of %s, and %s -> %s follows the table; "
-                    'hsframe.options.unit_factors = "corrected" follows the name of the unit',
+                    "the standard's table misprints the scale of %s, and %s -> %s follows the table, as "
+                    'hsframe.options.unit_factors = "standard" has it; "corrected" follows the name of the unit',
                     one.symbol,
                     source,
                     target,
@@ -327,8 +336,6 @@ def _difference(a: Unit, b: Unit) -> str:
         return "the table has no exchange rates"
     if a.quantity == b.quantity == "dimensionless":
         return f"{a.name} and {b.name} are both without dimension, but they are different things"
-    if a.quantity == b.quantity:
-        return f"one is the inverse of the other ({a.quantity})"
     return f"one measures {a.quantity}, the other {b.quantity}"
 
 

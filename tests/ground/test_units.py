@@ -132,7 +132,8 @@ def test_every_pair_of_a_kind_follows_the_table():
             row_a, row_b = rows[a.name], rows[b.name]
             si = 7 * Fraction(row_a["scale"]) + Fraction(row_a["offset"] or 0)
             expected = (si - Fraction(row_b["offset"] or 0)) / Fraction(row_b["scale"])
-            assert units.convert(7.0, a.symbol, b.symbol) == pytest.approx(float(expected), rel=1e-12), (a, b)
+            with options.using(unit_factors="standard"):
+                assert units.convert(7.0, a.symbol, b.symbol) == pytest.approx(float(expected), rel=1e-12), (a, b)
 
 
 @given(st.sampled_from(SYMBOLS), st.data(), st.floats(-1e9, 1e9))
@@ -152,16 +153,22 @@ def test_arrays_convert_like_floats_and_are_not_changed():
 
 def test_a_misprint_of_the_standard_is_followed_and_told_unless_corrected(caplog):
     table._converter.cache_clear()
-    with caplog.at_level(logging.WARNING, "hsframe.units"):
+    with caplog.at_level(logging.WARNING, "hsframe.units"), options.using(unit_factors="standard"):
         assert units.convert(1.0, "fc", "lx") == pytest.approx(0.092937)
+        assert units.convert(0.6, "kW/ton", "COP") == 0.6
     assert "misprints the scale of fc" in caplog.text
-    with options.using(unit_factors="corrected"):
-        assert units.convert(1.0, "fc", "lx") == pytest.approx(10.7639104167)
-        assert units.convert(1.0, "kg/L", "kg/m³") == pytest.approx(1000.0)
-        assert units.convert(1000.0, "µm", "mm") == pytest.approx(1.0)
-        assert not units.convertible("kW/ton", "COP")
-        with pytest.raises(UnitError, match="inverse"):
-            units.convert(0.6, "kW/ton", "COP")
+    assert units.convert(1.0, "fc", "lx") == pytest.approx(10.7639104167)
+    assert units.convert(1.0, "kg/L", "kg/m³") == pytest.approx(1000.0)
+    assert units.convert(1000.0, "µm", "mm") == pytest.approx(1.0)
+
+
+def test_a_kilowatt_per_ton_is_the_inverse_of_a_cop():
+    assert units.convert(0.6, "kW/ton", "COP") == pytest.approx(3.5168528420667 / 0.6)
+    assert units.convert(5.0, "COP", "kW/ton") == pytest.approx(3.5168528420667 / 5)
+    assert units.convert(1.0, "kW/ton", "EER") == pytest.approx(12.0, rel=1e-4)
+    found = units.convert(np.array([0.0, 0.5, np.nan]), "kW/ton", "COP")
+    assert found == pytest.approx([np.inf, 3.5168528420667 / 0.5, np.nan], nan_ok=True)
+    assert units.convert(0.0, "kW/ton", "COP") == float("inf")
 
 
 def test_every_misprint_is_a_unit_of_the_table_and_far_off():
@@ -300,7 +307,7 @@ def test_the_tables_of_systems_are_sound(system):
         ("kWh/m²", "kWh/m²", "kBTU/ft²"),
         ("%", "%", "%"),
         ("furlong", "furlong", "furlong"),
-        ("lx", "lx", "lx"),
+        ("lx", "lx", "fc"),
         ("fahrenheit", "°C", "fahrenheit"),
     ],
 )
@@ -308,9 +315,9 @@ def test_systems(symbol, si, ip):
     assert (units.to_system(symbol, "si"), units.to_system(symbol, "ip")) == (si, ip)
 
 
-def test_systems_use_the_corrected_factors_only_when_asked():
-    with options.using(unit_factors="corrected"):
-        assert units.to_system("lx", "ip") == "fc"
+def test_systems_use_corrected_factors_only():
+    with options.using(unit_factors="standard"):
+        assert units.to_system("lx", "ip") == "lx"
     with pytest.raises(UnitError, match="'si' or 'ip'"):
         units.to_system("kW", "cgs")
 
