@@ -29,6 +29,7 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_MOST_EXACT: Final = 2**53  # of a double, which a number is on the wire
 _STAYS_WHOLE: Final = frozenset({"+", "-", "*", "//", "%"})
 
 
@@ -181,6 +182,8 @@ def _operand(other: object) -> tuple[float, str | None] | None:
 def _calculated(symbol: str, x: float, y: float) -> float:
     """As NumPy calculates in a column: a division by zero is INF or NaN. Ints stay ints where Python has them."""
     if type(x) is int and type(y) is int and symbol in _STAYS_WHOLE and (y or symbol in ("+", "-", "*")):
-        return _OPERATORS[symbol](x, y)  # type: ignore[no-any-return]  # an int
+        whole: int = _OPERATORS[symbol](x, y)
+        if -_MOST_EXACT < whole < _MOST_EXACT:
+            return whole
     with np.errstate(all="ignore"):
         return float(_OPERATORS[symbol](np.float64(x), np.float64(y)))

@@ -78,6 +78,8 @@ def test_a_scalar_computes_as_a_column_of_one_row(x: float, a: str, y: float, b:
         (lambda: UnitFloat(1.5, "kWh") + Number(2, "MWh"), Number(2001.5, "kWh")),
         (lambda: Number(7, "kW") // 2, Number(3, "kW")),
         (lambda: Number(7) % Number(4), Number(3)),
+        (lambda: Number(10**300) * Number(10**300), Number(math.inf)),
+        (lambda: Number(2**52) * 4, Number(2.0**54)),
         (lambda: divmod(Number(7, "kW"), 2), (Number(3, "kW"), Number(1, "kW"))),
         (lambda: divmod(7, Number(2)), (Number(3), Number(1))),
         (lambda: -Number(7, "kW"), Number(-7, "kW")),
