@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
-__all__ = ["DeferredWarnings", "told_once", "warn_caller"]
-
 _PACKAGE = os.path.dirname(__file__) + os.sep
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from hsframe.session import Session
 
-__all__ = ["main"]
-
 _SPAN_HELP: Final = (
     "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's zone"
 )

@@ -18,18 +18,6 @@ from hsframe.kinds import MAX_EXACT_INT, NA, Number, Ref
 from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
-__all__ = [
-    "ArrowColumn",
-    "BoolColumn",
-    "DictionaryColumn",
-    "LazyColumn",
-    "NumberColumn",
-    "RefColumn",
-    "StrColumn",
-    "TagColumn",
-    "TimeColumn",
-]
-
 
 class _Column(Sequence[Any]):
     """What all columns have in common; `_fields` are the arguments of the constructor."""

@@ -11,8 +11,6 @@ from hsframe.errors import MetadataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["demo_once"]
-
 _FILTER: Final = 'point and his and sensor and tz == "New_York" and (air and temp or co2 or elec)'
 
 

@@ -29,18 +29,6 @@ from typing import Final, TypeAlias
 from hsframe.errors import SpanError
 from hsframe.kinds import Number
 
-__all__ = [
-    "DAY_US",
-    "HOUR_US",
-    "LENGTHS_US",
-    "MINUTE_US",
-    "MONTHS",
-    "SECOND_US",
-    "Duration",
-    "amount_of",
-    "duration_us",
-]
-
 Duration: TypeAlias = str | timedelta | Number
 """``"5s"``, ``"2 min"``, ``"1.5h"``, a timedelta, or a Number with a unit of time."""
 

@@ -29,26 +29,6 @@ if TYPE_CHECKING:
 
     from hsframe.grid import Grid
 
-__all__ = [
-    "AuthError",
-    "CallError",
-    "CodecError",
-    "GapWarning",
-    "HTTPStatusError",
-    "HsFrameError",
-    "IncompleteError",
-    "MetadataError",
-    "NetworkError",
-    "ReadWarning",
-    "RequestTimeoutError",
-    "SpanError",
-    "UnitError",
-    "UnitWarning",
-    "UnknownRecError",
-    "ZoneError",
-    "ZoneWarning",
-]
-
 
 class HsFrameError(Exception):
     """The root of all errors of this package.

@@ -15,8 +15,6 @@ from typing import Any, Self, TypeAlias, TypeVar, overload
 from hsframe.errors import MetadataError
 from hsframe.kinds import MARKER, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr, same
 
-__all__ = ["Col", "Grid", "GridBuilder", "Row", "Value"]
-
 # Not Any: type checkers then ask for isinstance before a value is used, which is right for what a server sends.
 Value: TypeAlias = (
     "bool | str | date | time | Number | Ref | Marker | Na | Remove | Symbol | Uri | Coord | XStr | Bin"

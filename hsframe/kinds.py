@@ -20,30 +20,6 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.units.scalars import UnitScalar
 from hsframe.zones import haystack_name
 
-__all__ = [
-    "ID",
-    "MARKER",
-    "MAX_EXACT_INT",
-    "NA",
-    "NAME",
-    "REMOVE",
-    "SYMBOL",
-    "TYPE",
-    "UNIT",
-    "Bin",
-    "Coord",
-    "Marker",
-    "Na",
-    "Number",
-    "Ref",
-    "Remove",
-    "Symbol",
-    "TextRule",
-    "Uri",
-    "XStr",
-    "same",
-]
-
 MAX_EXACT_INT: Final = 2**53
 """Every int below is exact as a double, which is what a Number is on the wire."""
 

@@ -29,8 +29,6 @@ from typing import Final, Literal
 
 from hsframe.errors import MetadataError
 
-__all__ = ["Limits", "unit_factors", "unit_mixing", "using"]
-
 unit_mixing: Literal["convert", "raise"] = "convert"
 unit_factors: Literal["corrected", "standard"] = "corrected"
 

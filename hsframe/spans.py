@@ -36,19 +36,6 @@ from hsframe.durations import LENGTHS_US, MONTHS, amount_of
 from hsframe.errors import SpanError, ZoneError
 from hsframe.zones import check_zone_files, zone
 
-__all__ = [
-    "EPOCH",
-    "Span",
-    "SpanLike",
-    "dates_text",
-    "epoch_us",
-    "from_epoch_us",
-    "local_instant_us",
-    "range_text",
-    "resolve",
-    "weekday_of",
-]
-
 SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
 """What :func:`resolve` takes: a text, a date or a datetime, a pair of these (None as the end: open), or a Span."""
 

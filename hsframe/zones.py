@@ -24,18 +24,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ZoneError, ZoneWarning
 
-__all__ = [
-    "NEWER_FILES",
-    "check_offset",
-    "check_zone_files",
-    "haystack_name",
-    "is_outdated",
-    "zone",
-    "zone_files",
-    "zone_key",
-    "zone_or_utc",
-]
-
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
 #: What to do about zone files of the machine that are older than the package's.

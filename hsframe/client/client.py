@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from hsframe.client.tls import TLSConfig
 
-__all__ = ["Client"]
-
 Args: TypeAlias = Mapping[str, object] | Grid | None
 
 

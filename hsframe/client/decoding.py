@@ -27,8 +27,6 @@ from hsframe.protocol.http import (
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import KnownSecrets
 
-__all__ = ["Decoder"]
-
 # Above this a body is decoded in a thread, so that the event loop goes on with other requests.
 _THREAD_BYTES: Final = 1 << 20
 _SHOWN_BYTES: Final = 60

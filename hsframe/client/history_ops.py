@@ -21,8 +21,6 @@ from hsframe.protocol.writes import his_write_batch_requests, his_write_request,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["HistoryOps"]
-
 Samples: TypeAlias = Grid | GridBuilder | Iterable[Mapping[str, object]]
 
 

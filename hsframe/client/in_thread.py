@@ -10,8 +10,6 @@ from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from hsframe.caller_warnings import DeferredWarnings
 
-__all__ = ["Workers", "in_thread"]
-
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

@@ -17,8 +17,6 @@ from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, lo
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
-__all__ = ["LoginSession"]
-
 _LOGIN: Final = Op("login", get=True, repeatable=True)
 
 

@@ -14,8 +14,6 @@ from hsframe.grid import Grid
 from hsframe.protocol import request_grids
 from hsframe.protocol.request_grids import Id, Ids, TimeLength
 
-__all__ = ["PointOps"]
-
 
 class PointOps(RecordOps[AnswerT]):
     """Values written to points, and records watched."""

@@ -14,8 +14,6 @@ from hsframe.protocol import request_grids
 from hsframe.protocol.answers import by_ids, rows_of_ids
 from hsframe.protocol.request_grids import OPS, Ids, as_refs
 
-__all__ = ["RecordOps"]
-
 # Servers parse a filter by recursion, so a long one may be refused.
 _IDS_PER_FILTER: Final = 100
 

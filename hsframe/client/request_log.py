@@ -11,8 +11,6 @@ from typing import Final
 
 from hsframe.errors import HsFrameError, NetworkError
 
-__all__ = ["LoggedRequest", "logged"]
-
 _LOG: Final = logging.getLogger("hsframe")
 
 

@@ -26,8 +26,6 @@ from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, Request
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError, retry_after_s
 from hsframe.protocol.request_grids import Op
 
-__all__ = ["DEFAULT_RETRIES", "IS_SMALLEST", "Patience", "Retries"]
-
 _T = TypeVar("_T")
 
 DEFAULT_RETRIES: Final = 4

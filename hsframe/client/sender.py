@@ -47,8 +47,6 @@ from hsframe.protocol.http import (
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
-__all__ = ["PLAIN_JSON", "RequestSender"]
-
 _ZINC: Final = mime_of("zinc")
 PLAIN_JSON: Final = "application/json"
 # A server that does not answer must not hold up a script at its end; it ends the session by itself.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from hsframe.codecs.histories import HistoryStream
 
-__all__ = ["HistoryStreams", "PointFacts"]
-
 
 class PointFacts(NamedTuple):
     """What a point's record says of its history, as far as it does."""

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from hsframe.errors import MetadataError
 
-__all__ = ["TLSConfig"]
-
 
 @dataclass(frozen=True)
 class TLSConfig:

@@ -32,8 +32,6 @@ from hsframe.protocol.http import (
 )
 from hsframe.protocol.secret import HiddenStr, KnownSecrets, Secret, basic_authorization
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Transport", "is_loopback", "split_user"]
-
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
 # aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer.

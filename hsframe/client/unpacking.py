@@ -14,8 +14,6 @@ from hsframe.errors import CodecError, NetworkError
 from hsframe.options import Limits
 from hsframe.protocol.http import TruncatedBodyError
 
-__all__ = ["Unpacker"]
-
 # What is unpacked at once. A chunk that is not small is unpacked in a thread; a small one unpacks to 8 MB at most.
 _PIECE_BYTES: Final = 1 << 20
 _SMALL_CHUNK: Final = 1 << 13

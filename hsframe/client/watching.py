@@ -41,8 +41,6 @@ from hsframe.protocol.request_grids import (
     watch_sub_request,
 )
 
-__all__ = ["Watch", "WatchOptions", "watch_grids"]
-
 _log = logging.getLogger("hsframe.watch")
 
 # Long enough that some polls may fail.

@@ -8,8 +8,6 @@ from typing import Final
 
 from hsframe.errors import CodecError
 
-__all__ = ["MAX_DEPTH", "TOO_DEEP", "error_at", "excerpt", "text_of", "without_lone_surrogates"]
-
 # How deep lists, dicts and grids may nest. Records nest two or three deep; the limit keeps a hostile body from
 # exhausting Python's stack. It is the same in all formats, so that what one reads another can write.
 MAX_DEPTH: Final = 64

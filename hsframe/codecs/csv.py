@@ -14,8 +14,6 @@ from hsframe.codecs.zinc_write import write_value
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Bin, Marker, Ref, Symbol, Uri
 
-__all__ = ["encode_csv"]
-
 _MARK: Final = "\N{CHECK MARK}"
 # RFC 4180 quotes commas, quotes and line ends; blanks at an end are quoted because some readers drop them, and an
 # empty text because an empty cell is null.

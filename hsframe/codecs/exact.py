@@ -7,8 +7,6 @@ from hsframe.codecs.formats import FORMATS, format_named
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["NeedsExactParserError", "decode_exact", "encode_exact"]
-
 
 class NeedsExactParserError(Exception):
     """The body is so unusual, or so wrong, that only the exact parser can read or refuse it.

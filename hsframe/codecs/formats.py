@@ -21,21 +21,6 @@ from hsframe.codecs.zinc_write import encode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = [
-    "CALL_FORMATS",
-    "FORMATS",
-    "Format",
-    "body_start",
-    "format_named",
-    "format_of_body",
-    "formats_by_start",
-    "has_kinds",
-    "media_type",
-    "mime_of",
-    "short_of",
-    "starts_like_grid",
-]
-
 _LOOK_BYTES: Final = 200
 _KIND_KEY: Final = re.compile(rb'"_kind"\s*:')
 # A grid, or a list of grids or of records; those of version 3 have a Ref, a Marker or a Number near their beginning.

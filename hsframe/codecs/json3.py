@@ -34,8 +34,6 @@ from hsframe.kinds import (
     XStr,
 )
 
-__all__ = ["Json3"]
-
 _SOURCE: Final = "json v3"
 _COORD = re.compile(r"\s*([^,\s]+)\s*,\s*([^,\s]+)\s*")
 

@@ -35,8 +35,6 @@ from hsframe.kinds import (
     XStr,
 )
 
-__all__ = ["Json4"]
-
 _SOURCE: Final = "json v4"
 _NUMBERS: Final = (int, float)  # bool is another class
 _IS_ID, _IS_UNIT = ID.pattern.fullmatch, UNIT.pattern.fullmatch

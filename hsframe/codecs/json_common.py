@@ -20,18 +20,6 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
 
-__all__ = [
-    "REMEMBERED",
-    "JsonCodec",
-    "Misfit",
-    "calendar_value",
-    "fitting",
-    "load_json",
-    "plain_number",
-    "scan_json",
-    "skip_json_blanks",
-]
-
 #: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
 

@@ -8,8 +8,6 @@ from typing import Final
 from hsframe.codecs.body_text import text_of
 from hsframe.codecs.json_common import scan_json, skip_json_blanks
 
-__all__ = ["split_json", "split_zinc"]
-
 # Texts and uris may hold anything; grids within grids begin with a version line of their own.
 _TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
 

@@ -17,8 +17,6 @@ from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NAME, Marker
 
-__all__ = ["decode_trio", "encode_trio"]
-
 _SOURCE: Final = "trio"
 
 # <separator> := "-"+       a line that begins with a dash

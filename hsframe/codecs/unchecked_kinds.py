@@ -10,8 +10,6 @@ from typing import Final
 
 from hsframe.kinds import Number, Ref
 
-__all__ = ["unchecked_number", "unchecked_ref"]
-
 _new: Final = object.__new__
 # The slots' own descriptors set what the frozen class refuses to set.
 _set_val: Final = Number.__dict__["val"].__set__

@@ -16,17 +16,6 @@ from hsframe.grid import Grid
 from hsframe.kinds import MAX_EXACT_INT, Coord, Number
 from hsframe.zones import haystack_name
 
-__all__ = [
-    "ValueWriter",
-    "coord_floats",
-    "coord_texts",
-    "datetime_text",
-    "grid_tags",
-    "number_text",
-    "time_text",
-    "to_bytes",
-]
-
 _Written = TypeVar("_Written")
 
 

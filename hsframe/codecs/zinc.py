@@ -21,8 +21,6 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NAME, Number
 
-__all__ = ["cells_from_zinc", "decode_zinc", "parse_value", "value_length"]
-
 _SOURCE: Final = "zinc"
 
 # <ver> := "ver:" <str>

@@ -20,22 +20,6 @@ from hsframe.errors import CodecError, UnitWarning
 from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.zones import check_offset, zone_or_utc
 
-__all__ = [
-    "ESCAPED",
-    "Cells",
-    "coord_of",
-    "date_of",
-    "datetime_of",
-    "is_decimal",
-    "kept_unit",
-    "number_of",
-    "scan_number_of_cell",
-    "scan_scalar",
-    "scan_str",
-    "skip_blanks",
-    "time_of",
-]
-
 _SOURCE: Final = "zinc"
 
 # <digits>   := <digit> (<digit> | "_")*      an underscore before a letter begins a unit: 10_foo is 10 of unit _foo

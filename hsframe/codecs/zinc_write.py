@@ -23,8 +23,6 @@ from hsframe.codecs.zinc_scalars import ESCAPED
 from hsframe.grid import Grid
 from hsframe.kinds import ID, NAME, SYMBOL, TYPE, UNIT, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
-__all__ = ["encode_zinc", "write_value"]
-
 _SOURCE: Final = "zinc"
 
 _TO_ESCAPE = re.compile(r'["\\$\x00-\x1f]')

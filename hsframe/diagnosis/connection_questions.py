@@ -18,11 +18,6 @@ from hsframe.protocol.dialects import Method
 from hsframe.protocol.http import ConnectionLostError, asks_for_login
 from hsframe.protocol.request_grids import read_request
 
-__all__ = [
-    "clock", "empty_read", "formats", "gzip", "login_scheme", "lost_session", "methods", "not_reached", "ops",
-    "product", "protection", "reach", "request_body", "zone_of_server",
-]  # fmt: skip
-
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
 _CLOCK_S: Final = 5.0
 _SLOW_S: Final = 0.5

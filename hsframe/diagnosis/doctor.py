@@ -17,8 +17,6 @@ from hsframe.errors import HsFrameError
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["examine", "findings_frame", "findings_text"]
-
 # In this order: a question may use what an earlier one has found.
 _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]]]] = (
     ("connection", connection.protection),

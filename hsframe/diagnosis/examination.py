@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from hsframe.client import Client
 
-__all__ = ["Answer", "Examination", "Finding", "HistoryPiece", "Reply", "brief"]
-
 Answer = tuple[str, str]
 """The answer to a question, and advice."""
 

@@ -29,8 +29,6 @@ from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_
 from hsframe.spans import epoch_us, from_epoch_us, range_text
 from hsframe.zones import zone
 
-__all__ = ["batch", "ends", "one_point", "outside", "rows_at_once", "values_by_format", "zone_of_range"]
-
 _MIN_ROWS: Final = 6
 # Days to read, the number of points to try and the days before the end of all: most have samples of yesterday, some
 # histories ended long ago.

@@ -13,8 +13,6 @@ from hsframe.frame.points import Point
 from hsframe.protocol.request_grids import read_request
 from hsframe.zones import NEWER_FILES, is_outdated, zone, zone_files
 
-__all__ = ["kinds", "names", "points", "rules_of_zones", "unit_names", "zones"]
-
 # Enough to see what is wrong with the records; a large server has a hundred thousand of them.
 _POINTS: Final = 5000
 _SHOWN: Final = 6

@@ -14,8 +14,6 @@ from hsframe.errors import CallError, CodecError, HTTPStatusError
 from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Spec
 from hsframe.kinds import ID, NAME, Number, Ref
 
-__all__ = ["MAX_DEPTH", "explained", "is_word", "means_filter", "parse"]
-
 MAX_DEPTH: Final = 100
 """Parentheses may be nested this deep: deeper ones are not written by people, and recursion has a limit."""
 

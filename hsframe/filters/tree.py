@@ -14,8 +14,6 @@ from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
 from hsframe.kinds import Number, Ref, Symbol, Uri
 
-__all__ = ["And", "Compare", "Filter", "Has", "Missing", "Or", "Resolve", "Spec"]
-
 Resolve = Callable[[Ref], "Mapping[str, Any] | None"]
 """Gives the record of a Ref, or None if it is unknown."""
 

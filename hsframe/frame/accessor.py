@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from hsframe.frame.windows import UnitWindow
     from hsframe.grid import Grid
 
-__all__ = ["FrameAccessor", "SeriesAccessor"]
-
 _HEADER = ("point", "unit")
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 

@@ -44,16 +44,6 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
 from hsframe.zones import zone
 
-__all__ = [
-    "VERSION",
-    "arrow_to_frame",
-    "field_entries",
-    "frame_to_arrow",
-    "read_parquet",
-    "read_table",
-    "write_parquet",
-]
-
 VERSION: Final = 1
 _KEY: Final = b"hsframe"
 _PREFIX: Final = "hsframe:"

@@ -15,8 +15,6 @@ from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
 from hsframe.units.unit_rules import statistic_unit
 
-__all__ = ["concat", "unit_after", "with_units"]
-
 Result = TypeVar("Result", pd.DataFrame, "pd.Series[Any]")
 
 _WITHOUT_UNIT: Final = frozenset(

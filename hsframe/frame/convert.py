@@ -14,8 +14,6 @@ from hsframe.frame.points import PointsLike, as_points
 from hsframe.frame.trend import Header, Shape, trend_frame
 from hsframe.grid import Grid
 
-__all__ = ["grid_to_frame"]
-
 
 @overload
 def grid_to_frame(

@@ -40,8 +40,6 @@ from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone
 
-__all__ = ["entity_frame"]
-
 _NAT = int(np.iinfo(np.int64).min)
 _MISSING = {type(None), Na}
 _TEXTS = frozenset({Uri, Symbol})

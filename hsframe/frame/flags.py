@@ -30,8 +30,6 @@ from hsframe.frame.points import attach, differing_of, points_of
 from hsframe.frame.values import bools_of, is_nan
 from hsframe.kinds import NA
 
-__all__ = ["FLAG_DTYPE", "flag_codes", "flag_label", "split_flags"]
-
 _SUFFIX: Final = " [na]"
 FLAG_DTYPE: Final = pd.CategoricalDtype(pd.Index(["NA", "NaN", "null"], dtype="str"))
 

@@ -31,8 +31,6 @@ from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert as convert_values
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["FrameColumn", "PointSamples", "batch_grid", "frame_columns", "his_grids", "taken_to_be_in"]
-
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.intp]

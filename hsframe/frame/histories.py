@@ -22,8 +22,6 @@ from hsframe.kinds import Ref
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name
 
-__all__ = ["History", "Instants", "grid_histories", "is_history", "places_in", "union_of"]
-
 Instants = npt.NDArray[np.int64]
 
 

@@ -16,8 +16,6 @@ from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import convert, convertible
 from hsframe.units.systems import unit_in
 
-__all__ = ["Units", "in_units", "targets_in_units"]
-
 Units = str | Mapping[str, str]
 """``"native"``, ``"si"``, ``"ip"``, or a mapping of id, label, display name or unit to a unit or a system."""
 

@@ -16,8 +16,6 @@ from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, as_points, listed_columns, merged, points_of
 from hsframe.kinds import Ref
 
-__all__ = ["frame_of", "match_columns"]
-
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
 _MARKED_ID = re.compile(r"(?:.* )?@([A-Za-z0-9_:\-.~]+)\Z", re.DOTALL)
 # Any word could be an id. Without the @ only forms count that nobody uses as a display name: 'p:demo:r:2a', and the

@@ -13,8 +13,6 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import ATTRS_KEY, PointCatalog
 from hsframe.frame.values import null_mask
 
-__all__ = ["note_outcomes", "outcomes_of", "outcomes_table"]
-
 _KEY = "read"
 
 

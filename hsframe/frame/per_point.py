@@ -9,8 +9,6 @@ from typing import Any
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point
 
-__all__ = ["per_point"]
-
 
 def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name: str) -> list[Any]:
     """A setting for each point: one for all, or from a mapping, and None for a point that it does not name.

@@ -10,8 +10,6 @@ import pandas as pd
 from hsframe.errors import MetadataError
 from hsframe.unit_array.dtype import unit_of_dtype
 
-__all__ = ["plot"]
-
 
 def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
     """Draw the columns over the index, those of one unit on one axis that is labelled with it.

@@ -23,20 +23,6 @@ from hsframe.errors import MetadataError
 from hsframe.kinds import Ref
 from hsframe.unit_array.scalars import is_missing
 
-__all__ = [
-    "ATTRS_KEY",
-    "Point",
-    "PointCatalog",
-    "PointsLike",
-    "as_points",
-    "attach",
-    "differing_of",
-    "display_name",
-    "listed_columns",
-    "points_of",
-    "points_table",
-]
-
 ATTRS_KEY = "hsframe"
 _VERSION = 1
 _FIELDS = ("id", "dis", "unit", "tz", "kind")

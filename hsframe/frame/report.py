@@ -11,8 +11,6 @@ from hsframe.frame.points import differing_of, points_of
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 
-__all__ = ["describe", "report"]
-
 _WITH_UNIT = ("min", "mean", "max")
 
 

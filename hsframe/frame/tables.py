@@ -18,8 +18,6 @@ from hsframe.unit_array.mixed import objects_of
 from hsframe.unit_array.scalars import is_missing, unit_of
 from hsframe.units import convertible
 
-__all__ = ["Statistic", "aggregated", "table"]
-
 Statistic: TypeAlias = "str | Callable[[pd.Series[Any]], Any]"
 """The name of a reduction of pandas, or a function of a column."""
 

@@ -19,8 +19,6 @@ from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import is_missing
 from hsframe.zones import haystack_name
 
-__all__ = ["frame_to_grid"]
-
 _TAG = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 

@@ -27,19 +27,6 @@ from hsframe.kinds import Number
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone, zone_key
 
-__all__ = [
-    "Header",
-    "Missing",
-    "Shape",
-    "Track",
-    "check_settings",
-    "index_zone_of",
-    "labels_of",
-    "time_index",
-    "tracks_of",
-    "trend_frame",
-]
-
 Header = Literal["dis", "id"] | Callable[[Point], str]
 Shape = Literal["wide", "long", "dict"]
 Missing = Literal["nan", "flag"]

@@ -25,8 +25,6 @@ from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import find
 
-__all__ = ["bools_of", "count_differing", "is_nan", "kind_of", "null_mask", "object_array", "same_unit", "value_array"]
-
 Floats = npt.NDArray[np.float64]
 # An extension array, or a float64 or object ndarray: what a DataFrame takes as a column.
 ValueArray = Any

@@ -22,8 +22,6 @@ from hsframe.errors import MetadataError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["checked_path", "whole_file"]
-
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
     """The path of a file that can be written: it is in a folder that is there, and is no folder or device itself."""

@@ -8,8 +8,6 @@ import pandas as pd
 
 from hsframe.frame.combine import with_units
 
-__all__ = ["UnitWindow"]
-
 
 class UnitWindow:
     """A window of pandas' whose results have the units of the frame `like` that it slides over.

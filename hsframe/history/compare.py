@@ -20,8 +20,6 @@ from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask, same_unit
 from hsframe.kinds import Number
 
-__all__ = ["DIFFERENT", "MISSING", "SAME", "Comparison", "compare"]
-
 Bools = npt.NDArray[np.bool_]
 
 MISSING: Final = 0

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
-__all__ = ["ConcurrencyLimit", "all_of"]
-
 _T = TypeVar("_T")
 
 # Between the end of a request and the start of the next one the event loop has some steps to run.

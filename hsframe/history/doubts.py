@@ -15,8 +15,6 @@ from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 
-__all__ = ["Doubts"]
-
 _FAILURES_IN_A_ROW: Final = 4
 _FEW_POINTS: Final = 8  # of so small a read each point is asked for anyway
 

@@ -21,17 +21,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.protocol.http import ConnectionLostError, TruncatedBodyError
 
-__all__ = [
-    "combined_error",
-    "halvings_after",
-    "is_limit_of_points",
-    "likeness",
-    "may_be_too_large",
-    "may_come_from_a_point",
-    "may_still_run",
-    "with_point",
-]
-
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
 _ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)

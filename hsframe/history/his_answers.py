@@ -22,18 +22,6 @@ from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 from hsframe.units import convertible, find
 
-__all__ = [
-    "Part",
-    "answered",
-    "clipped",
-    "ignores_range",
-    "is_of_another_time",
-    "joined",
-    "reaches_outside",
-    "sample_count",
-    "warn_of_units",
-]
-
 Part = tuple[int, History]
 """The start of a window, in epoch microseconds, and the history that was read for it."""
 

@@ -26,8 +26,6 @@ from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.spans import SpanLike, epoch_us, resolve
 from hsframe.zones import zone
 
-__all__ = ["read_intervals"]
-
 
 async def read_intervals(
     source: Source,

@@ -21,8 +21,6 @@ from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
 from hsframe.spans import Span, from_epoch_us
 
-__all__ = ["FIRST_DEPTH_US", "last_samples", "span_of"]
-
 FIRST_DEPTH_US: Final = DAY_US
 # How far back each search reaches; the last one, after these, reaches as far as the caller allows.
 _DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)

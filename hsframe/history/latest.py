@@ -37,8 +37,6 @@ from hsframe.kinds import NA, Number
 from hsframe.spans import epoch_us
 from hsframe.unit_array.dtype import unit_of_dtype
 
-__all__ = ["Latest", "latest_frame", "read_latest"]
-
 
 class Latest(NamedTuple):
     """The latest value of a point; `cell` is as the server sent it, None if there is none."""

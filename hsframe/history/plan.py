@@ -24,8 +24,6 @@ from hsframe.errors import MetadataError
 from hsframe.history.point_records import PointRecord
 from hsframe.spans import Span, range_text
 
-__all__ = ["Group", "GroupKey", "PointBatch", "Request", "RequestLimits", "Window", "check_count", "groups_of"]
-
 RANGE_PADDING_US: Final = SECOND_US  # the coarsest resolution of a server (Haxall keeps whole seconds)
 # Assumed if nothing is known: a sample every 15 minutes.
 GUESSED_ROWS_A_DAY: Final = 96.0

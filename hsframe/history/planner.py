@@ -71,8 +71,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
 from hsframe.spans import dates_text
 
-__all__ = ["Planner"]
-
 _log = logging.getLogger("hsframe.history")
 
 # A batch is halved this often in time, then in points until each is alone, then in time again.

@@ -18,8 +18,6 @@ from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 from hsframe.units import convert, convertible
 
-__all__ = ["PointRecord", "find_records", "read_records", "with_zones"]
-
 _IDS_A_READ: Final = 500
 
 

@@ -22,8 +22,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import SpanLike, epoch_us, resolve
 
-__all__ = ["ReadOptions", "read_batches", "read_histories"]
-
 _LIMITS: Final = RequestLimits()
 
 

@@ -29,19 +29,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import SUSPECT_FROM_ROWS, at_one_time, named
 from hsframe.protocol.dialects import Dialect
 
-__all__ = [
-    "Answer",
-    "RowCaps",
-    "added",
-    "between",
-    "cut_answer",
-    "dates_of_end",
-    "parts_at_one_time",
-    "pieces",
-    "unproven_ends",
-    "warn_of_round_number",
-]
-
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
 _MAY_BE_NEW: Final = 2
 _MOST_PIECES: Final = 16

@@ -9,8 +9,6 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.dialects import Dialect
 
-__all__ = ["Source"]
-
 
 class Source(Protocol):
     """A :class:`hsframe.Client`, or any other object that answers these ops and raises the same errors.

@@ -24,8 +24,6 @@ from hsframe.history.write_report import PointWrite
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["read_back", "read_back_until"]
-
 # The pauses before each reading back: 5.5 s in all.
 _PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
 # Samples further apart than this are read in separate windows, so that not all between them is read.

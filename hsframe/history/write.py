@@ -40,8 +40,6 @@ from hsframe.protocol.writes import his_write_request
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["check_sent", "verify_histories", "write_histories"]
-
 _log = logging.getLogger("hsframe.history")
 
 # All known servers take bodies of 2 MiB (rusty-haystack closes the connection above). The bytes of a row and of a cell

@@ -19,8 +19,6 @@ from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
 from hsframe.zones import zone
 
-__all__ = ["FAILED", "NOT_STORED", "SENT", "STORED", "PointWrite", "WriteReport"]
-
 NOT_STORED: Final = 0
 """Not on the server, as far as is known: not sent, refused, or not there when read back."""
 SENT: Final = 1

@@ -14,8 +14,6 @@ from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
 from hsframe.intervals.rules import Rule
 
-__all__ = ["warn_of_gaps"]
-
 
 def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
     """Warn of points that have samples but no value, because no two samples are within `max_gap` of each other.

@@ -36,8 +36,6 @@ from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, a
 from hsframe.errors import SpanError
 from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
 
-__all__ = ["Intervals", "Step", "intervals", "parse_step"]
-
 Instants = npt.NDArray[np.int64]
 
 _MONDAY: Final = date(1970, 1, 5).toordinal()

@@ -26,8 +26,6 @@ from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 
-__all__ = ["interval_histories"]
-
 _EXTREMES = {"min": np.fmin, "max": np.fmax}
 
 

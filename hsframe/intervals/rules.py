@@ -84,8 +84,6 @@ from hsframe.frame.points import Point
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
-__all__ = ["Aggregation", "IntervalSettings", "PointSampling", "Rule", "rules_of"]
-
 Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
 
 _AGGREGATIONS: Final = frozenset(get_args(Aggregation))

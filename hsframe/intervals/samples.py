@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Instants", "IntervalSamples", "Places", "reading_deltas"]
-
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]

@@ -12,28 +12,6 @@ from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Col, Grid, Value
 from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
-__all__ = [
-    "SUSPECT_FROM_ROWS",
-    "OtherPointError",
-    "PythonValue",
-    "Rows",
-    "at_one_time",
-    "by_ids",
-    "check_answer",
-    "check_batch",
-    "check_evaluated",
-    "history_ids",
-    "in_asked_order",
-    "is_one_record",
-    "limit_of",
-    "named",
-    "other_id",
-    "python_rows",
-    "python_value",
-    "refuses_instants",
-    "rows_of_ids",
-]
-
 PythonValue: TypeAlias = (
     "bool | int | float | str | Number | Ref | date | time | Coord | XStr | Bin"
     " | list[PythonValue] | dict[str, PythonValue] | None"

@@ -13,8 +13,6 @@ from typing import Final, Literal, TypeAlias
 from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.request_grids import Op
 
-__all__ = ["Dialect", "Method", "forget", "remembered"]
-
 Method: TypeAlias = Literal["GET", "POST"]
 
 

@@ -21,29 +21,6 @@ from hsframe.codecs.formats import body_start, formats_by_start, starts_like_gri
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
 from hsframe.protocol.secret import KnownSecrets
 
-__all__ = [
-    "URI_HINT",
-    "ConnectionLostError",
-    "HttpAnswer",
-    "HttpRequest",
-    "NotConnectedError",
-    "TruncatedBodyError",
-    "asks_for_login",
-    "http_failure",
-    "is_from_proxy",
-    "is_html",
-    "is_other_json",
-    "is_redirect",
-    "json_error",
-    "login_page",
-    "looks_like_grid",
-    "retry_after_s",
-    "server_text",
-    "server_words",
-    "status_advice",
-    "uri_hint",
-]
-
 URI_HINT: Final = (
     "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
 )

@@ -29,16 +29,6 @@ from hsframe.protocol.http import (
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
-__all__ = [
-    "AUTH_SCHEMES",
-    "AuthScheme",
-    "Credentials",
-    "LoginResult",
-    "LoginStep",
-    "challenges",
-    "login_steps",
-]
-
 AuthScheme: TypeAlias = Literal["auto", "scram", "plaintext", "basic", "bearer", "none"]
 AUTH_SCHEMES: Final[tuple[AuthScheme, ...]] = ("auto", "scram", "plaintext", "basic", "bearer", "none")
 

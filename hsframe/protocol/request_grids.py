@@ -19,39 +19,6 @@ from hsframe.spans import epoch_us, range_text
 from hsframe.units.pint_units import symbol_of_pint
 from hsframe.zones import haystack_name
 
-__all__ = [
-    "LEVELS",
-    "MANUAL_LEVEL",
-    "OPS",
-    "Id",
-    "Ids",
-    "Op",
-    "Range",
-    "TimeLength",
-    "as_kind",
-    "as_range",
-    "as_ref",
-    "as_refs",
-    "eval_all_request",
-    "eval_request",
-    "his_read_batch_request",
-    "his_read_id0_request",
-    "his_read_request",
-    "ids_of",
-    "invoke_action_request",
-    "nav_request",
-    "op_of",
-    "point_write_array_request",
-    "point_write_request",
-    "query_of",
-    "read_by_ids_request",
-    "read_request",
-    "watch_close_request",
-    "watch_poll_request",
-    "watch_sub_request",
-    "watch_unsub_request",
-]
-
 # Standard: Ops, pointWrite. Only a manual override ends after a duration.
 LEVELS: Final = 17
 MANUAL_LEVEL: Final = 8

@@ -29,19 +29,6 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from hsframe.errors import AuthError
 from hsframe.protocol.secret import Secret
 
-__all__ = [
-    "HASHES",
-    "MAX_ITERATIONS",
-    "MIN_ITERATIONS",
-    "Derivation",
-    "ScramClient",
-    "ScramCredentials",
-    "ScramKeys",
-    "ScramServer",
-    "b64url_decode",
-    "b64url_encode",
-]
-
 HASHES: Final[Mapping[str, type[hashes.SHA256] | type[hashes.SHA512]]] = {
     "SHA-256": hashes.SHA256,
     "SHA-512": hashes.SHA512,

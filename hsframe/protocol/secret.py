@@ -13,9 +13,6 @@ from typing import Any, Final
 from hsframe.errors import MetadataError
 from hsframe.grid import Grid
 
-__all__ = ["HiddenStr", "KnownSecrets", "Secret", "basic_authorization", "check_texts", "hidden", "hidden_headers"]
-
-
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HIDDEN: Final = "<secret>"

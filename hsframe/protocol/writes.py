@@ -18,8 +18,6 @@ from hsframe.protocol.answers import history_ids
 from hsframe.protocol.request_grids import as_kind
 from hsframe.zones import zone
 
-__all__ = ["his_write_batch_requests", "his_write_request", "points_of_batch", "samples_of"]
-
 
 def samples_of(of: Ref, items: Grid | Iterable[Mapping[str, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
     """The times and values of one point's samples, null values left out; refuses naive times and other columns."""

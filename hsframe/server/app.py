@@ -31,8 +31,6 @@ from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 
-__all__ = ["LOGINS", "PREFIX", "SERVED_OPS", "STATE", "make_app"]
-
 PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)

@@ -20,8 +20,6 @@ from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode,
 from hsframe.server.clock import Clock
 from hsframe.server.refusal import HttpRefusal
 
-__all__ = ["Granted", "LoggedIn", "LoginOptions", "Logins"]
-
 Scheme = Literal["scram", "plaintext", "basic"]
 
 _HANDSHAKE_S: Final = 60.0

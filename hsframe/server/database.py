@@ -18,8 +18,6 @@ from hsframe.server.priority import PriorityArray
 from hsframe.server.samples import Kind, Samples
 from hsframe.zones import zone
 
-__all__ = ["Action", "Database"]
-
 Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
 """A function that invokeAction calls with the database, the record and the arguments; it returns the answer."""
 

@@ -24,8 +24,6 @@ from hsframe.server.database import Database
 from hsframe.server.samples import Times
 from hsframe.zones import haystack_name
 
-__all__ = ["parquet_folder"]
-
 _NOT_IN_A_REF: Final = re.compile(r"[^A-Za-z0-9_:\-.~]+")
 # Tags that must be equal where one point is in several files.
 _IDENTITY: Final = ("kind", "unit", "tz")

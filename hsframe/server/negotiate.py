@@ -11,8 +11,6 @@ from typing import Final
 
 from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
 
-__all__ = ["MediaFormat", "accepts_gzip", "answer_format", "request_format"]
-
 _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
 
 

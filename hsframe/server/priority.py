@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 
-__all__ = ["DEFAULT_LEVEL", "LevelEntry", "PriorityArray", "level_dis"]
-
 DEFAULT_LEVEL: Final = LEVELS
 
 

@@ -19,8 +19,6 @@ from hsframe.errors import CodecError, SpanError
 from hsframe.server.refusal import OpRefusal
 from hsframe.spans import Span
 
-__all__ = ["parse_range"]
-
 _EXPECTED: Final = (
     "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
     "'2026-10-01T00:00:00-04:00 New_York'"

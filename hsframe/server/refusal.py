@@ -6,8 +6,6 @@ from hsframe.errors import HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER
 
-__all__ = ["HttpRefusal", "OpRefusal", "error_grid"]
-
 
 class OpRefusal(HsFrameError):
     """The op ran and refuses; the client gets HTTP 200 with an error grid, whose ``errType`` is for programs."""

@@ -17,8 +17,6 @@ from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.app import PREFIX, make_app
 from hsframe.server.database import Database
 
-__all__ = ["listening", "serve"]
-
 _DEMO_USERS: Final = {"demo": "demo"}
 # How long open requests may take to end when the server stops.
 _GRACE_S: Final = 1.0

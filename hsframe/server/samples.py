@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 
-__all__ = ["Kind", "Samples", "Times"]
-
 Kind = Literal["Number", "Bool", "Str"]
 Times = NDArray[np.int64]
 

@@ -16,8 +16,6 @@ from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.watches import Watches
 
-__all__ = ["Call", "State", "duration_s", "ref_of"]
-
 
 class State:
     """One running server."""

@@ -11,8 +11,6 @@ from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
 
-__all__ = ["Watch", "Watches"]
-
 _DEFAULT_LEASE_S: Final = 60.0
 _MAX_LEASE_S: Final = 3600.0
 # A client that opens watches and forgets them must not fill the memory before the leases run out.

@@ -17,8 +17,6 @@ from hsframe.session.history_verbs import HistoryVerbs
 from hsframe.session.point_verbs import PointVerbs
 from hsframe.session.record_verbs import RecordVerbs
 
-__all__ = ["AsyncSession"]
-
 
 class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
     """A connection to one server for asynchronous code: the verbs of :class:`hsframe.Session`, each awaited.

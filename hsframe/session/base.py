@@ -11,8 +11,6 @@ from hsframe.frame.points import Point
 from hsframe.session.settings import Settings
 from hsframe.session.signatures import takes
 
-__all__ = ["SessionBase", "shown"]
-
 
 class SessionBase:
     """The base class of all verbs of :class:`hsframe.AsyncSession`: the state that they share."""

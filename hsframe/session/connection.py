@@ -19,8 +19,6 @@ from hsframe.session.notebook import in_notebook
 from hsframe.session.runners import Runner
 from hsframe.session.signatures import T
 
-__all__ = ["Connection"]
-
 _CLOSE_S: Final = 10.0
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from hsframe.grid import Grid
     from hsframe.kinds import Ref
 
-__all__ = ["close", "connect", "default_session", "doctor", "frame_to_his_grids", "of_default"]
-
 _default: Session | None = None
 
 

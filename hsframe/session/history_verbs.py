@@ -25,8 +25,6 @@ from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.session.writing import WriteRequest, checked, write_checked
 from hsframe.spans import SpanLike
 
-__all__ = ["HistoryVerbs"]
-
 
 def _by_shape(
     frame: Callable[P, ReadRequest], frames: Callable[Q, ReadRequest]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["in_notebook"]
-
 
 def in_notebook() -> bool:
     """Whether an IPython kernel runs this process; a terminal's IPython has none."""

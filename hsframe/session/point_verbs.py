@@ -18,8 +18,6 @@ from hsframe.protocol.request_grids import Ids, TimeLength, point_write_request
 from hsframe.session.base import SessionBase
 from hsframe.session.point_writing import write_point
 
-__all__ = ["PointVerbs"]
-
 
 class PointVerbs(SessionBase):
     """Values written to points, and records watched."""

@@ -21,8 +21,6 @@ from hsframe.units import convert as convert_value
 if TYPE_CHECKING:
     from hsframe.client import Client
 
-__all__ = ["write_point"]
-
 _KINDS: Final = {Number: "Number", bool: "Bool", str: "Str"}
 # How long to wait for the value to appear: a server may answer before it has written.
 _PAUSES_S: Final = (0.0, 0.25, 0.75)

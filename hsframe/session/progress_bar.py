@@ -14,8 +14,6 @@ from hsframe.errors import MetadataError
 from hsframe.history.progress import Progress
 from hsframe.session.notebook import in_notebook
 
-__all__ = ["progress_of"]
-
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
 _FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"

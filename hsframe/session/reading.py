@@ -32,8 +32,6 @@ from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
 from hsframe.spans import SpanLike
 
-__all__ = ["OnError", "ReadRequest", "TrendFrames", "read_frame"]
-
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 

@@ -11,8 +11,6 @@ from hsframe.grid import Grid
 from hsframe.protocol.request_grids import Ids
 from hsframe.session.base import SessionBase
 
-__all__ = ["RecordVerbs"]
-
 
 class RecordVerbs(SessionBase):
     """The server itself, and its records."""

@@ -30,8 +30,6 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from hsframe.client.in_thread import Workers
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
 
-__all__ = ["BackgroundRunner", "NestedRunner", "Runner", "runner_named"]
-
 T = TypeVar("T")
 
 _POLL_S = 0.25  # on Windows a waiting thread sees Ctrl-C only when its wait ends

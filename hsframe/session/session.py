@@ -16,8 +16,6 @@ from hsframe.session.runners import runner_named
 from hsframe.session.settings import SessionSettings
 from hsframe.session.signatures import Overloaded, P, Q, R, S, T
 
-__all__ = ["Session"]
-
 
 @overload
 def _waiting(

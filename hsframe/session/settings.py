@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from hsframe.client.tls import TLSConfig
 
-__all__ = ["SessionSettings", "Settings"]
-
 
 @dataclass
 class Settings:

@@ -11,8 +11,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-__all__ = ["Overloaded", "P", "Q", "R", "S", "T", "takes"]
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from hsframe.client import Client
     from hsframe.frame.points import Point
 
-__all__ = ["WriteRequest", "checked", "write_checked"]
-
 # How long to read back after an error, and after a cancellation (usually Ctrl-C) or the deadline of the verb.
 _CHECK_S: Final = 15.0
 _CHECK_WHEN_CANCELLED_S: Final = 3.0

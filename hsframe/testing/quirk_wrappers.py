@@ -37,8 +37,6 @@ from hsframe.spans import range_text, resolve
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
 
-__all__ = ["SILENT_CAPS", "with_quirks", "wrap_op"]
-
 Quirks = Mapping[str, float]
 Run = Callable[[Call], Grid]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -12,8 +12,6 @@ from typing import Final
 
 from hsframe.errors import MetadataError
 
-__all__ = ["BUNDLES", "NUMBERS", "QUIRKS", "quirks_named"]
-
 QUIRKS: Final[Mapping[str, str]] = {
     "rowcap": "hisRead of more rows than this is an error grid that names the limit",
     "rowcap-incomplete": "hisRead answers the first rows, with meta incomplete",

@@ -30,8 +30,6 @@ from hsframe.server.database import Database
 from hsframe.server.run import listening
 from hsframe.testing.quirk_wrappers import with_quirks
 
-__all__ = ["RunningServer", "async_running_server", "running_server"]
-
 _USERS: Final = {"demo": "demo"}
 
 

@@ -40,31 +40,6 @@ from hsframe.kinds import (
 )
 from hsframe.zones import zone
 
-__all__ = [
-    "ZONE_NAMES",
-    "bins",
-    "coords",
-    "dates",
-    "datetimes",
-    "dicts",
-    "grids",
-    "history_grids",
-    "kinds",
-    "lists",
-    "numbers",
-    "refs",
-    "scalars",
-    "singletons",
-    "symbols",
-    "tag_names",
-    "texts",
-    "times",
-    "units",
-    "uris",
-    "xstrs",
-    "zones",
-]
-
 #: Zones with all that a codec can get wrong: signs, half and quarter hours, hyphens, a second IANA level,
 #: clocks that repeat an hour on either half of the year, none, and two hours at a time.
 ZONE_NAMES: Final = (

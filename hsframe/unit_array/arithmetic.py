@@ -17,8 +17,6 @@ from hsframe.unit_array.values import UnitValues
 from hsframe.units import delta
 from hsframe.units.unit_rules import are_comparable, conversion, time_unit, unit_rule
 
-__all__ = ["UnitArithmetic"]
-
 Operand = Any  # a float, or a float64 array
 Operator = Callable[[Operand, Operand], Operand]
 

@@ -26,8 +26,6 @@ from hsframe.unit_array.ufuncs import UnitFunctions
 from hsframe.unit_array.values import Floats
 from hsframe.units import convert
 
-__all__ = ["UnitArray"]
-
 # Types that NumPy makes doubles of without a look at each value. UnitFloat and Number are looked at.
 _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int64, np.int32})
 _DISPLAY_ROWS = 10_000

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from hsframe.unit_array.array import UnitArray
 
-__all__ = ["UnitDtype", "unit_of_dtype"]
-
 _NAME = re.compile(r"unit\[(.+)\]")
 
 

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["reduce_runs"]
-
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["from_arrow", "to_arrow"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -24,8 +24,6 @@ from hsframe.errors import UnitError
 from hsframe.kinds import Number
 from hsframe.unit_array.scalars import UnitFloat
 
-__all__ = ["MixedUnitsDtype", "objects_of"]
-
 Objects = npt.NDArray[np.object_]
 
 

@@ -15,8 +15,6 @@ from hsframe.unit_array.pandas_internals import algorithms, quantile_with_mask
 from hsframe.unit_array.scalars import as_float, unit_of
 from hsframe.unit_array.values import Floats, UnitValues
 
-__all__ = ["UnitOrder"]
-
 
 class UnitOrder(UnitValues):
     """The part of a unit array that sorts, finds, counts and moves."""

@@ -12,8 +12,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["algorithms", "format_array", "grouped", "missing", "nanops", "quantile_with_mask"]
-
 
 def _inside(module: str) -> Any:
     # By name, because pandas' stubs do not have its internals.

@@ -17,8 +17,6 @@ from hsframe.unit_array.scalars import UnitFloat
 from hsframe.unit_array.values import UnitValues
 from hsframe.units.unit_rules import statistic_unit
 
-__all__ = ["UnitReductions"]
-
 _REDUCERS: Final = {
     name: getattr(nanops, f"nan{name}")
     for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")

@@ -13,8 +13,6 @@ from hsframe.kinds import NA, Number
 from hsframe.units.scalars import UnitScalar
 from hsframe.units.unit_rules import conversion
 
-__all__ = ["UnitFloat", "as_float", "is_missing", "unit_of"]
-
 
 class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is no int here, and keeps the unit
     """A float that remembers its unit: what ``series.iloc[0]`` of a unit column is.

@@ -13,8 +13,6 @@ from hsframe.unit_array.scalars import UnitFloat, as_float
 from hsframe.units import power
 from hsframe.units.unit_rules import conversion
 
-__all__ = ["UnitFunctions"]
-
 # The method of the left side, and that of the right side where the left is not a unit array.
 _OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
     np.add: ("__add__", "__radd__"),

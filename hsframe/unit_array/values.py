@@ -11,8 +11,6 @@ from pandas.api.extensions import ExtensionArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units.unit_rules import conversion
 
-__all__ = ["Floats", "UnitValues"]
-
 Floats = npt.NDArray[np.float64]
 
 

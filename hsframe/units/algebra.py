@@ -14,8 +14,6 @@ from typing import Final
 
 from hsframe.units.table import MISPRINTS, Unit, all_units, find
 
-__all__ = ["divide", "multiply", "power"]
-
 # The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
 # are nearer to one another than this.
 _NEAR = 1e-3

@@ -18,8 +18,6 @@ from hsframe.units.table import find, unit
 if TYPE_CHECKING:
     from hsframe.unit_array.array import UnitArray
 
-__all__ = ["pint_array", "pint_unit", "symbol_of_pint"]
-
 # Haystack symbol = pint expression. Where pint's unit differs from the table's by more than rounding (the British
 # thermal unit has several definitions), the one nearest to the table is named.
 _TABLE: Final = """

@@ -12,8 +12,6 @@ import numpy as np
 
 from hsframe.units.unit_rules import conversion, time_unit, unit_rule
 
-__all__ = ["UnitScalar"]
-
 T = TypeVar("T")
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {

@@ -26,8 +26,6 @@ from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.table import MISPRINTS, find
 
-__all__ = ["System", "to_system", "unit_in"]
-
 System = Literal["si", "ip"]
 
 _TO_SI: Final = """

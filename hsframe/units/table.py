@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MISPRINTS", "Unit", "all_units", "convert", "converter", "convertible", "delta", "find", "unit"]
-
 _log = logging.getLogger("hsframe.units")
 
 _BASES = ("kg", "m", "s", "K", "A", "mol", "cd", "sr")

@@ -47,8 +47,6 @@ from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power
 from hsframe.units.table import Conversion, converter, convertible, delta
 
-__all__ = ["UnitRule", "are_comparable", "conversion", "statistic_unit", "time_unit", "unit_rule"]
-
 _TIMES: Final = {
     "h": timedelta(hours=1),
     "min": timedelta(minutes=1),

@@ -13,8 +13,6 @@ import numpy as np
 
 from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Positions, Words, bit_index
 
-__all__ = ["ByteIndex", "any_between", "block_of", "escaped_places"]
-
 _PIECE: Final = 1 << 18
 # Where this many words hold nothing, the place is in a long text, and going on word by word would take long.
 _MOST_WORDS: Final = 16

@@ -11,8 +11,6 @@ import numpy as np
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Ints, Positions, Words, lowest_bits, zero_bytes
 
-__all__ = ["ColumnNames"]
-
 _NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST: Final = 5_000
 _TRIES: Final = 64

@@ -19,8 +19,6 @@ from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
 from hsframe.codecs.histories.byte_words import Ints, Positions, coded_texts, equal_bytes, texts_of
 from hsframe.columns import DictionaryColumn
 
-__all__ = ["CellReader"]
-
 _SAMPLE: Final = 48
 _LARGE_SAMPLE: Final = 256
 _FEW_ROWS: Final = 64

@@ -14,8 +14,6 @@ from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_plac
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 
-__all__ = ["ColumnCells", "SplitBody", "Splitter"]
-
 # Where more ends than one per this many bytes must be found one by one, the exact parser is as fast.
 _ODD_BYTES: Final = 500
 _ALWAYS_ODD: Final = 200

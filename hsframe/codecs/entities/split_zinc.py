@@ -17,8 +17,6 @@ from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
 
-__all__ = ["split_zinc"]
-
 _QUOTE, _COMMA, _TICK, _AT, _LIST, _DICT, _PAREN = b'",`@[{('
 _LINE_END, _RETURN = b"\n\r"
 _ENDS, _QUOTES, _TICKS, _LIST_CLOSES, _DICT_CLOSES, _PAREN_CLOSES, _OPENS = range(7)

@@ -29,8 +29,6 @@ from hsframe.errors import ZoneError
 from hsframe.kinds import ID, MAX_EXACT_INT, UNIT, Ref
 from hsframe.zones import zone
 
-__all__ = ["JsonCellReader"]
-
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
 # Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
 _STAMP_TEXT: Final = STAMP_TEXT.encode()

@@ -18,8 +18,6 @@ from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.zones import haystack_name, zone, zone_key
 
-__all__ = ["BatchMaker", "columns_of_grid"]
-
 _TYPES: Final = {"Number": pa.float64(), "Bool": pa.bool_(), "Str": pa.string()}
 _SCHEMA: Final = {"hsframe": '{"version": 1}'}
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
 
-__all__ = ["BLOCK_BYTES", "BodyBuffer", "RowBuffers"]
-
 #: Large enough that the few hundred calls per block do not count, small enough that its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 20
 # Calls cost the same for few rows as for many: rows of many points are read in larger blocks.

@@ -14,31 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = [
-    "CACHED_CELLS",
-    "DOTS",
-    "HIGH_BITS",
-    "PAD",
-    "ZEROS",
-    "Block",
-    "Bools",
-    "Day",
-    "Floats",
-    "Ints",
-    "Positions",
-    "Words",
-    "bit_index",
-    "byte_index",
-    "coded_texts",
-    "eight_digits",
-    "equal_bytes",
-    "literal_words",
-    "lowest_bits",
-    "not_digits",
-    "texts_of",
-    "zero_bytes",
-]
-
 Words: TypeAlias = npt.NDArray[np.uint64]
 Positions: TypeAlias = npt.NDArray[np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]

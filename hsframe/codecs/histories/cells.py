@@ -18,8 +18,6 @@ from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
 
-__all__ = ["ABSENT", "INVALID", "SpecialCells", "boxed", "column_of"]
-
 _QUIET_NAN: Final = 0x7FF8_0000_0000_0000
 _PAYLOAD: Final = 0x0007_FFFF_FFFF_FFFF
 

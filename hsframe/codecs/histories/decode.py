@@ -12,8 +12,6 @@ from hsframe.codecs.histories.zinc_rows import head_length as zinc_head_length
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["head_length", "open_history", "try_decode"]
-
 
 def try_decode(body: bytes, short: str) -> Grid | None:
     """The grid of a body that is a history, its columns as Arrow arrays: cell by cell what the exact parser gives.

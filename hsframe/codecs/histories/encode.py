@@ -26,8 +26,6 @@ from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
 from hsframe.zones import haystack_name, zone
 
-__all__ = ["encode_history"]
-
 _BLOCK_CELLS: Final = 1 << 16
 # Calls cost the same for few rows as for many.
 _LEAST_ROWS: Final = 1 << 12

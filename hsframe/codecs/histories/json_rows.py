@@ -25,8 +25,6 @@ from hsframe.codecs.json_common import scan_json, skip_json_blanks
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["JsonRows", "head_length"]
-
 _ROWS = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
 _BLANKS: Final = " \t\r\n"
 # Longer texts are not worth repeating, and must not reach beyond the room around a block.

@@ -31,8 +31,6 @@ from hsframe.codecs.histories.byte_words import (
     zero_bytes,
 )
 
-__all__ = ["ends_of", "read_numbers"]
-
 _GRAMMAR: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _CHECKED: Final = 24
 _LONGEST: Final = 48

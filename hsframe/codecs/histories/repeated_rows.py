@@ -21,8 +21,6 @@ from hsframe.codecs.histories.row_shape import RowShape
 from hsframe.codecs.histories.stamps import clock_seconds, midnights
 from hsframe.durations import SECOND_US
 
-__all__ = ["RepeatedRows"]
-
 _WORD: Final = 8
 _DATE: Final = 11  # YYYY-MM-DDT
 _OFFSET: Final = 6  # -05:00

@@ -32,8 +32,6 @@ from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.zones import haystack_name, zone
 
-__all__ = ["RowReader"]
-
 # With more odd rows than this share, the exact parser is the better reader of the whole.
 _MOST_ODD_SHARE: Final = 8
 _ALWAYS_ODD: Final = 500

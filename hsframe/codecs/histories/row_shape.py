@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 from hsframe.grid import Grid
 
-__all__ = ["Hole", "Key", "RowShape", "SplitRows"]
-
 
 @dataclass(frozen=True, slots=True)
 class Hole:

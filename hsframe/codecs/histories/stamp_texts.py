@@ -20,8 +20,6 @@ from hsframe.codecs.histories.byte_words import Ints, Words
 from hsframe.durations import DAY_US, MINUTE_US, SECOND_US
 from hsframe.spans import from_epoch_us
 
-__all__ = ["offset_minutes", "stamp_texts"]
-
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _DAY_S: Final = DAY_US // SECOND_US
 _DATE: Final = 11  # YYYY-MM-DDT

@@ -34,8 +34,6 @@ from hsframe.durations import SECOND_US
 from hsframe.spans import epoch_us
 from hsframe.zones import check_offset, zone
 
-__all__ = ["STAMP_TEXT", "check_offsets", "clock_seconds", "instant_us", "midnights", "read_stamps"]
-
 #: A pattern of what is likely a timestamp; the kernels decide.
 STAMP_TEXT: Final = r"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _MIDNIGHT = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])")

@@ -20,8 +20,6 @@ from hsframe.codecs.histories.row_reader import RowReader
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["HistoryStream"]
-
 # How much is decoded before a column in which no value was seen is given a type.
 _WAIT_BYTES: Final = 8 << 20
 

@@ -16,8 +16,6 @@ from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
-__all__ = ["ZincRows", "head_length"]
-
 _STAMP = re.compile(STAMP_TEXT.encode() + rb"((?: [A-Z][A-Za-z0-9_+/-]*)?)")
 _DIGITS: Final = rb"[0-9]+(?:_+[0-9]+)*"
 _NUMBER = re.compile(rb"( ?)-?" + _DIGITS + rb"(?:\." + _DIGITS + rb")?(?:[eE][+-]?" + _DIGITS + rb")?")

@@ -14,8 +14,6 @@ from hsframe.server.database import Database
 from hsframe.server.demo.signals import LEAD, Axis, Local, daily_chance
 from hsframe.server.priority import DEFAULT_LEVEL
 
-__all__ = ["Builder", "Signal"]
-
 Signal = NDArray[Any]
 
 # The last days have no gaps: a read of the last week finds every sampled point.

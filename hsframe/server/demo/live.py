@@ -12,8 +12,6 @@ from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.server.demo.signals import Axis
 
-__all__ = ["LiveBuilding"]
-
 # A building of few days agrees with one of many only after this long: lags and averages settle.
 _SETTLE_DAYS = 2
 

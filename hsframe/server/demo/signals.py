@@ -18,8 +18,6 @@ from hsframe.durations import MINUTE_US
 from hsframe.spans import epoch_us
 from hsframe.zones import zone
 
-__all__ = ["LEAD", "STEP_MIN", "Axis", "Local", "Weather", "daily_chance", "lag", "noise", "weather"]
-
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 

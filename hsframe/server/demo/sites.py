@@ -14,8 +14,6 @@ from hsframe.server.database import Database
 from hsframe.server.demo.builder import Builder
 from hsframe.server.demo.signals import STEP_MIN, Axis, Local, daily_chance, lag, noise, weather
 
-__all__ = ["brisbane", "london", "new_york"]
-
 Floats = NDArray[np.float64]
 
 

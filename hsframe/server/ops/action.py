@@ -6,8 +6,6 @@ from hsframe.grid import Grid
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
 
-__all__ = ["invoke_action"]
-
 
 def invoke_action(call: Call) -> Grid:
     """Run the action of meta ``action`` on the record of meta ``id``, with the row's cells as arguments."""

@@ -21,8 +21,6 @@ from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
 
-__all__ = ["his_read"]
-
 
 def his_read(call: Call) -> Grid:
     """Samples of one point (one row ``id``, ``range``) or of several (meta ``range``, rows ``id``)."""

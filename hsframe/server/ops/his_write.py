@@ -27,8 +27,6 @@ from hsframe.server.state import Call, ref_of
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
 
-__all__ = ["his_write"]
-
 
 @dataclass(frozen=True)
 class _Batch:

@@ -17,8 +17,6 @@ from hsframe.server.state import Call
 from hsframe.version import __version__
 from hsframe.zones import zone
 
-__all__ = ["about", "defs", "filetypes", "formats", "libs", "ops_grid"]
-
 # The formats by the MIME types that clients ask for. Version 4 of JSON has two.
 _FORMATS: Final = {known.mime: known for known in FORMATS.values()} | {"application/json": format_named("json")}
 _LIB: Final = Symbol("lib:ph")

@@ -14,8 +14,6 @@ from hsframe.server.priority import level_dis
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, duration_s, ref_of
 
-__all__ = ["apply_levels", "point_write"]
-
 
 def point_write(call: Call) -> Grid:
     """Read the priority array (one row ``id``), or write one level (``id``, ``level``, ``val``)."""

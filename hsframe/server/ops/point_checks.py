@@ -10,8 +10,6 @@ from hsframe.kinds import Number, Ref
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
 
-__all__ = ["checked_value", "his_point"]
-
 _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 

@@ -13,8 +13,6 @@ from hsframe.kinds import Number
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
 
-__all__ = ["grid_of", "limit_of", "nav", "read"]
-
 
 def grid_of(recs: Sequence[Mapping[str, Any] | None], first: str = "id", meta: Mapping[str, Any] | None = None) -> Grid:
     """Records as a grid: the id first, then `dis`, then the other tags by name; None is a row of nulls."""

@@ -10,8 +10,6 @@ from hsframe.server.ops.records import grid_of
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, duration_s
 
-__all__ = ["watch_poll", "watch_sub", "watch_unsub"]
-
 
 def watch_sub(call: Call) -> Grid:
     """Open a watch (meta ``watchDis``) or add to one (meta ``watchId``); rows in the order of the request."""
