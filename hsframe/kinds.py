@@ -25,7 +25,6 @@ MAX_EXACT_INT: Final = 2**53
 
 
 def _plain(val: object) -> int | float:
-    """A number of any class as an int or a float."""
     if not isinstance(val, Real | Decimal):
         raise MetadataError(f"a Number must hold an int, a float or another real number; got {val!r}")
     try:

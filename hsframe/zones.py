@@ -151,9 +151,6 @@ def _name_of_key(key: str) -> str:
     return _name_of_key(target)
 
 
-# Offsets that contradict their zone, and old zone files -------------------------------------------------------------
-
-
 def check_offset(stamp: datetime, name: str) -> None:
     """Warn where a timestamp has an offset that the zone of a Haystack name does not have on that day.
 

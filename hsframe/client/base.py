@@ -96,5 +96,4 @@ class ClientBase(Generic[AnswerT]):
         return self._answer(await self.sender.call(OPS[name], request, limit=limit), raw=raw)
 
     def _answer(self, grid: Grid, *, raw: bool) -> AnswerT | Grid:
-        """What an op gives for the grid that came."""
         return cast(AnswerT, python_rows(grid)) if self._pythonic and not raw else grid

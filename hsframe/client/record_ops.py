@@ -21,8 +21,6 @@ _IDS_PER_FILTER: Final = 100
 class RecordOps(ClientBase[AnswerT]):
     """About the server, and reads of records."""
 
-    # -- about the server ----------------------------------------------------------------------------------------
-
     @overload
     async def about(self, *, raw: Literal[True]) -> Grid: ...
     @overload
@@ -94,8 +92,6 @@ class RecordOps(ClientBase[AnswerT]):
     ) -> AnswerT | Grid:
         """The file types that the server reads and writes; `filter` and `limit` as in :meth:`defs`."""
         return await self._op("filetypes", request_grids.read_request(filter, limit), raw=raw, limit=limit)
-
-    # -- records -------------------------------------------------------------------------------------------------
 
     @overload
     async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...

@@ -177,8 +177,6 @@ class RequestSender:
         reading = Op(op, get=True, repeatable=True)
         return await self.retries.patience().answer(reading, send, log or LoggedRequest(), if_busy=True)
 
-    # -- one request ---------------------------------------------------------------------------------------------
-
     @contextmanager
     def _logged(
         self, op: Op, points: int = 0, patience: Patience | None = None, *, unfinished: str = "cancelled"

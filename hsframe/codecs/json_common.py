@@ -95,8 +95,6 @@ class JsonCodec(ValueWriter[Any]):
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
         """The object of a column."""
 
-    # ---- bytes to values
-
     def decode(self, body: bytes | str) -> Grid:
         """The grid of a text: of a grid object, or of a bare dict, which is a grid of one row.
 
@@ -223,11 +221,8 @@ class JsonCodec(ValueWriter[Any]):
         return Col(fitting(NAME, col["name"]), self.read_tags(meta, depth))
 
     def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
-        """The cells of the column of a name."""
         read = self.read_cells(cells)
         return _each(partial(self.read, depth=depth), cells, f".rows[{{}}].{name}") if read is None else read
-
-    # ---- values to bytes
 
     def encode(self, grid: Grid) -> bytes:
         """The grid as a text in UTF-8; plain ints and floats are written as numbers without unit.

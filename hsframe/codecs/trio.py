@@ -159,7 +159,6 @@ def _value(text: str) -> Any:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """The lines without the least indent among them."""
     width = min((len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()), default=0)
     return [line[width:] for line in lines]
 

@@ -106,8 +106,6 @@ class _Reader:
         self.cells = Cells()
         self.version = _VERSIONS[0]
 
-    # ---- the position
-
     def error(self, problem: str, expected: str, pos: int | None = None) -> CodecError:
         return error_at(self.text, self.pos if pos is None else pos, problem, expected, _SOURCE)
 

@@ -64,7 +64,6 @@ def _number(number: Number) -> str:
 
 
 def _str(text: str) -> str:
-    """The text in quotes, with its escapes."""
     if _TO_ESCAPE.search(text) is None:
         return f'"{text}"'
     return '"' + _TO_ESCAPE.sub(lambda match: _ESCAPES.get(match[0]) or _code(match[0]), text) + '"'

@@ -140,8 +140,6 @@ class Or(_Terms):
         return " or ".join(map(str, self.terms))
 
 
-# --- evaluation -------------------------------------------------------------------------------------------------
-
 _ORDERS: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -186,8 +184,6 @@ def _compare(found: Any, op: str, value: Any) -> bool:
         return False
     return bool(_ORDERS[op](found, value))
 
-
-# --- text -------------------------------------------------------------------------------------------------------
 
 _KINDS: Final = (str, Uri, Symbol, Number, date, time, Ref)
 

@@ -51,9 +51,6 @@ _POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
 _COMPRESSIONS: Final = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
-# Frame -> Arrow ----------------------------------------------------------------------------------------------------
-
-
 def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     r"""A frame as an Arrow table that any Arrow program reads, with its units and points in the metadata.
 
@@ -136,9 +133,6 @@ def _field_metadata(unit: str | None, point: Point | None) -> dict[str, str] | N
     known = {} if point is None else {name: getattr(point, name) for name in _POINT_FIELDS}
     entries = {_PREFIX + name: value for name, value in {"unit": unit, **known}.items() if value}
     return entries or None
-
-
-# Arrow -> frame ----------------------------------------------------------------------------------------------------
 
 
 def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
@@ -242,9 +236,6 @@ def field_entries(field: pa.Field) -> dict[str, str]:
         except UnicodeDecodeError as error:
             raise MetadataError(f"{name} of column {field.name!r} is not valid UTF-8: {value!r}") from error
     return entries
-
-
-# Parquet -----------------------------------------------------------------------------------------------------------
 
 
 def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str | None = "zstd") -> None:

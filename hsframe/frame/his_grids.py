@@ -256,7 +256,6 @@ class FrameColumn:
         raise self.error(UnitError, 0 if isinstance(which, slice) else int(np.argmax(which)), what, way_out)
 
     def _zone_name(self, point: Point) -> str:
-        """The Haystack name of the zone in which the times are written."""
         index = self.index
         assert isinstance(index, pd.DatetimeIndex)
         assert index.tz is not None

@@ -71,31 +71,15 @@ def trend_frame(
     units: Units = "native",
     na: Missing = "nan",
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
-    """The frame of some histories, in the order of its columns.
+    """The frame of some histories, in the order of its columns; all settings are those of `AsyncSession.his_read`.
 
     Several histories of one point are its windows, in order: of equal instants the last row wins, in one window as
     across them. How often the values differed is in the catalog.
 
-    Parameters
-    ----------
-    histories : iterable of History
-        In the order of the columns.
-    header : {"dis", "id"} or callable
-        How columns are named. ``"dis"``: the display name, with the id after it where two are equal. A callable is
-        given the :class:`~hsframe.frame.points.Point`, and its names are made unique in the same way.
-    shape : {"wide", "long", "dict"}
-        ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one column
-        per point (dtypes: :mod:`hsframe.frame.values`). ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``, one row
-        per sample, point by point. ``"dict"``: label to the wide frame of that point alone, in its own zone.
-    tz : str or tzinfo
-        The zone of the index: ``"point"`` is that of the points (UTC with a ZoneWarning where they have several), else
-        a Haystack name, an IANA id or a ``ZoneInfo``.
-    units : {"native", "si", "ip"} or mapping
-        The units of the columns: the points' own, those of a system (:mod:`hsframe.units.systems`), or those
-        in a mapping by id, label or unit, as ``{"°F": "°C"}``; a UnitError where a column does not convert.
-    na : {"nan", "flag"}
-        With ``"flag"`` a column of flags after each point's tells NA, NaN and null apart
-        (:mod:`hsframe.frame.flags`).
+    `shape` is ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
+    column per point (dtypes: :mod:`hsframe.frame.values`); ``"long"``: columns ``ts``, ``id``, ``dis``, ``value``, one
+    row per sample, point by point; or ``"dict"``: label to the wide frame of that point alone, in its own zone. `tz` is
+    ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``.
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")

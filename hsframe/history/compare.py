@@ -84,7 +84,6 @@ def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
 
 
 def _at(ts_us: Instants, place: npt.NDArray[np.intp], wanted: Instants) -> Bools:
-    """Whether each wanted instant is at its position in `ts_us`."""
     inside = place < len(ts_us)
     hit = np.zeros(len(place), dtype=np.bool_)
     hit[inside] = ts_us[place[inside]] == wanted[inside]

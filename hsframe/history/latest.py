@@ -119,6 +119,4 @@ def _values(values: Sequence[Any], points: Sequence[Point]) -> Any:
     )
     if numeric:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+    return pd.Series(values, dtype=object)

@@ -219,7 +219,6 @@ def _mark(entries: Sequence[PointWrite], grid: Grid, status: int) -> None:
 
 
 def _raise_refusals(entries: Sequence[PointWrite]) -> None:
-    """Raise the error of the points that were not written, if there are any."""
     bad = [(entry, entry.error) for entry in entries if entry.error is not None]
     if not bad:
         return

@@ -176,7 +176,6 @@ def _deltas(
 
 
 def _register_in(rollover: float | Number | bool, readings: Floats, point: Point, unit: str | None) -> float | bool:
-    """The size of the register in the unit of the readings."""
     if unit is not None and delta(unit) != unit:
         return False  # from 70 °F to 30 °F is not a meter that was set back
     if isinstance(rollover, bool):

@@ -81,8 +81,6 @@ class IntervalSamples:
         share = (breaks[:-1] - self.ts_us[left] + piece / 2) / apart_us
         return _Segments(left, inside, share, piece / apart_us, apart_us)
 
-    # Functions of time -----------------------------------------------------------------------------------------------
-
     def held_until(self, gap_us: int, now_us: int) -> Instants:
         """Up to where each sample holds: the next sample or, for the last one, `now_us`; at most `gap_us` long."""
         ends = np.empty_like(self.ts_us)
@@ -143,8 +141,6 @@ class IntervalSamples:
     def _summed(self, weights: Any, owner: Places) -> Floats:
         return np.bincount(owner, weights=weights, minlength=self.count).astype(np.float64, copy=False)
 
-    # A running total -------------------------------------------------------------------------------------------------
-
     def linear_deltas(self, deltas: Floats, joined: Mask, gap_us: int) -> Floats:
         """The delta of each interval, NaN without a reading at both edges; between samples they are spread evenly.
 
@@ -172,8 +168,6 @@ class IntervalSamples:
         inside = (owner >= 0) & (owner < self.count)
         sums = self._summed(deltas[inside], owner[inside])
         return np.where(known[:-1] & known[1:], sums, np.nan)
-
-    # Samples ---------------------------------------------------------------------------------------------------------
 
     def sample_counts(self, valid: Mask) -> Instants:
         """How many samples with a value each interval has."""

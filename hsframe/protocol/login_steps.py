@@ -265,7 +265,6 @@ class _Steps:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Puts the user and the uri before the messages of SCRAM."""
         try:
             yield
         except AuthError as error:

@@ -89,7 +89,6 @@ def _new_nonce() -> str:
 
 
 def _attributes(message: str, whose: str) -> dict[str, str]:
-    """The ``k=value`` parts of a message by their letter."""
     found: dict[str, str] = {}
     for part in message.split(","):
         letter, equals, value = part.partition("=")

@@ -126,8 +126,6 @@ class Logins:
         """End every session: the next request of each client finds its token unknown."""
         self._sessions.clear()
 
-    # --- the steps ---
-
     def _challenge(self, reason: str) -> HttpRefusal:
         challenge = 'Basic realm="hsframe"' if self._scheme == "basic" else "HELLO"
         return HttpRefusal(401, reason, {"WWW-Authenticate": challenge})
@@ -215,7 +213,6 @@ class Logins:
 
 
 def _params(text: str) -> dict[str, str]:
-    """The ``name=value`` parts of a header, names in lower case."""
     parts = (part.partition("=") for part in text.split(","))
     return {name.strip().lower(): value.strip() for name, _, value in parts}
 

@@ -50,8 +50,6 @@ class Database:
         for rec in recs:
             self.add(rec)
 
-    # --- records ---
-
     def add(self, rec: Mapping[str, Any]) -> Ref:
         """Add a record, or replace the one with the same id.
 
@@ -113,8 +111,6 @@ class Database:
     def __len__(self) -> int:
         return len(self._recs)
 
-    # --- histories ---
-
     def history(self, id: Ref | str) -> Samples:
         """The samples of a point; empty at first.
 
@@ -149,8 +145,6 @@ class Database:
         samples = self.history(id)
         times = np.asarray(ts_us, np.int64)
         samples.merge(times, values, np.zeros(len(times), np.bool_) if na is None else np.asarray(na, np.bool_))
-
-    # --- commands ---
 
     def priorities(self, id: Ref | str) -> PriorityArray:
         """The 17 levels of a writable point; empty at first."""

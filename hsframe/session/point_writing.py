@@ -92,7 +92,6 @@ def _checked(value: Value | None, point: Point, *, convert: bool) -> tuple[Value
 
 
 async def _levels(client: Client, of: Ref) -> Levels:
-    """The levels of a point that have a value."""
     array = await client.point_write_array(of, raw=True)
     found = ((row.get("level"), row.get("val")) for row in array)
     return {int(level.val): val for level, val in found if isinstance(level, Number) and val is not None}

@@ -121,7 +121,6 @@ async def _histories(
 def _frame(
     request: ReadRequest, points: Sequence[Point], histories: Sequence[History], failures: Mapping[str, HsFrameError]
 ) -> TrendFrames:
-    """The frame, with the outcome of each point."""
     known = {point.id for point in points}
     asked = [*points, *(Point(ident, ident) for ident in failures if ident not in known)]
     # The labels that the columns would have if all points had been read.

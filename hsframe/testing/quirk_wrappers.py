@@ -110,9 +110,6 @@ def wrap_op(app: web.Application, op: str, wrapper: Callable[[Call, Run], Grid])
     app[SERVED_OPS][op] = replace(served, run=lambda call: wrapper(call, served.run))
 
 
-# --- wrappers of ops ---
-
-
 def _read(quirks: Quirks, call: Call, run: Run) -> Grid:
     grid = run(call)
     if "bare-unknown" in quirks and call.grid.has_col("id"):
@@ -254,9 +251,6 @@ def _capped(quirks: Quirks, grid: Grid) -> Grid:
     return Grid({**grid.meta, "incomplete": incomplete}, grid.cols, [column[:cap] for column in grid.columns])
 
 
-# --- HTTP ---
-
-
 async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.StreamResponse:
     op, headers = request.match_info.get("op", ""), request.headers
     scheme = headers.get("Authorization", "").partition(" ")[0].lower()
@@ -309,7 +303,6 @@ def _refused(quirks: Quirks, request: web.Request, op: str) -> web.Response | No
 
 
 async def _half_sent(request: web.Request, whole: web.StreamResponse, hang_s: float) -> web.StreamResponse:
-    """Send half of an answer, wait `hang_s`, and end the connection."""
     body = whole.body if isinstance(whole, web.Response) else None
     assert isinstance(body, bytes)
     response = web.StreamResponse(headers=whole.headers)

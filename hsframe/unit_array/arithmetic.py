@@ -41,8 +41,6 @@ class UnitArithmetic(UnitValues):
     # Above other arrays of pandas (1000), so that boolean * kW and int64[pyarrow] * kW come here; below an Index.
     __pandas_priority__ = 1500
 
-    # Operands --------------------------------------------------------------------------------------------------
-
     def _operand(self, other: object, symbol: str) -> tuple[Operand, str | None] | None:
         """The magnitudes of the other operand and their unit; None where it is not a number."""
         if isinstance(other, UnitArithmetic):
@@ -95,8 +93,6 @@ class UnitArithmetic(UnitValues):
         if len(other) != len(self._data):
             raise ValueError(f"Lengths must match: {len(self._data)} and {len(other)} values")
 
-    # Arithmetic ------------------------------------------------------------------------------------------------
-
     def _arithmetic(self, other: object, op: Operator, symbol: str, *, reflected: bool = False) -> Any:
         if isinstance(other, UnitArithmetic) and symbol in ("+", "-"):
             # The usual case first: a frame of 500 columns comes here 500 times.
@@ -118,8 +114,6 @@ class UnitArithmetic(UnitValues):
             return NotImplemented
         return whole, self._arithmetic(other, operator.mod, "%", reflected=reflected)
 
-    # Comparison ------------------------------------------------------------------------------------------------
-
     def _comparison(self, other: object, op: Operator, symbol: str) -> Any:
         if isinstance(other, _PANDAS):
             return NotImplemented
@@ -135,8 +129,6 @@ class UnitArithmetic(UnitValues):
             return np.full(len(self._data), symbol == "!=")
         change = None if unit is None else conversion(unit, self.unit, f"compute {self.unit} {symbol} {unit}")
         return op(self._data, values if change is None else change(values))
-
-    # Operators -------------------------------------------------------------------------------------------------
 
     def __neg__(self) -> Any:
         return self._like(-self._data, self.unit)

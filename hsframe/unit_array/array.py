@@ -68,8 +68,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         self._data = values.copy() if copy else values
         self._dtype = dtype if isinstance(dtype, UnitDtype) else UnitDtype(dtype)
 
-    # Construction ----------------------------------------------------------------------------------------------
-
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> Self:
         if isinstance(scalars, pd.Series | pd.Index):
@@ -107,8 +105,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         return cls._simple(
             np.concatenate([part.magnitudes_in(first.unit, "concatenate") for part in to_concat]), first._dtype
         )
-
-    # What it is ------------------------------------------------------------------------------------------------
 
     @property
     def nbytes(self) -> int:
@@ -154,8 +150,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         # pandas formats the values as objects one by one: each looks up what it is among its neighbours as float64.
         texts = dict(zip(self._data.tolist(), format_array(self._data, None), strict=True))
         return lambda value: texts.get(float(value), str(value)).strip()
-
-    # Items -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
@@ -226,8 +220,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
             value = self._value_to_set(value)[mask]
         self[mask] = value
 
-    # Casting ---------------------------------------------------------------------------------------------------
-
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """The values in another dtype: another unit converts, float64 takes the magnitudes, object makes Numbers.
 
@@ -281,8 +273,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
 
     def __arrow_array__(self, type: Any = None) -> Any:
         return to_arrow(self._data, type)
-
-    # Functions, value by value --------------------------------------------------------------------------------------
 
     def map(self, mapper: Any, na_action: Any = None) -> Any:
         """The results of a function or the entries of a mapping; a unit column where each result has the same unit."""

@@ -61,7 +61,9 @@ class UnitDtype(ExtensionDtype):
     """
 
     _metadata = ("unit",)
+    type = float
     kind = "f"
+    itemsize = 8
     na_value = math.nan
     _is_numeric = True
     _can_hold_na = True
@@ -77,19 +79,9 @@ class UnitDtype(ExtensionDtype):
         self.unit = unit
 
     @property
-    def type(self) -> Any:  # type: ignore[override]  # the stubs declare an attribute
-        """The class of a value."""
-        return float
-
-    @property
     def name(self) -> str:  # type: ignore[override]  # the stubs declare an attribute
         """``unit[°F]``."""
         return f"unit[{self.unit}]"
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of a value."""
-        return 8
 
     @classmethod
     def construct_array_type(cls) -> builtins.type[UnitArray]:

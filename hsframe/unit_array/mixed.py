@@ -45,17 +45,15 @@ class MixedUnitsDtype(ExtensionDtype):
     """The answer to 'which dtype have kW, °F and the others in common?': objects."""
 
     _metadata = ("units",)
+    type = object
     kind = "O"
     name = "mixed units"
     na_value = math.nan
+    # So that pandas makes a missing block of it by _empty(), which gives an object array of the right shape.
+    _supports_2d = True
 
     def __init__(self, units: tuple[str, ...]) -> None:
         self.units = units
-
-    @property
-    def type(self) -> Any:  # type: ignore[override]  # the stubs declare an attribute
-        """The class of a value."""
-        return object
 
     @classmethod
     def of(cls, dtypes: Sequence[Any]) -> MixedUnitsDtype:
@@ -68,11 +66,6 @@ class MixedUnitsDtype(ExtensionDtype):
     def construct_array_type(cls) -> builtins.type[_Objects]:
         """The builder of the object arrays."""
         return _Objects
-
-    @property
-    def _supports_2d(self) -> bool:
-        # So that pandas makes a missing block of it by _empty(), which gives an object array of the right shape.
-        return True
 
     @property
     def __getitem__(self) -> NoReturn:

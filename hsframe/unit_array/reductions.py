@@ -80,8 +80,6 @@ class UnitReductions(UnitValues):
         """The running sum, in the same unit."""
         return self._accumulate("cumsum", skipna=skipna)
 
-    # Groups ----------------------------------------------------------------------------------------------------
-
     def _groupby_op(
         self,
         *,

@@ -31,6 +31,18 @@ _MOST_EXACT: Final = 2**53  # of a double, which a number is on the wire
 _STAYS_WHOLE: Final = frozenset({"+", "-", "*", "//", "%"})
 
 
+def _operators(symbol: str) -> tuple[Callable[[UnitScalar[T], object], T], Callable[[UnitScalar[T], object], T]]:
+    """The methods of an operator, for this number on its left and on its right."""
+    return (
+        lambda self, other: self._computed(other, symbol),
+        lambda self, other: self._computed(other, symbol, reflected=True),
+    )
+
+
+def _comparison(symbol: str) -> Callable[[UnitScalar[Any], object], bool]:
+    return lambda self, other: self._compared(other, symbol)
+
+
 class UnitScalar(Generic[T]):
     """A number `val` with a `unit`, None for a plain one; the results are of class `T`.
 
@@ -88,53 +100,20 @@ class UnitScalar(Generic[T]):
             change = conversion(b, self.unit, f"compute {self.unit} {symbol} {b}")
         return bool(_OPERATORS[symbol](self.val, y if change is None else change(y)))
 
-    def __add__(self, other: object) -> T:
-        return self._computed(other, "+")
-
-    def __radd__(self, other: object) -> T:
-        return self._computed(other, "+", reflected=True)
-
-    def __sub__(self, other: object) -> T:
-        return self._computed(other, "-")
-
-    def __rsub__(self, other: object) -> T:
-        return self._computed(other, "-", reflected=True)
-
-    def __mul__(self, other: object) -> T:
-        return self._computed(other, "*")
-
-    def __rmul__(self, other: object) -> T:
-        return self._computed(other, "*", reflected=True)
-
-    def __truediv__(self, other: object) -> T:
-        return self._computed(other, "/")
-
-    def __rtruediv__(self, other: object) -> T:
-        return self._computed(other, "/", reflected=True)
-
-    def __floordiv__(self, other: object) -> T:
-        return self._computed(other, "//")
-
-    def __rfloordiv__(self, other: object) -> T:
-        return self._computed(other, "//", reflected=True)
-
-    def __mod__(self, other: object) -> T:
-        return self._computed(other, "%")
-
-    def __rmod__(self, other: object) -> T:
-        return self._computed(other, "%", reflected=True)
+    __add__, __radd__ = _operators("+")
+    __sub__, __rsub__ = _operators("-")
+    __mul__, __rmul__ = _operators("*")
+    __truediv__, __rtruediv__ = _operators("/")
+    __floordiv__, __rfloordiv__ = _operators("//")
+    __mod__, __rmod__ = _operators("%")
+    __pow__, __rpow__ = _operators("**")
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, ("<", "<=", ">", ">="))
 
     def __divmod__(self, other: object) -> tuple[T, T]:
         return self // other, self % other
 
     def __rdivmod__(self, other: object) -> tuple[T, T]:
         return other // self, other % self
-
-    def __pow__(self, other: object, modulus: None = None) -> T:
-        return self._computed(other, "**")
-
-    def __rpow__(self, other: object, modulus: None = None) -> T:
-        return self._computed(other, "**", reflected=True)
 
     def __neg__(self) -> T:
         return self._made(-self.val, self.unit)
@@ -147,18 +126,6 @@ class UnitScalar(Generic[T]):
 
     def __round__(self, ndigits: int | None = None) -> T:
         return self._made(round(self.val, ndigits or 0), self.unit)
-
-    def __lt__(self, other: object) -> bool:
-        return self._compared(other, "<")
-
-    def __le__(self, other: object) -> bool:
-        return self._compared(other, "<=")
-
-    def __gt__(self, other: object) -> bool:
-        return self._compared(other, ">")
-
-    def __ge__(self, other: object) -> bool:
-        return self._compared(other, ">=")
 
     def __str__(self) -> str:
         return f"{self.val}" if self.unit is None else f"{self.val} {self.unit}"

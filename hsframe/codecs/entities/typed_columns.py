@@ -189,7 +189,6 @@ class JsonCellReader(CellReader):
         return self._spread_array(texts, rows)
 
     def _spread_array(self, values: pa.Array, rows: Ints) -> pa.Array:
-        """Values at their rows, null at all others."""
         if len(rows) == self.body.length and bool((rows == np.arange(len(rows))).all()):
             return values
         places = np.full(self.body.length, -1)

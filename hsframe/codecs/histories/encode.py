@@ -137,7 +137,6 @@ def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[tuple[pa
 
 
 def _octets(block: Any) -> memoryview:
-    """The bytes of the texts of an Arrow binary array."""
     ends = np.frombuffer(block.buffers()[1], np.int32)
     return memoryview(block.buffers()[2])[int(ends[block.offset]) : int(ends[block.offset + len(block)])]
 
@@ -205,7 +204,6 @@ def _hundredths() -> pa.Array:
 
 
 def _plain(values: Any) -> pa.Array:
-    """One array of what may be chunked."""
     if isinstance(values, pa.ChunkedArray):
         return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
     return values

@@ -62,8 +62,6 @@ class JsonRows(RowShape):
         self._begin = b""
         self._rare = 0
 
-    # ---- where rows begin
-
     def bounds(self, block: Block, start: int, end: int) -> Positions:
         """See :meth:`RowShape.bounds`; a row is whole when the next one begins."""
         if not self._begin and not self._learn_begin(block.text(start, end)):
@@ -89,8 +87,6 @@ class JsonRows(RowShape):
         counts = [text[:second].count(self._begin[at : at + 1]) for at in range(len(self._begin))]
         self._rare = counts.index(min(counts))
         return True
-
-    # ---- learning from rows
 
     def learn(self, row: bytes) -> list[int] | None:
         """See :meth:`RowShape.learn`."""
@@ -135,8 +131,6 @@ class JsonRows(RowShape):
         except (ValueError, RecursionError):
             return False
         return True
-
-    # ---- cells
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
@@ -187,8 +181,6 @@ class JsonRows(RowShape):
         empty = present[ends[present] <= begins[present]]
         begins[empty], ends[empty] = here[empty], begins[empty]
         return begins, ends, fits
-
-    # ---- bodies
 
     def row_with(self, text: bytes) -> bytes:
         """See :meth:`RowShape.row_with`."""

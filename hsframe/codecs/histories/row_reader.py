@@ -76,8 +76,6 @@ class RowReader:
         self._tries = 0
         self._days: dict[Day, None] = {}
 
-    # ---- rows
-
     def take(self, block: Block, start: int, end: int) -> int:
         """Read the rows that are whole; gives the bytes that were read."""
         block.days = self._days
@@ -192,8 +190,6 @@ class RowReader:
         if (numbers == INVALID).any():
             ok[special.places[numbers[special.codes] == INVALID] // self.shape.width] = False
 
-    # ---- learning from rows
-
     def _learn_first(self, block: Block, bounds: Positions) -> None:
         for row in range(min(len(bounds) - 1, _TRIES)):
             if self._learn(block, bounds[row], bounds[row + 1], row):
@@ -206,8 +202,6 @@ class RowReader:
         if places is not None:
             self._learned.append(_LearnedRow(text, self.rows.length + int(row), places))
         return places is not None
-
-    # ---- what the exact parser says
 
     def finish(self, rest: bytes) -> Grid:
         """Settle all rows, including one that may be in the rest after the rows that were taken."""

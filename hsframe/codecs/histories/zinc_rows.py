@@ -50,8 +50,6 @@ class ZincRows(RowShape):
             count -= 1
         return np.concatenate(([start], nexts[:count])) if count else nexts[:0]
 
-    # ---- learning from rows
-
     def learn(self, row: bytes) -> list[int] | None:
         """See :meth:`RowShape.learn`."""
         close = b"\r\n" if row.endswith(b"\r\n") else b"\n"
@@ -81,8 +79,6 @@ class ZincRows(RowShape):
         if number is None or unit is None or len(unit[0]) > _LONGEST_UNIT:
             return None
         return Hole(number[1], unit[0])
-
-    # ---- cells
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
         """See :meth:`RowShape.split`."""
@@ -131,8 +127,6 @@ class ZincRows(RowShape):
         for back, words, masks in self._suffixes:
             fits &= (block.words[ends - back] & masks) == words
         return fits
-
-    # ---- bodies
 
     def row_with(self, text: bytes) -> bytes:
         """See :meth:`RowShape.row_with`."""

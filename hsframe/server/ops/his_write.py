@@ -30,8 +30,6 @@ from hsframe.zones import haystack_name, zone_key
 
 @dataclass(frozen=True)
 class _Batch:
-    """The checked samples of one point."""
-
     rec: Mapping[str, Any]
     ts_us: Times
     values: NDArray[Any] | list[str]
@@ -136,7 +134,6 @@ def _from_arrow(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any]) -> _
 
 
 def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
-    """The samples of a column of objects, each checked."""
     kind = rec["kind"]
     blank: str | float = "" if kind == "Str" else 0.0
     keep: list[int] = []
