@@ -159,9 +159,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 def _connect(args: argparse.Namespace) -> Session:
     from hsframe.session import connect
 
-    user = args.user
-    password = args.password
-    args.password = None
+    user, password, args.password = args.user, args.password, None
     who = os.environ.get("HSFRAME_USER") if user is None else user
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
     if who and not given:

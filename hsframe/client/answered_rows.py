@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hsframe.durations import SECOND_US
 from hsframe.errors import IncompleteError
-from hsframe.protocol.answers import SUSPECT_FROM_ROWS, at_one_time
+from hsframe.protocol.answers import SUSPECT_FROM_ROWS, overlapping
 from hsframe.spans import Span
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AnsweredRows:
         counts = {name: count for name, (count, _, _) in self.columns.items() if name != "ts"}
         longest = {name: extents[name] for name, count in counts.items() if count == max(counts.values())}
         ends: list[tuple[int, int | None]] = []
-        for names in at_one_time(longest) or [[]]:
+        for names in overlapping(longest) or [[]]:
             firsts, lasts = zip(extents["ts"], *map(extents.get, names), strict=True)
             end = (min(lasts), span.end_us) if is_tail else (span.start_us, max(firsts))
             if end[1] is None or end[0] < end[1]:
@@ -85,7 +85,7 @@ class AnsweredRows:
         for name, own in samples.items():
             _, own_first, own_last = self.columns.get(name, (0, last_us + 1, first_us - 1))
             if ((own > own_last) & (own <= last_us) if is_tail else (own < own_first) & (own >= first_us)).any():
-                raise self.cut(f"hisRead, column {name}")
+                raise self.cut_error(f"hisRead, column {name}")
         return batch.filter(is_new)
 
     def adjoins(self, part: AnsweredRows, *, is_tail: bool) -> bool:
@@ -94,7 +94,7 @@ class AnsweredRows:
         _, part_first, part_last = part.columns["ts"]
         return part_first >= last_us // SECOND_US * SECOND_US if is_tail else part_last < first_us
 
-    def cut(self, where: str) -> IncompleteError:
+    def cut_error(self, where: str) -> IncompleteError:
         """The error for rows that cannot be asked for."""
         return IncompleteError(
             f"{where}: the server gives {self.rows} rows at most and left out others without a word, which cannot be "

@@ -24,8 +24,6 @@ else:
 
     AnswerT = TypeVar("AnswerT")
 
-__all__ = ["NO_SUCH_OP", "AnswerT", "ClientBase"]
-
 NO_SUCH_OP: Final = (404, 501)
 """The statuses by which a server says that it does not have an op."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
+from urllib.parse import urlsplit
 
 from hsframe.client.base import NO_SUCH_OP, AnswerT
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
-from hsframe.client.transport import Transport, is_loopback, split_user
+from hsframe.client.transport import Transport, split_user
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.durations import Duration
 from hsframe.errors import HTTPStatusError, MetadataError
@@ -18,6 +19,7 @@ from hsframe.grid import Grid, GridBuilder
 from hsframe.options import Limits
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
+from hsframe.protocol.http import is_loopback
 from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS, Id, op_of
 from hsframe.protocol.secret import Secret, check_texts, hidden, hidden_headers
@@ -192,7 +194,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             limits=limits,
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
-        cleartext_allowed = allow_insecure or is_verified or (proxy is None and is_loopback(base))
+        cleartext_allowed = (
+            allow_insecure or is_verified or (proxy is None and is_loopback(urlsplit(base).hostname or ""))
+        )
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
         sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline))
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)

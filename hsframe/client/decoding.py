@@ -70,7 +70,7 @@ class Decoder:
                     source=self._format_of(answer),
                 )
             if failure is None or grid.is_error:
-                return self.secrets.out_of_error(grid)
+                return self.secrets.redacted_error(grid)
         except CodecError as error:
             failure = failure or self.with_source(error, op, answer.body)
         raise failure
@@ -85,7 +85,7 @@ class Decoder:
             if texts is not None:
                 with told_once(self._dialect.told):
                     grids = await in_thread(lambda: [self._decode(text, format) for text in texts])
-                return [self.secrets.out_of_error(grid) for grid in grids]
+                return [self.secrets.redacted_error(grid) for grid in grids]
         except CodecError as error:
             failure = self.with_source(error, op, answer.body)
         if failure is not None:

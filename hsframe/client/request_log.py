@@ -11,7 +11,7 @@ from typing import Final
 
 from hsframe.errors import HsFrameError, NetworkError
 
-_LOG: Final = logging.getLogger("hsframe")
+_log: Final = logging.getLogger("hsframe")
 
 
 @dataclass
@@ -47,7 +47,7 @@ def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterat
     finally:
         ms = (time.perf_counter() - started_s) * 1000
         if not request.silent:
-            _LOG.info(
+            _log.info(
                 "%s points=%d bytes=%d ms=%.1f retries=%d %s",
                 op, points, request.bytes, ms, request.retries, outcome,
             )  # fmt: skip

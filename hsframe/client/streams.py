@@ -86,7 +86,7 @@ class HistoryStreams:
                     continue
                 if whole.rows == before.rows:
                     if part.rows >= first.rows and before.adjoins(part, is_tail=is_tail):
-                        raise first.cut("hisRead")
+                        raise first.cut_error("hisRead")
                     continue
                 ends += part.ends_of(span, is_tail=is_tail)
                 # Not of a server whose days may be other ones than the point's, nor because of what came just now.
@@ -133,7 +133,7 @@ class HistoryStreams:
                 # history. In JSON the meta may come after the rows.
                 if (header := decoder.header) is not None and header is not checked:
                     checked, was = header, order
-                    check_answer(self.sender.decoder.secrets.out_of_error(header), op.name, url, refs)
+                    check_answer(self.sender.decoder.secrets.redacted_error(header), op.name, url, refs)
                     answer.limit = limit_of(header)
                     if not is_batch:
                         await self.check_point(header, refs[0])

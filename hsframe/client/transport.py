@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -60,17 +59,6 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
         raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
-
-
-def is_loopback(uri: str) -> bool:
-    """Whether the host of a uri is this machine."""
-    host = urlsplit(uri).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Transport:
@@ -187,7 +175,7 @@ class Transport:
             ) as response:
                 head = HttpAnswer(
                     response.status,
-                    self.secrets.out_of(response.reason or ""),
+                    self.secrets.redacted(response.reason or ""),
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
                     through_proxy=self._proxy is not None and not is_https,
                     secrets=self.secrets,
@@ -233,7 +221,7 @@ def _failure(
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        found += f": {secrets.out_of(str(error))}"
+        found += f": {secrets.redacted(str(error))}"
     if isinstance(error, TimeoutError):
         less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
         return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
@@ -250,7 +238,7 @@ def _failure(
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        found = f"it answers HTTP {error.status} and says {secrets.out_of(error.message)!r}"
+        found = f"it answers HTTP {error.status} and says {secrets.redacted(error.message)!r}"
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):

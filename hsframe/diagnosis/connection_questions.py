@@ -8,14 +8,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from hsframe.client.sender import PLAIN_JSON
-from hsframe.client.transport import is_loopback
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.http import ConnectionLostError, asks_for_login
+from hsframe.protocol.http import ConnectionLostError, asks_for_login, is_loopback
 from hsframe.protocol.request_grids import read_request
 
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
@@ -60,7 +59,7 @@ async def protection(exam: Examination) -> Answer:
             "https, but the server's certificate is not checked",
             "a man in the middle can impersonate the server: give tls=TLSConfig(ca_certificates_path=...) instead",
         )
-    if is_loopback(exam.client.base_url):
+    if is_loopback(host):
         return "http, within this machine", ""
     return (
         f"http, not encrypted on the way to {host}",

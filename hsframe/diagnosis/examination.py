@@ -130,7 +130,7 @@ class Examination:
             grid = decode(answer.body, format_of_body(answer.body) or accept)
         except CodecError as error:
             raise decoder.with_source(error, op_of(op), answer.body) from None
-        check_answer(decoder.secrets.out_of_error(grid), op, url)
+        check_answer(decoder.secrets.redacted_error(grid), op, url)
         return grid
 
 

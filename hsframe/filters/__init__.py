@@ -20,21 +20,7 @@ not there is false, whatever the operator, ``!=`` included.
 
 from __future__ import annotations
 
-from hsframe.filters.parsing import MAX_DEPTH, explained, is_word, means_filter, parse
-from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Resolve, Spec
+from hsframe.filters.parsing import explained, is_word, means_filter, parse
+from hsframe.filters.tree import Filter
 
-__all__ = [
-    "MAX_DEPTH",
-    "And",
-    "Compare",
-    "Filter",
-    "Has",
-    "Missing",
-    "Or",
-    "Resolve",
-    "Spec",
-    "explained",
-    "is_word",
-    "means_filter",
-    "parse",
-]
+__all__ = ["Filter", "explained", "is_word", "means_filter", "parse"]

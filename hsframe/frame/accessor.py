@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.in_units import dtype_in, in_units
 from hsframe.frame.points import listed_columns, points_table
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
-from hsframe.units import converter, convertible
-from hsframe.units.systems import System, unit_in
+from hsframe.units import convertible
+from hsframe.units.systems import System
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,15 +114,15 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             for label in target:
                 _refuse_without_unit(self._obj[label].dtype, label)
             return self._mapped(
-                lambda label, array: _converted(array, target[label], label) if label in target else array
+                lambda label, array: in_units(array, target[label], label) if label in target else array
             )
         if target in ("si", "ip"):
-            return self._mapped(lambda label, array: _converted(array, target, label))
+            return self._mapped(lambda label, array: in_units(array, target, label))
         units = {unit for unit in self.units.values() if unit is not None}
         if not any(convertible(unit, target) for unit in units):
             raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
         return self._mapped(
-            lambda label, array: _converted(array, target, label) if convertible(array.unit, target) else array
+            lambda label, array: in_units(array, target, label) if convertible(array.unit, target) else array
         )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
@@ -283,7 +284,7 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
             The column has no unit, or it does not convert.
         """
         _refuse_without_unit(self._obj.dtype, self._obj.name)
-        return self._obj.astype(_dtype_for(self._obj.array, target, self._obj.name))
+        return self._obj.astype(dtype_in(unit_of_dtype(self._obj.dtype) or "", target, self._obj.name))
 
     def magnitude(self) -> pd.Series[Any]:
         """The column as plain float64."""
@@ -296,18 +297,3 @@ def _refuse_without_unit(dtype: Any, label: Hashable) -> None:
             f"column {label!r} is {dtype} and has no unit to convert from; give it one with "
             "astype(hsframe.UnitDtype(...))"
         )
-
-
-def _dtype_for(array: Any, target: System | str, label: Hashable) -> UnitDtype:
-    """The dtype that a column has in a unit or a system, when it converts."""
-    symbol = unit_in(array.unit, target)
-    try:
-        converter(array.unit, symbol)
-    except UnitError as error:
-        raise UnitError(f"column {label!r}: {error}") from error
-    return UnitDtype(symbol)
-
-
-def _converted(array: UnitArray, target: System | str, label: Hashable) -> UnitArray:
-    converted: UnitArray = array.astype(_dtype_for(array, target, label), copy=False)
-    return converted

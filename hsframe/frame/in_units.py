@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from hsframe.frame.points import Point
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.units import convert, convertible
+from hsframe.units import convert, converter
 from hsframe.units.systems import unit_in
 
 Units = str | Mapping[str, str]
@@ -37,17 +37,24 @@ def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[str
     return [units] * len(points)
 
 
-def in_units(array: Any, target: str, label: str) -> Any:
+def dtype_in(unit: str, target: str, label: Hashable) -> UnitDtype:
+    """The dtype of a column in another unit, or in the unit of a system; a UnitError where it does not convert."""
+    symbol = unit_in(unit, target)
+    try:
+        converter(unit, symbol)
+    except UnitError as error:
+        raise UnitError(f"column {label!r}: {error}") from error
+    return UnitDtype(symbol)
+
+
+def in_units(array: Any, target: str, label: Hashable) -> Any:
     """The values of a point in a unit, or in the unit of a system; a UnitError, with the label, where that cannot be.
 
     A system leaves what has no unit as it is. In an object array of Numbers each is converted; where all have one unit
     then, the result is a UnitArray.
     """
     if isinstance(array, UnitArray):
-        unit = unit_in(array.unit, target)
-        if not convertible(array.unit, unit):
-            raise UnitError(f"column {label!r} is in {array.unit}, which does not convert to {unit}")
-        return array.astype(UnitDtype(unit), copy=False)
+        return array.astype(dtype_in(array.unit, target, label), copy=False)
     if isinstance(array, np.ndarray) and array.dtype == object:
         return _objects(array, target, label)
     if target in ("si", "ip"):
@@ -55,14 +62,12 @@ def in_units(array: Any, target: str, label: str) -> Any:
     raise UnitError(f"column {label!r} has no unit ({array.dtype}), so it cannot be read in {target}")
 
 
-def _objects(array: Any, target: str, label: str) -> Any:
+def _objects(array: Any, target: str, label: Hashable) -> Any:
     converted = np.empty(len(array), dtype=object)
     for place, cell in enumerate(array):
         converted[place] = cell
         if isinstance(cell, Number) and cell.unit is not None:
-            unit = unit_in(cell.unit, target)
-            if not convertible(cell.unit, unit):
-                raise UnitError(f"column {label!r} has a value in {cell.unit}, which does not convert to {unit}")
+            unit = dtype_in(cell.unit, target, label).unit
             converted[place] = Number(convert(float(cell.val), cell.unit, unit), unit)
     numbers = [cell for cell in converted if isinstance(cell, Number)]
     units = {cell.unit for cell in numbers if np.isfinite(cell.val)}

@@ -62,11 +62,10 @@ def aggregated(
         if func is not None:
             raise TypeError("agg takes func, or name=(column, statistic), not both")
         columns = dict.fromkeys(column for column, _ in named.values())
-        return table(
-            ({label: _value(frame, label, how) if label == column else math.nan for label in columns}
-             for column, how in named.values()),
-            index=named,
-        )  # fmt: skip
+        rows = (
+            dict.fromkeys(columns, math.nan) | {column: _value(frame, column, how)} for column, how in named.values()
+        )
+        return table(rows, index=named)
     if func is None:
         raise TypeError("agg needs statistics, as in df.hs.agg('max') or df.hs.agg({'Meter': 'sum'})")
     by_column: dict[Hashable, Any] = dict(func) if isinstance(func, Mapping) else dict.fromkeys(frame.columns, func)

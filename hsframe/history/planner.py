@@ -58,13 +58,13 @@ from hsframe.history.row_caps import (
     Answer,
     RowCaps,
     added,
-    between,
-    cut_answer,
+    cut_error,
     dates_of_end,
-    parts_at_one_time,
+    overlapping_parts,
     pieces,
     unproven_ends,
     warn_of_round_number,
+    without,
 )
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
@@ -313,10 +313,10 @@ class Planner:
             return self.parts(answer, request)
         if self.dialect.ignores_range and reaches_outside(answer.raw, request):  # then the ends cannot be asked for
             if self.caps.is_at_limit(answer):
-                return self.give_up(cut_answer(answer, request), request)
+                return self.give_up(cut_error(answer, request), request)
             warn_of_round_number(answer, request)
             return self.parts(answer, request)
-        found = await all_of(self.proven(*part, origin) for part in parts_at_one_time(request, answer))
+        found = await all_of(self.proven(*part, origin) for part in overlapping_parts(request, answer))
         return [part for parts in found for part in parts]
 
     async def proven(self, request: Request, answer: Answer, origin: _Origin) -> list[Part]:
@@ -334,7 +334,7 @@ class Planner:
                     if not ends and (self.dialect.ignores_range or (self.dialect.dates_only and answer.is_of_a_day)):
                         warn_of_round_number(answer, request)
         if any(end.window == request.window for end in ends):
-            return self.give_up(cut_answer(answer, request), request)
+            return self.give_up(cut_error(answer, request), request)
         found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         histories = [history for _, history in rest]
@@ -343,7 +343,7 @@ class Planner:
             return self.parts(answer, request)
         self.caps.remember(answer, ends, histories)
         self.limits = self.limits.with_row_cap(self.dialect.row_cap)
-        return [*rest, *self.parts(answer, between(ends, request))]
+        return [*rest, *self.parts(answer, without(ends, request))]
 
     async def has_more(self, end: Request, answer: Answer) -> bool:
         """Whether one end of a window has samples that an answer does not have, as far as a few requests show."""

@@ -26,7 +26,7 @@ from hsframe.history.concurrency import ConcurrencyLimit
 from hsframe.history.his_answers import sample_count
 from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import SUSPECT_FROM_ROWS, at_one_time, named
+from hsframe.protocol.answers import SUSPECT_FROM_ROWS, named, overlapping
 from hsframe.protocol.dialects import Dialect
 
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
@@ -113,7 +113,7 @@ class RowCaps:
             self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
 
 
-def parts_at_one_time(request: Request, answer: Answer) -> list[tuple[Request, Answer]]:
+def overlapping_parts(request: Request, answer: Answer) -> list[tuple[Request, Answer]]:
     """A batch, divided so that the longest points of each part have samples at one time.
 
     If the limit is one of each point, the end of a window that begins before all samples of a point is cut as the
@@ -122,7 +122,7 @@ def parts_at_one_time(request: Request, answer: Answer) -> list[tuple[Request, A
     longest = answer.longest
     if longest in (answer.rows, 0):
         return [(request, answer)]
-    groups = at_one_time({one.point.id: _extent(_own(one)) for one in answer.raw if sample_count(one) == longest})
+    groups = overlapping({one.point.id: _extent(_own(one)) for one in answer.raw if sample_count(one) == longest})
     apart = {ident for group in groups[1:] for ident in group}
     groups[0] = [record.id for record in request.records if record.id not in apart]
     return [_of_points(group, request, answer) for group in groups]
@@ -167,7 +167,7 @@ def dates_of_end(end: Request, answer: Answer) -> list[tuple[Request, Window]]:
     return [(replace(end, window=window), new) for window in (day, beyond)]
 
 
-def between(ends: Sequence[Request], request: Request) -> Request:
+def without(ends: Sequence[Request], request: Request) -> Request:
     """A request without the ends of its window."""
     window = request.window
     for end in ends:
@@ -211,7 +211,7 @@ def warn_of_round_number(answer: Answer, request: Request) -> None:
         )
 
 
-def cut_answer(answer: Answer, request: Request) -> IncompleteError:
+def cut_error(answer: Answer, request: Request) -> IncompleteError:
     """The error for an answer whose other rows cannot be asked for."""
     return IncompleteError(
         f"hisRead of {_named(request)} over {request.asked}: the server answers "

@@ -36,7 +36,7 @@ class OtherPointError(CallError):
     """A history is of another point than the one that was asked for."""
 
 
-def at_one_time(extents: Mapping[str, tuple[int, int]]) -> list[list[str]]:
+def overlapping(extents: Mapping[str, tuple[int, int]]) -> list[list[str]]:
     """The names of extents, each a first and a last instant, in groups whose extents all have a time in common."""
     groups: list[list[str]] = []
     least_last = 0
@@ -221,9 +221,8 @@ def check_batch(grid: Grid, asked: Sequence[Ref], url: str) -> list[int]:
     """
     answered = history_ids(grid)
     names = [f"v{number}" for number in range(len(asked))]
-    if not any(answered) and sorted(grid.col_names[1:]) == sorted(
-        names
-    ):  # the standard's names count the ids asked for
+    # The standard's names count the ids asked for.
+    if not any(answered) and sorted(grid.col_names[1:]) == sorted(names):
         return [grid.col_names[1:].index(name) for name in names]
     if _is_in_order(answered, asked):
         return list(range(len(asked)))

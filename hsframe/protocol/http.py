@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import Any, Final
 
 from hsframe.codecs.exact import decode_exact
@@ -36,6 +37,14 @@ _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
 def uri_hint(*, is_known: bool = False) -> str:
     """What a message says of a uri that may be wrong; nothing where an op has been answered there."""
     return "" if is_known else f"; {URI_HINT}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class ConnectionLostError(NetworkError):
@@ -158,7 +167,7 @@ def json_error(answer: HttpAnswer) -> str:
     if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
         names = ("dis", *names)
     text = next((found[name] for name in names if found.get(name)), "")
-    return answer.secrets.out_of(text if isinstance(text, str) else json.dumps(text))
+    return answer.secrets.redacted(text if isinstance(text, str) else json.dumps(text))
 
 
 def _page_text(body: bytes) -> str:
@@ -186,7 +195,7 @@ def server_text(answer: HttpAnswer) -> str:
         text = why.group(1)
     if answer.reason and answer.status != 200 and answer.reason.lower() not in text.lower():
         text = f"{answer.reason}: {text}" if text else answer.reason
-    text = answer.secrets.out_of(text)
+    text = answer.secrets.redacted(text)
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
@@ -211,7 +220,7 @@ def login_page(answer: HttpAnswer) -> str:
 
 def _target(answer: HttpAnswer) -> str:
     target = re.sub(r"[^/@]*@", "", re.split("[?#;]", answer.header("Location"))[0])
-    return answer.secrets.out_of(target)[:_SHOWN_CHARS]
+    return answer.secrets.redacted(target)[:_SHOWN_CHARS]
 
 
 def retry_after_s(answer: HttpAnswer) -> float | None:
@@ -272,7 +281,7 @@ def http_failure(
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
-        schemes = answer.secrets.out_of(schemes)
+        schemes = answer.secrets.redacted(schemes)
         return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
     if answer.status == 403 and not logged_in and not is_from_proxy(answer):
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")

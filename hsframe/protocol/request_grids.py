@@ -23,7 +23,8 @@ from hsframe.zones import haystack_name
 LEVELS: Final = 17
 MANUAL_LEVEL: Final = 8
 
-_ID_NAME: Final = re.compile(r"id\d*")
+ID_NAME: Final = re.compile(r"id\d*")
+"""The tag of an id, also of one of several in older forms: ``id``, ``id0``, ``id1``, ..."""
 _OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 Id: TypeAlias = Ref | str
@@ -318,9 +319,9 @@ def ids_of(request: Grid) -> list[Ref]:
     In the column ``id``, in those called ``id0``, ``id1``, ..., in the columns' meta (a batch hisWrite), or in the
     grid's meta.
     """
-    found = [cell for name in request.col_names if _ID_NAME.fullmatch(name) for cell in request.column(name)]
+    found = [cell for name in request.col_names if ID_NAME.fullmatch(name) for cell in request.column(name)]
     found += [col.meta.get("id") for col in request.cols]
-    found += [value for name, value in request.meta.items() if _ID_NAME.fullmatch(name)]
+    found += [value for name, value in request.meta.items() if ID_NAME.fullmatch(name)]
     return list(dict.fromkeys(value for value in found if isinstance(value, Ref)))
 
 

@@ -41,7 +41,7 @@ class Secret:
         return bool(self._text)
 
     def __repr__(self) -> str:
-        return "<secret>"
+        return _HIDDEN
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a secret is not pickled or copied; make a new one where it is needed")
@@ -132,7 +132,7 @@ class KnownSecrets:
         """Whether a body holds a secret."""
         return any(text[:_HEAD_CHARS].encode() in body for text in self._texts)
 
-    def out_of(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """The text with ``<secret>`` in the place of each secret."""
         for secret in sorted(self._texts, key=len, reverse=True):
             while (at := text.find(secret[:_HEAD_CHARS])) >= 0:
@@ -140,7 +140,7 @@ class KnownSecrets:
                 text = text[:at] + "\0" + text[at + len(same) :]
         return re.sub("\0+", _HIDDEN, text)  # at the end: "secret" may be one
 
-    def out_of_error(self, grid: Grid) -> Grid:
+    def redacted_error(self, grid: Grid) -> Grid:
         """An error grid, or one marked as incomplete, without secrets; any other as it is: they are data."""
         if grid.is_error:
             grid = Grid(grid.meta, grid.cols, [self._cleaned(list(cells)) for cells in grid.columns])
@@ -153,7 +153,7 @@ class KnownSecrets:
             return [self._cleaned(item) for item in value]
         if isinstance(value, Mapping):
             return {name: self._cleaned(item) for name, item in value.items()}
-        shown = self.out_of(text := value if isinstance(value, str) else repr(value))
+        shown = self.redacted(text := value if isinstance(value, str) else repr(value))
         return shown if isinstance(value, str) else value if shown == text else _HIDDEN
 
 

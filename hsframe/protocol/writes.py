@@ -15,7 +15,7 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import history_ids
-from hsframe.protocol.request_grids import as_kind
+from hsframe.protocol.request_grids import ID_NAME, as_kind
 from hsframe.zones import zone
 
 
@@ -106,8 +106,7 @@ def points_of_batch(grid: Grid) -> list[Ref]:
 
 def his_write_batch_requests(grid: Grid, points: Sequence[Ref], zones: Mapping[Ref, str | None]) -> list[Grid]:
     """The standard's batch grids: ``ts``, ``v0``, ``v1``, ..., ids in the columns' meta; one grid per zone."""
-    meta = {name: value for name, value in grid.meta.items() if not (name.startswith("id") and name[2:].isdigit())}
-    meta.pop("id", None)
+    meta = {name: value for name, value in grid.meta.items() if not ID_NAME.fullmatch(name)}
     by_zone: dict[str | None, list[int]] = {}
     for number, of in enumerate(points):
         by_zone.setdefault(zones.get(of), []).append(number)

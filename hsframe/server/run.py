@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from hsframe.errors import NetworkError
+from hsframe.protocol.http import is_loopback
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.app import PREFIX, make_app
 from hsframe.server.database import Database
@@ -67,7 +67,7 @@ def serve(
     """
     if users is None:
         users = _DEMO_USERS
-        if not _is_loopback(host):
+        if not is_loopback(host):
             warnings.warn(
                 f"everybody who reaches {host} can log in as demo with the password demo; give users of your own",
                 UserWarning,
@@ -92,10 +92,3 @@ async def _serve(app: web.Application, host: str, port: int, what: str) -> None:
     async with listening(app, host, port) as uri:
         print(f"{uri}\n{what}\nCtrl-C stops the server", flush=True)
         await asyncio.Event().wait()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

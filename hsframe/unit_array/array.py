@@ -152,15 +152,13 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
         return lambda value: texts.get(float(value), str(value)).strip()
 
     def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, tuple):
+            item = _without_ellipsis(item)
         if isinstance(item, slice):
             return self._share(self._data[item])
         if is_integer(item):
             value = float(self._data[item])
             return UnitFloat(value, self.unit) if value == value else math.nan
-        if isinstance(item, tuple):
-            item = _without_ellipsis(item)
-        if isinstance(item, slice):
-            return self._share(self._data[item])
         return self._simple(self._data[check_array_indexer(self, item)], self._dtype)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -263,10 +261,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
             values = values.copy()
             values[mask] = na_value
         return values
-
-    def tolist(self) -> list[float]:
-        """The values as a list."""
-        return list(self)
 
     def _values_for_json(self) -> Floats:
         return self._data

@@ -55,12 +55,6 @@ class UnitOrder(UnitValues):
             values = np.array([float(item) for item in values if isinstance(item, int | float | Number)])
         return np.asarray(algorithms.isin(self._data, values))
 
-    def repeat(self, repeats: Any, axis: Any = None) -> Any:
-        """Each value several times."""
-        if axis is not None:
-            raise ValueError("the 'axis' parameter is not supported: a unit array has one dimension")
-        return self._simple(self._data.repeat(repeats), self._dtype)
-
     def shift(self, periods: int = 1, fill_value: Any = None) -> Any:
         """The values moved along; what comes in is `fill_value`, or missing."""
         fill = as_float(fill_value, self.unit, f"shift a column of {self.unit}")

@@ -382,11 +382,11 @@ def test_what_is_taken_out_of_a_text() -> None:
     known = KnownSecrets()
     known.learn([("Authorization", "Basic " + base64.b64encode(b"ann:secret").decode()), ("Accept", "text/zinc")])
     known.learn([("X-Key", HiddenStr("abc")), ("set-cookie", "id=do-not-return; Path=/there; HttpOnly")])
-    assert known.out_of("ann:secret, secretsecret, abc") == "ann:<secret>, <secret>, abc", "abc is in too many words"
-    assert known.out_of("HELLO text/zinc /there HttpOnly") == "HELLO text/zinc /there HttpOnly"
-    assert known.out_of("id=do-not-return;") == "id=<secret>;"
+    assert known.redacted("ann:secret, secretsecret, abc") == "ann:<secret>, <secret>, abc", "abc is in too many words"
+    assert known.redacted("HELLO text/zinc /there HttpOnly") == "HELLO text/zinc /there HttpOnly"
+    assert known.redacted("id=do-not-return;") == "id=<secret>;"
     data = Grid({"dis": "a secret"}, ["val"], [["secret"]])
-    assert known.out_of_error(data) is data
+    assert known.redacted_error(data) is data
 
 
 def test_a_session_that_is_repeated(serve: Any, fake: Any) -> None:

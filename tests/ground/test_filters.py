@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.errors import CodecError, MetadataError
-from hsframe.filters import MAX_DEPTH, And, Compare, Filter, Has, Missing, Or, Spec, parse
+from hsframe.filters import parse
+from hsframe.filters.parsing import MAX_DEPTH
+from hsframe.filters.tree import And, Compare, Filter, Has, Missing, Or, Spec
 from hsframe.kinds import MARKER, Number, Ref, Symbol, Uri
 from hsframe.testing import strategies
 from hsframe.zones import zone

@@ -179,7 +179,7 @@ def test_the_other_shapes(s: hsframe.Session) -> None:
         ({"rollover": 1e6}, hsframe.MetadataError, "give interval= too"),
         ({"units": "metric"}, hsframe.MetadataError, "units='metric'"),
         ({"units": {"°X": "°C"}}, hsframe.MetadataError, "units= names '°X'"),
-        ({"units": {"kW": "°C"}}, hsframe.UnitError, "in kW, which does not convert to °C"),
+        ({"units": {"kW": "°C"}}, hsframe.UnitError, "kW cannot be converted to °C"),
         ({"na": "drop"}, hsframe.MetadataError, "na='drop'"),
     ],
 )

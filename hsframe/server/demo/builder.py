@@ -98,8 +98,7 @@ class Builder:
         self.database.add(rec)
         ts_us = self.axis.ts_us[LEAD:]
         if is_cov:
-            changes = np.ones(len(values), np.bool_)
-            changes[1:] = values[1:] != values[:-1]
+            changes = np.append(True, values[1:] != values[:-1])
             self.database.set_history(id, ts_us[changes], values[changes])
         else:
             there = ~(self._offline | self._window(id.val + "/gap", _GAP_CHANCE, 1.0, 14.0))[LEAD:]

@@ -142,18 +142,10 @@ def lag(signal: Floats, hours: float) -> Floats:
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
-@dataclass(frozen=True)
-class Weather:
-    """Outdoor temperature (°C) and relative humidity (%RH) at each step."""
-
-    temp_c: Floats
-    humidity: Floats
-
-
 def weather(
     axis: Axis, local: Local, name: str, *, mean_c: float, season_c: float, day_c: float, warmest_day: float
-) -> Weather:
-    """The weather of a place: its seasons, the hours of the day, fronts that pass in days.
+) -> tuple[Floats, Floats]:
+    """The outdoor temperature (°C) and relative humidity (%RH) of a place: seasons, hours of the day, fronts of days.
 
     `season_c` and `day_c` are half the swing around the mean of the year, in °C; the warmest day of the year is about
     the 200th north of the equator and the 20th south of it.
@@ -164,4 +156,4 @@ def weather(
     fronts = 3.2 * noise(axis, name + "/fronts", 60) + 0.5 * noise(axis, name + "/gusts", 2)
     temp = mean_c + season_c * season + day_c * diurnal + fronts
     damp = 68 - 16 * diurnal - 2.0 * 3.2 * noise(axis, name + "/fronts", 60) + 7 * noise(axis, name + "/damp", 20)
-    return Weather(temp, np.clip(damp, 18, 100))
+    return temp, np.clip(damp, 18, 100)

@@ -50,11 +50,10 @@ def new_york(database: Database, axis: Axis) -> None:
     site = Builder(database, axis, "nyc", "New_York")
     local = site.local
     site.site("Harbor Tower", "New York, US", Coord(40.7033, -74.0170), "Office", Number(186_000, "ft²"), 1987)
-    outside = weather(axis, local, "nyc", mean_c=12.9, season_c=12.2, day_c=3.8, warmest_day=203)
-    oat = outside.temp_c
+    oat, humidity = weather(axis, local, "nyc", mean_c=12.9, season_c=12.2, day_c=3.8, warmest_day=203)
     people = _people(axis, local, "nyc/people")
 
-    _weather_station(site, _fahrenheit(oat), "°F", outside.humidity)
+    _weather_station(site, _fahrenheit(oat), "°F", humidity)
 
     # The fan follows the working day, and runs by turns in nights of hard frost.
     fan = local.working_hours(6, 19) | ((oat < -6) & (local.hour.astype(np.int64) % 3 == 0))
@@ -100,11 +99,10 @@ def london(database: Database, axis: Axis) -> None:
     site = Builder(database, axis, "lon", "London")
     local = site.local
     site.site("Thames House", "London, GB", Coord(51.5072, -0.1021), "Office", Number(5_400, "m²"), 1968)
-    outside = weather(axis, local, "lon", mean_c=11.4, season_c=6.6, day_c=3.1, warmest_day=205)
-    oat = outside.temp_c
+    oat, humidity = weather(axis, local, "lon", mean_c=11.4, season_c=6.6, day_c=3.1, warmest_day=205)
     people = _people(axis, local, "lon/people")
 
-    _weather_station(site, oat, "°C", outside.humidity)
+    _weather_station(site, oat, "°C", humidity)
 
     fan = local.working_hours(7, 18.5)
     room = lag(np.where(fan, 21.5, np.maximum(16.0, 16.5 + 0.25 * (oat - 10))), 7) + 0.9 * lag(people, 1)
@@ -126,8 +124,8 @@ def london(database: Database, axis: Axis) -> None:
     site.number(office, "zatsp", "Room Temp Sp", "sp writable zone air temp", "°C", room_sp, digits=1)
     co2 = 430 + 640 * lag(people, 0.9) + 14 * noise(axis, "lon/co2", 0.5)
     site.number(office, "co2", "Room CO2", "sensor zone air co2", "ppm", co2, digits=0)
-    humidity = np.clip(30 + 0.25 * outside.humidity + 5 * people + 1.5 * noise(axis, "lon/rh", 4), 20, 75)
-    site.number(office, "rh", "Room Humidity", "sensor zone air humidity", "%RH", humidity, digits=0)
+    indoors = np.clip(30 + 0.25 * humidity + 5 * people + 1.5 * noise(axis, "lon/rh", 4), 20, 75)
+    site.number(office, "rh", "Room Humidity", "sensor zone air humidity", "%RH", indoors, digits=0)
 
     # Below 15.5 °C outside the boiler heats, at night for frost alone.
     heat = np.clip((15.5 - oat) / 16, 0, 1) * np.where(local.working_hours(5, 18), 1.0, 0.12)
@@ -152,11 +150,10 @@ def brisbane(database: Database, axis: Axis) -> None:
     site = Builder(database, axis, "bne", "Brisbane")
     local = site.local
     site.site("River Laboratory", "Brisbane, AU", Coord(-27.4698, 153.0251), "Laboratory", Number(2_500, "m²"), 2009)
-    outside = weather(axis, local, "bne", mean_c=20.6, season_c=5.2, day_c=4.4, warmest_day=22)
-    oat = outside.temp_c
+    oat, humidity = weather(axis, local, "bne", mean_c=20.6, season_c=5.2, day_c=4.4, warmest_day=22)
     people = _people(axis, local, "bne/people")
 
-    _weather_station(site, oat, "°C", outside.humidity)
+    _weather_station(site, oat, "°C", humidity)
 
     free = (oat < 12) & local.working_hours(6, 19)
     run = (local.working_hours(6, 19) & ~free) | (oat > 27)
