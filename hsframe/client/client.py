@@ -194,9 +194,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             limits=limits,
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
-        cleartext_allowed = (
-            allow_insecure or is_verified or (proxy is None and is_loopback(urlsplit(base).hostname or ""))
-        )
+        is_here = proxy is None and is_loopback(urlsplit(base).hostname or "")
+        cleartext_allowed = allow_insecure or is_verified or is_here
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
         sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline))
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)

@@ -61,11 +61,8 @@ def aggregated(
     if named:
         if func is not None:
             raise TypeError("agg takes func, or name=(column, statistic), not both")
-        columns = dict.fromkeys(column for column, _ in named.values())
-        rows = (
-            dict.fromkeys(columns, math.nan) | {column: _value(frame, column, how)} for column, how in named.values()
-        )
-        return table(rows, index=named)
+        blank = dict.fromkeys((column for column, _ in named.values()), math.nan)
+        return table((blank | {column: _value(frame, column, how)} for column, how in named.values()), index=named)
     if func is None:
         raise TypeError("agg needs statistics, as in df.hs.agg('max') or df.hs.agg({'Meter': 'sum'})")
     by_column: dict[Hashable, Any] = dict(func) if isinstance(func, Mapping) else dict.fromkeys(frame.columns, func)

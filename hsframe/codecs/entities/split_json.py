@@ -19,8 +19,6 @@ from hsframe.codecs.exact import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.json_common import scan_json
 
-__all__ = ["QUOTES", "split_json"]
-
 _TAIL: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 _NEXT_ROW: Final = re.compile(rb"([ \t\r\n]*,[ \t\r\n]*)\{")
 _FIRST_KEY: Final = re.compile(rb'\{"[A-Za-z0-9_]*"(:[ \t\r\n]*)')
