@@ -222,7 +222,7 @@ class ZoneWarning(UserWarning):
 
 
 class GapWarning(UserWarning):
-    """Samples that are all further apart than the gap that may be bridged, so that no interval has a value."""
+    """Intervals without a value since samples are too far apart, sums of which samples may lack, days in no row."""
 
 
 class UnitWarning(UserWarning):
@@ -230,4 +230,4 @@ class UnitWarning(UserWarning):
 
 
 class ReadWarning(UserWarning):
-    """Points that could not be read and have no column, as ``df.hs.catalog`` says; texts in place of Numbers."""
+    """Points that could not be read and have no column, as ``df.hs.catalog`` says; texts, and readings left out."""

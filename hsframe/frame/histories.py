@@ -31,12 +31,14 @@ class History:
 
     The cells are a column of a grid, Arrow-backed or a plain sequence of kinds. The histories of one batch share one
     array of instants, and are `sparse`: null means 'no sample' there, because a batch is an outer join on time.
+    Of values over intervals, `spikes` is how many false readings of a meter were left out.
     """
 
     point: Point
     ts_us: Instants
     values: Sequence[Any]
     sparse: bool = False
+    spikes: int = 0
 
     def clip(self, start_us: int | None, end_us: int | None) -> History:
         """The samples in the half-open window [start, end), in the same order; None is open."""

@@ -14,6 +14,7 @@ from hsframe.frame.points import ATTRS_KEY, PointCatalog
 from hsframe.frame.values import null_mask
 
 _KEY = "read"
+_COUNTS = ("rows", "differing", "spikes")
 
 
 def outcomes_of(
@@ -38,6 +39,7 @@ def outcomes_of(
             "status": "failed" if ident in failures else "ok" if rows.get(ident) else "empty",
             "reason": failures.get(ident),
             "differing": differing.get(label, 0),
+            "spikes": sum(history.spikes for history in parts.get(ident, ())),
         }
         for ident, label in labels.items()
     }
@@ -64,7 +66,8 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
         One row per point that was asked for, also those that have no column. Index ``point``: the label of its column.
         ``id`` (str); ``rows`` (int64): its samples in the frame; ``status`` (str): ``"ok"``, ``"empty"`` or
         ``"failed"``; ``reason`` (str): why it failed, else missing; ``differing`` (int64): how many samples at a
-        repeated instant had another value than the one that was kept.
+        repeated instant had another value than the one that was kept; ``spikes`` (int64): how many false readings of
+        a meter the values over intervals leave out.
 
     Raises
     ------
@@ -80,9 +83,8 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
         )
     rows = list(outcomes.values())
     columns: dict[str, Any] = {}
-    for name in ("id", "rows", "status", "reason", "differing"):
-        cells = [row[name] for row in rows]
-        columns[name] = (
-            np.array(cells, dtype=np.int64) if name in ("rows", "differing") else pd.array(cells, dtype="str")
-        )
+    for name in ("id", "rows", "status", "reason", "differing", "spikes"):
+        # A frame that an older version pickled has no count of spikes.
+        cells = [row.get(name, 0) for row in rows]
+        columns[name] = np.array(cells, dtype=np.int64) if name in _COUNTS else pd.array(cells, dtype="str")
     return pd.DataFrame(columns, index=pd.Index(list(outcomes), name="point", dtype="str"))

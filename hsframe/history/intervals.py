@@ -19,8 +19,8 @@ from hsframe.history.last_samples import FIRST_DEPTH_US, last_samples, span_of
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
-from hsframe.intervals.gaps import warn_of_gaps
-from hsframe.intervals.regular import Intervals, intervals, parse_step
+from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
+from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.spans import SpanLike, epoch_us, resolve
@@ -39,8 +39,8 @@ async def read_intervals(
 
     The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
     says how the columns will be named, because the mappings in `settings` may use these names. A setting that makes no
-    sense for a point is refused before any history is read, as far as its record shows. A point with samples but no
-    values, because the samples are further apart than `max_gap`, gives a GapWarning.
+    sense for a point is refused before any history is read, as far as its record shows. What the values lack is warned
+    of (:mod:`hsframe.intervals.gaps`).
     """
     options["now"] = now = datetime.now(UTC)
     now_us, week_start = epoch_us(now), options.get("week_start", "monday")
@@ -50,10 +50,14 @@ async def read_intervals(
     rules = rules_of(points, samplings, labels_of(points, header), settings)
     rule_by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
-    grids: dict[str, Intervals] = {}
-    for tz in dict.fromkeys(record.tz for record in records):
-        window = resolve(span, tz, now, week_start=week_start)
-        grids[tz] = intervals(window.start_us, now_us if window.end_us is None else window.end_us, step, zone(tz))
+    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
+    partial = settings.edges == "partial"
+    grids = {
+        tz: intervals(one.start_us, now_us if one.end_us is None else one.end_us, step, zone(tz), partial=partial)
+        for tz, one in spans.items()
+    }
+    if settings.edges is None and not step.elapsed_us:
+        warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
 
     windows: dict[tuple[int, int], list[PointRecord]] = {}
     searches: dict[int, list[PointRecord]] = {}
@@ -83,6 +87,7 @@ async def read_intervals(
     def resampled() -> list[History]:
         results = interval_histories(read, grids, rule_by_id, now_us=now_us)
         warn_of_gaps(read, results, rule_by_id)
+        warn_of_meters(results, rule_by_id)
         return results
 
     return await in_thread(resampled)

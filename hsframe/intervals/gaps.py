@@ -1,4 +1,4 @@
-"""The warning about points whose samples are further apart than `max_gap`."""
+"""Warnings about what the values over intervals lack: samples close enough together, or a share that is known."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import numpy as np
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
-from hsframe.errors import GapWarning
+from hsframe.errors import GapWarning, ReadWarning
 from hsframe.frame.histories import History, Instants
+from hsframe.frame.points import Point
 from hsframe.frame.values import null_mask
+from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
+from hsframe.spans import from_epoch_us
+from hsframe.zones import zone
 
 
 def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
@@ -41,8 +45,43 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules
         point, usual = apart[0]
         warn_caller(
             f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
-            f"further apart than max_gap: {', '.join('@' + point.id for point, _ in apart[:5])}"
-            f"{', ...' if len(apart) > 5 else ''}; those of @{point.id} are {usual} apart, so give a longer one, as in "
-            f"max_gap={{'@{point.id}': '7D'}}",
+            f"further apart than max_gap: {_ids([one for one, _ in apart])}; those of @{point.id} are {usual} apart, "
+            f"so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
         )
+
+
+def warn_of_meters(results: Sequence[History], rules: Mapping[str, Rule]) -> None:
+    """Warn of sums that may be of a part of their interval, and of false readings that were left out."""
+    unknown = [one.point for one in results if rules[one.point.id].agg == "sum" and not rules[one.point.id].interval_us]
+    if unknown:
+        warn_caller(
+            f"whether the sums of {len(unknown)} of {len(results)} points are of whole intervals is unknown, since "
+            f"their records do not say how often they are sampled (hisInterval): {_ids(unknown)}; where samples are "
+            "missing the sum is too small. Compare with agg='count'",
+            GapWarning,
+        )
+    if odd := [one for one in results if one.spikes]:
+        warn_caller(
+            f"{sum(one.spikes for one in odd)} readings of {len(odd)} of {len(results)} points are left out, since no "
+            f"meter counts up to them and back, as zeros in between are: {_ids([one.point for one in odd])}; "
+            "df.hs.catalog has how many of each",
+            ReadWarning,
+        )
+
+
+def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: Mapping[str, int]) -> None:
+    """Warn of a span whose first days are in no row; both are by the Haystack name of the zone."""
+    for tz, grid in grids.items():
+        if grid.start_us > starts_us[tz]:
+            begin, first = (from_epoch_us(us, zone(tz)).isoformat() for us in (starts_us[tz], grid.start_us))
+            warn_caller(
+                f"interval={interval!r}: the span begins at {begin} and its first row at {first}; what is between is "
+                "in no row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
+                GapWarning,
+            )
+            return
+
+
+def _ids(points: Sequence[Point]) -> str:
+    return ", ".join("@" + point.id for point in points[:5]) + (", ..." if len(points) > 5 else "")

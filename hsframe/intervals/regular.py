@@ -18,7 +18,10 @@ Two sorts of interval:
 An interval is half-open and named by its start. **The rows of a span are the intervals that start in it**, each of
 them whole: a span from 10:07 has its first quarter of an hour at 10:15, and one that ends at 11:07 has its last at
 11:00, which needs samples up to 11:15. So each interval belongs to exactly one of several spans that follow one
-another, and no row covers only a part of its interval.
+another, and no row covers only a part of its interval. What the span has before its first whole interval is in no row.
+
+With ``edges="partial"`` the rows cover the span and nothing else: the first and the last one are the parts of their
+intervals that lie in it. A month to date is such a row, and one that starts on the 10th is labelled so.
 """
 
 from __future__ import annotations
@@ -128,8 +131,10 @@ class Intervals:
         return int(self.edges_us[-1])
 
 
-def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals:
+def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo, *, partial: bool = False) -> Intervals:
     """The intervals that start in [start, end), each of them whole; a SpanError where there is none.
+
+    With `partial` those that the span divides are cut at its start and end.
 
     A day of 25 hours:
 
@@ -149,11 +154,13 @@ def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Intervals
     first = int(np.searchsorted(edges, start_us, side="left"))
     last = int(np.searchsorted(edges, end_us, side="left"))  # the first edge that is not in the span ends the last row
     found = edges[first : last + 1]
+    if partial and start_us < end_us:
+        found = np.unique([start_us, *edges[first:last], end_us])
     if len(found) < 2:
         here, there = (from_epoch_us(us, tz).isoformat() for us in (start_us, end_us))
         raise SpanError(
             f"no interval starts in the span [{here}, {there}): its rows are the whole intervals that start in it; "
-            "take a longer span or a shorter interval"
+            "take a longer span, a shorter interval, or edges='partial'"
         )
     return Intervals.of(np.ascontiguousarray(found))
 

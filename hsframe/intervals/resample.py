@@ -18,9 +18,10 @@ from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.trend import Track, tracks_of
 from hsframe.frame.values import kind_of
+from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
-from hsframe.intervals.samples import Floats, IntervalSamples, Places, reading_deltas
+from hsframe.intervals.samples import Floats, IntervalSamples, Places
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -41,8 +42,9 @@ def interval_histories(
     `histories` need the samples around the intervals, as far as :attr:`Rule.before_us` and :attr:`Rule.after_us`
     reach; a null cell is not a sample, whatever the form of the answer. `grids` are by the Haystack name of the points'
     zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`. ``ts_us`` of the results
-    are the starts of the intervals; the unit and kind of a point are those of its result. A MetadataError or UnitError
-    names the point whose values its rule does not fit.
+    are the starts of the intervals; the unit and kind of a point are those of its result, and its `spikes` the false
+    readings in the intervals that were left out. A MetadataError or UnitError names the point whose values its rule
+    does not fit.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     # Points that were read together share their instants, and so the searches in them. Those take several arrays as
@@ -73,14 +75,19 @@ def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Ru
         )
     unit: str | None = unit_of_dtype(array.dtype)
     agg = rule.agg_for(point, kind, unit)
-    if kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
-        values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
+    spikes = 0
+    if agg == "delta":
+        values, spikes = _deltas(_floats(array), samples, rule, point, unit, now_us)
+        unit = None if unit is None else delta(unit)
         column: ArrowColumn = NumberColumn(pa.array(values), unit)
+    elif kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
+        values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
+        column = NumberColumn(pa.array(values), unit)
         if kind == "Bool":
             column = BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
     else:
         column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
-    return History(replace(point, unit=unit, kind=kind), grid.labels_us, column)
+    return History(replace(point, unit=unit, kind=kind), grid.labels_us, column, spikes=spikes)
 
 
 def _of_one_unit(track: Track) -> Any:
@@ -129,16 +136,12 @@ def _numeric(
         area, covered = (
             samples.step_area(values, rule.gap_us, now_us) if rule.is_step else samples.linear_area(values, rule.gap_us)
         )
-        # Half an interval is enough for its mean; an integral needs all of it, or it would be too small.
-        share = rule.min_coverage if rule.min_coverage is not None else 0.5 if agg == "mean" else 1.0
-        enough = (covered > 0) & (covered >= share * np.diff(samples.edges_us))
+        enough = (covered > 0) & (covered >= rule.share_needed(agg) * np.diff(samples.edges_us))
         if agg == "mean":
             means = np.divide(area, covered, out=np.full(samples.count, np.nan), where=enough)
             return means, None if kind == "Bool" else unit, "Number"
         product, time_us = rule.integral_unit(point, unit)
         return np.where(enough, area / time_us, np.nan), product, "Number"
-    if agg == "delta":
-        return _deltas(values, samples, rule, point, unit, now_us), None if unit is None else delta(unit), "Number"
     if agg in ("min", "max"):
         found = samples.reduced(_EXTREMES[agg], values)
         if rule.is_step:
@@ -148,9 +151,9 @@ def _numeric(
             return found, None, "Bool"
     elif agg == "sum":
         valid = ~np.isnan(values)
-        found = np.where(
-            samples.sample_counts(valid) > 0, samples.reduced(np.add, np.where(valid, values, 0.0)), np.nan
-        )
+        counts = samples.sample_counts(valid)
+        enough = (counts > 0) & (counts >= rule.share_needed(agg) * rule.samples_due(np.diff(samples.edges_us)))
+        found = np.where(enough, samples.reduced(np.add, np.where(valid, values, 0.0)), np.nan)
     elif agg == "linear":
         found = samples.linear_at(values, rule.gap_us)[:-1]
     else:
@@ -160,22 +163,30 @@ def _numeric(
 
 def _deltas(
     values: Floats, samples: IntervalSamples, rule: Rule, point: Point, unit: str | None, now_us: int
-) -> Floats:
-    valid = np.isfinite(values)
-    readings, whole = values, samples
-    joined = np.ones(max(len(values) - 1, 0), dtype=bool)
-    if not valid.all():
-        kept = np.flatnonzero(valid)
-        readings, joined = values[kept], np.diff(kept) == 1
-        samples = IntervalSamples(samples.ts_us[kept], samples.edges_us)
-    deltas = reading_deltas(readings, _register_in(rule.rollover, readings, point, unit))
+) -> tuple[Floats, int]:
+    """The deltas, and how many false readings within the intervals were left out."""
+    whole, kept = samples, np.flatnonzero(np.isfinite(values))
+    register = _register_in(rule.rollover, point, unit)
+    spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
+    left_out = int(np.isin(np.arange(whole.bounds[0], whole.bounds[-1]), kept[spikes]).sum())
+    kept = kept[~spikes]
+    readings = values[kept]
+    if len(readings) and not isinstance(register, bool) and float(readings.max()) > register:
+        raise MetadataError(
+            f"@{point.id} ({point.dis}) has a reading of {float(readings.max())}, more than its rollover of "
+            f"{register}; expected the size of the register, which no reading exceeds"
+        )
+    if len(kept) < len(values):
+        samples = IntervalSamples(whole.ts_us[kept], whole.edges_us)
+    deltas = reading_deltas(readings, register)
     if not rule.is_step:
-        return samples.linear_deltas(deltas, joined, rule.gap_us)
+        unknown = np.cumsum(~np.isfinite(values))[kept]
+        return samples.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), left_out
     places = whole.step_places(rule.gap_us, now_us)
-    return samples.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places)))
+    return samples.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), left_out
 
 
-def _register_in(rollover: float | Number | bool, readings: Floats, point: Point, unit: str | None) -> float | bool:
+def _register_in(rollover: float | Number | bool, point: Point, unit: str | None) -> float | bool:
     if unit is not None and delta(unit) != unit:
         return False  # from 70 °F to 30 °F is not a meter that was set back
     if isinstance(rollover, bool):
@@ -187,11 +198,6 @@ def _register_in(rollover: float | Number | bool, readings: Floats, point: Point
                 f"the rollover of @{point.id} ({point.dis}) is {rollover}, and its samples are in {unit or 'no unit'}"
             )
         size = convert(size, rollover.unit, unit)
-    if len(readings) and float(readings.max()) > size:
-        raise MetadataError(
-            f"@{point.id} ({point.dis}) has a reading of {float(readings.max())}, more than its rollover of {size}; "
-            "expected the size of the register, which no reading exceeds"
-        )
     return size
 
 

@@ -51,20 +51,45 @@ unknown in all others. There is no value before the first and after the last sam
 
 - ``mean`` is missing where its function is known for less than `min_coverage` of the interval, by default one half;
   ``integral`` where it is not known throughout (`min_coverage` 1): of a part it would be too small.
+- ``sum`` is missing where an interval has fewer samples than `min_coverage`, by default 1, of those that are due: its
+  length over the record's ``hisInterval``, rounded (a sample a day is one on days of 23 and 25 hours too). Without
+  ``hisInterval`` the sum of a part cannot be told from that of the whole: it is given, and a
+  :class:`~hsframe.GapWarning` says so. Nothing is guessed from the samples, since a logger that stopped for 20 days of
+  30 looks like one that sends less. **Worst cases:** a sample stamped a moment before midnight counts for the day
+  before, and the sum of its own is missing (`min_coverage` 0.98 allows it); where the length is no multiple, as for
+  samples of two hours in a day of 25, one lost sample may go unnoticed.
 - ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
   on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
 - ``sum``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0. ``count`` is 0 there.
 
-**Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, so an interval
-has one value however the span around it was chosen, and spans that follow one another give the rows of the whole one.
+**Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, for ``delta``
+three times as far, which is what false readings take. So an interval has one value however the span around it was
+chosen, and spans that follow one another give the rows of the whole one (``edges="partial"`` cuts the first and last).
 For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count`` of small intervals add up to that
 of the large one that they tile (as far as they are known).
 
-**Meters.** ``delta`` takes a reading below half of the one before it for a meter that was set back to 0, and counts
-what it shows since. **A false reading of 0 looks the same: the next true reading is then counted in full.** A smaller
-drop is a correction, and a negative delta. With `rollover` as a number (or the record's ``hisRollover``) the register
-counts up to it: a drop by more than half of it is a roll-over. With ``rollover=False`` every drop is a negative delta:
-right for a meter that runs backwards. Temperatures and other units with an offset are never set back.
+**Meters.** What ``delta`` makes of readings that do not just rise, with the worst case of each rule:
+
+- *Reset*: a reading below half of the one before it is of a meter that was set back to 0 (or exchanged), and counts in
+  full. What the old meter counted after its last reading is lost.
+- *Correction*: a smaller drop is a negative delta. A meter set back when it shows little, and read again when it shows
+  more than half of that, looks the same.
+- *Roll-over*: with `rollover` as a number (or the record's ``hisRollover``) the register counts up to it, and a drop by
+  more than half of it goes on from 0. Without one a roll-over is a reset, and loses what was left up to the end.
+- *False reading*: a flat run of readings below half or above double of the one before it is a spike, and left out, if
+  the next reading is not less than the one before it (after a high run: and less than the run), at most `max_gap` after
+  it (at least 3 hours; of step functions 3 hours), and the steps into and out of the run mean a growth per time over
+  ten times that of the steps before, after and across it. A step beside the run that is longer, or falls below half, is
+  not compared; if one falls and the other tells nothing, it is a counter that is set back each day. ``df.hs.catalog``
+  counts the spikes, and one :class:`~hsframe.ReadWarning` names the meters. **Worst cases:** zeros for longer than
+  `max_gap` are a reset, and the next reading counts in full; so does that after a zero of a young meter, which adds
+  less than ten of its usual steps; a meter that shows 0 at every other reading looks like a counter that is set back
+  twice a day, and a false high between two readings of 0 like the count of a day.
+- *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
+  runs backwards. Temperatures and other units with an offset are never set back.
+
+**A setting that no point uses is refused** (`max_gap` for sums, `min_coverage` for extremes, `rollover` for means): it
+would change nothing. Where one point uses it, it may stand for all.
 
 **Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
 ``delta`` of Bool; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
@@ -77,14 +102,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+import numpy as np
+
 from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point
+from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
 Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
+Edges = Literal["whole", "partial"]
 
 _AGGREGATIONS: Final = frozenset(get_args(Aggregation))
 _OF_SAMPLES: Final = frozenset({"sum", "first", "last", "count"})
@@ -110,6 +139,7 @@ class IntervalSettings:
     max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+    edges: Edges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +188,8 @@ class Rule:
 
     Where `agg` is None, the samples decide (:meth:`agg_for`). `is_step` is which function of time the samples make,
     `gap_us` is `max_gap`, and a `min_coverage` of None is the default of `agg`. For `rollover` see
-    :func:`hsframe.intervals.samples.reading_deltas`; a plain number is in the unit of the samples.
+    :func:`hsframe.intervals.meters.reading_deltas`; a plain number is in the unit of the samples. `interval_us` is the
+    time between two samples by the record, None where it does not say.
     """
 
     agg: Aggregation | None
@@ -166,6 +197,7 @@ class Rule:
     gap_us: int
     min_coverage: float | None = None
     rollover: float | Number | bool = True
+    interval_us: int | None = None
 
     @property
     def holds(self) -> bool:
@@ -173,18 +205,51 @@ class Rule:
         return self.is_step and self.agg != "linear"
 
     @property
+    def bridges(self) -> bool:
+        """Whether `max_gap` counts: the value depends on what the samples say of the time between them."""
+        return self.agg not in _OF_SAMPLES and (self.holds or self.agg not in ("min", "max"))
+
+    @property
+    def covers(self) -> bool:
+        """Whether `min_coverage` counts: how much of an interval is known decides whether it has a value."""
+        return self.agg in (None, "mean", "integral") or (self.agg == "sum" and self.interval_us is not None)
+
+    @property
+    def spike_us(self) -> int:
+        """How far apart the readings around a false one may be."""
+        return _LINEAR_GAP_US if self.is_step else max(self.gap_us, _LINEAR_GAP_US)
+
+    @property
     def before_us(self) -> int:
         """How far before an interval the samples reach that its value depends on."""
-        return 0 if self.agg in _OF_SAMPLES else self.gap_us
+        return max(self.gap_us if self.bridges else 0, self._spikes_us)
 
     @property
     def after_us(self) -> int:
         """How far after an interval the samples reach that its value depends on."""
-        if self.agg in _OF_SAMPLES or self.agg == "step":
-            return 0
-        if self.holds:
-            return 1 if self.agg == "delta" else 0  # the reading at its very end belongs to it
-        return self.gap_us
+        return max(self.gap_us if self.bridges and not self.holds and self.agg != "step" else 0, self._spikes_us)
+
+    @property
+    def _spikes_us(self) -> int:
+        # A spike beside the edge reaches up to `spike_us` beyond it, one that touches it as far again, and the step
+        # that both are judged by is the third.
+        return min(3 * self.spike_us, _LONGEST_US) if self.agg == "delta" else 0
+
+    def share_needed(self, agg: Aggregation) -> float:
+        """The share of an interval that must be known for a value.
+
+        Half is enough for a mean; an integral and a sum need all of it, or they would be too small.
+        """
+        return self.min_coverage if self.min_coverage is not None else 0.5 if agg == "mean" else 1.0
+
+    def samples_due(self, lengths_us: Instants) -> Floats:
+        """How many samples intervals of these lengths should have; 0 where the record does not tell.
+
+        Whole ones: a sample a day makes one of each day, also of those of 23 and 25 hours.
+        """
+        if self.interval_us is None:
+            return np.zeros(len(lengths_us))
+        return np.maximum(np.ceil(lengths_us / self.interval_us - 0.5), 1)
 
     def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
         """The aggregation for values of a kind and unit.
@@ -282,6 +347,7 @@ def rules_of(
             _gap_us(gap, sampling, chosen),
             min_coverage,
             _register(sampling.rollover if register is None else register, point),
+            sampling.interval_us,
         )
         for point, sampling, chosen, gap, register in zip(points, samplings, aggs, gaps, rollovers, strict=True)
     ]
@@ -289,7 +355,19 @@ def rules_of(
     for point, rule in zip(points, rules, strict=True):
         if rule.agg is not None and point.kind is not None:
             rule.agg_for(point, point.kind, point.unit)
+    _refuse_unused("max_gap", gaps, [rule.bridges for rule in rules], "bridges time without samples", rules)
+    _refuse_unused("rollover", rollovers, [rule.agg == "delta" for rule in rules], "is for agg='delta'", rules)
+    covers = "is for means and integrals, and for sums of points whose record has hisInterval"
+    _refuse_unused("min_coverage", [min_coverage] * len(rules), [rule.covers for rule in rules], covers, rules)
     return rules
+
+
+def _refuse_unused(name: str, given: Sequence[Any], used: Sequence[bool], purpose: str, rules: Sequence[Rule]) -> None:
+    """Raise where a setting is given and no point uses it; where one does, it may stand for all."""
+    here = [use for setting, use in zip(given, used, strict=True) if setting is not None]
+    if here and not any(here):
+        aggs = ", ".join(sorted({str(rule.agg) for rule, one in zip(rules, given, strict=True) if one is not None}))
+        raise MetadataError(f"{name}= {purpose}, and none of its points is one of these (agg: {aggs}); leave it out")
 
 
 def _gap_us(gap: Duration | None, sampling: PointSampling, agg: Aggregation | None) -> int:

@@ -192,25 +192,3 @@ class IntervalSamples:
         filled = bounds[:-1] < bounds[1:]
         found[filled] = places[bounds[1:][filled] - 1 if last else bounds[:-1][filled]]
         return found
-
-
-def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
-    """The deltas of a running total from each reading to the next; all readings are finite.
-
-    A number as `rollover` is the size of the register, which counts up to it and goes on from 0: a drop by more than
-    half of it is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the
-    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and a negative delta. With
-    False every drop is a negative delta.
-
-    >>> reading_deltas(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
-    array([ 8. ,  5. , -0.5])
-    >>> reading_deltas(np.array([990.0, 998.0, 3.0]), True)
-    array([8., 3.])
-    """
-    before, after = readings[:-1], readings[1:]
-    deltas: Floats = after - before
-    if rollover is False:
-        return deltas
-    rolled = np.zeros(len(deltas), dtype=bool) if rollover is True else deltas < -rollover / 2
-    reset = ~rolled & (after >= 0) & (after < before / 2)
-    return np.where(rolled, deltas + float(rollover), np.where(reset, after, deltas))

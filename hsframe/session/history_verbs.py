@@ -83,7 +83,7 @@ class HistoryVerbs(SessionBase):
         interval : str or timedelta, optional
             One row per interval instead of one per instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
             local midnight of each point, days of 23 and 25 hours included. The rows are the whole intervals that
-            start in `span`, see :mod:`hsframe.intervals.regular`.
+            start in `span`, see :mod:`hsframe.intervals.regular`: ``"1M"`` from the 10th starts with the next month.
         agg : str or mapping, optional
             What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"integral"``, ``"delta"``, ``"sum"``,
             ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``; for all points, or by id, label or unit. By
@@ -92,9 +92,12 @@ class HistoryVerbs(SessionBase):
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional
-            The share of an interval that must be known for its mean or integral.
+            The share of an interval that must be known for its mean (by default 0.5), integral or sum (1).
         rollover : float, Number, bool or mapping, optional
             The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
+        edges : {"whole", "partial"}, optional
+            ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
+            it has, as in a month to date. By default whole intervals, with a warning of days that are in none.
         on_error : {"raise", "warn", "catalog"}
             What to do about a point that cannot be read: raise its error; or leave the whole point out, with a warning
             or only with an entry in ``df.hs.catalog``. A refused login is raised in any case.
@@ -135,9 +138,11 @@ class HistoryVerbs(SessionBase):
             The points are in several zones and share one index, which is UTC then. Or, once a server: its offsets
             contradict its zones, or the zone files of this machine are old (:mod:`hsframe.zones`).
         GapWarning
-            Points whose samples are all further apart than `max_gap`, so that no interval has a value.
+            Points whose samples are all further apart than `max_gap`, so that no interval has a value. Sums of points
+            whose record has no ``hisInterval``: nothing tells whether samples are missing. Days before the first row.
         ReadWarning
             With ``on_error="warn"``: points that could not be read. Points of kind Number whose samples are texts.
+            False readings of a meter that a ``"delta"`` leaves out, such as a zero in between.
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)

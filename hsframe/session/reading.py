@@ -26,7 +26,7 @@ from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
 from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
-from hsframe.intervals.rules import Aggregation, IntervalSettings
+from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
@@ -54,6 +54,7 @@ class ReadRequest:
     max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+    edges: Edges | None = None
     on_error: OnError = "raise"
     limit_rows: int | None = None
     chunk: Duration | None = None
@@ -66,10 +67,12 @@ class ReadRequest:
             if self.na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
             parse_step(self.interval, self.week_start)
-        elif (self.agg, self.max_gap, self.min_coverage, self.rollover) != (None,) * 4:
+            if self.edges not in (None, "whole", "partial"):
+                raise MetadataError(f"edges={self.edges!r} is unknown; expected 'whole' or 'partial'")
+        elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges) != (None,) * 5:
             raise MetadataError(
-                "agg=, max_gap=, min_coverage= and rollover= say what an interval's value is; give interval= too, as "
-                "in interval='15min'"
+                "agg=, max_gap=, min_coverage=, rollover= and edges= say what an interval and its value are; give "
+                "interval= too, as in interval='15min'"
             )
         if self.on_error not in ("raise", "warn", "catalog"):
             raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
@@ -80,7 +83,7 @@ class ReadRequest:
         """The settings of intervals; None for a read of samples."""
         if self.interval is None:
             return None
-        return IntervalSettings(self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover)
+        return IntervalSettings(self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges)
 
     @property
     def limits(self) -> RequestLimits:

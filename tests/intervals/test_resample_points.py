@@ -20,10 +20,11 @@ from hsframe.frame.histories import History
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.trend import trend_frame
+from hsframe.intervals.meters import reading_deltas
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rules_of
-from hsframe.intervals.samples import IntervalSamples, reading_deltas
+from hsframe.intervals.samples import IntervalSamples
 from hsframe.kinds import MARKER, NA, Number
 from hsframe.spans import resolve
 from hsframe.unit_array.dtype import UnitDtype
@@ -45,6 +46,7 @@ class Model:
     def __init__(self, ts, values, *, is_step, gap, now=FAR, rollover=True):
         self.ts, self.values, self.is_step, self.gap, self.now = ts, values, is_step, gap, now
         self.rollover = rollover
+        self.reach = 3 * HOUR if is_step else max(gap, 3 * HOUR)
 
     def at(self, x):
         """The value at x, None where it is not known."""
@@ -87,11 +89,55 @@ class Model:
             return grown + Fraction(self.rollover)
         return Fraction(v1) if 0 <= v1 < Fraction(v0) / 2 else grown
 
+    def kept(self):
+        """The readings without those that are false, found one flat run after the other."""
+        known = [(t, v) for t, v in zip(self.ts, self.values, strict=True) if math.isfinite(v)]
+        if self.rollover is False:
+            return known
+
+        def rate(place):
+            (t0, v0), (t1, v1) = known[place : place + 2]
+            return float(self.growth(v0, v1)) / (t1 - t0)
+
+        def beside(place):
+            """The steps that can be compared: none, or the growth per time of one, None where it is a fall."""
+            if not 0 <= place < len(known) - 1 or known[place + 1][0] - known[place][0] > self.reach:
+                return []
+            return [None if known[place + 1][1] < known[place][1] / 2 else rate(place)]
+
+        spikes = set()
+        first = 1
+        while first < len(known) - 1:
+            end = first
+            while end < len(known) and known[end][1] == known[first][1]:
+                end += 1
+            if end == len(known):
+                break
+            (t0, held), (_, odd), (t1, found) = known[first - 1], known[first], known[end]
+            is_low, is_high = odd < held / 2, odd > 2 * held > 0 and found < odd
+            if (is_low or is_high) and found >= held and t1 - t0 <= self.reach:
+                around = [*beside(first - 2), *beside(end)]
+                rising = [one for one in around if one is not None]
+                implied = max(rate(first - 1), rate(end - 1))
+                if implied > 10 * max([*rising, (found - held) / (t1 - t0)]) and (rising or not around):
+                    spikes.update(range(first, end))
+            first = end
+        return [reading for place, reading in enumerate(known) if place not in spikes]
+
     def reading(self, x):
         """What the meter has counted from its first reading up to x, None where there is no reading."""
-        if self.at(x) is None:
+        known = self.kept()
+        if not self.is_step:
+            before, after = [one for one in known if one[0] <= x], [one for one in known if one[0] > x]
+            if not before or (before[-1][0] != x and not after):
+                return None
+            # Between two readings that are too far apart, or with an unknown sample between them, there is none.
+            left, right = before[-1][0], x if before[-1][0] == x else after[0][0]
+            unknown = [t for t, v in zip(self.ts, self.values, strict=True) if not math.isfinite(v)]
+            if right - left > self.gap or any(left < t < right for t in unknown):
+                return None
+        elif self.at(x) is None:
             return None
-        known = [(t, v) for t, v in zip(self.ts, self.values, strict=True) if math.isfinite(v)]
         total = Fraction(0)
         for (t0, v0), (t1, v1) in itertools.pairwise(known):
             if t1 <= x:

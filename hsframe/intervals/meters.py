@@ -1,0 +1,76 @@
+"""What the readings of a meter have counted: resets, roll-overs, and false readings, which are left out.
+
+:mod:`hsframe.intervals.rules` has the rules in words, with the worst case of each.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hsframe.intervals.samples import Floats, Instants
+
+# The growth per time that a false reading implies is more than this many times that of the steps around it.
+_SPIKE_RATIO: Final = 10
+
+
+def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
+    """The deltas of a running total from each reading to the next; all readings are finite.
+
+    A number as `rollover` is the size of the register, which counts up to it and goes on from 0: a drop by more than
+    half of it is such a roll-over. With True, and with a number where the drop is smaller, a reading below half of the
+    one before it is a reset: it has counted from 0 since. A smaller drop is a correction, and a negative delta. With
+    False every drop is a negative delta.
+
+    >>> reading_deltas(np.array([990.0, 998.0, 3.0, 2.5]), 1000.0)
+    array([ 8. ,  5. , -0.5])
+    >>> reading_deltas(np.array([990.0, 998.0, 3.0]), True)
+    array([8., 3.])
+    """
+    before, after = readings[:-1], readings[1:]
+    deltas: Floats = after - before
+    if rollover is False:
+        return deltas
+    rolled = np.zeros(len(deltas), dtype=bool) if rollover is True else deltas < -rollover / 2
+    reset = ~rolled & (after >= 0) & (after < before / 2)
+    return np.where(rolled, deltas + float(rollover), np.where(reset, after, deltas))
+
+
+def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, reach_us: int) -> npt.NDArray[np.bool_]:
+    """Which readings are spikes: zeros and other absurd values that a meter which only counts up cannot have shown.
+
+    Each flat run is judged by the readings as they came, and by none further than `reach_us` from the one before it,
+    so that the same readings are left out whatever the span of a read is. With a `rollover` of False none are.
+
+    >>> hours = np.arange(5) * 3_600_000_000
+    >>> false_readings(hours, np.array([1000.0, 1001, 0, 1003, 1004]), True, 3 * 3_600_000_000)
+    array([False, False,  True, False, False])
+    """
+    starts = np.flatnonzero(np.diff(readings, prepend=np.nan) != 0)  # of the flat runs
+    first, after = starts[1:-1], starts[2:]
+    held, odd, found = readings[first - 1], readings[first], readings[after]
+    across_us = ts_us[after] - ts_us[first - 1]
+    # A high one comes back down, as a meter exchanged for one that shows more does not. From 0 up and back to 0 goes a
+    # counter that is set back each day.
+    leaps = (odd < held / 2) | ((odd > held * 2) & (found < odd) & (held > 0))
+    near = leaps & (held >= 0) & (found >= held) & (across_us <= reach_us)
+    result = np.zeros(len(readings), dtype=bool)
+    if rollover is False or not near.any():
+        return result
+    first, after = first[near], after[near]
+    apart_us = np.diff(ts_us)
+    rates = reading_deltas(readings, rollover) / apart_us
+    implied = np.maximum(rates[first - 1], rates[after - 1])
+    # Of the steps beside it one over a long time is not looked at, and one that falls does not say how fast the meter
+    # counts; it may be a counter that is set back each day, of which the steps that rise are compared.
+    rates = np.where(readings[1:] < readings[:-1] / 2, np.nan, rates)
+    rates[apart_us > reach_us] = -np.inf
+    rates = np.append(rates, [-np.inf] * 2)  # beyond the last reading, and by index -1 before the first
+    beside = np.fmax(rates[first - 2], rates[after])
+    falls = np.isnan(rates[first - 2]) | np.isnan(rates[after])
+    usual = np.fmax(beside, ((found - held) / across_us)[near])
+    for place in np.flatnonzero((implied > _SPIKE_RATIO * usual) & ((beside > -np.inf) | ~falls)):
+        result[first[place] : after[place]] = True
+    return result

@@ -1,0 +1,316 @@
+"""Meters with false readings, resets and roll-overs; sums that say what they cover; intervals that the span cuts."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hsframe.columns import NumberColumn
+from hsframe.errors import MetadataError, SpanError
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.intervals.meters import false_readings
+from hsframe.intervals.regular import Intervals, intervals, parse_step
+from hsframe.intervals.resample import interval_histories
+from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rules_of
+from hsframe.kinds import Number
+from hsframe.spans import resolve
+from hsframe.zones import zone
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+NAN = float("nan")
+FAR = 10**18
+GAP = 3 * HOUR
+START = resolve("2026-06-01", "UTC").start_us
+NEW_YORK_DAYS = {"2026-03-08": 23, "2026-06-01": 24, "2026-11-01": 25}
+
+
+def results(ts, values, rule, edges, tz="UTC", unit="kWh"):
+    column = NumberColumn(pa.array(np.asarray(values, dtype=np.float64)), unit)
+    history = History(Point("a", "a", unit, tz, "Number"), np.asarray(ts, dtype=np.int64), column)
+    near = history.clip(int(edges[0]) - rule.before_us, int(edges[-1]) + rule.after_us)
+    grids = {tz: Intervals.of(np.asarray(edges, dtype=np.int64))}
+    (found,) = interval_histories([near], grids, {"a": rule}, now_us=FAR)
+    return found.values.values.to_numpy(zero_copy_only=False).tolist(), found.spikes
+
+
+def days(count):
+    return START + np.arange(count + 1) * 24 * HOUR
+
+
+def every(minutes, count, start=START):
+    return start + np.arange(count) * minutes * MINUTE
+
+
+# Meters of eight kinds ------------------------------------------------------------------------------------------------
+
+HOURS = np.arange(73)
+
+
+def with_readings(values, **at):
+    changed = np.asarray(values, dtype=np.float64).copy()
+    for place, value in at.items():
+        changed[int(place[1:])] = value
+    return changed
+
+
+COUNTING = 1_003_000.0 + 100 * HOURS
+PV = np.concatenate([np.clip((np.arange(24) - 6) * 4.0, 0, 40) for _ in range(3)] + [[0.0]])
+FLAT = np.full(73, 5_000.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "spikes", "rollover"),
+    [
+        (COUNTING, 2400, 0, True),
+        # One zero, and three in a row, in the hours and at midnight.
+        (with_readings(COUNTING, h30=0), 2400, 1, True),
+        (with_readings(COUNTING, h24=0), 2400, 1, True),
+        (with_readings(COUNTING, h30=0, h31=0), 2400, 2, True),
+        (with_readings(COUNTING, h30=0, h35=0, h38=-1), 2400, 3, True),
+        # False and high.
+        (with_readings(COUNTING, h30=11_000_000), 2400, 1, True),
+        (with_readings(COUNTING, h24=11_000_000, h48=9_000_000), 2400, 2, True),
+        (with_readings(COUNTING, h30=11_000_000), 2400, 1, 2e6),
+        # Set back to 0 at each midnight.
+        (np.append(np.tile(np.arange(24) * 100.0, 3), 0.0) + 100, 2400, 0, True),
+        # Exchanged, for a new one and for one that had counted before.
+        (np.concatenate([COUNTING[:30], np.arange(43) * 100.0 + 100]), 2400, 0, True),
+        (PV, 40, 0, True),
+        (FLAT, 0, 0, True),
+        (with_readings(FLAT, h30=0, h31=0), 0, 2, True),
+        ((999_000.0 + 100 * HOURS) % 1_000_000, 2400, 0, 1e6),
+        (with_readings((997_000.0 + 100 * HOURS) % 1_000_000, h40=0), 2400, 1, 1e6),
+    ],
+)
+def test_meters_of_eight_kinds(values, expected, spikes, rollover):
+    rule = Rule("delta", is_step=False, gap_us=GAP, rollover=rollover)
+    found, left_out = results(every(60, len(values)), values, rule, days(3))
+    assert (left_out, len(found)) == (spikes, 3)
+    assert found == pytest.approx([expected] * 3)
+
+
+def test_a_counter_that_is_set_back_every_day_and_read_every_12_hours_has_no_false_readings():
+    ts = every(720, 15)
+    rule = Rule("delta", is_step=False, gap_us=25 * HOUR)
+    # Read at midnight, where it shows 0, and at noon; then at 11 and 23 h.
+    assert results(ts, np.append(np.tile([0.0, 1200], 7), 0), rule, days(7))[1] == 0
+    found, spikes = results(ts + 11 * HOUR, np.append(np.tile([1100.0, 2300], 7), 1100), rule, days(7))
+    assert spikes == 0
+    assert found[1:-1] == pytest.approx([2300 - 1200 + 1100] * 5, rel=0.1)
+    # It shows 5 at midnight, and the readings begin or end with its first or last day.
+    evenings = np.tile([5.0, 1200], 7)
+    for values in (evenings, evenings[1:], np.append(evenings, 6), np.append(evenings[1:], 6)):
+        assert not false_readings(ts[: len(values)], values, True, 25 * HOUR).any()
+    # Nothing was used before and after the one day, and on a Sunday little.
+    assert results(ts, np.append([0.0] * 6, [1200] + [0] * 8), rule, days(7))[1] == 0
+    assert results(ts, [0, 1200, 0, 1200, 0, 40, 0, 1200, 0, 1200, 0, 40, 0, 1200, 0], rule, days(7))[1] == 0
+
+
+def test_a_meter_exchanged_for_one_that_shows_more_is_no_spike():
+    values = [500.0, 510, 1_000_000, 1_000_000, 1_000_010, 1_000_020]
+    assert not false_readings(every(1, 6), np.array(values), True, GAP).any()
+
+
+@pytest.mark.parametrize("values", [[], [5.0], [5.0, 0], [5.0, 0, 0], [0.0, 0, 5]])
+def test_a_reading_without_one_before_and_after_it_is_never_false(values):
+    assert not false_readings(every(60, len(values)), np.array(values), True, GAP).any()
+
+
+def test_a_meter_that_runs_backwards_has_no_false_readings():
+    values = with_readings(COUNTING, h30=0)
+    assert results(every(60, 73), values, Rule("delta", False, GAP, rollover=False), days(3)) == ([2400] * 3, 0)
+    temperatures = [70.0, 71, 0, 71, 70]
+    assert results(every(60, 5), temperatures, Rule("delta", False, GAP), every(60, 5), unit="°F")[1] == 0
+
+
+def test_zeros_that_last_longer_than_max_gap_are_a_reset():
+    """The worst case of the rule: nothing near enough says that the meter had not been set back."""
+    values = COUNTING.copy()
+    values[30:34] = 0
+    found, spikes = results(every(60, 73), values, Rule("delta", False, GAP), days(3))
+    assert (spikes, found[1]) == (0, COUNTING[34] + 500 + 1400)
+    assert results(every(60, 73), values, Rule("delta", False, 5 * HOUR), days(3)) == ([2400] * 3, 4)
+
+
+def test_a_false_zero_of_a_meter_that_sends_changes_is_left_out():
+    rule = Rule("delta", is_step=True, gap_us=400 * 24 * HOUR)
+    ts = START + np.array([-30, -1, 10, 10.25, 10.5, 20, 47]) * HOUR
+    values = [0.0, 1_000_000, 1_000_100, 0, 1_000_110, 1_000_200, 1_000_300]
+    assert results(ts, values, rule, days(2)) == ([200, 100], 1)
+
+
+def test_a_false_reading_at_the_edge_of_an_interval_leaves_its_interpolation_to_its_neighbours():
+    values = [1000.0, 1010, 0, 1030, 1040]
+    found, spikes = results(every(60, 5), values, Rule("delta", False, GAP), every(60, 5))
+    assert (found, spikes) == ([10, 10, 10, 10], 1)
+    # An unknown sample beside it stays unknown.
+    found, _ = results(every(60, 6), [1000.0, 1010, 0, NAN, 1040, 1050], Rule("delta", False, GAP), every(60, 6))
+    np.testing.assert_equal(found, [10, NAN, NAN, NAN, 10])
+
+
+EVENTS = ("count", "count", "count", "flat", "zero", "low", "high", "reset")
+
+
+@st.composite
+def meters(draw):
+    """Readings of a meter that counts, stands still, fails and is set back, at odd distances."""
+    ts, values, now, total = [], [], START, draw(st.sampled_from([0.0, 50.0, 1e6]))
+    for event in draw(st.lists(st.sampled_from(EVENTS), min_size=8, max_size=40)):
+        now += draw(st.sampled_from([15, 60, 60, 60, 120, 200, 400])) * MINUTE
+        total = draw(st.sampled_from([0.0, 5.0])) if event == "reset" else total + 10 * (event == "count")
+        ts.append(now)
+        values.append({"zero": 0.0, "low": 5.0, "high": 7e7}.get(event, total))
+    edges = np.arange(START, now + 8 * HOUR, draw(st.sampled_from([HOUR, 4 * HOUR])))
+    cuts = sorted(draw(st.sets(st.integers(1, len(edges) - 2), max_size=3)) | {0, len(edges) - 1})
+    return ts, values, edges, cuts
+
+
+@given(
+    meters(),
+    st.booleans(),
+    st.sampled_from([HOUR, 2 * HOUR, 3 * HOUR, 5 * HOUR]),
+    st.sampled_from([True, 8e7, False]),
+)
+@example(
+    # Two false readings that touch: whether 5:00 has a reading depends on the last one, almost 3 x max_gap later.
+    (
+        (START + np.array([0, 1, 2, 3, 4, 4.9, 7.8, 7.9, 10.8, 13.8]) * HOUR).astype(np.int64),
+        [1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4, 1e6 + 5, 5, 1e6 + 6, 5, 5],
+        every(60, 16),
+        [0, 5, 15],
+    ),
+    False,
+    3 * HOUR,
+    True,
+)
+def test_no_result_depends_on_where_the_span_is_cut(case, is_step, gap_us, rollover):
+    ts, values, edges, cuts = case
+    rule = Rule("delta", is_step, gap_us, rollover=rollover)
+    whole, spikes = results(ts, values, rule, edges)
+    parts = [results(ts, values, rule, edges[first : last + 1]) for first, last in itertools.pairwise(cuts)]
+    # Sums of 7e7 and of 10 differ in the last digits by the order of adding.
+    np.testing.assert_allclose([value for part, _ in parts for value in part], whole, rtol=1e-12, atol=1e-6)
+    assert sum(left_out for _, left_out in parts) == spikes
+
+
+# Sums -----------------------------------------------------------------------------------------------------------------
+
+AMOUNTS = Rule("sum", False, GAP, interval_us=15 * MINUTE)
+
+
+def test_a_sum_of_a_part_is_missing():
+    month = [START, START + 30 * 24 * HOUR]
+    whole, part = every(15, 30 * 96), every(15, 10 * 96)
+    assert results(whole, np.full(len(whole), 25.0), AMOUNTS, month)[0] == [72_000]
+    np.testing.assert_equal(results(part, np.full(len(part), 25.0), AMOUNTS, month)[0], [NAN])
+    assert results(part, np.full(len(part), 25.0), Rule("sum", False, GAP, 0.3, interval_us=15 * MINUTE), month)[0] == [
+        24_000
+    ]
+    # How often it is sampled is never guessed.
+    assert results(part, np.full(len(part), 25.0), Rule("sum", False, GAP), month)[0] == [24_000]
+
+
+@pytest.mark.parametrize(("day", "hours"), NEW_YORK_DAYS.items())
+@pytest.mark.parametrize("minutes", [15, 60, 24 * 60])
+def test_the_samples_of_a_day_of_23_24_and_25_hours(day, hours, minutes):
+    span = resolve(day, "New_York")
+    daily = minutes == 24 * 60
+    ts = np.array([span.start_us]) if daily else every(minutes, hours * 60 // minutes, span.start_us)
+    rule = Rule("sum", False, GAP, interval_us=minutes * MINUTE)
+    edges = [span.start_us, span.end_us]
+    assert results(ts, np.ones(len(ts)), rule, edges, "New_York")[0] == [len(ts)]
+    np.testing.assert_equal(results(ts[1:], np.ones(len(ts) - 1), rule, edges, "New_York")[0], [NAN])
+    unknown = np.ones(len(ts))
+    unknown[-1] = NAN
+    np.testing.assert_equal(results(ts, unknown, rule, edges, "New_York")[0], [NAN])
+
+
+def test_samples_of_which_an_interval_has_less_than_one():
+    """A sample an hour over quarters of an hour is in one of four; the others have none and no sum."""
+    rule = Rule("sum", False, GAP, interval_us=HOUR)
+    np.testing.assert_equal(results(every(60, 2), [4, 8], rule, every(15, 9))[0], [4, NAN, NAN, NAN, 8, NAN, NAN, NAN])
+
+
+@pytest.mark.parametrize(("day", "hours"), NEW_YORK_DAYS.items())
+def test_a_meter_over_a_day_of_23_24_and_25_hours(day, hours):
+    """10 kWh in each hour; at 09:00 and 10:00 the meter shows nothing, and at 15:00 it is exchanged."""
+    span = resolve(day, "New_York")
+    ts = every(60, hours + 1, span.start_us)
+    values = 50_000.0 + 10 * np.arange(hours + 1)
+    values[9:11] = 0
+    values[15:] = 10 * np.arange(hours - 14)
+    found, spikes = results(ts, values, Rule("delta", False, GAP), [span.start_us, span.end_us], "New_York")
+    assert (found, spikes) == ([10 * (hours - 1)], 2)  # what was counted in the hour of the exchange nobody knows
+
+
+# Settings that no point uses ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means and integrals, .* \(agg: max\)"),
+        ({"agg": {"@m": "sum", "@p": "max"}, "min_coverage": 0.5}, r"sums of points whose record has hisInterval"),
+        ({"agg": {"@m": "sum", "@p": "last"}, "max_gap": "1h"}, r"max_gap= .* \(agg: last, sum\)"),
+        ({"agg": "mean", "rollover": 1e6}, r"rollover= is for agg='delta'"),
+        ({"agg": {"@m": "delta"}, "rollover": {"@p": 1e6}}, r"rollover= .* none of its points .* \(agg: None\)"),
+    ],
+)
+def test_a_setting_that_no_point_uses_is_refused(settings, message):
+    points = [Point("m", "Meter", "kWh", "UTC", "Number"), Point("p", "Power", "kW", "UTC", "Number")]
+    with pytest.raises(MetadataError, match=message):
+        rules_of(points, [PointSampling()] * 2, ["Meter", "Power"], IntervalSettings("1h", **settings))
+
+
+def test_a_setting_that_one_point_uses_may_stand_for_all():
+    points = [Point("m", "Meter", "kWh", "UTC", "Number"), Point("p", "Power", "kW", "UTC", "Number")]
+    fifteen = PointSampling.from_record({"kind": "Number", "hisInterval": Number(15, "min")})
+    settings = IntervalSettings("1h", {"@m": "sum"}, min_coverage=0.8, max_gap="1h")
+    meter, power = rules_of(points, [fifteen, PointSampling()], ["Meter", "Power"], settings)
+    assert (meter.min_coverage, power.min_coverage, meter.interval_us) == (0.8, 0.8, 15 * MINUTE)
+    settings = IntervalSettings("1h", {"@m": "delta"}, rollover=1e6)
+    assert [rule.rollover for rule in rules_of(points, [fifteen] * 2, ["Meter", "Power"], settings)] == [1e6] * 2
+
+
+# The edges of the span ------------------------------------------------------------------------------------------------
+
+
+def partly(span, step, tz="Berlin"):
+    window = resolve(span, tz)
+    return intervals(window.start_us, window.end_us, parse_step(step), zone(tz), partial=True), window
+
+
+def test_partial_intervals_cover_the_span_and_nothing_else():
+    grid, window = partly("2026-06-10,2026-08-20", "1M")
+    assert (grid.start_us, grid.end_us) == (window.start_us, window.end_us)
+    assert np.diff(grid.edges_us).tolist() == [21 * 24 * HOUR, 31 * 24 * HOUR, 20 * 24 * HOUR]
+    grid, window = partly("2026-06-10", "1M")
+    assert grid.edges_us.tolist() == [window.start_us, window.end_us]
+    whole, _ = partly("2026-06", "1D")
+    assert len(whole) == 30
+    # A day of 25 hours, cut at noon, which is after 13 of them.
+    grid, _ = partly("2026-10-25T12:00,2026-10-26T06:00", "1D")
+    assert np.diff(grid.edges_us).tolist() == [12 * HOUR, 6 * HOUR]
+
+
+def test_an_empty_span_has_no_partial_intervals():
+    with pytest.raises(SpanError, match="no interval starts in the span"):
+        intervals(START, START, parse_step("1D"), zone("UTC"), partial=True)
+    with pytest.raises(SpanError, match="or edges='partial'"):
+        intervals(START + HOUR, START + 2 * HOUR, parse_step("1D"), zone("UTC"))
+
+
+@given(st.integers(0, 24 * 90), st.integers(1, 24 * 90), st.sampled_from(["1D", "1W", "1M", "6h"]))
+def test_the_whole_intervals_of_a_span_are_among_its_partial_ones(first, length, step):
+    begin = START + first * HOUR
+    end = begin + length * HOUR
+    found = intervals(begin, end, parse_step(step), zone("New_York"), partial=True).edges_us
+    around = intervals(begin - 400 * 24 * HOUR, end + 400 * 24 * HOUR, parse_step(step), zone("New_York")).edges_us
+    assert found.tolist() == sorted({begin, *around[(around > begin) & (around < end)].tolist(), end})
