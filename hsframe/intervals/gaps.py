@@ -72,15 +72,14 @@ def warn_of_meters(results: Sequence[History], rules: Mapping[str, Rule]) -> Non
 
 def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: Mapping[str, int]) -> None:
     """Warn of a span whose first days are in no row; both are by the Haystack name of the zone."""
-    for tz, grid in grids.items():
-        if grid.start_us > starts_us[tz]:
-            begin, first = (from_epoch_us(us, zone(tz)).isoformat() for us in (starts_us[tz], grid.start_us))
-            warn_caller(
-                f"interval={interval!r}: the span begins at {begin} and its first row at {first}; what is between is "
-                "in no row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
-                GapWarning,
-            )
-            return
+    if late := [tz for tz, grid in grids.items() if grid.start_us > starts_us[tz]]:
+        tz = late[0]
+        begin, first = (from_epoch_us(us, zone(tz)).isoformat() for us in (starts_us[tz], grids[tz].start_us))
+        warn_caller(
+            f"interval={interval!r}: the span begins at {begin} and its first row at {first}; what is between is in no "
+            "row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
+            GapWarning,
+        )
 
 
 def _ids(points: Sequence[Point]) -> str:

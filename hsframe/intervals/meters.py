@@ -41,8 +41,8 @@ def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
 def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, reach_us: int) -> npt.NDArray[np.bool_]:
     """Which readings are spikes: zeros and other absurd values that a meter which only counts up cannot have shown.
 
-    Each flat run is judged by the readings as they came, and by none further than `reach_us` from the one before it,
-    so that the same readings are left out whatever the span of a read is. With a `rollover` of False none are.
+    Each flat run is judged by the readings around it as they came, none of them further than `reach_us` from the next,
+    so that they are the same whatever the span of a read is. With a `rollover` of False none are false.
 
     >>> hours = np.arange(5) * 3_600_000_000
     >>> false_readings(hours, np.array([1000.0, 1001, 0, 1003, 1004]), True, 3 * 3_600_000_000)
@@ -54,23 +54,21 @@ def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, re
     across_us = ts_us[after] - ts_us[first - 1]
     # A high one comes back down, as a meter exchanged for one that shows more does not. From 0 up and back to 0 goes a
     # counter that is set back each day.
-    leaps = (odd < held / 2) | ((odd > held * 2) & (found < odd) & (held > 0))
+    leaps = (odd < held / 2) | ((odd / 2 > held) & (found < odd) & (held > 0))
     near = leaps & (held >= 0) & (found >= held) & (across_us <= reach_us)
     result = np.zeros(len(readings), dtype=bool)
     if rollover is False or not near.any():
         return result
-    first, after = first[near], after[near]
+    first, after, is_low = first[near], after[near], (odd < held)[near]
     apart_us = np.diff(ts_us)
     rates = reading_deltas(readings, rollover) / apart_us
     implied = np.maximum(rates[first - 1], rates[after - 1])
-    # Of the steps beside it one over a long time is not looked at, and one that falls does not say how fast the meter
-    # counts; it may be a counter that is set back each day, of which the steps that rise are compared.
-    rates = np.where(readings[1:] < readings[:-1] / 2, np.nan, rates)
-    rates[apart_us > reach_us] = -np.inf
-    rates = np.append(rates, [-np.inf] * 2)  # beyond the last reading, and by index -1 before the first
-    beside = np.fmax(rates[first - 2], rates[after])
-    falls = np.isnan(rates[first - 2]) | np.isnan(rates[after])
-    usual = np.fmax(beside, ((found - held) / across_us)[near])
-    for place in np.flatnonzero((implied > _SPIKE_RATIO * usual) & ((beside > -np.inf) | ~falls)):
+    # Of the steps beside it, one over a long time is not looked at, and one that falls is not compared.
+    falls = (readings[1:] < readings[:-1] / 2) & (apart_us <= reach_us)
+    rates[falls | (apart_us > reach_us)] = -np.inf
+    falls, rates = np.append(falls, [False] * 2), np.append(rates, [-np.inf] * 2)  # index -1: before the first reading
+    usual = np.maximum(np.maximum(rates[first - 2], rates[after]), ((found - held) / across_us)[near])
+    is_set_back = np.where(is_low, falls[after], falls[first - 2])  # as a counter that falls again and again
+    for place in np.flatnonzero((implied > _SPIKE_RATIO * usual) & ~is_set_back):
         result[first[place] : after[place]] = True
     return result

@@ -168,7 +168,7 @@ def _deltas(
     whole, kept = samples, np.flatnonzero(np.isfinite(values))
     register = _register_in(rule.rollover, point, unit)
     spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
-    left_out = int(np.isin(np.arange(whole.bounds[0], whole.bounds[-1]), kept[spikes]).sum())
+    left_out = int(np.count_nonzero(spikes & (kept >= whole.bounds[0]) & (kept < whole.bounds[-1])))
     kept = kept[~spikes]
     readings = values[kept]
     if len(readings) and not isinstance(register, bool) and float(readings.max()) > register:

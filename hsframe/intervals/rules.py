@@ -71,20 +71,19 @@ of the large one that they tile (as far as they are known).
 **Meters.** What ``delta`` makes of readings that do not just rise, with the worst case of each rule:
 
 - *Reset*: a reading below half of the one before it is of a meter that was set back to 0 (or exchanged), and counts in
-  full. What the old meter counted after its last reading is lost.
-- *Correction*: a smaller drop is a negative delta. A meter set back when it shows little, and read again when it shows
-  more than half of that, looks the same.
+  full. What the old one counted after its last reading is lost.
+- *Correction*: a smaller drop is a negative delta, also where a meter that shows little was set back.
 - *Roll-over*: with `rollover` as a number (or the record's ``hisRollover``) the register counts up to it, and a drop by
-  more than half of it goes on from 0. Without one a roll-over is a reset, and loses what was left up to the end.
+  more than half of it goes on from 0. Without one it is a reset, and what was left up to the end is lost.
 - *False reading*: a flat run of readings below half or above double of the one before it is a spike, and left out, if
   the next reading is not less than the one before it (after a high run: and less than the run), at most `max_gap` after
   it (at least 3 hours; of step functions 3 hours), and the steps into and out of the run mean a growth per time over
-  ten times that of the steps before, after and across it. A step beside the run that is longer, or falls below half, is
-  not compared; if one falls and the other tells nothing, it is a counter that is set back each day. ``df.hs.catalog``
-  counts the spikes, and one :class:`~hsframe.ReadWarning` names the meters. **Worst cases:** zeros for longer than
-  `max_gap` are a reset, and the next reading counts in full; so does that after a zero of a young meter, which adds
-  less than ten of its usual steps; a meter that shows 0 at every other reading looks like a counter that is set back
-  twice a day, and a false high between two readings of 0 like the count of a day.
+  ten times that of the steps before, after and across it. Where the meter falls below half in the step after a low run
+  or before a high one, it is a counter that is set back again and again. ``df.hs.catalog`` counts the spikes, and one
+  :class:`~hsframe.ReadWarning` names the meters. **Worst cases:** zeros for longer than `max_gap` are a reset, and the
+  next reading counts in full; so does that after a zero of a young meter, which adds less than ten of its usual steps;
+  a meter that shows 0 at every other reading looks like a counter that is set back, and a false high between two
+  readings of 0, or where a counter is set back, like the count of a day.
 - *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
   runs backwards. Temperatures and other units with an offset are never set back.
 
@@ -231,22 +230,16 @@ class Rule:
 
     @property
     def _spikes_us(self) -> int:
-        # A spike beside the edge reaches up to `spike_us` beyond it, one that touches it as far again, and the step
-        # that both are judged by is the third.
+        # A spike at the edge reaches that far beyond it, one that touches it as far again, and then comes the last
+        # step that they are compared with.
         return min(3 * self.spike_us, _LONGEST_US) if self.agg == "delta" else 0
 
     def share_needed(self, agg: Aggregation) -> float:
-        """The share of an interval that must be known for a value.
-
-        Half is enough for a mean; an integral and a sum need all of it, or they would be too small.
-        """
+        """The share of an interval that must be known: of a part an integral or a sum would be too small."""
         return self.min_coverage if self.min_coverage is not None else 0.5 if agg == "mean" else 1.0
 
     def samples_due(self, lengths_us: Instants) -> Floats:
-        """How many samples intervals of these lengths should have; 0 where the record does not tell.
-
-        Whole ones: a sample a day makes one of each day, also of those of 23 and 25 hours.
-        """
+        """How many samples intervals of these lengths should have, in whole numbers; 0 where the record is silent."""
         if self.interval_us is None:
             return np.zeros(len(lengths_us))
         return np.maximum(np.ceil(lengths_us / self.interval_us - 0.5), 1)

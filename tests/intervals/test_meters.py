@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -22,6 +24,7 @@ from hsframe.kinds import Number
 from hsframe.spans import resolve
 from hsframe.zones import zone
 
+METERS = Path(__file__).parents[1] / "data" / "meters"
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 NAN = float("nan")
@@ -155,6 +158,30 @@ def test_a_false_reading_at_the_edge_of_an_interval_leaves_its_interpolation_to_
     np.testing.assert_equal(found, [10, NAN, NAN, NAN, 10])
 
 
+@pytest.mark.parametrize(
+    ("name", "tz"),
+    [
+        ("il-electricity-cdd-hdd-hourly", "America/Chicago"),
+        ("uk-electricity-hdd-only-hourly-sample-0", "Europe/London"),
+    ],
+)
+def test_real_meters(name, tz):
+    """Nothing true is taken for false, whatever the meter's sort; and a false reading is found, wherever it is."""
+    table = pd.read_csv(METERS / f"{name}.csv.gz").dropna()
+    stamps = pd.to_datetime(table["start"], utc=True)
+    hours = (stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy().astype(np.int64) * 1_000_000
+    used = table["value"].to_numpy()
+    total = 1e6 + np.cumsum(used)
+    of_day = table["value"].groupby(stamps.dt.tz_convert(tz).dt.date).cumsum().to_numpy()
+    for readings, each in [(total, 1), (of_day, 1), (of_day - used, 1), *((of_day[k:], 12) for k in range(12))]:
+        ts = hours[len(hours) - len(readings) :: each]
+        for reach in (3, 25, 72):
+            assert not false_readings(ts, readings[::each], True, reach * HOUR).any()
+    for place in range(2, len(total) - 4, 499):
+        for absurd in (0.0, 1e9):
+            assert false_readings(hours, with_readings(total, **{f"h{place}": absurd}), True, 30 * HOUR).sum() == 1
+
+
 EVENTS = ("count", "count", "count", "flat", "zero", "low", "high", "reset")
 
 
@@ -181,8 +208,8 @@ def meters(draw):
 @example(
     # Two false readings that touch: whether 5:00 has a reading depends on the last one, almost 3 x max_gap later.
     (
-        (START + np.array([0, 1, 2, 3, 4, 4.9, 7.8, 7.9, 10.8, 13.8]) * HOUR).astype(np.int64),
-        [1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4, 1e6 + 5, 5, 1e6 + 6, 5, 5],
+        (START + np.array([0, 1, 2, 3, 4, 4.9, 6.8, 6.9, 7.4, 7.9, 9.9, 12.9]) * HOUR).astype(np.int64),
+        [1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4, 1e6 + 5, 5, 5, 1e6 + 6, 1e6 + 6, 5, 1e6 + 7],
         every(60, 16),
         [0, 5, 15],
     ),

@@ -119,7 +119,8 @@ class Model:
                 around = [*beside(first - 2), *beside(end)]
                 rising = [one for one in around if one is not None]
                 implied = max(rate(first - 1), rate(end - 1))
-                if implied > 10 * max([*rising, (found - held) / (t1 - t0)]) and (rising or not around):
+                is_counter = None in beside(end if is_low else first - 2)
+                if implied > 10 * max([*rising, (found - held) / (t1 - t0)]) and not is_counter:
                     spikes.update(range(first, end))
             first = end
         return [reading for place, reading in enumerate(known) if place not in spikes]

@@ -1,0 +1,132 @@
+"""Meters, sums and the edges of a span over a real socket: what is missing or left out is said."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.database import Database
+from hsframe.spans import resolve
+from hsframe.testing.server import running_server
+
+QUARTER = 15 * 60_000_000
+JUNE = resolve("2026-06", "New_York")
+SPAN = ("2026-06-10", "2026-06-12")
+
+
+def building() -> Database:
+    database = Database([], tz="New_York")
+    common = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kWh", "tz": "New_York"}
+    ts_us = JUNE.start_us + np.arange(61 * 96, dtype=np.int64) * QUARTER
+    readings = 1_000_000 + 25.0 * np.arange(len(ts_us))
+    # Zeros at 10:00 and 10:15 of 10 June, at midnight of 12 June, and one absurd reading at noon.
+    faulty = readings.copy()
+    faulty[[9 * 96 + 40, 9 * 96 + 41, 11 * 96]] = 0
+    faulty[11 * 96 + 48] = 11_000_000
+    sampled = {"hisInterval": Number(15, "min")}
+
+    def add(ident: str, values: Any, until: int, **tags: Any) -> None:
+        database.add({**common, "id": Ref(ident), "dis": ident, **tags})
+        database.set_history(Ref(ident), ts_us[:until], values[:until])
+
+    amounts = np.full(len(ts_us), 25.0)
+    add("sound", readings, len(ts_us), hisTotalized=MARKER, **sampled)
+    add("faulty", faulty, len(ts_us), hisTotalized=MARKER, **sampled)
+    add("ten", amounts, 10 * 96, hisMode="consumption", **sampled)
+    add("all", amounts, len(ts_us), hisMode="consumption", **sampled)
+    add("unsaid", amounts, 10 * 96, hisMode="consumption")
+    return database
+
+
+@pytest.fixture
+def s() -> Iterator[hsframe.Session]:
+    with (
+        running_server(building()) as server,
+        hsframe.connect(server.uri, server.user, server.password) as connected,
+    ):
+        yield connected
+
+
+def floats(column: pd.Series[Any]) -> list[float]:
+    return np.asarray(column, dtype=np.float64).tolist()
+
+
+def test_false_readings_are_left_out_counted_and_said_once(s: hsframe.Session) -> None:
+    with pytest.warns(hsframe.ReadWarning, match=r"4 readings of 1 of 2 points are left out.*: @faulty; ") as caught:
+        df = s.his_read(["@sound", "@faulty"], SPAN, interval="1D")
+    assert len(caught) == 1
+    assert floats(df["sound"]) == floats(df["faulty"]) == [2400] * 3
+    assert df.hs.catalog["spikes"].to_dict() == {"sound": 0, "faulty": 4}
+    assert df.hs.catalog["spikes"].dtype == "int64"
+    with pytest.warns(hsframe.ReadWarning):
+        hours = s.his_read(["@sound", "@faulty"], SPAN, interval="1h")
+    assert floats(hours["faulty"]) == floats(hours["sound"]) == [100] * 72
+    # A frame that an older version kept has a table without them.
+    df.attrs["hsframe"] = {"read": {"x": {"id": "x", "rows": 1, "status": "ok", "reason": None, "differing": 0}}}
+    assert df.hs.catalog["spikes"].tolist() == [0]
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.ReadWarning")
+def test_false_readings_at_the_edges_of_spans_that_follow_one_another(s: hsframe.Session) -> None:
+    cuts = ["2026-06-09T00:00", "2026-06-10T10:00", "2026-06-10T10:15", "2026-06-12T00:00", "2026-06-12T12:15"]
+    whole = s.his_read("@faulty", (cuts[0], cuts[-1]), interval="15min")
+    parts = [s.his_read("@faulty", pair, interval="15min") for pair in itertools.pairwise(cuts)]
+    pd.testing.assert_frame_equal(pd.concat(parts), whole)
+    assert set(floats(whole["faulty"])) == {25}
+
+
+def test_a_sum_of_a_part_of_the_month_is_missing(s: hsframe.Session) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        df = s.his_read(["@ten", "@all"], "2026-06", interval="1M")
+        assert floats(df["all"]) == [72_000]
+        assert df["ten"].isna().all()
+        assert floats(s.his_read("@ten", "2026-06", interval="1M", min_coverage=0.3)["ten"]) == [24_000]
+        assert floats(s.his_read("@ten", "2026-06-10", interval="1D")["ten"]) == [2400]
+
+
+def test_a_sum_that_may_be_of_a_part_is_given_and_said_once(s: hsframe.Session) -> None:
+    message = r"sums of 1 of 2 points .* is unknown.*\(hisInterval\): @unsaid; "
+    with pytest.warns(hsframe.GapWarning, match=message) as caught:
+        df = s.his_read(["@unsaid", "@all"], "2026-06", interval="1W")
+    assert len([one for one in caught if "hisInterval" in str(one.message)]) == 1
+    assert floats(df["unsaid"])[:1] == [7 * 2400]
+
+
+def test_days_before_the_first_row_are_said_or_given(s: hsframe.Session) -> None:
+    span = ("2026-06-10", "2026-07-20")
+    with pytest.warns(hsframe.GapWarning, match=r"begins at 2026-06-10T.* first row at 2026-07-01T.* edges='partial'"):
+        df = s.his_read("@sound", span, interval="1M")
+    assert [str(ts.date()) for ts in df.index] == ["2026-07-01"]
+    assert df["sound"].isna().all()  # the last reading is that of 23:45
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pd.testing.assert_frame_equal(s.his_read("@sound", span, interval="1M", edges="whole"), df)
+        df = s.his_read(["@sound", "@all"], span, interval="1M", edges="partial")
+        assert [str(ts.date()) for ts in df.index] == ["2026-06-10", "2026-07-01"]
+        assert floats(df["sound"]) == floats(df["all"]) == [21 * 2400, 20 * 2400]
+        # Less than a day is counted from midnight whatever the span; and a span that starts an interval lacks nothing.
+        s.his_read("@sound", ("2026-06-10T10:07", "2026-06-10T12:00"), interval="1h")
+        s.his_read("@sound", "2026-06", interval="1M")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"edges": "partial"}, r"edges= say what an interval and its value are; give interval= too"),
+        ({"interval": "1D", "edges": "half"}, r"edges='half' is unknown; expected 'whole' or 'partial'"),
+        ({"interval": "1D", "agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means"),
+        ({"interval": "1D", "rollover": 1e9, "agg": "last"}, r"rollover= is for agg='delta'"),
+    ],
+)
+def test_settings_without_a_meaning(s: hsframe.Session, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(hsframe.MetadataError, match=message):
+        s.his_read("@sound", SPAN, **settings)
