@@ -48,6 +48,9 @@ def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, re
     >>> false_readings(hours, np.array([1000.0, 1001, 0, 1003, 1004]), True, 3 * 3_600_000_000)
     array([False, False,  True, False, False])
     """
+    result, falls = np.zeros(len(readings), dtype=bool), readings[1:] < readings[:-1] / 2
+    if rollover is False or not (falls | (readings[1:] / 2 > readings[:-1])).any():
+        return result
     starts = np.flatnonzero(np.diff(readings, prepend=np.nan) != 0)  # of the flat runs
     first, after = starts[1:-1], starts[2:]
     held, odd, found = readings[first - 1], readings[first], readings[after]
@@ -56,15 +59,12 @@ def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, re
     # counter that is set back each day.
     leaps = (odd < held / 2) | ((odd / 2 > held) & (found < odd) & (held > 0))
     near = leaps & (held >= 0) & (found >= held) & (across_us <= reach_us)
-    result = np.zeros(len(readings), dtype=bool)
-    if rollover is False or not near.any():
-        return result
     first, after, is_low = first[near], after[near], (odd < held)[near]
     apart_us = np.diff(ts_us)
     rates = reading_deltas(readings, rollover) / apart_us
     implied = np.maximum(rates[first - 1], rates[after - 1])
     # Of the steps beside it, one over a long time is not looked at, and one that falls is not compared.
-    falls = (readings[1:] < readings[:-1] / 2) & (apart_us <= reach_us)
+    falls &= apart_us <= reach_us
     rates[falls | (apart_us > reach_us)] = -np.inf
     falls, rates = np.append(falls, [False] * 2), np.append(rates, [-np.inf] * 2)  # index -1: before the first reading
     usual = np.maximum(np.maximum(rates[first - 2], rates[after]), ((found - held) / across_us)[near])
