@@ -47,9 +47,10 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
 )
 
 
-async def examine(client: Client, point: str | None = None) -> list[Finding]:
+async def examine(client: Client, point: str | None = None) -> pd.DataFrame:
     """Ask a server what it can do, read-only, and remember it for all clients of its uri.
 
+    The result has one row per question, all texts; ``advice`` is empty where all is well.
     The client is used for nothing else: its session is closed at the end, to see how the server answers then. `point`
     is the id of a point with a history to test reads with; by default one is looked for.
     """
@@ -57,7 +58,7 @@ async def examine(client: Client, point: str | None = None) -> list[Finding]:
     try:
         reached = await connection.reach(exam)
     except HsFrameError as error:
-        return connection.not_reached(error)
+        return pd.DataFrame(connection.not_reached(error), dtype="str")
     findings = [Finding("reachable", *reached)]
     with client.sender.retries.one_verb():  # where the server stays busy, one question waits for it and not each
         for question, ask in _QUESTIONS:
@@ -69,12 +70,7 @@ async def examine(client: Client, point: str | None = None) -> list[Finding]:
     if times := exam.log.retries:
         answer = f"the server was busy {times} time{'s'[: times > 1]} (HTTP 429 or 503, or no connection)"
         findings.append(Finding("busy", answer, "hsframe asks again, as connect(retries=) says"))
-    return findings
-
-
-def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The findings as a table of texts, one row per question; ``advice`` is empty where all is well."""
-    return pd.DataFrame(list(findings), dtype="str")
+    return pd.DataFrame(findings, dtype="str")
 
 
 def findings_text(df: pd.DataFrame, width: int = 100) -> str:
@@ -82,7 +78,8 @@ def findings_text(df: pd.DataFrame, width: int = 100) -> str:
 
     Examples
     --------
-    >>> print(findings_text(findings_frame([Finding("clock", "90 s ahead of this machine's", "set both by NTP")]), 50))
+    >>> df = pd.DataFrame([Finding("clock", "90 s ahead of this machine's", "set both by NTP")])
+    >>> print(findings_text(df, 50))
     question  answer               advice
     --------  -------------------  -------------------
     clock     90 s ahead of this   set both by NTP

@@ -58,10 +58,6 @@ def _instants(reply: Reply, point: Point) -> Instants:
     return np.unique(_history(reply, point).ts_us)
 
 
-def _labeled(point: Point) -> str:
-    return f"@{point.id}" + (f" ({point.dis})" if point.dis != point.id else "")
-
-
 # -- a piece of a history ----------------------------------------------------------------------------------------------
 
 
@@ -84,7 +80,7 @@ async def one_point(exam: Examination) -> Answer:
             if len(ts_us) >= _MIN_ROWS:
                 exam.piece = HistoryPiece(point, end_us - days * DAY_US, end_us, ts_us)
                 old = f" up to {from_epoch_us(int(ts_us[-1]), zone(point.tz or 'UTC')).date()}" if before else ""
-                return f"yes: {len(ts_us):,} rows of {_labeled(point)} over {days} day{'s'[: days > 1]}{old}", ""
+                return f"yes: {len(ts_us):,} rows of {point} over {days} day{'s'[: days > 1]}{old}", ""
     if isinstance(refusal, CallError) and refuses_instants(refusal):
         exam.dialect.dates_only = True
         return (
@@ -94,7 +90,7 @@ async def one_point(exam: Examination) -> Answer:
     if refusal is not None and not answered:
         return f"no: {brief(refusal)}", "no history can be read until this works: try another point, doctor(point=id)"
     point, _ = candidates[0]
-    looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{_labeled(point)} has"
+    looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{point} has"
     return (
         f"yes, but {looked} hardly any samples",
         f"the questions that follow cannot be answered: name {'another' if exam.point else 'a'} point that has "

@@ -90,6 +90,9 @@ class Point:
             _text(record.get("kind")),
         )
 
+    def __str__(self) -> str:
+        return f"@{self.id}" if self.dis in ("", self.id) else f"@{self.id} ({self.dis})"
+
     @property
     def is_known(self) -> bool:
         """Whether its unit and kind are known; a lone id does not tell them, the zone may come from an answer."""

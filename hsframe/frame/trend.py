@@ -149,7 +149,7 @@ def _check_numbers(tracks: Sequence[Track]) -> None:
     """Warn of texts among the samples of points whose records say that they are Numbers."""
     found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
     if found:
-        names = ", ".join(f"@{point.id} ({point.dis})" for point in found[:3]) + (", ..." if len(found) > 3 else "")
+        names = ", ".join(map(str, found[:3])) + (", ..." if len(found) > 3 else "")
         warn_caller(
             f"{len(found)} points of kind Number have texts among their samples: {names}; their columns are no numbers "
             "and have no unit: have the kind in their records checked, or what writes the texts",

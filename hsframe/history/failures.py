@@ -97,7 +97,7 @@ def with_point(error: HsFrameError, request: Request) -> HsFrameError:
     point = request.records[0].point
     if len(request.records) > 1 or not isinstance(error, CallError) or f"@{point.id}" in str(error):
         return error
-    text = f"hisRead of @{point.id} ({point.dis}) over {request.asked}: {error}"
+    text = f"hisRead of {point} over {request.asked}: {error}"
     if isinstance(error, UnknownRecError):
         return UnknownRecError(text, ids=error.ids, grid=error.grid)
     return type(error)(text, error.grid)

@@ -171,7 +171,7 @@ def warn_of_units(histories: Iterable[History]) -> None:
         ids = named([Ref(point.id) for point in odd])
         warn_caller(
             f"{len(odd)} histories have values in a unit of another quantity than their records say: {ids}; those of "
-            f"@{point.id} ({point.dis}) are in {unit}, its record says {point.unit}. They keep the unit that came; the "
+            f"{point} are in {unit}, its record says {point.unit}. They keep the unit that came; the "
             "server may have answered for another point",
             UnitWarning,
         )

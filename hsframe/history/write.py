@@ -228,7 +228,7 @@ def _raise_refusals(entries: Sequence[PointWrite]) -> None:
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     done = ", ".join("@" + entry.point.id for entry in entries if entry.is_stored) or "none"
     raise CallError(
-        f"the server refused the samples of @{first.point.id} ({first.point.dis}){others}: {error}; "
+        f"the server refused the samples of {first.point}{others}: {error}; "
         f"written: {done}. It is safe to repeat this write",
         getattr(error, "grid", None),
     ) from error

@@ -70,7 +70,7 @@ def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Ru
         kind = "Number" if array.dtype.kind == "f" else None
     if kind is None:
         raise MetadataError(
-            f"@{point.id} ({point.dis}) has samples of several kinds, or of a kind that has no value per interval; "
+            f"{point} has samples of several kinds, or of a kind that has no value per interval; "
             "read it without interval="
         )
     unit: str | None = unit_of_dtype(array.dtype)
@@ -102,7 +102,7 @@ def _of_one_unit(track: Track) -> Any:
     wanted = point.unit or next((cell.unit for cell in numbers if cell.unit), None)
     if wanted is None or any(unit is None or not convertible(unit, wanted) for unit in units):
         raise UnitError(
-            f"@{point.id} ({point.dis}) has samples in {', '.join(sorted(str(unit) for unit in units))}, which do not "
+            f"{point} has samples in {', '.join(sorted(str(unit) for unit in units))}, which do not "
             "convert to one unit; read it without interval="
         )
     return in_units(array, wanted, point.dis)
@@ -173,7 +173,7 @@ def _deltas(
     readings = values[kept]
     if len(readings) and not isinstance(register, bool) and float(readings.max()) > register:
         raise MetadataError(
-            f"@{point.id} ({point.dis}) has a reading of {float(readings.max())}, more than its rollover of "
+            f"{point} has a reading of {float(readings.max())}, more than its rollover of "
             f"{register}; expected the size of the register, which no reading exceeds"
         )
     if len(kept) < len(values):
@@ -194,9 +194,7 @@ def _register_in(rollover: float | Number | bool, point: Point, unit: str | None
     size = float(rollover)
     if isinstance(rollover, Number) and rollover.unit is not None and rollover.unit != unit:
         if unit is None or not convertible(rollover.unit, unit):
-            raise UnitError(
-                f"the rollover of @{point.id} ({point.dis}) is {rollover}, and its samples are in {unit or 'no unit'}"
-            )
+            raise UnitError(f"the rollover of {point} is {rollover}, and its samples are in {unit or 'no unit'}")
         size = convert(size, rollover.unit, unit)
     return size
 

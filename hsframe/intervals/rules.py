@@ -258,12 +258,12 @@ class Rule:
         allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS)
         if self.agg not in allowed:
             raise MetadataError(
-                f"agg={self.agg!r} of {_named(point)} has no meaning: its values are {kind}; expected "
+                f"agg={self.agg!r} of {point} has no meaning: its values are {kind}; expected "
                 f"{', '.join(sorted(allowed))}, for example with agg={{'@{point.id}': 'step'}}"
             )
         if self.agg == "sum" and unit is not None and (delta(unit) != unit or _with_time(unit)):
             raise UnitError(
-                f"agg='sum' of {_named(point)}, which is in {unit}, has no meaning: it would depend on how often it "
+                f"agg='sum' of {point}, which is in {unit}, has no meaning: it would depend on how often it "
                 f"was sampled; expected {'mean or ' + repr('integral') if _with_time(unit) else 'mean'}"
             )
         return self.agg
@@ -278,7 +278,7 @@ class Rule:
         found = _with_time(unit)
         if found is None:
             raise UnitError(
-                f"agg='integral' of {_named(point)}: the unit table has no unit of {unit} x time; take the mean, or "
+                f"agg='integral' of {point}: the unit table has no unit of {unit} x time; take the mean, or "
                 "convert to a unit of power or flow first"
             )
         return found
@@ -292,15 +292,11 @@ def _with_time(unit: str) -> tuple[str, float] | None:
     return None
 
 
-def _named(point: Point) -> str:
-    return f"@{point.id}" if point.dis in ("", point.id) else f"@{point.id} ({point.dis})"
-
-
 def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
     """Raise for points, given with their units, that may be running totals or amounts."""
     unclear = [(point, unit) for point, unit in points if unit is not None and _is_amount(unit)]
     if unclear:
-        names = ", ".join(f"{_named(point)} in {unit}" for point, unit in unclear[:5])
+        names = ", ".join(f"{point} in {unit}" for point, unit in unclear[:5])
         more = f" and {len(unclear) - 5} more" if len(unclear) > 5 else ""
         point, unit = unclear[0]
         raise MetadataError(
@@ -378,6 +374,4 @@ def _register(size: Any, point: Point) -> float | Number | bool:
         return False
     if isinstance(size, int | float | Number) and 0 < float(size) < float("inf"):
         return size if isinstance(size, Number) else float(size)
-    raise MetadataError(
-        f"rollover of {_named(point)} must be a register's size (above 0, as in 1e6) or False; got {size!r}"
-    )
+    raise MetadataError(f"rollover of {point} must be a register's size (above 0, as in 1e6) or False; got {size!r}")

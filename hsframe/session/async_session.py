@@ -72,11 +72,11 @@ class AsyncSession(RecordVerbs, HistoryVerbs, PointVerbs):
             One row per question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot
             be reached, or refuses the login, is an answer too.
         """
-        from hsframe.diagnosis.doctor import examine, findings_frame
+        from hsframe.diagnosis.doctor import examine
 
         ident = None if point is None else as_ref(point).val
         async with self._settings.client() as client:
-            return findings_frame(await examine(client, ident))
+            return await examine(client, ident)
 
     async def invoke_action(
         self, id: Ref | str, action: str, args: Mapping[str, object] | Grid | None = None

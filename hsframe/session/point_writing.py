@@ -71,7 +71,7 @@ def _checked(value: Value | None, point: Point, *, convert: bool) -> tuple[Value
     """The value of the point's kind and in its unit, and a note about it; an error where it cannot be that."""
     if value is None:
         return None, ""
-    where = f"the value {value} for @{point.id} ({point.dis})"
+    where = f"the value {value} for {point}"
     kind = _KINDS.get(type(value))
     if kind is None or point.kind not in (None, kind):
         wanted = point.kind or "Number, Bool or Str"
