@@ -144,7 +144,7 @@ def _too_long(folder: Path) -> Path:
         (_device, "is not a file"),
         (_too_long, "xxx cannot be written: File name too long"),
         (lambda folder: folder / ("x" * 256), "xxx' cannot be written: File name too long"),
-        (lambda folder: folder / "a\0b", "x00b' cannot be written: embedded null"),
+        (lambda folder: folder / "a\0b", r"x00b' cannot be written: .*embedded null"),
         (lambda folder: folder / "\udcff.parquet", r"udcff\.parquet' cannot be written: .*surrogates not allowed"),
     ],
 )
