@@ -27,10 +27,13 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def output_kinds(cell: dict[str, Any]) -> list[str]:
-    """What a cell shows: text, table, picture."""
-    kinds = []
+    """What a cell shows: text, table, picture; a text that came in two pieces is one."""
+    kinds: list[str] = []
+    stream = None
     for output in cell["outputs"]:
-        data = output.get("data", {})
+        data, before, stream = output.get("data", {}), stream, output.get("name")
+        if stream is not None and stream == before:
+            continue
         kinds.append("picture" if "image/png" in data else "table" if "text/html" in data else "text")
     return kinds
 
