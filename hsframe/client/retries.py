@@ -13,6 +13,7 @@ request that `IS_SMALLEST` needs no such question, and gets the whole patience.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -90,6 +91,11 @@ class Patience:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _started_s: float = field(default_factory=lambda: _now_s())
 
+    @property
+    def left_s(self) -> float:
+        """The seconds until the deadline."""
+        return math.inf if self.deadline_s is None else max(self._started_s + self.deadline_s - _now_s(), 0.0)
+
     async def answer(
         self,
         op: Op,
@@ -164,7 +170,7 @@ class Patience:
         now_s = _now_s()
         if tries >= self.retries:
             return f"that is retries={self.retries}"
-        if self.deadline_s is not None and now_s + pause_s >= self._started_s + self.deadline_s:
+        if pause_s >= self.left_s:
             return f"the next pause would pass the deadline of {self.deadline_s:g} s"
         if self.deadline_s is None and pause_s > _LONGEST_WAIT_S:
             return f"without a deadline= no pause is longer than {_LONGEST_WAIT_S:g} s"

@@ -27,7 +27,7 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
 
     Parameters
     ----------
-    rows : iterable of dict
+    rows : iterable of dict or Series
         One for each row: column labels to values, such as ``df["Meter"].sum()``; a label that a row does not have is
         missing there.
     index : iterable of labels, optional
@@ -49,7 +49,7 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
     dtype: object
     """
     records = list(rows)
-    labels = dict.fromkeys(label for record in records for label in record)
+    labels = dict.fromkeys(label for record in records for label in record.keys())  # noqa: SIM118 - a Series, too
     columns = {label: _column([record.get(label, math.nan) for record in records]) for label in labels}
     return pd.DataFrame(columns, index=range(len(records)) if index is None else list(index))
 
@@ -70,6 +70,11 @@ def aggregated(
         values = [_value(frame, label, how) for label, how in by_column.items()]
         return pd.Series(_column(values), index=list(by_column))
     lists = {label: how if isinstance(how, list | tuple) else [how] for label, how in by_column.items()}
+    for label, hows in lists.items():
+        if len({_name(how) for how in hows}) < len(hows):
+            raise TypeError(
+                f"agg: two statistics of {label!r} have one name; give each a name, as in low=({label!r}, f)"
+            )
     found = {label: {_name(how): _value(frame, label, how) for how in hows} for label, hows in lists.items()}
     names = dict.fromkeys(name for values_by_name in found.values() for name in values_by_name)
     return table(({label: found[label].get(name, math.nan) for label in found} for name in names), index=names)
@@ -81,7 +86,7 @@ def _value(frame: pd.DataFrame, label: Hashable, how: Statistic) -> Any:
 
 
 def _name(how: Statistic) -> str:
-    return how if isinstance(how, str) else how.__name__
+    return how if isinstance(how, str) else getattr(how, "__name__", repr(how))
 
 
 def _column(values: list[Any]) -> Any:

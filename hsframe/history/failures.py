@@ -78,7 +78,8 @@ def likeness(error: HsFrameError, ids: Iterable[str]) -> object:
     words = _words(error) if isinstance(error, CallError) else getattr(error, "reason", "")
     for name in sorted(ids, key=len, reverse=True):
         words = words.replace(name, "@")
-    return type(error), re.sub(r"[0-9]+", "0", words)
+    # Numbers, and what a server makes up for each error: java.lang.Object@361d52e3, ref 45ad8fc37c07.
+    return type(error), re.sub(r"\b[0-9a-f]*[0-9][0-9a-f]*\b", "0", words, flags=re.IGNORECASE)
 
 
 def may_still_run(error: HsFrameError) -> bool:

@@ -63,7 +63,7 @@ from hsframe.history.row_caps import (
     overlapping_parts,
     pieces,
     unproven_ends,
-    warn_of_round_number,
+    warn_of_unproven,
     without,
 )
 from hsframe.history.source import Source
@@ -121,6 +121,7 @@ class Planner:
         self.failed = {} if failures is None else failures
         # Learned from the answers; avoids requests that would fail.
         self.most_points = limits.points
+        self.has_tried_dates = False
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
         self.seen: dict[GroupKey, tuple[int, float]] = {}  # rows of one point so far, and the days that they cover
         self.fatal_error: HsFrameError | None = None
@@ -274,8 +275,10 @@ class Planner:
                 return await self.ask_for(request, dates_text(*request.window.ends_us))
             grid = await self.ask_for(request, request.asked)
         except CallError as error:
-            if self.dialect.dates_only is False or not refuses_instants(error):
+            # Where instants were taken before, dates are tried once in a read: the server may be another one since.
+            if self.has_tried_dates or not refuses_instants(error):
                 raise
+            self.has_tried_dates = self.dialect.dates_only is False
             grid = await self.ask_for(request, dates_text(*request.window.ends_us))
             self.dialect.dates_only = True
         else:
@@ -314,7 +317,7 @@ class Planner:
         if self.dialect.ignores_range and reaches_outside(answer.raw, request):  # then the ends cannot be asked for
             if self.caps.is_at_limit(answer):
                 return self.give_up(cut_error(answer, request), request)
-            warn_of_round_number(answer, request)
+            warn_of_unproven(answer, request)
             return self.parts(answer, request)
         found = await all_of(self.proven(*part, origin) for part in overlapping_parts(request, answer))
         return [part for parts in found for part in parts]
@@ -329,23 +332,28 @@ class Planner:
                 if not self.caps.is_suspect(answer, request.window):
                     return self.parts(answer, request)
                 if not self.caps.is_at_limit(answer):
-                    ends = [end for end in ends if await self.has_more(end, answer)]
-                    self.caps.note(answer, is_whole=not ends)
-                    if not ends and (self.dialect.ignores_range or (self.dialect.dates_only and answer.is_of_a_day)):
-                        warn_of_round_number(answer, request)
+                    ends = [end for end in ends if await self.has_more(end, answer, request)]
+                    self.note_proof(answer, request, is_whole=not ends)
+                    if not ends and self.dialect.dates_only and answer.is_of_a_day:
+                        warn_of_unproven(answer, request, is_day=True)
         if any(end.window == request.window for end in ends):
             return self.give_up(cut_error(answer, request), request)
         found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         histories = [history for _, history in rest]
         if added(histories, answer.inside, [end.window for end in ends]) <= 0:
-            self.caps.note(answer, is_whole=True)
+            self.note_proof(answer, request, is_whole=True)
             return self.parts(answer, request)
         self.caps.remember(answer, ends, histories)
         self.limits = self.limits.with_row_cap(self.dialect.row_cap)
         return [*rest, *self.parts(answer, without(ends, request))]
 
-    async def has_more(self, end: Request, answer: Answer) -> bool:
+    def note_proof(self, answer: Answer, request: Request, *, is_whole: bool) -> None:
+        """Note what the ends have shown; of whole dates they show nothing of the rows outside of the window."""
+        if not is_whole or not (self.dialect.dates_only and reaches_outside(answer.raw, request)):
+            self.caps.note(answer, is_whole=is_whole)
+
+    async def has_more(self, end: Request, answer: Answer, request: Request) -> bool:
         """Whether one end of a window has samples that an answer does not have, as far as a few requests show."""
         try:
             found = await self.send(replace(end, is_exact=True))
@@ -360,7 +368,11 @@ class Planner:
         is_clipped = not reaches_outside(found.raw, end)
         if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
             self.dialect.ignores_range = False
-        return added(found.inside, answer.inside, [end.window]) > 0 or (is_clipped and found.rows >= answer.rows)
+        if added(found.inside, answer.inside, [end.window]) > 0:
+            return True
+        if not is_clipped and not self.dialect.dates_only:  # the range of the end was ignored, so it shows nothing
+            warn_of_unproven(answer, request)
+        return is_clipped and found.rows >= answer.rows
 
     def parts(self, answer: Answer, request: Request) -> list[Part]:
         """The histories of an answer in a window that it is known to fill; notes the rows per day."""

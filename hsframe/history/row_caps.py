@@ -32,6 +32,7 @@ from hsframe.protocol.dialects import Dialect
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
 _MAY_BE_NEW: Final = 2
 _MOST_PIECES: Final = 16
+_NO_INSTANTS: Final = np.empty(0, dtype=np.int64)
 _CENTURY_US: Final = 36_525 * DAY_US
 _ROUND: Final = 500  # limits of rows are multiples of it; of other histories one in 500 is
 
@@ -186,22 +187,24 @@ def pieces(end: Request, answer: Answer) -> list[Request]:
 
 
 def added(rest: Sequence[History], before: Sequence[History], windows: Sequence[Window]) -> int:
-    """How many samples more than those `before` `rest` has of a point, in some windows; the most of all points."""
+    """How many instants that are not `before` `rest` has of a point, in some windows; the most of all points."""
+    known: dict[str, list[Instants]] = {}
+    for history in before:
+        known.setdefault(history.point.id, []).append(_own(history))
     more: Counter[str] = Counter()
-    for histories, sign in ((rest, 1), (before, -1)):
-        for history in histories:
-            ts_us = _own(history)
-            for window in windows:
-                inside = (ts_us >= window.start_us) & (window.is_open | (ts_us < window.end_us))
-                more[history.point.id] += sign * int(np.count_nonzero(inside))
+    for history in rest:
+        ts_us = np.setdiff1d(_own(history), np.concatenate(known.get(history.point.id, [_NO_INSTANTS])))
+        for window in windows:
+            inside = (ts_us >= window.start_us) & (window.is_open | (ts_us < window.end_us))
+            more[history.point.id] += int(np.count_nonzero(inside))
     return max(more.values(), default=0)
 
 
-def warn_of_round_number(answer: Answer, request: Request) -> None:
-    """Warn of an answer whose size looks like a limit, of a server that cannot be asked for the ends alone."""
+def warn_of_unproven(answer: Answer, request: Request, *, is_day: bool = False) -> None:
+    """Warn of an answer of a server that cannot be asked for the ends alone: of a day's rows, or a round number."""
     first_us, last_us = _extent(answer.raw[0].ts_us)
     covers = first_us <= request.window.start_us and last_us >= request.window.end_us
-    rows = next((rows for rows in (answer.rows, answer.longest) if rows % _ROUND == 0), None)
+    rows = next((rows for rows in (answer.rows, answer.longest) if is_day or rows % _ROUND == 0), None)
     if rows is not None and not covers:
         warn_caller(
             f"hisRead of {_named(request)} over {request.asked}: exactly {rows} rows came. That may be the most that "

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError, RequestTimeoutError
+from hsframe.errors import HsFrameError
 from hsframe.frame.his_grids import frame_columns
 from hsframe.history.point_records import read_records
 from hsframe.history.verify import read_back
@@ -59,15 +59,16 @@ async def write_checked(
     if request.dry_run:
         await read_back(client, report.entries, max_concurrency=max_concurrency)
         return report.table("dry run")
+    patience = client.sender.retries.patience()
     with report.on_errors():  # also for a second cancellation, during the reading back
         try:
-            async with client.sender.retries.patience().limited(f"hisWrite at {client.sender.url('hisWrite')}"):
+            async with patience.limited(f"hisWrite at {client.sender.url('hisWrite')}"):
                 await write_histories(client, report, max_concurrency=max_concurrency)
                 if request.verify:
                     await verify_histories(client, report, max_concurrency=max_concurrency)
         except BaseException as error:
-            is_late = isinstance(error, RequestTimeoutError) and error.is_final
-            wait_s = _CHECK_WHEN_CANCELLED_S if is_late or not isinstance(error, Exception) else _CHECK_S
+            more_s = patience.left_s if isinstance(error, Exception) else 0.0
+            wait_s = min(_CHECK_WHEN_CANCELLED_S + more_s, _CHECK_S)
             await _check_sent(client, report, wait_s, max_concurrency)
             raise
     return report.table("verified" if request.verify else "written")

@@ -80,8 +80,8 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
         """The magnitude in a type of NumPy."""
         return np.float64(self.val).astype(dtype)
 
-    def round(self, decimals: int = 0) -> float:
-        """Rounded, with its unit."""
+    def round(self, decimals: int = 0, out: None = None) -> float:
+        """Rounded, with its unit; `out` is what NumPy's round passes."""
         return round(self, decimals)
 
 

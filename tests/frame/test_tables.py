@@ -86,3 +86,11 @@ def test_a_table_of_results() -> None:
 def test_what_is_to_be_aggregated_must_be_said_once(frame: pd.DataFrame, call: Any) -> None:
     with pytest.raises(TypeError, match=r"agg (needs|takes)"):
         call(frame.hs)
+
+
+def test_statistics_of_one_name_are_refused_and_rows_may_be_series(frame: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match=r"two statistics of 't' have one name.*low="):
+        frame.hs.agg({"t": [lambda column: column.max(), lambda column: column.min()]})
+    rows = table([row for _, row in frame[["t", "n"]].iterrows()])
+    assert rows.columns.tolist() == ["t", "n"]
+    assert rows["n"].tolist() == [3.0, 4.0, 5.0]

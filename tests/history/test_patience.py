@@ -18,14 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import HsFrameError, HTTPStatusError, NetworkError, RequestTimeoutError
+from hsframe.errors import CallError, HsFrameError, HTTPStatusError, NetworkError, RequestTimeoutError
+from hsframe.grid import Grid
 from hsframe.history import write
+from hsframe.history.failures import likeness
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.run import listening
+from hsframe.session import writing
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
 
@@ -376,6 +379,39 @@ def test_the_deadline_bounds_the_reading_back_of_a_write(deadline: float) -> Non
         assert (row["status"], row["written"], row["unknown"]) == ("unknown", 0, 5)
         assert 0.2 < row["looked_s"] <= deadline
         assert f"not there after {row['looked_s']:.1f} s" in caught.value.__notes__[0]
+
+
+def test_the_deadline_bounds_the_looking_after_a_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 0.2)
+    monkeypatch.setattr(write, "_CHECK_PAUSES_S", (0.0, *[0.1] * 100))
+    index = pd.DatetimeIndex(FIRST_US + np.arange(5) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
+    df = pd.DataFrame({"a": pd.array(np.arange(5.0), dtype="unit[kW]")}, index=index)
+
+    async def main() -> None:
+        async with (
+            gateway(building(1, 0), lambda op, passed: "hang" if op == "hisWrite" else None) as server,
+            hsframe.AsyncSession(server.uri, deadline=0.8, timeout=0.5) as s,
+        ):
+            with pytest.raises(RequestTimeoutError, match=r"within 0\.5 s") as caught:
+                await s.his_write(df, points={"a": "@p0"})
+            (row,) = caught.value.report.to_dict("records")
+            assert row["unknown"] == 5
+            assert row["looked_s"] < 5  # of 10 without the deadline
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("java.lang.Object@361d52e3", "java.lang.Object@5e9f23b4", True),
+        ("ref 45ad8fc37c07: no history of p1", "ref 0b7d1144e2aa: no history of p2", True),
+        ("no history of p1", "not allowed for p1", False),
+    ],
+)
+def test_what_a_server_makes_up_for_each_error_does_not_count(one: str, other: str, alike: bool) -> None:
+    errors = [CallError(words, Grid({"err": MARKER, "dis": words})) for words in (one, other)]
+    assert (likeness(errors[0], ["p1"]) == likeness(errors[1], ["p2"])) is alike
 
 
 def test_a_write_to_a_busy_server_is_written_once() -> None:

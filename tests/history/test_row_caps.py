@@ -166,6 +166,14 @@ def test_a_round_number_of_rows_is_doubted_where_nothing_can_prove_it(capped: st
         read(server, seconds(2000 * 900, 2100 * 900))  # all its samples are there
 
 
+@pytest.mark.parametrize("capped", CAPS)
+def test_so_it_is_where_the_range_is_not_ignored_by_much(capped: str) -> None:
+    """All that the server has is in the window, or near it."""
+    server = OddServer(spread("a", 1400, 900), {"a": "UTC"}, ignore_range=True, silent_cap=500, capped=capped)
+    with pytest.warns(ReadWarning, match="exactly 500"):
+        read(server, seconds(0, 1200 * 900))
+
+
 @pytest.mark.parametrize("rows", [0, 200])
 @pytest.mark.parametrize("names", ["a", "ab"])
 def test_a_limit_of_no_rows_is_no_limit_and_rows_of_nulls_are_no_samples(names: str, rows: int) -> None:

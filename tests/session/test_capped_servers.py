@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 import hsframe
-from hsframe.errors import IncompleteError
+from hsframe.errors import IncompleteError, ReadWarning
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.spans import epoch_us, resolve
 from hsframe.testing.quirk_wrappers import SILENT_CAPS
 from hsframe.testing.server import running_server
 
-ROWS = 1500
+ROWS = 1501
 
 
 @pytest.mark.parametrize("quirks", [[f"{cap}=200"] for cap in SILENT_CAPS] + [["mixed-up=2"], ["rusty-haystack"]])
@@ -67,3 +67,54 @@ def test_a_server_of_whole_dates_gives_all_rows_or_an_error(quirk: str, step_s: 
                 assert quirk, text
             else:
                 assert found.as_unit("us").asi8.tolist() == inside.tolist(), text
+
+
+def test_whole_dates_of_points_that_are_cut_at_different_days() -> None:
+    """One point has exactly the limit, another one row more, a day later: instants are compared, not how many."""
+    database = Database(tz="UTC")
+    begin = epoch_us(datetime(2026, 1, 1, tzinfo=UTC))
+    for name, first_min, step_min, count in ("a", 2 * 1440 + 720, 10, 150), ("b", 3 * 1440 + 360, 15, 151):
+        database.add({"id": Ref(name), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"})
+        ts_us = begin + (first_min + np.arange(count, dtype=np.int64) * step_min) * 60_000_000
+        database.set_history(name, ts_us, np.arange(count) / 4)
+    with running_server(database, quirks=["dates-only", "point-cap-first=150"]) as server:
+        for _ in range(2):
+            with hsframe.connect(server.uri, "demo", "demo") as s, pytest.raises(IncompleteError, match="at most"):
+                s.his_read(["a", "b"], "2026-01")
+
+
+@pytest.mark.parametrize("quirk", ["point-cap-first=1440", "point-cap-newest=1440"])
+def test_what_ends_have_shown_is_not_shown_of_the_days_beside_them(quirk: str) -> None:
+    database = Database(tz="UTC")
+    begin = epoch_us(datetime(2026, 1, 2, 9, 36, tzinfo=UTC))
+    for name, first_s, step_s, count in ("a", 0, 980, 2529), ("b", 19 * 86_400, 60, 4320):
+        database.add({"id": Ref(name), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"})
+        ts_us = begin + (first_s + np.arange(count, dtype=np.int64) * step_s) * 1_000_000
+        database.set_history(name, ts_us, np.arange(count) / 4)
+    with running_server(database, quirks=["dates-only", quirk]) as server:
+        for _ in range(3):
+            with hsframe.connect(server.uri, "demo", "demo") as s, pytest.raises(IncompleteError, match="at most"):
+                s.his_read(["a", "b"], "2026-01")
+
+
+def test_rows_of_one_day_that_cannot_be_proven_are_told() -> None:
+    database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
+    ts_us = epoch_us(datetime(2026, 1, 1, tzinfo=UTC)) + np.arange(301, dtype=np.int64) * 60_000_000
+    database.set_history("a", ts_us, np.arange(301) / 4)
+    with (
+        running_server(database, quirks=["dates-only", "cap-first=300"]) as server,
+        hsframe.connect(server.uri, "demo", "demo") as s,
+        pytest.warns(ReadWarning, match="exactly 300"),
+    ):
+        s.his_read("@a", "2026-01")
+
+
+def test_a_server_that_takes_dates_only_since_an_update() -> None:
+    """What is remembered of the server at a uri is doubted again."""
+    database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
+    ts_us = epoch_us(datetime(2026, 1, 1, tzinfo=UTC)) + np.arange(96, dtype=np.int64) * 900_000_000
+    database.set_history("a", ts_us, np.arange(96) / 4)
+    with running_server(database, quirks=["dates-only"]) as server, hsframe.connect(server.uri, "demo", "demo") as s:
+        s.client.dialect.dates_only = False
+        assert len(s.his_read("@a", "2026-01-01")) == 96
+        assert s.client.dialect.dates_only

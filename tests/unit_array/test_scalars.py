@@ -93,6 +93,7 @@ def test_a_scalar_computes_as_a_column_of_one_row(x: float, a: str, y: float, b:
         (lambda: Fraction(1, 2) * Number(4, "kW"), Number(2.0, "kW")),
         (lambda: sum([UnitFloat(1.0, "kW"), UnitFloat(500.0, "W")]), UnitFloat(1.5, "kW")),
         (lambda: max(UnitFloat(1.0, "kW"), UnitFloat(1500.0, "W")), UnitFloat(1500.0, "W")),
+        (lambda: np.round(UnitFloat(7.26, "kW"), 1), UnitFloat(7.3, "kW")),
         (lambda: 65 - UnitFloat(60.0, "°F"), UnitFloat(5.0, "Δ°F")),
         (lambda: UnitFloat(60.0, "°F") - Number(65, "°F"), Number(-5.0, "Δ°F")),
     ],
