@@ -120,7 +120,7 @@ class Planner:
         self.raises = failures is None
         self.failed = {} if failures is None else failures
         # Learned from the answers; avoids requests that would fail.
-        self.most_points = limits.points
+        self.most_points = min(limits.points, self.dialect.most_points or limits.points)
         self.has_tried_dates = False
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
         self.seen: dict[GroupKey, tuple[int, float]] = {}  # rows of one point so far, and the days that they cover
@@ -414,6 +414,8 @@ class Planner:
             parts = await self.one_after_another(halves, origin.deeper())
             if of_points or not self.has_failed(request):  # no point is bad: they were too many
                 self.most_points = min(self.most_points, len(halves[0].records))
+            if not self.has_failed(request):
+                self.dialect.most_points = self.most_points
             return parts
         if many and may_come_from_a_point(error):
             parts = await self.apart(request, origin)

@@ -154,8 +154,8 @@ def dates_of_end(end: Request, answer: Answer) -> list[tuple[Request, Window]]:
     """An end as two ranges of dates, the day of the answer's row beside it and those beyond, and what is new there.
 
     The range of the end itself has days before as well, which may fill an answer alone. The windows to ask for are as
-    much shorter as :attr:`Request.asked_dates` is longer; all dates were asked for before, so a row beyond the answer's
-    rows, also one outside of the window, was left out.
+    much shorter as :func:`hsframe.spans.dates_text` makes them longer. All dates were asked for before, so a row beyond
+    the answer's rows, also one outside of the window, was left out.
     """
     first_us, last_us = _ends_of_rows(answer)
     if first_us >= end.window.end_us:

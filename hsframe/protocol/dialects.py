@@ -50,6 +50,8 @@ class Dialect:
     row_cap: int | None = None
     """The most rows of a history in one answer, where that is known, be it from a refusal or because others were left
     out without a word: requests are made to stay below."""
+    most_points: int | None = None
+    """The most points that one hisRead is made for, where more were refused."""
     tz: str | None = None
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
     told: set[str] = field(default_factory=set)

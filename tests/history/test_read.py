@@ -113,6 +113,9 @@ def test_a_limit_of_points_is_learned() -> None:
     answered = [ids for ids, _ in server.asked if len(ids) <= 20]
     assert len(server.asked) - len(answered) <= 4  # 100, 50, 25
     assert len(answered) <= 11  # batches stay whole in time
+    server.asked.clear()
+    assert rows_of(read(server, span)) == truth(server, span)
+    assert max(len(ids) for ids, _ in server.asked) <= 20, "it is remembered"
 
 
 @pytest.mark.parametrize("batch", ["standard", "first"])
