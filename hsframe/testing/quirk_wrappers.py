@@ -189,6 +189,8 @@ def _cut(quirks: Quirks, name: str, rows: slice) -> slice:
 def _in_utc(call: Call) -> Call:
     """The call with its dates as instants of UTC's days."""
     row = call.one_row()
+    if "id" not in row or "range" not in row:
+        return call  # the op refuses it
     try:
         span = resolve(str(row["range"]), "UTC", call.state.clock.now())
         if "T" in str(row["range"]):

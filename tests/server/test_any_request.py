@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, encode
@@ -72,6 +72,8 @@ def app_of(building: Database, quirks: list[str]) -> web.Application:
 
 @pytest.mark.parametrize("op", list(OPS))
 @given(request_=requests(), names=st.lists(st.sampled_from(sorted(set(QUIRKS) - {"slow", "rowcap"})), max_size=2))
+@example(request_=Grid({}, ["id"], [[Ref("a")]]), names=["dates-only"])
+@example(request_=Grid({}, ["range"], [["today"]]), names=["dates-only"])
 @settings(max_examples=60)
 def test_any_grid(op: str, request_: Grid, names: list[str], building: Any) -> None:
     numbered = [name + "=2" if "cap" in name else name for name in names]
