@@ -15,23 +15,13 @@ from hsframe.kinds import Number
 from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
 from hsframe.unit_array.values import UnitValues
 from hsframe.units import delta
-from hsframe.units.unit_rules import are_comparable, conversion, time_unit, unit_rule
+from hsframe.units.unit_rules import ARITHMETIC, ORDER, are_comparable, conversion, time_unit, unit_rule
 
 Operand = Any  # a float, or a float64 array
 Operator = Callable[[Operand, Operand], Operand]
 
 # pandas unwraps these and comes back with their arrays.
 _PANDAS: Final = (pd.Series, pd.Index, pd.DataFrame)
-_ARITHMETIC: Final = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "truediv": "/",
-    "floordiv": "//",
-    "mod": "%",
-    "pow": "**",
-}
-_COMPARISONS: Final = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 class UnitArithmetic(UnitValues):
@@ -105,8 +95,8 @@ class UnitArithmetic(UnitValues):
         if operand is None:
             return NotImplemented
         (x, a), (y, b) = (operand, (self._data, self.unit)) if reflected else ((self._data, self.unit), operand)
-        left, right, unit = unit_rule(symbol, a, b, y if isinstance(y, float) else None)
-        return self._like(op(x if left is None else left(x), y if right is None else right(y)), unit)
+        rule = unit_rule(symbol, a, b, y if isinstance(y, float) else None)
+        return self._like(op(*rule.converted(x, y)), rule.unit)
 
     def _divmod(self, other: object, *, reflected: bool = False) -> Any:
         whole = self._arithmetic(other, operator.floordiv, "//", reflected=reflected)
@@ -155,9 +145,9 @@ def _add_operator(name: str, compute: Callable[..., Any], *how: object, **more: 
     setattr(UnitArithmetic, method.__name__, method)
 
 
-for _name, _symbol in _ARITHMETIC.items():
-    _add_operator(_name, UnitArithmetic._arithmetic, getattr(operator, _name), _symbol)
-    _add_operator(f"r{_name}", UnitArithmetic._arithmetic, getattr(operator, _name), _symbol, reflected=True)
-for _name, _symbol in _COMPARISONS.items():
-    _add_operator(_name, UnitArithmetic._comparison, getattr(operator, _name), _symbol)
+for _symbol, _op in ARITHMETIC.items():
+    _add_operator(_op.__name__, UnitArithmetic._arithmetic, _op, _symbol)
+    _add_operator(f"r{_op.__name__}", UnitArithmetic._arithmetic, _op, _symbol, reflected=True)
+for _symbol, _op in {"==": operator.eq, "!=": operator.ne, **ORDER}.items():
+    _add_operator(_op.__name__, UnitArithmetic._comparison, _op, _symbol)
 UnitArithmetic.__hash__ = None  # type: ignore[assignment]  # arrays compare by value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
@@ -10,23 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
-from hsframe.units.unit_rules import conversion, time_unit, unit_rule
+from hsframe.units.unit_rules import ARITHMETIC, ORDER, conversion, time_unit, unit_rule
 
 T = TypeVar("T")
 
-_OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _MOST_EXACT: Final = 2**53  # of a double, which a number is on the wire
 _STAYS_WHOLE: Final = frozenset({"+", "-", "*", "//", "%"})
 
@@ -73,14 +59,14 @@ class UnitScalar(Generic[T]):
     def _computed(self, other: object, symbol: str, *, reflected: bool = False) -> T:
         if isinstance(other, np.ndarray):
             values = (other, float(self.val)) if reflected else (float(self.val), other)
-            return _OPERATORS[symbol](*values)  # type: ignore[no-any-return]  # a plain array, as of a plain number
+            return ARITHMETIC[symbol](*values)  # type: ignore[no-any-return]  # a plain array, as of a plain number
         if (operand := _operand(other) or self._duration(other, symbol, reflected)) is None:
             return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         (x, a), (y, b) = (operand, (self.val, self.unit)) if reflected else ((self.val, self.unit), operand)
-        left, right, unit = unit_rule(symbol, a, b, float(y) if symbol == "**" else None)
-        val = _calculated(symbol, x if left is None else left(x), y if right is None else right(y))
+        rule = unit_rule(symbol, a, b, float(y) if symbol == "**" else None)
+        val = _calculated(symbol, *rule.converted(x, y))
         made_by: UnitScalar[Any] = other if isinstance(other, UnitScalar) and other._rank > self._rank else self
-        return made_by._made(val, unit)  # type: ignore[no-any-return]  # the class of the higher rank
+        return made_by._made(val, rule.unit)  # type: ignore[no-any-return]  # the class of the higher rank
 
     def _duration(self, other: object, symbol: str, reflected: bool) -> tuple[float, str] | None:
         """A duration in the unit of time with which this unit is multiplied or divided."""
@@ -91,14 +77,14 @@ class UnitScalar(Generic[T]):
 
     def _compared(self, other: object, symbol: str) -> bool:
         if isinstance(other, np.ndarray):
-            return _OPERATORS[symbol](float(self.val), other)  # type: ignore[no-any-return]  # an array of them
+            return ORDER[symbol](float(self.val), other)  # type: ignore[no-any-return]  # an array of them
         if (operand := _operand(other)) is None:
             return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         y, b = operand
         change = None
         if self.unit is not None and b is not None:
             change = conversion(b, self.unit, f"compute {self.unit} {symbol} {b}")
-        return bool(_OPERATORS[symbol](self.val, y if change is None else change(y)))
+        return bool(ORDER[symbol](self.val, y if change is None else change(y)))
 
     __add__, __radd__ = _operators("+")
     __sub__, __rsub__ = _operators("-")
@@ -147,8 +133,8 @@ def _operand(other: object) -> tuple[float, str | None] | None:
 def _calculated(symbol: str, x: float, y: float) -> float:
     """As NumPy calculates in a column: a division by zero is INF or NaN. Ints stay ints where Python has them."""
     if type(x) is int and type(y) is int and symbol in _STAYS_WHOLE and (y or symbol in ("+", "-", "*")):
-        whole: int = _OPERATORS[symbol](x, y)
+        whole: int = ARITHMETIC[symbol](x, y)
         if -_MOST_EXACT < whole < _MOST_EXACT:
             return whole
     with np.errstate(all="ignore"):
-        return float(_OPERATORS[symbol](np.float64(x), np.float64(y)))
+        return float(ARITHMETIC[symbol](np.float64(x), np.float64(y)))

@@ -39,14 +39,31 @@ None. The result is how to convert each side first, and the unit of what comes o
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power
 from hsframe.units.table import Conversion, converter, convertible, delta
 
+ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+}
+ORDER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _TIMES: Final = {
     "h": timedelta(hours=1),
     "min": timedelta(minutes=1),
@@ -68,6 +85,10 @@ class UnitRule(NamedTuple):
     left: Conversion | None
     right: Conversion | None
     unit: str | None
+
+    def converted(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The values of the two sides, as they go into the operation."""
+        return x if self.left is None else self.left(x), y if self.right is None else self.right(y)
 
 
 def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | None = None) -> UnitRule:
