@@ -121,7 +121,7 @@ class Planner:
         self.failed = {} if failures is None else failures
         # Learned from the answers; avoids requests that would fail.
         self.most_points = min(limits.points, self.dialect.most_points or limits.points)
-        self.has_tried_dates = False
+        self.refuses_dates = False  # as it refuses instants
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
         self.seen: dict[GroupKey, tuple[int, float]] = {}  # rows of one point so far, and the days that they cover
         self.fatal_error: HsFrameError | None = None
@@ -275,11 +275,13 @@ class Planner:
                 return await self.ask_for(request, dates_text(*request.window.ends_us))
             grid = await self.ask_for(request, request.asked)
         except CallError as error:
-            # Where instants were taken before, dates are tried once in a read: the server may be another one since.
-            if self.has_tried_dates or not refuses_instants(error):
+            if self.refuses_dates or not refuses_instants(error):
                 raise
-            self.has_tried_dates = self.dialect.dates_only is False
-            grid = await self.ask_for(request, dates_text(*request.window.ends_us))
+            try:
+                grid = await self.ask_for(request, dates_text(*request.window.ends_us))
+            except CallError as dates_error:
+                self.refuses_dates = refuses_instants(dates_error)
+                raise
             self.dialect.dates_only = True
         else:
             self.dialect.dates_only = None if grid is None else False

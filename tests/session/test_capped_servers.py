@@ -111,10 +111,14 @@ def test_rows_of_one_day_that_cannot_be_proven_are_told() -> None:
 
 def test_a_server_that_takes_dates_only_since_an_update() -> None:
     """What is remembered of the server at a uri is doubted again."""
-    database = Database([{"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"}], tz="UTC")
+    ids = [f"p{number}" for number in range(12)]
+    database = Database(tz="UTC")
     ts_us = epoch_us(datetime(2026, 1, 1, tzinfo=UTC)) + np.arange(96, dtype=np.int64) * 900_000_000
-    database.set_history("a", ts_us, np.arange(96) / 4)
+    for ident in ids:
+        database.add({"id": Ref(ident), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC"})
+        database.set_history(ident, ts_us, np.arange(96) / 4)
     with running_server(database, quirks=["dates-only"]) as server, hsframe.connect(server.uri, "demo", "demo") as s:
-        s.client.dialect.dates_only = False
-        assert len(s.his_read("@a", "2026-01-01")) == 96
-        assert s.client.dialect.dates_only
+        dialect = s.client.dialect
+        dialect.dates_only, dialect.his_read_batch = False, False  # so that several requests fail at the same time
+        assert s.his_read(ids, "2026-01-01").shape == (96, 12)
+        assert dialect.dates_only
