@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from hsframe.errors import CallError, IncompleteError, UnknownRecError
 from hsframe.grid import Col, Grid, Value
 from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.protocol.request_grids import ID_NAME
 
 PythonValue: TypeAlias = (
     "bool | int | float | str | Number | Ref | date | time | Coord | XStr | Bin"
@@ -249,7 +250,7 @@ def in_asked_order(grid: Grid, order: Sequence[int]) -> Grid:
         of = ids[place]
         cols.append(Col(name, dict(grid.cols[place + 1].meta) | ({} if of is None else {"id": of})))
     # Ids in the grid's meta count columns in the server's order.
-    meta = {name: value for name, value in grid.meta.items() if not re.fullmatch(r"id\d*", name)}
+    meta = {name: value for name, value in grid.meta.items() if not ID_NAME.fullmatch(name)}
     return Grid(meta, cols, [grid.columns[0], *(grid.columns[place + 1] for place in order)])
 
 

@@ -50,8 +50,8 @@ def connect(settings: SessionSettings) -> Session:
         supports ``"zinc"``.
     tls : TLSConfig, optional
         A client certificate, or the certificates of a private authority.
-    timeout : float or aiohttp.ClientTimeout, optional
-        Seconds that one request may take; 30 by default.
+    timeout : float, str, timedelta or aiohttp.ClientTimeout, optional
+        How long one request may take, as ``"1min"``, plain numbers in seconds; 30 s by default.
     retries : int
         How often a request is sent again while the server is busy or away, after pauses that grow to 10 s: 4 are about
         three seconds; ``retries=1000, deadline="8h"`` waits for a night. What times out is not repeated for longer than

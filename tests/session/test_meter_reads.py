@@ -15,7 +15,7 @@ import hsframe
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.spans import resolve
-from hsframe.testing.server import running_server
+from tests.session.connected import connected, floats
 
 QUARTER = 15 * 60_000_000
 JUNE = resolve("2026-06", "New_York")
@@ -48,15 +48,8 @@ def building() -> Database:
 
 @pytest.fixture
 def s() -> Iterator[hsframe.Session]:
-    with (
-        running_server(building()) as server,
-        hsframe.connect(server.uri, server.user, server.password) as connected,
-    ):
-        yield connected
-
-
-def floats(column: pd.Series[Any]) -> list[float]:
-    return np.asarray(column, dtype=np.float64).tolist()
+    with connected(building()) as session:
+        yield session
 
 
 def test_false_readings_are_left_out_counted_and_said_once(s: hsframe.Session) -> None:

@@ -18,6 +18,7 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from hsframe.unit_array.dtype import UnitDtype
+from tests.session.connected import connected, floats
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -63,15 +64,8 @@ def building() -> Database:
 
 @pytest.fixture
 def s() -> Iterator[hsframe.Session]:
-    with (
-        running_server(building()) as server,
-        hsframe.connect(server.uri, server.user, server.password) as connected,
-    ):
-        yield connected
-
-
-def floats(column: pd.Series[Any]) -> list[float]:
-    return np.asarray(column, dtype=np.float64).tolist()
+    with connected(building()) as session:
+        yield session
 
 
 # Intervals ------------------------------------------------------------------------------------------------------------
