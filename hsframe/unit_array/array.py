@@ -287,7 +287,7 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitFunctions):
             with contextlib.suppress(TypeError):
                 return self._from_sequence(values, dtype=self._dtype)
         if len({unit_of(item) for item in values} - {None}) > 1:  # pandas would make doubles of them
-            values = np.array([Number(item) if isinstance(item, UnitFloat) else item for item in values], dtype=object)
+            values = objects_of(values)
         return super()._cast_pointwise_result(values)  # type: ignore[misc]  # the stubs leave it out
 
     def _is_appended(self, values: Any) -> bool:
