@@ -21,6 +21,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``recordUnits``    optional, {column: unit}: the unit in the point's record, where the column is in another
 ``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
+``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 =================  ====================================================================================
 """
 
@@ -103,6 +104,8 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     record_units = {name: p.unit for name, p in points.items() if p.unit is not None and p.unit != units.get(name)}
     if record_units:
         content["recordUnits"] = record_units
+    if states := {name: point.states for name, point in points.items() if point.states}:
+        content["states"] = states
     if differing := differing_of(df):
         content["differing"] = differing
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
@@ -168,10 +171,13 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
                 UnitWarning,
             )
         arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
+        states = tuple(content.get("states", {}).get(name, ())) or None
+        if states and isinstance(arrays[place], pd.Categorical):
+            arrays[place] = arrays[place].set_categories(dict.fromkeys([*states, *arrays[place].categories]))
         if "id" in entries and isinstance(label, str):
             record_unit = content.get("recordUnits", {}).get(name, unit)
             points[label] = Point(
-                entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), entries.get("kind")
+                entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), entries.get("kind"), states
             )
     frame = pd.DataFrame(arrays, index=df.index, copy=False)
     frame.columns = df.columns
@@ -214,7 +220,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key, kind in (("recordUnits", str), ("differing", int), ("units", str)):
+    for key, kind in (("recordUnits", str), ("differing", int), ("units", str), ("states", list)):
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
             raise MetadataError(

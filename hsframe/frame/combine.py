@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -23,7 +23,10 @@ _WITHOUT_UNIT: Final = frozenset(
 
 
 def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_index: bool = False) -> pd.DataFrame:
-    """Rows of several frames below one another, each column in the unit that it has first.
+    """Rows of several frames below one another, each column in the unit that it has first, its categories united.
+
+    pandas makes plain text of a column whose categories are not the same everywhere. Here they are those of the first
+    frame in its order, then those that come new; sorted, if all frames have them sorted.
 
     Parameters
     ----------
@@ -60,11 +63,12 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
+    united = _united(parts)
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[str, Point] = {}
     aligned = []
     for number, frame in enumerate(parts):
-        changed = {}
+        changed: dict[Hashable, Any] = {label: united[label] for label in frame.columns if label in united}
         for label, dtype in frame.dtypes.items():
             unit = unit_of_dtype(dtype)
             first, wanted = units.setdefault(label, (number, unit))
@@ -87,6 +91,30 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if points:
         attach(result, points)
     return result
+
+
+def _united(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.CategoricalDtype]:
+    """By label the dtype of columns with categories, also where texts or nothing but missing values are beside them."""
+    labels = dict.fromkeys(n for frame in frames for n, dtype in frame.dtypes.items() if _has_categories(dtype))
+    united: dict[Hashable, pd.CategoricalDtype] = {}
+    for label in labels:
+        parts = [part for f in frames for _, part in f.loc[:, f.columns == label].items()]
+        dtypes = [part.dtype for part in parts]
+        if all(dtype == dtypes[0] for dtype in dtypes):
+            continue
+        found = [pd.Index(p.cat.categories if _has_categories(p.dtype) else p.dropna().unique()) for p in parts]
+        found = [index.astype(object) for index in found if len(index)]
+        texts = all(isinstance(text, str) for index in found for text in index)
+        if not texts and not all(map(_has_categories, dtypes)):
+            continue
+        names = pd.Index(list(dict.fromkeys(name for index in found for name in index)), dtype="str" if texts else None)
+        in_order = all(index.is_monotonic_increasing for index in found)
+        united[label] = pd.CategoricalDtype(names.sort_values() if in_order else names)
+    return united
+
+
+def _has_categories(dtype: object) -> bool:
+    return isinstance(dtype, pd.CategoricalDtype)
 
 
 def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | None = None) -> Result:

@@ -5,7 +5,7 @@ survive is in the dtype (the unit), in the labels or in the Parquet file. Becaus
 every step and writes them as JSON, the catalog is frozen, its copy is itself, and it holds only what JSON holds::
 
     {"version": 1,
-     "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ...}},
+     "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ..., "states": (...)}},
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn, TypeAlias
 
@@ -35,7 +35,7 @@ PointsLike: TypeAlias = (
 )
 """What :func:`as_points` takes: ids, records, the frame that ``read`` gave, one or several."""
 
-_POINT_TAGS = frozenset({*_FIELDS, "navName", "id" + DIS_SUFFIX})
+_POINT_TAGS = frozenset({*_FIELDS, "enum", "navName", "id" + DIS_SUFFIX})
 
 # A macro names a tag, as $tag or ${tag}; $<pod::key> is a text in the server's own language and stays as it is.
 _MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -57,11 +57,13 @@ class Point:
         The tag ``tz``: the Haystack name of the zone, as the server writes it.
     kind : str or None
         The tag ``kind``: ``"Number"``, ``"Bool"`` or ``"Str"``.
+    states : tuple of str or None
+        The names in the tag ``enum``, in its order: what the values of a Str may be.
 
     Examples
     --------
     >>> Point.from_record({"id": Ref("a", "Main meter"), "unit": "kW", "tz": "New_York", "kind": "Number"})
-    Point(id='a', dis='Main meter', unit='kW', tz='New_York', kind='Number')
+    Point(id='a', dis='Main meter', unit='kW', tz='New_York', kind='Number', states=None)
     """
 
     id: str
@@ -69,6 +71,7 @@ class Point:
     unit: str | None = None
     tz: str | None = None
     kind: str | None = None
+    states: tuple[str, ...] | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Point:
@@ -88,6 +91,7 @@ class Point:
             _text(record.get("unit")),
             _text(record.get("tz")),
             _text(record.get("kind")),
+            _states(record.get("enum")),
         )
 
     def __str__(self) -> str:
@@ -134,6 +138,26 @@ def _ref_dis(record: Mapping[str, Any], tag: str) -> str | None:
 
 def _text(value: Any) -> str | None:
     return None if is_missing(value) or value == "" else str(value)
+
+
+def _states(enum: object) -> tuple[str, ...] | None:
+    """The names of a tag ``enum``, in their order, each once.
+
+    It is a Str, the names between commas or one a line, or a list of docs (``- off: Not running``); or, as Haxall and
+    SkySpark have it too, a list of names or a dict by name. A lone word, like a Ref, names an enumeration that is
+    defined elsewhere.
+    """
+    names: list[Any]
+    if isinstance(enum, str):
+        lines = [line.strip() for line in enum.strip().splitlines()]
+        if enum.lstrip().startswith("-"):
+            names = [line[1:].partition(":")[0] for line in lines if line.startswith("-")]
+        else:
+            names = lines if len(lines) > 1 else enum.split(",")
+    else:
+        names = list(enum) if isinstance(enum, Mapping | Sequence) else []
+    found = tuple(dict.fromkeys(name.strip() for name in names if isinstance(name, str) and name.strip()))
+    return found if len(found) > 1 else None
 
 
 def _id_text(ident: Any) -> str:
@@ -242,7 +266,7 @@ class PointCatalog(_Frozen):
         """The catalog of points by label; those without an id are left out."""
         content: dict[str, Any] = {
             "version": _VERSION,
-            "points": {label: asdict(point) for label, point in points.items() if point.id},
+            "points": {label: _entry(point) for label, point in points.items() if point.id},
         }
         if differing:
             content["differing"] = dict(differing)
@@ -250,6 +274,10 @@ class PointCatalog(_Frozen):
 
     def __repr__(self) -> str:
         return f"<PointCatalog of {len(self.get('points', ()))} points>"
+
+
+def _entry(point: Point) -> dict[str, Any]:
+    return {field: value for field, value in asdict(point).items() if value is not None or field in _FIELDS}
 
 
 def _freeze(value: Any) -> Any:
@@ -279,7 +307,14 @@ def points_of(df: pd.DataFrame) -> dict[str, Point]:
         return {}
     known = ((label, entries.get(label)) for label in df.columns if isinstance(label, str))
     return {
-        label: Point(entry["id"], entry.get("dis") or "", *(entry.get(field) for field in _FIELDS[2:]))
+        label: Point(
+            entry["id"],
+            entry.get("dis") or "",
+            entry.get("unit"),
+            entry.get("tz"),
+            entry.get("kind"),
+            _states(entry.get("states")),
+        )
         for label, entry in known
         if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
     }
@@ -333,6 +368,8 @@ def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
 
 def merged(point: Point, record: Point) -> Point:
     """`point` with what only `record` knows."""
-    blanks = {field: getattr(record, field) for field in ("unit", "tz", "kind") if getattr(point, field) is None}
+    blanks = {
+        field: getattr(record, field) for field in ("unit", "tz", "kind", "states") if getattr(point, field) is None
+    }
     named = point.dis if point.dis and point.dis != point.id else record.dis
     return replace(point, dis=named, **blanks)

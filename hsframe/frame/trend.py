@@ -142,6 +142,7 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
         for parts in by_point.values()
     ]
     _check_numbers(tracks)
+    _check_states(tracks)
     return tracks
 
 
@@ -153,6 +154,24 @@ def _check_numbers(tracks: Sequence[Track]) -> None:
         warn_caller(
             f"{len(found)} points of kind Number have texts among their samples: {names}; their columns are no numbers "
             "and have no unit: have the kind in their records checked, or what writes the texts",
+            ReadWarning,
+        )
+
+
+def _check_states(tracks: Sequence[Track]) -> None:
+    """Warn of texts that are no states of their points; they are kept, in categories of their own."""
+    strange = {
+        str(track.point): texts
+        for track in tracks
+        if isinstance(track.array, pd.Categorical)
+        and track.point.states
+        and (texts := track.array.categories[len(track.point.states) :].tolist())
+    }
+    if strange:
+        names = "; ".join(f"{name}: {', '.join(map(repr, texts[:5]))}" for name, texts in list(strange.items())[:3])
+        warn_caller(
+            f"{len(strange)} points have values that the tag enum of their records does not list ({names}); they are "
+            "categories after those of the tag: have the tag checked, or what writes the values",
             ReadWarning,
         )
 
@@ -204,7 +223,7 @@ def _increasing(ts_us: Instants) -> bool:
 
 def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: bool) -> Track:
     point = parts[0].point
-    array = value_array([part.values for part in parts], point.unit, point.kind)
+    array = value_array([part.values for part in parts], point.unit, point.kind, point.states)
     if point.kind is None:
         # There was no record: only the values tell the unit and kind.
         kind = kind_of(array)

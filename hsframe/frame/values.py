@@ -4,7 +4,8 @@ The cells of a history may come in several pieces, one per request. Where they a
 made for a row. What the array is:
 
 - Number of one unit: ``UnitArray``; without a unit: plain float64; of several units: object of ``Number``
-- Bool: ``boolean``; Str: ``category``, the categories sorted; anything else, and kinds mixed: object
+- Bool: ``boolean``; Str: ``category``, the states of the record's ``enum`` in its order, then what else occurs, sorted
+- anything else, and kinds mixed: object
 - null, NA and NaN are missing; INF stays
 """
 
@@ -42,12 +43,18 @@ class _Piece:
     units: frozenset[str | None] = frozenset()
 
 
-def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind: str | None = None) -> ValueArray:
+def value_array(
+    columns: Sequence[Sequence[Any]],
+    unit: str | None = None,
+    kind: str | None = None,
+    states: Sequence[str] | None = None,
+) -> ValueArray:
     """The pandas array of a history: a UnitArray, or a float64 or object ndarray, or ``boolean``, or categorical.
 
     The cells come in pieces, in order. Numbers that come without a unit take `unit`, that of the point's record, where
     no other unit is beside them; numbers with another unit keep theirs. `kind`, the record's too, decides only
-    where no cell has a value. Missing is NaN (``pd.NA`` in ``boolean``).
+    where no cell has a value; its `states` are categories of texts whether they occur or not. Missing is NaN (``pd.NA``
+    in ``boolean``).
     """
     pieces = [_piece(column) for column in columns]
     kinds = {piece.kind for piece in pieces} - {"none"}
@@ -59,7 +66,7 @@ def value_array(columns: Sequence[Sequence[Any]], unit: str | None = None, kind:
         bools: Any = pd.BooleanDtype()  # __from_arrow__ is in the interface of dtypes, not in the stubs
         return bools.__from_arrow__(pa.chunked_array(_chunks(pieces, pa.bool_()), pa.bool_()))
     if kinds == {"str"}:
-        return _category(_chunks(pieces, pa.string()))
+        return _category(_chunks(pieces, pa.string()), states or ())
     return object_array(cell for piece in pieces for cell in piece.cells)
 
 
@@ -153,7 +160,7 @@ def _chunks(pieces: Iterable[_Piece], data_type: pa.DataType) -> list[pa.Array]:
     return chunks
 
 
-def _category(parts: Sequence[pa.Array]) -> pd.Categorical:
+def _category(parts: Sequence[pa.Array], states: Sequence[str]) -> pd.Categorical:
     chunks = []
     for part in parts:
         plain = part.cast(pa.string()) if pa.types.is_dictionary(part.type) and part.dictionary.null_count else part
@@ -164,12 +171,13 @@ def _category(parts: Sequence[pa.Array]) -> pd.Categorical:
     codes = np.concatenate(
         [np.empty(0, np.int32), *(c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in whole.chunks)]
     )
-    # Categories are the texts that occur, sorted: however a read was split, the dtype is the same.
+    # Texts that occur and are no state come after them, sorted: however a read was split, the dtype is the same.
     used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(texts)))
     used = used[np.argsort(texts[used])] if len(used) else used
+    numbers = {text: number for number, text in enumerate(dict.fromkeys([*states, *texts[used]]))}
     place = np.full(len(texts) + 1, -1, dtype=np.int32)  # the last is where code -1 lands
-    place[used] = np.arange(len(used), dtype=np.int32)
-    return pd.Categorical.from_codes(place[codes], categories=pd.Index(texts[used], dtype="str"))
+    place[used] = [numbers[text] for text in texts[used]]
+    return pd.Categorical.from_codes(place[codes], categories=pd.Index(list(numbers), dtype="str"))
 
 
 def kind_of(array: ValueArray) -> str | None:

@@ -87,6 +87,8 @@ def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Ru
             column = BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
     else:
         column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
+    if point.states and isinstance(array, pd.Categorical):
+        point = replace(point, states=tuple(array.categories))  # those not in the record have been warned of
     return History(replace(point, unit=unit, kind=kind), grid.labels_us, column, spikes=spikes)
 
 

@@ -115,7 +115,8 @@ class HistoryVerbs(SessionBase):
         -------
         DataFrame or dict of str to DataFrame
             Index ``ts``, ``datetime64[us, zone]``, strictly increasing. Number columns with a unit are
-            ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``.
+            ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``: all
+            states of the record's ``enum`` in its order, then values that it does not list, with a ReadWarning.
             ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
             read has no column; with ``shape="dict"`` it has a frame without one. The table is in ``df.attrs``, which
             operations of pandas may drop: take it from this frame.
