@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hsframe.client import Client
     from hsframe.client.tls import TLSConfig
     from hsframe.codecs import decode, encode
-    from hsframe.frame.arrow import read_parquet, write_parquet
+    from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
     from hsframe.frame.tables import table
@@ -63,12 +63,14 @@ _LAZY: Final = {
     "Limits": "hsframe.options",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.client.tls",
+    "arrow_to_frame": "hsframe.frame.arrow",
     "close": "hsframe.session.default",
     "concat": "hsframe.frame.combine",
     "connect": "hsframe.session.default",
     "decode": "hsframe.codecs",
     "doctor": "hsframe.session.default",
     "encode": "hsframe.codecs",
+    "frame_to_arrow": "hsframe.frame.arrow",
     "frame_to_his_grids": "hsframe.session.default",
     "grid_to_frame": "hsframe.frame.convert",
     "read_parquet": "hsframe.frame.arrow",
@@ -82,12 +84,12 @@ __all__ = [
     "MARKER", "NA", "REMOVE", "AsyncSession", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col", "Coord",
     "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Limits", "Marker",
     "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row",
-    "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnitWarning", "UnknownRecError",
-    "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "call", "close", "concat", "connect", "decode", "defs",
-    "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_his_grids", "grid_to_frame",
-    "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops", "options", "point_write",
-    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "units", "watch", "watch_close",
-    "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnitWarning", "UnknownRecError", "Uri",
+    "XStr", "ZoneError", "ZoneWarning", "about", "arrow_to_frame", "call", "close", "concat", "connect", "decode",
+    "defs", "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_arrow",
+    "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
+    "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "units",
+    "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

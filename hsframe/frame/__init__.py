@@ -5,7 +5,8 @@ A short tour, from the bottom:
 - ``points``: a point, its display name, the catalog in ``df.attrs["hsframe"]``
 - ``values``: one column of a history to one pandas array, without one object per row
 - ``histories``: the history of each point in an answer of hisRead
-- ``trend``: histories to a frame: one index, one column per point; wide, long or one frame each
+- ``tracks``: the whole history of each point, its windows put together; ``tidy``: as one table, a row per sample
+- ``trend``: histories to a frame: one index, one column per point; wide, tidy or one frame each
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
 - ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.in_units import dtype_in, in_units
-from hsframe.frame.points import listed_columns, points_table
+from hsframe.frame.points import is_tidy, listed_columns, points_table
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
@@ -106,6 +106,8 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         MetadataError
             A named column is not there.
         """
+        if is_tidy(self._obj):
+            raise MetadataError("a tidy frame has its units in rows; have it read in others, as with units='si'")
         if isinstance(target, Mapping):
             if missing := [label for label in target if label not in self._obj.columns]:
                 raise MetadataError(

@@ -22,6 +22,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
+``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 =================  ====================================================================================
 """
 
@@ -31,6 +32,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Final
 
 import pandas as pd
@@ -38,7 +40,8 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, ZoneError
-from hsframe.frame.points import Point, attach, differing_of, points_of
+from hsframe.frame.points import Point, attach, differing_of, is_tidy, points_from, points_of
+from hsframe.frame.tidy import with_categories
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -93,7 +96,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
             f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
         ) from error
-    points = {str(label): point for label, point in points_of(df).items()}
+    points = {} if is_tidy(df) else {str(label): point for label, point in points_of(df).items()}
     units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
     fields = [
         field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
@@ -106,6 +109,8 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         content["recordUnits"] = record_units
     if states := {name: point.states for name, point in points.items() if point.states}:
         content["states"] = states
+    if is_tidy(df):
+        content["points"] = {label: asdict(point) for label, point in points_of(df).items()}
     if differing := differing_of(df):
         content["differing"] = differing
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
@@ -155,12 +160,17 @@ def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
 
 def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     df = table.to_pandas()
+    if is_tidy(df) and "points" in content:
+        points = points_from(content["points"], content["points"])
+        df = with_categories(df, [point.id for point in points.values()])
+        attach(df, points, differing=content.get("differing"))
+        return df
     if isinstance(df.index, pd.DatetimeIndex) and df.index.tz is not None:
         with suppress(ZoneError):  # a fixed offset has no name
             df.index = df.index.tz_convert(zone(str(df.index.tz)))
     labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
     arrays: dict[int, Any] = {}
-    points: dict[str, Point] = {}
+    points = {}
     for place, (name, label) in enumerate(labels.items()):
         entries = field_entries(table.schema.field(name))
         unit = entries.get("unit") or None
@@ -220,7 +230,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key, kind in (("recordUnits", str), ("differing", int), ("units", str), ("states", list)):
+    for key, kind in (("recordUnits", str), ("differing", int), ("units", str), ("states", list), ("points", dict)):
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
             raise MetadataError(

@@ -21,7 +21,7 @@ def grid_to_frame(
     points: PointsLike | None = ...,
     *,
     header: Header = ...,
-    shape: Literal["wide", "long"] = ...,
+    shape: Literal["wide", "tidy"] = ...,
     tz: str | tzinfo = ...,
 ) -> pd.DataFrame: ...
 @overload

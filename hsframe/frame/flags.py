@@ -1,7 +1,7 @@
 """Why a value is missing: ``na="flag"``.
 
 In a column of numbers NA ('not available'), NaN and null are all NaN. With ``na="flag"`` a second
-column follows each point's, labelled ``"<label> [na]"`` (in the long shape it is the column ``na``): ``"NA"``,
+column follows each point's, labelled ``"<label> [na]"`` (in the tidy shape it is the column ``na``): ``"NA"``,
 ``"NaN"`` or ``"null"``, and missing where there is a value or no sample at all. It is a column, so it is sliced,
 filtered, joined and stored with the values. By default there is one column per point.
 

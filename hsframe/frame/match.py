@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.points import Point, as_points, listed_columns, merged, points_of
+from hsframe.frame.points import Point, as_points, is_tidy, listed_columns, merged, points_of
 from hsframe.kinds import Ref
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
@@ -30,6 +30,11 @@ def frame_of(df: Any) -> pd.DataFrame:
     if not isinstance(df, pd.DataFrame):
         raise MetadataError(
             f"a {type(df).__name__} cannot be written; expected a DataFrame or Series with times in its index"
+        )
+    if is_tidy(df):
+        raise MetadataError(
+            "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
+            "or as df.pivot(index='ts', columns='id', values='value') of rows in the units of their points"
         )
     return df
 

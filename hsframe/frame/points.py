@@ -30,6 +30,9 @@ _FIELDS = ("id", "dis", "unit", "tz", "kind")
 # In a frame of entities a Ref column holds ids, and its display names are in a column beside it with this suffix.
 DIS_SUFFIX = "->dis"
 
+# The first columns of a tidy frame, a row per sample (hsframe.frame.tidy); its points are in the catalog alone.
+TIDY_COLUMNS = ("id", "ts", "value", "text", "unit")
+
 PointsLike: TypeAlias = (
     "Point | Ref | str | Mapping[str, Any] | pd.DataFrame | pd.Series[Any] | Iterable[PointsLike]"  # one or several
 )
@@ -204,9 +207,9 @@ def _each_point(points: PointsLike) -> Iterable[Point]:
 
 
 def _points_of_frame(df: pd.DataFrame) -> list[Point]:
-    if "id" in df.columns:
-        return [point for _, point in _entity_points(df)]
     known = points_of(df)
+    if "id" in df.columns and not (known and is_tidy(df)):
+        return [point for _, point in _entity_points(df)]
     if not known and len(df.columns):
         raise MetadataError(
             f"the frame has neither a column 'id' nor a catalog of points; its columns are {listed_columns(df)}; "
@@ -216,7 +219,9 @@ def _points_of_frame(df: pd.DataFrame) -> list[Point]:
 
 
 def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:
-    """Index label and point of each row that has an id."""
+    """Index label and point of each row that has an id; of tidy rows, of the first of each id."""
+    if is_tidy(df):
+        df = df.loc[~df["id"].duplicated(), ["id"]]
     # A macro may name any tag; without one few columns matter.
     wanted = None if "disMacro" in df.columns and df["disMacro"].notna().any() else _POINT_TAGS
     tags = [tag for tag in df.columns if isinstance(tag, str) and (wanted is None or tag in wanted)]
@@ -294,6 +299,11 @@ def attach(df: pd.DataFrame, points: Mapping[str, Point], *, differing: Mapping[
     df.attrs[ATTRS_KEY] = PointCatalog.of(points, differing)
 
 
+def is_tidy(df: pd.DataFrame) -> bool:
+    """Whether a frame has a row per sample, as ``shape="tidy"`` gives it."""
+    return tuple(df.columns[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS
+
+
 def _catalog(df: pd.DataFrame) -> Mapping[str, Any]:
     # After a way through JSON, as in a Parquet file of pandas, the catalog is a plain dict.
     catalog = df.attrs.get(ATTRS_KEY)
@@ -301,11 +311,19 @@ def _catalog(df: pd.DataFrame) -> Mapping[str, Any]:
 
 
 def points_of(df: pd.DataFrame) -> dict[str, Point]:
-    """The points of a frame's columns by label, in their order, from its catalog; only those that the catalog knows."""
+    """The points of a frame's columns by label, in their order, from its catalog; only those that the catalog knows.
+
+    Of a tidy frame all points of its catalog, those without samples too.
+    """
     entries = _catalog(df).get("points")
     if not isinstance(entries, Mapping):
         return {}
-    known = ((label, entries.get(label)) for label in df.columns if isinstance(label, str))
+    return points_from(entries, entries if is_tidy(df) else df.columns)
+
+
+def points_from(entries: Mapping[Any, Any], labels: Iterable[Any]) -> dict[str, Point]:
+    """The points of some labels, from the entries of a catalog; what is none is left out."""
+    known = ((label, entries.get(label)) for label in labels if isinstance(label, str))
     return {
         label: Point(
             entry["id"],
@@ -323,7 +341,9 @@ def points_of(df: pd.DataFrame) -> dict[str, Point]:
 def differing_of(df: pd.DataFrame) -> dict[str, int]:
     """How many samples at a repeated instant had another value than the one kept, by label; none: not listed."""
     counts = _catalog(df).get("differing")
-    return {label: counts[label] for label in df.columns if label in counts} if isinstance(counts, Mapping) else {}
+    if not isinstance(counts, Mapping):
+        return {}
+    return dict(counts) if is_tidy(df) else {label: counts[label] for label in df.columns if label in counts}
 
 
 def points_table(df: pd.DataFrame) -> pd.DataFrame:

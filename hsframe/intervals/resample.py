@@ -16,7 +16,7 @@ from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
-from hsframe.frame.trend import Track, tracks_of
+from hsframe.frame.tracks import Track, tracks_of
 from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals

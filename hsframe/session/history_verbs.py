@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # for type checkers: the fields of a request, once per type o
 
     @dataclass(frozen=True)
     class _OneFrame(ReadRequest):
-        shape: Literal["wide", "long"] = field(default="wide", kw_only=True)
+        shape: Literal["wide", "tidy"] = field(default="wide", kw_only=True)
 
     @dataclass(frozen=True)
     class _FramePerPoint(ReadRequest):
@@ -68,8 +68,9 @@ class HistoryVerbs(SessionBase):
         header : {"dis", "id"} or callable
             Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
             of the point gives.
-        shape : {"wide", "long", "dict"}
-            One column per point; one row per sample; or one frame per point.
+        shape : {"wide", "tidy", "dict"}
+            One column per point; one row per sample, with columns ``id``, ``ts``, ``value``, ``text`` and ``unit``
+            (:mod:`hsframe.frame.tidy`); or one frame per point.
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points.
         week_start : str

@@ -64,11 +64,11 @@ def test_flags_go_with_their_rows():
     assert texts(df["a [na]"]) == [None, "NA"]
 
 
-def test_the_long_shape_has_one_column_of_flags_and_the_dict_one_a_frame():
+def test_the_tidy_shape_has_one_column_of_flags_and_the_dict_one_a_frame():
     histories = [history("a", CELLS), history("b", [True, NA], unit=None, kind="Bool")]
-    long = trend_frame(histories, na="flag", shape="long")
-    assert long.columns.tolist() == ["ts", "id", "dis", "value", "na"]
-    assert texts(long["na"]) == [None, "NA", "NaN", "null", None, None, "NA"]
+    tidy = trend_frame(histories, na="flag", shape="tidy")
+    assert tidy.columns.tolist() == ["id", "ts", "value", "text", "unit", "na"]
+    assert texts(tidy["na"]) == [None, "NA", "NaN", "null", None, None, "NA"]
     frames = trend_frame(histories, na="flag", shape="dict")
     assert {label: df.columns.tolist() for label, df in frames.items()} == {"a": ["a", "a [na]"], "b": ["b", "b [na]"]}
 
@@ -128,7 +128,8 @@ def test_units_of_frames_in_every_shape():
     assert [str(dtype) for dtype in df.dtypes] == ["unit[°C]", "boolean", "unit[°C]"]
     assert df["t"].iloc[0] == 10
     assert points_of(df)["t"].unit == "°F"
-    assert trend_frame(histories, units="si", shape="long")["value"].tolist()[0] == Number(10, "°C")
+    tidy = trend_frame(histories, units="si", shape="tidy")
+    assert tidy.loc[tidy["id"] == "t", ["value", "unit"]].iloc[0].tolist() == [10, "°C"]
     assert trend_frame(histories, units="si", shape="dict")["t"]["t"].dtype == UnitDtype("°C")
     assert trend_frame(histories, units={"t": "K", "@empty": "native"})["t"].dtype == UnitDtype("K")
     assert trend_frame(histories, units={"°F": "°C"})["empty"].dtype == UnitDtype("°C")

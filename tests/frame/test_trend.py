@@ -232,7 +232,7 @@ def test_lost_rows_are_counted_a_few_at_a_time(monkeypatch):
     us, values = rng.integers(0, 20, 200), rng.integers(0, 3, 200).astype(float)
     winners = dict(zip(us.tolist(), values.tolist(), strict=True))
     lost = sum(winners[at] != value for at, value in zip(us.tolist(), values.tolist(), strict=True))
-    monkeypatch.setattr("hsframe.frame.trend._COMPARED_ROWS", 7)
+    monkeypatch.setattr("hsframe.frame.tracks._COMPARED_ROWS", 7)
     df = trend_frame([history("a", us, values)])
     assert dict(zip(df.index.asi8.tolist(), df["a"].tolist(), strict=True)) == dict(sorted(winners.items()))
     assert differing_of(df) == {"a": lost}
@@ -421,7 +421,6 @@ def test_no_histories_are_an_empty_frame():
     assert str(df.index.dtype) == "datetime64[us, UTC]"
     assert df.index.name == "ts"
     assert trend_frame([], shape="dict") == {}
-    assert trend_frame([], shape="long").columns.tolist() == ["ts", "id", "dis", "value"]
 
 
 # Names -------------------------------------------------------------------------------------------------------------
@@ -448,7 +447,7 @@ def test_an_unknown_header_is_refused(header):
 
 
 def test_an_unknown_shape_is_refused():
-    with pytest.raises(MetadataError, match="'wide', 'long' or 'dict'"):
+    with pytest.raises(MetadataError, match=r"'wide', 'tidy' .* or 'dict'"):
         trend_frame([], shape="tall")
 
 
@@ -512,40 +511,7 @@ def test_an_unknown_zone_is_refused_unless_it_is_not_needed():
     assert len(trend_frame(parts, tz="UTC")) == 1
 
 
-# Long and dict -----------------------------------------------------------------------------------------------------
-
-
-def test_long_has_a_row_a_sample():
-    df = trend_frame(
-        [
-            history("a", [0, 1, 2], [Number(1, "kW"), None, NA], sparse=True, unit="kW", dis="Meter"),
-            history("b", [1], [Number(3, "kW")], unit="kW"),
-        ],
-        shape="long",
-    )
-    assert df.columns.tolist() == ["ts", "id", "dis", "value"]
-    assert str(df["ts"].dtype) == "datetime64[us, America/New_York]"
-    assert df["id"].tolist() == ["a", "a", "b"]
-    assert df["dis"].tolist() == ["Meter", "Meter", "b"]
-    assert df["value"].dtype == UnitDtype("kW")
-    np.testing.assert_array_equal(np.asarray(df["value"], dtype=float), [1, np.nan, 3])
-
-
-def test_long_values_of_several_units_and_kinds_are_kinds():
-    parts = [history("a", [0, 1], [Number(1, "kW"), NA], unit="kW"), history("b", [0], [Number(2, "°F")], unit="°F")]
-    parts.append(history("c", [0], [True], kind="Bool"))
-    parts.append(history("d", [0], ["x"], kind="Str"))
-    values = trend_frame(parts, shape="long")["value"].tolist()
-    assert values[0] == Number(1, "kW")
-    assert pd.isna(values[1])
-    assert values[2:] == [Number(2, "°F"), True, "x"]
-
-
-def test_long_values_of_one_kind_keep_its_dtype():
-    parts = [history("a", [0], ["x"], kind="Str"), history("b", [0], ["y"], kind="Str")]
-    df = trend_frame(parts, shape="long")
-    assert df["value"].dtype == "category"
-    assert df["value"].tolist() == ["x", "y"]
+# Dict ----------------------------------------------------------------------------------------------------------------
 
 
 def test_dict_leaves_out_what_is_no_sample():

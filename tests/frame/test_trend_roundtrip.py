@@ -177,8 +177,13 @@ def test_windows_in_any_order_against_a_model(parts):
     assert {ident: df.index.asi8.tolist() for ident, df in frames.items()} == {
         ident: sorted(of_point) for ident, of_point in model.items()
     }
-    long = trend_frame(histories, shape="long")
-    assert long["id"].tolist() == [ident for ident, of_point in model.items() for _ in of_point]
+    tidy = trend_frame(histories, shape="tidy")
+    rows = [(ident, us, model[ident][us][-1]) for ident in sorted(model) for us in sorted(model[ident])]
+    assert tidy["id"].tolist() == [ident for ident, _, _ in rows]
+    assert tidy["id"].cat.categories.tolist() == sorted(model)
+    assert pd.DatetimeIndex(tidy["ts"]).asi8.tolist() == [us for _, us, _ in rows]
+    np.testing.assert_array_equal(tidy["value"], [value for _, _, value in rows])
+    assert differing_of(tidy) == differing_of(frame)
 
 
 @given(clock_times(min_size=1), st.data())

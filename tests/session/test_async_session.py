@@ -49,7 +49,7 @@ def test_frames_are_those_of_the_synchronous_verbs(server: RunningServer, sessio
                 await s.read_by_ids("kw"),
                 await s.nav(),
                 await s.his_read(["kw", "oat"], DAY),
-                await s.his_read(["kw", "oat"], DAY, shape="long"),
+                await s.his_read(["kw", "oat"], DAY, shape="tidy"),
                 await s.his_read("kw", DAY, interval="1h"),
                 await s.latest(["kw", "fan"]),
             ]
@@ -61,7 +61,7 @@ def test_frames_are_those_of_the_synchronous_verbs(server: RunningServer, sessio
         session.read_by_ids("kw"),
         session.nav(),
         session.his_read(["kw", "oat"], DAY),
-        session.his_read(["kw", "oat"], DAY, shape="long"),
+        session.his_read(["kw", "oat"], DAY, shape="tidy"),
         session.his_read("kw", DAY, interval="1h"),
         session.latest(["kw", "fan"]),
     ]

@@ -71,7 +71,7 @@ def test_the_frame_comes_with_a_table(broken: RunningServer, session: hsframe.Se
     assert alone.hs.catalog["status"].tolist() == ["ok", "ok"]
 
 
-@pytest.mark.parametrize("shape", ["wide", "long"])
+@pytest.mark.parametrize("shape", ["wide", "tidy"])
 def test_nothing_could_be_read(session: hsframe.Session, shape: Any) -> None:
     df = session.his_read("@nope", SPAN, on_error="catalog", shape=shape)
     assert len(df) == 0
@@ -133,7 +133,7 @@ def test_samples_that_differ_at_one_instant_are_counted(server: RunningServer, s
         return hsframe.Grid(dict(grid.meta), grid.cols, [[*grid.column("ts"), *times], [*grid.column("val"), *values]])
 
     session.client.his_read = twice  # type: ignore[method-assign]
-    for shape in ("wide", "long"):
+    for shape in ("wide", "tidy"):
         df = session.his_read("@kw", SPAN, shape=shape)
         assert df.hs.catalog.loc["Power", ["rows", "differing"]].tolist() == [100, 1]
 

@@ -213,9 +213,9 @@ def test_headers_shapes_and_zones(session: hsframe.Session) -> None:
         ("Power @kw", "America/New_York", 96),
         ("Power @lon", "Europe/London", 96),
     ]
-    long = session.his_read(["kw", "oat"], "2026-11-02", shape="long")
-    assert list(long.columns) == ["ts", "id", "dis", "value"]
-    assert len(long) == 192
+    tidy = session.his_read(["kw", "oat"], "2026-11-02", shape="tidy")
+    assert list(tidy.columns) == ["id", "ts", "value", "text", "unit"]
+    assert len(tidy) == 192
     points = df.hs.points
     assert points.loc["Power @lon"].to_dict() == {
         "id": "lon", "dis": "Power", "unit": "kW", "tz": "London", "kind": "Number"

@@ -149,9 +149,10 @@ def test_counting_up_or_amounts_is_never_guessed(s: hsframe.Session) -> None:
 
 
 def test_the_other_shapes(s: hsframe.Session) -> None:
-    long = s.his_read(["@kw", "@sp"], "2026-11-01", interval="12h", shape="long")
-    assert long["dis"].tolist() == ["Power"] * 3 + ["Setpoint"] * 3
-    assert [str(value) for value in long["value"]][:2] == ["216.0 kW", "264.0 kW"]
+    tidy = s.his_read(["@sp", "@kw"], "2026-11-01", interval="12h", shape="tidy")
+    assert tidy["id"].tolist() == ["kw"] * 3 + ["sp"] * 3
+    assert tidy["value"].tolist()[:2] == [216, 264]
+    assert tidy["unit"].tolist()[:2] == ["kW", "kW"]
     df = s.his_read("@kw", "2026-11-01", interval="12h", header="id", tz="UTC")
     assert df.columns.tolist() == ["kw"]
     assert [str(ts) for ts in df.index] == [
@@ -194,8 +195,9 @@ def test_units_of_a_system_or_of_a_mapping(s: hsframe.Session) -> None:
     assert points_of(si)["Outside"].unit == "°F"
     mapped = s.his_read(ids, "2026-10-30", units={"°F": "°C", "@kw": "MW"})
     assert [str(dtype) for dtype in mapped.dtypes] == ["unit[°C]", "unit[MW]", "boolean"]
-    long = s.his_read("@oat", "2026-10-30", units="si", shape="long")
-    assert str(long["value"].dtype) == "unit[°C]"
+    tidy = s.his_read("@oat", "2026-10-30", units="si", shape="tidy")
+    assert tidy["unit"].unique().tolist() == ["°C"]
+    np.testing.assert_array_equal(tidy["value"], floats(si["Outside"]))
     assert str(s.his_read("@oat", "2020", units="si")["Outside"].dtype) == "unit[°C]"
     assert floats(s.his_read("@oat", "2026-10-31", interval="12h", units="si")["Outside"]) == [10, 10]
 

@@ -127,7 +127,7 @@ def what_is_wrong() -> None:
 def functions(shape: Shape) -> None:
     assert_type(hsframe.connect("http://host/api", token="x", runner="nested"), hsframe.Session)
     assert_type(hsframe.his_read("kw", "today"), pd.DataFrame)
-    assert_type(hsframe.his_read("kw", "today", shape="long", header="id"), pd.DataFrame)
+    assert_type(hsframe.his_read("kw", "today", shape="tidy", header="id"), pd.DataFrame)
     assert_type(hsframe.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
     assert_type(hsframe.his_read("kw", "today", shape=shape), pd.DataFrame | dict[str, pd.DataFrame])
     assert_type(hsframe.read("point", limit=1), pd.DataFrame)

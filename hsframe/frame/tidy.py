@@ -1,0 +1,126 @@
+"""Histories as tidy rows: a row per sample, of points of any units and kinds; memory grows with the samples alone.
+
+=========  =============================  =========================================================================
+column     in Arrow and Parquet           what it holds
+=========  =============================  =========================================================================
+``id``     dictionary of strings          the id of the point; one without samples is a category that has no rows
+``ts``     ``timestamp[us, UTC]``         the instant; in a frame in the zone that was asked for
+``value``  double                         a Number; a Bool as 1 and 0
+``text``   string                         a Str as it is; other kinds as Zinc writes them, as ``2024-01-31`` or ``@a``
+``unit``   dictionary of strings          the unit of the number in this row
+=========  =============================  =========================================================================
+
+Rows are sorted by id and instant. In Arrow a sample that is NA ('not available') has neither value nor text, and NaN is
+a value. pandas has one missing for both, so what is written from a frame has null for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.codecs.zinc_write import write_value
+from hsframe.frame.flags import FLAG_DTYPE
+from hsframe.frame.points import unique_labels
+from hsframe.frame.tracks import Track
+from hsframe.kinds import Number
+from hsframe.unit_array.array import UnitArray
+
+
+def tidy_table(tracks: Sequence[Track]) -> pa.Table:
+    """The rows of some points; where the tracks have flags, NA and NaN are told apart, and a column ``na`` has them."""
+    points = [track.point for track in tracks]
+    owned = sorted(zip(unique_labels(points, [point.id or point.dis for point in points]), tracks, strict=True))
+    counts = [len(track.ts_us) for _, track in owned]
+    rows = _Rows(sum(counts))
+    for track, end in zip((track for _, track in owned), np.cumsum(counts), strict=True):
+        rows.put(slice(int(end) - len(track.ts_us), int(end)), track.array)
+    absent = np.isnan(rows.values)
+    columns: dict[str, Any] = {}
+    if tracks and all(track.flags is not None for track in tracks):
+        codes = np.concatenate([track.flags.codes for _, track in owned if track.flags is not None])
+        absent &= codes != FLAG_DTYPE.categories.get_loc("NaN")
+        columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
+    ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
+    owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
+    texts = pa.array(list(rows.texts), pa.string())
+    return pa.table(
+        {
+            "id": _dictionary(owner, [name for name, _ in owned]),
+            "ts": pa.array(ts_us).view(pa.timestamp("us", "UTC")),
+            "value": pa.array(rows.values, mask=absent),
+            "text": texts.take(pa.array(rows.text_codes, mask=rows.text_codes < 0)),
+            "unit": _dictionary(rows.unit_codes, list(rows.units)),
+            **columns,
+        }
+    )
+
+
+def _dictionary(codes: Any, texts: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(texts, pa.string()))
+
+
+class _Rows:
+    """The values, and by number the texts and units, of rows that are put in point by point; -1 for none."""
+
+    def __init__(self, count: int) -> None:
+        self.values = np.full(count, np.nan)
+        self.text_codes, self.unit_codes = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
+        self.texts: dict[str, int] = {}
+        self.units: dict[str, int] = {}
+
+    def put(self, rows: slice, array: Any) -> None:
+        """The values of one point, as :func:`hsframe.frame.values.value_array` gives them."""
+        if isinstance(array, UnitArray):
+            self.values[rows] = array.magnitudes
+            self.unit_codes[rows] = self._number(self.units, array.unit)
+        elif isinstance(array, pd.Categorical):
+            numbers = [*(self._number(self.texts, text) for text in array.categories), -1]  # -1: the code of missing
+            self.text_codes[rows] = np.array(numbers, dtype=np.int32)[array.codes]
+        elif array.dtype == object:
+            for row, cell in enumerate(array, rows.start):
+                self._put_cell(row, cell)
+        elif isinstance(array, np.ndarray):
+            self.values[rows] = array
+        else:
+            self.values[rows] = array.to_numpy(dtype=np.float64, na_value=np.nan)
+
+    def _put_cell(self, row: int, cell: Any) -> None:
+        if isinstance(cell, Number):
+            self.values[row] = cell.val
+            if cell.unit is not None:
+                self.unit_codes[row] = self._number(self.units, cell.unit)
+        elif isinstance(cell, bool | int | float):  # a missing cell is NaN
+            self.values[row] = cell
+        else:
+            self.text_codes[row] = self._number(self.texts, cell if isinstance(cell, str) else write_value(cell))
+
+    @staticmethod
+    def _number(numbers: dict[str, int], text: str) -> int:
+        return numbers.setdefault(text, len(numbers))
+
+
+def tidy_frame(table: pa.Table, index_zone: ZoneInfo) -> pd.DataFrame:
+    """The frame of the rows of :func:`tidy_table`, its times in a zone."""
+    place = table.schema.get_field_index("ts")
+    times = table.column(place).cast(pa.timestamp("us", index_zone.key))
+    df = table.set_column(place, "ts", times).to_pandas()
+    return with_categories(df, ())
+
+
+def with_categories(df: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    """The frame, its ids and units categories of str in order, those of `ids` that have no rows among them.
+
+    Parquet keeps no categories without rows, and none at all of a table without rows.
+    """
+    for name, more in (("id", ids), ("unit", ())):
+        column = df[name]
+        found = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
+        categories = pd.Index(sorted({*found, *more}), dtype="str")
+        df[name] = pd.Categorical(column, categories=categories)
+    return df

@@ -1,0 +1,176 @@
+"""The whole history of each point: its windows put together, in order of time, each instant once.
+
+What is already in order is neither sorted nor copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import ReadWarning
+from hsframe.frame.flags import FLAG_DTYPE, flag_codes
+from hsframe.frame.histories import History, Instants
+from hsframe.frame.points import Point
+from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
+from hsframe.unit_array.dtype import unit_of_dtype
+
+_COMPARED_ROWS = 1 << 18
+
+
+@dataclass(slots=True)
+class Track:
+    """The whole history of one point: instants strictly increasing, and the values as pandas has them."""
+
+    point: Point
+    ts_us: Instants
+    array: Any
+    differing: int = 0
+    flags: pd.Categorical | None = None
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Track:
+        """The track of some of its rows, in their order."""
+        flags = None if self.flags is None else self.flags.take(rows)
+        return replace(self, ts_us=self.ts_us[rows], array=self.array.take(rows), flags=flags)
+
+
+def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = False) -> list[Track]:
+    """The whole history of each point, its windows put together; `drop_null`: rows without a sample are left out."""
+    by_point: dict[object, list[History]] = {}
+    for history in histories:
+        # Columns without an id are each a point of their own.
+        by_point.setdefault(history.point.id or id(history), []).append(history)
+    # The points of a batch share their instants: look at them once.
+    batches: dict[tuple[int, ...], list[list[History]]] = {}
+    for parts in by_point.values():
+        batches.setdefault(tuple(id(part.ts_us) for part in parts), []).append(parts)
+    clocks = {key: _clock(batch, drop_null=drop_null) for key, batch in batches.items()}
+    tracks = [
+        _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null, flags=flags)
+        for parts in by_point.values()
+    ]
+    _check_numbers(tracks)
+    _check_states(tracks)
+    return tracks
+
+
+def _check_numbers(tracks: Sequence[Track]) -> None:
+    """Warn of texts among the samples of points whose records say that they are Numbers."""
+    found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
+    if found:
+        names = ", ".join(map(str, found[:3])) + (", ..." if len(found) > 3 else "")
+        warn_caller(
+            f"{len(found)} points of kind Number have texts among their samples: {names}; their columns are no numbers "
+            "and have no unit: have the kind in their records checked, or what writes the texts",
+            ReadWarning,
+        )
+
+
+def _check_states(tracks: Sequence[Track]) -> None:
+    """Warn of texts that are no states of their points; they are kept, in categories of their own."""
+    strange = {
+        str(track.point): texts
+        for track in tracks
+        if isinstance(track.array, pd.Categorical)
+        and track.point.states
+        and (texts := track.array.categories[len(track.point.states) :].tolist())
+    }
+    if strange:
+        names = "; ".join(f"{name}: {', '.join(map(repr, texts[:5]))}" for name, texts in list(strange.items())[:3])
+        warn_caller(
+            f"{len(strange)} points have values that the tag enum of their records does not list ({names}); they are "
+            "categories after those of the tag: have the tag checked, or what writes the values",
+            ReadWarning,
+        )
+
+
+def _has_text(array: Any) -> bool:
+    if isinstance(array, pd.Categorical):
+        return len(array.categories) > 0
+    return array.dtype == object and any(isinstance(cell, str) for cell in array)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The instants of all points of a batch; `kept` are the rows that they were taken from, None for all."""
+
+    ts_us: Instants
+    increasing: bool
+    kept: npt.NDArray[np.intp] | None = None
+
+
+def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
+    parts = batch[0]
+    ts_us = parts[0].ts_us if len(parts) == 1 else np.concatenate([part.ts_us for part in parts])
+    if not _increasing(ts_us):
+        return _Clock(ts_us, increasing=False)
+    if not drop_null and (absent := _rows_without_sample(batch)).any():
+        kept = np.flatnonzero(~absent)
+        return _Clock(ts_us[kept], increasing=True, kept=kept)
+    return _Clock(ts_us, increasing=True)
+
+
+def _rows_without_sample(batch: Sequence[Sequence[History]]) -> npt.NDArray[np.bool_]:
+    """Rows of a batch in which no point has a sample: a frame leaves them out."""
+    absent: npt.NDArray[np.bool_] = _no_sample(batch[0])
+    for parts in batch[1:]:
+        if not absent.any():
+            break
+        absent = absent & _no_sample(parts)
+    return absent
+
+
+def _no_sample(parts: Sequence[History]) -> npt.NDArray[np.bool_]:
+    masks = [null_mask(part.values) if part.sparse else np.zeros(len(part.values), dtype=bool) for part in parts]
+    return np.concatenate(masks)
+
+
+def _increasing(ts_us: Instants) -> bool:
+    return bool(np.all(ts_us[1:] > ts_us[:-1]))
+
+
+def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: bool) -> Track:
+    point = parts[0].point
+    array = value_array([part.values for part in parts], point.unit, point.kind, point.states)
+    if point.kind is None:
+        # There was no record: only the values tell the unit and kind.
+        kind = kind_of(array)
+        point = replace(point, kind=kind, unit=point.unit or unit_of_dtype(array.dtype))
+    why = None
+    if flags:
+        codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
+        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
+    if clock.kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
+        return Track(point, clock.ts_us, array.take(clock.kept), flags=None if why is None else why.take(clock.kept))
+    track, increasing = Track(point, clock.ts_us, array, flags=why), clock.increasing
+    if (drop_null or not increasing) and (absent := _no_sample(parts)).any():
+        track = track.take(np.flatnonzero(~absent))
+        increasing = increasing or _increasing(track.ts_us)
+    if increasing:
+        return track
+    if _increasing(track.ts_us[::-1]):
+        # Newest first, as some servers write: turned round, not sorted.
+        return track.take(np.arange(len(track.ts_us) - 1, -1, -1))
+    order = np.argsort(track.ts_us, kind="stable")
+    ts_us = track.ts_us[order]
+    last = np.append(ts_us[1:] != ts_us[:-1], True)  # of a run of equal instants
+    if not last.all():
+        track.differing = _count_lost(track.array, order, last)
+    return track.take(order[last])
+
+
+def _count_lost(array: Any, order: npt.NDArray[np.intp], last: npt.NDArray[np.bool_]) -> int:
+    """How many rows that are not the last of their instant have another value than that last one."""
+    kept, lost = np.flatnonzero(last), np.flatnonzero(~last)
+    differing = 0
+    for begin in range(0, len(lost), _COMPARED_ROWS):  # few at a time, for they are copied
+        here = lost[begin : begin + _COMPARED_ROWS]
+        winner = kept[np.searchsorted(kept, here)]
+        differing += count_differing(array, order[here], order[winner])
+    return differing
