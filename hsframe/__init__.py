@@ -44,6 +44,7 @@ from hsframe.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from hsframe import options, spans, units
+    from hsframe.analysis.degree_days import degree_days
     from hsframe.client import Client
     from hsframe.client.tls import TLSConfig
     from hsframe.codecs import decode, encode
@@ -68,6 +69,7 @@ _LAZY: Final = {
     "concat": "hsframe.frame.combine",
     "connect": "hsframe.session.default",
     "decode": "hsframe.codecs",
+    "degree_days": "hsframe.analysis.degree_days",
     "doctor": "hsframe.session.default",
     "encode": "hsframe.codecs",
     "frame_to_arrow": "hsframe.frame.arrow",
@@ -86,7 +88,7 @@ __all__ = [
     "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove", "RequestTimeoutError", "Row",
     "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError", "UnitWarning", "UnknownRecError", "Uri",
     "XStr", "ZoneError", "ZoneWarning", "about", "arrow_to_frame", "call", "close", "concat", "connect", "decode",
-    "defs", "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_arrow",
+    "defs", "degree_days", "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_arrow",
     "frame_to_his_grids", "grid_to_frame", "his_read", "his_write", "invoke_action", "latest", "libs", "nav", "ops",
     "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "units",
     "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",

@@ -45,7 +45,7 @@ STRANGERS = ((("client",), ("frame", "intervals")),)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pandas": (
         *("unit_array", "frame", "intervals", "history", "diagnosis", "spans", "server", "testing"),
-        *("session", "cli", "__init__"),
+        *("analysis", "session", "cli", "__init__"),
     ),
     "pyarrow": (
         *("codecs.histories", "codecs.entities", "unit_array", "frame", "intervals"),

@@ -1,0 +1,1 @@
+"""Frames to frames: the matrix of a portfolio, degree days."""
