@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import Point, listed_columns
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
-from hsframe.kinds import UNIT, Number, Ref
+from hsframe.kinds import REMOVE, UNIT, Number, Ref
 from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import is_missing
@@ -84,7 +85,13 @@ def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
 
 
 def frame_columns(
-    df: pd.DataFrame | pd.Series[Any], points: Any, known: Iterable[Point], *, inf: str, convert: bool
+    df: pd.DataFrame | pd.Series[Any],
+    points: Any,
+    known: Iterable[Point],
+    *,
+    inf: str,
+    convert: bool,
+    words_are_ids: bool = False,
 ) -> list[FrameColumn]:
     """The columns of a frame, each with its point, after all checks that need no record.
 
@@ -92,10 +99,33 @@ def frame_columns(
     """
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
-    frame = frame_of(df)
+    frame = _with_plain_times(frame_of(df))
     ts_us, order = _checked_instants(frame)
-    matched = match_columns(frame, points, known)
+    matched = match_columns(frame, points, known, words_are_ids=words_are_ids)
     return [FrameColumn(label, point, frame, ts_us, order, inf, convert) for label, point in matched.items()]
+
+
+def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a DatetimeIndex, where its index holds times as Arrow does, or as datetime objects.
+
+    Objects of several offsets, as an exported file may have, are instants all the same: they are in UTC then.
+    """
+    index: Any = df.index
+    if isinstance(index.dtype, pd.ArrowDtype) and pa.types.is_timestamp(index.dtype.pyarrow_dtype):
+        times = pd.DatetimeIndex(index)
+    elif index.dtype == object and len(index) and all(isinstance(cell, datetime) or is_missing(cell) for cell in index):
+        naive = [cell.tzinfo is None for cell in index if not is_missing(cell)]
+        if any(naive) and not all(naive):
+            raise ZoneError(
+                f"the index of the columns {listed_columns(df)} has times with and without a zone, first without one "
+                f"{next(cell for cell in index if not is_missing(cell) and cell.tzinfo is None)}: without a zone their "
+                "instants are not known; give all of them one; nothing was sent"
+            )
+        zones = {str(cell.tzinfo) for cell in index if not is_missing(cell)}
+        times = pd.to_datetime(index, utc=len(zones) > 1)
+    else:
+        return df
+    return df.set_axis(times, axis=0)
 
 
 def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
@@ -178,6 +208,10 @@ class FrameColumn:
         """Set the kind of cells that are Python objects, and their units if they are Numbers."""
         kinds = [_kind_of(cell) for cell in self.cells]
         found = set(kinds)
+        if "Remove" in found:
+            raise self.error(
+                MetadataError, kinds.index("Remove"), "Remove is not a value", "delete samples with his_remove instead"
+            )
         if len(found) > 1 or "" in found:
             raise self.error(
                 MetadataError,
@@ -209,11 +243,13 @@ class FrameColumn:
         return PointSamples(point, self._zone_name(point), self.ts_us, values, self._note(values))
 
     def _note(self, values: ArrowColumn) -> str:
-        bare = self.units.get(None)
+        bare, notes = self.units.get(None), []
         # The infinities have no unit in any case.
-        if bare is None or not isinstance(values, NumberColumn) or not np.isfinite(self.cells[bare]).any():
-            return ""
-        return taken_to_be_in(values.unit)
+        if bare is not None and isinstance(values, NumberColumn) and np.isfinite(self.cells[bare]).any():
+            notes.append(taken_to_be_in(values.unit))
+        if left_out := len(self.index) - len(self.cells):
+            notes.append(f"rows without a value, which write and remove nothing: {left_out}")
+        return "; ".join(filter(None, notes))
 
     def _numbers(self, point: Point) -> NumberColumn:
         floats: Floats = self.cells
@@ -290,4 +326,6 @@ def taken_to_be_in(unit: str | None) -> str:
 def _kind_of(cell: object) -> str:
     if isinstance(cell, bool):
         return "Bool"
+    if cell is REMOVE:
+        return "Remove"
     return "Number" if isinstance(cell, Number) else "Str" if isinstance(cell, str) else ""

@@ -18,6 +18,7 @@ from hsframe.kinds import Ref
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
 _MARKED_ID = re.compile(r"(?:.* )?@([A-Za-z0-9_:\-.~]+)\Z", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z0-9_:\-.~]+")
 # Any word could be an id. Without the @ only forms count that nobody uses as a display name: 'p:demo:r:2a', and the
 # two groups of eight hexadecimal digits that Folio makes.
 _BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0-9a-f]{8})\Z")
@@ -39,14 +40,17 @@ def frame_of(df: Any) -> pd.DataFrame:
     return df
 
 
-def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] = ()) -> dict[Hashable, Point]:
+def match_columns(
+    df: pd.DataFrame, points: Any = None, known: Iterable[Point] = (), *, words_are_ids: bool = False
+) -> dict[Hashable, Point]:
     """The point of each column, in order, found by the labels and the catalog of the frame.
 
     `points` is a mapping of label to id, Ref, record or Point, which may leave columns out; or a list of points or the
     frame that ``read`` gave, whose display names and ids may be labels; then no column may be of another point, and one
     column with one point needs no matching label. The display names of `known`, the points that this session has read,
     may be labels too. A column with no point or with several possible ones is an error, and so are two columns of one
-    point. A point that is found only by the form of its id has no other properties.
+    point. A point that is found only by the form of its id has no other properties. With `words_are_ids` any label that
+    could be an id is one where nothing else tells its point: for callers who look it up.
     """
     twice = df.columns[df.columns.duplicated()]
     if len(twice):
@@ -62,10 +66,12 @@ def match_columns(df: pd.DataFrame, points: Any = None, known: Iterable[Point] =
     found: dict[Hashable, Point] = {}
     for label in df.columns:
         point = explicit.get(label) or _by_label(label, listed) or catalog.get(label) or _by_text(label, by_id, session)
+        if point is None and words_are_ids and is_bare_id(label):
+            point = Point(str(label), str(label))
         if listed and len(listed) == len(df.columns) == 1:
             point = listed[0]
         if point is None:
-            raise _unknown(label, df)
+            raise unknown_column(label, df)
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(
                 f"column {label!r} is of the point @{point.id}, which points= does not name; say which point it is to "
@@ -115,7 +121,13 @@ def _by_text(label: Hashable, by_id: Mapping[str, Point], session: list[Point]) 
     return _by_label(label, session)
 
 
-def _unknown(label: Hashable, df: pd.DataFrame) -> MetadataError:
+def is_bare_id(label: Hashable) -> bool:
+    """Whether a label could be an id without its @; so could any word."""
+    return isinstance(label, str) and _WORD.fullmatch(label) is not None
+
+
+def unknown_column(label: Hashable, df: pd.DataFrame) -> MetadataError:
+    """The error of a column for which no point is found."""
     return MetadataError(
         f"column {label!r} belongs to no known point: it is not in the catalog, not an id, and not a display name; say "
         f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {listed_columns(df)}"

@@ -201,13 +201,15 @@ class HistoryVerbs(SessionBase):
         """Write a frame's samples to the histories of its points.
 
         Everything is checked first: if anything cannot be written correctly, an error says so and nothing is sent.
-        Missing values are not written. Instants are those of the index; the zone that is written is the point's own.
+        Missing values are not written, and remove nothing: :meth:`his_remove` does. Instants are those of the index,
+        also of an index of Arrow timestamps or of datetime objects; the zone that is written is the point's own.
 
         Parameters
         ----------
         df : DataFrame or Series
             Index: zone-aware times. A column finds its point by `points`, by what :meth:`his_read` noted in the
-            frame, by a label that is an id, or by a display name that is unique among the points read in this session.
+            frame, by a label that is an id (with or without the ``@``), or by a display name that is unique among the
+            points read in this session.
         points : mapping of label to id, list of points, or DataFrame, optional
             Which point a column belongs to. A list or frame of points is looked through for the labels; a column of a
             point that it leaves out is refused, and one column goes to one point whatever it is called.
@@ -232,7 +234,8 @@ class HistoryVerbs(SessionBase):
 
             With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
             ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
-            instant), ``on_server`` and ``in_frame`` (its values). And ``note``, if a point got numbers without a unit.
+            instant), ``on_server`` and ``in_frame`` (its values). And ``note``, if a point got numbers without a unit,
+            or has rows without a value, which are left out.
 
         Raises
         ------

@@ -8,8 +8,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, UnknownRecError
 from hsframe.frame.his_grids import frame_columns
+from hsframe.frame.match import frame_of, is_bare_id, unknown_column
 from hsframe.history.point_records import read_records
 from hsframe.history.verify import read_back
 from hsframe.history.write import check_sent, verify_histories, write_histories
@@ -41,10 +42,17 @@ class WriteRequest:
 
 async def checked(client: Client, request: WriteRequest, known: Sequence[Point]) -> WriteReport:
     """The samples, checked against the records of their points; `known` are points that were read before."""
+    df = frame_of(request.df)
     columns = await in_thread(
-        lambda: frame_columns(request.df, request.points, known, inf=request.inf, convert=request.convert)
+        lambda: frame_columns(df, request.points, known, inf=request.inf, convert=request.convert, words_are_ids=True)
     )
-    records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
+    try:
+        records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
+    except UnknownRecError as error:
+        for column in columns:
+            if column.label == column.point.id in error.ids and is_bare_id(column.label):
+                raise unknown_column(column.label, df) from error
+        raise
     samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
     return WriteReport(samples, records)
 

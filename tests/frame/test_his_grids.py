@@ -16,7 +16,7 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.his_grids import PointSamples, batch_grid
-from hsframe.frame.points import Point
+from hsframe.frame.points import Point, attach
 from hsframe.grid import Col
 from hsframe.kinds import NA, Number, Ref
 from hsframe.unit_array.array import UnitArray
@@ -226,6 +226,32 @@ def test_what_was_read_can_be_written_as_it_is():
     assert frame_to_his_grids(grid_to_frame(grid, [METER])) == [grid]
 
 
+ARROW = pd.ArrowDtype(pa.timestamp("us", tz="America/New_York"))
+FALL_BACK = pd.date_range("2026-11-01 00:30", periods=4, freq="h", tz="America/New_York", unit="us", name="ts")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index(FALL_BACK.astype(ARROW), name="ts"),
+        pd.Index(FALL_BACK.to_pydatetime(), dtype=object, name="ts"),
+        pd.Index(list(FALL_BACK), dtype=object, name="ts"),
+        pd.Index([datetime.fromisoformat(when.isoformat()) for when in FALL_BACK], dtype=object, name="ts"),
+    ],
+    ids=["arrow", "datetime", "Timestamp", "offsets"],
+)
+def test_aware_times_are_instants_in_any_storage(index):
+    df = pd.DataFrame({"Meter": [1.0, 2.0, 3.0, 4.0]})
+    assert frame_to_his_grids(df.set_axis(index), [METER]) == frame_to_his_grids(df.set_axis(FALL_BACK), [METER])
+
+
+@pytest.mark.parametrize("index", [FALL_BACK.astype(ARROW), FALL_BACK.astype(object)], ids=["arrow", "object"])
+def test_a_frame_of_any_times_keeps_its_catalog(index):
+    df = pd.DataFrame({"Meter": [1.0] * 4}, index=FALL_BACK)
+    attach(df, {"Meter": METER})
+    assert frame_to_his_grids(df.set_axis(index)) == frame_to_his_grids(df)
+
+
 # What is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +266,24 @@ def test_naive_times_are_refused():
         "nothing was sent",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("dtype", [object, pd.ArrowDtype(pa.timestamp("us"))], ids=["object", "arrow"])
+def test_naive_times_of_any_storage_are_refused(dtype):
+    text = refused(ZoneError, pd.DataFrame({"Meter": [1.0] * 3}, index=INDEX.tz_localize(None).astype(dtype)))
+    assert "naive" in text
+    assert "2024-05-01 12:00:00 in row 0" in text
+
+
+def test_one_naive_time_among_others_is_refused():
+    index = pd.Index([INDEX[0], None, datetime(2024, 5, 1, 12, 30)], dtype=object)
+    text = refused(ZoneError, pd.DataFrame({"Meter": [1.0] * 3}, index=index))
+    assert "first without one 2024-05-01 12:30:00" in text
+
+
+def test_a_missing_time_of_any_storage_is_refused():
+    for index in (pd.Index([INDEX[0], None], dtype=object), pd.Index([INDEX[0], None], dtype=ARROW)):
+        assert "row 1: NaT" in refused(MetadataError, pd.DataFrame({"Meter": [1.0, 2.0]}, index=index))
 
 
 def test_an_index_that_is_none_of_time_is_refused():

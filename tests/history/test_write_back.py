@@ -131,8 +131,8 @@ def test_numbers_without_a_unit_are_noted(server: RunningServer, unit: str | Non
     with hsframe.connect(server.uri, "demo", "demo") as s:
         for dry_run in (True, False):
             report = s.his_write(df.assign(a=numbers, b=infinite), points=IDS_OF_THREE, dry_run=dry_run, inf="send")
-            notes = [] if unit else ["without a unit: taken to be in kW", "", ""]
-            assert report.get("note", pd.Series(dtype=str)).tolist() == notes
+            left_out = "rows without a value, which write and remove nothing: 1"
+            assert report["note"].tolist() == ["" if unit else "without a unit: taken to be in kW", "", left_out]
 
 
 # After -------------------------------------------------------------------------------------------------------------

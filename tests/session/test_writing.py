@@ -69,7 +69,8 @@ class Mute:
     [
         (lambda df: df.tz_localize(None), {}, ZoneError, "naive"),
         (lambda df: pd.concat([df, df.iloc[:1]]), {}, MetadataError, "comes twice"),
-        (lambda df: df.assign(x=1.0), {}, MetadataError, "'x' belongs to no known point"),
+        (lambda df: df.assign(**{"x y": 1.0}), {}, MetadataError, "'x y' belongs to no known point"),
+        (lambda df: df.assign(b=hsframe.REMOVE), {}, MetadataError, r"'b'.*Remove is not a value; .* his_remove"),
         (lambda df: df.assign(b=[1, "x"] * (ROWS // 2)), {}, MetadataError, r"'b' \(point @b\), row 1.*Number and str"),
         (lambda df: df, {"inf": "drop"}, MetadataError, "inf='drop'"),
         (lambda df: df, {"points": {"c": "@a"}}, MetadataError, "'c', which is not a column"),
@@ -97,6 +98,33 @@ def test_what_needs_the_records_is_judged_by_them_alone(building: RunningServer)
     report = asyncio.run(run())
     assert report["tz"].tolist() == ["New_York"] * 2
     assert report["status"].tolist() == ["verified"] * 2
+
+
+def test_a_label_that_is_an_id_of_the_server_needs_no_at(building: RunningServer) -> None:
+    """Any word may be an id: the server says, and where it does not the column has no point."""
+    df = frame()
+
+    async def run() -> Any:
+        async with hsframe.AsyncSession(building.uri, "demo", "demo") as session:
+            with pytest.raises(MetadataError, match="'c' belongs to no known point"):
+                await session.his_write(df.rename(columns={"b": "c"}))
+            return await session.his_write(df, verify=True)
+
+    assert asyncio.run(run())["status"].tolist() == ["verified"] * 2
+    assert len(building.database.history("a")) == ROWS
+
+
+def test_rows_without_a_value_are_said_to_remove_nothing(building: RunningServer) -> None:
+    df = frame()
+    df.iloc[:3] = np.nan
+
+    async def run() -> Any:
+        async with Client(building.uri, "demo", "demo") as client:
+            await write(client, frame())
+            return await write(client, df)
+
+    assert asyncio.run(run())["note"].tolist() == ["rows without a value, which write and remove nothing: 3"] * 2
+    assert len(building.database.history("a")) == ROWS
 
 
 @pytest.mark.parametrize("rows", [ROWS, 0])
