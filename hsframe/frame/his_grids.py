@@ -27,6 +27,7 @@ from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import REMOVE, UNIT, Number, Ref
 from hsframe.protocol.request_grids import as_kind
+from hsframe.protocol.writes import his_write_request
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert as convert_values
@@ -42,7 +43,8 @@ class PointSamples:
     """The samples to write of one point, checked: of the point's kind and in its unit, without nulls.
 
     The times are epoch microseconds, increasing; they are written in the zone with the Haystack name `tz`. `note` is
-    what a report should say of the values, such as that they had no unit.
+    what a report should say of the values, such as that they had no unit. Values that are all null are the other way
+    round: at these instants there is to be no sample.
     """
 
     point: Point
@@ -50,6 +52,16 @@ class PointSamples:
     ts_us: Instants
     values: ArrowColumn
     note: str = ""
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether the samples at these instants are to be removed."""
+        return bool(self.values.values.null_count)
+
+    def grid(self) -> Grid:
+        """The hisWrite of this point alone; Haxall removes the samples whose value is written as Remove."""
+        values = [REMOVE] * len(self.ts_us) if self.is_removal else self.values
+        return his_write_request(Ref(self.point.id), TimeColumn(pa.array(self.ts_us), self.tz), values, self.tz)
 
     def only(self, keep: Bools) -> PointSamples:
         """The samples for which the mask is true."""

@@ -58,21 +58,24 @@ class Comparison:
 def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
     """Compare what was read of a point, window by window, with its samples to write.
 
-    Of several rows at one instant the last counts; a null is not a sample.
+    Of several rows at one instant the last counts; a null is not a sample. Where samples are to be removed, those that
+    are there are `MISSING`, those that are not are the `SAME`.
     """
     ts_us, cells, unit = _joined(found)
     place = np.searchsorted(ts_us, meant.ts_us)
     hit = _at(ts_us, place, meant.ts_us)
-    if len(ts_us) and not hit.all() and not np.any(ts_us % SECOND_US):
+    if len(ts_us) and not hit.all() and not meant.is_removal and not np.any(ts_us % SECOND_US):
         # A server of whole seconds keeps a sample at the second before its instant.
         floored = meant.ts_us // SECOND_US * SECOND_US
         place = np.where(hit, place, np.searchsorted(ts_us, floored))
         hit |= _at(ts_us, place, floored)
-    state = np.zeros(len(meant.ts_us), dtype=np.int8)
     rows = np.flatnonzero(hit)
     stored = cells[place[rows]]
-    same = _same(meant.values, rows, stored)
-    state[rows] = np.where(same, SAME, DIFFERENT)
+    if meant.is_removal:  # what is there is as good as missing: the server may still be at it
+        state, same = np.where(hit, MISSING, SAME).astype(np.int8), np.zeros(len(rows), dtype=np.bool_)
+    else:
+        state, same = np.zeros(len(meant.ts_us), dtype=np.int8), _same(meant.values, rows, stored)
+        state[rows] = np.where(same, SAME, DIFFERENT)
     if same.all():
         return Comparison(state)
     at = int(np.argmin(same))

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.client.in_thread import in_thread
@@ -34,8 +33,6 @@ from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.history.verify import read_back, read_back_until
 from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite, WriteReport
-from hsframe.kinds import Ref
-from hsframe.protocol.writes import his_write_request
 
 if TYPE_CHECKING:
     from hsframe.client import Client
@@ -69,6 +66,8 @@ async def write_histories(client: Client, report: WriteReport, *, max_concurrenc
     writer = _Writer(client, max_concurrency)
     by_zone: dict[str, list[PointWrite]] = {}
     for entry in report.entries:
+        if not len(entry.status):
+            continue  # the server has all of it
         by_zone.setdefault(entry.samples.tz, []).append(entry)
     for entries in by_zone.values():
         await writer.write(entries)
@@ -129,7 +128,8 @@ class _Writer:
 
     async def write(self, entries: list[PointWrite]) -> None:
         """Write the samples of points in one zone."""
-        if len(entries) >= _BATCH_FROM and self.dialect.his_write_batch is not False and self.stopped is None:
+        may_batch = self.dialect.his_write_batch is not False and not entries[0].samples.is_removal
+        if len(entries) >= _BATCH_FROM and may_batch and self.stopped is None:
             entries = await self.batch(entries)
         async with asyncio.TaskGroup() as group:
             for entry in entries:
@@ -168,15 +168,14 @@ class _Writer:
     async def single(self, entry: PointWrite) -> None:
         """Write the samples of one point that are not stored yet; an error is kept in its entry."""
         rest = entry.rest()
-        times = TimeColumn(pa.array(rest.ts_us), rest.tz)
-        whole = his_write_request(Ref(entry.point.id), times, rest.values, rest.tz)
+        whole, proves = rest.grid(), not rest.is_removal  # which may be answered 200 and ignored
         async with self.limit:
             try:
                 for piece in _pieces(whole, self.longest_body()):
                     if self.stopped is not None:
                         entry.error = self.stopped
                         return
-                    await self.send(piece, [entry], proves=True)
+                    await self.send(piece, [entry], proves=proves)
             except HsFrameError as error:
                 entry.error = error
                 if _concerns_all(error):
@@ -226,10 +225,11 @@ def _raise_refusals(entries: Sequence[PointWrite]) -> None:
     if not isinstance(error, CallError | HTTPStatusError):
         raise error
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    done = ", ".join("@" + entry.point.id for entry in entries if entry.is_stored) or "none"
+    done = ", ".join("@" + entry.point.id for entry in entries if entry.count(STORED) and entry.is_stored) or "none"
+    what = "to remove samples" if first.samples.is_removal else "the samples"
     raise CallError(
-        f"the server refused the samples of {first.point}{others}: {error}; "
-        f"written: {done}. It is safe to repeat this write",
+        f"the server refused {what} of {first.point}{others}: {error}; "
+        f"{'removed' if first.samples.is_removal else 'written'}: {done}. It is safe to repeat this",
         getattr(error, "grid", None),
     ) from error
 

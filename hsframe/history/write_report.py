@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.points import Point
 from hsframe.frame.trend import time_index
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
+from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
 NOT_STORED: Final = 0
@@ -28,14 +29,17 @@ FAILED: Final = 2
 STORED: Final = 3
 """On the server: it has confirmed it, or the sample was read back."""
 
+Existing = Literal["replace", "keep", "refuse"]
+
 _NO_TIME: Final = np.iinfo(np.int64).min
 _NAMED: Final = 5
 
 
 @dataclass(slots=True, eq=False)
 class PointWrite:
-    """The samples of one point, at least one, and the status of each: `NOT_STORED`, `SENT`, `FAILED` or `STORED`.
+    """The samples of one point to send, and the status of each: `NOT_STORED`, `SENT`, `FAILED` or `STORED`.
 
+    `whole` are all that were to be written, at least one, of which the server has some that are `kept` as they are.
     `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written;
     `looked_s` is for how long the samples were looked for, None if that is not done, or they could not be read.
     """
@@ -43,11 +47,14 @@ class PointWrite:
     samples: PointSamples
     record: PointRecord
     status: npt.NDArray[np.int8] = field(init=False)
+    whole: PointSamples = field(init=False)
+    kept: int = 0
     comparison: Comparison | None = None
     error: HsFrameError | None = None
     looked_s: float | None = None
 
     def __post_init__(self) -> None:
+        self.whole = self.samples
         self.status = np.full(len(self.samples.ts_us), NOT_STORED, dtype=np.int8)
 
     @property
@@ -59,6 +66,11 @@ class PointWrite:
     def is_stored(self) -> bool:
         """Whether the server has every sample."""
         return bool(np.all(self.status == STORED))
+
+    @property
+    def differs(self) -> bool:
+        """Whether the server has another value at some instant."""
+        return self.comparison is not None and self.comparison.count(DIFFERENT) > 0
 
     @property
     def is_verified(self) -> bool:
@@ -86,6 +98,13 @@ class PointWrite:
         """The samples that are not stored yet."""
         return self.samples.only(self.status != STORED)
 
+    def send_new(self) -> None:
+        """Send no sample where the server has one, by the comparison that was made."""
+        assert self.comparison is not None
+        new = self.comparison.state == MISSING
+        self.samples, self.status = self.samples.only(new), self.status[new]
+        self.comparison = Comparison(self.comparison.state[new])
+
     def compared(self, comparison: Comparison) -> None:
         """Keep a comparison with the samples on the server; those that are the same are stored.
 
@@ -104,12 +123,40 @@ class PointWrite:
 class WriteReport:
     """One :class:`PointWrite` per point that has samples, in the order of the frame's columns.
 
-    `points` are those of all columns, as their records describe them.
+    `points` are those of all columns, as their records describe them. `existing` is what becomes of samples that are
+    on the server, see :meth:`hsframe.session.Session.his_write`; `done` what is said of samples that were dealt with.
     """
 
-    def __init__(self, samples: Iterable[PointSamples], records: Mapping[str, PointRecord]) -> None:
+    def __init__(
+        self,
+        samples: Iterable[PointSamples],
+        records: Mapping[str, PointRecord],
+        existing: Existing = "replace",
+        done: Literal["written", "removed"] = "written",
+    ) -> None:
+        self.existing, self.done = existing, done
         self.points = [record.point for record in records.values()]
         self.entries = [PointWrite(some, records[some.point.id]) for some in samples if len(some.ts_us)]
+
+    def keep_existing(self, *, dry_run: bool) -> None:
+        """After a comparison: count what is kept, and send the rest; an error where the server must have no other."""
+        for entry in self.entries:
+            assert entry.comparison is not None
+            kept = (SAME, DIFFERENT) if self.existing == "keep" else (SAME,)
+            entry.kept = sum(entry.comparison.count(state) for state in kept)
+        if dry_run:
+            return
+        different = [entry for entry in self.entries if entry.differs]
+        if self.existing == "refuse" and different:
+            error = MetadataError(
+                f"existing='refuse': the server has other values of {len(different)} of {len(self.entries)} points: "
+                f"{'; '.join(map(_difference, different[:_NAMED]))}{'; ...' if len(different) > _NAMED else ''}. "
+                "Nothing was sent; dry_run=True compares, existing='keep' sends what is new, 'replace' all"
+            )
+            error.report = self.table("dry run")
+            raise error
+        for entry in self.entries:
+            entry.send_new()
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
@@ -118,20 +165,22 @@ class WriteReport:
             name: _texts(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
         }
         columns |= {
-            "rows": _counts(len(entry.status) for entry in entries),
-            "first": _times(int(entry.samples.ts_us[0]) for entry in entries),
-            "last": _times(int(entry.samples.ts_us[-1]) for entry in entries),
-            "status": _texts(_status(entry, kind) for entry in entries),
+            "rows": _counts(len(entry.whole.ts_us) for entry in entries),
+            "first": _times(int(entry.whole.ts_us[0]) for entry in entries),
+            "last": _times(int(entry.whole.ts_us[-1]) for entry in entries),
+            "status": _texts(self._status(entry, kind) for entry in entries),
         }
+        if self.existing != "replace":
+            columns["kept"] = _counts(entry.kept for entry in entries)
         if kind in ("dry run", "verified"):
             columns |= _differences(entries, "new" if kind == "dry run" else "missing")
         if kind == "interrupted":
-            columns["written"] = _counts(entry.count(STORED) for entry in entries)
+            columns[self.done] = _counts(entry.count(STORED) for entry in entries)
             columns["unknown"] = _counts(entry.unknown for entry in entries)
             columns["looked_s"] = np.array([entry.looked_s for entry in entries], dtype=np.float64)
             columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
-        if any(entry.samples.note for entry in entries):
-            columns["note"] = _texts(entry.samples.note for entry in entries)
+        if any(entry.whole.note for entry in entries):
+            columns["note"] = _texts(entry.whole.note for entry in entries)
         return pd.DataFrame(columns)
 
     @contextmanager
@@ -142,27 +191,42 @@ class WriteReport:
         except BaseException as error:
             error.report = self.table("interrupted")  # type: ignore[attr-defined]  # any exception takes attributes
             groups: dict[str, list[PointWrite]] = {
-                name: [] for name in ("written", "partly written", "unknown", "not written")
+                name: [] for name in (self.done, f"partly {self.done}", "unknown", f"not {self.done}", "kept")
             }
             for entry in self.entries:
-                groups[_status(entry, "interrupted")].append(entry)
+                groups[self._status(entry, "interrupted")].append(entry)
             said = "; ".join(f"{status}: {_named(entries)}" for status, entries in groups.items() if entries)
+            repeat = "write: it sends the same samples" if self.done == "written" else "call: it removes what is left"
             error.add_note(
-                f"{said}. It is safe to repeat this write: it sends the same samples; the report of this error "
-                "(error.report) has one row per point"
+                f"{said}. It is safe to repeat this {repeat}; the report of this error (error.report) has one row "
+                "per point"
             )
             raise
 
+    def _status(self, entry: PointWrite, kind: str) -> str:
+        if kind == "dry run":
+            return "refused" if self.existing == "refuse" and entry.differs else kind
+        if not len(entry.status):
+            return "kept"
+        if kind == "interrupted":
+            if entry.unknown:
+                return "unknown"
+            stored = entry.count(STORED)
+            return f"not {self.done}" if not stored else self.done if entry.is_stored else f"partly {self.done}"
+        if kind == "verified":
+            return "verified" if entry.is_verified else "differs"
+        return kind
 
-def _status(entry: PointWrite, kind: str) -> str:
-    if kind == "interrupted":
-        if entry.unknown:
-            return "unknown"
-        stored = entry.count(STORED)
-        return "not written" if not stored else "written" if entry.is_stored else "partly written"
-    if kind == "verified":
-        return "verified" if entry.is_verified else "differs"
-    return kind
+
+def _difference(entry: PointWrite) -> str:
+    one = entry.comparison
+    assert one is not None
+    assert one.first is not None
+    when = from_epoch_us(int(entry.samples.ts_us[one.first]), zone(entry.samples.tz)).isoformat()
+    return (
+        f"{entry.point} {one.count(DIFFERENT)} of {len(entry.status)} samples, first at {when} with {one.there} on the "
+        f"server and {one.meant} in the frame"
+    )
 
 
 def _named(entries: Sequence[PointWrite]) -> str:

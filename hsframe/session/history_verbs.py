@@ -19,10 +19,12 @@ from hsframe.frame.points import PointsLike
 from hsframe.frame.trend import Header
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
+from hsframe.history.point_records import find_records
+from hsframe.history.remove import Removal
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
 from hsframe.session.signatures import Overloaded, P, Q, takes
-from hsframe.session.writing import WriteRequest, checked, write_checked
+from hsframe.session.writing import WriteRequest, checked, remove_checked, write_checked
 from hsframe.spans import SpanLike
 
 
@@ -219,6 +221,11 @@ class HistoryVerbs(SessionBase):
             Read back what was written and compare. A server may store later than it answers: a comparison that
             finds too little is repeated for some seconds. Single precision, six significant digits and whole seconds,
             as some servers keep them, do not count as different.
+        existing : {"replace", "keep", "refuse"}
+            What becomes of samples that the server has at these instants. ``"replace"``: they get the new values.
+            ``"keep"``: they stay, and only what is new is sent, as a backfill wants. ``"refuse"``: if one has another
+            value, nothing is sent. What is the same is decided as with `verify`; on a server that has whole seconds
+            only, a sample is taken to be there at the second before its instant.
         inf : {"refuse", "send"}
             What to do with infinite values.
         convert : bool
@@ -230,7 +237,8 @@ class HistoryVerbs(SessionBase):
         DataFrame
             One row per point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``,
             ``last`` (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
-            ``"verified"`` or ``"differs"``.
+            ``"verified"`` or ``"differs"``; ``"kept"`` where the server had all, and in a dry run ``"refused"`` where
+            `existing` does. With ``existing="keep"`` and ``"refuse"`` also ``kept``: how many stay as they are.
 
             With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
             ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
@@ -241,6 +249,7 @@ class HistoryVerbs(SessionBase):
         ------
         ZoneError, UnitError, MetadataError
             Naive times, another unit, an instant that comes twice, a column without a point; column and place named.
+            With ``existing="refuse"`` samples with other values; ``error.report`` is the table of the dry run.
         UnknownRecError
             The server does not know a point.
         CallError, NetworkError, AuthError
@@ -260,6 +269,47 @@ class HistoryVerbs(SessionBase):
             report = await checked(self.client, request, self.known_points)
             self._remember(report.points)
             return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
+
+    async def his_remove(
+        self, points: PointsLike, span: SpanLike, *, dry_run: bool = False, week_start: str = "monday"
+    ) -> pd.DataFrame:
+        """Delete the samples of some points in a span, NA among them; the records stay.
+
+        The value Remove is written at the instant of each sample, which Haxall takes for its removal; the standard
+        leaves it open. So one sample goes first, of one point of each kind, and is read back for some seconds. The
+        others follow only if it is gone; where the server has put something else there, the sample is written again.
+
+        Parameters
+        ----------
+        points, span, week_start
+            As for :meth:`his_read`.
+        dry_run : bool
+            Read what there is, and send nothing.
+
+        Returns
+        -------
+        DataFrame
+            One row per point: ``id``, ``dis``, ``rows`` (samples in the span), ``removed`` (of these, as read back),
+            ``first``, ``last`` (``datetime64[us, UTC]``), ``status``: ``"dry run"``, ``"removed"``, ``"no samples"``.
+
+        Raises
+        ------
+        CallError
+            The server does not remove samples, or still has some of them. Else as :meth:`his_read`.
+
+        Notes
+        -----
+        An interrupted removal ends as an interrupted write does, see :meth:`his_write`; in the report of the exception
+        ``removed`` stands for ``written``. It is safe to repeat.
+        """
+        max_concurrency = self._settings.max_concurrency
+        with self.client.sender.retries.one_verb():
+            records = await find_records(self.client, points)
+            removal = await Removal.of(
+                self.client, records, span, week_start=week_start, max_concurrency=max_concurrency
+            )
+            self._remember(record.point for record in records)
+            return removal.table("dry run") if dry_run else await remove_checked(self.client, removal)
 
     async def export(
         self,

@@ -72,6 +72,7 @@ class Session:
     his_read = _waiting(AsyncSession.his_read)
     latest = _waiting(AsyncSession.latest)
     his_write = _waiting(AsyncSession.his_write)
+    his_remove = _waiting(AsyncSession.his_remove)
     export = _waiting(AsyncSession.export)
     point_write = _waiting(AsyncSession.point_write)
     point_write_array = _waiting(AsyncSession.point_write_array)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError, UnknownRecError
+from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
 from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.match import frame_of, is_bare_id, unknown_column
 from hsframe.history.point_records import read_records
+from hsframe.history.remove import Removal
 from hsframe.history.verify import read_back
 from hsframe.history.write import check_sent, verify_histories, write_histories
-from hsframe.history.write_report import WriteReport
+from hsframe.history.write_report import Existing, WriteReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,11 @@ class WriteRequest:
     verify: bool = False
     inf: Literal["refuse", "send"] = "refuse"
     convert: bool = False
+    existing: Existing = "replace"
+
+    def __post_init__(self) -> None:
+        if self.existing not in get_args(Existing):
+            raise MetadataError(f"existing={self.existing!r} is unknown; expected 'replace', 'keep' or 'refuse'")
 
 
 async def checked(client: Client, request: WriteRequest, known: Sequence[Point]) -> WriteReport:
@@ -54,7 +60,7 @@ async def checked(client: Client, request: WriteRequest, known: Sequence[Point])
                 raise unknown_column(column.label, df) from error
         raise
     samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
-    return WriteReport(samples, records)
+    return WriteReport(samples, records, request.existing)
 
 
 async def write_checked(
@@ -64,29 +70,51 @@ async def write_checked(
 
     A cancelled write still reads back what it has sent: it ends some seconds later; cancelled again, it ends at once.
     """
-    if request.dry_run:
+    if request.dry_run or request.existing != "replace":
         await read_back(client, report.entries, max_concurrency=max_concurrency)
+    if request.existing != "replace":
+        report.keep_existing(dry_run=request.dry_run)
+    if request.dry_run:
         return report.table("dry run")
+
+    async def write() -> None:
+        await write_histories(client, report, max_concurrency=max_concurrency)
+        if request.verify:
+            await verify_histories(client, report, max_concurrency=max_concurrency)
+
+    await _looked_after(client, report, write, lambda: check_sent(client, report, max_concurrency=max_concurrency))
+    return report.table("verified" if request.verify else "written")
+
+
+async def remove_checked(client: Client, removal: Removal) -> pd.DataFrame:
+    """Remove what was found, as :meth:`hsframe.Session.his_remove` describes; a cancelled one ends as a write does."""
+    await _looked_after(client, removal.report, removal.run, removal.check)
+    return removal.table("removed")
+
+
+async def _looked_after(
+    client: Client,
+    report: WriteReport,
+    write: Callable[[], Awaitable[None]],
+    check: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Write; where that is interrupted, check for some seconds what the server has, and add the report to the error."""
     patience = client.sender.retries.patience()
     with report.on_errors():  # also for a second cancellation, during the reading back
         try:
             async with patience.limited(f"hisWrite at {client.sender.url('hisWrite')}"):
-                await write_histories(client, report, max_concurrency=max_concurrency)
-                if request.verify:
-                    await verify_histories(client, report, max_concurrency=max_concurrency)
+                await write()
         except BaseException as error:
             more_s = patience.left_s if isinstance(error, Exception) else 0.0
-            wait_s = min(_CHECK_WHEN_CANCELLED_S + more_s, _CHECK_S)
-            await _check_sent(client, report, wait_s, max_concurrency)
+            await _checked_for(min(_CHECK_WHEN_CANCELLED_S + more_s, _CHECK_S), client, check)
             raise
-    return report.table("verified" if request.verify else "written")
 
 
-async def _check_sent(client: Client, report: WriteReport, wait_s: float, max_concurrency: int) -> None:
+async def _checked_for(wait_s: float, client: Client, check: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Read back the samples whose status is not known, for at most `wait_s`; then it stays unknown."""
     # A task of its own: in a cancelled one, the TaskGroup of Python 3.13 cancels again when a read fails.
     with client.sender.retries.one_verb(anew=True):
-        task = asyncio.create_task(check_sent(client, report, max_concurrency=max_concurrency))
+        task = asyncio.create_task(check())
     task.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, also if nobody waits any more
     try:
         await asyncio.wait((task,), timeout=wait_s)

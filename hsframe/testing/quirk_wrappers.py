@@ -27,7 +27,7 @@ from hsframe.codecs.zinc import parse_value
 from hsframe.columns import NumberColumn
 from hsframe.errors import CodecError, SpanError
 from hsframe.grid import Grid, Value
-from hsframe.kinds import Number
+from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.negotiate import request_format
 from hsframe.server.refusal import HttpRefusal, OpRefusal
@@ -130,6 +130,10 @@ def _his_write(quirks: Quirks, call: Call, run: Run) -> Grid:
         columns = dict(zip(call.grid.col_names, call.grid.columns, strict=True))
         columns["ts"] = list(map(floor, columns["ts"]))
         call = replace(call, grid=Grid(call.grid.meta, call.grid.cols, list(columns.values())))
+    if "remove-na" in quirks or "remove-ignored" in quirks:
+        instead = NA if "remove-na" in quirks else None
+        cells = [[instead if cell is REMOVE else cell for cell in column] for column in call.grid.columns]
+        call = replace(call, grid=Grid(call.grid.meta, call.grid.cols, cells))
     return run(call)
 
 

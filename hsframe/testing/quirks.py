@@ -28,6 +28,8 @@ QUIRKS: Final[Mapping[str, str]] = {
     "mixed-up": "every so many requests of hisRead, a new one gets the answer of the one before, once",
     "rowcap-gzip": "hisRead of more rows than this is packed and well framed, with half of what is packed",
     "idcap": "a batch hisRead of more points than this is an error grid that names the limit",
+    "remove-na": "hisWrite stores Remove as NA",
+    "remove-ignored": "hisWrite answers Remove and leaves the sample",
     "late-write": "hisWrite stores its samples this many seconds later",
     "slow-write": "hisWrite and pointWrite answer this many seconds after they ran",
     "slow": "every op waits this many seconds",

@@ -1,0 +1,196 @@
+"""Deletes samples: sends Remove for their instants, and reads back whether they are gone.
+
+The standard has no op for it. Haxall (seen with 4.0.6 and a build of version 5) deletes a sample whose value is Remove;
+another server may ignore it, or store something in its place. So one sample of a point of each kind goes first, and
+the others follow only when it is gone; where something else was put in its place, the sample is written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.client.in_thread import in_thread
+from hsframe.columns import StrColumn, TimeColumn
+from hsframe.errors import CallError, HsFrameError
+from hsframe.frame.his_grids import PointSamples
+from hsframe.frame.histories import History
+from hsframe.frame.trend import time_index
+from hsframe.frame.values import null_mask
+from hsframe.history.compare import compare
+from hsframe.history.plan import RequestLimits
+from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.read import read_histories
+from hsframe.history.verify import read_back_until
+from hsframe.history.write import check_sent, write_histories
+from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport
+from hsframe.kinds import Ref, same
+from hsframe.protocol.writes import his_write_request
+from hsframe.spans import SpanLike, from_epoch_us
+from hsframe.zones import zone
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
+
+# How often to look, after an interruption, whether something else was put in place of the sample that was tried.
+_CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75)
+_NO_TIME: Final = np.iinfo(np.int64).min
+
+
+class Removal:
+    """The samples of some points in a span, to be removed; `report` has what became of each."""
+
+    def __init__(
+        self, client: Client, report: WriteReport, records: Sequence[PointRecord], max_concurrency: int
+    ) -> None:
+        self.client, self.report, self.max_concurrency = client, report, max_concurrency
+        self._records = records
+        self._trial: _Trial | None = None
+
+    @classmethod
+    async def of(
+        cls, client: Client, records: Sequence[PointRecord], span: SpanLike, *, week_start: str, max_concurrency: int
+    ) -> Removal:
+        """Read which samples there are in a span; nothing is sent."""
+        records = await with_zones(client, records)
+        found: dict[str, list[History]] = {record.id: [] for record in records}
+        limits = RequestLimits(max_concurrency=max_concurrency)
+        for history in await read_histories(client, records, span, week_start=week_start, limits=limits):
+            found[history.point.id].append(history)
+        by_id = {record.id: record for record in records}
+        samples = await in_thread(lambda: [_all_of(record, found[record.id]) for record in records])
+        report = WriteReport(samples, by_id, done="removed")
+        for entry in report.entries:
+            entry.comparison = compare(found[entry.point.id], entry.samples)
+        return cls(client, report, records, max_concurrency)
+
+    async def run(self) -> None:
+        """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
+        by_kind: dict[str | None, PointWrite] = {}
+        for entry in self.report.entries:
+            by_kind.setdefault(entry.point.kind, entry)
+        for entry in by_kind.values():
+            self._trial = _Trial(self.client, entry, self.max_concurrency)
+            await self._trial.run()
+            self._trial = None
+        await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
+        left = await read_back_until(self.client, self.report.entries, max_concurrency=self.max_concurrency)
+        if left:
+            raise CallError(
+                f"the server still has samples that it was to remove: {len(left[0].status) - left[0].count(STORED)} of "
+                f"{len(left[0].status)} of {left[0].point}"
+                + (f", and some of {len(left) - 1} more points" if left[1:] else "")
+                + "; read them again in a while, it may be busy"
+            )
+
+    async def check(self) -> None:
+        """After an interruption: find out what is gone, and put back what a trial has left something else for."""
+        if self._trial is not None and self._trial.sample.unknown:
+            await self._trial.check()
+        await check_sent(self.client, self.report, max_concurrency=self.max_concurrency)
+
+    def table(self, status: Literal["dry run", "removed"]) -> pd.DataFrame:
+        """One row per point; :meth:`hsframe.session.Session.his_remove` explains the columns."""
+        entries = {entry.point.id: entry for entry in self.report.entries}
+        points = [record.point for record in self._records]
+        found = [entries.get(point.id) for point in points]
+        firsts, lasts = (
+            np.array([_NO_TIME if one is None else one.samples.ts_us[place] for one in found], dtype=np.int64)
+            for place in (0, -1)
+        )
+        return pd.DataFrame(
+            {
+                "id": pd.array([point.id for point in points], dtype="str"),
+                "dis": pd.array([point.dis for point in points], dtype="str"),
+                "rows": np.array([0 if one is None else len(one.status) for one in found], dtype=np.int64),
+                "removed": np.array([0 if one is None else one.count(STORED) for one in found], dtype=np.int64),
+                "first": time_index(firsts, zone("UTC"), None),
+                "last": time_index(lasts, zone("UTC"), None),
+                "status": pd.array(["no samples" if one is None else status for one in found], dtype="str"),
+            }
+        )
+
+
+class _Trial:
+    """The first sample of a point, which is removed before any other; `was` is its value."""
+
+    def __init__(self, client: Client, entry: PointWrite, max_concurrency: int) -> None:
+        assert entry.comparison is not None
+        self.client, self.entry, self.max_concurrency = client, entry, max_concurrency
+        self.was = entry.comparison.there
+        first = entry.samples.only(np.arange(len(entry.status)) == 0)
+        self.report = WriteReport([first], {entry.point.id: entry.record})
+        self.sample = self.report.entries[0]
+        when = from_epoch_us(int(first.ts_us[0]), zone(first.tz)).isoformat()
+        self.what = f"the sample of {entry.point} at {when}, which was {self.was}"
+
+    @property
+    def there(self) -> Any:
+        """What the server had when it was looked at: the value there was, another, or None."""
+        return None if self.sample.comparison is None else self.sample.comparison.there
+
+    async def run(self) -> None:
+        """Remove the sample; a CallError where it does not go, or something else is there then."""
+        try:
+            await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
+            left = await read_back_until(self.client, [self.sample], max_concurrency=self.max_concurrency)
+            if not left:
+                return
+            self.sample.status[:] = NOT_STORED
+        finally:
+            self.entry.status[:1] = self.sample.status
+        if not same(self.there, self.was):
+            await self.put_back()
+            assert self.entry.error is not None
+            raise self.entry.error
+        raise CallError(
+            f"this server does not remove samples whose value is written as Remove: it answered, and has "
+            f"{self.what}, still; nothing else was sent"
+        )
+
+    async def check(self) -> None:
+        """After an interruption: put the sample back where something else is in its place."""
+        await read_back_until(
+            self.client,
+            [self.sample],
+            max_concurrency=self.max_concurrency,
+            there=lambda _: not same(self.there, self.was),
+            pauses_s=_CHECK_PAUSES_S,
+        )
+        if self.there is not None and not same(self.there, self.was):
+            await self.put_back()
+            self.sample.status[:] = NOT_STORED
+        self.entry.status[:1] = self.sample.status
+
+    async def put_back(self) -> None:
+        """Write the value that there was again; what became of it is the error of the point."""
+        found, samples = self.there, self.sample.samples
+        times = TimeColumn(pa.array(samples.ts_us), samples.tz)
+        try:
+            await self.client.call(
+                "hisWrite", his_write_request(Ref(self.entry.point.id), times, [self.was], samples.tz)
+            )
+            left = await read_back_until(
+                self.client,
+                [self.sample],
+                max_concurrency=self.max_concurrency,
+                there=lambda _: same(self.there, self.was),
+            )
+            ending = f"could not be put back: write {self.was} there again" if left else "was put back"
+        except HsFrameError as error:
+            ending = f"could not be put back ({error}): write {self.was} there again"
+        self.entry.error = CallError(
+            f"this server does not remove samples whose value is written as Remove: in place of {self.what}, it had "
+            f"{found}; the sample {ending}; nothing else was sent"
+        )
+
+
+def _all_of(record: PointRecord, histories: Sequence[History]) -> PointSamples:
+    """All samples of a point, NA among them, as such that are to be removed."""
+    kept = [history.ts_us[~null_mask(history.values)] for history in histories]
+    ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
+    return PointSamples(record.point, record.tz, ts_us, StrColumn(pa.nulls(len(ts_us), pa.string())))
