@@ -137,6 +137,9 @@ class Number(UnitScalar["Number"]):
         if self.unit is not None and (self.unit == "" or not math.isfinite(self.val)):
             object.__setattr__(self, "unit", None)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return self._numpy(ufunc, method, inputs, kwargs)
+
     def __repr__(self) -> str:
         return f"Number({self.val!r})" if self.unit is None else f"Number({self.val!r}, {self.unit!r})"
 

@@ -73,7 +73,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
     @property
     def units(self) -> dict[Hashable, str | None]:
-        """The unit of each column by label, None where there is none."""
+        """The unit of each column by label, None where there is none; of columns with one label, that of the last."""
         return {label: unit_of_dtype(dtype) for label, dtype in self._obj.dtypes.items()}
 
     @property
@@ -92,7 +92,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         target : "si", "ip", unit, or {column: unit}
             A system: each column whose unit the system has another for, see :mod:`hsframe.units.systems`. A unit:
             each column that converts to it, and at least one must. A mapping: the columns named, to a unit or system
-            each.
+            each; of columns in levels, a label of the first stands for all below it.
 
         Returns
         -------
@@ -113,11 +113,14 @@ class FrameAccessor(_Windows[pd.DataFrame]):
                 raise MetadataError(
                     f"there is no column {', '.join(map(repr, missing))}; the columns are {listed_columns(self._obj)}"
                 )
-            for label in target:
-                _refuse_without_unit(self._obj[label].dtype, label)
-            return self._mapped(
-                lambda label, array: in_units(array, target[label], label) if label in target else array
-            )
+            result, columns = self._obj.copy(deep=False), self._obj.columns
+            for label, wanted in target.items():
+                # Columns may share a label, and one of the first level has all below it.
+                for place in np.atleast_1d(np.arange(len(columns))[columns.get_loc(label)]):
+                    array = self._obj.iloc[:, place].array
+                    _refuse_without_unit(array.dtype, columns[place])
+                    result.isetitem(int(place), in_units(array, wanted, columns[place]))
+            return result
         if target in ("si", "ip"):
             return self._mapped(lambda label, array: in_units(array, target, label))
         units = {unit for unit in self.units.values() if unit is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -117,7 +117,9 @@ def _has_categories(dtype: object) -> bool:
     return isinstance(dtype, pd.CategoricalDtype)
 
 
-def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | None = None) -> Result:
+def with_units(
+    result: Result, like: pd.DataFrame | pd.Series[Any], how: str | Mapping[Any, str] | None = None
+) -> Result:
     """A result with the units of the frame that it was computed from.
 
     For what pandas computes on plain numbers: ``rolling``, ``ewm``, ``expanding``, ``ohlc``, NumPy's and other
@@ -126,12 +128,13 @@ def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | N
     Parameters
     ----------
     result : DataFrame or Series
-        Its columns (of a MultiIndex: one of its levels; of a Series: its name) are those of `like`.
+        Its columns (of a MultiIndex: one of its levels, or all but the last; of a Series: its name) are those of
+        `like`, each once unless they are the same columns at the same places.
     like : DataFrame or Series
         Where the units are.
-    how : str, optional
-        What was computed, as pandas calls it: of ``"std"`` the unit is Δ°F for °F, of ``"count"`` there is none.
-        Where the columns are a MultiIndex whose last level names it, it is taken from there.
+    how : str or dict, optional
+        What was computed, as pandas calls it, or that of each column: of ``"std"`` the unit is Δ°F for °F, of
+        ``"count"`` there is none. Where the columns have one level more than those of `like`, the last names it.
 
     Returns
     -------
@@ -142,6 +145,8 @@ def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | N
     ------
     UnitError
         A column has a unit already, and another one.
+    MetadataError
+        `like` has several columns of a label, in different units.
 
     Examples
     --------
@@ -149,36 +154,51 @@ def with_units(result: Result, like: pd.DataFrame | pd.Series[Any], how: str | N
     >>> with_units(df.rolling(2).mean(), like=df).dtypes["Power"]
     unit[kW]
     """
+    columns = [(like.name, like.dtype)] if isinstance(like, pd.Series) else list(like.dtypes.items())
+    units: dict[Hashable, set[str | None]] = {}
+    for label, dtype in columns:
+        units.setdefault(label, set()).add(unit_of_dtype(dtype))
+
+    def unit_for(label: Hashable, found: set[str | None] | None = None) -> str | None:
+        """The unit of a column of the result; `found` is that of the column that it stands for, where that is known."""
+        statistic = None
+        if found is None:
+            name, statistic = _origin(units, label, isinstance(like, pd.Series))
+            found = units.get(name, {None})
+        if len(found) > 1:
+            raise MetadataError(f"several columns of like are named {label!r}, in different units; rename them first")
+        statistic = how.get(label) if isinstance(how, Mapping) else how or statistic
+        (unit,) = found
+        return None if unit is None else unit_after(statistic, unit)
+
     if isinstance(result, pd.Series):
-        series_unit = _unit_like(like, result.name)
-        return _series_with(result, None if series_unit is None else unit_after(how, series_unit))
-    several = isinstance(result.columns, pd.MultiIndex)
+        return _series_with(result, unit_for(result.name))
     frame = result.copy(deep=False)
+    same = isinstance(like, pd.DataFrame) and result.columns.equals(like.columns)
     for place, label in enumerate(result.columns):
-        names = label if several else (label,)
-        unit = next((found for name in names if (found := _unit_like(like, name)) is not None), None)
-        statistic = how if how is not None or not several else str(names[-1])
         column = result.iloc[:, place]
-        if (given := _series_with(column, None if unit is None else unit_after(statistic, unit))) is not column:
+        unit = unit_for(label, {unit_of_dtype(columns[place][1])} if same else None)
+        if (given := _series_with(column, unit)) is not column:
             frame.isetitem(place, given.array)
     if isinstance(like, pd.DataFrame):
         frame.attrs = like.attrs
     return frame
 
 
+def _origin(known: Collection[Hashable], label: Hashable, of_one: bool) -> tuple[Hashable, str | None]:
+    """The column that a label of a result stands for, and the statistic that its last level names."""
+    if label in known:
+        return label, None
+    if of_one:
+        return next(iter(known)), str(label[-1] if isinstance(label, tuple) else label)
+    if not isinstance(label, tuple):
+        return label, None
+    return next((name for name in (label[:-1], *label) if name in known), label), str(label[-1])
+
+
 def unit_after(how: str | None, unit: str) -> str | None:
     """The unit of a statistic of values in `unit`; of one that is not known, `unit` itself."""
     return None if how in _WITHOUT_UNIT else statistic_unit(how, unit, otherwise=unit)
-
-
-def _unit_like(like: pd.DataFrame | pd.Series[Any], label: Hashable) -> str | None:
-    if isinstance(like, pd.Series):
-        return unit_of_dtype(like.dtype)
-    try:
-        found = like.columns.get_loc(label)
-    except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        return None
-    return unit_of_dtype(like.dtypes.iloc[found]) if isinstance(found, int) else None
 
 
 def _series_with(series: pd.Series[Any], unit: str | None) -> pd.Series[Any]:

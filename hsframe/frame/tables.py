@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from hsframe.errors import MetadataError
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.mixed import objects_of
@@ -49,6 +50,10 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
     dtype: object
     """
     records = list(rows)
+    if strange := [record for record in records if not isinstance(record, (Mapping, pd.Series))]:
+        raise TypeError(
+            f"the rows of a table are dicts or Series, as in [{{'Meter': df['Meter'].sum()}}]; got {strange[0]!r}"
+        )
     labels = dict.fromkeys(label for record in records for label in record.keys())  # noqa: SIM118 - a Series, too
     columns = {label: _column([record.get(label, math.nan) for record in records]) for label in labels}
     return pd.DataFrame(columns, index=range(len(records)) if index is None else list(index))
@@ -80,8 +85,14 @@ def aggregated(
     return table(({label: found[label].get(name, math.nan) for label in found} for name in names), index=names)
 
 
-def _value(frame: pd.DataFrame, label: Hashable, how: Statistic) -> Any:
-    column = frame[label]
+def _value(frame: pd.DataFrame, label: Hashable, how: Any) -> Any:
+    column: Any = frame[label]
+    if isinstance(column, pd.DataFrame):
+        raise MetadataError(
+            f"agg: {column.shape[1]} columns are named {label!r}; rename them, since a statistic is of one"
+        )
+    if not isinstance(how, str) and not callable(how):
+        raise TypeError(f"agg: a statistic is a name, as 'max', or a function of a column; got {how!r}")
     return how(column) if callable(how) else column.agg(how)
 
 
@@ -89,11 +100,12 @@ def _name(how: Statistic) -> str:
     return how if isinstance(how, str) else getattr(how, "__name__", repr(how))
 
 
-def _column(values: list[Any]) -> Any:
+def _column(cells: list[Any]) -> Any:
+    values = [math.nan if is_missing(cell) else cell for cell in cells]
     units = dict.fromkeys(unit_of(value) for value in values if not is_missing(value))
     first = next((unit for unit in units if unit is not None), None)
     if first is None:
-        return values
+        return cells
     if None not in units and all(convertible(unit, first) for unit in units if unit is not None):
         return UnitArray._from_sequence(values, dtype=UnitDtype(first))
     return objects_of(values)

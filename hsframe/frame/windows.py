@@ -35,12 +35,14 @@ class UnitWindow:
             result = found(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
             if not isinstance(result, pd.DataFrame | pd.Series):
                 return result
-            how: str | None = name
+            how: Any = name
             if name in ("agg", "aggregate"):
                 func = args[0] if args else kwargs.get("func")
-                if not isinstance(func, str | list) or not all(isinstance(item, str) for item in func):
+                each = list(func.values()) if isinstance(func, dict) else [func]
+                names = [one for item in each for one in (item if isinstance(item, list) else [item])]
+                if not all(isinstance(one, str) for one in names):
                     return result
-                how = func if isinstance(func, str) else None
+                how = None if any(isinstance(item, list) for item in each) else func  # a list is in the labels
             return with_units(result, self._like, how)  # type: ignore[type-var]  # one of the two, as checked
 
         statistic.__name__ = name

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
-from hsframe.kinds import Number
-from hsframe.unit_array.scalars import UnitFloat, as_float, unit_of
+from hsframe.unit_array.scalars import as_float, unit_of
 from hsframe.unit_array.values import UnitValues
 from hsframe.units import delta
-from hsframe.units.unit_rules import ARITHMETIC, ORDER, are_comparable, conversion, time_unit, unit_rule
+from hsframe.units.scalars import number_operand
+from hsframe.units.unit_rules import ARITHMETIC, ORDER, are_comparable, as_duration, conversion, unit_rule
 
 Operand = Any  # a float, or a float64 array
 Operator = Callable[[Operand, Operand], Operand]
@@ -36,10 +36,10 @@ class UnitArithmetic(UnitValues):
         if isinstance(other, UnitArithmetic):
             self._check_length(other.magnitudes)
             return other.magnitudes, other.unit
-        if isinstance(other, UnitFloat | Number):
-            return float(other), other.unit
-        if isinstance(other, int | float | np.integer | np.floating) or other is pd.NA:
-            return np.nan if other is pd.NA else float(other), None  # type: ignore[arg-type]
+        if other is pd.NA:
+            return math.nan, None
+        if (number := number_operand(other)) is not None:
+            return float(number[0]), number[1]
         if isinstance(other, list | tuple):
             try:
                 return self._operand(self._from_sequence(other, dtype=self._dtype), symbol)
@@ -50,8 +50,6 @@ class UnitArithmetic(UnitValues):
         return None
 
     def _array_operand(self, other: Any, symbol: str) -> tuple[Operand, str | None] | None:
-        if isinstance(other, np.ndarray) and other.ndim == 0:
-            return self._operand(other.item(), symbol)
         if other.ndim != 1:
             return None
         self._check_length(other)
@@ -63,21 +61,10 @@ class UnitArithmetic(UnitValues):
             return None
         try:
             what = f"compute {self.unit} {symbol} an array of objects"
-            has_units = any(unit_of(item) is not None for item in other)
-            return np.array([as_float(item, self.unit, what) for item in other]), self.unit if has_units else None
+            unit = next((unit for item in other if (unit := unit_of(item)) is not None), None)
+            return np.array([as_float(item, unit or self.unit, what) for item in other]), unit
         except TypeError:
             return None
-
-    def _duration(self, other: Any, symbol: str, reflected: bool) -> tuple[Operand, str | None] | None:
-        """A duration in the unit of time with which this unit is multiplied or divided; None of anything else."""
-        is_array = getattr(getattr(other, "dtype", None), "kind", "") == "m"
-        if not is_array and not isinstance(other, timedelta):
-            return None
-        unit, one = time_unit("" if reflected and symbol == "/" else symbol, self.unit)
-        if not is_array:
-            return pd.Timedelta(other) / pd.Timedelta(one), unit
-        self._check_length(other)
-        return np.asarray(pd.to_timedelta(other) / pd.Timedelta(one), dtype=np.float64), unit
 
     def _check_length(self, other: Any) -> None:
         if len(other) != len(self._data):
@@ -91,9 +78,11 @@ class UnitArithmetic(UnitValues):
                 return self._like(op(self._data, other.magnitudes), own)
         if isinstance(other, _PANDAS):
             return NotImplemented
-        operand = self._duration(other, symbol, reflected) or self._operand(other, symbol)
+        operand = as_duration(other, symbol, self.unit, reflected) or self._operand(other, symbol)
         if operand is None:
             return NotImplemented
+        if np.ndim(operand[0]):
+            self._check_length(operand[0])
         (x, a), (y, b) = (operand, (self._data, self.unit)) if reflected else ((self._data, self.unit), operand)
         rule = unit_rule(symbol, a, b, y if isinstance(y, float) else None)
         return self._like(op(*rule.converted(x, y)), rule.unit)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hsframe.kinds import NA, Number
-from hsframe.units.scalars import UnitScalar
+from hsframe.units.scalars import UnitScalar, number_operand
 from hsframe.units.unit_rules import conversion
 
 
@@ -20,6 +20,10 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
     It is a float in every respect: equality, hash, formatting with a format, JSON. It computes by the rules of columns
     (:mod:`hsframe.units.unit_rules`): with another such float or a plain number the result is one, or a plain float
     where no unit is left; with a :class:`~hsframe.Number` it is a Number. A plain number is taken to be in its unit.
+
+    NumPy's functions, those of :mod:`math` and a duration on its left take it for the plain float: use operators, abs,
+    round, min and max, or a Number, which NumPy's functions know. (An ``__array_ufunc__`` would have
+    ``np.float64(2) * value`` lose the unit: there NumPy takes a float at its value before it asks.)
 
     Parameters
     ----------
@@ -41,8 +45,13 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
 
     unit: str
 
-    def __new__(cls, val: float, unit: str) -> UnitFloat:
+    def __new__(cls, val: float, unit: str = "") -> UnitFloat:
         """Make a float and put the unit beside it."""
+        if not unit:  # so statistics.mean calls the class of its values
+            raise TypeError(
+                f"a UnitFloat needs a unit, as in UnitFloat({float(val)}, 'kW'); for statistics.mean write "
+                "sum(values) / len(values), which keeps it"
+            )
         self = float.__new__(cls, val)
         self.unit = unit
         return self
@@ -106,14 +115,11 @@ def as_float(value: object, unit: str, what: str) -> float:
 
     `what` names the operation in the errors: TypeError for other values, UnitError for units that do not convert.
     """
-    if isinstance(value, UnitFloat | Number):
-        magnitude = float(value)
-        if value.unit is None or math.isnan(magnitude):
-            return magnitude
-        change = conversion(value.unit, unit, what)
-        return magnitude if change is None else float(change(magnitude))
     if value is None or value is pd.NA:
         return math.nan
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+    number = None if isinstance(value, bool | np.bool_) else number_operand(value)
+    if number is None:
         raise TypeError(f"cannot {what}: {value!r} is a {type(value).__name__}, not a number")
-    return float(value)
+    magnitude, own = float(number[0]), number[1]
+    change = None if own is None or math.isnan(magnitude) else conversion(own, unit, what)
+    return magnitude if change is None else float(change(magnitude))

@@ -9,12 +9,13 @@ import numpy.typing as npt
 from pandas.api.extensions import ExtensionArray
 
 from hsframe.unit_array.dtype import UnitDtype
+from hsframe.units.functions import UnitFunctions
 from hsframe.units.unit_rules import conversion
 
 Floats = npt.NDArray[np.float64]
 
 
-class UnitValues(ExtensionArray):
+class UnitValues(UnitFunctions, ExtensionArray):
     """Doubles and the dtype that knows their unit; the array is made of the classes that derive from it."""
 
     _data: Floats
@@ -33,6 +34,9 @@ class UnitValues(ExtensionArray):
         self._data = values
         self._dtype = dtype
         return self
+
+    def _plain(self) -> Floats:
+        return self._data
 
     def _like(self, values: Any, unit: str | None) -> Any:
         """The result of an operation: an array with its unit, or plain values where there is none."""

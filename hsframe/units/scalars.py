@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
-from hsframe.units.unit_rules import ARITHMETIC, ORDER, conversion, time_unit, unit_rule
+from hsframe.units.functions import UnitFunctions
+from hsframe.units.unit_rules import ARITHMETIC, ORDER, as_duration, conversion, unit_rule
 
 T = TypeVar("T")
 
@@ -29,11 +30,11 @@ def _comparison(symbol: str) -> Callable[[UnitScalar[Any], object], bool]:
     return lambda self, other: self._compared(other, symbol)
 
 
-class UnitScalar(Generic[T]):
+class UnitScalar(UnitFunctions, Generic[T]):
     """A number `val` with a `unit`, None for a plain one; the results are of class `T`.
 
     The other side may be a number of Python or NumPy, or a duration in ``*`` and ``/``. ``==`` and hash are those of
-    the class: they never convert.
+    the class: they never convert. Beside a NumPy array the result is a plain array; in one of objects each computes.
     """
 
     __slots__ = ()
@@ -56,11 +57,37 @@ class UnitScalar(Generic[T]):
     def _made(cls, val: float, unit: str | None) -> T:
         raise NotImplementedError
 
+    def _plain(self) -> float:
+        return float(self.val)
+
+    def _like(self, values: Any, unit: str | None) -> Any:
+        return values if unit is None or np.ndim(values) else self._made(values, unit)
+
+    def _beside(self, as_plain: bool) -> Any:
+        """The number as NumPy takes it beside an array: its magnitude, or itself as one of an array of objects."""
+        if as_plain:
+            return float(self.val)
+        boxed = np.empty((), dtype=object)
+        boxed[()] = self
+        return boxed
+
+    def _numpy(self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What ``__array_ufunc__`` gives, for the class that can have one."""
+        arrays = [item for item in inputs if hasattr(item, "__array_ufunc__") and np.ndim(item)]
+        is_equality = ufunc in (np.equal, np.not_equal)
+        if method == "__call__" and not arrays and not kwargs:
+            found = self._called(ufunc, inputs)
+            return ufunc is np.not_equal if is_equality and found is NotImplemented else found
+        as_plain = not is_equality and all(type(item) is np.ndarray and item.dtype != object for item in arrays)
+        args = (item._beside(as_plain) if isinstance(item, UnitScalar) else item for item in inputs)
+        return getattr(ufunc, method)(*args, **kwargs)
+
     def _computed(self, other: object, symbol: str, *, reflected: bool = False) -> T:
-        if isinstance(other, np.ndarray):
-            values = (other, float(self.val)) if reflected else (float(self.val), other)
-            return ARITHMETIC[symbol](*values)  # type: ignore[no-any-return]  # a plain array, as of a plain number
-        if (operand := _operand(other) or self._duration(other, symbol, reflected)) is None:
+        if isinstance(other, np.ndarray) and other.ndim:
+            mine = self._beside(other.dtype != object)
+            return ARITHMETIC[symbol](*((other, mine) if reflected else (mine, other)))  # type: ignore[no-any-return]
+        operand = as_duration(other, symbol, self.unit, reflected) or number_operand(other)
+        if operand is None:
             return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         (x, a), (y, b) = (operand, (self.val, self.unit)) if reflected else ((self.val, self.unit), operand)
         rule = unit_rule(symbol, a, b, float(y) if symbol == "**" else None)
@@ -68,17 +95,10 @@ class UnitScalar(Generic[T]):
         made_by: UnitScalar[Any] = other if isinstance(other, UnitScalar) and other._rank > self._rank else self
         return made_by._made(val, rule.unit)  # type: ignore[no-any-return]  # the class of the higher rank
 
-    def _duration(self, other: object, symbol: str, reflected: bool) -> tuple[float, str] | None:
-        """A duration in the unit of time with which this unit is multiplied or divided."""
-        if not isinstance(other, timedelta) or self.unit is None:
-            return None
-        unit, one = time_unit("" if reflected and symbol == "/" else symbol, self.unit)
-        return other / one, unit
-
     def _compared(self, other: object, symbol: str) -> bool:
-        if isinstance(other, np.ndarray):
-            return ORDER[symbol](float(self.val), other)  # type: ignore[no-any-return]  # an array of them
-        if (operand := _operand(other)) is None:
+        if isinstance(other, np.ndarray) and other.ndim:
+            return ORDER[symbol](self._beside(other.dtype != object), other)  # type: ignore[no-any-return]  # an array of them
+        if (operand := number_operand(other)) is None:
             return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         y, b = operand
         change = None
@@ -121,13 +141,17 @@ class UnitScalar(Generic[T]):
         return format(self.val, spec) if spec else str(self)
 
 
-def _operand(other: object) -> tuple[float, str | None] | None:
-    """The magnitude and unit of the other side; None where it is no single number."""
+def number_operand(other: object) -> tuple[float, str | None] | None:
+    """The magnitude and unit of a single number beside a unit; None where it is none. True is 1, as for pandas."""
+    if isinstance(other, np.ndarray) and other.ndim == 0:
+        other = other.item()
     if isinstance(other, UnitScalar):
         return other.val, other.unit
-    if isinstance(other, int | np.integer):
-        return None if isinstance(other, bool) else (int(other), None)
-    return (float(other), None) if isinstance(other, float | np.floating | Fraction) else None
+    if isinstance(other, np.timedelta64):  # an Integral to Python
+        return None
+    if isinstance(other, Integral | np.bool_):
+        return int(other), None
+    return (float(other), None) if isinstance(other, Real | Decimal) else None
 
 
 def _calculated(symbol: str, x: float, y: float) -> float:

@@ -44,6 +44,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power
@@ -64,12 +66,7 @@ ORDER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_TIMES: Final = {
-    "h": timedelta(hours=1),
-    "min": timedelta(minutes=1),
-    "s": timedelta(seconds=1),
-    "day": timedelta(days=1),
-}
+_TIMES: Final = {"h": 3600, "min": 60, "s": 1, "day": 86_400}
 _SAME: Final = frozenset("mean median min max first last nth cummin cummax quantile".split())  # noqa: SIM905 - reads better
 _SUMS: Final = frozenset({"sum", "cumsum"})
 _SPREAD: Final = frozenset({"std", "sem", "diff", "range", "ptp"})
@@ -163,18 +160,24 @@ def conversion(source: str, target: str, what: str) -> Conversion | None:
     return change
 
 
-def time_unit(operator: str, unit: str) -> tuple[str, timedelta]:
-    """The unit of time in which to express a duration that multiplies or divides `unit`, and its length.
+def as_duration(other: Any, operator: str, unit: str | None, reflected: bool = False) -> tuple[Any, str] | None:
+    """A duration, or an array of them, in the unit of time with which `unit` is multiplied or divided.
 
-    It is the first for which the table has a unit of the result; a UnitError where there is none.
+    That is the first for which the table has a unit of the result. None of anything that is no duration; a UnitError
+    where the table has no unit.
 
-    >>> time_unit("*", "kW")
-    ('h', datetime.timedelta(seconds=3600))
+    >>> as_duration(timedelta(minutes=15), "*", "kW")
+    (0.25, 'h')
     """
-    combine = {"*": multiply, "/": divide}.get(operator)
-    for name, one in _TIMES.items():
+    is_numpy = getattr(getattr(other, "dtype", None), "kind", "") == "m"
+    if unit is None or not (is_numpy or isinstance(other, timedelta)):
+        return None
+    combine = {"*": multiply, "/": divide}.get("" if reflected and operator == "/" else operator)
+    for name, seconds in _TIMES.items():
         if combine is not None and combine(unit, name) is not None:
-            return name, one
+            if not is_numpy:
+                return other / timedelta(seconds=seconds), name
+            return np.asarray(other / np.timedelta64(seconds, "s"), dtype=np.float64)[()], name
     raise UnitError(
         f"cannot compute {unit} {operator} a duration: the unit table has no unit for it; take a number of hours "
         'instead, as in hsframe.Number(0.25, "h")'

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+import statistics
 from datetime import timedelta
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from hsframe.errors import UnitError
 from hsframe.kinds import Number
+from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import UnitFloat
 
 OPERATORS: list[Any] = [
@@ -61,6 +64,97 @@ def test_a_scalar_computes_as_a_column_of_one_row(x: float, a: str, y: float, b:
                 assert found == law
 
 
+FUNCTIONS: list[Any] = [
+    *(np.add, np.subtract, np.multiply, np.true_divide, np.floor_divide, np.remainder, np.maximum, np.minimum, np.fmax),
+    *(np.hypot, np.less, np.greater_equal, np.equal, np.arctan2, np.copysign),
+]
+OF_ONE: list[Any] = [
+    *(np.negative, np.absolute, np.floor, np.ceil, np.rint, np.trunc, np.sqrt, np.square, np.cbrt, np.reciprocal),
+    *(np.exp, np.sin, np.isnan, np.isfinite, np.sign),
+]
+
+
+def alike(found: tuple[Any, Any], law: tuple[Any, Any]) -> bool:
+    if isinstance(law[0], float) and not math.isfinite(law[0]):
+        return str(found[0]) == str(float(law[0]))  # no Number has a unit then
+    return bool(found == law)
+
+
+@given(values, st.sampled_from(UNITS), values, st.sampled_from([*UNITS, None]), st.sampled_from(FUNCTIONS))
+@np.errstate(all="ignore")
+def test_numpys_functions_compute_with_a_number_as_with_a_column_of_one_row(
+    x: float, a: str, y: float, b: str | None, function: Any
+) -> None:
+    # == of Numbers never converts; that of columns does.
+    if function is np.equal and a != b:
+        assert function(Number(x, a), Number(y, b)) is False
+        return
+    other = Number(y, b) if b else y
+    assert alike(outcome(lambda: function(Number(x, a), other)), outcome(lambda: function(column(x, a), other)))
+    assert alike(outcome(lambda: function(other, Number(x, a))), outcome(lambda: function(other, column(x, a))))
+
+
+@given(values, st.sampled_from([*UNITS, "m²", "m³"]), st.sampled_from(OF_ONE))
+@np.errstate(all="ignore")
+def test_numpys_functions_of_one_number(x: float, a: str, function: Any) -> None:
+    assert alike(outcome(lambda: function(Number(x, a))), outcome(lambda: function(column(x, a))))
+
+
+def test_numpy_takes_a_unit_float_for_a_float_but_not_beside_its_own_numbers() -> None:
+    assert [np.add(UnitFloat(1.0, "kW"), 1), np.isnan(UnitFloat(1.0, "kW"))] == [2.0, False]
+    assert isinstance(np.float64(2) * UnitFloat(1.0, "kW"), UnitFloat)
+
+
+@pytest.mark.parametrize("other", [True, np.True_, Fraction(1, 2), Decimal("0.5"), np.array(0.5), np.longdouble(0.5)])
+@pytest.mark.parametrize("compute", [operator.mul, operator.add, operator.lt])
+def test_every_class_of_number_is_taken_by_values_and_columns(compute: Any, other: Any) -> None:
+    for value in (UnitFloat(0.25, "kW"), Number(0.25, "kW")):
+        for found, law in (
+            (outcome(lambda value=value: compute(value, other)), outcome(lambda: compute(column(0.25, "kW"), other))),
+            (outcome(lambda value=value: compute(other, value)), outcome(lambda: compute(other, column(0.25, "kW")))),
+        ):
+            assert found == law
+            assert compute is operator.lt or law[1] == "kW"
+
+
+@pytest.mark.parametrize("quarter", [timedelta(minutes=15), pd.Timedelta("15min"), np.timedelta64(15, "m")])
+def test_durations(quarter: Any) -> None:
+    power = column(4.0, "kW")
+    for many in (
+        power * quarter,
+        quarter * power,
+        power * pd.Series([quarter]),
+        power.array * np.array(quarter, dtype="m8[us]"),
+    ):
+        assert (many.dtype, many[0]) == ("unit[kWh]", 1.0)
+    for one in (UnitFloat(4.0, "kW") * quarter, Number(4, "kW") * quarter, quarter * Number(4, "kW")):
+        assert (float(one), one.unit) == (1.0, "kWh")
+    assert repr(UnitFloat(4.0, "kWh") / quarter) == "UnitFloat(16.0, 'kW')"
+    with pytest.raises(UnitError, match="kW / a duration: the unit table has no unit"):
+        UnitFloat(4.0, "kW") / quarter
+    with pytest.raises(ValueError, match="Lengths"):
+        power.array * np.array([quarter, quarter], dtype="m8[us]")
+
+
+def test_means_of_the_standard_library() -> None:
+    powers = [UnitFloat(4.0, "kW"), UnitFloat(2.0, "kW")]
+    with pytest.raises(TypeError, match=r"needs a unit.*sum\(values\) / len\(values\)"):
+        statistics.mean(powers)
+    assert repr(sum(powers) / len(powers)) == repr(statistics.median(powers)) == "UnitFloat(3.0, 'kW')"
+
+
+def test_numbers_in_arrays_of_objects_compute_one_by_one() -> None:
+    rows = np.array([Number(60, "°F"), Number(70, "°F")], dtype=object)
+    assert list(rows - Number(65, "°F")) == [Number(-5, "Δ°F"), Number(5, "Δ°F")]
+    assert list(UnitFloat(65.0, "°F") - rows) == [Number(5, "Δ°F"), Number(-5, "Δ°F")]
+    assert (rows < Number(65, "°F")).tolist() == [True, False]
+    assert (rows == Number(60, "°F")).tolist() == (Number(60, "°F") == rows).tolist() == [True, False]
+    assert (np.array([60.0, 1.0]) == Number(60, "°F")).tolist() == [False, False]
+    assert list(np.maximum(rows, Number(65, "°F"))) == [Number(65, "°F"), Number(70, "°F")]
+    assert (pd.Series([2.0], dtype="unit[kW]") * pd.Series([Number(2, "h")])).dtype == "unit[kWh]"
+    assert isinstance(np.maximum(Number(1, "kW"), pd.array([2.0], dtype="unit[kW]")), UnitArray)
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
@@ -92,7 +186,7 @@ def test_values(found: Any, expected: Any) -> None:
     assert repr(found()) == repr(expected)
 
 
-@pytest.mark.parametrize("other", [True, "1", None, [1], pd.Timestamp("2026-01-01")])
+@pytest.mark.parametrize("other", ["1", None, np.datetime64("2026-01-01"), [1], pd.Timestamp("2026-01-01")])
 def test_what_is_no_number_is_refused(other: Any) -> None:
     for value in (UnitFloat(1.0, "kW"), Number(1, "kW")):
         for compute in (operator.add, operator.lt):
