@@ -26,19 +26,34 @@ Instants = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OverIntervals:
+    """What values over intervals are, beside the values of a point.
+
+    `ends_us` are the ends of the intervals. A point may have several such columns: `levels` has the names of the levels
+    that tell them apart (``agg``, ``state``), each with what stands there. `dtype` is that of the column in a frame,
+    where it is none that its values have by themselves, and `spikes` is how many false readings were left out.
+    """
+
+    ends_us: Instants
+    levels: tuple[tuple[str, str], ...] = ()
+    dtype: str | None = None
+    spikes: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class History:
     """The samples of one point in one answer: epoch microseconds, in the order of the answer, and as many cells.
 
     The cells are a column of a grid, Arrow-backed or a plain sequence of kinds. The histories of one batch share one
     array of instants, and are `sparse`: null means 'no sample' there, because a batch is an outer join on time.
-    Of values over intervals, `spikes` is how many false readings of a meter were left out.
+    Values over intervals have `over`, and their instants are the starts of the intervals.
     """
 
     point: Point
     ts_us: Instants
     values: Sequence[Any]
     sparse: bool = False
-    spikes: int = 0
+    over: OverIntervals | None = None
 
     def clip(self, start_us: int | None, end_us: int | None) -> History:
         """The samples in the half-open window [start, end), in the same order; None is open."""

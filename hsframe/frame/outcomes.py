@@ -39,7 +39,7 @@ def outcomes_of(
             "status": "failed" if ident in failures else "ok" if rows.get(ident) else "empty",
             "reason": failures.get(ident),
             "differing": differing.get(label, 0),
-            "spikes": sum(history.spikes for history in parts.get(ident, ())),
+            "spikes": sum(one.over.spikes for one in parts.get(ident, ()) if one.over),
         }
         for ident, label in labels.items()
     }

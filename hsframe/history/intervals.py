@@ -37,6 +37,8 @@ async def read_intervals(
 ) -> list[History]:
     """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
 
+    A point has one history for each of its aggregations and states; its samples are read and searched once for all.
+
     The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
     says how the columns will be named, because the mappings in `settings` may use these names. A setting that makes no
     sense for a point is refused before any history is read, as far as its record shows. What the values lack is warned
@@ -48,7 +50,7 @@ async def read_intervals(
     points = [record.point for record in records]
     samplings = [PointSampling.from_record(record.tags) for record in records]
     rules = rules_of(points, samplings, labels_of(points, header), settings)
-    rule_by_id = {point.id: rule for point, rule in zip(points, rules, strict=True)}
+    rules_by_id = {point.id: own for point, own in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
     spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
     partial = settings.edges == "partial"
@@ -60,15 +62,20 @@ async def read_intervals(
         warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
 
     windows: dict[tuple[int, int], list[PointRecord]] = {}
-    searches: dict[int, list[PointRecord]] = {}
+    searches: dict[int, list[tuple[PointRecord, int]]] = {}
     for record in records:
-        rule, grid = rule_by_id[record.id], grids[record.tz]
-        before_us, after_us = rule.before_us, rule.after_us
-        if rule.holds and grid.end_us > now_us:
-            after_us = max(after_us, rule.gap_us)  # a sample in the future holds until the next one
-        if rule.holds and before_us:
-            before_us = min(before_us, FIRST_DEPTH_US)
-            searches.setdefault(rule.gap_us, []).append(record)
+        own, grid = rules_by_id[record.id], grids[record.tz]
+        held = [rule for rule in own if rule.holds and rule.before_us]
+        # One window for all aggregations of a point: the widest that any of them needs.
+        before_us = max(min(rule.before_us, FIRST_DEPTH_US) if rule in held else rule.before_us for rule in own)
+        after_us = max(rule.after_us for rule in own)
+        if held:
+            gap_us = max(rule.gap_us for rule in held)
+            if grid.end_us > now_us:
+                after_us = max(after_us, gap_us)  # a sample in the future holds until the next one
+            # A start at the first instant is one if false had held up to it.
+            until_us = grid.start_us - any(rule.agg == "starts" for rule in held)
+            searches.setdefault(gap_us, []).append((record, until_us))
         windows.setdefault((grid.start_us - before_us, grid.end_us + after_us), []).append(record)
 
     found: dict[str, list[History]] = {record.id: [] for record in records}
@@ -76,8 +83,8 @@ async def read_intervals(
         for history in await read_histories(source, some, span_of(start_us, end_us), **options):
             found[history.point.id].append(history)
     starts_us = {tz: grid.start_us for tz, grid in grids.items()}
-    for gap_us, some in searches.items():
-        some = [record for record in some if not _has_sample(found[record.id], starts_us[record.tz])]
+    for gap_us, pairs in searches.items():
+        some = [record for record, until_us in pairs if not _has_sample(found[record.id], until_us)]
         for history in await last_samples(source, some, starts_us, gap_us, searched_us=FIRST_DEPTH_US, **options):
             found[history.point.id].insert(0, history)
 
@@ -85,10 +92,10 @@ async def read_intervals(
     read = [history for record in records if record.id not in failures for history in found[record.id]]
 
     def resampled() -> list[History]:
-        results = interval_histories(read, grids, rule_by_id, now_us=now_us)
-        warn_of_gaps(read, results, rule_by_id)
-        warn_of_meters(results, rule_by_id)
-        return results
+        results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several)
+        warn_of_gaps(read, results)
+        warn_of_meters(results)
+        return [history for _, history in results]
 
     return await in_thread(resampled)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +11,6 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning, ReadWarning
 from hsframe.frame.histories import History, Instants
-from hsframe.frame.points import Point
 from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
@@ -19,16 +18,16 @@ from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
 
-def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules: Mapping[str, Rule]) -> None:
+def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, History]]) -> None:
     """Warn of points that have samples but no value, because no two samples are within `max_gap` of each other.
 
     `histories` are as they were read, `results` what :func:`hsframe.intervals.resample.interval_histories` made of them
-    by the rules of the ids.
+    by the rules that come with them.
     """
     empty = {
-        result.point.id: result.point
-        for result in results
-        if rules[result.point.id].after_us
+        result.point.id: (rule, result.point)
+        for rule, result in results
+        if rule.after_us
         and isinstance(result.values, NumberColumn)
         and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
     }
@@ -37,34 +36,34 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[History], rules
         if history.point.id in empty:
             instants[history.point.id].append(history.ts_us[~null_mask(history.values)])
     apart = []
-    for ident, parts in instants.items():
+    for (rule, point), parts in zip(empty.values(), instants.values(), strict=True):
         steps = np.diff(np.unique(np.concatenate(parts)))
-        if len(steps) and int(steps.min()) > rules[ident].gap_us:
-            apart.append((empty[ident], timedelta(microseconds=int(np.median(steps)))))
+        if len(steps) and int(steps.min()) > rule.gap_us:
+            apart.append((point, timedelta(microseconds=int(np.median(steps)))))
     if apart:
         point, usual = apart[0]
         warn_caller(
-            f"{len(apart)} of {len(results)} points have samples and no value in any interval, since their samples are "
-            f"further apart than max_gap: {_ids([one for one, _ in apart])}; those of @{point.id} are {usual} apart, "
+            f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples are "
+            f"further apart than max_gap: {_ids(one.id for one, _ in apart)}; those of @{point.id} are {usual} apart, "
             f"so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
         )
 
 
-def warn_of_meters(results: Sequence[History], rules: Mapping[str, Rule]) -> None:
+def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
     """Warn of sums that may be of a part of their interval, and of false readings that were left out."""
-    unknown = [one.point for one in results if rules[one.point.id].agg == "sum" and not rules[one.point.id].interval_us]
+    unknown = [one.point for rule, one in results if rule.agg == "sum" and not rule.interval_us]
     if unknown:
         warn_caller(
-            f"whether the sums of {len(unknown)} of {len(results)} points are of whole intervals is unknown, since "
-            f"their records do not say how often they are sampled (hisInterval): {_ids(unknown)}; where samples are "
+            f"whether the sums of {len(unknown)} of {_count(results)} points are of whole intervals is unknown, since "
+            f"their records do not say how often they are sampled (hisInterval): {_ids(one.id for one in unknown)}; where samples are "
             "missing the sum is too small. Compare with agg='count'",
             GapWarning,
         )
-    if odd := [one for one in results if one.spikes]:
+    if odd := {one.point.id: one.over.spikes for _, one in results if one.over and one.over.spikes}:
         warn_caller(
-            f"{sum(one.spikes for one in odd)} readings of {len(odd)} of {len(results)} points are left out, since no "
-            f"meter counts up to them and back, as zeros in between are: {_ids([one.point for one in odd])}; "
+            f"{sum(odd.values())} readings of {len(odd)} of {_count(results)} points are left out, since no "
+            f"meter counts up to them and back, as zeros in between are: {_ids(odd)}; "
             "df.hs.catalog has how many of each",
             ReadWarning,
         )
@@ -82,5 +81,10 @@ def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: M
         )
 
 
-def _ids(points: Sequence[Point]) -> str:
-    return ", ".join("@" + point.id for point in points[:5]) + (", ..." if len(points) > 5 else "")
+def _count(results: Sequence[tuple[Rule, History]]) -> int:
+    return len({one.point.id for _, one in results})
+
+
+def _ids(idents: Iterable[str]) -> str:
+    known = ["@" + ident for ident in idents]
+    return ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")

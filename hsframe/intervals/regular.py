@@ -106,11 +106,12 @@ def _elapsed_us(length_us: float, interval: object) -> int:
 class Intervals:
     """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]), its label the start.
 
-    The labels are one array for all points, so that frames need not compare it.
+    Starts and ends are one array each for all points, so that frames need not compare them.
     """
 
     edges_us: Instants
     labels_us: Instants
+    ends_us: Instants
 
     def __len__(self) -> int:
         return len(self.labels_us)
@@ -118,7 +119,7 @@ class Intervals:
     @classmethod
     def of(cls, edges_us: Instants) -> Intervals:
         """The intervals between some edges."""
-        return cls(edges_us, edges_us[:-1])
+        return cls(edges_us, edges_us[:-1], edges_us[1:])
 
     @property
     def start_us(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
+from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.histories import History
+from hsframe.frame.histories import History, OverIntervals
 from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.tracks import Track, tracks_of
@@ -28,23 +29,27 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 
 _EXTREMES = {"min": np.fmin, "max": np.fmax}
+# The dtypes of what counts something; `starts` may be missing.
+_DTYPES = {"count": "int64", "starts": "Int64"}
 
 
 def interval_histories(
     histories: Iterable[History],
     grids: Mapping[str, Intervals],
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, Sequence[Rule]],
     *,
     now_us: int,
-) -> list[History]:
-    """One value per interval: one history per point, in the order in which the points first appear.
+    several: bool = False,
+) -> list[tuple[Rule, History]]:
+    """One value per interval for each rule of each point (for each state, where that is meant), each with its rule.
+
+    They are in the order in which the points first appear, and in that of their rules.
 
     `histories` need the samples around the intervals, as far as :attr:`Rule.before_us` and :attr:`Rule.after_us`
     reach; a null cell is not a sample, whatever the form of the answer. `grids` are by the Haystack name of the points'
-    zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`. ``ts_us`` of the results
-    are the starts of the intervals; the unit and kind of a point are those of its result, and its `spikes` the false
-    readings in the intervals that were left out. A MetadataError or UnitError names the point whose values its rule
-    does not fit.
+    zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`. With `several` the
+    results have a level ``agg``. The unit and kind of a point are those of its result. A MetadataError or UnitError
+    names the point whose values its rule does not fit.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     # Points that were read together share their instants, and so the searches in them. Those take several arrays as
@@ -52,19 +57,23 @@ def interval_histories(
     alike: dict[tuple[int, int], list[int]] = {}
     for place, track in enumerate(tracks):
         alike.setdefault((id(track.ts_us), id(grids[track.point.tz or "UTC"])), []).append(place)
-    results: dict[int, History] = {}
+    results: dict[int, list[tuple[Rule, History]]] = {}
     for places in alike.values():
         first = tracks[places[0]]
         grid = grids[first.point.tz or "UTC"]
         samples = IntervalSamples(first.ts_us, grid.edges_us)
         for place in places:
-            results[place] = _resampled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us)
-    return [results[place] for place in range(len(tracks))]
+            results[place] = _resampled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us, several)
+    return [pair for place in range(len(tracks)) for pair in results[place]]
 
 
-def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Rule, now_us: int) -> History:
-    point = track.point
-    array = _of_one_unit(track)
+def _resampled(
+    track: Track, samples: IntervalSamples, grid: Intervals, rules: Sequence[Rule], now_us: int, several: bool
+) -> list[tuple[Rule, History]]:
+    """The values of a point by each of its rules."""
+    point, array = track.point, _of_one_unit(track)
+    if point.states and isinstance(array, pd.Categorical):
+        point = replace(point, states=tuple(array.categories))  # those not in the record have been warned of
     kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
     if kind not in ("Number", "Bool", "Str"):
         kind = "Number" if array.dtype.kind == "f" else None
@@ -74,22 +83,72 @@ def _resampled(track: Track, samples: IntervalSamples, grid: Intervals, rule: Ru
             "read it without interval="
         )
     unit: str | None = unit_of_dtype(array.dtype)
-    agg = rule.agg_for(point, kind, unit)
-    spikes = 0
-    if agg == "delta":
+    found = []
+    for rule in rules:
+        agg = rule.agg_for(point, kind, unit)
+        levels = (("agg", agg),) if several else ()
+        for state, column, spikes in _columns(array, samples, rule, agg, point, unit, kind, now_us):
+            over = OverIntervals(
+                grid.ends_us, levels if state is None else (*levels, ("state", state)), _DTYPES.get(agg), spikes
+            )
+            one = replace(point, unit=None, kind=kind)
+            if isinstance(column, NumberColumn):
+                one = replace(point, unit=column.unit, kind="Number", states=None)
+            found.append((rule, History(one, grid.labels_us, column, over=over)))
+    return found
+
+
+def _columns(
+    array: Any,
+    samples: IntervalSamples,
+    rule: Rule,
+    agg: Aggregation,
+    point: Point,
+    unit: str | None,
+    kind: str,
+    now_us: int,
+) -> Iterator[tuple[str | None, ArrowColumn, int]]:
+    """The columns of an aggregation: the state of each, or None, its values, and how many false readings it lacks."""
+    if agg in ("duration", "share"):
+        for state, values in _states(array, samples, rule, agg, point, now_us):
+            yield state, NumberColumn(pa.array(values), "hr" if agg == "duration" else None), 0
+    elif agg == "delta":
         values, spikes = _deltas(_floats(array), samples, rule, point, unit, now_us)
-        unit = None if unit is None else delta(unit)
-        column: ArrowColumn = NumberColumn(pa.array(values), unit)
-    elif kind == "Number" or agg in ("mean", "integral", "min", "max", "count"):
+        yield None, NumberColumn(pa.array(values), None if unit is None else delta(unit)), spikes
+    elif kind == "Number" or agg not in ("step", "first", "last"):
         values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
-        column = NumberColumn(pa.array(values), unit)
         if kind == "Bool":
-            column = BoolColumn(pa.array(values == 1, mask=np.isnan(values)))
+            yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), 0
+        else:
+            yield None, NumberColumn(pa.array(values), unit), 0
     else:
-        column = _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind)
-    if point.states and isinstance(array, pd.Categorical):
-        point = replace(point, states=tuple(array.categories))  # those not in the record have been warned of
-    return History(replace(point, unit=unit, kind=kind), grid.labels_us, column, spikes=spikes)
+        yield None, _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind), 0
+
+
+def _states(
+    array: Any, samples: IntervalSamples, rule: Rule, agg: Aggregation, point: Point, now_us: int
+) -> Iterator[tuple[str, Floats]]:
+    """How long each state lasted in each interval, in hours or as a share of the known time."""
+    codes, names = _codes(array)
+    times = samples.state_times(codes, max(len(names), 1), rule.gap_us, now_us)
+    known = times.sum(axis=1)
+    enough = (known > 0) & (known >= rule.share_needed(agg) * np.diff(samples.edges_us))
+    whole = np.full(samples.count, float(HOUR_US)) if agg == "duration" else known
+    if isinstance(array, pd.Categorical) and not point.states:
+        # Samples before the intervals have been read too: their states must not make columns.
+        names = [name for name, lasted in zip(names, times.T, strict=False) if lasted.any()]
+        times = times[:, times.any(axis=0)]
+    if not names:  # a column all the same, so that the point has its place in the frame
+        names, times = [""], np.zeros((samples.count, 1))
+    for state, lasted in zip(names, times.T, strict=True):
+        yield state, np.divide(lasted, whole, out=np.full(samples.count, np.nan), where=enough)
+
+
+def _codes(array: Any) -> tuple[Places, list[str]]:
+    """For each sample the place of its state, -1 for none, and the names of the states in their order."""
+    if isinstance(array, pd.Categorical):
+        return array.codes.astype(np.intp), [str(name) for name in array.categories]
+    return array.to_numpy(dtype=np.intp, na_value=-1), ["False", "True"]
 
 
 def _of_one_unit(track: Track) -> Any:
@@ -115,6 +174,8 @@ def _floats(array: Any) -> Floats:
         return array.magnitudes
     if isinstance(array, np.ndarray):
         return array
+    if isinstance(array, pd.Categorical):
+        return np.where(array.codes >= 0, array.codes, np.nan)
     floats: Floats = array.to_numpy(dtype=np.float64, na_value=np.nan)
     return floats
 
@@ -130,15 +191,24 @@ def _numeric(
     now_us: int,
 ) -> tuple[Floats, str | None, str]:
     """The values, their unit and kind, of an aggregation in numbers; a Bool counts as 0 and 1."""
+    lengths_us, values = np.diff(samples.edges_us), _floats(array)
+    counts = samples.sample_counts(~np.isnan(values)).astype(np.float64)
     if agg == "count":
-        counts = samples.sample_counts(~np.asarray(pd.isna(array), dtype=bool))
-        return counts.astype(np.float64), None, "Number"
-    values = _floats(array)
-    if agg in ("mean", "integral"):
+        return counts, None, "Number"
+    if agg == "coverage" and rule.by_samples:
+        due = rule.samples_due(lengths_us)
+        shares = np.divide(counts, due, out=np.full(samples.count, np.nan), where=due > 0)
+        return np.minimum(shares, 1.0), None, "Number"
+    if agg in ("mean", "integral", "coverage", "starts"):
         area, covered = (
             samples.step_area(values, rule.gap_us, now_us) if rule.is_step else samples.linear_area(values, rule.gap_us)
         )
-        enough = (covered > 0) & (covered >= rule.share_needed(agg) * np.diff(samples.edges_us))
+        enough = (covered > 0) & (covered >= rule.share_needed(agg) * lengths_us)
+        if agg == "coverage":
+            return covered / lengths_us, None, "Number"
+        if agg == "starts":
+            rises = samples.rises(_codes(array)[0], rule.gap_us, now_us)
+            return np.where(enough, rises, np.nan), None, "Number"
         if agg == "mean":
             means = np.divide(area, covered, out=np.full(samples.count, np.nan), where=enough)
             return means, None if kind == "Bool" else unit, "Number"
@@ -151,11 +221,11 @@ def _numeric(
             found = _EXTREMES[agg](found, held)
         if kind == "Bool":
             return found, None, "Bool"
-    elif agg == "sum":
-        valid = ~np.isnan(values)
-        counts = samples.sample_counts(valid)
-        enough = (counts > 0) & (counts >= rule.share_needed(agg) * rule.samples_due(np.diff(samples.edges_us)))
-        found = np.where(enough, samples.reduced(np.add, np.where(valid, values, 0.0)), np.nan)
+    elif agg in ("sum", "avg"):
+        enough = (counts > 0) & ((agg == "avg") | (counts >= rule.share_needed(agg) * rule.samples_due(lengths_us)))
+        sums = samples.reduced(np.add, np.where(np.isnan(values), 0.0, values))
+        found = np.divide(sums, counts if agg == "avg" else 1.0, out=np.full(samples.count, np.nan), where=enough)
+        unit = None if kind == "Bool" else unit
     elif agg == "linear":
         found = samples.linear_at(values, rule.gap_us)[:-1]
     else:

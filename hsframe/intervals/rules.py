@@ -10,6 +10,7 @@ A row is the interval that starts at its label: [label, next label), in the poin
 ``"linear"``   at a: on the straight line between the samples around it                      of the point
 ``"mean"``     the mean over time of the point's function (see below); Bool: the share of    of the point; Bool:
                the time that it was true                                                     none
+``"avg"``      the arithmetic mean of the samples in it, however long each held              likewise
 ``"integral"`` the integral over time of the point's function; Bool: how long it was true    kW: kWh, cfm: ft³,
                                                                                              Bool, no unit: hr
 ``"delta"``    the reading at b less the reading at a, with roll-overs and resets            kWh: kWh, °F: Δ°F
@@ -18,7 +19,12 @@ A row is the interval that starts at its label: [label, next label), in the poin
 ``"max"``      the largest, likewise                                                         of the point
 ``"first"``    the first sample in it that has a value                                       of the point
 ``"last"``     the last one                                                                  of the point
-``"count"``    how many samples in it have a value                                           none
+``"count"``    how many samples in it have a value                                           none (int64)
+``"coverage"`` the share of it in which the point's function is known, 0 to 1; beside a      none
+               ``"sum"``, and of amounts: the samples in it over those that are due
+``"duration"`` how long each state lasted, one column a state: of Bool False and True        hr
+``"share"``    the share of each state in the time that is known                             none
+``"starts"``   how often a Bool went from false to true                                      none (Int64)
 ============== ============================================================================= ==================
 
 **What is taken where `agg` is not given** depends on the record, and on nothing that would be a guess:
@@ -37,17 +43,23 @@ every other Number                                                  linear      
 ``hisInterpolate`` is read like ``hisMode``. ¹ Of ``hisMode`` ``"cov"``: step. ² Such a point may count up or give the
 amount of each interval, and a mean would be wrong for both: say which with ``agg={"@id": "delta"}`` or ``"sum"``.
 
+**Several at once**, as in ``agg=["mean", "max", "coverage"]`` or ``agg={"kW": ["mean", "max"], "@fan": "starts"}``: the
+columns have two levels then, ``point`` and ``agg``, in the order given, also for a list of one. The states of
+``duration`` and ``share`` are a level ``state``, the last, which is ``""`` for all others. ``df["Power", "mean"]`` is
+one column, ``df.xs("mean", axis=1, level="agg")`` all means. ``count`` and ``coverage`` fit every kind of point.
+
 **Means go by time.** A step function's sample counts for as long as it held; on a linear one the area under the line
 is taken. So irregular samples and lost ones get their weight, an interval without a sample has its value still, and
-``integral`` of kW is the kWh that ``mean`` times hours gives. The plain mean of the samples is ``sum / count``.
+``integral`` of kW is the kWh that ``mean`` times hours gives. The plain mean of the samples is ``avg``, which is what
+``df.resample("1h").mean()`` makes of a frame of samples.
 
 **Unknown stays unknown.** NA and NaN are samples that mean 'not known': a step function has no value from there up to
 the next sample, a linear one none from the sample before up to the sample after. A function is not known either over a
 gap: a linear one where two samples are further apart than `max_gap`, a step function when its last sample is longer
 ago. By default `max_gap` is three times the record's ``hisInterval``, else 3 hours; 400 days for step functions by
 record, such as COV points (``hisMode`` ``"cov"``, or ``hisCov``). The last sample of all is held up to the present,
-never beyond. Infinite values count in ``step``, ``min``, ``max``, ``sum``, ``first``, ``last``, ``count``, and are
-unknown in all others. There is no value before the first and after the last sample.
+never beyond. Infinite values count in ``step``, ``min``, ``max``, ``sum``, ``avg``, ``first``, ``last``, ``count``,
+and are unknown in all others. There is no value before the first and after the last sample.
 
 - ``mean`` is missing where its function is known for less than `min_coverage` of the interval, by default one half;
   ``integral`` where it is not known throughout (`min_coverage` 1): of a part it would be too small.
@@ -60,7 +72,11 @@ unknown in all others. There is no value before the first and after the last sam
   samples of two hours in a day of 25, one lost sample may go unnoticed.
 - ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
   on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
-- ``sum``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0. ``count`` is 0 there.
+- ``sum``, ``avg``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0; ``count`` is 0.
+- ``duration`` and ``starts`` are missing where ``integral`` would be, ``share`` where ``mean`` would be. The states are
+  those of the record's ``enum`` or, without one, those that the samples have; their durations add up to the time that
+  is known. A start is a sample that is true where false held up to it: one after an unknown time is none.
+- ``coverage`` is what `min_coverage` is compared with. Of amounts without ``hisInterval`` it is missing.
 
 **Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, for ``delta``
 three times as far, which is what false readings take. So an interval has one value however the span around it was
@@ -87,19 +103,26 @@ of the large one that they tile (as far as they are known).
 - *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
   runs backwards. Temperatures and other units with an offset are never set back.
 
+**Elsewhere** the same words mean other things. The folds of SkySpark's ``hisRollup`` take the samples alone: its ``avg``
+is ours. ``average`` of Cognite goes by time; intervals without a data point are left out unless a limit for filling is
+given. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the edges as here, and its Count
+is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of its edges, where here a
+sample at an edge belongs to the interval that starts there. Its PercentGood is ``coverage``. Nothing is extrapolated here
+but a step function, up to `max_gap` and the present.
+
 **A setting that no point uses is refused** (`max_gap` for sums, `min_coverage` for extremes, `rollover` for means): it
 would change nothing. Where one point uses it, it may stand for all.
 
 **Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
-``delta`` of Bool; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
+``delta`` of Bool; states of Numbers; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
 sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -111,13 +134,19 @@ from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
 
-Aggregation = Literal["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
+Aggregation = Literal[
+    "step", "linear", "mean", "avg", "integral", "delta", "sum", "min", "max", "first", "last", "count", "coverage",
+    "duration", "share", "starts",
+]  # fmt: skip
+Aggregations: TypeAlias = Aggregation | Sequence[Aggregation]
+"""One, or several, whose columns have a level of their own."""
 Edges = Literal["whole", "partial"]
 
 _AGGREGATIONS: Final = frozenset(get_args(Aggregation))
-_OF_SAMPLES: Final = frozenset({"sum", "first", "last", "count"})
-_OF_TEXT: Final = frozenset({"step", "first", "last", "count"})
-_OF_BOOL: Final = _OF_TEXT | {"mean", "integral", "min", "max"}
+_OF_SAMPLES: Final = frozenset({"sum", "avg", "first", "last", "count"})
+_OF_STATES: Final = frozenset({"duration", "share", "starts"})
+_OF_TEXT: Final = frozenset({"step", "first", "last", "count", "coverage", "duration", "share"})
+_OF_BOOL: Final = _OF_TEXT | {"mean", "avg", "integral", "min", "max", "starts"}
 
 _STEP_GAP_US: Final = 400 * 24 * HOUR_US
 _LINEAR_GAP_US: Final = 3 * HOUR_US
@@ -134,11 +163,17 @@ class IntervalSettings:
     """The caller's settings of intervals; the parameters are those of :meth:`hsframe.Session.his_read`."""
 
     interval: Duration
-    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    agg: Aggregations | Mapping[str, Aggregations] | None = None
     max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether the columns say which aggregation they are: where a list of them is given."""
+        given = self.agg.values() if isinstance(self.agg, Mapping) else [self.agg]
+        return any(isinstance(one, list | tuple) for one in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +223,8 @@ class Rule:
     Where `agg` is None, the samples decide (:meth:`agg_for`). `is_step` is which function of time the samples make,
     `gap_us` is `max_gap`, and a `min_coverage` of None is the default of `agg`. For `rollover` see
     :func:`hsframe.intervals.meters.reading_deltas`; a plain number is in the unit of the samples. `interval_us` is the
-    time between two samples by the record, None where it does not say.
+    time between two samples by the record, None where it does not say. `by_samples` says which `coverage` is meant:
+    that of amounts, or that of a function of time.
     """
 
     agg: Aggregation | None
@@ -197,6 +233,7 @@ class Rule:
     min_coverage: float | None = None
     rollover: float | Number | bool = True
     interval_us: int | None = None
+    by_samples: bool = False
 
     @property
     def holds(self) -> bool:
@@ -206,12 +243,14 @@ class Rule:
     @property
     def bridges(self) -> bool:
         """Whether `max_gap` counts: the value depends on what the samples say of the time between them."""
-        return self.agg not in _OF_SAMPLES and (self.holds or self.agg not in ("min", "max"))
+        of_samples = self.agg in _OF_SAMPLES or (self.agg == "coverage" and self.by_samples)
+        return not of_samples and (self.holds or self.agg not in ("min", "max"))
 
     @property
     def covers(self) -> bool:
         """Whether `min_coverage` counts: how much of an interval is known decides whether it has a value."""
-        return self.agg in (None, "mean", "integral") or (self.agg == "sum" and self.interval_us is not None)
+        by_time = self.agg in (None, "mean", "integral") or self.agg in _OF_STATES
+        return by_time or (self.agg == "sum" and self.interval_us is not None)
 
     @property
     def spike_us(self) -> int:
@@ -236,7 +275,7 @@ class Rule:
 
     def share_needed(self, agg: Aggregation) -> float:
         """The share of an interval that must be known: of a part an integral or a sum would be too small."""
-        return self.min_coverage if self.min_coverage is not None else 0.5 if agg == "mean" else 1.0
+        return self.min_coverage if self.min_coverage is not None else 0.5 if agg in ("mean", "share") else 1.0
 
     def samples_due(self, lengths_us: Instants) -> Floats:
         """How many samples intervals of these lengths should have, in whole numbers; 0 where the record is silent."""
@@ -255,7 +294,7 @@ class Rule:
                 return "step"
             refuse_ambiguous([(point, unit)])
             return "mean"
-        allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS)
+        allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS - _OF_STATES)
         if self.agg not in allowed:
             raise MetadataError(
                 f"agg={self.agg!r} of {point} has no meaning: its values are {kind}; expected "
@@ -314,55 +353,69 @@ def _is_amount(unit: str) -> bool:
 
 def rules_of(
     points: Sequence[Point], samplings: Sequence[PointSampling], labels: Sequence[str], settings: IntervalSettings
-) -> list[Rule]:
-    """The rule of each point: what the caller says, else what its record says.
+) -> list[list[Rule]]:
+    """The rules of each point, one for each of its aggregations: what the caller says, else what its record says.
 
     What the records alone forbid is refused here, before anything is read: a point whose samples may be readings or
     amounts, an `agg` that does not fit its kind or unit.
     """
     min_coverage = settings.min_coverage
-    aggs = per_point(settings.agg, points, labels, "agg")
-    for one in aggs:
-        if one is not None and one not in _AGGREGATIONS:
-            raise MetadataError(f"agg={one!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
+    aggs = [_checked(given) for given in per_point(settings.agg, points, labels, "agg")]
     if min_coverage is not None and not 0 < min_coverage <= 1:
         raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {min_coverage!r}")
     gaps = per_point(settings.max_gap, points, labels, "max_gap")
     rollovers = per_point(settings.rollover, points, labels, "rollover")
     rules = [
-        Rule(
-            chosen or sampling.agg,
-            sampling.is_step,
-            _gap_us(gap, sampling, chosen),
-            min_coverage,
-            _register(sampling.rollover if register is None else register, point),
-            sampling.interval_us,
-        )
+        [
+            Rule(
+                one or sampling.agg,
+                sampling.is_step or one in _OF_STATES,
+                _gap_us(gap, sampling, one),
+                min_coverage,
+                _register(sampling.rollover if register is None else register, point),
+                sampling.interval_us,
+                by_samples="sum" in (*chosen, sampling.agg),
+            )
+            for one in chosen
+        ]
         for point, sampling, chosen, gap, register in zip(points, samplings, aggs, gaps, rollovers, strict=True)
     ]
-    refuse_ambiguous([(point, point.unit) for point, rule in zip(points, rules, strict=True) if rule.agg is None])
-    for point, rule in zip(points, rules, strict=True):
+    pairs = [(point, rule) for point, own in zip(points, rules, strict=True) for rule in own]
+    refuse_ambiguous([(point, point.unit) for point, rule in pairs if rule.agg is None])
+    for point, rule in pairs:
         if rule.agg is not None and point.kind is not None:
             rule.agg_for(point, point.kind, point.unit)
-    _refuse_unused("max_gap", gaps, [rule.bridges for rule in rules], "bridges time without samples", rules)
-    _refuse_unused("rollover", rollovers, [rule.agg == "delta" for rule in rules], "is for agg='delta'", rules)
-    covers = "is for means and integrals, and for sums of points whose record has hisInterval"
-    _refuse_unused("min_coverage", [min_coverage] * len(rules), [rule.covers for rule in rules], covers, rules)
+    _refuse_unused("max_gap", gaps, rules, lambda rule: rule.bridges, "bridges time without samples")
+    _refuse_unused("rollover", rollovers, rules, lambda rule: rule.agg == "delta", "is for agg='delta'")
+    covers = "is for means, integrals and states, and for sums of points whose record has hisInterval"
+    _refuse_unused("min_coverage", [min_coverage] * len(rules), rules, lambda rule: rule.covers, covers)
     return rules
 
 
-def _refuse_unused(name: str, given: Sequence[Any], used: Sequence[bool], purpose: str, rules: Sequence[Rule]) -> None:
+def _checked(given: Any) -> tuple[Aggregation | None, ...]:
+    """The aggregations of one point; None is that of its record."""
+    several = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if strange := [one for one in several if given is not None and str(one) not in _AGGREGATIONS]:
+        raise MetadataError(f"agg={strange[0]!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
+    if not several or len(set(several)) < len(several):
+        raise MetadataError(f"agg must list one aggregation or more, each once; got {given!r}")
+    return several
+
+
+def _refuse_unused(
+    name: str, given: Sequence[Any], rules: Sequence[Sequence[Rule]], uses: Callable[[Rule], bool], purpose: str
+) -> None:
     """Raise where a setting is given and no point uses it; where one does, it may stand for all."""
-    here = [use for setting, use in zip(given, used, strict=True) if setting is not None]
-    if here and not any(here):
-        aggs = ", ".join(sorted({str(rule.agg) for rule, one in zip(rules, given, strict=True) if one is not None}))
+    here = [rule for own, setting in zip(rules, given, strict=True) if setting is not None for rule in own]
+    if here and not any(uses(rule) for rule in here):
+        aggs = ", ".join(sorted({str(rule.agg) for rule in here}))
         raise MetadataError(f"{name}= {purpose}, and none of its points is one of these (agg: {aggs}); leave it out")
 
 
 def _gap_us(gap: Duration | None, sampling: PointSampling, agg: Aggregation | None) -> int:
     if gap is not None:
         return min(duration_us(gap, "max_gap"), _LONGEST_US)
-    if sampling.is_step and agg != "linear":
+    if (sampling.is_step and agg != "linear") or agg in _OF_STATES:
         return _STEP_GAP_US
     return _LINEAR_GAP_US if sampling.interval_us is None else _SAMPLES_PER_GAP * sampling.interval_us
 

@@ -116,15 +116,36 @@ class IntervalSamples:
         result[between[known]] = (a * (1 - share) + b * share)[known]
         return result
 
+    def _step_lengths(self, known: Mask, gap_us: int, now_us: int) -> Instants:
+        """For how many microseconds of each piece a sample holds that is known."""
+        breaks, before, _ = self._pieces
+        if not len(self.ts_us):
+            return np.zeros(len(before), dtype=np.int64)
+        held = np.minimum(breaks[1:], self.held_until(gap_us, now_us)[before]) - breaks[:-1]
+        return np.where((before >= 0) & known[before], np.maximum(held, 0), 0)
+
     def step_area(self, values: Floats, gap_us: int, now_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the step function in each interval, and over how many microseconds it is known."""
-        breaks, before, owner = self._pieces
+        _, before, owner = self._pieces
         if not len(self.ts_us):
             return np.zeros(self.count), np.zeros(self.count)
-        held = np.minimum(breaks[1:], self.held_until(gap_us, now_us)[before]) - breaks[:-1]
-        value = values[before]
-        length = np.where((before >= 0) & np.isfinite(value), np.maximum(held, 0), 0)
-        return self._summed(np.where(length > 0, value, 0.0) * length, owner), self._summed(length, owner)
+        lengths = self._step_lengths(np.isfinite(values), gap_us, now_us)
+        return self._summed(np.where(lengths > 0, values[before], 0.0) * lengths, owner), self._summed(lengths, owner)
+
+    def state_times(self, codes: Places, states: int, gap_us: int, now_us: int) -> Floats:
+        """How many microseconds of each interval (row) each state (column) holds; a code of -1 is not known."""
+        _, before, owner = self._pieces
+        lengths = self._step_lengths(codes >= 0, gap_us, now_us)
+        held = lengths > 0
+        cells = owner[held] * states + codes[before[held]]
+        times = np.bincount(cells, weights=lengths[held], minlength=self.count * states)
+        return times.reshape(self.count, states).astype(np.float64, copy=False)
+
+    def rises(self, codes: Places, gap_us: int, now_us: int) -> Instants:
+        """How many samples of each interval have code 1 where 0 had held up to them."""
+        joined = self.held_until(gap_us, now_us)[:-1] == self.ts_us[1:]
+        rising = np.append(False, joined & (codes[:-1] == 0) & (codes[1:] == 1))
+        return self.sample_counts(rising[: len(codes)])
 
     def linear_area(self, values: Floats, gap_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the linear function in each interval, and over how many microseconds it is known."""
