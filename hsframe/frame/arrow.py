@@ -40,7 +40,7 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, ZoneError
-from hsframe.frame.points import Point, attach, differing_of, is_tidy, points_from, points_of
+from hsframe.frame.points import Point, attach, differing_of, is_tidy, point_labels, points_from, points_of
 from hsframe.frame.tidy import with_categories
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
@@ -96,7 +96,9 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
             f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
         ) from error
-    points = {} if is_tidy(df) else {str(label): point for label, point in points_of(df).items()}
+    known = {} if is_tidy(df) else points_of(df)
+    owners = zip(df.columns, point_labels(df.columns), strict=True)
+    points = {str(label): known[owner] for label, owner in owners if owner in known}
     units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
     fields = [
         field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
@@ -169,6 +171,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         with suppress(ZoneError):  # a fixed offset has no name
             df.index = df.index.tz_convert(zone(str(df.index.tz)))
     labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
+    owners = dict(zip(labels, point_labels(df.columns), strict=True))
     arrays: dict[int, Any] = {}
     points = {}
     for place, (name, label) in enumerate(labels.items()):
@@ -184,11 +187,10 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         states = tuple(content.get("states", {}).get(name, ())) or None
         if states and isinstance(arrays[place], pd.Categorical):
             arrays[place] = arrays[place].set_categories(dict.fromkeys([*states, *arrays[place].categories]))
-        if "id" in entries and isinstance(label, str):
-            record_unit = content.get("recordUnits", {}).get(name, unit)
-            points[label] = Point(
-                entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), entries.get("kind"), states
-            )
+        if "id" in entries and isinstance(owner := owners[name], str):
+            kind = entries.get("kind")
+            record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
+            points[owner] = Point(entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), kind, states)
     frame = pd.DataFrame(arrays, index=df.index, copy=False)
     frame.columns = df.columns
     frame.attrs = df.attrs

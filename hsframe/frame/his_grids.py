@@ -22,7 +22,7 @@ from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, Ti
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
-from hsframe.frame.points import Point, listed_columns
+from hsframe.frame.points import COLUMN_LEVELS, Point, listed_columns
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import REMOVE, UNIT, Number, Ref
@@ -112,6 +112,12 @@ def frame_columns(
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
     frame = _with_plain_times(frame_of(df))
+    if several := [name for name in frame.columns.names if name in COLUMN_LEVELS]:
+        level = several[-1]
+        raise MetadataError(
+            f"the columns have a level {level!r}, so a point may have several of them; write those of one, as with "
+            f"df.xs({frame.columns[0][frame.columns.names.index(level)]!r}, axis=1, level={level!r}); nothing was sent"
+        )
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known, words_are_ids=words_are_ids)
     return [FrameColumn(label, point, frame, ts_us, order, inf, convert) for label, point in matched.items()]

@@ -29,11 +29,13 @@ Instants = npt.NDArray[np.int64]
 class OverIntervals:
     """What values over intervals are, beside the values of a point.
 
-    `ends_us` are the ends of the intervals. A point may have several such columns: `levels` has the names of the levels
-    that tell them apart (``agg``, ``state``), each with what stands there. `dtype` is that of the column in a frame,
-    where it is none that its values have by themselves, and `spikes` is how many false readings were left out.
+    `point` is the point of the samples, and `ends_us` are the ends of the intervals. A point may have several such
+    columns: `levels` has the names of the levels that tell them apart (``agg``, ``state``), each with what stands
+    there. `dtype` is that of the column in a frame, where its values have it not by themselves, and `spikes` is how
+    many false readings were left out.
     """
 
+    point: Point
     ends_us: Instants
     levels: tuple[tuple[str, str], ...] = ()
     dtype: str | None = None

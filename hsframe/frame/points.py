@@ -27,6 +27,9 @@ ATTRS_KEY = "hsframe"
 _VERSION = 1
 _FIELDS = ("id", "dis", "unit", "tz", "kind")
 
+# The levels of columns that tell several columns of one point apart; those above them are the label of the point.
+COLUMN_LEVELS = ("agg", "state")
+
 # In a frame of entities a Ref column holds ids, and its display names are in a column beside it with this suffix.
 DIS_SUFFIX = "->dis"
 
@@ -310,6 +313,12 @@ def _catalog(df: pd.DataFrame) -> Mapping[str, Any]:
     return catalog if isinstance(catalog, Mapping) else {}
 
 
+def point_labels(columns: pd.Index) -> pd.Index:
+    """For each column the label of its point: without the levels that tell several columns of a point apart."""
+    below: list[Any] = [name for name in columns.names if name in COLUMN_LEVELS]
+    return columns.droplevel(below) if 0 < len(below) < columns.nlevels else columns
+
+
 def points_of(df: pd.DataFrame) -> dict[str, Point]:
     """The points of a frame's columns by label, in their order, from its catalog; only those that the catalog knows.
 
@@ -318,7 +327,7 @@ def points_of(df: pd.DataFrame) -> dict[str, Point]:
     entries = _catalog(df).get("points")
     if not isinstance(entries, Mapping):
         return {}
-    return points_from(entries, entries if is_tidy(df) else df.columns)
+    return points_from(entries, entries if is_tidy(df) else dict.fromkeys(point_labels(df.columns)))
 
 
 def points_from(entries: Mapping[Any, Any], labels: Iterable[Any]) -> dict[str, Point]:
@@ -343,7 +352,8 @@ def differing_of(df: pd.DataFrame) -> dict[str, int]:
     counts = _catalog(df).get("differing")
     if not isinstance(counts, Mapping):
         return {}
-    return dict(counts) if is_tidy(df) else {label: counts[label] for label in df.columns if label in counts}
+    labels = counts if is_tidy(df) else point_labels(df.columns)
+    return {label: counts[label] for label in labels if label in counts}
 
 
 def points_table(df: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History, Instants, OverIntervals
 from hsframe.frame.points import Point
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -33,6 +33,7 @@ class Track:
     array: Any
     differing: int = 0
     flags: pd.Categorical | None = None
+    over: OverIntervals | None = None
 
     def take(self, rows: npt.NDArray[np.intp]) -> Track:
         """The track of some of its rows, in their order."""
@@ -45,7 +46,8 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
     by_point: dict[object, list[History]] = {}
     for history in histories:
         # Columns without an id are each a point of their own.
-        by_point.setdefault(history.point.id or id(history), []).append(history)
+        levels = history.over.levels if history.over else ()
+        by_point.setdefault((history.point.id or id(history), levels), []).append(history)
     # The points of a batch share their instants: look at them once.
     batches: dict[tuple[int, ...], list[list[History]]] = {}
     for parts in by_point.values():
@@ -142,6 +144,9 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
         # There was no record: only the values tell the unit and kind.
         kind = kind_of(array)
         point = replace(point, kind=kind, unit=point.unit or unit_of_dtype(array.dtype))
+    if (over := parts[0].over) is not None:
+        typed = array if over.dtype is None else pd.array(array, dtype=over.dtype)
+        return Track(point, parts[0].ts_us, typed, over=over)
     why = None
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])

@@ -23,6 +23,8 @@ from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
 from hsframe.frame.tidy import tidy_frame, tidy_table
 from hsframe.frame.tracks import Track, tracks_of
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone, zone_key
 
 Header = Literal["dis", "id"] | Callable[[Point], str]
@@ -68,20 +70,36 @@ def trend_frame(
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
-    points = [track.point for track in tracks]
-    labels = labels_of(points, header)
+    points = {track.point.id or id(track): track.point for track in tracks}
+    by_point = dict(zip(points, labels_of(list(points.values()), header), strict=True))
+    labels = [by_point[track.point.id or id(track)] for track in tracks]
     if na == "flag" and shape != "tidy" and (clash := {flag_label(label) for label in labels}.intersection(labels)):
         raise MetadataError(f"a point is called {clash.pop()!r}, as a column of flags would be; use header='id'")
-    for track, label, target in zip(tracks, labels, targets_in_units(units, points, labels), strict=True):
-        if target is not None:
-            track.array = in_units(track.array, target, label)
+    _convert(tracks, labels, units)
     if shape == "dict":
+        own: dict[str, list[Track]] = {}
+        for label, track in zip(labels, tracks, strict=True):
+            own.setdefault(label, []).append(track)
         return {
-            label: _wide([track], [label], index_zone_of([track.point], tz))
-            for label, track in zip(labels, tracks, strict=True)
+            label: _wide(some, [label] * len(some), index_zone_of([some[0].point], tz)) for label, some in own.items()
         }
-    index_zone = index_zone_of(points, tz)
+    index_zone = index_zone_of(list(points.values()), tz)
     return _wide(tracks, labels, index_zone) if shape == "wide" else _tidy(tracks, labels, index_zone)
+
+
+def _convert(tracks: Sequence[Track], labels: Sequence[str], units: Units) -> None:
+    """Put the values into the units that are wanted; of several columns of a point those that convert, one at least."""
+    targets = targets_in_units(units, [track.point for track in tracks], labels)
+    wanted = [(track, label, to) for track, label, to in zip(tracks, labels, targets, strict=True) if to is not None]
+    some = {label for track, label, target in wanted if _converts(track, target)}
+    for track, label, target in wanted:
+        if label not in some or _converts(track, target):
+            track.array = in_units(track.array, target, label)
+
+
+def _converts(track: Track, target: str) -> bool:
+    unit = unit_of_dtype(track.array.dtype)
+    return target in ("si", "ip") or (unit is not None and convertible(unit, target))
 
 
 def check_settings(*, header: Header, shape: Shape, tz: str | tzinfo, units: Units, na: Missing) -> None:
@@ -145,16 +163,25 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) 
     union = union_of(distinct)
     _check_size(union, distinct, tracks)
     places = [places_in(union, ts_us) for ts_us in distinct]
-    columns = {}
+    levels = list(dict.fromkeys(name for track in tracks if track.over for name, _ in track.over.levels))
+    arrays: list[Any] = []
+    keys: list[tuple[str, ...]] = []
     for label, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
-        columns[label] = track.array if place is None else _take(track.array, place)
+        arrays.append(track.array if place is None else _take(track.array, place))
+        below = dict(track.over.levels) if track.over else {}
+        keys.append((label, *(below.get(name, "") for name in levels)))
         if track.flags is not None:
-            columns[flag_label(label)] = track.flags if place is None else _take(track.flags, place)
+            arrays.append(track.flags if place is None else _take(track.flags, place))
+            keys.append((flag_label(label),))
     # Plain columns are put into one block, which pandas wants when there are many; one alone needs no copy.
-    plain = sum(isinstance(array, np.ndarray) for array in columns.values())
+    plain = sum(isinstance(array, np.ndarray) for array in arrays)
     index = time_index(union, index_zone)
-    df = pd.DataFrame(columns, index=index, columns=pd.Index(list(columns), dtype="str"), copy=plain > 1)
+    df = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=plain > 1)
+    if levels:
+        df.columns = pd.MultiIndex.from_tuples(keys, names=["point", *levels])
+    else:
+        df.columns = pd.Index([label for (label,) in keys], dtype="str")
     _attach(df, tracks, labels)
     return df
 
@@ -166,7 +193,10 @@ def _tidy(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) 
 
 
 def _attach(df: pd.DataFrame, tracks: Sequence[Track], labels: Sequence[str]) -> None:
-    points = {label: track.point for label, track in zip(labels, tracks, strict=True)}
+    points = {
+        label: track.over.point if track.over and track.over.levels else track.point
+        for label, track in zip(labels, tracks, strict=True)
+    }
     differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
     attach(df, points, differing=differing)
 

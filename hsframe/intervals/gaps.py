@@ -43,9 +43,9 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
     if apart:
         point, usual = apart[0]
         warn_caller(
-            f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples are "
-            f"further apart than max_gap: {_ids(one.id for one, _ in apart)}; those of @{point.id} are {usual} apart, "
-            f"so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
+            f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples "
+            f"are further apart than max_gap: {_ids(one.id for one, _ in apart)}; those of @{point.id} are {usual} "
+            f"apart, so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
         )
 
@@ -56,8 +56,8 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
     if unknown:
         warn_caller(
             f"whether the sums of {len(unknown)} of {_count(results)} points are of whole intervals is unknown, since "
-            f"their records do not say how often they are sampled (hisInterval): {_ids(one.id for one in unknown)}; where samples are "
-            "missing the sum is too small. Compare with agg='count'",
+            f"their records do not say how often they are sampled (hisInterval): {_ids(one.id for one in unknown)}; "
+            "where samples are missing the sum is too small. Compare with agg='count'",
             GapWarning,
         )
     if odd := {one.point.id: one.over.spikes for _, one in results if one.over and one.over.spikes}:

@@ -72,6 +72,7 @@ def _resampled(
 ) -> list[tuple[Rule, History]]:
     """The values of a point by each of its rules."""
     point, array = track.point, _of_one_unit(track)
+    listed = point.states or ()
     if point.states and isinstance(array, pd.Categorical):
         point = replace(point, states=tuple(array.categories))  # those not in the record have been warned of
     kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
@@ -87,10 +88,9 @@ def _resampled(
     for rule in rules:
         agg = rule.agg_for(point, kind, unit)
         levels = (("agg", agg),) if several else ()
-        for state, column, spikes in _columns(array, samples, rule, agg, point, unit, kind, now_us):
-            over = OverIntervals(
-                grid.ends_us, levels if state is None else (*levels, ("state", state)), _DTYPES.get(agg), spikes
-            )
+        for state, column, spikes in _columns(array, samples, rule, agg, point, listed, unit, kind, now_us):
+            own = levels if state is None else (*levels, ("state", state))
+            over = OverIntervals(track.point, grid.ends_us, own, _DTYPES.get(agg), spikes)
             one = replace(point, unit=None, kind=kind)
             if isinstance(column, NumberColumn):
                 one = replace(point, unit=column.unit, kind="Number", states=None)
@@ -104,13 +104,14 @@ def _columns(
     rule: Rule,
     agg: Aggregation,
     point: Point,
+    listed: Sequence[str],
     unit: str | None,
     kind: str,
     now_us: int,
 ) -> Iterator[tuple[str | None, ArrowColumn, int]]:
     """The columns of an aggregation: the state of each, or None, its values, and how many false readings it lacks."""
     if agg in ("duration", "share"):
-        for state, values in _states(array, samples, rule, agg, point, now_us):
+        for state, values in _states(array, samples, rule, agg, listed, now_us):
             yield state, NumberColumn(pa.array(values), "hr" if agg == "duration" else None), 0
     elif agg == "delta":
         values, spikes = _deltas(_floats(array), samples, rule, point, unit, now_us)
@@ -126,7 +127,7 @@ def _columns(
 
 
 def _states(
-    array: Any, samples: IntervalSamples, rule: Rule, agg: Aggregation, point: Point, now_us: int
+    array: Any, samples: IntervalSamples, rule: Rule, agg: Aggregation, listed: Sequence[str], now_us: int
 ) -> Iterator[tuple[str, Floats]]:
     """How long each state lasted in each interval, in hours or as a share of the known time."""
     codes, names = _codes(array)
@@ -134,10 +135,10 @@ def _states(
     known = times.sum(axis=1)
     enough = (known > 0) & (known >= rule.share_needed(agg) * np.diff(samples.edges_us))
     whole = np.full(samples.count, float(HOUR_US)) if agg == "duration" else known
-    if isinstance(array, pd.Categorical) and not point.states:
+    if isinstance(array, pd.Categorical):
         # Samples before the intervals have been read too: their states must not make columns.
-        names = [name for name, lasted in zip(names, times.T, strict=False) if lasted.any()]
-        times = times[:, times.any(axis=0)]
+        kept = [place for place, name in enumerate(names) if name in listed or times[:, place].any()]
+        names, times = [names[place] for place in kept], times[:, kept]
     if not names:  # a column all the same, so that the point has its place in the frame
         names, times = [""], np.zeros((samples.count, 1))
     for state, lasted in zip(names, times.T, strict=True):

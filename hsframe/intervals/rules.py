@@ -45,8 +45,9 @@ amount of each interval, and a mean would be wrong for both: say which with ``ag
 
 **Several at once**, as in ``agg=["mean", "max", "coverage"]`` or ``agg={"kW": ["mean", "max"], "@fan": "starts"}``: the
 columns have two levels then, ``point`` and ``agg``, in the order given, also for a list of one. The states of
-``duration`` and ``share`` are a level ``state``, the last, which is ``""`` for all others. ``df["Power", "mean"]`` is
-one column, ``df.xs("mean", axis=1, level="agg")`` all means. ``count`` and ``coverage`` fit every kind of point.
+``duration`` and ``share`` are a level ``state``, the last, which is ``""`` for all others. ``df["Power"]["mean"]`` is
+one column, ``df["Fan"]["share"]`` those of its states, ``df.xs("mean", axis=1, level="agg")`` all means. ``count`` and
+``coverage`` fit every kind of point.
 
 **Means go by time.** A step function's sample counts for as long as it held; on a linear one the area under the line
 is taken. So irregular samples and lost ones get their weight, an interval without a sample has its value still, and
@@ -72,7 +73,8 @@ and are unknown in all others. There is no value before the first and after the 
   samples of two hours in a day of 25, one lost sample may go unnoticed.
 - ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
   on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
-- ``sum``, ``avg``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0; ``count`` is 0.
+- ``sum``, ``avg``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0;
+  ``count`` is 0.
 - ``duration`` and ``starts`` are missing where ``integral`` would be, ``share`` where ``mean`` would be. The states are
   those of the record's ``enum`` or, without one, those that the samples have; their durations add up to the time that
   is known. A start is a sample that is true where false held up to it: one after an unknown time is none.
@@ -103,19 +105,20 @@ of the large one that they tile (as far as they are known).
 - *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
   runs backwards. Temperatures and other units with an offset are never set back.
 
-**Elsewhere** the same words mean other things. The folds of SkySpark's ``hisRollup`` take the samples alone: its ``avg``
-is ours. ``average`` of Cognite goes by time; intervals without a data point are left out unless a limit for filling is
-given. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the edges as here, and its Count
-is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of its edges, where here a
-sample at an edge belongs to the interval that starts there. Its PercentGood is ``coverage``. Nothing is extrapolated here
-but a step function, up to `max_gap` and the present.
+**Elsewhere** the same words mean other things. The folds of SkySpark's ``hisRollup`` take the samples alone: its
+``avg`` is ours. Cognite's ``average`` goes by time; intervals without a data point are left out, unless a limit for
+filling is given. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the edges as here, and
+its Count is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of its edges, where
+here a sample at an edge belongs to the interval that starts there. PercentGood is ``coverage``. Nothing is extrapolated
+here but a step function, up to `max_gap` and the present.
 
 **A setting that no point uses is refused** (`max_gap` for sums, `min_coverage` for extremes, `rollover` for means): it
 would change nothing. Where one point uses it, it may stand for all.
 
 **Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
-``delta`` of Bool; states of Numbers; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how often it was
-sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not have.
+``delta`` of Bool; states of Numbers; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how
+often it was sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not
+have.
 """
 
 from __future__ import annotations
@@ -172,8 +175,16 @@ class IntervalSettings:
     @property
     def several(self) -> bool:
         """Whether the columns say which aggregation they are: where a list of them is given."""
-        given = self.agg.values() if isinstance(self.agg, Mapping) else [self.agg]
-        return any(isinstance(one, list | tuple) for one in given)
+        return any(isinstance(one, list | tuple) for one in self._given)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether each point has one column."""
+        return not self.several and not {"duration", "share"}.intersection(map(str, self._given))
+
+    @property
+    def _given(self) -> list[Aggregations | None]:
+        return list(self.agg.values()) if isinstance(self.agg, Mapping) else [self.agg]
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,15 +87,18 @@ class HistoryVerbs(SessionBase):
             One row per interval instead of one per instant: ``"15min"``, ``"1h"``, ``"1D"``, ``"1W"``, ``"1M"``, from
             local midnight of each point, days of 23 and 25 hours included. The rows are the whole intervals that
             start in `span`, see :mod:`hsframe.intervals.regular`: ``"1M"`` from the 10th starts with the next month.
-        agg : str or mapping, optional
-            What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"integral"``, ``"delta"``, ``"sum"``,
-            ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``; for all points, or by id, label or unit. By
+        agg : str, list or mapping, optional
+            What an interval's value is: ``"step"``, ``"linear"``, ``"mean"``, ``"avg"``, ``"integral"``, ``"delta"``,
+            ``"sum"``, ``"min"``, ``"max"``, ``"first"``, ``"last"``, ``"count"``, ``"coverage"``, and of states
+            ``"duration"``, ``"share"``, ``"starts"``; for all points, or by id, label or unit. By
             default what is right for the kind of point: the value that held for Bool, Str and change of value, the
-            delta of a meter's running total, else the mean over time. :mod:`hsframe.intervals.rules` has all rules.
+            delta of a meter's running total, else the mean over time. A list, for all or as a value of the mapping,
+            gives columns of two levels, ``point`` and ``agg``. :mod:`hsframe.intervals.rules` has all rules.
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional
-            The share of an interval that must be known for its mean (by default 0.5), integral or sum (1).
+            The share of an interval that must be known for its mean or shares (by default 0.5), integral, sum,
+            durations or starts (1).
         rollover : float, Number, bool or mapping, optional
             The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
         edges : {"whole", "partial"}, optional

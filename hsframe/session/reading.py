@@ -26,7 +26,7 @@ from hsframe.history.progress import Progress
 from hsframe.history.read import read_histories
 from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
-from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
+from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
@@ -50,7 +50,7 @@ class ReadRequest:
     units: Units = "native"
     na: Missing = "nan"
     interval: Duration | None = None
-    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    agg: Aggregations | Mapping[str, Aggregations] | None = None
     max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
@@ -67,6 +67,11 @@ class ReadRequest:
             if self.na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
             parse_step(self.interval, self.week_start)
+            if self.shape not in ("wide", "dict") and self.intervals and not self.intervals.is_flat:
+                raise MetadataError(
+                    f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
+                    "take shape='wide' or 'dict'"
+                )
             if self.edges not in (None, "whole", "partial"):
                 raise MetadataError(f"edges={self.edges!r} is unknown; expected 'whole' or 'partial'")
         elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges) != (None,) * 5:

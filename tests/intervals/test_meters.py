@@ -39,8 +39,8 @@ def results(ts, values, rule, edges, tz="UTC", unit="kWh"):
     history = History(Point("a", "a", unit, tz, "Number"), np.asarray(ts, dtype=np.int64), column)
     near = history.clip(int(edges[0]) - rule.before_us, int(edges[-1]) + rule.after_us)
     grids = {tz: Intervals.of(np.asarray(edges, dtype=np.int64))}
-    (found,) = interval_histories([near], grids, {"a": rule}, now_us=FAR)
-    return found.values.values.to_numpy(zero_copy_only=False).tolist(), found.spikes
+    ((_, found),) = interval_histories([near], grids, {"a": [rule]}, now_us=FAR)
+    return found.values.values.to_numpy(zero_copy_only=False).tolist(), found.over.spikes
 
 
 def days(count):
@@ -283,7 +283,7 @@ def test_a_meter_over_a_day_of_23_24_and_25_hours(day, hours):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means and integrals, .* \(agg: max\)"),
+        ({"agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means, integrals and states, .* \(agg: max\)"),
         ({"agg": {"@m": "sum", "@p": "max"}, "min_coverage": 0.5}, r"sums of points whose record has hisInterval"),
         ({"agg": {"@m": "sum", "@p": "last"}, "max_gap": "1h"}, r"max_gap= .* \(agg: last, sum\)"),
         ({"agg": "mean", "rollover": 1e6}, r"rollover= is for agg='delta'"),
@@ -300,10 +300,10 @@ def test_a_setting_that_one_point_uses_may_stand_for_all():
     points = [Point("m", "Meter", "kWh", "UTC", "Number"), Point("p", "Power", "kW", "UTC", "Number")]
     fifteen = PointSampling.from_record({"kind": "Number", "hisInterval": Number(15, "min")})
     settings = IntervalSettings("1h", {"@m": "sum"}, min_coverage=0.8, max_gap="1h")
-    meter, power = rules_of(points, [fifteen, PointSampling()], ["Meter", "Power"], settings)
+    (meter,), (power,) = rules_of(points, [fifteen, PointSampling()], ["Meter", "Power"], settings)
     assert (meter.min_coverage, power.min_coverage, meter.interval_us) == (0.8, 0.8, 15 * MINUTE)
     settings = IntervalSettings("1h", {"@m": "delta"}, rollover=1e6)
-    assert [rule.rollover for rule in rules_of(points, [fifteen] * 2, ["Meter", "Power"], settings)] == [1e6] * 2
+    assert [rule.rollover for (rule,) in rules_of(points, [fifteen] * 2, ["Meter", "Power"], settings)] == [1e6] * 2
 
 
 # The edges of the span ------------------------------------------------------------------------------------------------

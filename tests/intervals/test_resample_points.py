@@ -156,6 +156,8 @@ class Model:
             if not covered or covered < coverage * (b - a):
                 return None
             return area / covered if agg == "mean" else area / HOUR
+        if agg == "coverage":
+            return Fraction(self.area(a, b)[1], b - a)
         if agg == "delta":
             first, last = self.reading(a), self.reading(b)
             return None if first is None or last is None else last - first
@@ -165,12 +167,12 @@ class Model:
             found = [*found, held]
         if not found:
             return None
-        if agg == "sum":
-            return sum(map(Fraction, found))
+        if agg in ("sum", "avg"):
+            return sum(map(Fraction, found)) / (len(found) if agg == "avg" else 1)
         return {"min": min, "max": max, "first": lambda x: x[0], "last": lambda x: x[-1]}[agg](found)
 
 
-AGGS = ["step", "linear", "mean", "integral", "delta", "sum", "min", "max", "first", "last", "count"]
+AGGS = ["step", "linear", "mean", "avg", "integral", "delta", "sum", "min", "max", "first", "last", "count", "coverage"]
 
 
 @st.composite
@@ -197,8 +199,8 @@ def history(ts, values, unit="kWh", tz="UTC", ident="a"):
 
 def rolled(histories, grid, *rules, now_us=FAR):
     many = histories if isinstance(histories, list) else [histories]
-    by_id = {one.point.id: rule for one, rule in zip(many, rules, strict=True)}
-    return interval_histories(many, {one.point.tz: grid for one in many}, by_id, now_us=now_us)
+    by_id = {one.point.id: [rule] for one, rule in zip(many, rules, strict=True)}
+    return [found for _, found in interval_histories(many, {one.point.tz: grid for one in many}, by_id, now_us=now_us)]
 
 
 def floats(found):
@@ -226,7 +228,7 @@ def test_every_aggregation_is_that_of_the_model(case, agg, is_step, gap, coverag
     np.testing.assert_allclose(
         floats(found), [NAN if value is None else float(value) for value in expected], rtol=1e-9, atol=1e-9
     )
-    assert found.point.unit == {"count": None, "integral": "kWh"}.get(agg, "kWh")
+    assert found.point.unit == (None if agg in ("count", "coverage") else "kWh")
 
 
 @given(cases(), st.sampled_from(["delta", "integral", "sum", "count"]), st.booleans(), st.integers(1, 40))
@@ -535,7 +537,7 @@ def test_samples_of_several_kinds_are_refused():
 )
 def test_what_the_record_asks_for(record, agg, is_step, gap):
     point = Point.from_record({"id": "a", **record})
-    (rule,) = rules_of([point], [PointSampling.from_record(record)], ["a"], IntervalSettings("1h"))
+    ((rule,),) = rules_of([point], [PointSampling.from_record(record)], ["a"], IntervalSettings("1h"))
     assert (rule.agg, rule.is_step, rule.gap_us) == (agg, is_step, gap)
 
 
@@ -544,7 +546,7 @@ def test_energy_without_a_word_is_never_guessed():
     samplings = [PointSampling(), PointSampling()]
     with pytest.raises(MetadataError, match=r"@a \(Meter\) in kWh .* agg=\{'@a': 'delta'\}"):
         rules_of(points, samplings, ["Meter", "Zone"], IntervalSettings("1h"))
-    (meter, temp) = rules_of(points, samplings, ["Meter", "Zone"], IntervalSettings("1h", agg={"kWh": "sum"}))
+    ((meter,), (temp,)) = rules_of(points, samplings, ["Meter", "Zone"], IntervalSettings("1h", agg={"kWh": "sum"}))
     assert (meter.agg, temp.agg) == ("sum", None)
     # Nor where only the samples tell that it is energy.
     with pytest.raises(MetadataError, match="@a in kWh"):
