@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe import frame as _frame  # noqa: F401 - registers the dtype and the accessor
+from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
 from hsframe.errors import (
     AuthError,
     CallError,

@@ -1,1 +1,1 @@
-"""Frames to frames: the matrix of a portfolio, degree days."""
+"""Frames to frames: ``df.hs``, the matrix of a portfolio, degree days, the report of what is wrong."""

@@ -1,4 +1,4 @@
-"""Grids to pandas and back. Importing this package registers the unit dtype and the ``df.hs`` accessor.
+"""Grids to pandas and back. Importing this package registers the unit dtype.
 
 A short tour, from the bottom:
 
@@ -10,13 +10,12 @@ A short tour, from the bottom:
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
 - ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite
-- ``accessor``: ``df.hs``; ``arrow``: Arrow tables and Parquet files with units
+- ``arrow``: Arrow tables and Parquet files with units; ``df.hs`` is in :mod:`hsframe.analysis.accessor`
 """
 
 from __future__ import annotations
 
-from hsframe.frame import accessor
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 
-__all__ = ["UnitArray", "UnitDtype", "accessor"]
+__all__ = ["UnitArray", "UnitDtype"]

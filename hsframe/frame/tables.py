@@ -62,7 +62,7 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
 def aggregated(
     frame: pd.DataFrame, func: Statistic | list[Statistic] | Mapping[Hashable, Any] | None, named: Mapping[str, Any]
 ) -> pd.Series[Any] | pd.DataFrame:
-    """The statistics of :meth:`hsframe.frame.accessor.FrameAccessor.agg`."""
+    """The statistics of :meth:`hsframe.analysis.accessor.FrameAccessor.agg`."""
     if named:
         if func is not None:
             raise TypeError("agg takes func, or name=(column, statistic), not both")

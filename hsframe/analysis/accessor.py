@@ -234,14 +234,14 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return aggregated(self._obj, func, named)
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
-        """``DataFrame.describe`` with units, see :func:`hsframe.frame.report.describe`."""
-        from hsframe.frame.report import describe
+        """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""
+        from hsframe.analysis.report import describe
 
         return describe(self._obj, percentiles)
 
     def report(self) -> pd.DataFrame:
-        """One row per column: how complete it is and where it looks wrong, see :func:`hsframe.frame.report.report`."""
-        from hsframe.frame.report import report
+        """One row per column: how complete it is, where it looks wrong; see :func:`hsframe.analysis.report.report`."""
+        from hsframe.analysis.report import report
 
         return report(self._obj)
 
