@@ -19,6 +19,7 @@ from hsframe.units.systems import System
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hsframe.frame.stamps import Interval
     from hsframe.frame.tables import Statistic
     from hsframe.frame.windows import UnitWindow
     from hsframe.grid import Grid
@@ -256,6 +257,17 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         from hsframe.frame.to_grid import frame_to_grid
 
         return frame_to_grid(self._obj)
+
+    @property
+    def interval(self) -> Interval | None:
+        """What a row stands for, as ``Interval(length='1h', label='start')``; None for samples.
+
+        None too where pandas has made rows that are further apart, as ``resample("1D")`` of hours. It is in
+        ``df.attrs``, as the points are.
+        """
+        from hsframe.frame.stamps import interval_of
+
+        return interval_of(self._obj)
 
     @property
     def catalog(self) -> pd.DataFrame:

@@ -22,6 +22,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
+``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 =================  ====================================================================================
 """
@@ -41,6 +42,7 @@ import pyarrow as pa
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import Point, attach, differing_of, is_tidy, point_labels, points_from, points_of
+from hsframe.frame.stamps import interval_from, note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
@@ -113,6 +115,8 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         content["states"] = states
     if is_tidy(df):
         content["points"] = {label: asdict(point) for label, point in points_of(df).items()}
+    if interval := noted_interval(df):
+        content["interval"] = asdict(interval)
     if differing := differing_of(df):
         content["differing"] = differing
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
@@ -167,9 +171,11 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         df = with_categories(df, [point.id for point in points.values()])
         attach(df, points, differing=content.get("differing"))
         return df
-    if isinstance(df.index, pd.DatetimeIndex) and df.index.tz is not None:
-        with suppress(ZoneError):  # a fixed offset has no name
-            df.index = df.index.tz_convert(zone(str(df.index.tz)))
+    if isinstance(df.index, pd.MultiIndex):
+        levels: list[Any] = [_in_zone(level) for level in df.index.levels]
+        df.index = df.index.set_levels(levels)
+    else:
+        df.index = _in_zone(df.index)
     labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
     owners = dict(zip(labels, point_labels(df.columns), strict=True))
     arrays: dict[int, Any] = {}
@@ -196,7 +202,16 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     frame.attrs = df.attrs
     if points:
         attach(frame, points, differing=content.get("differing"))
+    note_interval(frame, interval_from(content.get("interval")))
     return frame
+
+
+def _in_zone(index: pd.Index) -> pd.Index:
+    """The index; times that have a zone in a ZoneInfo of it."""
+    if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        with suppress(ZoneError):  # a fixed offset has no name
+            return index.tz_convert(zone(str(index.tz)))
+    return index
 
 
 def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
@@ -232,7 +247,14 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key, kind in (("recordUnits", str), ("differing", int), ("units", str), ("states", list), ("points", dict)):
+    for key, kind in (
+        ("recordUnits", str),
+        ("differing", int),
+        ("units", str),
+        ("states", list),
+        ("points", dict),
+        ("interval", str),
+    ):
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
             raise MetadataError(

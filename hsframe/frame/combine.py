@@ -10,6 +10,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.points import Point, attach, points_of
+from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
@@ -90,6 +91,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     result.attrs = dict(parts[0].attrs)
     if points:
         attach(result, points)
+    if len(intervals := {noted_interval(part) for part in parts}) == 1:
+        note_interval(result, *intervals)
     return result
 
 

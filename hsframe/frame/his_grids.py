@@ -23,6 +23,7 @@ from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
 from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import COLUMN_LEVELS, Point, listed_columns
+from hsframe.frame.stamps import noted_interval
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import REMOVE, UNIT, Number, Ref
@@ -117,6 +118,14 @@ def frame_columns(
         raise MetadataError(
             f"the columns have a level {level!r}, so a point may have several of them; write those of one, as with "
             f"df.xs({frame.columns[0][frame.columns.names.index(level)]!r}, axis=1, level={level!r}); nothing was sent"
+        )
+    interval = noted_interval(frame)
+    if interval and (interval.label == "end" or (interval.label == "both" and frame.index.names != ["start"])):
+        raise MetadataError(
+            f"the times are the ends of the intervals of {interval.length} (label={interval.label!r}), and who reads "
+            "the history takes each value to be that of the time after it; read with label='start', or where the "
+            "points are stamped with ends take the note off first, with df.attrs.clear(); nothing was sent"
+            + ("; of label='both' take df.droplevel('end')" if interval.label == "both" else "")
         )
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known, words_are_ids=words_are_ids)

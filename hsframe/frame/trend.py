@@ -21,6 +21,7 @@ from hsframe.frame.flags import flag_label
 from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, attach, unique_labels
+from hsframe.frame.stamps import LABELS, Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
 from hsframe.frame.tracks import Track, tracks_of
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -48,6 +49,7 @@ def trend_frame(
     tz: str | tzinfo = ...,
     units: Units = ...,
     na: Missing = ...,
+    label: Label = ...,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]: ...
 def trend_frame(
     histories: Iterable[History],
@@ -57,6 +59,7 @@ def trend_frame(
     tz: str | tzinfo = "point",
     units: Units = "native",
     na: Missing = "nan",
+    label: Label = "start",
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
     """The frame of some histories, in the order of its columns; all settings are those of `AsyncSession.his_read`.
 
@@ -68,8 +71,10 @@ def trend_frame(
     (:mod:`hsframe.frame.tidy`), the labels only in the catalog; or ``"dict"``: label to the wide frame of that point
     alone, in its own zone. `tz` is ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``.
     """
-    check_settings(header=header, shape=shape, tz=tz, units=units, na=na)
+    check_settings(header=header, shape=shape, tz=tz, units=units, na=na, label=label)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
+    if tz == "local" or label != "start":
+        tracks = stamped(tracks, label, local=tz == "local")
     points = {track.point.id or id(track): track.point for track in tracks}
     by_point = dict(zip(points, labels_of(list(points.values()), header), strict=True))
     labels = [by_point[track.point.id or id(track)] for track in tracks]
@@ -78,13 +83,15 @@ def trend_frame(
     _convert(tracks, labels, units)
     if shape == "dict":
         own: dict[str, list[Track]] = {}
-        for label, track in zip(labels, tracks, strict=True):
-            own.setdefault(label, []).append(track)
+        for name, track in zip(labels, tracks, strict=True):
+            own.setdefault(name, []).append(track)
         return {
-            label: _wide(some, [label] * len(some), index_zone_of([some[0].point], tz)) for label, some in own.items()
+            name: _wide(some, [name] * len(some), _index_zone([some[0].point], tz), label) for name, some in own.items()
         }
-    index_zone = index_zone_of(list(points.values()), tz)
-    return _wide(tracks, labels, index_zone) if shape == "wide" else _tidy(tracks, labels, index_zone)
+    index_zone = _index_zone(list(points.values()), tz)
+    if shape == "wide" or index_zone is None:
+        return _wide(tracks, labels, index_zone, label)
+    return _tidy(tracks, labels, index_zone)
 
 
 def _convert(tracks: Sequence[Track], labels: Sequence[str], units: Units) -> None:
@@ -102,7 +109,9 @@ def _converts(track: Track, target: str) -> bool:
     return target in ("si", "ip") or (unit is not None and convertible(unit, target))
 
 
-def check_settings(*, header: Header, shape: Shape, tz: str | tzinfo, units: Units, na: Missing) -> None:
+def check_settings(
+    *, header: Header, shape: Shape, tz: str | tzinfo, units: Units, na: Missing, label: Label = "start"
+) -> None:
     """Refuse what :func:`trend_frame` would, by the same errors, as far as that shows without histories."""
     if shape not in ("wide", "tidy", "dict"):
         raise MetadataError(
@@ -111,7 +120,11 @@ def check_settings(*, header: Header, shape: Shape, tz: str | tzinfo, units: Uni
     if na not in ("nan", "flag"):
         raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
     labels_of([], header)
-    index_zone_of([], tz)
+    _index_zone([], tz)
+    if label not in LABELS:
+        raise MetadataError(f"label={label!r} is unknown; expected 'start', 'end' or 'both'")
+    if shape == "tidy" and (tz == "local" or label == "both"):
+        raise MetadataError("a tidy row has one instant as its time; tz='local' and label='both' are for wide frames")
     if not isinstance(units, Mapping):  # its keys name points
         targets_in_units(units, [], [])
 
@@ -131,12 +144,22 @@ def labels_of(points: Sequence[Point], header: Header) -> list[str]:
     return unique_labels(points, names)
 
 
+def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo | None:
+    """The zone of an index; None for local wall times, which have none."""
+    return None if tz == "local" else index_zone_of(points, tz)
+
+
 def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     """The zone that some points are shown in together; UTC, with a ZoneWarning, where theirs are several."""
     if isinstance(tz, ZoneInfo):
         return tz
     if isinstance(tz, tzinfo):
         return zone(haystack_name(tz))
+    if tz == "local":
+        raise MetadataError(
+            "tz='local' is for his_read with interval= of a day or more: the wall times of samples are no instants, "
+            "since a clock that is set back shows 01:00 twice; take tz='point' or a zone"
+        )
     if tz != "point":
         return zone(tz)
     names = sorted({point.tz for point in points if point.tz is not None})
@@ -152,13 +175,15 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     return zone(keys.pop() if keys else "UTC")
 
 
-def time_index(ts_us: Instants, index_zone: ZoneInfo, name: str | None = "ts") -> pd.DatetimeIndex:
-    """The index of instants: ``datetime64[us, zone]``, made of the integers, shown in `index_zone`."""
+def time_index(ts_us: Instants, index_zone: ZoneInfo | None, name: str | None = "ts") -> pd.DatetimeIndex:
+    """The index of instants: ``datetime64[us, zone]``, made of the integers, shown in `index_zone`; naive for None."""
+    if index_zone is None:
+        return pd.DatetimeIndex(ts_us.view("M8[us]"), name=name)
     # Integers under a dtype with a zone are instants, in the dtype's unit: no wall clock is looked at, nothing copied.
     return pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", index_zone), name=name, copy=False)
 
 
-def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
+def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo | None, label: Label) -> pd.DataFrame:
     distinct, which = _distinct([track.ts_us for track in tracks])
     union = union_of(distinct)
     _check_size(union, distinct, tracks)
@@ -166,17 +191,20 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) 
     levels = list(dict.fromkeys(name for track in tracks if track.over for name, _ in track.over.levels))
     arrays: list[Any] = []
     keys: list[tuple[str, ...]] = []
-    for label, track, vector in zip(labels, tracks, which, strict=True):
+    for name, track, vector in zip(labels, tracks, which, strict=True):
         place = places[vector]
         arrays.append(track.array if place is None else _take(track.array, place))
         below = dict(track.over.levels) if track.over else {}
-        keys.append((label, *(below.get(name, "") for name in levels)))
+        keys.append((name, *(below.get(level, "") for level in levels)))
         if track.flags is not None:
             arrays.append(track.flags if place is None else _take(track.flags, place))
-            keys.append((flag_label(label),))
+            keys.append((flag_label(name),))
     # Plain columns are put into one block, which pandas wants when there are many; one alone needs no copy.
     plain = sum(isinstance(array, np.ndarray) for array in arrays)
-    index = time_index(union, index_zone)
+    index: pd.Index = time_index(union, index_zone)
+    if label == "both":
+        ends = time_index(ends_of(union, tracks), index_zone, "end")
+        index = pd.MultiIndex.from_arrays([index.rename("start"), ends])
     df = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=plain > 1)
     if levels:
         df.columns = pd.MultiIndex.from_tuples(keys, names=["point", *levels])

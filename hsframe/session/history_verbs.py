@@ -74,7 +74,8 @@ class HistoryVerbs(SessionBase):
             One column per point; one row per sample, with columns ``id``, ``ts``, ``value``, ``text`` and ``unit``
             (:mod:`hsframe.frame.tidy`); or one frame per point.
         tz : str or tzinfo
-            The zone of the index; ``"point"`` is that of the points.
+            The zone of the index; ``"point"`` is that of the points. ``"local"``, for `interval` of a day and more: the
+            wall time of each point without a zone, so that the same month of several zones is one row.
         week_start : str
             The day on which the weeks of `span` and `interval` start: ``"monday"``, ``"sunday"``, ...
         units : {"native", "si", "ip"} or mapping
@@ -104,6 +105,9 @@ class HistoryVerbs(SessionBase):
         edges : {"whole", "partial"}, optional
             ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
             it has, as in a month to date. By default whole intervals, with a warning of days that are in none.
+        label : {"start", "end", "both"}
+            Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
+            written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it.
         on_error : {"raise", "warn", "catalog"}
             What to do about a point that cannot be read: raise its error; or leave the whole point out, with a warning
             or only with an entry in ``df.hs.catalog``. A refused login is raised in any case.

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import tzinfo
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import pandas as pd
 
@@ -18,7 +18,8 @@ from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
-from hsframe.frame.trend import Header, Missing, Shape, check_settings, labels_of, trend_frame
+from hsframe.frame.stamps import Interval, Label, note_interval
+from hsframe.frame.trend import Header, Missing, Shape, check_settings, index_zone_of, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import find_records
@@ -34,6 +35,9 @@ from hsframe.spans import SpanLike
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
+
+
+_NO_INTERVAL: Final = (None, None, None, None, None, "start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class ReadRequest:
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
+    label: Label = "start"
     on_error: OnError = "raise"
     limit_rows: int | None = None
     chunk: Duration | None = None
@@ -62,11 +67,15 @@ class ReadRequest:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        check_settings(header=self.header, shape=self.shape, tz=self.tz, units=self.units, na=self.na)
+        check_settings(header=self.header, shape=self.shape, tz=self.tz, units=self.units, na=self.na, label=self.label)
         if self.interval is not None:
             if self.na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
-            parse_step(self.interval, self.week_start)
+            if parse_step(self.interval, self.week_start).elapsed_us and self.tz == "local":
+                raise MetadataError(
+                    f"tz='local' is for intervals of a day and more, and interval={self.interval!r} is shorter: a "
+                    "clock that is set back shows 01:00 twice; take tz='point', or one frame a point with shape='dict'"
+                )
             if self.shape not in ("wide", "dict") and self.intervals and not self.intervals.is_flat:
                 raise MetadataError(
                     f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
@@ -74,11 +83,13 @@ class ReadRequest:
                 )
             if self.edges not in (None, "whole", "partial"):
                 raise MetadataError(f"edges={self.edges!r} is unknown; expected 'whole' or 'partial'")
-        elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges) != (None,) * 5:
+        elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges, self.label) != _NO_INTERVAL:
             raise MetadataError(
-                "agg=, max_gap=, min_coverage=, rollover= and edges= say what an interval and its value are; give "
-                "interval= too, as in interval='15min'"
+                "agg=, max_gap=, min_coverage=, rollover=, edges= and label= say what an interval and its value are; "
+                "give interval= too, as in interval='15min'"
             )
+        elif self.tz == "local":
+            index_zone_of([], self.tz)  # refuses it, in words
         if self.on_error not in ("raise", "warn", "catalog"):
             raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
         _ = self.limits  # raises where they are not valid
@@ -142,6 +153,7 @@ def _frame(
         tz=request.tz,
         units=request.units,
         na=request.na,
+        label=request.label,
     )
     if isinstance(result, dict):
         # A point that failed has a frame without a column: nothing is known of its samples.
@@ -155,6 +167,8 @@ def _frame(
     outcomes = outcomes_of(labels, histories, {ident: str(error) for ident, error in failures.items()}, differing)
     for df in frames:
         note_outcomes(df, outcomes)
+        if request.interval is not None:
+            note_interval(df, Interval.of(request.interval, request.label))
     return result
 
 

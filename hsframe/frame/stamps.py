@@ -1,0 +1,143 @@
+"""How rows of values over intervals are stamped: by the start of their interval, its end or both; in local time too.
+
+``df.hs.interval`` says what a row stands for. It is in the catalog (:mod:`hsframe.frame.points`), so it goes where
+attrs go, and into Parquet::
+
+    {"interval": {"length": "1h", "label": "end"}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
+from hsframe.errors import MetadataError
+from hsframe.frame.histories import Instants
+from hsframe.frame.points import ATTRS_KEY, PointCatalog
+from hsframe.frame.tracks import Track
+from hsframe.spans import EPOCH, local_instant_us
+from hsframe.zones import zone
+
+Label = Literal["start", "end", "both"]
+
+LABELS: Final = get_args(Label)
+_KEY: Final = "interval"
+_NEVER: Final = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a row of a frame of values over intervals stands for.
+
+    Parameters
+    ----------
+    length : str
+        The length of the interval as it was given to ``his_read``, as ``"1h"``.
+    label : {"start", "end", "both"}
+        Whether the index is the start of the interval, its end, or both.
+    """
+
+    length: str
+    label: Label = "start"
+
+    @classmethod
+    def of(cls, length: Duration, label: Label) -> Interval:
+        """The interval of a length as a person gives it: a text as it is, a timedelta as ``"15min"``."""
+        if isinstance(length, str):
+            return cls(length.strip(), label)
+        count, unit = amount_of(length, "interval")
+        if unit == "us":
+            unit = next(name for name in ("h", "min", "s", "ms", "us") if count % LENGTHS_US[name] == 0)
+            count /= LENGTHS_US[unit]
+        return cls(f"{count:g}{unit}", label)
+
+
+def note_interval(df: pd.DataFrame, interval: Interval | None) -> None:
+    """Put into a frame's catalog what its rows stand for; only its attrs change."""
+    if interval is not None:
+        catalog = df.attrs.get(ATTRS_KEY, PointCatalog.of({}))
+        df.attrs[ATTRS_KEY] = PointCatalog({**catalog, _KEY: asdict(interval)})
+
+
+def noted_interval(df: pd.DataFrame) -> Interval | None:
+    """What the catalog of a frame says of its rows."""
+    catalog = df.attrs.get(ATTRS_KEY)
+    return interval_from(catalog.get(_KEY)) if isinstance(catalog, Mapping) else None
+
+
+def interval_from(entry: Any) -> Interval | None:
+    """What an entry of a catalog says; None where it is none."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("length"), str) or entry.get("label") not in LABELS:
+        return None
+    return Interval(entry["length"], entry["label"])
+
+
+def interval_of(df: pd.DataFrame) -> Interval | None:
+    """What a row of a frame stands for; None for samples, and where that cannot be said any more.
+
+    pandas keeps attrs when it makes other rows, as ``resample`` does: rows that are all further apart than the
+    intervals are long stand for something else.
+    """
+    interval = noted_interval(df)
+    if interval is None or len(df) < 2:
+        return interval
+    times = df.index.get_level_values(0)
+    steps = np.diff(times.as_unit("us").asi8) if isinstance(times, pd.DatetimeIndex) else np.zeros(1)
+    count, unit = amount_of(interval.length, "the length of the interval")
+    # A day has up to 25 hours, a month up to 31 days.
+    length_us = HOUR_US + count * MONTHS[unit] * 31 * DAY_US if unit in MONTHS else count * LENGTHS_US[unit]
+    length_us += HOUR_US * (unit in ("d", "w"))
+    return interval if np.abs(steps).min() <= length_us else None
+
+
+def stamped(tracks: Sequence[Track], label: Label, *, local: bool) -> list[Track]:
+    """The tracks of values over intervals with the times of the rows that are wanted; `local`: as local wall time."""
+    made: dict[tuple[int, str | None], Instants] = {}
+
+    def times(ts_us: Instants, tz: str | None) -> Instants:
+        # Points of one zone share their instants, and shall share these.
+        key = (id(ts_us), tz)
+        if key not in made:
+            made[key] = _wall_us(ts_us, tz or "UTC") if local else ts_us
+        return made[key]
+
+    found = []
+    for track in tracks:
+        if track.over is None:
+            raise MetadataError("tz='local' and label= are for values over intervals, and these are samples")
+        ends_us = times(track.over.ends_us, track.point.tz)
+        starts_us = ends_us if label == "end" else times(track.ts_us, track.point.tz)
+        found.append(replace(track, ts_us=starts_us, over=replace(track.over, ends_us=ends_us)))
+    return found
+
+
+def _wall_us(ts_us: Instants, tz: str) -> Instants:
+    """The local wall time as microseconds; of a day that has no midnight the midnight, so that days have one stamp."""
+    instants = pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", zone(tz)))
+    walls: Instants = instants.tz_localize(None).asi8.copy()
+    for place in np.flatnonzero(walls % DAY_US).tolist():
+        midnight = int(walls[place] // DAY_US * DAY_US)
+        date = datetime.fromordinal(EPOCH.toordinal() + midnight // DAY_US)
+        if local_instant_us(date, zone(tz)) == ts_us[place]:
+            walls[place] = midnight
+    return walls
+
+
+def ends_of(union: Instants, tracks: Sequence[Track]) -> Instants:
+    """For each start the end of its interval; a MetadataError where two zones end theirs at different instants."""
+    ends_us = np.full(len(union), _NEVER)
+    for ts_us, own in {id(track.ts_us): (track.ts_us, track.over.ends_us) for track in tracks if track.over}.values():
+        rows = np.searchsorted(union, ts_us)
+        if ((ends_us[rows] != _NEVER) & (ends_us[rows] != own)).any():
+            raise MetadataError(
+                "label='both': intervals that start at one instant end at different ones in the zones of the points; "
+                "take one frame a point, with shape='dict', or tz='local'"
+            )
+        ends_us[rows] = own
+    return ends_us
