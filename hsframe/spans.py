@@ -1,8 +1,8 @@
 """Spans of time: what a person writes, as an exact half-open window (standard: Ops, section hisRead, Range).
 
-A span is resolved in one zone, a point's own. Days, weeks, months and years are the local ones: a day is 23 or 25
-hours long where a clock changes, and starts at the first instant that carries its date, even where there is no
-midnight. The start belongs to the window, the end does not.
+A date means its whole day, also as the end; an instant as the end does not belong to the window. A span is resolved in
+one zone, a point's own. Days, weeks, months and years are the local ones: a day is 23 or 25 hours long where a clock
+changes, and starts at the first instant that carries its date, even where there is no midnight.
 
 =========================================  ===================================================================
 span                                       window
@@ -19,8 +19,7 @@ span                                       window
 ``(start, end)``                           any two of these, a ``date``, a ``datetime``, a ``Timestamp``; end None: open
 =========================================  ===================================================================
 
-In a pair, a day, month or year as the end means the whole of it; an instant as the end does not belong to the window.
-A time without an offset is local time in the zone.
+In a pair, a day, month or year as the end means the whole of it. A time without an offset is local time in the zone.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def local_instant_us(wall: datetime, tz: tzinfo) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
-    """A half-open window of time: `start` belongs to it, `end` does not.
+    """A half-open window of time: `start` belongs to it, `end` does not; :func:`resolve` makes it of whole dates.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ def resolve(
     *,
     week_start: str = "monday",
 ) -> Span:
-    """The half-open window that a span means in a zone; the forms are in this module's table.
+    """The half-open window that a span means in a zone: dates are whole days; the forms are in this module's table.
 
     Parameters
     ----------

@@ -39,13 +39,17 @@ from hsframe.unit_array.dtype import unit_of_dtype
 
 
 class Latest(NamedTuple):
-    """The latest value of a point; `cell` is as the server sent it, None if there is none."""
+    """The latest value of a point; `cell` is as the server sent it, None if there is none.
+
+    `age_us` is how old the sample was when the read began, by the clock of this machine.
+    """
 
     point: Point
     ts_us: int | None
     cell: Any
     source: str | None
     status: str
+    age_us: int | None = None
 
 
 async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_concurrency: int) -> list[Latest]:
@@ -60,7 +64,7 @@ async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_
     limits = RequestLimits(max_concurrency=max_concurrency)
     samples = await last_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
     by_id = {history.point.id: history for history in samples}
-    return [_latest(record, by_id.get(record.id)) for record in records]
+    return [_latest(record, by_id.get(record.id), epoch_us(now)) for record in records]
 
 
 def _is_historized(record: PointRecord) -> bool:
@@ -69,12 +73,13 @@ def _is_historized(record: PointRecord) -> bool:
     return bool(tags.get("his")) or not (tags.get("cur") or tags.get("curVal") is not None)
 
 
-def _latest(record: PointRecord, last: History | None) -> Latest:
+def _latest(record: PointRecord, last: History | None, now_us: int) -> Latest:
     if last is not None:
         cell = last.values[0]
         is_nan = isinstance(cell, Number) and cell.val != cell.val
         status = "NA" if cell is NA else "NaN" if is_nan else "ok"
-        return Latest(record.point, int(last.ts_us[0]), cell, "his", status)
+        ts_us = int(last.ts_us[0])
+        return Latest(record.point, ts_us, cell, "his", status, now_us - ts_us)
     value, cur_status = record.tags.get("curVal"), record.tags.get("curStatus")
     if value is None:
         return Latest(record.point, None, None, None, "none")
@@ -99,12 +104,16 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
     nat = np.iinfo(np.int64).min
-    ts_us = np.array([nat if row.ts_us is None else row.ts_us for row in rows], dtype=np.int64)
+    ts_us, age_us = (
+        np.array([nat if us is None else us for us in column], dtype=np.int64)
+        for column in ([row.ts_us for row in rows], [row.age_us for row in rows])
+    )
     return pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),
             "dis": pd.array([point.dis for point in points], dtype="str"),
             "ts": time_index(ts_us, index_zone_of(points, tz), name=None),
+            "age": age_us.view("timedelta64[us]"),
             "value": _values(values, points),
             "unit": pd.array(symbols, dtype="str"),
             "source": pd.array([row.source for row in rows], dtype="str"),

@@ -52,9 +52,9 @@ async def read_batches(
     an error. To leave the loop early, use ``contextlib.aclosing``.
 
     `records` must not name a point twice. Each point has at least one history, all in one batch and in order of time.
-    The span is half-open, in each point's own zone (:mod:`hsframe.spans`). Errors of single points are put in
-    `failures`, by id; points that are in it already are not read. If it is None, the first error is raised; a refused
-    login (AuthError) is always raised.
+    The span is half-open, dates being whole days, in each point's own zone (:mod:`hsframe.spans`). Errors of single
+    points are put in `failures`, by id; points that are in it already are not read. If it is None, the first error is
+    raised; a refused login (AuthError) is always raised.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)

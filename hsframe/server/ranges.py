@@ -1,4 +1,4 @@
-"""The range of hisRead (standard: Ops, section hisRead): text to a half-open span of instants.
+"""The range of hisRead (standard: Ops, section hisRead): text to a half-open span of instants, of dates whole days.
 
 ::
 

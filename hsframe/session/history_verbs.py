@@ -64,7 +64,8 @@ class HistoryVerbs(SessionBase):
             A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
             a filter finds, those with a history are read.
         span : str, date, datetime, or (start, end)
-            In each point's own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
+            A date means its whole day, also as the end, and an instant as the end is not in the span. In each point's
+            own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
             ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
             sample at 12:00; :mod:`hsframe.spans` has all forms.
         header : {"dis", "id"} or callable
@@ -186,8 +187,9 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``value``, ``unit``, ``source``
-            (``"his"`` or ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean.
+            One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``age`` (``timedelta64[us]``: from
+            `ts` to the moment of the read), ``value``, ``unit``, ``source`` (``"his"`` or ``"cur"``), ``status``;
+            :mod:`hsframe.history.latest` says what they mean.
 
         Raises
         ------

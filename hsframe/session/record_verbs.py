@@ -69,8 +69,8 @@ class RecordVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            One row per record, one column per tag (:func:`hsframe.frame.entities.entity_frame`). :meth:`his_read`
-            takes it as its points.
+            One row per record, one column per tag (:func:`hsframe.frame.entities.entity_frame`); ``id`` and ``dis``
+            also where no record is found. :meth:`his_read` takes it as its points.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class RecordVerbs(SessionBase):
         IncompleteError
             The server says that there is more, and no `limit` was given.
         """
-        return await self._records(await self.client.read(filter, limit, raw=True))
+        return _with_names(await self._records(await self.client.read(filter, limit, raw=True)))
 
     async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
@@ -98,7 +98,7 @@ class RecordVerbs(SessionBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        return await self._records(await self.client.read_by_ids(ids, raw=True))
+        return _with_names(await self._records(await self.client.read_by_ids(ids, raw=True)))
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
@@ -108,6 +108,14 @@ class RecordVerbs(SessionBase):
         points, df = await in_thread(_points_and_frame, grid)
         self._remember(points)
         return df
+
+
+def _with_names(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame of records; without rows it has at least the columns that a person goes on with."""
+    if len(df):
+        return df
+    names = {name: pd.array([], dtype="str") for name in ("id", "dis")}
+    return pd.DataFrame(names).join(df.drop(columns=[*names, "empty"], errors="ignore"))
 
 
 def _points_and_frame(grid: Grid) -> tuple[list[Point], pd.DataFrame]:

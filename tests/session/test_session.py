@@ -154,6 +154,12 @@ def test_records(session: hsframe.Session) -> None:
     assert points["id"].tolist() == ["kw", "oat", "fan", "lon", "p:bne:1"]
     assert points["power"].tolist() == [True, False, False, True, False]
     assert len(session.read("point", limit=2)) == 2
+    for nothing in (session.read("nowhere"), session.read('point and kind == "None"')):
+        assert nothing.dtypes.astype(str).to_dict() == {"id": "str", "dis": "str"}
+        assert nothing["id"].tolist() == nothing.columns.difference(["id", "dis"]).tolist() == []
+        assert points.columns.dtype == nothing.columns.dtype
+        with pytest.raises(hsframe.MetadataError, match="what was given is empty"):
+            session.his_read(nothing, "today")
     assert session.read_by_ids(["fan", "@kw"])["dis"].tolist() == ["Fan", "Power"]
     assert session.read_by_ids("oat")["unit"].tolist() == ["°F"]
     assert session.read_by_ids(hsframe.Ref("oat"))["unit"].tolist() == ["°F"]
