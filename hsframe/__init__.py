@@ -48,9 +48,10 @@ if TYPE_CHECKING:
     from hsframe.client import Client
     from hsframe.client.tls import TLSConfig
     from hsframe.codecs import decode, encode
-    from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
+    from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
+    from hsframe.frame.parquet import read_parquet, write_parquet
     from hsframe.frame.tables import table
     from hsframe.options import Limits
     from hsframe.session import AsyncSession, Session
@@ -75,10 +76,10 @@ _LAZY: Final = {
     "frame_to_arrow": "hsframe.frame.arrow",
     "frame_to_his_grids": "hsframe.session.default",
     "grid_to_frame": "hsframe.frame.convert",
-    "read_parquet": "hsframe.frame.arrow",
+    "read_parquet": "hsframe.frame.parquet",
     "table": "hsframe.frame.tables",
     "with_units": "hsframe.frame.combine",
-    "write_parquet": "hsframe.frame.arrow",
+    "write_parquet": "hsframe.frame.parquet",
 }
 _LAZY_MODULES: Final = ("options", "spans", "units")
 

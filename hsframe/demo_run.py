@@ -25,7 +25,7 @@ def demo_once(out: Path) -> int:
         print("hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]", file=sys.stderr)
         return 1
     mpl.use("Agg")
-    from hsframe.frame.arrow import write_parquet
+    from hsframe.frame.parquet import write_parquet
     from hsframe.session import connect
     from hsframe.testing.server import running_server
 

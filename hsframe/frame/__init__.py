@@ -10,7 +10,7 @@ A short tour, from the bottom:
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame
 - ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite
-- ``arrow``: Arrow tables and Parquet files with units; ``df.hs`` is in :mod:`hsframe.analysis.accessor`
+- ``arrow``: Arrow tables with units; ``parquet``: files of them; ``df.hs`` is in :mod:`hsframe.analysis.accessor`
 """
 
 from __future__ import annotations

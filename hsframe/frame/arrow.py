@@ -1,4 +1,4 @@
-"""Arrow tables and Parquet files of frames.
+"""Frames as Arrow tables, and what their metadata, in Parquet files too, says of units and points.
 
 A file is plain for everyone: numbers are doubles (missing: null), times are ``timestamp[us, tz=...]``, Bool is
 boolean, Str a dictionary of strings, and the pandas metadata names float64. What makes it ours is metadata beside
@@ -30,8 +30,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
@@ -40,11 +39,10 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
-from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, ZoneError
+from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import Point, attach, differing_of, is_tidy, point_labels, points_from, points_of
 from hsframe.frame.stamps import interval_from, note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
-from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
@@ -54,7 +52,6 @@ VERSION: Final = 1
 _KEY: Final = b"hsframe"
 _PREFIX: Final = "hsframe:"
 _POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
-_COMPRESSIONS: Final = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
 
 
 def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
@@ -176,7 +173,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         df.index = df.index.set_levels(levels)
     else:
         df.index = _in_zone(df.index)
-    labels = dict(zip(_data_names(table.schema), df.columns, strict=True))
+    labels = dict(zip(data_names(table.schema), df.columns, strict=True))
     owners = dict(zip(labels, point_labels(df.columns), strict=True))
     arrays: dict[int, Any] = {}
     points = {}
@@ -223,7 +220,7 @@ def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
     return UnitArray(from_arrow(column), unit)
 
 
-def _data_names(schema: pa.Schema) -> list[str]:
+def data_names(schema: pa.Schema) -> list[str]:
     """The fields that are columns of the frame; the others are its index."""
     if schema.pandas_metadata is None:
         return list(schema.names)
@@ -276,92 +273,3 @@ def field_entries(field: pa.Field) -> dict[str, str]:
         except UnicodeDecodeError as error:
             raise MetadataError(f"{name} of column {field.name!r} is not valid UTF-8: {value!r}") from error
     return entries
-
-
-def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str | None = "zstd") -> None:
-    """Write a frame to a Parquet file that keeps its units, and that every Parquet program reads.
-
-    Parameters
-    ----------
-    df : DataFrame
-        As for :func:`frame_to_arrow`.
-    path : path-like
-        The file. It is there whole or not at all, also if the program is killed or several write it at once.
-    compression : {"zstd", "snappy", "gzip", "brotli", "lz4"} or None
-        None: not compressed.
-
-    Raises
-    ------
-    MetadataError
-        See :func:`frame_to_arrow`; an unknown compression; no such folder, or the file cannot be written.
-
-    Notes
-    -----
-    ``df.to_parquet(path)`` works too; its file names ``unit[°F]`` as the dtype, so pandas reads it only after
-    ``import hsframe``. Files of this function need nothing.
-    """
-    import pyarrow.parquet as pq
-
-    if str(compression).lower() not in _COMPRESSIONS:
-        raise MetadataError(f"compression must be one of {', '.join(_COMPRESSIONS)}; got {compression!r}")
-    table = frame_to_arrow(df)
-    try:
-        with whole_file(path) as file:
-            pq.write_table(table, file, compression=str(compression), write_page_checksum=True)
-    except pa.ArrowException as error:
-        raise MetadataError(f"the frame cannot be written to {path}: {error}") from error
-
-
-def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file with its units and points.
-
-    Parameters
-    ----------
-    path : path-like
-        A file that :func:`write_parquet` wrote; of any other the frame that pandas would give.
-    columns : sequence of str, optional
-        The columns to read; the index comes with them.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    CodecError
-        The file is not a Parquet file, or is damaged.
-    MetadataError
-        See :func:`arrow_to_frame`; or one of `columns` is not there.
-    OSError
-        The file cannot be read.
-    """
-    return arrow_to_frame(read_table(path, columns))
-
-
-def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of a Parquet file; `columns` and errors as for :func:`read_parquet`."""
-    import pyarrow.parquet as pq
-
-    target = os.fspath(path)
-    try:
-        with pq.ParquetFile(target, page_checksum_verification=True) as file:
-            wanted = None
-            if columns is not None:
-                schema = file.schema_arrow
-                if strange := [name for name in columns if name not in schema.names]:
-                    raise MetadataError(
-                        f"{target} has no column {', '.join(map(repr, strange))}; it has {', '.join(schema.names)}"
-                    )
-                index = [name for name in schema.names if name not in _data_names(schema)]
-                wanted = [*columns, *index]
-            return file.read(columns=wanted)
-    except HsFrameError:
-        raise
-    except Exception as error:  # damaged bytes make pyarrow raise errors of many kinds, OSError without a number too
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise CodecError(
-            f"{target} is not a Parquet file, or is a damaged one ({error})",
-            expected="a file of hsframe.write_parquet",
-            source="parquet",
-        ) from error

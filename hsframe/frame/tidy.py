@@ -26,16 +26,17 @@ import pyarrow as pa
 
 from hsframe.codecs.zinc_write import write_value
 from hsframe.frame.flags import FLAG_DTYPE
-from hsframe.frame.points import unique_labels
 from hsframe.frame.tracks import Track
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 
 
-def tidy_table(tracks: Sequence[Track]) -> pa.Table:
-    """The rows of some points; where the tracks have flags, NA and NaN are told apart, and a column ``na`` has them."""
-    points = [track.point for track in tracks]
-    owned = sorted(zip(unique_labels(points, [point.id or point.dis for point in points]), tracks, strict=True))
+def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
+    """The rows of some points under their ids, which are all different.
+
+    Where the tracks have flags, NA and NaN are told apart, and a column ``na`` has the flags.
+    """
+    owned = sorted(zip(ids, tracks, strict=True), key=lambda pair: pair[0])
     counts = [len(track.ts_us) for _, track in owned]
     rows = _Rows(sum(counts))
     for track, end in zip((track for _, track in owned), np.cumsum(counts), strict=True):

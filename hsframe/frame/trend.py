@@ -68,7 +68,7 @@ def trend_frame(
 
     `shape` is ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
     column per point (dtypes: :mod:`hsframe.frame.values`); ``"tidy"``: one row per sample
-    (:mod:`hsframe.frame.tidy`), the labels only in the catalog; or ``"dict"``: label to the wide frame of that point
+    (:mod:`hsframe.frame.tidy`), whatever `header` is; or ``"dict"``: label to the wide frame of that point
     alone, in its own zone. `tz` is ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``.
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na, label=label)
@@ -76,7 +76,8 @@ def trend_frame(
     if tz == "local" or label != "start":
         tracks = stamped(tracks, label, local=tz == "local")
     points = {track.point.id or id(track): track.point for track in tracks}
-    by_point = dict(zip(points, labels_of(list(points.values()), header), strict=True))
+    names = labels_of(list(points.values()), "id" if shape == "tidy" else header)
+    by_point = dict(zip(points, names, strict=True))
     labels = [by_point[track.point.id or id(track)] for track in tracks]
     if na == "flag" and shape != "tidy" and (clash := {flag_label(label) for label in labels}.intersection(labels)):
         raise MetadataError(f"a point is called {clash.pop()!r}, as a column of flags would be; use header='id'")
@@ -215,7 +216,7 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo |
 
 
 def _tidy(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
-    df = tidy_frame(tidy_table(tracks), index_zone)
+    df = tidy_frame(tidy_table(tracks, labels), index_zone)
     _attach(df, tracks, labels)
     return df
 

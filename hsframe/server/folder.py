@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.errors import MetadataError
-from hsframe.frame.arrow import field_entries, read_table
+from hsframe.frame.arrow import field_entries
+from hsframe.frame.parquet import read_table
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times

@@ -351,7 +351,7 @@ class HistoryVerbs(SessionBase):
         MetadataError
             There is no such folder. Else as :meth:`his_read`.
         """
-        from hsframe.frame.arrow import write_parquet  # pyarrow's Parquet, loaded when it is needed
+        from hsframe.frame.parquet import write_parquet  # pyarrow's Parquet, loaded when it is needed
 
         target = checked_path(path)  # before anything is read: a long read must not fail at its end
         df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)

@@ -142,8 +142,9 @@ def _frame(
 ) -> TrendFrames:
     known = {point.id for point in points}
     asked = [*points, *(Point(ident, ident) for ident in failures if ident not in known)]
+    header = "id" if request.shape == "tidy" else request.header
     # The labels that the columns would have if all points had been read.
-    labels = dict(zip([point.id for point in asked], labels_of(asked, request.header), strict=True))
+    labels = dict(zip([point.id for point in asked], labels_of(asked, header), strict=True))
     if failures and request.on_error == "warn":
         warn_caller(_failure_text(failures, len(asked)), ReadWarning)
     result = trend_frame(

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.errors import CodecError, MetadataError
-from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
+from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
+from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.points import Point, attach
 from hsframe.unit_array.dtype import UnitDtype
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hsframe.errors import CodecError, MetadataError
-from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow, read_parquet, write_parquet
+from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
+from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.points import Point, attach, differing_of
 from hsframe.unit_array.dtype import UnitDtype
 

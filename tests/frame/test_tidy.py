@@ -15,9 +15,10 @@ import pytest
 import hsframe
 from hsframe.errors import MetadataError, ZoneWarning
 from hsframe.frame import trend
-from hsframe.frame.arrow import arrow_to_frame, read_parquet, write_parquet
+from hsframe.frame.arrow import arrow_to_frame
 from hsframe.frame.histories import History
 from hsframe.frame.match import match_columns
+from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.points import Point, as_points, differing_of, points_of
 from hsframe.frame.tidy import tidy_table
 from hsframe.frame.tracks import tracks_of
@@ -73,7 +74,7 @@ def test_kinds_without_a_number_are_texts_as_zinc_writes_them() -> None:
 
 
 def test_in_arrow_na_is_neither_value_nor_text_and_nan_is_a_value() -> None:
-    table = tidy_table(tracks_of(of_all_kinds(), drop_null=True, flags=True))
+    table = tidy_table(tracks_of(of_all_kinds(), drop_null=True, flags=True), ["b", "a", "empty", "s", "c"])
     assert table.schema.field("ts").type == pa.timestamp("us", "UTC")
     assert table.schema.field("value").type == pa.float64()
     assert table.schema.field("text").type == pa.string()
@@ -125,11 +126,10 @@ def test_points_come_with_the_rows() -> None:
     twice = history("b", [5, 5], [Number(1, "kW"), Number(2, "kW")], "kW", dis="Meter")
     df = trend_frame([*of_all_kinds()[1:], twice], shape="tidy")
     assert df.hs.points["id"].tolist() == ["a", "empty", "s", "c", "b"]
-    assert df.hs.points.index.tolist()[-1] == "Meter"
-    assert df.hs.points.loc["Meter", "unit"] == "kW"
-    assert differing_of(df) == {"Meter": 1}
+    assert df.hs.points.loc["b", ["dis", "unit"]].tolist() == ["Meter", "kW"]
+    assert differing_of(df) == {"b": 1}
     assert [point.id for point in as_points(df)] == ["a", "empty", "s", "c", "b"]
-    assert points_of(df[df["id"] == "b"])["Meter"].kind == "Number"
+    assert points_of(df[df["id"] == "b"])["b"].kind == "Number"
     bare = df.copy()
     bare.attrs = {}
     assert bare.hs.points["id"].tolist() == ["a", "b", "c", "s"]

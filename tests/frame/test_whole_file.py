@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from hsframe.errors import MetadataError
-from hsframe.frame.arrow import read_parquet, write_parquet
+from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.dtype import UnitDtype
 

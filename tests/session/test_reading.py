@@ -135,7 +135,8 @@ def test_samples_that_differ_at_one_instant_are_counted(server: RunningServer, s
     session.client.his_read = twice  # type: ignore[method-assign]
     for shape in ("wide", "tidy"):
         df = session.his_read("@kw", SPAN, shape=shape)
-        assert df.hs.catalog.loc["Power", ["rows", "differing"]].tolist() == [100, 1]
+        label = "Power" if shape == "wide" else "kw"
+        assert df.hs.catalog.loc[label, ["rows", "differing"]].tolist() == [100, 1]
 
 
 def test_a_frame_that_was_not_read_has_no_table(session: hsframe.Session) -> None:

@@ -1,0 +1,239 @@
+"""Parquet files of frames: :mod:`hsframe.frame.arrow` says what is in them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
+from hsframe.frame.arrow import arrow_to_frame, data_names, field_entries, frame_to_arrow
+from hsframe.frame.combine import concat
+from hsframe.frame.points import attach, differing_of, points_of
+from hsframe.frame.whole_file import whole_file
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convert, convertible
+from hsframe.units.scalars import UnitScalar
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+Filters: TypeAlias = "pc.Expression | Sequence[tuple[Any, str, Any]] | Sequence[Sequence[tuple[Any, str, Any]]]"
+
+_COMPRESSIONS: Final = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
+
+
+def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression: str | None = "zstd") -> None:
+    """Write a frame to a Parquet file that keeps its units, and that every Parquet program reads.
+
+    Parameters
+    ----------
+    df : DataFrame
+        As for :func:`frame_to_arrow`.
+    path : path-like
+        The file. It is there whole or not at all, also if the program is killed or several write it at once.
+    compression : {"zstd", "snappy", "gzip", "brotli", "lz4"} or None
+        None: not compressed.
+
+    Raises
+    ------
+    MetadataError
+        See :func:`frame_to_arrow`; an unknown compression; no such folder, or the file cannot be written.
+
+    Notes
+    -----
+    ``df.to_parquet(path)`` works too; its file names ``unit[°F]`` as the dtype, so pandas reads it only after
+    ``import hsframe``. Files of this function need nothing.
+    """
+    import pyarrow.parquet as pq
+
+    if str(compression).lower() not in _COMPRESSIONS:
+        raise MetadataError(f"compression must be one of {', '.join(_COMPRESSIONS)}; got {compression!r}")
+    table = frame_to_arrow(df)
+    try:
+        with whole_file(path) as file:
+            pq.write_table(table, file, compression=str(compression), write_page_checksum=True)
+    except pa.ArrowException as error:
+        raise MetadataError(f"the frame cannot be written to {path}: {error}") from error
+
+
+def read_parquet(
+    path: Source | Sequence[Source], columns: Sequence[Any] | None = None, filters: Filters | None = None
+) -> pd.DataFrame:
+    """Read Parquet files with their units and points.
+
+    Parameters
+    ----------
+    path : path-like, file object, folder, or list of these
+        A file that :func:`write_parquet` wrote; of any other the frame that pandas would give. Of a folder its
+        ``*.parquet`` files in the order of their names. The rows of several files, which have the same columns, come in
+        the order of the files, each column in the unit that it has in the first one.
+    columns : sequence of str, optional
+        The labels of the columns to read; the index comes with them.
+    filters : list of (column, operator, value), list of such lists, or pyarrow expression, optional
+        Which rows to read, as pyarrow has it: all of one list, any of several, as ``[("Zone Temp", ">", 75)]``. Columns
+        are the labels, the index is ``"ts"``, with zone-aware times as values. A number is in the unit of the file;
+        one that has its own unit, as ``hsframe.Number(24, "°C")``, is converted.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    CodecError
+        A file is not a Parquet file, or is damaged.
+    MetadataError
+        See :func:`hsframe.arrow_to_frame`; a column that is not there, or a filter that does not fit it; an empty list
+        or folder; files with other columns, or whose columns of one label are of different points.
+    UnitError
+        The units of a column in two files do not convert; or they differ, and there are filters.
+    OSError
+        A file cannot be read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_parquet(pd.DataFrame({"Zone": pd.array([68.0, 77.0], dtype="unit[°F]")}), f"{folder}/zone.parquet")
+    ...     read_parquet(folder, filters=[("Zone", ">", 70)])
+       Zone
+    0  77.0
+    """
+    files = _files(path)
+    frames = [arrow_to_frame(read_table(file, columns, filters)) for file in files]
+    return frames[0] if len(frames) == 1 else _joined(frames, [_name(file) for file in files], filters is not None)
+
+
+def _files(path: Any) -> list[Any]:
+    if isinstance(path, list | tuple):
+        if not path:
+            raise MetadataError("the list of files is empty; expected one or more Parquet files")
+        return [file for one in path for file in _files(one)]
+    if hasattr(path, "read") or not os.path.isdir(path):
+        return [path]
+    folder = Path(path)
+    if (folder / "_delta_log").exists():
+        raise MetadataError(f"{folder} is a Delta table, of whose files only its log tells which count; open it as one")
+    if not (found := sorted(folder.glob("*.parquet"))):
+        raise MetadataError(f"there are no *.parquet files in the folder {folder}; hsframe.export(...) writes some")
+    return [*found]
+
+
+def _name(file: Any) -> str:
+    if hasattr(file, "read"):
+        return str(getattr(file, "name", f"the {type(file).__name__}"))
+    return str(os.fspath(file))
+
+
+def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: bool) -> pd.DataFrame:
+    """The rows of several files; MetadataError or UnitError, with the files, where their columns are not the same."""
+    first, differing = frames[0], Counter[str]()
+    parts = []
+    for frame, name in zip(frames, names, strict=True):
+        if strange := first.columns.symmetric_difference(frame.columns).tolist():
+            raise MetadataError(
+                f"{names[0]} and {name} have not the same columns: {strange[0]!r} is in one of them only; read them one"
+                " by one, and put them together with hsframe.concat"
+            )
+        for place, label in enumerate(frame.columns):
+            unit, wanted = unit_of_dtype(frame.dtypes.iloc[place]), unit_of_dtype(first[label].dtype)
+            if unit != wanted and (is_filtered or unit is None or wanted is None or not convertible(unit, wanted)):
+                raise UnitError(
+                    f"column {label!r} is in {wanted or 'no unit'} in {names[0]} and in {unit or 'no unit'} in {name}"
+                    + ("; read them without filters=" if is_filtered else "; read them one by one")
+                )
+        points = points_of(frame)
+        for label, point in points_of(first).items():
+            if label in points and points[label].id != point.id:
+                raise MetadataError(
+                    f"column {label!r} is of the point @{point.id} in {names[0]} and of @{points[label].id} in {name}; "
+                    "read them one by one and rename it"
+                )
+        differing.update(differing_of(frame))
+        tz = getattr(first.index, "tz", None)
+        parts.append(frame if tz is None or getattr(frame.index, "tz", None) is None else frame.tz_convert(tz))
+    result = concat(parts)
+    attach(result, points_of(result), differing=differing)
+    return result
+
+
+def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:
+    """The table of one Parquet file; the other parameters and the errors are those of :func:`read_parquet`."""
+    import pyarrow.parquet as pq
+
+    name = _name(file)
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            wanted, schema = None, opened.schema_arrow
+            if columns is not None:
+                wanted = [str(label) for label in columns]
+                if strange := [label for label in wanted if label not in schema.names]:
+                    raise MetadataError(
+                        f"{name} has no column {', '.join(map(repr, strange))}; it has {', '.join(schema.names)}"
+                    )
+                wanted += [label for label in schema.names if label not in (*data_names(schema), *wanted)]
+            if filters is None:
+                return opened.read(columns=wanted)
+            chosen = _expression(filters, schema, name)
+            # Of row groups that cannot have such rows nothing is read.
+            return pq.read_table(
+                file, columns=wanted, filters=chosen, partitioning=None, page_checksum_verification=True
+            )
+    except HsFrameError:
+        raise
+    except Exception as error:  # damaged bytes make pyarrow raise errors of many kinds, OSError without a number too
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CodecError(
+            f"{name} is not a Parquet file, or is a damaged one ({error})",
+            expected="a file of hsframe.write_parquet",
+            source="parquet",
+        ) from error
+
+
+def _expression(filters: Any, schema: pa.Schema, name: str) -> pc.Expression:
+    import pyarrow.parquet as pq
+
+    try:
+        expression = pq.filters_to_expression(_plain(filters, schema))
+        schema.empty_table().filter(expression)  # fails where a column is not there, or is of another type
+    except HsFrameError:
+        raise
+    except Exception as error:
+        problem = str(error).partition("\n")[0]
+        raise MetadataError(
+            f"the filters {filters!r} do not fit {name}: {problem}; expected as in [('Zone Temp', '>', 75)], with "
+            f"zones of times; the columns are {', '.join(schema.names)}"
+        ) from error
+    return expression
+
+
+def _plain(filters: Any, schema: pa.Schema) -> Any:
+    """The filters with plain numbers in the unit of their column instead of values that have one."""
+    if isinstance(filters, list):
+        return [_plain(one, schema) for one in filters]
+    if not isinstance(filters, tuple) or len(filters) != 3:
+        return filters
+    label, operator, value = filters
+    column = str(label)
+    unit = field_entries(schema.field(column)).get("unit") if column in schema.names else None
+    if isinstance(value, list | tuple | set):
+        return (column, operator, [_in_unit(one, unit, column) for one in value])
+    return (column, operator, _in_unit(value, unit, column))
+
+
+def _in_unit(value: Any, unit: str | None, column: str) -> Any:
+    if not isinstance(value, UnitScalar):
+        return value
+    if value.unit is None or value.unit == unit:
+        return float(value.val)
+    if unit is None:
+        raise UnitError(f"the filter of column {column!r} is in {value.unit}, and the column has no unit")
+    return convert(float(value.val), value.unit, unit)
