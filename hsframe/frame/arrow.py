@@ -167,6 +167,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         points = points_from(content["points"], content["points"])
         df = with_categories(df, [point.id for point in points.values()])
         attach(df, points, differing=content.get("differing"))
+        note_interval(df, interval_from(content.get("interval")))
         return df
     if isinstance(df.index, pd.MultiIndex):
         levels: list[Any] = [_in_zone(level) for level in df.index.levels]
