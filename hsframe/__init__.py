@@ -91,8 +91,9 @@ __all__ = [
     "XStr", "ZoneError", "ZoneWarning", "about", "arrow_to_frame", "call", "close", "concat", "connect", "decode",
     "defs", "degree_days", "doctor", "encode", "eval", "eval_all", "export", "filetypes", "formats", "frame_to_arrow",
     "frame_to_his_grids", "grid_to_frame", "his_read", "his_remove", "his_write", "invoke_action", "latest", "libs",
-    "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans",
-    "table", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "matrix", "nav", "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet",
+    "spans", "table", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units",
+    "write_parquet",
 ]  # fmt: skip
 
 

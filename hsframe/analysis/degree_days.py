@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
-from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning
+from hsframe.frame.points import points_of
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.samples import Floats, IntervalSamples
@@ -20,6 +22,7 @@ from hsframe.spans import epoch_us, local_instant_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import as_float
+from hsframe.zones import zone_key
 
 Kind = Literal["heating", "cooling"]
 Method = Literal["hourly", "daily", "minmax"]
@@ -73,6 +76,11 @@ def degree_days(
     ZoneError, MetadataError
         The index is not of times with a zone, or an instant comes twice; a `kind` or `method` that does not exist.
 
+    Warns
+    -----
+    ZoneWarning
+        The zone of the index is not that of the points, as far as they are known.
+
     Examples
     --------
     >>> hours = pd.date_range("2026-01-05", periods=24, freq="h", tz="America/New_York")
@@ -93,6 +101,13 @@ def degree_days(
             "what his_read gave, or tz_localize; of a matrix one site, as in df.loc['HQ', 'oat']"
         )
     tz = index_zone_of([], temp.index.tz)
+    found = points_of(temp if isinstance(temp, pd.DataFrame) else temp.to_frame())
+    if others := sorted({point.tz for point in found.values() if point.tz and zone_key(point.tz) != tz.key}):
+        warn_caller(
+            f"the days are those of {tz.key}, and the points are in {', '.join(others)}; use tz_convert, or read one "
+            "frame a point with shape='dict'",
+            ZoneWarning,
+        )
     columns = [column for _, column in temp.items()] if isinstance(temp, pd.DataFrame) else [temp]
     series = [column.dropna().sort_index() for column in columns]
     instants = [pd.DatetimeIndex(column.index).as_unit("us") for column in series]

@@ -57,13 +57,26 @@ def note_outcomes(df: pd.DataFrame, outcomes: Mapping[str, Any]) -> None:
     df.attrs[ATTRS_KEY] = PointCatalog({**df.attrs.get(ATTRS_KEY, PointCatalog.of({})), _KEY: dict(outcomes)})
 
 
+def outcomes_in(df: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
+    """The outcomes that :func:`note_outcomes` put into a frame; a MetadataError where there are none."""
+    catalog = df.attrs.get(ATTRS_KEY)
+    outcomes = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
+    if not isinstance(outcomes, Mapping):
+        raise MetadataError(
+            "the frame does not know how it was read: it is not from his_read, or an operation of pandas dropped its "
+            "attrs; take df.hs.catalog from the frame that his_read gave"
+        )
+    return outcomes
+
+
 def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
     """The outcome for each point of the read that made a frame.
 
     Returns
     -------
     DataFrame
-        One row per point that was asked for, also those that have no column. Index ``point``: the label of its column.
+        One row per point that was asked for, also those that have no column. Index ``point``: the label of its column;
+        of a matrix ``role`` and ``group``, and a row for each cell.
         ``id`` (str); ``rows`` (int64): its samples in the frame; ``status`` (str): ``"ok"``, ``"empty"`` or
         ``"failed"``; ``reason`` (str): why it failed, else missing; ``differing`` (int64): how many samples at a
         repeated instant had another value than the one that was kept; ``spikes`` (int64): how many false readings of
@@ -74,17 +87,15 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
     MetadataError
         The frame has no outcomes.
     """
-    catalog = df.attrs.get(ATTRS_KEY)
-    outcomes = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
-    if not isinstance(outcomes, Mapping):
-        raise MetadataError(
-            "the frame does not know how it was read: it is not from his_read, or an operation of pandas dropped its "
-            "attrs; take df.hs.catalog from the frame that his_read gave"
-        )
+    outcomes = outcomes_in(df)
     rows = list(outcomes.values())
     columns: dict[str, Any] = {}
     for name in ("id", "rows", "status", "reason", "differing", "spikes"):
         # A frame that an older version pickled has no count of spikes.
         cells = [row.get(name, 0) for row in rows]
         columns[name] = np.array(cells, dtype=np.int64) if name in _COUNTS else pd.array(cells, dtype="str")
-    return pd.DataFrame(columns, index=pd.Index(list(outcomes), name="point", dtype="str"))
+    index = pd.Index(list(outcomes), name="point", dtype="str")
+    if rows and "role" in rows[0]:
+        levels = {name: pd.array([row[name] for row in rows], dtype="str") for name in ("role", "group")}
+        index = pd.MultiIndex.from_frame(pd.DataFrame(levels))
+    return pd.DataFrame(columns, index=index)

@@ -71,6 +71,7 @@ class Session:
     nav = _waiting(AsyncSession.nav)
     his_read = _waiting(AsyncSession.his_read)
     latest = _waiting(AsyncSession.latest)
+    matrix = _waiting(AsyncSession.matrix)
     his_write = _waiting(AsyncSession.his_write)
     his_remove = _waiting(AsyncSession.his_remove)
     export = _waiting(AsyncSession.export)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning
+from hsframe.frame.points import Point, attach
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
 
@@ -103,6 +104,15 @@ def test_without_a_value_there_is_no_day(empty):
         found = hsframe.degree_days(empty, 65, "cooling", method=method)
         assert len(found) == 0
         assert str(found.dtype) == "unit[°daysF]"
+
+
+@pytest.mark.parametrize("column", ["OAT", ["OAT"]])
+def test_days_of_another_zone_than_the_point_s_are_warned_of(column):
+    df = hourly("2026-01-05", [55] * 24).to_frame()
+    attach(df, {"OAT": Point("a", "OAT", "°F", "New_York", "Number")})
+    hsframe.degree_days(df[column], 65, "heating")
+    with pytest.warns(ZoneWarning, match="those of UTC, and the points are in New_York"):
+        hsframe.degree_days(df.tz_convert("UTC")[column], 65, "heating")
 
 
 def test_what_makes_no_sense_is_refused_in_words():

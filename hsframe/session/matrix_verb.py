@@ -1,0 +1,231 @@
+"""The verb that reads a portfolio: roles instead of points, one column each across all sites."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final, TypeAlias
+
+import pandas as pd
+
+from hsframe.analysis.matrix import Cell, Index, cells_of, matrix_frame, warn_of_cells
+from hsframe.caller_warnings import DeferredWarnings, told_once
+from hsframe.client.in_thread import in_thread
+from hsframe.durations import Duration
+from hsframe.errors import MetadataError
+from hsframe.frame.in_units import Units
+from hsframe.frame.outcomes import note_outcomes, outcomes_in
+from hsframe.frame.points import Point, PointsLike, as_points, unique_labels
+from hsframe.history.point_records import PointRecord, find_records, read_records
+from hsframe.history.source import Source
+from hsframe.intervals.rules import Aggregation, Edges
+from hsframe.kinds import Number, Ref
+from hsframe.session.base import SessionBase
+from hsframe.session.reading import OnError, ReadRequest, read_frame
+from hsframe.session.signatures import takes
+from hsframe.spans import SpanLike
+
+RolePoints: TypeAlias = "PointsLike | Mapping[str, PointsLike]"
+"""The points of a role: a filter, ids, what ``read`` gave, or the point of each group by name."""
+
+_PER_ROLE: Final = ("agg", "max_gap", "rollover", "units")
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRequest:
+    """The parameters of :meth:`hsframe.Session.matrix`, checked when it is made."""
+
+    roles: Mapping[str, RolePoints]
+    span: SpanLike
+    _: KW_ONLY
+    by: str = "siteRef"
+    interval: Duration = "1h"
+    units: Units = "si"
+    index: Index = "utc"
+    agg: Aggregation | Mapping[str, Aggregation] | None = None
+    max_gap: Duration | Mapping[str, Duration] | None = None
+    min_coverage: float | None = None
+    rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
+    edges: Edges | None = None
+    week_start: str = "monday"
+    on_error: OnError = "raise"
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.roles, Mapping) or not self.roles:
+            raise MetadataError(
+                f"roles must be like {{'oat': 'outside and temp'}}, a filter by name; got {self.roles!r}"
+            )
+        if self.index not in ("utc", "local"):
+            raise MetadataError(f"index={self.index!r} is unknown; expected 'utc' or 'local'")
+        for name in _PER_ROLE:
+            given = getattr(self, name)
+            if isinstance(given, Mapping) and (stray := [key for key in given if key not in self.roles]):
+                near = difflib.get_close_matches(str(stray[0]), self.roles, n=1) or list(self.roles)
+                raise MetadataError(f"{name}= names {stray[0]!r}, which is not a role; did you mean {near[0]!r}?")
+        _ = self.read_of({}, None)  # raises where a setting is not valid
+
+    def read_of(self, roles: Mapping[str, str], max_concurrency: int | None) -> ReadRequest:
+        """The read of some points, given as roles by id."""
+        settings: dict[str, Any] = {}
+        for name in _PER_ROLE:
+            settings[name] = given = getattr(self, name)
+            if isinstance(given, Mapping):
+                settings[name] = {f"@{ident}": given[role] for ident, role in roles.items() if role in given} or None
+        return ReadRequest(
+            [Ref(ident) for ident in roles],
+            self.span,
+            **settings | {"units": settings["units"] or "native"},
+            header="id",
+            shape="dict",
+            interval=self.interval,
+            min_coverage=self.min_coverage,
+            edges=self.edges,
+            week_start=self.week_start,
+            on_error=self.on_error,
+            max_concurrency=max_concurrency,
+            progress=self.progress,
+        )
+
+
+class MatrixVerb(SessionBase):
+    """Portfolios."""
+
+    @takes(MatrixRequest)
+    async def matrix(self, request: MatrixRequest) -> pd.DataFrame:
+        """Read what plays the same roles at many sites: one row per site and interval, one column per role.
+
+        Parameters
+        ----------
+        roles : mapping of name to points
+            A column each, as ``{"oat": "outside and temp", "kw": "siteMeter and power"}``: anything that names points
+            for :meth:`his_read`. Or the point of each group, by its name or id, and under ``"*"`` the points of all
+            others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``.
+        span : str, date, datetime, or (start, end)
+            As for :meth:`his_read`, in each point's own zone.
+        by : str
+            The tag by which records are of one group: ``"siteRef"``, or a path such as ``"equipRef->siteRef"`` or
+            ``"siteRef->geoCity"``. A Ref is shown by its display name, made unique with the id.
+        interval : str or timedelta
+            As for :meth:`his_read`.
+        units : {"si", "ip", "native"} or mapping of role to unit
+            The units of the columns. A role is in one unit; where sites still differ (always with ``"native"``) it is
+            that of most of them, and the others are converted.
+        index : {"utc", "local"}
+            Levels of the index: `by` and ``ts``, in UTC; or `by`, ``ts`` as naive local times of each site, and
+            ``fold``: 0, or 1 for the second of two equal times in the hour that a clock repeats.
+        agg, max_gap, rollover
+            As for :meth:`his_read`; a mapping is by role: ``agg={"fan": "mean", "kwh": "delta"}``.
+        min_coverage, edges, week_start, on_error, progress
+            As for :meth:`his_read`.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by group and time. Numbers have the unit of their role; a Bool is 1.0 and 0.0, so that libraries of
+            statistics take it (its mean, ``agg={"fan": "mean"}``, is the share of time); texts are categories.
+
+            ``df.hs.catalog`` has a row per role and group: the ``id`` of the point that fills it, ``status`` and
+            ``reason`` (``"missing"``: no point was found; ``"ambiguous"``: several were, and none is taken; ``"no
+            group"``: a point without the tag `by`), and what :meth:`his_read` notes of a point. It is in ``df.attrs``.
+
+        Raises
+        ------
+        MetadataError
+            A filter finds no point; no cell can be filled; a mapping names what is neither a role nor a group.
+        UnitError
+            The points of a role do not convert to one unit. Else as :meth:`his_read`.
+
+        Warns
+        -----
+        ReadWarning
+            Cells that have no point, and points that are in no group.
+        ZoneWarning
+            The points of a group are in several zones. Else as :meth:`his_read`.
+
+        Notes
+        -----
+        ``LinearRegression().fit(df.dropna()[["oat"]], df.dropna()["kw"])`` of scikit-learn and
+        ``statsmodels.formula.api.ols("kw ~ oat", df)`` take the frame as it is.
+        """
+        with self.client.sender.retries.one_verb():
+            frame, points = await _read_matrix(self.client, request, self._settings.max_concurrency)
+        self._remember(points)
+        return frame
+
+
+async def _read_matrix(
+    source: Source, request: MatrixRequest, max_concurrency: int
+) -> tuple[pd.DataFrame, list[Point]]:
+    columns: dict[tuple[str, str], pd.Series[Any]] = {}
+    known: dict[str, Point] = {}
+    outcomes: dict[Cell, Mapping[str, Any]] = {}
+    with DeferredWarnings(), told_once(source.dialect.told):
+        cells = await _cells(source, request)
+        warn_of_cells(cells)
+        waiting = [cell for cell in cells if cell.status == "ok"]
+        while waiting:
+            # A point in two roles is read for one after the other, since their aggregations may differ.
+            roles: dict[str, str] = {}
+            for cell in waiting:
+                roles.setdefault(cell.id, cell.role)
+            frames, points = await read_frame(source, request.read_of(roles, max_concurrency))
+            assert isinstance(frames, dict)
+            known.update((point.id, point) for point in points)
+            for cell in (one for one in waiting if roles[one.id] == one.role):
+                df = frames[cell.id]
+                outcomes[cell] = outcomes_in(df)[cell.id]
+                if cell.group is not None and len(df.columns):
+                    columns[cell.role, cell.group] = df.iloc[:, 0]
+            waiting = [cell for cell in waiting if cell not in outcomes]
+        frame = await in_thread(matrix_frame, columns, list(request.roles), request.by, request.index)
+    note_outcomes(frame, {str(number): cell.outcome(outcomes.get(cell, {})) for number, cell in enumerate(cells)})
+    return frame, list(known.values())
+
+
+async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
+    found: dict[str, list[PointRecord]] = {}
+    named: dict[str, dict[str, Any]] = {}
+    for role, points in request.roles.items():
+        named[role] = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
+        filters = named[role].pop("*", None) if named[role] else points
+        found[role] = [] if filters is None else await find_records(source, filters)
+    records = {record.id: record for some in found.values() for record in some}
+    groups, labels = await _groups(source, list(records.values()), request.by)
+    chosen: dict[str, dict[str, str]] = {}
+    for role, some in named.items():
+        chosen[role] = {}
+        for name, point in some.items():
+            label = labels.get(name.removeprefix("@"), name)
+            if labels and label not in labels.values():
+                near = difflib.get_close_matches(name, labels.values(), n=3) or list(labels.values())[:5]
+                raise MetadataError(
+                    f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; did you mean "
+                    f"{' or '.join(map(repr, near))}?"
+                )
+            one = as_points(point)
+            if len(one) != 1:
+                raise MetadataError(f"roles= gives {len(one)} points for {role!r} of {name!r}; expected one id")
+            chosen[role][label] = one[0].id
+    return cells_of({role: [one.point for one in some] for role, some in found.items()}, groups, chosen, request.by)
+
+
+async def _groups(source: Source, records: Sequence[PointRecord], by: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The label of the group of each point, by id, and of each group, by the id of its record or by its text."""
+    first, *steps = by.split("->")
+    values = {record.id: record.tags.get(first) for record in records}
+    for tag in steps:
+        refs = dict.fromkeys(value.val for value in values.values() if isinstance(value, Ref))
+        tags = {record.id: record.tags for record in await read_records(source, list(refs), {})}
+        values = {
+            ident: tags.get(one.val, {}).get(tag) if isinstance(one, Ref) else None for ident, one in values.items()
+        }
+    keys = {ident: one.val if isinstance(one, Ref) else str(one) for ident, one in values.items() if one is not None}
+    names = {one.val: one.dis for one in values.values() if isinstance(one, Ref)}
+    unnamed = [ident for ident, dis in names.items() if not dis]
+    names |= {record.id: record.point.dis for record in await read_records(source, unnamed, {})}
+    distinct = list(dict.fromkeys(keys.values()))
+    labels = unique_labels(map(Point, distinct), [names.get(key) or key for key in distinct])
+    by_key = dict(zip(distinct, labels, strict=True))
+    return {ident: by_key[key] for ident, key in keys.items()}, by_key
