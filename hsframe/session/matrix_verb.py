@@ -19,7 +19,7 @@ from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.points import Point, PointsLike, as_points, unique_labels
 from hsframe.history.point_records import PointRecord, find_records, read_records
 from hsframe.history.source import Source
-from hsframe.intervals.rules import Aggregation, Edges
+from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import OnError, ReadRequest, read_frame
@@ -59,6 +59,11 @@ class MatrixRequest:
             )
         if self.index not in ("utc", "local"):
             raise MetadataError(f"index={self.index!r} is unknown; expected 'utc' or 'local'")
+        if not IntervalSettings(self.interval, self.agg).is_flat:
+            raise MetadataError(
+                f"agg={self.agg!r} gives a point several columns, and a role is one; name several roles, as in "
+                "matrix({'low': 'temp', 'high': 'temp'}, span, agg={'low': 'min', 'high': 'max'})"
+            )
         for name in _PER_ROLE:
             given = getattr(self, name)
             if isinstance(given, Mapping) and (stray := [key for key in given if key not in self.roles]):

@@ -225,6 +225,9 @@ def test_what_fits_no_one_column_is_refused() -> None:
             session.matrix({"x": "x"}, SPAN)
         with pytest.raises(MetadataError, match="agg= names 'y', which is not a role; did you mean 'x'"):
             session.matrix({"x": "x"}, SPAN, agg={"y": "mean"})
+        for agg in (["min", "max"], {"x": "duration"}):
+            with pytest.raises(MetadataError, match="several columns, and a role is one"):
+                session.matrix({"x": "x"}, SPAN, agg=agg)
         with pytest.raises(MetadataError, match="index='naive' is unknown"):
             session.matrix({"x": "x"}, SPAN, index="naive")
         with pytest.raises(MetadataError, match="roles must be"):
