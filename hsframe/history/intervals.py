@@ -2,7 +2,7 @@
 
 How far before and after depends on the rule of each point (:mod:`hsframe.intervals.rules`). To interpolate, it is
 the longest gap that may be bridged. A value that holds until it changes may have been written long ago: then the last
-sample before the intervals is searched (:mod:`hsframe.history.last_samples`).
+sample before the intervals is searched (:mod:`hsframe.history.nearest_samples`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.frame.histories import History
 from hsframe.frame.trend import Header, labels_of
 from hsframe.frame.values import null_mask
-from hsframe.history.last_samples import FIRST_DEPTH_US, last_samples, span_of
+from hsframe.history.nearest_samples import FIRST_DEPTH_US, nearest_samples, span_of
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
@@ -85,7 +85,7 @@ async def read_intervals(
     starts_us = {tz: grid.start_us for tz, grid in grids.items()}
     for gap_us, pairs in searches.items():
         some = [record for record, until_us in pairs if not _has_sample(found[record.id], until_us)]
-        for history in await last_samples(source, some, starts_us, gap_us, searched_us=FIRST_DEPTH_US, **options):
+        for history in await nearest_samples(source, some, starts_us, gap_us, searched_us=FIRST_DEPTH_US, **options):
             found[history.point.id].insert(0, history)
 
     failures = options.get("failures") or {}

@@ -29,7 +29,7 @@ from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
-from hsframe.history.last_samples import last_samples
+from hsframe.history.nearest_samples import nearest_samples
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source
@@ -62,7 +62,7 @@ async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_
     historized = [record for record in records if _is_historized(record)]
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
     limits = RequestLimits(max_concurrency=max_concurrency)
-    samples = await last_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
+    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
     by_id = {history.point.id: history for history in samples}
     return [_latest(record, by_id.get(record.id), epoch_us(now)) for record in records]
 

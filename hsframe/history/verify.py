@@ -16,7 +16,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
-from hsframe.history.last_samples import span_of
+from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.history.write_report import PointWrite

@@ -109,6 +109,10 @@ class HistoryVerbs(SessionBase):
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
             written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it.
+        boundary : {"none", "before", "both"}
+            Samples around the span, each at its own instant: ``"before"``, the last one before it, which says what held
+            when it began; ``"both"``, the first one from its end on too. Each is looked for up to 400 days away; a
+            point without one has none. Not together with `interval`, which reads by itself what it needs.
         on_error : {"raise", "warn", "catalog"}
             What to do about a point that cannot be read: raise its error; or leave the whole point out, with a warning
             or only with an entry in ``df.hs.catalog``. A refused login is raised in any case.

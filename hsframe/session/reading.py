@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import tzinfo
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Header, Missing, Shape, check_settings, index_zone_of, labels_of, trend_frame
 from hsframe.history.intervals import read_intervals
+from hsframe.history.nearest_samples import Boundary, read_with_boundary
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import find_records
 from hsframe.history.progress import Progress
@@ -60,6 +61,7 @@ class ReadRequest:
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
     label: Label = "start"
+    boundary: Boundary = "none"
     on_error: OnError = "raise"
     limit_rows: int | None = None
     chunk: Duration | None = None
@@ -68,7 +70,14 @@ class ReadRequest:
 
     def __post_init__(self) -> None:
         check_settings(header=self.header, shape=self.shape, tz=self.tz, units=self.units, na=self.na, label=self.label)
+        if self.boundary not in get_args(Boundary):
+            raise MetadataError(f"boundary={self.boundary!r} is unknown; expected 'none', 'before' or 'both'")
         if self.interval is not None:
+            if self.boundary != "none":
+                raise MetadataError(
+                    "boundary= adds the samples around a span, and interval= reads by itself what it needs of them; "
+                    "leave one out"
+                )
             if self.na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
             if parse_step(self.interval, self.week_start).elapsed_us and self.tz == "local":
@@ -130,10 +139,12 @@ async def _histories(
     points = [record.point for record in records]
     if not records:  # no point is known, so settings that name single points cannot be checked
         return points, []
-    if request.intervals is None:
-        read = functools.partial(read_histories, source, records, request.span)
-    else:
+    if request.intervals is not None:
         read = functools.partial(read_intervals, source, records, request.span, request.intervals, request.header)
+    elif request.boundary != "none":
+        read = functools.partial(read_with_boundary, source, records, request.span, request.boundary)
+    else:
+        read = functools.partial(read_histories, source, records, request.span)
     return points, await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
 
 

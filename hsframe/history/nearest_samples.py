@@ -1,0 +1,119 @@
+"""The last sample of each point before an instant, or the first one after, which may be far away.
+
+Each search reaches further than the one before, and only for the points that have no sample so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final, Literal, Unpack
+
+import numpy as np
+
+from hsframe.durations import DAY_US, HOUR_US
+from hsframe.frame.histories import History
+from hsframe.frame.values import null_mask
+from hsframe.history.plan import GUESSED_ROWS_A_DAY
+from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.read import ReadOptions, read_histories
+from hsframe.history.source import Source
+from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
+
+FIRST_DEPTH_US: Final = DAY_US
+# How far each search reaches; the last one, after these, reaches as far as the caller allows.
+_DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
+# Around a span: most points have a sample within the hour.
+_NEAR_US: Final = (HOUR_US, *_DEPTHS_US)
+BOUNDARY_REACH_US: Final = 400 * DAY_US
+
+Boundary = Literal["none", "before", "both"]
+
+
+async def read_with_boundary(
+    source: Source, records: Sequence[PointRecord], span: SpanLike, boundary: Boundary, **options: Unpack[ReadOptions]
+) -> list[History]:
+    """The histories of a span, with the last sample before it and, for ``"both"``, the first one from its end on.
+
+    These are searched for up to 400 days away. Else as :func:`hsframe.history.read.read_histories`.
+    """
+    options["now"] = now = datetime.now(UTC)
+    now_us, records = epoch_us(now), await with_zones(source, records)
+    week_start = options.get("week_start", "monday")
+    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
+    read = await read_histories(source, records, span, **options)
+    starts_us = {tz: one.start_us for tz, one in spans.items()}
+    found = await nearest_samples(source, records, starts_us, BOUNDARY_REACH_US, depths_us=_NEAR_US, **options)
+    found += read
+    # What is after the present is empty, but for forecasts: one search is enough.
+    for is_future in (False, True) if boundary == "both" else ():
+        ends_us = {tz: one.end_us for tz, one in spans.items() if one.end_us and (one.end_us > now_us) == is_future}
+        some, depths_us = [record for record in records if record.tz in ends_us], () if is_future else _NEAR_US
+        found += await nearest_samples(
+            source, some, ends_us, BOUNDARY_REACH_US, depths_us=depths_us, is_after=True, **options
+        )
+    by_id: dict[str, list[History]] = {record.id: [] for record in records}
+    for history in found:
+        by_id[history.point.id].append(history)
+    failures = options.get("failures") or {}
+    return [history for ident, parts in by_id.items() if ident not in failures for history in parts]
+
+
+async def nearest_samples(
+    source: Source,
+    records: Sequence[PointRecord],
+    from_us: Mapping[str, int],
+    reach_us: int,
+    *,
+    is_after: bool = False,
+    searched_us: int = 0,
+    depths_us: Sequence[int] = _DEPTHS_US,
+    **options: Unpack[ReadOptions],
+) -> list[History]:
+    """The last sample of each point before an instant, or the first one at or after it, at most `reach_us` away.
+
+    `from_us` has the instant for each zone; the next `searched_us` are known to be empty. NA counts as a sample.
+    A point without one is left out. Records must have zones; else as :func:`hsframe.history.read.read_batches`.
+    """
+    found: dict[str, History] = {}
+    for depth_us in sorted({*(depth for depth in depths_us if depth < reach_us), reach_us}):
+        if depth_us <= searched_us:
+            continue
+        windows: dict[int, list[PointRecord]] = {}
+        is_sparse = searched_us > 0 or not depths_us
+        for record in records:
+            if record.id not in found:
+                windows.setdefault(from_us[record.tz], []).append(_sparse(record) if is_sparse else record)
+        seen: dict[str, History] = {}
+        for at_us, some in windows.items():
+            span = span_of(at_us - depth_us, at_us - searched_us)
+            if is_after:
+                span = span_of(at_us + searched_us, at_us + depth_us)
+            for history in await read_histories(source, some, span, **options):
+                one, known = _nearest(history, is_after), seen.get(history.point.id)
+                if one is not None and (known is None or (one.ts_us[0] >= known.ts_us[0]) != is_after):
+                    seen[history.point.id] = one
+        found |= seen
+        searched_us = depth_us
+    return list(found.values())
+
+
+def span_of(start_us: int, end_us: int) -> Span:
+    """The span between two instants."""
+    return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
+
+
+def _sparse(record: PointRecord) -> PointRecord:
+    """The point with few expected samples, as the time so far was empty: so it may share a batch with many others."""
+    return replace(record, irregular=False, rows_a_day=max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
+
+
+def _nearest(history: History, is_after: bool) -> History | None:
+    """The last or the first sample of a history; of two rows at one instant, the later row."""
+    kept = np.flatnonzero(~null_mask(history.values))[::-1]
+    if not len(kept):
+        return None
+    instants = history.ts_us[kept]
+    place = int(kept[int(np.argmin(instants) if is_after else np.argmax(instants))])
+    return History(history.point, history.ts_us[place : place + 1], history.values[place : place + 1])
