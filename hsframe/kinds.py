@@ -137,6 +137,10 @@ class Number(UnitScalar["Number"]):
         if self.unit is not None and (self.unit == "" or not math.isfinite(self.val)):
             object.__setattr__(self, "unit", None)
 
+    def __conform__(self, protocol: object) -> float | None:
+        """The magnitude, for sqlite3, which asks so: ``DataFrame.to_sql`` gives it objects."""
+        return float(self.val) if getattr(protocol, "__name__", "") == "PrepareProtocol" else None
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return self._numpy(ufunc, method, inputs, kwargs)
 
@@ -147,13 +151,14 @@ class Number(UnitScalar["Number"]):
         return float(self.val)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Number):
+        if not isinstance(other, UnitScalar):
             return NotImplemented
         return self.unit == other.unit and (self.val == other.val or (self.val != self.val and other.val != other.val))
 
     def __hash__(self) -> int:
-        # hash(nan) differs between objects, and all NaN are equal here.
-        return hash(("nan" if self.val != self.val else self.val, self.unit))
+        # hash(nan) differs between objects, and all NaN are equal here. Else that of a value of a unit column, which is
+        # a float: the labels of an index with a unit are Numbers inside, and values of columns outside.
+        return hash("nan" if self.val != self.val else self.val)
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)

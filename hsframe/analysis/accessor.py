@@ -168,6 +168,12 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
         return self._mapped(lambda label, array: pint_array(array, label))
 
+    def to_xarray(self) -> Any:
+        """The frame as an ``xarray.Dataset`` with units as attributes, see :mod:`hsframe.frame.to_xarray`."""
+        from hsframe.frame.to_xarray import frame_to_xarray
+
+        return frame_to_xarray(self._obj)
+
     def with_unit_header(self) -> pd.DataFrame:
         """Plain float64 columns under a header of two rows, ``point`` and ``unit``: for spreadsheets and CSV.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from hsframe.errors import UnitError
-from hsframe.kinds import Number
 from hsframe.unit_array.pandas_internals import algorithms, quantile_with_mask
-from hsframe.unit_array.scalars import as_float, unit_of
+from hsframe.unit_array.scalars import as_float
 from hsframe.unit_array.values import Floats, UnitValues
 
 
@@ -51,8 +51,11 @@ class UnitOrder(UnitValues):
             except UnitError:
                 return np.zeros(len(self._data), dtype=np.bool_)
         elif isinstance(values, np.ndarray) and values.dtype == object:
-            values = np.array([item for item in values if unit_of(item) in (None, self.unit)], dtype=object)
-            values = np.array([float(item) for item in values if isinstance(item, int | float | Number)])
+            found = []
+            for item in values:
+                with contextlib.suppress(UnitError, TypeError):
+                    found.append(as_float(item, self.unit, "look up"))
+            values = np.array(found, dtype=np.float64)
         return np.asarray(algorithms.isin(self._data, values))
 
     def shift(self, periods: int = 1, fill_value: Any = None) -> Any:

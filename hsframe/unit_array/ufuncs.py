@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from hsframe.errors import UnitError
 from hsframe.unit_array.reductions import UnitReductions
-from hsframe.units.functions import magnitudes
+from hsframe.units.functions import magnitudes, refuse_several
 
 _REDUCTIONS: Final = {
     np.add: "sum",
@@ -35,4 +36,18 @@ class UnitUfuncs(UnitReductions):
             return self._reduce(_REDUCTIONS[ufunc], skipna=False)
         if method == "accumulate" and ufunc in _ACCUMULATIONS and "out" not in kwargs:
             return self._accumulate(_ACCUMULATIONS[ufunc], skipna=False)
+        refuse_several(inputs, f"np.{ufunc.__name__}, called so,")
         return getattr(ufunc, method)(*map(magnitudes, inputs), **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # Only for ``@`` and ``dot``, whose result pandas gives the unit of the operands, as if kW times kW were kW.
+        if func is not np.dot:
+            return func._implementation(*args, **kwargs)
+        left, right = args[:2]
+        if max(np.ndim(left), np.ndim(right)) > 1:
+            raise UnitError(
+                f"a frame @ a column of {self.unit} has no rule of units; take the plain numbers of both, as in "
+                "df.hs.magnitude() @ column.hs.magnitude()"
+            )
+        products = left * right
+        return np.add.reduce(products) if np.ndim(left) == np.ndim(right) else products

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from hsframe.errors import UnitError
 from hsframe.units.algebra import power
 from hsframe.units.unit_rules import conversion
 
@@ -46,6 +48,12 @@ class UnitFunctions:
 
     __slots__ = ()
 
+    if TYPE_CHECKING:
+
+        @property
+        def unit(self) -> str | None:
+            """The symbol of the unit, None for a plain number."""
+
     def _plain(self) -> Any:
         """The magnitude, or the magnitudes."""
         raise NotImplementedError
@@ -62,16 +70,26 @@ class UnitFunctions:
             if isinstance(left, UnitFunctions):
                 return getattr(left, direct)(right)
             return getattr(right, reflected)(left)
-        unit: str | None = getattr(self, "unit")  # noqa: B009 - of the classes that derive from this one
+        unit = self.unit
         if ufunc in _KEEP:
             return self._like(ufunc(self._plain()), unit)
         if ufunc in _CHOOSE:
             unit = next((item.unit for item in inputs if getattr(item, "unit", None)), None)
             return self._like(ufunc(*(_in_unit(item, unit, ufunc.__name__) for item in inputs)), unit)
+        refuse_several(inputs, f"np.{ufunc.__name__}")
         values = ufunc(*map(magnitudes, inputs))
         if ufunc in _POWERS and unit is not None:
             return self._like(values, power(unit, _POWERS[ufunc]))
         return values
+
+
+def refuse_several(inputs: Iterable[Any], what: str) -> None:
+    """A UnitError where a function that knows no units is given several."""
+    units = dict.fromkeys(item.unit for item in inputs if isinstance(item, UnitFunctions) and item.unit)
+    if len(units) > 1:
+        raise UnitError(
+            f"{what} of {' and '.join(units)} has no rule of units; convert first, or give it plain numbers"
+        )
 
 
 def magnitudes(item: Any) -> Any:
@@ -87,6 +105,6 @@ def _single(item: Any) -> Any:
 def _in_unit(item: Any, unit: str | None, name: str) -> Any:
     if not isinstance(item, UnitFunctions):
         return np.asarray(item, dtype=np.float64)
-    own: str | None = getattr(item, "unit")  # noqa: B009 - as above
+    own = item.unit
     change = conversion(own, unit, f"compute {name} of {unit} and {own}") if own and unit else None
     return item._plain() if change is None else change(item._plain())

@@ -131,7 +131,3 @@ class TestUnitArray(base.ExtensionTests):
             # float64, and this check takes extension arrays only.
             request.applymarker(pytest.mark.xfail(reason="unit semantics: the result is a plain float64 array"))
         super().test_reduce_frame(data, all_numeric_reductions, skipna)
-
-    @pytest.mark.xfail(reason="unit semantics: as objects the values are Numbers, one by one floats with a unit")
-    def test_array_interface(self, data):
-        super().test_array_interface(data)

@@ -1,5 +1,7 @@
-"""Unit frames in other people's hands: matplotlib, scikit-learn, NumPy, pint."""
+"""Unit frames in other people's hands: matplotlib, scikit-learn, NumPy, SQL, xarray, pint."""
 
+import contextlib
+import sqlite3
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from hsframe import units
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.plot import plot
+from hsframe.frame.points import Point, attach
+from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
+from hsframe.unit_array.scalars import UnitFloat
 from hsframe.units.pint_units import _table, pint_unit
 
 
@@ -93,6 +98,92 @@ def test_scikit_learn(frame):
     plain = make_pipeline(StandardScaler(), LinearRegression()).fit(inputs.hs.magnitude(), target.hs.magnitude())
     assert model.predict(inputs) == pytest.approx(plain.predict(inputs.hs.magnitude()))
     assert list(model[0].feature_names_in_) == ["Zone", "Supply", "COP"]
+
+
+# SQL, xarray, products of matrices ------------------------------------------------------------------------------------
+
+
+def test_to_sql_stores_doubles(frame):
+    frame.loc[frame.index[1], "Zone"] = np.nan
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        frame[["Zone", "Meter"]].to_sql("trend", connection)
+        types = connection.execute("select distinct typeof(Zone), typeof(Meter) from trend").fetchall()
+        assert set(types) == {("real", "real"), ("null", "real")}
+        read = pd.read_sql("select Zone, Meter from trend", connection)
+    pd.testing.assert_frame_equal(read, frame[["Zone", "Meter"]].hs.magnitude().reset_index(drop=True))
+
+
+def test_to_xarray(frame):
+    xarray = pytest.importorskip("xarray")
+    frame["at"] = frame.index
+    attach(frame, {"Zone": Point("a-1", "Zone", "°F", "New_York", "Number")})
+    dataset = frame.hs.to_xarray()
+    assert isinstance(dataset, xarray.Dataset)
+    assert {name: variable.attrs for name, variable in dataset.data_vars.items() if variable.attrs} == {
+        "Zone": {"units": "°F", "id": "a-1"},
+        "Supply": {"units": "°F"},
+        "Meter": {"units": "kW"},
+    }
+    assert dataset["ts"].attrs == {"tz": "America/New_York"}
+    assert [str(dataset[name].dtype) for name in ("Zone", "Meter", "Fan", "Mode")] == ["float64"] * 3 + ["object"]
+    back = dataset.to_dataframe().tz_localize("UTC").tz_convert(ZoneInfo("America/New_York"))
+    assert back.index.equals(frame.index)
+    assert np.array_equal(back["Zone"], frame["Zone"].to_numpy())
+    assert back["Fan"].iloc[:3].tolist() == pytest.approx([1.0, np.nan, 0.0], nan_ok=True)
+    assert back["at"].iloc[0] == frame.index[0].tz_convert("UTC").tz_localize(None)
+    by_site = pd.concat({"a": frame[["Meter"]], "b": frame[["Meter"]]}, names=["by"]).hs.to_xarray()
+    assert dict(by_site.sizes) == {"by": 2, "ts": 30}
+    assert by_site["ts"].attrs == {"tz": "America/New_York"}
+    with pytest.raises(MetadataError, match="different names of its variables; twice: 'Zone'"):
+        frame[["Zone", "Zone"]].hs.to_xarray()
+    with pytest.raises(UnitError, match="'x' has values of several units"):
+        pd.DataFrame({"x": [Number(1, "kW"), Number(1, "°F")]}).hs.to_xarray()
+
+
+def test_products_of_matrices(frame):
+    power, hours = frame["Meter"], pd.Series(np.full(30, 0.5), index=frame.index, dtype="unit[h]")
+    energy, total = power @ hours, power.dot(np.ones(30))
+    assert (energy, energy.unit) == (pytest.approx(float(power.to_numpy() @ hours.to_numpy())), "kWh")
+    assert (total, total.unit) == (pytest.approx(float(power.sum())), "kW")
+    assert power @ power == pytest.approx(float((power.to_numpy() ** 2).sum()))
+    assert not hasattr(power @ power, "unit")
+    both = frame[["Zone", "Supply"]]
+    assert (both @ [0.5, 0.5]).iloc[0] == Number(float(both.iloc[0].sum() / 2), "°F")
+    weights = both.iloc[0].to_numpy()
+    for compute in (
+        lambda: both @ pd.Series(weights, index=both.columns, dtype=UnitDtype("°F")),
+        lambda: frame["Zone"] @ both,
+    ):
+        with pytest.raises(UnitError, match=r"no rule of units; .*df\.hs\.magnitude\(\) @ column"):
+            compute()
+
+
+def test_labels_with_units_are_found_by_the_values_of_the_index(frame):
+    sums = frame.assign(k=frame["Zone"].round()).groupby("k")["Meter"].sum()
+    assert [sums.loc[label] for label in sums.index] == sums.tolist()
+    counts = frame["Meter"].value_counts()
+    assert counts[frame["Meter"].max()] == 1
+    assert Number(1, "kW") == UnitFloat(1.0, "kW") != Number(1, "W") != UnitFloat(1.0, "kW")
+    assert hash(Number(1, "kW")) == hash(UnitFloat(1.0, "kW"))
+    assert Number(1, "kW") != 1.0
+    watts = frame["Meter"].hs.to("W")
+    for values in (watts.head(3), watts.head(3).astype(object), [watts.iloc[2], "x", Number(1, "°F"), Number(1, "W")]):
+        assert frame["Meter"].isin(values).iloc[2]
+        assert frame["Meter"].isin(values).sum() == (1 if isinstance(values, list) else 3)
+
+
+def test_functions_without_a_rule_of_units_refuse_several(frame):
+    power, zone = frame["Meter"].array, frame["Zone"].array
+    for compute in (
+        lambda: np.add(power, zone, out=np.zeros(30)),
+        lambda: np.add(power, zone, where=np.ones(30, dtype=bool)),
+        lambda: np.add.outer(power, zone),
+        lambda: np.arctan2(power, zone),
+        lambda: np.arctan2(Number(1, "kW"), Number(1, "°F")),
+    ):
+        with pytest.raises(UnitError, match="kW and °F has no rule of units; convert first"):
+            compute()
+    assert np.add(power, power, out=np.zeros(30)).dtype == np.float64
 
 
 # Pint ----------------------------------------------------------------------------------------------------------------

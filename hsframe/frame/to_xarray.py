@@ -1,0 +1,74 @@
+"""A frame as a Dataset of xarray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.points import points_of
+from hsframe.kinds import Number
+from hsframe.unit_array.dtype import unit_of_dtype
+
+
+def frame_to_xarray(df: pd.DataFrame) -> Any:
+    """The frame as an ``xarray.Dataset`` (``pip install 'hsframe[xarray]'``), a variable for each column.
+
+    xarray has neither units nor zones of its own. Numbers are float64 with the unit in the attribute ``units``, where
+    cf-xarray and pint-xarray look for it, and the point's id in ``id``. Times are those of UTC, without a zone, as
+    ``datetime64`` has to be there; the attribute ``tz`` of the coordinate names the zone, and
+    ``dataset.to_dataframe().tz_localize("UTC").tz_convert(...)`` is the way back. A Bool with missing values is 1.0,
+    0.0 and NaN, a category its texts.
+
+    Raises
+    ------
+    MetadataError
+        xarray is not installed, or two columns have one label.
+    UnitError
+        A column has values of several units.
+    """
+    try:
+        import xarray
+    except ImportError as error:
+        raise MetadataError("df.hs.to_xarray() needs xarray: pip install 'hsframe[xarray]'") from error
+    if not df.columns.is_unique:
+        twice = ", ".join(map(repr, df.columns[df.columns.duplicated()].unique()))
+        raise MetadataError(f"a Dataset needs different names of its variables; twice: {twice}")
+    index = df.index
+    if isinstance(index, pd.MultiIndex):
+        index = index.set_levels([_without_zone(level) for level in index.levels])
+    frame = pd.DataFrame({label: _plain(column) for label, column in df.items()}, index=_without_zone(index))
+    dataset = xarray.Dataset.from_dataframe(frame)
+    points = points_of(df)
+    for label, dtype in df.dtypes.items():
+        if (unit := unit_of_dtype(dtype)) is not None:
+            dataset[label].attrs["units"] = unit
+        if (point := points.get(str(label))) is not None and point.id:
+            dataset[label].attrs["id"] = point.id
+    for place, name in enumerate(dataset.dims):
+        times = df.index.get_level_values(place) if df.index.nlevels > 1 else df.index
+        if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
+            dataset[name].attrs["tz"] = str(times.tz)
+    return dataset
+
+
+def _without_zone(times: Any) -> Any:
+    has_zone = isinstance(getattr(times, "dtype", None), pd.DatetimeTZDtype)
+    return times.tz_convert("UTC").tz_localize(None) if has_zone else times
+
+
+def _plain(column: pd.Series[Any]) -> Any:
+    """The values of a column in an array of NumPy."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return _without_zone(pd.DatetimeIndex(column)).to_numpy()
+    if pd.api.types.is_extension_array_dtype(column.dtype):
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            return column.astype(object).to_numpy()
+        if pd.api.types.is_bool_dtype(column.dtype) and not column.isna().any():
+            return column.to_numpy(dtype=bool)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if column.dtype == object and any(isinstance(value, Number) for value in column):
+        raise UnitError(f"column {column.name!r} has values of several units; convert it first with df.hs.to(...)")
+    return column.to_numpy()
