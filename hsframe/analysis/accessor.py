@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from hsframe.units.systems import System
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hsframe.durations import Duration
     from hsframe.frame.stamps import Interval
     from hsframe.frame.tables import Statistic
     from hsframe.frame.windows import UnitWindow
@@ -252,6 +253,19 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
         return report(self._obj)
 
+    def integrate(
+        self,
+        interval: Duration = "1D",
+        *,
+        max_gap: Duration | Mapping[str, Duration] | None = None,
+        min_coverage: float | None = None,
+        edges: Literal["whole", "partial"] = "whole",
+    ) -> pd.DataFrame:
+        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
+        from hsframe.analysis.integrate import integrate
+
+        return integrate(self._obj, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
+
     def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
         """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
         from hsframe.frame.plot import plot
@@ -308,6 +322,26 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
         """
         _refuse_without_unit(self._obj.dtype, self._obj.name)
         return self._obj.astype(dtype_in(unit_of_dtype(self._obj.dtype) or "", target, self._obj.name))
+
+    def report(self) -> pd.Series[Any]:
+        """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
+        from hsframe.analysis.report import report
+
+        return report(self._obj.to_frame()).iloc[0]
+
+    def integrate(
+        self,
+        interval: Duration = "1D",
+        *,
+        max_gap: Duration | None = None,
+        min_coverage: float | None = None,
+        edges: Literal["whole", "partial"] = "whole",
+    ) -> pd.Series[Any]:
+        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
+        from hsframe.analysis.integrate import integrate
+
+        df = self._obj.to_frame()
+        return integrate(df, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges).iloc[:, 0]
 
     def magnitude(self) -> pd.Series[Any]:
         """The column as plain float64."""

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from datetime import timedelta, tzinfo
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hsframe.frame.points import differing_of, points_of
+from hsframe.durations import DAY_US, HOUR_US
+from hsframe.frame.points import Point, differing_of, point_labels, points_of
+from hsframe.intervals.meters import false_readings, reading_deltas
+from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
+from hsframe.intervals.samples import Floats, Instants
+from hsframe.kinds import Number
+from hsframe.spans import from_epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convert, convertible, delta
+from hsframe.zones import zone
 
-_WITH_UNIT = ("min", "mean", "max")
+_COLUMNS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("id", "unit", "kind"), "str"),
+    **dict.fromkeys(("samples", "expected", "missing"), "Int64"),
+    "coverage": np.float64,
+    **dict.fromkeys(("infinite", "differing", "duplicates"), "Int64"),
+    **dict.fromkeys(("min", "mean", "max", "first", "last"), object),
+    **dict.fromkeys(("interval", "longest_gap"), "timedelta64[us]"),
+    "gaps": object,
+    "stuck": np.float64,
+    "stuck_for": "timedelta64[us]",
+    **dict.fromkeys(("false_readings", "resets", "out_of_range", "clock_shifts"), "Int64"),
+}
 
 
 def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
@@ -52,8 +73,19 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
     return result
 
 
+class Gap(NamedTuple):
+    """Where samples are due and missing: from the instant of the first of them up to the next sample."""
+
+    begin: pd.Timestamp
+    end: pd.Timestamp
+    missing: int
+
+
 def report(df: pd.DataFrame) -> pd.DataFrame:
     """One row per column: what it is, how complete it is, and where it looks wrong.
+
+    Each column is judged by itself, by its own samples and its record, from the first to the last row of the frame; of
+    time before and after nothing is known here. What cannot be judged is missing (``<NA>``).
 
     Parameters
     ----------
@@ -63,68 +95,185 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: the columns' labels. Columns: ``id``, ``unit``, ``kind`` (where known); ``samples`` and ``missing``
-        (counts of rows), ``infinite``; ``differing`` (samples dropped at a repeated instant whose value was another);
-        ``min``, ``mean``, ``max`` (floats that know their unit); ``first`` and ``last`` (instants with a sample);
-        ``interval`` (the usual time between samples) and ``longest_gap``; ``stuck`` (the longest run of samples of
-        one value, as a share of all).
+        Index: the columns' labels. What it is and holds:
+
+        - ``id``, ``unit``, ``kind``: where known
+        - ``samples``: rows with a value; ``infinite``: of these, how many are
+        - ``expected``: how many are due, one each ``hisInterval`` of the record. Where it has none, or the rows are
+          regular (``df.index.freq``, as after ``resample``): each usual interval, if most are. Nothing is due of Bool
+          and Str, and of points with change of value (``hisMode`` ``"cov"``, ``hisCov``)
+        - ``missing``: of the expected; ``coverage``: the share of them that is there; without a time index, rows
+          without a value
+        - ``differing``: samples dropped when the frame was made, whose instant came twice with another value;
+          ``duplicates``: rows of the frame that repeat the instant of another, as after a concat
+        - ``min``, ``mean``, ``max``: floats that know their unit
+        - ``first``, ``last``: instants with a sample; ``interval``: the usual time between two; ``longest_gap``
+
+        What looks wrong:
+
+        - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``pd.DataFrame`` makes a table of it
+        - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
+          the first to the last of such a run
+        - ``false_readings``: of a meter (``hisTotalized``), by the rule of :mod:`hsframe.intervals.rules`; of a
+          temperature and of %RH zeros, where all other values are further from 0 than from one another
+        - ``resets``: how often a meter began anew, by the same rules, false readings left out
+        - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
+        - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
+          some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
     """
     points, differing = points_of(df), differing_of(df)
-    rows = []
-    for place, label in enumerate(df.columns):
-        series = df.iloc[:, place]
-        point = points.get(label) if isinstance(label, str) else None
-        row: dict[str, Any] = {
-            "id": None if point is None else point.id,
-            "unit": unit_of_dtype(series.dtype),
-            "kind": None if point is None else point.kind,
-        }
-        rows.append(
-            {**row, **_counts(series), "differing": differing.get(label, 0), **_range(series), **_times(series)}
-        )
-    index = pd.Index(df.columns, name="point")
-    # As objects, or pandas would make plain floats of the floats with a unit.
-    columns = {
-        name: pd.array([row[name] for row in rows], dtype=object) if name in _WITH_UNIT else [row[name] for row in rows]
-        for name in (rows[0] if rows else ())
+    rows = [
+        _row(df.iloc[:, place], points.get(label, Point("")), differing.get(label, 0))
+        for place, label in enumerate(point_labels(df.columns))
+    ]
+    times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
+    # As objects where they have a unit, or pandas would make plain floats of them.
+    dtypes = _COLUMNS | {"first": times, "last": times}
+    columns = {name: pd.array([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items() if rows}
+    return pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
+
+
+def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]:
+    there, unit = series.dropna(), unit_of_dtype(series.dtype)
+    is_number = pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "b"
+    values = there.to_numpy(dtype=np.float64) if is_number else None
+    row: dict[str, Any] = {
+        **dict.fromkeys(_COLUMNS),
+        "id": point.id or None,
+        "unit": unit,
+        "kind": point.kind,
+        "samples": len(there),
+        "missing": len(series) - len(there),
+        "infinite": 0 if values is None else int(np.isinf(values).sum()),
+        "differing": differing,
     }
-    return pd.DataFrame(columns, index=index)
-
-
-def _counts(series: pd.Series[Any]) -> dict[str, Any]:
-    present = series.notna()
-    infinite = 0
-    if _is_number(series):
-        infinite = int(np.isinf(series.to_numpy(dtype=np.float64, na_value=np.nan)).sum())
-    return {"samples": int(present.sum()), "missing": int((~present).sum()), "infinite": infinite}
-
-
-def _is_number(series: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype)
-
-
-def _range(series: pd.Series[Any]) -> dict[str, Any]:
-    if not _is_number(series) or not series.notna().any():
-        return {"min": None, "mean": None, "max": None}
-    return {"min": series.min(), "mean": series.mean(), "max": series.max()}
-
-
-def _times(series: pd.Series[Any]) -> dict[str, Any]:
-    there = series.dropna()
-    nothing = {"first": pd.NaT, "last": pd.NaT, "interval": pd.NaT, "longest_gap": pd.NaT, "stuck": np.nan}
-    if there.empty:
-        return nothing
+    if values is not None and len(there):
+        row |= {"min": series.min(), "mean": series.mean(), "max": series.max()}
     same = np.asarray(there.iloc[1:].array == there.iloc[:-1].array, dtype=bool)
-    runs = np.diff(np.flatnonzero(np.concatenate([[True], ~same, [True]])))
-    stuck = float(runs.max() / len(there))
-    if not isinstance(there.index, pd.DatetimeIndex):
-        return {**nothing, "stuck": stuck}
-    steps = pd.Series(there.index[1:] - there.index[:-1])
-    usual, longest = (pd.NaT, pd.NaT) if steps.empty else (steps.median(), steps.max())
-    return {
-        "first": there.index[0],
-        "last": there.index[-1],
-        "interval": usual,
-        "longest_gap": longest,
-        "stuck": stuck,
-    }
+    runs = np.flatnonzero(np.concatenate([[True], ~same, [True]])) if len(there) else np.array([0])
+    row["stuck"] = float(np.diff(runs).max() / len(there)) if len(there) else None
+    if not isinstance(there.index, pd.DatetimeIndex) or there.index.hasnans:
+        return row
+    sampling = PointSampling.from_record(point.his_tags())
+    ts_us, places = np.unique(there.index.as_unit("us").asi8, return_index=True)
+    if len(there):
+        row["stuck_for"] = (there.index[runs[1:] - 1] - there.index[runs[:-1]]).max()
+    if values is not None:
+        row |= _implausible(values[places], ts_us, unit, point, sampling)
+    step_us = None if sampling.is_step or values is None else _step_us(series.index, sampling, np.diff(ts_us))
+    index = pd.DatetimeIndex(series.index)
+    return row | _times(index, ts_us, step_us, point.tz) | {"duplicates": len(there) - len(ts_us)}
+
+
+def _step_us(index: pd.Index, sampling: PointSampling, steps: Instants) -> int | None:
+    """How far apart samples are due: what the record says, or where most of them are, within a tenth."""
+    if sampling.interval_us is not None and getattr(index, "freq", None) is None:
+        return sampling.interval_us
+    usual = int(np.median(steps)) if len(steps) else 0
+    return usual if usual and np.mean(np.abs(steps - usual) <= usual / 10) > 0.5 else None
+
+
+def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"missing": None}
+    steps = np.diff(ts_us)
+    if len(ts_us):
+        row |= dict(zip(("first", "last"), _stamps(ts_us[[0, -1]], index), strict=True))
+    if len(steps):
+        row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
+    if step_us is None or not len(index):
+        return row
+    rows_us = index.as_unit("us").asi8
+    start_us, end_us = int(rows_us.min()), int(rows_us.max())
+    before = (ts_us[0] - start_us) // step_us if len(ts_us) else (end_us - start_us) // step_us + 1
+    after = (end_us - ts_us[-1]) // step_us if len(ts_us) else 0
+    # The samples that should be after each; those that come early, between others, count together.
+    due = np.rint(steps / step_us).astype(np.int64)
+    early_us = int(steps[due == 0].sum())
+    lost = np.concatenate([[before], np.maximum(due - 1, 0), [after]])
+    edges = ts_us if len(ts_us) else np.array([end_us + step_us])
+    begins = np.concatenate([[edges[0] - before * step_us], ts_us + step_us])
+    ends = np.append(edges, edges[-1] + (after + 1) * step_us)
+    missing = int(lost.sum())
+    expected = int(before + after + due.sum()) + round(early_us / step_us) + (len(ts_us) > 0)
+    where = np.flatnonzero(lost)
+    gaps = list(map(Gap, _stamps(begins[where], index), _stamps(ends[where], index), lost[where].tolist()))
+    row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
+    at = index.tz if tz is None else zone(tz)
+    if len(ts_us) and at is not None and step_us <= HOUR_US:
+        row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in _clock_changes(ts_us, at))
+    return row
+
+
+def _stamps(us: Instants, like: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    naive = pd.DatetimeIndex(us.view("datetime64[us]"))
+    return naive if like.tz is None else naive.tz_localize("UTC").tz_convert(like.tz)
+
+
+def _length(us: Any) -> pd.Timedelta:
+    return pd.Timedelta(int(us), unit="us")
+
+
+def _clock_changes(ts_us: Instants, tz: tzinfo) -> Iterator[tuple[int, int]]:
+    """Between the first and the last instant, when a clock changes, and by how much."""
+
+    def offset_us(us: int) -> int:
+        return (from_epoch_us(us, tz).utcoffset() or timedelta()) // timedelta(microseconds=1)
+
+    for start_us in range(int(ts_us[0]), int(ts_us[-1]), DAY_US):
+        before_us, after_us = start_us, min(start_us + DAY_US, int(ts_us[-1]))
+        if shift_us := offset_us(after_us) - offset_us(before_us):
+            old_us = offset_us(before_us)
+            while after_us - before_us > 1:
+                middle_us = (before_us + after_us) // 2
+                before_us, after_us = (
+                    (middle_us, after_us) if offset_us(middle_us) == old_us else (before_us, middle_us)
+                )
+            yield after_us, abs(shift_us)
+
+
+def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> bool:
+    # Half a step early, so that a sample a moment before its time counts for it.
+    edges = at_us - step_us / 2 + np.arange(-2, 3) * shift_us
+    early, before, after, late = np.diff(np.searchsorted(ts_us, edges)).tolist()
+    due = shift_us / step_us
+    return bool(min(early, late) >= due / 2 and (min(before, after) == 0 or max(before, after) >= 1.5 * due))
+
+
+def _implausible(
+    values: Floats, ts_us: Instants, unit: str | None, point: Point, sampling: PointSampling
+) -> dict[str, Any]:
+    """What is wrong with the numbers of a column by the record of its point, and by what they measure."""
+    row: dict[str, Any] = {}
+    tags = point.his_tags()
+    low, high = (_in_unit(tags.get(name), unit or point.unit) for name in ("minVal", "maxVal"))
+    if low is not None or high is not None:
+        row["out_of_range"] = sum(
+            int(np.count_nonzero(beyond))
+            for beyond in (low is not None and values < low, high is not None and values > high)
+        )
+    finite = np.isfinite(values)
+    values, ts_us = values[finite], ts_us[finite]
+    if sampling.agg == "delta":
+        (rule,) = rules_of([point], [sampling], [point.dis], IntervalSettings("1D", "delta"))[0]
+        register = rule.rollover if isinstance(rule.rollover, bool) else _in_unit(rule.rollover, unit or point.unit)
+        register = True if register is None else register
+        spikes = false_readings(ts_us, values, register, rule.spike_us)
+        readings = values[~spikes]
+        deltas = reading_deltas(readings, register)
+        begun_anew = (deltas != np.diff(readings)) & (deltas == readings[1:])
+        row |= {"false_readings": int(spikes.sum()), "resets": int(np.count_nonzero(begun_anew))}
+    elif unit is not None and (delta(unit) != unit or unit == "%RH"):
+        others = values[values != 0]
+        far = len(others) > 0 and abs(others).min() > np.ptp(others)
+        row["false_readings"] = len(values) - len(others) if far else 0
+    return row
+
+
+def _in_unit(number: Any, unit: str | None) -> float | None:
+    """A number of the record in the unit of the column; None where there is none that converts."""
+    if not isinstance(number, Number | int | float):
+        return None
+    own = number.unit if isinstance(number, Number) else None
+    if own is None or unit is None or own == unit:
+        return float(number)
+    return convert(float(number), own, unit) if convertible(own, unit) else None

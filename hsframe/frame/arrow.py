@@ -12,6 +12,7 @@ In each **field**, as UTF-8 texts, each left out where it is not known:
 ``hsframe:dis``    the point's display name
 ``hsframe:tz``     the Haystack name of the point's zone
 ``hsframe:kind``   ``Number``, ``Bool`` or ``Str``
+``hsframe:his``    tags of the record such as ``hisInterval`` and ``minVal``, as a Zinc dict
 =================  ====================================================================================
 
 In the **schema** one key, ``hsframe``, a JSON object:
@@ -51,7 +52,7 @@ from hsframe.zones import zone
 VERSION: Final = 1
 _KEY: Final = b"hsframe"
 _PREFIX: Final = "hsframe:"
-_POINT_FIELDS: Final = ("id", "dis", "tz", "kind")
+_POINT_FIELDS: Final = ("id", "dis", "tz", "kind", "his")
 
 
 def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
@@ -194,7 +195,8 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         if "id" in entries and isinstance(owner := owners[name], str):
             kind = entries.get("kind")
             record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
-            points[owner] = Point(entries["id"], entries.get("dis", ""), record_unit, entries.get("tz"), kind, states)
+            tz, his = entries.get("tz"), entries.get("his")
+            points[owner] = Point(entries["id"], entries.get("dis", ""), record_unit, tz, kind, states, his)
     frame = pd.DataFrame(arrays, index=df.index, copy=False)
     frame.columns = df.columns
     frame.attrs = df.attrs

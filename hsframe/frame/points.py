@@ -5,7 +5,8 @@ survive is in the dtype (the unit), in the labels or in the Parquet file. Becaus
 every step and writes them as JSON, the catalog is frozen, its copy is itself, and it holds only what JSON holds::
 
     {"version": 1,
-     "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ..., "states": (...)}},
+     "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ..., "states": (...),
+                       "his": ...}},
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
 """
 
@@ -19,8 +20,11 @@ from typing import Any, NoReturn, TypeAlias
 
 import pandas as pd
 
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
-from hsframe.kinds import Ref
+from hsframe.kinds import Marker, Number, Ref
+from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.scalars import is_missing
 
 ATTRS_KEY = "hsframe"
@@ -41,7 +45,12 @@ PointsLike: TypeAlias = (
 )
 """What :func:`as_points` takes: ids, records, the frame that ``read`` gave, one or several."""
 
-_POINT_TAGS = frozenset({*_FIELDS, "enum", "navName", "id" + DIS_SUFFIX})
+# What the samples of a point mean, and the limits of its values.
+_HIS_TAGS = (
+    *("hisMode", "hisInterpolate", "hisCov", "hisTotalized", "hisInterval", "hisRollover"),
+    *("minVal", "maxVal"),
+)
+_POINT_TAGS = frozenset({*_FIELDS, *_HIS_TAGS, "enum", "navName", "id" + DIS_SUFFIX})
 
 # A macro names a tag, as $tag or ${tag}; $<pod::key> is a text in the server's own language and stays as it is.
 _MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -65,11 +74,13 @@ class Point:
         The tag ``kind``: ``"Number"``, ``"Bool"`` or ``"Str"``.
     states : tuple of str or None
         The names in the tag ``enum``, in its order: what the values of a Str may be.
+    his : str or None
+        The tags that say how its history is sampled and within which limits, as a Zinc dict; see :meth:`his_tags`.
 
     Examples
     --------
     >>> Point.from_record({"id": Ref("a", "Main meter"), "unit": "kW", "tz": "New_York", "kind": "Number"})
-    Point(id='a', dis='Main meter', unit='kW', tz='New_York', kind='Number', states=None)
+    Point(id='a', dis='Main meter', unit='kW', tz='New_York', kind='Number', states=None, his=None)
     """
 
     id: str
@@ -78,6 +89,7 @@ class Point:
     tz: str | None = None
     kind: str | None = None
     states: tuple[str, ...] | None = None
+    his: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Point:
@@ -98,10 +110,19 @@ class Point:
             _text(record.get("tz")),
             _text(record.get("kind")),
             _states(record.get("enum")),
+            _his(record),
         )
 
     def __str__(self) -> str:
         return f"@{self.id}" if self.dis in ("", self.id) else f"@{self.id} ({self.dis})"
+
+    def his_tags(self) -> Mapping[str, Any]:
+        """The tags ``hisMode``, ``hisInterval``, ``hisTotalized``, ``minVal``, ... of its record; and ``kind``.
+
+        >>> Point.from_record({"id": Ref("a"), "kind": "Number", "hisInterval": Number(15, "min")}).his_tags()
+        {'kind': 'Number', 'hisInterval': Number(15, 'min')}
+        """
+        return {"kind": self.kind, **(parse_value(self.his) if self.his else {})}
 
     @property
     def is_known(self) -> bool:
@@ -164,6 +185,13 @@ def _states(enum: object) -> tuple[str, ...] | None:
         names = list(enum) if isinstance(enum, Mapping | Sequence) else []
     found = tuple(dict.fromkeys(name.strip() for name in names if isinstance(name, str) and name.strip()))
     return found if len(found) > 1 else None
+
+
+def _his(record: Mapping[str, Any]) -> str | None:
+    found = {tag: as_kind(record[tag]) for tag in _HIS_TAGS if not is_missing(record.get(tag))}
+    # In the frame that read() gave, a Marker is True, and False where a record has none.
+    kept = {tag: value for tag, value in found.items() if isinstance(value, Number | Marker | str) or value is True}
+    return write_value(kept) if kept else None
 
 
 def _id_text(ident: Any) -> str:
@@ -341,6 +369,7 @@ def points_from(entries: Mapping[Any, Any], labels: Iterable[Any]) -> dict[str, 
             entry.get("tz"),
             entry.get("kind"),
             _states(entry.get("states")),
+            entry.get("his"),
         )
         for label, entry in known
         if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
@@ -399,7 +428,9 @@ def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
 def merged(point: Point, record: Point) -> Point:
     """`point` with what only `record` knows."""
     blanks = {
-        field: getattr(record, field) for field in ("unit", "tz", "kind", "states") if getattr(point, field) is None
+        field: getattr(record, field)
+        for field in ("unit", "tz", "kind", "states", "his")
+        if getattr(point, field) is None
     }
     named = point.dis if point.dis and point.dis != point.id else record.dis
     return replace(point, dis=named, **blanks)

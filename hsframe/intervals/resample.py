@@ -91,9 +91,9 @@ def _resampled(
         for state, column, spikes in _columns(array, samples, rule, agg, point, listed, unit, kind, now_us):
             own = levels if state is None else (*levels, ("state", state))
             over = OverIntervals(track.point, grid.ends_us, own, _DTYPES.get(agg), spikes)
-            one = replace(point, unit=None, kind=kind)
+            one = replace(point, unit=None, kind=kind, his=None)  # whose tags are those of the samples
             if isinstance(column, NumberColumn):
-                one = replace(point, unit=column.unit, kind="Number", states=None)
+                one = replace(one, unit=column.unit, kind="Number", states=None)
             found.append((rule, History(one, grid.labels_us, column, over=over)))
     return found
 

@@ -1,0 +1,116 @@
+"""The integral of a frame at hand is that of a read of the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.database import Database
+from hsframe.testing.server import RunningServer, running_server
+
+HOUR_US = 3_600_000_000
+FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER}
+    for name, record in {
+        "kw": {"kind": "Number", "unit": "kW", "tz": "New_York", "hisInterval": Number(1, "hr")},
+        "cov": {"kind": "Number", "unit": "kW", "tz": "New_York", "hisMode": "cov"},
+        "fan": {"kind": "Bool", "tz": "New_York"},
+        "lon": {"kind": "Number", "unit": "cfm", "tz": "London"},
+    }.items():
+        database.add({"id": Ref(name), "dis": name, **tags, **record})
+    with running_server(database) as running:
+        yield running
+
+
+KEPT = st.lists(st.sampled_from([True, True, True, False]), min_size=120, max_size=120)
+
+
+@given(KEPT, st.sampled_from(["kw", "cov", "fan", "lon"]), st.sampled_from(["1D", "6h", "1h"]), st.booleans())
+def test_a_frame_gives_what_a_read_gives(
+    server: RunningServer, kept: list[bool], name: str, interval: Any, few: bool
+) -> None:
+    """In all intervals that both know whole; with gaps, over the day of 25 hours, each point in its own zone."""
+    there = np.flatnonzero(kept)
+    values = np.sqrt(there + 1.0)
+    numbers = values > 5 if name == "fan" else values
+    server.database.set_history(name, FIRST_US + there * HOUR_US, numbers)
+    settings: dict[str, Any] = {"min_coverage": 0.5} if few else {}
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        read = session.his_read(f"@{name}", "2026-10-30,2026-11-03", interval=interval, agg="integral", **settings)
+        df = session.his_read(f"@{name}", ("2026-10-28", "2026-11-10"))
+    found = df.hs.integrate(interval, **settings)
+    assert found.hs.units == read.hs.units
+    pd.testing.assert_series_equal(df[name].hs.integrate(interval, **settings), found[name])
+    both = read.index.intersection(found.index)
+    ends = both + (pd.offsets.Day(1) if interval == "1D" else pd.Timedelta(interval))
+    inside = both[(ends <= df.index[-1]) & (both >= df.index[0])]
+    assert len(inside) > 0
+    pd.testing.assert_frame_equal(found.loc[inside], read.loc[inside], check_freq=False)
+
+
+def hours(rows: int, tz: Any = "America/New_York", **columns: Any) -> pd.DataFrame:
+    index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * HOUR_US, dtype="datetime64[us, UTC]", name="ts")
+    return pd.DataFrame(columns or {"P": pd.array(np.ones(rows), dtype="unit[kW]")}, index.tz_convert(tz))
+
+
+def test_days_of_25_hours_and_what_the_frame_does_not_know() -> None:
+    df = hours(24 + 24 + 25 + 13)
+    found = df.hs.integrate()
+    assert found["P"].fillna(-1).tolist() == [24.0, 24.0, 25.0, -1]
+    assert (found["P"].dtype, found.index.name, str(found.index[3])) == ("unit[kWh]", "ts", "2026-11-02 00:00:00-05:00")
+    whole = df.hs.integrate(edges="partial")["P"]
+    assert whole.tolist() == [24.0, 24.0, 25.0, 12.0]
+    assert df.iloc[5:].hs.integrate()["P"].fillna(-1).tolist() == [24.0, 25.0, -1]
+    assert df.iloc[5:].hs.integrate(edges="partial")["P"].iloc[0] == 19.0
+    assert df.hs.integrate("1D", min_coverage=0.4)["P"].iloc[3] == 12.0
+
+
+def test_columns_of_any_label_keep_it_and_their_points() -> None:
+    df = hours(49, **{"a": pd.array(np.ones(49), dtype="unit[kW]"), "b": np.ones(49) > 0})
+    df.columns = pd.Index([7, ("x", "y")], dtype=object)
+    assert df.hs.integrate().columns.tolist() == [7, ("x", "y")]
+    assert df.hs.integrate().iloc[0].tolist() == [Number(24, "kWh"), Number(24, "hr")]
+    twice = hours(49)
+    twice.columns = pd.Index([1])
+    twice["1"] = 1.0
+    with pytest.raises(MetadataError, match="two columns are called '1'"):
+        twice.hs.integrate()
+
+
+def test_a_gap_is_bridged_when_asked() -> None:
+    df = hours(25).drop(hours(25).index[3:10])
+    assert df.hs.integrate()["P"].isna().tolist() == [True]
+    assert df.hs.integrate(max_gap="8h")["P"].tolist() == [24.0]
+    with pytest.warns(GapWarning, match="further apart than max_gap"):
+        hours(49).iloc[::24].hs.integrate()
+
+
+@pytest.mark.parametrize(
+    ("df", "error", "words"),
+    [
+        (hours(30, None), ZoneError, "naive"),
+        (hours(30).iloc[::-1], MetadataError, "in order"),
+        (pd.DataFrame({"P": [1.0]}), MetadataError, "of times"),
+        (hours(30, S=["a"] * 30), MetadataError, "'S'|text"),
+        (hours(30, T=pd.array(np.ones(30), dtype="unit[°F]")), UnitError, "no unit of °F x time"),
+        (hours(5).iloc[1:], SpanError, "no interval starts"),
+        (hours(0), SpanError, "no interval starts"),
+    ],
+)
+def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        df.hs.integrate()

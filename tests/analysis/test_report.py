@@ -1,0 +1,285 @@
+"""The report of a frame: what is due by each point's own interval, and what looks wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.frame.points import Point, attach
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.database import Database
+from hsframe.testing.server import RunningServer, running_server
+from tests.session.connected import connected
+
+MINUTE_US = 60_000_000
+FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
+QUARTER = {"hisInterval": Number(15, "min")}
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    """Columns of quarters of an hour."""
+    rows = len(next(iter(columns.values())))
+    index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * 15 * MINUTE_US, dtype="datetime64[us, America/New_York]")
+    return pd.DataFrame(columns, index=index)
+
+
+def reported(df: pd.DataFrame, label: str = "P", **record: Any) -> Any:
+    """The row of a column whose record has these tags."""
+    attach(df, {label: Point.from_record({"id": Ref("p"), "kind": "Number", "tz": "New_York", **record})})
+    return df.hs.report().loc[label]
+
+
+# How complete it is --------------------------------------------------------------------------------------------------
+
+
+def test_the_columns_beside_it_make_nothing_due() -> None:
+    """A point of 15 minutes beside one of a minute, and one that changes when it likes."""
+    index = pd.DatetimeIndex(FIRST_US + np.arange(0, 1441) * MINUTE_US, dtype="datetime64[us, UTC]")
+    numbers = np.arange(1441.0)
+    quarter = np.where(numbers % 15 == 0, numbers, np.nan)
+    quarter[[15, 30, 600]] = np.nan
+    on = pd.array(np.where(np.isin(numbers, [3, 77]), 1, np.nan), dtype="boolean")
+    df = pd.DataFrame({"Q": quarter, "M": numbers, "F": on}, index=index)
+    table = df.hs.report()
+    assert table["expected"].tolist() == [97, 1441, pd.NA]
+    assert table["missing"].tolist() == [3, 0, pd.NA]
+    assert table["coverage"].fillna(-1).tolist() == [1 - 3 / 97, 1.0, -1]
+    gaps = pd.DataFrame(table.at["Q", "gaps"])
+    assert gaps["missing"].tolist() == [2, 1]
+    assert (gaps["end"] - gaps["begin"]).tolist() == [pd.Timedelta("30min"), pd.Timedelta("15min")]
+    assert gaps["begin"].tolist() == [index[15], index[600]]
+    for label in df:
+        pd.testing.assert_frame_equal(df[[label]].hs.report(), table.loc[[label]])
+        pd.testing.assert_series_equal(df[label].hs.report(), table.loc[label])
+
+
+SAMPLES = st.lists(st.sampled_from([np.nan, 1.0, 2.0]), min_size=20, max_size=20)
+
+
+@given(SAMPLES, SAMPLES, st.sampled_from([1, 2, 3]))
+def test_each_column_is_reported_alone(a: list[float], b: list[float], every: int) -> None:
+    df = frame(P=a, Q=b)
+    df.loc[np.arange(20) % every != 0, "Q"] = np.nan
+    attach(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
+    table = df.hs.report()
+    for label in df:
+        pd.testing.assert_frame_equal(df[[label]].hs.report(), table.loc[[label]])
+    row = table.loc["P"]
+    assert (row["expected"], row["missing"]) == (20, int(np.isnan(a).sum()))
+    assert sum(gap.missing for gap in row["gaps"]) == row["missing"]
+    due = pd.date_range(df.index[0], df.index[-1], freq="15min")
+    inside = [when for when in due for gap in row["gaps"] if gap.begin <= when < gap.end]
+    assert inside == df.index[df["P"].isna()].tolist()
+
+
+def test_the_record_says_how_often_a_logger_should_have_sent() -> None:
+    """A logger that sends every other sample only looks complete by itself."""
+    df = frame(P=np.arange(97.0)).iloc[::2]
+    assert df.hs.report().loc["P", ["expected", "missing"]].tolist() == [49, 0]
+    assert reported(df, **QUARTER)[["expected", "missing", "coverage"]].tolist() == [97, 48, 1 - 48 / 97]
+
+
+def test_what_stopped_and_what_began_late_is_missing() -> None:
+    df = frame(P=np.arange(97.0), Q=np.arange(97.0))
+    df.iloc[:10, 0], df.iloc[90:, 0] = np.nan, np.nan
+    row = df.hs.report().loc["P"]
+    assert row[["expected", "missing"]].tolist() == [97, 17]
+    assert [gap.missing for gap in row["gaps"]] == [10, 7]
+    assert row["gaps"][0][:2] == (df.index[0], df.index[10])
+    df["P"] = np.nan
+    assert reported(df, **QUARTER)[["expected", "missing", "coverage"]].tolist() == [97, 97, 0.0]
+    assert pd.isna(df.hs.report().loc["P", "first"])
+
+
+@pytest.mark.parametrize("tags", [{"hisMode": "cov"}, {"hisCov": MARKER}, {"hisMode": "cov", **QUARTER}])
+def test_nothing_is_due_of_what_changes_when_it_likes(tags: dict[str, Any]) -> None:
+    row = reported(frame(P=[1.0, np.nan, 2.0, 3.0, 4.0]), **tags)
+    assert row[["expected", "missing", "coverage", "clock_shifts"]].isna().all()
+    assert row["gaps"] is None
+    assert row["samples"] == 4
+
+
+def test_nothing_is_guessed_of_irregular_samples() -> None:
+    index = pd.DatetimeIndex(FIRST_US + np.array([0, 1, 5, 7, 20, 60]) * MINUTE_US, dtype="datetime64[us, UTC]")
+    row = pd.DataFrame({"P": np.arange(6.0)}, index).hs.report().loc["P"]
+    assert row[["expected", "missing", "coverage"]].isna().all()
+    assert row["interval"] == pd.Timedelta("4min")
+
+
+def test_samples_that_come_a_little_early_or_late_are_not_missing() -> None:
+    off_us = np.random.default_rng(1).integers(-20_000_000, 20_000_000, 97)
+    df = frame(P=np.arange(97.0))
+    df.index = pd.DatetimeIndex(df.index.asi8 + off_us, dtype=df.index.dtype)
+    assert df.drop(df.index[[5, 6]]).hs.report().loc["P", ["expected", "missing"]].tolist() == [97, 2]
+
+
+@pytest.mark.parametrize("rule", ["1D", "MS", "1h"])
+def test_rows_that_pandas_made_regular_are_what_is_due(rule: str) -> None:
+    """By their own interval, months and days of 25 hours too; not by that of the samples they were made of."""
+    df = frame(P=np.arange(96.0 * 100))
+    attach(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
+    coarse = df.resample(rule).mean()
+    coarse.iloc[1] = np.nan
+    row = coarse.hs.report().loc["P"]
+    assert row[["expected", "missing"]].tolist() == [len(coarse), 1]
+
+
+def test_rows_over_intervals_are_due_by_the_interval_of_the_read() -> None:
+    with connected(building()) as session:
+        df = session.his_read("@kwh", "2026-10-30,2026-11-03", interval="1D")
+        assert df.hs.report()[["expected", "missing"]].to_numpy().tolist() == [[5, 0]]
+        assert session.his_read("@kwh", "2026-10-30").hs.report()["expected"].tolist() == [96]
+
+
+def test_repeated_instants() -> None:
+    df = frame(P=np.arange(10.0))
+    row = hsframe.concat([df, df.iloc[:3] + 1]).hs.report().loc["P"]
+    assert row[["samples", "duplicates", "expected", "missing"]].tolist() == [13, 3, 10, 0]
+
+
+def test_without_times_rows_without_a_value_are_missing() -> None:
+    df = pd.DataFrame({"P": [1.0, np.nan], "S": ["a", "a"]})
+    table = df.hs.report()
+    assert table["missing"].tolist() == [1, 0]
+    assert table["expected"].isna().all()
+    assert table.loc["S", "stuck"] == 1.0
+    assert df.iloc[:0].hs.report()["samples"].tolist() == [0, 0]
+    assert pd.DataFrame().hs.report().empty
+
+
+# What looks wrong ----------------------------------------------------------------------------------------------------
+
+
+def test_the_readings_of_a_meter() -> None:
+    """A false zero, and a reset."""
+    readings = 1000 + np.arange(96.0) * 5
+    readings[20] = 0
+    readings[50:] -= readings[50]
+    df = frame(P=pd.array(readings, dtype="unit[kWh]"))
+    row = reported(df, unit="kWh", hisTotalized=MARKER, **QUARTER)
+    assert row[["false_readings", "resets"]].tolist() == [1, 1]
+    assert reported(df, unit="kWh")[["false_readings", "resets"]].isna().all()
+
+
+def test_a_roll_over_is_no_reset_in_any_unit() -> None:
+    readings = (9_700 + np.arange(96.0) * 5) % 10_000
+    tags = {"unit": "kWh", "hisTotalized": MARKER, "hisRollover": Number(10_000, "kWh")}
+    for unit in ("kWh", "MWh"):
+        df = frame(P=pd.array(readings, dtype="unit[kWh]")).hs.to(unit)
+        assert reported(df, **tags)[["false_readings", "resets"]].tolist() == [0, 0]
+    assert reported(df, unit="kWh", hisTotalized=MARKER)["resets"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "count"),
+    [
+        ([71.0, 70.5, 0.0, 72.0, 0.0, 73.0], "°F", 2),
+        ([-1.0, 0.0, 1.0, 0.0], "°C", 0),
+        ([5.0, 0.0, 12.0, 20.0], "°C", 0),
+        ([45.0, 0.0, 46.0], "%RH", 1),
+        ([45.0, 0.0, 46.0], "kW", pd.NA),
+        ([0.0, 0.0], "°F", 0),
+    ],
+)
+def test_zeros_far_from_all_other_temperatures_are_false(values: list[float], unit: str, count: Any) -> None:
+    row = frame(P=pd.array(values, dtype=f"unit[{unit}]")).hs.report().loc["P"]
+    assert row["false_readings"] is count or row["false_readings"] == count
+
+
+def test_values_beyond_the_limits_of_the_record() -> None:
+    df = frame(P=pd.array([-41.0, 32.0, 212.5, np.nan, np.inf], dtype="unit[°F]"))
+    limits = {"minVal": Number(-40, "°C"), "maxVal": Number(100, "°C")}
+    assert reported(df, unit="°C", **limits)["out_of_range"] == 3
+    assert reported(df, unit="°F", maxVal=Number(212))["out_of_range"] == 2
+    assert pd.isna(reported(df, unit="°F")["out_of_range"])
+    assert reported(df.hs.to("°C"), unit="°F", minVal=Number(-40))["out_of_range"] == 1
+
+
+def test_the_longest_time_of_one_value() -> None:
+    row = frame(P=[1.0, 2.0, 2.0, 2.0, 3.0, 3.0]).hs.report().loc["P"]
+    assert (row["stuck"], row["stuck_for"]) == (3 / 6, pd.Timedelta("30min"))
+
+
+HOURS = np.arange(-48, 49)
+
+
+def around(change: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(pd.Timestamp(change).as_unit("us") + pd.to_timedelta(HOURS, unit="h"))
+
+
+SPRING, AUTUMN = "2026-03-08T07:00Z", "2026-11-01T06:00Z"  # when the clocks of New York change
+
+
+@pytest.mark.parametrize("change", [SPRING, AUTUMN])
+@pytest.mark.parametrize(
+    ("left_out", "shifts"),
+    [([], 0), ([-1], 1), ([0], 1), ([-1, 0], 1), ([1], 0), ([-2], 0), ([-3, -2, -1, 0, 1, 2], 0)],
+)
+def test_an_hour_that_is_missing_beside_a_change_of_the_clock(change: str, left_out: list[int], shifts: int) -> None:
+    index = around(change)[~np.isin(HOURS, left_out)]
+    df = pd.DataFrame({"P": np.arange(len(index), dtype=float)}, index)
+    assert reported(df.tz_convert("UTC"), hisInterval=Number(1, "hr"))["clock_shifts"] == shifts
+    if not left_out:
+        late = df.set_axis(df.index + pd.to_timedelta(np.tile([0, 3, -3], 33)[: len(df)], unit="s"))
+        assert reported(late, hisInterval=Number(1, "hr"))["clock_shifts"] == 0
+
+
+def test_an_hour_that_is_there_twice() -> None:
+    """Wall clocks without an offset, read as those of summer: two samples in one hour, none in the next."""
+    wall = pd.date_range("2026-10-31", "2026-11-03", freq="30min", tz="America/New_York", unit="us").tz_localize(None)
+    read = wall.tz_localize("America/New_York", ambiguous=np.ones(len(wall), bool))
+    df = pd.DataFrame({"P": np.arange(len(read), dtype=float)}, read).sort_index()
+    df.index = df.index + pd.to_timedelta(np.where(df.index.duplicated(), 1, 0), unit="s")
+    assert reported(df, hisInterval=Number(30, "min"))["clock_shifts"] == 1
+
+
+def test_a_day_is_too_coarse_to_tell() -> None:
+    df = pd.DataFrame({"P": np.arange(9.0)}, pd.date_range("2026-10-28", periods=9, tz="America/New_York", unit="us"))
+    assert pd.isna(df.hs.report().loc["P", "clock_shifts"])
+    assert df.hs.report().loc["P", ["expected", "missing"]].tolist() == [9, 0]
+
+
+# How the tags come along ---------------------------------------------------------------------------------------------
+
+
+def building() -> Database:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kWh", "tz": "New_York", "hisTotalized": MARKER}
+    database.add({"id": Ref("kwh"), "dis": "kWh", **tags, "hisInterval": Number(15, "min"), "maxVal": Number(1e6)})
+    ts_us = FIRST_US + np.arange(-96, 96 * 6) * 15 * MINUTE_US
+    database.set_history("kwh", ts_us, 1000 + np.arange(len(ts_us), dtype=np.float64))
+    return database
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with running_server(building()) as running:
+        yield running
+
+
+def test_the_tags_of_the_record_come_with_the_frame_and_its_files(server: RunningServer, tmp_path: Path) -> None:
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.his_read("point", "2026-10-30")
+    df = df.drop(df.index[10])
+    hsframe.write_parquet(df, tmp_path / "a.parquet")
+    df.to_parquet(tmp_path / "b.parquet")
+    frames = [df, hsframe.read_parquet(tmp_path / "a.parquet"), pd.read_parquet(tmp_path / "b.parquet"), df.copy()]
+    for one in frames:
+        row = one.hs.report().loc["kWh"]
+        assert row[["expected", "missing", "false_readings", "resets", "out_of_range"]].tolist() == [96, 1, 0, 0, 0]
+
+
+def test_the_frame_of_read_tells_the_same_tags(server: RunningServer) -> None:
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        (point,) = hsframe.frame.points.as_points(session.read("point"))
+        session.his_read("point", "2026-10-30")
+        (known,) = session.known_points
+    assert dict(point.his_tags()) == dict(known.his_tags()) | {"hisTotalized": True}
