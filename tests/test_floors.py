@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "pyarrow": (
         *("codecs.histories", "codecs.entities", "unit_array", "frame", "intervals"),
-        *("history", "server", "testing", "session", "cli"),
+        *("analysis", "history", "server", "testing", "session", "cli"),
     ),
     "aiohttp": ("client.transport", "server", "testing"),
     "cryptography": ("protocol", "client.tls", "server"),

@@ -114,7 +114,7 @@ def test_days_before_the_first_row_are_said_or_given(s: hsframe.Session) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"edges": "partial"}, r"edges= say what an interval and its value are; give interval= too"),
+        ({"edges": "partial"}, r"edges= and label= say what an interval and its value are; give interval= too"),
         ({"interval": "1D", "edges": "half"}, r"edges='half' is unknown; expected 'whole' or 'partial'"),
         ({"interval": "1D", "agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means"),
         ({"interval": "1D", "rollover": 1e9, "agg": "last"}, r"rollover= is for agg='delta'"),
