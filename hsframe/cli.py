@@ -152,7 +152,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     parser._negative_number_matcher = re.compile(r"-\d")
     parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
-    parser.add_argument("--header", choices=("dis", "id"), default="dis", help="what columns are called")
+    parser.add_argument("--header", default="dis", help="what columns are called: dis, id, a tag, or equipRef->dis")
     parser.add_argument("--tz", default="point", help="the zone of the times: a name, or point for that of the points")
 
 

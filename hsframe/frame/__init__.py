@@ -6,6 +6,7 @@ A short tour, from the bottom:
 - ``values``: one column of a history to one pandas array, without one object per row
 - ``histories``: the history of each point in an answer of hisRead
 - ``tracks``: the whole history of each point, its windows put together; ``tidy``: as one table, a row per sample
+- ``labels``: what columns are called
 - ``trend``: histories to a frame: one index, one column per point; wide, tidy or one frame each
 - ``entities``: the answer of ``read`` to a frame
 - ``convert``: any grid to a frame

@@ -41,7 +41,7 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
-from hsframe.frame.points import Point, attach, differing_of, is_tidy, point_labels, points_from, points_of
+from hsframe.frame.points import Point, attach, differing_of, is_tidy, label_key, point_labels, points_from, points_of
 from hsframe.frame.stamps import interval_from, note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
@@ -112,11 +112,11 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     if states := {name: point.states for name, point in points.items() if point.states}:
         content["states"] = states
     if is_tidy(df):
-        content["points"] = {label: asdict(point) for label, point in points_of(df).items()}
+        content["points"] = {label_key(label): asdict(point) for label, point in points_of(df).items()}
     if interval := noted_interval(df):
         content["interval"] = asdict(interval)
     if differing := differing_of(df):
-        content["differing"] = differing
+        content["differing"] = {label_key(label): count for label, count in differing.items()}
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
     return table.cast(pa.schema(fields, metadata=metadata))
 
@@ -192,7 +192,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         states = tuple(content.get("states", {}).get(name, ())) or None
         if states and isinstance(arrays[place], pd.Categorical):
             arrays[place] = arrays[place].set_categories(dict.fromkeys([*states, *arrays[place].categories]))
-        if "id" in entries and isinstance(owner := owners[name], str):
+        if "id" in entries and isinstance(owner := owners[name], str | tuple):
             kind = entries.get("kind")
             record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
             tz, his = entries.get("tz"), entries.get("his")

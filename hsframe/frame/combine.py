@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.points import Point, attach, points_of
+from hsframe.frame.points import ColumnLabel, Point, attach, points_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
@@ -66,7 +66,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
     united = _united(parts)
     units: dict[Hashable, tuple[int, str | None]] = {}
-    points: dict[str, Point] = {}
+    points: dict[ColumnLabel, Point] = {}
     aligned = []
     for number, frame in enumerate(parts):
         changed: dict[Hashable, Any] = {label: united[label] for label in frame.columns if label in united}

@@ -18,7 +18,7 @@ no sample at that instant, and such a cell is not flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,11 @@ import pandas as pd
 
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
-from hsframe.frame.points import attach, differing_of, points_of
+from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of, with_suffix
 from hsframe.frame.values import bools_of, is_nan
 from hsframe.kinds import NA
 
+_Label = TypeVar("_Label", bound=ColumnLabel)
 _SUFFIX: Final = " [na]"
 FLAG_DTYPE: Final = pd.CategoricalDtype(pd.Index(["NA", "NaN", "null"], dtype="str"))
 
@@ -37,9 +38,9 @@ _VALUE, _NA, _NAN, _NULL = -1, 0, 1, 2
 Codes = npt.NDArray[np.int8]
 
 
-def flag_label(label: str) -> str:
+def flag_label(label: _Label) -> _Label:
     """The label of the column of flags that follows a point's."""
-    return label + _SUFFIX
+    return with_suffix(label, _SUFFIX)
 
 
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
@@ -71,9 +72,11 @@ def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Both have the same index and the same labels. MetadataError where the frame does not have a column of flags for each
     point.
     """
-    flagged = [label for label in df.columns if isinstance(label, str) and _is_flag(df, label)]
-    points = [label for label in df.columns if label not in set(flagged)]
-    if not flagged or [flag_label(str(label)) for label in points] != flagged:
+    labels = [label for label in df.columns if isinstance(label, str | tuple)]
+    named = {flag_label(label) for label in labels}
+    flagged = [label for label in labels if label in named and df[label].dtype == FLAG_DTYPE]
+    points = [label for label in df.columns if label not in flagged]
+    if not flagged or [flag_label(label) for label in points] != flagged:
         raise MetadataError(
             "the frame does not have a column of flags for each point; expected what his_read(..., na='flag') gave"
         )
@@ -81,7 +84,3 @@ def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     for frame in (values, flags):
         attach(frame, points_of(values), differing=differing_of(values))
     return values, flags
-
-
-def _is_flag(df: pd.DataFrame, label: str) -> bool:
-    return label.endswith(_SUFFIX) and label.removesuffix(_SUFFIX) in df.columns and df[label].dtype == FLAG_DTYPE

@@ -9,7 +9,7 @@ import numpy as np
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
-from hsframe.frame.points import Point
+from hsframe.frame.points import ColumnLabel, Point
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
@@ -20,7 +20,7 @@ Units = str | Mapping[str, str]
 """``"native"``, ``"si"``, ``"ip"``, or a mapping of id, label, display name or unit to a unit or a system."""
 
 
-def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[str]) -> list[str | None]:
+def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[ColumnLabel]) -> list[str | None]:
     """For each point the unit or system that it is wanted in, None for its own.
 
     A MetadataError where `units` is none of its forms, or a key names no point.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import History
-from hsframe.frame.points import ATTRS_KEY, PointCatalog
+from hsframe.frame.points import ATTRS_KEY, ColumnLabel, PointCatalog, label_index, label_key, label_of
 from hsframe.frame.values import null_mask
 
 _KEY = "read"
@@ -18,12 +18,12 @@ _COUNTS = ("rows", "differing", "spikes")
 
 
 def outcomes_of(
-    labels: Mapping[str, str],
+    labels: Mapping[str, ColumnLabel],
     histories: Iterable[History],
     failures: Mapping[str, str],
     differing: Mapping[str, int],
 ) -> dict[str, dict[str, Any]]:
-    """The outcome for each point, by label.
+    """The outcome for each point, by what stands for its label in the catalog.
 
     `labels` are by id, in order, `failures` the reason why an id could not be read, and `differing` how many samples at
     a repeated instant had another value than the one that was kept.
@@ -33,12 +33,12 @@ def outcomes_of(
         parts.setdefault(history.point.id, []).append(history)
     rows = {ident: _rows(own) for ident, own in parts.items() if ident not in failures}
     return {
-        label: {
+        label_key(label): {
             "id": ident,
             "rows": rows.get(ident, 0),
             "status": "failed" if ident in failures else "ok" if rows.get(ident) else "empty",
             "reason": failures.get(ident),
-            "differing": differing.get(label, 0),
+            "differing": differing.get(label_key(label), 0),
             "spikes": sum(one.over.spikes for one in parts.get(ident, ()) if one.over),
         }
         for ident, label in labels.items()
@@ -94,7 +94,7 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
         # A frame that an older version pickled has no count of spikes.
         cells = [row.get(name, 0) for row in rows]
         columns[name] = np.array(cells, dtype=np.int64) if name in _COUNTS else pd.array(cells, dtype="str")
-    index = pd.Index(list(outcomes), name="point", dtype="str")
+    index = label_index([*map(label_of, outcomes)], df.columns)
     if rows and "role" in rows[0]:
         levels = {name: pd.array([row[name] for row in rows], dtype="str") for name in ("role", "group")}
         index = pd.MultiIndex.from_frame(pd.DataFrame(levels))

@@ -14,7 +14,8 @@ import pyarrow as pa
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
 from hsframe.frame.arrow import arrow_to_frame, data_names, field_entries, frame_to_arrow
 from hsframe.frame.combine import concat
-from hsframe.frame.points import attach, differing_of, points_of
+from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of
+from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible
@@ -134,7 +135,7 @@ def _name(file: Any) -> str:
 
 def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: bool) -> pd.DataFrame:
     """The rows of several files; MetadataError or UnitError, with the files, where their columns are not the same."""
-    first, differing = frames[0], Counter[str]()
+    first, differing = frames[0], Counter[ColumnLabel]()
     parts = []
     for frame, name in zip(frames, names, strict=True):
         if strange := first.columns.symmetric_difference(frame.columns).tolist():
@@ -150,17 +151,19 @@ def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: b
                     + ("; read them without filters=" if is_filtered else "; read them one by one")
                 )
         points = points_of(frame)
-        for label, point in points_of(first).items():
-            if label in points and points[label].id != point.id:
+        for owner, point in points_of(first).items():
+            if owner in points and points[owner].id != point.id:
                 raise MetadataError(
-                    f"column {label!r} is of the point @{point.id} in {names[0]} and of @{points[label].id} in {name}; "
+                    f"column {owner!r} is of the point @{point.id} in {names[0]} and of @{points[owner].id} in {name}; "
                     "read them one by one and rename it"
                 )
         differing.update(differing_of(frame))
         tz = getattr(first.index, "tz", None)
         parts.append(frame if tz is None or getattr(frame.index, "tz", None) is None else frame.tz_convert(tz))
     result = concat(parts)
+    interval = noted_interval(result)
     attach(result, points_of(result), differing=differing)
+    note_interval(result, interval)
     return result
 
 

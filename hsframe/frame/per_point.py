@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hsframe.errors import MetadataError
-from hsframe.frame.points import Point
+from hsframe.frame.points import ColumnLabel, Point
 
 
-def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name: str) -> list[Any]:
+def per_point(setting: Any, points: Sequence[Point], labels: Sequence[ColumnLabel], name: str) -> list[Any]:
     """A setting for each point: one for all, or from a mapping, and None for a point that it does not name.
 
     The keys of a mapping are ids (with ``@`` or without), labels of columns, display names or units, looked up in this
@@ -29,7 +29,9 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[str], name
         used.update(named)
         found.append(setting[named[0]] if named else None)
     if stray := [key for key in setting if key not in used]:
-        known = list(dict.fromkeys([*labels, *(p.unit for p in points if p.unit), *("@" + p.id for p in points)]))
+        known = list(
+            dict.fromkeys([*map(str, labels), *(p.unit for p in points if p.unit), *("@" + p.id for p in points)])
+        )
         near = difflib.get_close_matches(str(stray[0]), known, n=3) or known[:5]
         raise MetadataError(
             f"{name}= names {stray[0]!r}, which is not an id, label or unit of these points; did you mean "

@@ -8,15 +8,19 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
      "points": {label: {"id": ..., "dis": ..., "unit": ..., "tz": ..., "kind": ..., "states": (...),
                        "his": ...}},
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
+
+The label of a column in levels is there as its JSON, :func:`label_key`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 import pandas as pd
 
@@ -39,6 +43,10 @@ DIS_SUFFIX = "->dis"
 
 # The first columns of a tidy frame, a row per sample (hsframe.frame.tidy); its points are in the catalog alone.
 TIDY_COLUMNS = ("id", "ts", "value", "text", "unit")
+
+ColumnLabel: TypeAlias = "str | tuple[str, ...]"
+"""The label of a column, in levels where the header has several."""
+_Label = TypeVar("_Label", bound=ColumnLabel)
 
 PointsLike: TypeAlias = (
     "Point | Ref | str | Mapping[str, Any] | pd.DataFrame | pd.Series[Any] | Iterable[PointsLike]"  # one or several
@@ -298,14 +306,14 @@ class PointCatalog(_Frozen):
         super().__init__({key: _freeze(value) for key, value in content.items()})
 
     @classmethod
-    def of(cls, points: Mapping[str, Point], differing: Mapping[str, int] | None = None) -> PointCatalog:
+    def of(cls, points: Mapping[_Label, Point], differing: Mapping[_Label, int] | None = None) -> PointCatalog:
         """The catalog of points by label; those without an id are left out."""
         content: dict[str, Any] = {
             "version": _VERSION,
-            "points": {label: _entry(point) for label, point in points.items() if point.id},
+            "points": {label_key(label): _entry(point) for label, point in points.items() if point.id},
         }
         if differing:
-            content["differing"] = dict(differing)
+            content["differing"] = {label_key(label): count for label, count in differing.items()}
         return cls(content)
 
     def __repr__(self) -> str:
@@ -322,7 +330,7 @@ def _freeze(value: Any) -> Any:
     return value
 
 
-def attach(df: pd.DataFrame, points: Mapping[str, Point], *, differing: Mapping[str, int] | None = None) -> None:
+def attach(df: pd.DataFrame, points: Mapping[_Label, Point], *, differing: Mapping[_Label, int] | None = None) -> None:
     """Give a frame its catalog of points by label, in place of the one that it has; only its attrs change.
 
     `differing` is how many samples at a repeated instant had another value than the one that was kept.
@@ -347,7 +355,28 @@ def point_labels(columns: pd.Index) -> pd.Index:
     return columns.droplevel(below) if 0 < len(below) < columns.nlevels else columns
 
 
-def points_of(df: pd.DataFrame) -> dict[str, Point]:
+def label_key(label: ColumnLabel) -> str:
+    """What stands for a label in the catalog, whose keys must be texts: of levels, their JSON."""
+    return label if isinstance(label, str) else json.dumps(label, ensure_ascii=False, default=str)
+
+
+def label_of(key: str) -> ColumnLabel:
+    """The label that a key of the catalog stands for."""
+    if key.startswith('["'):
+        with suppress(ValueError):
+            return tuple(json.loads(key))
+    return key
+
+
+def label_index(labels: Sequence[Any], columns: pd.Index) -> pd.Index:
+    """An index of the labels of points; levels have the names that they have in `columns`."""
+    if not labels or not isinstance(labels[0], tuple):
+        return pd.Index(labels, name="point", dtype=None) if labels else pd.Index([], name="point", dtype="str")
+    found, names = pd.MultiIndex.from_tuples(labels), point_labels(columns).names
+    return found.set_names(names) if len(names) == found.nlevels else found
+
+
+def points_of(df: pd.DataFrame) -> dict[ColumnLabel, Point]:
     """The points of a frame's columns by label, in their order, from its catalog; only those that the catalog knows.
 
     Of a tidy frame all points of its catalog, those without samples too.
@@ -358,9 +387,9 @@ def points_of(df: pd.DataFrame) -> dict[str, Point]:
     return points_from(entries, entries if is_tidy(df) else dict.fromkeys(point_labels(df.columns)))
 
 
-def points_from(entries: Mapping[Any, Any], labels: Iterable[Any]) -> dict[str, Point]:
+def points_from(entries: Mapping[str, Any], labels: Iterable[ColumnLabel]) -> dict[ColumnLabel, Point]:
     """The points of some labels, from the entries of a catalog; what is none is left out."""
-    known = ((label, entries.get(label)) for label in labels if isinstance(label, str))
+    known = ((label, entries.get(label_key(label))) for label in labels if isinstance(label, str | tuple))
     return {
         label: Point(
             entry["id"],
@@ -376,13 +405,14 @@ def points_from(entries: Mapping[Any, Any], labels: Iterable[Any]) -> dict[str, 
     }
 
 
-def differing_of(df: pd.DataFrame) -> dict[str, int]:
+def differing_of(df: pd.DataFrame) -> dict[ColumnLabel, int]:
     """How many samples at a repeated instant had another value than the one kept, by label; none: not listed."""
     counts = _catalog(df).get("differing")
     if not isinstance(counts, Mapping):
         return {}
     labels = counts if is_tidy(df) else point_labels(df.columns)
-    return {label: counts[label] for label in labels if label in counts}
+    keys = {label: label_key(label) for label in labels if isinstance(label, str | tuple)}
+    return {label: counts[key] for label, key in keys.items() if key in counts}
 
 
 def points_table(df: pd.DataFrame) -> pd.DataFrame:
@@ -395,7 +425,7 @@ def points_table(df: pd.DataFrame) -> pd.DataFrame:
     known = points_of(df)
     labelled = _entity_points(df) if not known and "id" in df.columns else list(known.items())
     table = {field: pd.array([getattr(point, field) for _, point in labelled], dtype="str") for field in _FIELDS}
-    return pd.DataFrame(table, index=pd.Index([label for label, _ in labelled], name="point"))
+    return pd.DataFrame(table, index=label_index([label for label, _ in labelled], df.columns))
 
 
 def listed_columns(df: pd.DataFrame) -> str:
@@ -404,7 +434,12 @@ def listed_columns(df: pd.DataFrame) -> str:
     return f"{names}, ..." if len(df.columns) > 8 else names or "(none)"
 
 
-def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
+def with_suffix(label: _Label, suffix: str) -> _Label:
+    """A label with something after it, in levels after the last one."""
+    return cast(_Label, label + suffix if isinstance(label, str) else (*label[:-1], label[-1] + suffix))
+
+
+def unique_labels(points: Iterable[Point], names: Iterable[_Label]) -> list[_Label]:
     """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
 
     >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
@@ -413,13 +448,14 @@ def unique_labels(points: Iterable[Point], names: Iterable[str]) -> list[str]:
     ids, wanted = [point.id for point in points], list(names)
     counts = Counter(wanted)
     labels = [
-        f"{name} @{ident}" if counts[name] > 1 and ident else name for ident, name in zip(ids, wanted, strict=True)
+        with_suffix(name, f" @{ident}") if counts[name] > 1 and ident else name
+        for ident, name in zip(ids, wanted, strict=True)
     ]
-    seen: set[str] = set()
+    seen: set[_Label] = set()
     for place, label in enumerate(labels):
         number = 2
         while labels[place] in seen:
-            labels[place] = f"{label} ({number})"
+            labels[place] = with_suffix(label, f" ({number})")
             number += 1
         seen.add(labels[place])
     return labels

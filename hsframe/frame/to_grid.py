@@ -62,7 +62,7 @@ def _trend(df: pd.DataFrame) -> Grid:
     cols = [Col("ts")]
     points = points_of(df)
     for place, label in enumerate(df.columns):
-        point = points.get(label) if isinstance(label, str) else None
+        point = points.get(label)
         meta = {"dis": str(label)} if point is None else {"id": Ref(point.id, point.dis or None)}
         cols.append(Col(f"v{place}", meta))
         columns.append(_history(df.iloc[:, place], label))

@@ -6,7 +6,7 @@ clock repeats and the hour that it skips cannot go wrong. What is already in ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, Literal, overload
 from zoneinfo import ZoneInfo
@@ -20,7 +20,8 @@ from hsframe.errors import MetadataError, ZoneWarning
 from hsframe.frame.flags import flag_label
 from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, in_units, targets_in_units
-from hsframe.frame.points import Point, attach, unique_labels
+from hsframe.frame.labels import Header, column_index, labels_of, levels_of
+from hsframe.frame.points import ColumnLabel, Point, attach
 from hsframe.frame.stamps import LABELS, Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
 from hsframe.frame.tracks import Track, tracks_of
@@ -28,7 +29,6 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone, zone_key
 
-Header = Literal["dis", "id"] | Callable[[Point], str]
 Shape = Literal["wide", "tidy", "dict"]
 Missing = Literal["nan", "flag"]
 
@@ -50,6 +50,7 @@ def trend_frame(
     units: Units = ...,
     na: Missing = ...,
     label: Label = ...,
+    names: Mapping[str, ColumnLabel] | None = ...,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]: ...
 def trend_frame(
     histories: Iterable[History],
@@ -60,6 +61,7 @@ def trend_frame(
     units: Units = "native",
     na: Missing = "nan",
     label: Label = "start",
+    names: Mapping[str, ColumnLabel] | None = None,
 ) -> pd.DataFrame | dict[str, pd.DataFrame]:
     """The frame of some histories, in the order of its columns; all settings are those of `AsyncSession.his_read`.
 
@@ -69,33 +71,36 @@ def trend_frame(
     `shape` is ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
     column per point (dtypes: :mod:`hsframe.frame.values`); ``"tidy"``: one row per sample
     (:mod:`hsframe.frame.tidy`), whatever `header` is; or ``"dict"``: label to the wide frame of that point
-    alone, in its own zone. `tz` is ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``.
+    alone, in its own zone. `tz` is ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``. `names` are the labels
+    by id, where they have been made of the header already.
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na, label=label)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
     if tz == "local" or label != "start":
         tracks = stamped(tracks, label, local=tz == "local")
     points = {track.point.id or id(track): track.point for track in tracks}
-    names = labels_of(list(points.values()), "id" if shape == "tidy" else header)
-    by_point = dict(zip(points, names, strict=True))
+    by_point: Mapping[Any, ColumnLabel] = names or dict(
+        zip(points, labels_of(list(points.values()), "id" if shape == "tidy" else header), strict=True)
+    )
     labels = [by_point[track.point.id or id(track)] for track in tracks]
     if na == "flag" and shape != "tidy" and (clash := {flag_label(label) for label in labels}.intersection(labels)):
         raise MetadataError(f"a point is called {clash.pop()!r}, as a column of flags would be; use header='id'")
     _convert(tracks, labels, units)
     if shape == "dict":
-        own: dict[str, list[Track]] = {}
+        own: dict[Any, list[Track]] = {}
         for name, track in zip(labels, tracks, strict=True):
             own.setdefault(name, []).append(track)
         return {
-            name: _wide(some, [name] * len(some), _index_zone([some[0].point], tz), label) for name, some in own.items()
+            name: _wide(some, [name] * len(some), _index_zone([some[0].point], tz), label, header)
+            for name, some in own.items()
         }
     index_zone = _index_zone(list(points.values()), tz)
     if shape == "wide" or index_zone is None:
-        return _wide(tracks, labels, index_zone, label)
+        return _wide(tracks, labels, index_zone, label, header)
     return _tidy(tracks, labels, index_zone)
 
 
-def _convert(tracks: Sequence[Track], labels: Sequence[str], units: Units) -> None:
+def _convert(tracks: Sequence[Track], labels: Sequence[ColumnLabel], units: Units) -> None:
     """Put the values into the units that are wanted; of several columns of a point those that convert, one at least."""
     targets = targets_in_units(units, [track.point for track in tracks], labels)
     wanted = [(track, label, to) for track, label, to in zip(tracks, labels, targets, strict=True) if to is not None]
@@ -120,7 +125,7 @@ def check_settings(
         )
     if na not in ("nan", "flag"):
         raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
-    labels_of([], header)
+    levels_of(header)
     _index_zone([], tz)
     if label not in LABELS:
         raise MetadataError(f"label={label!r} is unknown; expected 'start', 'end' or 'both'")
@@ -128,21 +133,6 @@ def check_settings(
         raise MetadataError("a tidy row has one instant as its time; tz='local' and label='both' are for wide frames")
     if not isinstance(units, Mapping):  # its keys name points
         targets_in_units(units, [], [])
-
-
-def labels_of(points: Sequence[Point], header: Header) -> list[str]:
-    """The labels of the columns of some points, all different."""
-    if header == "dis":
-        names = [point.dis or point.id for point in points]
-    elif header == "id":
-        names = [point.id or point.dis for point in points]
-    elif callable(header):
-        names = [header(point) for point in points]
-        if bad := next(((p, name) for p, name in zip(points, names, strict=True) if not isinstance(name, str)), None):
-            raise MetadataError(f"header gave {bad[1]!r} for {bad[0]}; expected a str")
-    else:
-        raise MetadataError(f"header={header!r} is unknown; expected 'dis', 'id' or a callable of a Point")
-    return unique_labels(points, names)
 
 
 def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo | None:
@@ -184,7 +174,9 @@ def time_index(ts_us: Instants, index_zone: ZoneInfo | None, name: str | None = 
     return pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", index_zone), name=name, copy=False)
 
 
-def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo | None, label: Label) -> pd.DataFrame:
+def _wide(
+    tracks: Sequence[Track], labels: Sequence[ColumnLabel], index_zone: ZoneInfo | None, label: Label, header: Header
+) -> pd.DataFrame:
     distinct, which = _distinct([track.ts_us for track in tracks])
     union = union_of(distinct)
     _check_size(union, distinct, tracks)
@@ -196,10 +188,10 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo |
         place = places[vector]
         arrays.append(track.array if place is None else _take(track.array, place))
         below = dict(track.over.levels) if track.over else {}
-        keys.append((name, *(below.get(level, "") for level in levels)))
+        keys.append((*_parts(name), *(below.get(level, "") for level in levels)))
         if track.flags is not None:
             arrays.append(track.flags if place is None else _take(track.flags, place))
-            keys.append((flag_label(name),))
+            keys.append(_parts(flag_label(name)))
     # Plain columns are put into one block, which pandas wants when there are many; one alone needs no copy.
     plain = sum(isinstance(array, np.ndarray) for array in arrays)
     index: pd.Index = time_index(union, index_zone)
@@ -207,21 +199,22 @@ def _wide(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo |
         ends = time_index(ends_of(union, tracks), index_zone, "end")
         index = pd.MultiIndex.from_arrays([index.rename("start"), ends])
     df = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=plain > 1)
-    if levels:
-        df.columns = pd.MultiIndex.from_tuples(keys, names=["point", *levels])
-    else:
-        df.columns = pd.Index([label for (label,) in keys], dtype="str")
+    df.columns = column_index(keys, header, levels)
     _attach(df, tracks, labels)
     return df
 
 
-def _tidy(tracks: Sequence[Track], labels: Sequence[str], index_zone: ZoneInfo) -> pd.DataFrame:
-    df = tidy_frame(tidy_table(tracks, labels), index_zone)
+def _parts(label: ColumnLabel) -> tuple[str, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+def _tidy(tracks: Sequence[Track], labels: Sequence[ColumnLabel], index_zone: ZoneInfo) -> pd.DataFrame:
+    df = tidy_frame(tidy_table(tracks, [*map(str, labels)]), index_zone)
     _attach(df, tracks, labels)
     return df
 
 
-def _attach(df: pd.DataFrame, tracks: Sequence[Track], labels: Sequence[str]) -> None:
+def _attach(df: pd.DataFrame, tracks: Sequence[Track], labels: Sequence[ColumnLabel]) -> None:
     points = {
         label: track.over.point if track.over and track.over.levels else track.point
         for label, track in zip(labels, tracks, strict=True)

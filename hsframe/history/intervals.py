@@ -13,7 +13,7 @@ from typing import Unpack
 
 from hsframe.client.in_thread import in_thread
 from hsframe.frame.histories import History
-from hsframe.frame.trend import Header, labels_of
+from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
 from hsframe.history.nearest_samples import FIRST_DEPTH_US, nearest_samples, span_of
 from hsframe.history.point_records import PointRecord, with_zones
@@ -32,15 +32,15 @@ async def read_intervals(
     records: Sequence[PointRecord],
     span: SpanLike,
     settings: IntervalSettings,
-    header: Header,
+    labels: Sequence[ColumnLabel],
     **options: Unpack[ReadOptions],
 ) -> list[History]:
     """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
 
     A point has one history for each of its aggregations and states; its samples are read and searched once for all.
 
-    The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now. `header`
-    says how the columns will be named, because the mappings in `settings` may use these names. A setting that makes no
+    The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now.
+    `labels` are those of the points' columns, because the mappings in `settings` may use them. A setting that makes no
     sense for a point is refused before any history is read, as far as its record shows. What the values lack is warned
     of (:mod:`hsframe.intervals.gaps`).
     """
@@ -49,7 +49,7 @@ async def read_intervals(
     step = parse_step(settings.interval, week_start)
     points = [record.point for record in records]
     samplings = [PointSampling.from_record(record.tags) for record in records]
-    rules = rules_of(points, samplings, labels_of(points, header), settings)
+    rules = rules_of(points, samplings, labels, settings)
     rules_by_id = {point.id: own for point, own in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
     spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}

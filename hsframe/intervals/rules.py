@@ -132,7 +132,7 @@ import numpy as np
 from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
-from hsframe.frame.points import Point
+from hsframe.frame.points import ColumnLabel, Point
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
 from hsframe.units import convert, convertible, delta, find, multiply
@@ -363,7 +363,10 @@ def _is_amount(unit: str) -> bool:
 
 
 def rules_of(
-    points: Sequence[Point], samplings: Sequence[PointSampling], labels: Sequence[str], settings: IntervalSettings
+    points: Sequence[Point],
+    samplings: Sequence[PointSampling],
+    labels: Sequence[ColumnLabel],
+    settings: IntervalSettings,
 ) -> list[list[Rule]]:
     """The rules of each point, one for each of its aggregations: what the caller says, else what its record says.
 

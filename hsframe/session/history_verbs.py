@@ -15,8 +15,8 @@ import pandas as pd
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
 from hsframe.frame.in_units import Units
+from hsframe.frame.labels import Header
 from hsframe.frame.points import PointsLike
-from hsframe.frame.trend import Header
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.point_records import find_records
@@ -68,9 +68,10 @@ class HistoryVerbs(SessionBase):
             own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
             ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
             sample at 12:00; :mod:`hsframe.spans` has all forms.
-        header : {"dis", "id"} or callable
-            Names of the columns: display names, made unique with the id where two are equal; ids; or what a function
-            of the point gives.
+        header : str, tuple of str, or callable
+            Names of the columns: ``"dis"``, the display names, made unique with the id where two are equal; ``"id"``;
+            a tag, as ``"navName"``; a path to a tag of another record, as ``"equipRef->dis"``; a tuple of these, for
+            columns in levels; or what a function of the record gives. :mod:`hsframe.frame.labels` has the rules.
         shape : {"wide", "tidy", "dict"}
             One column per point; one row per sample, with columns ``id``, ``ts``, ``value``, ``text`` and ``unit``
             (:mod:`hsframe.frame.tidy`); or one frame per point.
@@ -157,8 +158,9 @@ class HistoryVerbs(SessionBase):
             Points whose samples are all further apart than `max_gap`, so that no interval has a value. Sums of points
             whose record has no ``hisInterval``: nothing tells whether samples are missing. Days before the first row.
         ReadWarning
-            With ``on_error="warn"``: points that could not be read. Points of kind Number whose samples are texts.
-            False readings of a meter that a ``"delta"`` leaves out, such as a zero in between.
+            With ``on_error="warn"``: points that could not be read. Points without a tag that `header` names. Points of
+            kind Number whose samples are texts. False readings of a meter that a ``"delta"`` leaves out, such as a zero
+            in between.
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)

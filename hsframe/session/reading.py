@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import tzinfo
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -16,10 +16,12 @@ from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
+from hsframe.frame.labels import Header
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
-from hsframe.frame.points import ATTRS_KEY, Point, PointsLike
+from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, PointsLike
 from hsframe.frame.stamps import Interval, Label, note_interval
-from hsframe.frame.trend import Header, Missing, Shape, check_settings, index_zone_of, labels_of, trend_frame
+from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
+from hsframe.history.headers import read_labels
 from hsframe.history.intervals import read_intervals
 from hsframe.history.nearest_samples import Boundary, read_with_boundary
 from hsframe.history.plan import RequestLimits
@@ -126,41 +128,45 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
     failures: dict[str, HsFrameError] = {}
     with DeferredWarnings(), told_once(source.dialect.told):
         async with progress_of(request.progress, "his_read") as progress:
-            points, histories = await _histories(source, request, failures, progress)
-        return await in_thread(_frame, request, points, histories, failures), points
+            points, labels, histories = await _histories(source, request, failures, progress)
+        return await in_thread(_frame, request, labels, histories, failures), points
 
 
 async def _histories(
     source: Source, request: ReadRequest, failures: dict[str, HsFrameError], progress: Progress
-) -> tuple[list[Point], list[History]]:
-    """The points whose records were read, and the histories of those that did not fail."""
+) -> tuple[list[Point], dict[str, ColumnLabel], list[History]]:
+    """The points whose records were read; by id the labels of all; and the histories of those that did not fail."""
     kept = None if request.on_error == "raise" else failures
     records = await find_records(source, request.points, failures=kept)
     points = [record.point for record in records]
+    # The labels that the columns would have if all points had been read.
+    asked = [*points, *(Point(ident, ident) for ident in failures)]
+    labels = await read_labels(source, records, asked, "id" if request.shape == "tidy" else request.header)
     if not records:  # no point is known, so settings that name single points cannot be checked
-        return points, []
+        return points, labels, []
     if request.intervals is not None:
-        read = functools.partial(read_intervals, source, records, request.span, request.intervals, request.header)
+        of_records = [labels[record.id] for record in records]
+        read = functools.partial(read_intervals, source, records, request.span, request.intervals, of_records)
     elif request.boundary != "none":
         read = functools.partial(read_with_boundary, source, records, request.span, request.boundary)
     else:
         read = functools.partial(read_histories, source, records, request.span)
-    return points, await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
+    histories = await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
+    return points, labels, histories
 
 
 def _frame(
-    request: ReadRequest, points: Sequence[Point], histories: Sequence[History], failures: Mapping[str, HsFrameError]
+    request: ReadRequest,
+    labels: Mapping[str, ColumnLabel],
+    histories: Sequence[History],
+    failures: Mapping[str, HsFrameError],
 ) -> TrendFrames:
-    known = {point.id for point in points}
-    asked = [*points, *(Point(ident, ident) for ident in failures if ident not in known)]
-    header = "id" if request.shape == "tidy" else request.header
-    # The labels that the columns would have if all points had been read.
-    labels = dict(zip([point.id for point in asked], labels_of(asked, header), strict=True))
     if failures and request.on_error == "warn":
-        warn_caller(_failure_text(failures, len(asked)), ReadWarning)
+        warn_caller(_failure_text(failures, len(labels)), ReadWarning)
     result = trend_frame(
         histories,
-        header=lambda point: labels[point.id],
+        header=request.header,
+        names=labels,
         shape=request.shape,
         tz=request.tz,
         units=request.units,
@@ -169,9 +175,9 @@ def _frame(
     )
     if isinstance(result, dict):
         # A point that failed has a frame without a column: nothing is known of its samples.
-        result = {
-            label: result[label] if label in result else trend_frame([], tz=request.tz) for label in labels.values()
-        }
+        own: dict[Any, pd.DataFrame] = result  # of a header in levels the labels are tuples
+        own = {label: own[label] if label in own else trend_frame([], tz=request.tz) for label in labels.values()}
+        result = own
     frames = list(result.values()) if isinstance(result, dict) else [result]
     differing: dict[str, int] = {}
     for df in frames:

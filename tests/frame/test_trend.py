@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
-from hsframe.errors import CallError, MetadataError, ZoneError, ZoneWarning
+from hsframe.errors import CallError, MetadataError, ReadWarning, ZoneError, ZoneWarning
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.histories import History, grid_histories, is_history
 from hsframe.frame.points import Point, differing_of, points_of
@@ -435,12 +435,42 @@ def named(header):
 def test_headers():
     assert named("dis").columns.tolist() == ["Zone @a", "Zone @b", "Fan"]
     assert named("id").columns.tolist() == ["a", "b", "c"]
-    assert named(lambda point: point.dis.lower()).columns.tolist() == ["zone @a", "zone @b", "fan"]
+    assert named(lambda record: record["dis"].lower()).columns.tolist() == ["zone @a", "zone @b", "fan"]
+    assert named(lambda record: f"{record['id']} {record['kind']}").columns.tolist() == [
+        "@a Number", "@b Number", "@c Number",
+    ]  # fmt: skip
+    assert named("tz").columns.tolist() == ["New_York @a", "New_York @b", "New_York @c"]
     assert points_of(named("dis"))["Zone @b"].id == "b"
     assert named("dis").columns.dtype == "str"
 
 
-@pytest.mark.parametrize("header", ["name", None, lambda point: 7])
+def test_headers_in_levels():
+    df = named(("kind", "dis"))
+    assert df.columns.tolist() == [("Number", "Zone @a"), ("Number", "Zone @b"), ("Number", "Fan")]
+    assert df.columns.names == ["kind", "dis"]
+    assert df.hs.points["id"].tolist() == ["a", "b", "c"]
+    assert df.hs.points.index.equals(df.columns)
+    assert points_of(df)["Number", "Zone @b"].id == "b"
+    assert list(df["Number"].columns) == ["Zone @a", "Zone @b", "Fan"]
+    assert trend_frame([], header=("kind", "dis")).columns.names == ["kind", "dis"]
+    one = named(("dis",))
+    assert one.columns.tolist() == [("Zone @a",), ("Zone @b",), ("Fan",)]
+    twice = named(lambda record: ("x", record["dis"]))
+    assert twice.columns.tolist() == [("x", "Zone @a"), ("x", "Zone @b"), ("x", "Fan")]
+    assert twice.columns.names == [None, None]
+    assert twice.hs.points["id"].tolist() == ["a", "b", "c"]
+
+
+def test_a_tag_that_is_not_there_is_said():
+    with pytest.warns(ReadWarning, match=r"3 of 3 points have no 'navName'.*: @a \(Zone\), @b \(Zone\), @c \(Fan\)"):
+        assert named("navName").columns.tolist() == ["Zone @a", "Zone @b", "Fan"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Zone Temp", "", "a->", "->b", None, 7, (), ("dis", 3), ("dis", "state"), {"dis"}, lambda record: 7,
+     lambda record: (), lambda record: ("a", 1), lambda record: "x" if record["id"].val == "a" else ("x", "y")],
+)  # fmt: skip
 def test_an_unknown_header_is_refused(header):
     with pytest.raises(MetadataError, match="header"):
         named(header)

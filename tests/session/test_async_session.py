@@ -154,7 +154,7 @@ def test_errors_come_where_they_are_awaited(server: RunningServer) -> None:
             with pytest.raises(hsframe.UnknownRecError, match="@nobody"):
                 await s.his_read(["kw", "nobody"], DAY)
             with pytest.raises(hsframe.MetadataError, match="header"):
-                await s.his_read("kw", DAY, header="name")  # type: ignore[call-overload]
+                await s.his_read("kw", DAY, header="my name")
             with pytest.raises(hsframe.HTTPStatusError, match="no op 'eval'"):
                 await s.eval("1 + 1")
             found = await asyncio.gather(s.read("point and and"), s.read("site"), return_exceptions=True)

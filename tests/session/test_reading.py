@@ -102,8 +102,8 @@ def test_settings_by_point_do_no_harm_where_no_point_is_known(session: hsframe.S
 def test_a_request_is_checked_before_there_is_anyone_to_ask() -> None:
     with pytest.raises(hsframe.ZoneError, match="Nowhere"):
         ReadRequest("@kw", SPAN, tz="Nowhere")
-    with pytest.raises(hsframe.MetadataError, match="header='name' is unknown"):
-        ReadRequest("@kw", SPAN, header="name")  # type: ignore[arg-type]
+    with pytest.raises(hsframe.MetadataError, match="header='my name' is unknown"):
+        ReadRequest("@kw", SPAN, header="my name")
     request = ReadRequest("@kw", SPAN, limit_rows=5, chunk="1D")
     assert (request.limits.rows, request.limits.window_us, request.limits.max_concurrency) == (5, 86_400_000_000, 6)
     with pytest.raises(AttributeError):
