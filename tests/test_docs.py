@@ -18,7 +18,7 @@ import hsframe
 from hsframe.testing.server import running_server
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/operations.md")
 # A package index shows README.md without the rest of the tree, so its links name the repository.
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 OURS = re.compile(r"https://(?:github\.com/hsframe/hsframe/blob|raw\.githubusercontent\.com/hsframe/hsframe)/main/")
