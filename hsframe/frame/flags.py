@@ -26,7 +26,8 @@ import pandas as pd
 
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
-from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of, with_suffix
+from hsframe.frame.labels import with_suffix
+from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of
 from hsframe.frame.values import bools_of, is_nan
 from hsframe.kinds import NA
 

@@ -18,17 +18,19 @@ known, it has ``id``, ``dis``, ``unit``, ``tz`` and ``kind``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.frame.points import COLUMN_LEVELS, ColumnLabel, Point, unique_labels
+from hsframe.frame.points import COLUMN_LEVELS, ColumnLabel, Point
 from hsframe.kinds import NAME, Marker, Ref
 from hsframe.protocol.answers import python_value
 
+_Label = TypeVar("_Label", bound=ColumnLabel)
 Header = str | tuple[str, ...] | Callable[[dict[str, Any]], ColumnLabel]
 
 _EXPECTED = "expected 'dis', 'id', a tag, a path such as 'equipRef->dis', a tuple of these, or a function of the record"
@@ -127,3 +129,30 @@ def column_index(keys: Sequence[tuple[str, ...]], header: Header, below: Sequenc
     return pd.MultiIndex.from_arrays(
         [pd.Index([key[place] for key in keys], dtype="str") for place in range(len(names))], names=names
     )
+
+
+def with_suffix(label: _Label, suffix: str) -> _Label:
+    """A label with something after it, in levels after the last one."""
+    return cast(_Label, label + suffix if isinstance(label, str) else (*label[:-1], label[-1] + suffix))
+
+
+def unique_labels(points: Iterable[Point], names: Iterable[_Label]) -> list[_Label]:
+    """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
+
+    >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
+    ['Zone @a', 'Zone @b', 'Fan']
+    """
+    ids, wanted = [point.id for point in points], list(names)
+    counts = Counter(wanted)
+    labels = [
+        with_suffix(name, f" @{ident}") if counts[name] > 1 and ident else name
+        for ident, name in zip(ids, wanted, strict=True)
+    ]
+    seen: set[_Label] = set()
+    for place, label in enumerate(labels):
+        number = 2
+        while labels[place] in seen:
+            labels[place] = with_suffix(label, f" ({number})")
+            number += 1
+        seen.add(labels[place])
+    return labels

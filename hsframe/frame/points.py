@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -432,33 +431,6 @@ def listed_columns(df: pd.DataFrame) -> str:
     """The labels of the first columns of a frame, for a message."""
     names = ", ".join(map(repr, df.columns[:8]))
     return f"{names}, ..." if len(df.columns) > 8 else names or "(none)"
-
-
-def with_suffix(label: _Label, suffix: str) -> _Label:
-    """A label with something after it, in levels after the last one."""
-    return cast(_Label, label + suffix if isinstance(label, str) else (*label[:-1], label[-1] + suffix))
-
-
-def unique_labels(points: Iterable[Point], names: Iterable[_Label]) -> list[_Label]:
-    """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
-
-    >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
-    ['Zone @a', 'Zone @b', 'Fan']
-    """
-    ids, wanted = [point.id for point in points], list(names)
-    counts = Counter(wanted)
-    labels = [
-        with_suffix(name, f" @{ident}") if counts[name] > 1 and ident else name
-        for ident, name in zip(ids, wanted, strict=True)
-    ]
-    seen: set[_Label] = set()
-    for place, label in enumerate(labels):
-        number = 2
-        while labels[place] in seen:
-            labels[place] = with_suffix(label, f" ({number})")
-            number += 1
-        seen.add(labels[place])
-    return labels
 
 
 def merged(point: Point, record: Point) -> Point:

@@ -15,8 +15,9 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import Units
+from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
-from hsframe.frame.points import Point, PointsLike, as_points, unique_labels
+from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.point_records import PointRecord, find_records, read_records
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings

@@ -13,6 +13,7 @@ import pytest
 
 from hsframe.errors import MetadataError
 from hsframe.frame.entities import entity_frame
+from hsframe.frame.labels import unique_labels
 from hsframe.frame.points import (
     ATTRS_KEY,
     Point,
@@ -23,7 +24,6 @@ from hsframe.frame.points import (
     display_name,
     points_of,
     points_table,
-    unique_labels,
 )
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Ref
