@@ -42,7 +42,7 @@ import pyarrow as pa
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import Point, attach, differing_of, is_tidy, label_key, point_labels, points_from, points_of
-from hsframe.frame.stamps import interval_from, note_interval, noted_interval
+from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -168,7 +168,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         points = points_from(content["points"], content["points"])
         df = with_categories(df, [point.id for point in points.values()])
         attach(df, points, differing=content.get("differing"))
-        note_interval(df, interval_from(content.get("interval")))
+        note_interval(df, content.get("interval"))
         return df
     if isinstance(df.index, pd.MultiIndex):
         levels: list[Any] = [_in_zone(level) for level in df.index.levels]
@@ -202,7 +202,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     frame.attrs = df.attrs
     if points:
         attach(frame, points, differing=content.get("differing"))
-    note_interval(frame, interval_from(content.get("interval")))
+    note_interval(frame, content.get("interval"))
     return frame
 
 

@@ -58,24 +58,18 @@ class Interval:
         return cls(f"{count:g}{unit}", label)
 
 
-def note_interval(df: pd.DataFrame, interval: Interval | None) -> None:
-    """Put into a frame's catalog what its rows stand for; only its attrs change."""
+def note_interval(df: pd.DataFrame, interval: Interval | Mapping[str, Any] | None) -> None:
+    """Put into a frame's catalog what its rows stand for, or its entry in another one; only the attrs change."""
     if interval is not None:
-        catalog = df.attrs.get(ATTRS_KEY, PointCatalog.of({}))
-        df.attrs[ATTRS_KEY] = PointCatalog({**catalog, _KEY: asdict(interval)})
+        entry = asdict(interval if isinstance(interval, Interval) else Interval(**interval))
+        df.attrs[ATTRS_KEY] = PointCatalog({**df.attrs.get(ATTRS_KEY, PointCatalog.of({})), _KEY: entry})
 
 
 def noted_interval(df: pd.DataFrame) -> Interval | None:
     """What the catalog of a frame says of its rows."""
     catalog = df.attrs.get(ATTRS_KEY)
-    return interval_from(catalog.get(_KEY)) if isinstance(catalog, Mapping) else None
-
-
-def interval_from(entry: Any) -> Interval | None:
-    """What an entry of a catalog says; None where it is none."""
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("length"), str) or entry.get("label") not in LABELS:
-        return None
-    return Interval(entry["length"], entry["label"])
+    entry = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
+    return Interval(**entry) if isinstance(entry, Mapping) else None
 
 
 def interval_of(df: pd.DataFrame) -> Interval | None:
@@ -84,16 +78,14 @@ def interval_of(df: pd.DataFrame) -> Interval | None:
     pandas keeps attrs when it makes other rows, as ``resample`` does: rows that are all further apart than the
     intervals are long stand for something else.
     """
-    interval = noted_interval(df)
-    if interval is None or len(df) < 2:
+    interval, times = noted_interval(df), df.index.get_level_values(0)
+    if interval is None or len(df) < 2 or not isinstance(times, pd.DatetimeIndex):
         return interval
-    times = df.index.get_level_values(0)
-    steps = np.diff(times.as_unit("us").asi8) if isinstance(times, pd.DatetimeIndex) else np.zeros(1)
     count, unit = amount_of(interval.length, "the length of the interval")
     # A day has up to 25 hours, a month up to 31 days.
-    length_us = HOUR_US + count * MONTHS[unit] * 31 * DAY_US if unit in MONTHS else count * LENGTHS_US[unit]
-    length_us += HOUR_US * (unit in ("d", "w"))
-    return interval if np.abs(steps).min() <= length_us else None
+    longest_us = count * (LENGTHS_US[unit] if unit in LENGTHS_US else MONTHS[unit] * 31 * DAY_US)
+    longest_us += HOUR_US * (longest_us >= DAY_US)
+    return interval if np.abs(np.diff(times.as_unit("us").asi8)).min() <= longest_us else None
 
 
 def stamped(tracks: Sequence[Track], label: Label, *, local: bool) -> list[Track]:

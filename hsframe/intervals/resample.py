@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -22,7 +21,7 @@ from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
-from hsframe.intervals.samples import Floats, IntervalSamples, Places
+from hsframe.intervals.samples import Floats, IntervalSamples, Mask, Places
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -68,13 +67,10 @@ def interval_histories(
 
 
 def _resampled(
-    track: Track, samples: IntervalSamples, grid: Intervals, rules: Sequence[Rule], now_us: int, several: bool
+    track: Track, times: IntervalSamples, grid: Intervals, rules: Sequence[Rule], now_us: int, several: bool
 ) -> list[tuple[Rule, History]]:
     """The values of a point by each of its rules."""
     point, array = track.point, _of_one_unit(track)
-    listed = point.states or ()
-    if point.states and isinstance(array, pd.Categorical):
-        point = replace(point, states=tuple(array.categories))  # those not in the record have been warned of
     kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
     if kind not in ("Number", "Bool", "Str"):
         kind = "Number" if array.dtype.kind == "f" else None
@@ -83,73 +79,159 @@ def _resampled(
             f"{point} has samples of several kinds, or of a kind that has no value per interval; "
             "read it without interval="
         )
-    unit: str | None = unit_of_dtype(array.dtype)
+    values = _Values(point, array, kind, unit_of_dtype(array.dtype), times, now_us)
+    plain = replace(point, unit=None, kind=kind)
+    if point.states and isinstance(array, pd.Categorical):
+        plain = replace(plain, states=tuple(array.categories))  # those not in the record have been warned of
     found = []
     for rule in rules:
-        agg = rule.agg_for(point, kind, unit)
-        levels = (("agg", agg),) if several else ()
-        for state, column, spikes in _columns(array, samples, rule, agg, point, listed, unit, kind, now_us):
-            own = levels if state is None else (*levels, ("state", state))
-            over = OverIntervals(track.point, grid.ends_us, own, _DTYPES.get(agg), spikes)
-            one = replace(point, unit=None, kind=kind, his=None)  # whose tags are those of the samples
+        agg = rule.agg_for(point, kind, values.unit)
+        for state, column, spikes in values.columns(rule, agg):
+            levels = [("agg", agg)] * several + [("state", state or "")] * (state is not None)
+            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), spikes)
+            one = plain
             if isinstance(column, NumberColumn):
-                one = replace(one, unit=column.unit, kind="Number", states=None)
+                one = replace(point, unit=column.unit, kind="Number", states=None)
             found.append((rule, History(one, grid.labels_us, column, over=over)))
     return found
 
 
-def _columns(
-    array: Any,
-    samples: IntervalSamples,
-    rule: Rule,
-    agg: Aggregation,
-    point: Point,
-    listed: Sequence[str],
-    unit: str | None,
-    kind: str,
-    now_us: int,
-) -> Iterator[tuple[str | None, ArrowColumn, int]]:
-    """The columns of an aggregation: the state of each, or None, its values, and how many false readings it lacks."""
-    if agg in ("duration", "share"):
-        for state, values in _states(array, samples, rule, agg, listed, now_us):
-            yield state, NumberColumn(pa.array(values), "hr" if agg == "duration" else None), 0
-    elif agg == "delta":
-        values, spikes = _deltas(_floats(array), samples, rule, point, unit, now_us)
-        yield None, NumberColumn(pa.array(values), None if unit is None else delta(unit)), spikes
-    elif kind == "Number" or agg not in ("step", "first", "last"):
-        values, unit, kind = _numeric(array, samples, rule, agg, point, unit, kind, now_us)
-        if kind == "Bool":
-            yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), 0
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a point, their kind and unit, and `times`, the intervals that they fall into."""
+
+    point: Point
+    array: Any
+    kind: str
+    unit: str | None
+    times: IntervalSamples
+    now_us: int
+
+    def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, int]]:
+        """The columns of an aggregation: the state of each or None, the values, how many false readings it lacks."""
+        if agg in ("duration", "share"):
+            for state, values in self._states(rule, agg):
+                yield state, NumberColumn(pa.array(values), "hr" if agg == "duration" else None), 0
+        elif agg == "delta":
+            values, spikes = self._deltas(rule)
+            yield None, NumberColumn(pa.array(values), None if self.unit is None else delta(self.unit)), spikes
+        elif self.kind == "Number" or agg not in ("step", "first", "last"):
+            values, unit = self._numbers(rule, agg)
+            if self.kind == "Bool" and agg in ("min", "max"):
+                yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), 0
+            else:
+                yield None, NumberColumn(pa.array(values), unit), 0
         else:
-            yield None, NumberColumn(pa.array(values), unit), 0
-    else:
-        yield None, _picked(array, _places(samples, ~pd.isna(array), rule, agg, now_us), kind), 0
+            yield None, self._picked(self._places(rule, agg)), 0
 
+    def _states(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str, Floats]]:
+        """How long each state lasted in each interval, in hours or as a share of the known time."""
+        names = ["False", "True"] if self.kind == "Bool" else [str(name) for name in self.array.categories]
+        lasted = self.times.state_times(self._codes, max(len(names), 1), rule.gap_us, self.now_us)
+        known = lasted.sum(axis=1)
+        enough = self._enough(known, rule, agg)
+        # Samples before the intervals have been read too: their states must not make columns, but for those of the
+        # record. Without any there is a column all the same, so that the point has its place in the frame.
+        listed = names if self.kind == "Bool" else self.point.states or ()
+        kept = [place for place, name in enumerate(names) if name in listed or lasted[:, place].any()]
+        for state, time_us in [(names[place], lasted[:, place]) for place in kept] or [("", known)]:
+            yield state, _ratio(time_us, float(HOUR_US) if agg == "duration" else known, enough)
 
-def _states(
-    array: Any, samples: IntervalSamples, rule: Rule, agg: Aggregation, listed: Sequence[str], now_us: int
-) -> Iterator[tuple[str, Floats]]:
-    """How long each state lasted in each interval, in hours or as a share of the known time."""
-    codes, names = _codes(array)
-    times = samples.state_times(codes, max(len(names), 1), rule.gap_us, now_us)
-    known = times.sum(axis=1)
-    enough = (known > 0) & (known >= rule.share_needed(agg) * np.diff(samples.edges_us))
-    whole = np.full(samples.count, float(HOUR_US)) if agg == "duration" else known
-    if isinstance(array, pd.Categorical):
-        # Samples before the intervals have been read too: their states must not make columns.
-        kept = [place for place, name in enumerate(names) if name in listed or times[:, place].any()]
-        names, times = [names[place] for place in kept], times[:, kept]
-    if not names:  # a column all the same, so that the point has its place in the frame
-        names, times = [""], np.zeros((samples.count, 1))
-    for state, lasted in zip(names, times.T, strict=True):
-        yield state, np.divide(lasted, whole, out=np.full(samples.count, np.nan), where=enough)
+    @property
+    def _codes(self) -> Places:
+        """For each sample the place of its state, -1 for none."""
+        if isinstance(self.array, pd.Categorical):
+            return self.array.codes.astype(np.intp)
+        codes: Places = self.array.to_numpy(dtype=np.intp, na_value=-1)
+        return codes
 
+    @property
+    def _floats(self) -> Floats:
+        """The values as numbers; a Bool counts as 0 and 1, a Str as the place of its state."""
+        if isinstance(self.array, UnitArray):
+            return self.array.magnitudes
+        if isinstance(self.array, np.ndarray):
+            return self.array
+        return np.where(self._codes >= 0, self._codes, np.nan)
 
-def _codes(array: Any) -> tuple[Places, list[str]]:
-    """For each sample the place of its state, -1 for none, and the names of the states in their order."""
-    if isinstance(array, pd.Categorical):
-        return array.codes.astype(np.intp), [str(name) for name in array.categories]
-    return array.to_numpy(dtype=np.intp, na_value=-1), ["False", "True"]
+    def _enough(self, known: Floats, rule: Rule, agg: Aggregation) -> Mask:
+        """Whether enough microseconds of each interval are known."""
+        enough: Mask = (known > 0) & (known >= rule.share_needed(agg) * np.diff(self.times.edges_us))
+        return enough
+
+    def _numbers(self, rule: Rule, agg: Aggregation) -> tuple[Floats, str | None]:
+        """The values of an aggregation in numbers, and their unit."""
+        times, values, lengths_us = self.times, self._floats, np.diff(self.times.edges_us)
+        if agg in ("count", "sum", "avg") or (agg == "coverage" and rule.by_samples):
+            counts = times.sample_counts(~np.isnan(values)).astype(np.float64)
+            due = rule.samples_due(lengths_us)
+            if agg == "count":
+                return counts, None
+            if agg == "coverage":
+                return np.minimum(_ratio(counts, due, due > 0), 1.0), None
+            sums = times.reduced(np.add, np.where(np.isnan(values), 0.0, values))
+            if agg == "avg":
+                return _ratio(sums, counts, counts > 0), self.unit
+            return np.where((counts > 0) & (counts >= rule.share_needed(agg) * due), sums, np.nan), self.unit
+        if agg in ("mean", "integral", "coverage", "starts"):
+            area, known = (
+                times.step_area(values, rule.gap_us, self.now_us)
+                if rule.is_step
+                else times.linear_area(values, rule.gap_us)
+            )
+            enough = self._enough(known, rule, agg)
+            if agg == "coverage":
+                return known / lengths_us, None
+            if agg == "mean":
+                return _ratio(area, known, enough), self.unit
+            if agg == "starts":
+                return np.where(enough, times.rises(self._codes, rule.gap_us, self.now_us), np.nan), None
+            product, time_us = rule.integral_unit(self.point, self.unit)
+            return np.where(enough, area / time_us, np.nan), product
+        if agg == "linear":
+            return times.linear_at(values, rule.gap_us)[:-1], self.unit
+        if agg not in ("min", "max"):
+            return _taken(values, self._places(rule, agg)), self.unit
+        found = times.reduced(_EXTREMES[agg], values)
+        if rule.is_step:
+            held = _taken(values, times.step_places(rule.gap_us, self.now_us)[:-1])
+            found = _EXTREMES[agg](found, held)
+        return found, self.unit
+
+    def _deltas(self, rule: Rule) -> tuple[Floats, int]:
+        """The deltas, and how many false readings within the intervals were left out."""
+        whole, values = self.times, self._floats
+        kept = np.flatnonzero(np.isfinite(values))
+        register = _register_in(rule.rollover, self.point, self.unit)
+        spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
+        left_out = int(np.count_nonzero(spikes & (kept >= whole.bounds[0]) & (kept < whole.bounds[-1])))
+        kept = kept[~spikes]
+        readings = values[kept]
+        if len(readings) and not isinstance(register, bool) and float(readings.max()) > register:
+            raise MetadataError(
+                f"{self.point} has a reading of {float(readings.max())}, more than its rollover of "
+                f"{register}; expected the size of the register, which no reading exceeds"
+            )
+        times = IntervalSamples(whole.ts_us[kept], whole.edges_us) if len(kept) < len(values) else whole
+        deltas = reading_deltas(readings, register)
+        if not rule.is_step:
+            unknown = np.cumsum(~np.isfinite(values))[kept]
+            return times.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), left_out
+        places = whole.step_places(rule.gap_us, self.now_us)
+        return times.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), left_out
+
+    def _places(self, rule: Rule, agg: Aggregation) -> Places:
+        """The place of the sample that is the value of each interval, -1 for none."""
+        if agg == "step":
+            return self.times.step_places(rule.gap_us, self.now_us)[:-1]
+        return self.times.first_or_last(~np.asarray(pd.isna(self.array), dtype=bool), last=agg == "last")
+
+    def _picked(self, places: Places) -> ArrowColumn:
+        taken = self.array.take(places, allow_fill=True)
+        if self.kind == "Bool":
+            missing = np.asarray(pd.isna(taken), dtype=bool)
+            return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
+        return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))
 
 
 def _of_one_unit(track: Track) -> Any:
@@ -170,95 +252,6 @@ def _of_one_unit(track: Track) -> Any:
     return in_units(array, wanted, point.dis)
 
 
-def _floats(array: Any) -> Floats:
-    if isinstance(array, UnitArray):
-        return array.magnitudes
-    if isinstance(array, np.ndarray):
-        return array
-    if isinstance(array, pd.Categorical):
-        return np.where(array.codes >= 0, array.codes, np.nan)
-    floats: Floats = array.to_numpy(dtype=np.float64, na_value=np.nan)
-    return floats
-
-
-def _numeric(
-    array: Any,
-    samples: IntervalSamples,
-    rule: Rule,
-    agg: Aggregation,
-    point: Point,
-    unit: str | None,
-    kind: str,
-    now_us: int,
-) -> tuple[Floats, str | None, str]:
-    """The values, their unit and kind, of an aggregation in numbers; a Bool counts as 0 and 1."""
-    lengths_us, values = np.diff(samples.edges_us), _floats(array)
-    counts = samples.sample_counts(~np.isnan(values)).astype(np.float64)
-    if agg == "count":
-        return counts, None, "Number"
-    if agg == "coverage" and rule.by_samples:
-        due = rule.samples_due(lengths_us)
-        shares = np.divide(counts, due, out=np.full(samples.count, np.nan), where=due > 0)
-        return np.minimum(shares, 1.0), None, "Number"
-    if agg in ("mean", "integral", "coverage", "starts"):
-        area, covered = (
-            samples.step_area(values, rule.gap_us, now_us) if rule.is_step else samples.linear_area(values, rule.gap_us)
-        )
-        enough = (covered > 0) & (covered >= rule.share_needed(agg) * lengths_us)
-        if agg == "coverage":
-            return covered / lengths_us, None, "Number"
-        if agg == "starts":
-            rises = samples.rises(_codes(array)[0], rule.gap_us, now_us)
-            return np.where(enough, rises, np.nan), None, "Number"
-        if agg == "mean":
-            means = np.divide(area, covered, out=np.full(samples.count, np.nan), where=enough)
-            return means, None if kind == "Bool" else unit, "Number"
-        product, time_us = rule.integral_unit(point, unit)
-        return np.where(enough, area / time_us, np.nan), product, "Number"
-    if agg in ("min", "max"):
-        found = samples.reduced(_EXTREMES[agg], values)
-        if rule.is_step:
-            held = _taken(values, samples.step_places(rule.gap_us, now_us)[:-1])
-            found = _EXTREMES[agg](found, held)
-        if kind == "Bool":
-            return found, None, "Bool"
-    elif agg in ("sum", "avg"):
-        enough = (counts > 0) & ((agg == "avg") | (counts >= rule.share_needed(agg) * rule.samples_due(lengths_us)))
-        sums = samples.reduced(np.add, np.where(np.isnan(values), 0.0, values))
-        found = np.divide(sums, counts if agg == "avg" else 1.0, out=np.full(samples.count, np.nan), where=enough)
-        unit = None if kind == "Bool" else unit
-    elif agg == "linear":
-        found = samples.linear_at(values, rule.gap_us)[:-1]
-    else:
-        found = _taken(values, _places(samples, ~np.isnan(values), rule, agg, now_us))
-    return found, unit, "Number"
-
-
-def _deltas(
-    values: Floats, samples: IntervalSamples, rule: Rule, point: Point, unit: str | None, now_us: int
-) -> tuple[Floats, int]:
-    """The deltas, and how many false readings within the intervals were left out."""
-    whole, kept = samples, np.flatnonzero(np.isfinite(values))
-    register = _register_in(rule.rollover, point, unit)
-    spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
-    left_out = int(np.count_nonzero(spikes & (kept >= whole.bounds[0]) & (kept < whole.bounds[-1])))
-    kept = kept[~spikes]
-    readings = values[kept]
-    if len(readings) and not isinstance(register, bool) and float(readings.max()) > register:
-        raise MetadataError(
-            f"{point} has a reading of {float(readings.max())}, more than its rollover of "
-            f"{register}; expected the size of the register, which no reading exceeds"
-        )
-    if len(kept) < len(values):
-        samples = IntervalSamples(whole.ts_us[kept], whole.edges_us)
-    deltas = reading_deltas(readings, register)
-    if not rule.is_step:
-        unknown = np.cumsum(~np.isfinite(values))[kept]
-        return samples.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), left_out
-    places = whole.step_places(rule.gap_us, now_us)
-    return samples.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), left_out
-
-
 def _register_in(rollover: float | Number | bool, point: Point, unit: str | None) -> float | bool:
     if unit is not None and delta(unit) != unit:
         return False  # from 70 °F to 30 °F is not a meter that was set back
@@ -272,24 +265,12 @@ def _register_in(rollover: float | Number | bool, point: Point, unit: str | None
     return size
 
 
-def _places(
-    samples: IntervalSamples, valid: npt.NDArray[np.bool_], rule: Rule, agg: Aggregation, now_us: int
-) -> Places:
-    """The place of the sample that is the value of each interval, -1 for none."""
-    if agg == "step":
-        return samples.step_places(rule.gap_us, now_us)[:-1]
-    return samples.first_or_last(np.asarray(valid, dtype=bool), last=agg == "last")
-
-
 def _taken(values: Floats, places: Places) -> Floats:
     if not len(values):
         return np.full(len(places), np.nan)
     return np.where(places >= 0, values[places], np.nan)
 
 
-def _picked(array: Any, places: Places, kind: str) -> ArrowColumn:
-    taken = array.take(places, allow_fill=True)
-    if kind == "Bool":
-        missing = np.asarray(pd.isna(taken), dtype=bool)
-        return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
-    return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))
+def _ratio(values: Floats, whole: Floats | float, where: Mask) -> Floats:
+    found: Floats = np.divide(values, whole, out=np.full(len(values), np.nan), where=where)
+    return found
