@@ -45,16 +45,17 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     _, grid = pyplot.subplots(len(groups), 1, sharex=True, figsize=size, squeeze=False, layout="constrained")
     axes = grid[:, 0]
     # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
-    zone = getattr(df.index, "tz", None)
-    instants = df.index.to_numpy()
-    if isinstance(df.index, pd.DatetimeIndex) and zone is not None:
-        instants = df.index.tz_convert(None).to_numpy()
+    index = df.index.get_level_values(0)  # of intervals with label="both" the start
+    zone = getattr(index, "tz", None)
+    instants = index.to_numpy()
+    if isinstance(index, pd.DatetimeIndex) and zone is not None:
+        instants = index.tz_convert(None).to_numpy()
     for axis, (label, places) in zip(axes, groups.items(), strict=True):
         for place in places:
             series = df.iloc[:, place]
             values = series.to_numpy(dtype=np.float64, na_value=np.nan)
             style = {"drawstyle": "steps-post", **kwargs} if pd.api.types.is_bool_dtype(series.dtype) else kwargs
-            axis.plot(instants, values, label=str(df.columns[place]), **style)
+            axis.plot(instants, values, label=_name(df.columns[place]), **style)
         axis.set_ylabel(label)
         if label == _BOOL:
             axis.set_yticks([0, 1], ["false", "true"])
@@ -69,6 +70,11 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
 
 
 _BOOL = "on / off"
+
+
+def _name(label: Any) -> str:
+    """The label of a column as one text: of several levels those that are not empty."""
+    return ", ".join(filter(None, map(str, label))) if isinstance(label, tuple) else str(label)
 
 
 def _groups(df: pd.DataFrame) -> dict[str, list[int]]:

@@ -213,3 +213,18 @@ def test_parquet_keeps_it(s: hsframe.Session, tmp_path: Path, settings: dict[str
     assert back.hs.interval == df.hs.interval == Interval("1D", settings.get("label", "start"))
     zones = {str(level.tz) for level in getattr(back.index, "levels", [back.index])}
     assert zones == {"None" if "tz" in settings else "America/New_York"}
+
+
+@pytest.mark.parametrize("settings", [{"label": "both"}, {"label": "end"}, {"tz": "local"}])
+def test_rows_of_intervals_are_drawn_where_they_start_or_are_labelled(
+    s: hsframe.Session, settings: dict[str, Any]
+) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    df = s.his_read("@kw", DAYS, interval="1D", agg=["mean", "max"], **settings)
+    (axis,) = df.hs.plot()
+    times = df.index.get_level_values(0)
+    for line in axis.lines:
+        expected = times if times.tz is None else times.tz_convert(None)
+        assert pd.DatetimeIndex(line.get_xdata(orig=True)).tolist() == expected.tolist()
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Power, mean", "Power, max"]
+    pyplot.close("all")
