@@ -113,8 +113,10 @@ def frame_columns(
     if inf not in ("refuse", "send"):
         raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
     frame = _with_plain_times(frame_of(df))
+    if "state" in frame.columns.names and not any(frame.columns.get_level_values("state")):
+        frame = frame.droplevel("state", axis=1)  # what df.xs leaves of an aggregation that has no states
     if several := [name for name in frame.columns.names if name in COLUMN_LEVELS]:
-        level = several[-1]
+        level = several[0]
         raise MetadataError(
             f"the columns have a level {level!r}, so a point may have several of them; write those of one, as with "
             f"df.xs({frame.columns[0][frame.columns.names.index(level)]!r}, axis=1, level={level!r}); nothing was sent"

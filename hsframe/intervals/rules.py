@@ -1,7 +1,7 @@
 """What a row of a history over regular intervals means: the rules and their defaults.
 
 A row is the interval that starts at its label: [label, next label), in the point's own zone
-(:mod:`hsframe.intervals.regular`). `agg` decides which value it has:
+(:mod:`hsframe.intervals.regular`); with ``label="end"`` that which ends there. `agg` decides which value it has:
 
 ============== ============================================================================= ==================
 `agg`          value of the interval [a, b)                                                  unit
@@ -83,8 +83,8 @@ and are unknown in all others. There is no value before the first and after the 
 **Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, for ``delta``
 three times as far, which is what false readings take. So an interval has one value however the span around it was
 chosen, and spans that follow one another give the rows of the whole one (``edges="partial"`` cuts the first and last).
-For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count`` of small intervals add up to that
-of the large one that they tile (as far as they are known).
+For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count``, ``duration`` and ``starts`` of
+small intervals add up to that of the large one that they tile (as far as they are known).
 
 **Meters.** What ``delta`` makes of readings that do not just rise, with the worst case of each rule:
 

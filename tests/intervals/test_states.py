@@ -133,6 +133,18 @@ def test_what_must_add_up(case):
         np.testing.assert_allclose(floats(df["a", "share", "True"]), floats(df["a", "mean", ""]))
 
 
+@given(cases(), st.integers(1, 4))
+def test_durations_and_starts_of_small_intervals_add_up(case, each):
+    edges, minutes, cells, kind = case
+    aggs = ["duration", *(["starts"] if kind == "Bool" else [])]
+    small = frame(history(minutes, cells, kind), edges, *aggs)
+    large = frame(history(minutes, cells, kind), [*edges[:-1:each], edges[-1]], *aggs)
+    for label in large.columns:
+        sums = [part.sum() for part in np.split(np.array(floats(small[label])), range(each, len(small), each))]
+        known = ~np.isnan(sums)
+        np.testing.assert_allclose(np.array(floats(large[label]))[known], np.array(sums)[known], atol=1e-12)
+
+
 # What an engineer expects ---------------------------------------------------------------------------------------------
 
 

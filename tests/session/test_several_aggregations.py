@@ -140,7 +140,11 @@ def test_one_of_them_can_be_written_and_several_cannot(s: hsframe.Session) -> No
         s.his_write(df)
     report = s.his_write(df.xs("mean", axis=1, level="agg"), dry_run=True)
     assert report["id"].tolist() == ["kw", "oat"]
-    with pytest.raises(hsframe.MetadataError, match="level 'state'"):
+    both = s.his_read(["@kw", "@fan"], DAY, interval="1D", agg={"@kw": ["mean"], "@fan": ["share"]})
+    with pytest.raises(hsframe.MetadataError, match=words):
+        s.his_write(both)
+    assert s.his_write(both.xs("mean", axis=1, level="agg"), dry_run=True)["id"].tolist() == ["kw"]
+    with pytest.raises(hsframe.MetadataError, match=r"df.xs\('False', axis=1, level='state'\)"):
         s.his_write(s.his_read("@fan", DAY, interval="1D", agg="share"))
 
 
@@ -175,3 +179,22 @@ def test_a_start_at_the_first_instant_looks_further_back() -> None:
         df = s.his_read("@fan", ("2026-11-01", "2026-11-02"), interval="1D", agg=["starts", "duration"])
     assert floats(df["Fan"]["starts"]) == [1, 0]
     assert floats(df["Fan", "duration", "True"]) == [25, 24]
+
+
+def test_labels_in_levels_have_those_of_aggregations_below_them(s: hsframe.Session, tmp_path: Path) -> None:
+    header = ("siteRef->dis", "dis")
+    lists = {"kW": ["mean", "count"], "@fan": ["share"]}
+    df = s.his_read(["@kw", "@fan"], DAY, interval="12h", agg=lists, header=header)
+    assert df.columns.names == ["siteRef->dis", "dis", "agg", "state"]
+    assert df.columns.tolist() == [
+        ("HQ", "Power", "mean", ""),
+        ("HQ", "Power", "count", ""),
+        ("HQ", "Fan", "share", "False"),
+        ("HQ", "Fan", "share", "True"),
+    ]
+    assert df.hs.points["id"].tolist() == df.hs.catalog["id"].tolist() == ["kw", "fan"]
+    hsframe.write_parquet(df, tmp_path / "levels.parquet")
+    back = hsframe.read_parquet(tmp_path / "levels.parquet")
+    pd.testing.assert_frame_equal(back, df)
+    pd.testing.assert_frame_equal(back.hs.points, df.hs.points)
+    assert s.his_write(df.xs("mean", axis=1, level="agg"), dry_run=True)["id"].tolist() == ["kw"]
