@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hsframe.columns import BoolColumn, NumberColumn
+from hsframe.columns import NumberColumn
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.frame.histories import History
+from hsframe.frame.histories import History, Instants
 from hsframe.frame.points import Point, attach, points_of
+from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.gaps import warn_of_gaps
 from hsframe.intervals.regular import intervals, parse_step
@@ -62,7 +63,7 @@ def integrate(
     UnitError
         The table has no unit of a column's unit x time.
     MetadataError, ZoneError
-        A column of texts, an index that is not of zone-aware times or not in order.
+        A column of texts, an index that is not of zone-aware times or not in order; rows that are made of intervals.
     SpanError
         `interval` cannot be understood, or none starts in the frame.
 
@@ -80,51 +81,52 @@ def integrate(
         )
     if index.tz is None:
         raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
+    if over := noted_interval(df):
+        raise MetadataError(
+            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral', or "
+            "multiply them by the length of an interval, as in df * hsframe.Number(1, 'h')"
+        )
+    labels = [str(label) for label in df.columns]
+    if twice := [label for label, count in Counter(labels).items() if count > 1]:
+        raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     ts_us = index.as_unit("us").asi8
-    own_tz, known = haystack_name(index.tz), points_of(df)
+    known, own_tz = points_of(df), haystack_name(index.tz)
     points = [
         replace(
-            known.get(label) or Point(str(label), str(label), tz=own_tz),
+            known.get(label) or Point(str(label), str(label)),
             unit=unit_of_dtype(dtype),
             kind="Bool" if dtype.kind == "b" else "Number" if dtype.kind in "iuf" else "Str",
         )
         for label, dtype in zip(df.columns, df.dtypes, strict=True)
     ]
-    labels = [str(label) for label in df.columns]
-    if twice := [label for label, count in Counter(labels).items() if count > 1]:
-        raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     settings = IntervalSettings(interval, "integral", max_gap, min_coverage, edges=edges)
     samplings = [PointSampling.from_record(point.his_tags()) for point in points]
+    if index.freq is not None and len(index) > 1:  # rows that pandas has made, of the samples or out of nothing
+        usual_us = int(np.median(np.diff(ts_us)))
+        samplings = [replace(sampling, interval_us=usual_us) for sampling in samplings]
     rules = dict(zip(labels, rules_of(points, samplings, labels, settings), strict=True))
     histories = [
-        History(replace(point, id=label, tz=point.tz or own_tz), *_samples(df.iloc[:, place], ts_us, point.unit))
+        _history(df.iloc[:, place], ts_us, replace(point, id=label, dis=label, tz=point.tz or own_tz))
         for place, (label, point) in enumerate(zip(labels, points, strict=True))
     ]
-    step, ends = parse_step(interval), (ts_us[0], ts_us[-1]) if len(ts_us) else (0, 0)
+    step, (start_us, end_us) = parse_step(interval), (int(ts_us[0]), int(ts_us[-1])) if len(ts_us) else (0, 0)
     grids = {
-        tz: intervals(int(ends[0]), int(ends[1]), step, zone(tz), partial=edges == "partial")
+        tz: intervals(start_us, end_us, step, zone(tz), partial=edges == "partial")
         for tz in dict.fromkeys(history.point.tz or own_tz for history in histories)
     }
-    results = interval_histories(histories, grids, rules, now_us=int(ends[1]))
+    results = interval_histories(histories, grids, rules, now_us=end_us)
     warn_of_gaps(histories, results)
-    result = trend_frame([replace(one, point=replace(one.point, dis=one.point.id)) for _, one in results], tz=index.tz)
+    result = trend_frame([history for _, history in results], tz=index.tz)
     result.columns = df.columns
     result.index.name = index.name
-    attach(
-        result,
-        {
-            label: replace(point, unit=history.point.unit, kind="Number", his=None)
-            for label, point, (_, history) in zip(df.columns, points, results, strict=True)
-            if label in known
-        },
-    )
+    made: dict[Any, Point] = {label: one.point for label, (_, one) in zip(df.columns, results, strict=True)}
+    attach(result, {label: replace(made[label], id=point.id, dis=point.dis) for label, point in known.items()})
+    note_interval(result, Interval.of(interval, "start"))
     return result
 
 
-def _samples(column: pd.Series[Any], ts_us: Any, unit: str | None) -> tuple[Any, BoolColumn | NumberColumn]:
-    """The instants at which a column has a value, and these."""
+def _history(column: pd.Series[Any], ts_us: Instants, point: Point) -> History:
+    """The samples of a column, where it has a value; True is 1."""
     there = column.notna().to_numpy(dtype=bool)
-    values = column.array[there]
-    if column.dtype.kind == "b":
-        return ts_us[there], BoolColumn(pa.array(np.asarray(values, dtype=bool)))
-    return ts_us[there], NumberColumn(pa.array(np.asarray(values, dtype=np.float64)), unit)
+    values = column[there].to_numpy(dtype=np.float64)
+    return History(point, ts_us[there], NumberColumn(pa.array(values), point.unit))

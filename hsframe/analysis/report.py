@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from dataclasses import replace
 from datetime import timedelta, tzinfo
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
+from hsframe.frame.stamps import noted_interval
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
@@ -122,6 +124,8 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
     """
     points, differing = points_of(df), differing_of(df)
+    if noted_interval(df) is not None:  # the tags of the records are of the samples, not of what was made of them
+        points = {label: replace(point, his=None) for label, point in points.items()}
     rows = [
         _row(df.iloc[:, place], points.get(label, Point("")), differing.get(label, 0))
         for place, label in enumerate(point_labels(df.columns))
@@ -184,8 +188,10 @@ def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: st
         return row
     rows_us = index.as_unit("us").asi8
     start_us, end_us = int(rows_us.min()), int(rows_us.max())
-    before = (ts_us[0] - start_us) // step_us if len(ts_us) else (end_us - start_us) // step_us + 1
-    after = (end_us - ts_us[-1]) // step_us if len(ts_us) else 0
+    late_us = step_us // 10  # as much as a sample may be late or early
+    before, after = (end_us - start_us) // step_us + 1, 0
+    if len(ts_us):
+        before, after = (ts_us[0] - start_us + late_us) // step_us, (end_us - ts_us[-1] + late_us) // step_us
     # The samples that should be after each; those that come early, between others, count together.
     due = np.rint(steps / step_us).astype(np.int64)
     early_us = int(steps[due == 0].sum())
@@ -198,9 +204,10 @@ def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: st
     where = np.flatnonzero(lost)
     gaps = list(map(Gap, _stamps(begins[where], index), _stamps(ends[where], index), lost[where].tolist()))
     row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
-    at = index.tz if tz is None else zone(tz)
-    if len(ts_us) and at is not None and step_us <= HOUR_US:
-        row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in _clock_changes(ts_us, at))
+    if len(ts_us) and index.tz is not None and step_us <= HOUR_US:
+        at = zone(tz) if tz else index.tz
+        changes = _clock_changes(int(ts_us[0]) // DAY_US, int(ts_us[-1]) // DAY_US + 1, at)
+        row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
 
 
@@ -213,22 +220,24 @@ def _length(us: Any) -> pd.Timedelta:
     return pd.Timedelta(int(us), unit="us")
 
 
-def _clock_changes(ts_us: Instants, tz: tzinfo) -> Iterator[tuple[int, int]]:
-    """Between the first and the last instant, when a clock changes, and by how much."""
+@functools.lru_cache(maxsize=64)
+def _clock_changes(first: int, last: int, tz: tzinfo) -> list[tuple[int, int]]:
+    """Between two days since 1970, when a clock changes, and by how much."""
+    found = []
 
     def offset_us(us: int) -> int:
         return (from_epoch_us(us, tz).utcoffset() or timedelta()) // timedelta(microseconds=1)
 
-    for start_us in range(int(ts_us[0]), int(ts_us[-1]), DAY_US):
-        before_us, after_us = start_us, min(start_us + DAY_US, int(ts_us[-1]))
+    for day in range(first, last):
+        before_us, after_us = day * DAY_US, (day + 1) * DAY_US
         if shift_us := offset_us(after_us) - offset_us(before_us):
             old_us = offset_us(before_us)
             while after_us - before_us > 1:
                 middle_us = (before_us + after_us) // 2
-                before_us, after_us = (
-                    (middle_us, after_us) if offset_us(middle_us) == old_us else (before_us, middle_us)
-                )
-            yield after_us, abs(shift_us)
+                is_before = offset_us(middle_us) == old_us
+                before_us, after_us = (middle_us, after_us) if is_before else (before_us, middle_us)
+            found.append((after_us, abs(shift_us)))
+    return found
 
 
 def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> bool:
@@ -245,7 +254,7 @@ def _implausible(
     """What is wrong with the numbers of a column by the record of its point, and by what they measure."""
     row: dict[str, Any] = {}
     tags = point.his_tags()
-    low, high = (_in_unit(tags.get(name), unit or point.unit) for name in ("minVal", "maxVal"))
+    low, high = (_in_unit(tags.get(name), point.unit, unit) for name in ("minVal", "maxVal"))
     if low is not None or high is not None:
         row["out_of_range"] = sum(
             int(np.count_nonzero(beyond))
@@ -254,9 +263,8 @@ def _implausible(
     finite = np.isfinite(values)
     values, ts_us = values[finite], ts_us[finite]
     if sampling.agg == "delta":
-        (rule,) = rules_of([point], [sampling], [point.dis], IntervalSettings("1D", "delta"))[0]
-        register = rule.rollover if isinstance(rule.rollover, bool) else _in_unit(rule.rollover, unit or point.unit)
-        register = True if register is None else register
+        (rule,) = rules_of([Point(point.id)], [sampling], [point.id], IntervalSettings("1D", "delta"))[0]
+        register = _in_unit(rule.rollover, point.unit, unit) or True
         spikes = false_readings(ts_us, values, register, rule.spike_us)
         readings = values[~spikes]
         deltas = reading_deltas(readings, register)
@@ -269,11 +277,11 @@ def _implausible(
     return row
 
 
-def _in_unit(number: Any, unit: str | None) -> float | None:
-    """A number of the record in the unit of the column; None where there is none that converts."""
-    if not isinstance(number, Number | int | float):
+def _in_unit(number: object, record_unit: str | None, unit: str | None) -> float | None:
+    """A number of the record in the unit of the column, or where it has none in the record's; None: it has no such."""
+    if not isinstance(number, Number):
         return None
-    own = number.unit if isinstance(number, Number) else None
+    own, unit = number.unit or record_unit, unit or record_unit
     if own is None or unit is None or own == unit:
         return float(number)
     return convert(float(number), own, unit) if convertible(own, unit) else None

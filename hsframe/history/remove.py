@@ -7,7 +7,7 @@ the others follow only when it is gone; where something else was put in its plac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -61,12 +61,7 @@ class Removal:
         limits = RequestLimits(max_concurrency=max_concurrency)
         for history in await read_histories(client, records, span, week_start=week_start, limits=limits):
             found[history.point.id].append(history)
-        by_id = {record.id: record for record in records}
-        samples = await in_thread(lambda: [_all_of(record, found[record.id]) for record in records])
-        report = WriteReport(samples, by_id, done="removed")
-        for entry in report.entries:
-            entry.comparison = compare(found[entry.point.id], entry.samples)
-        return cls(client, report, records, max_concurrency)
+        return cls(client, await in_thread(_report_of, records, found), records, max_concurrency)
 
     async def run(self) -> None:
         """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
@@ -189,8 +184,14 @@ class _Trial:
         )
 
 
-def _all_of(record: PointRecord, histories: Sequence[History]) -> PointSamples:
-    """All samples of a point, NA among them, as such that are to be removed."""
-    kept = [history.ts_us[~null_mask(history.values)] for history in histories]
-    ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
-    return PointSamples(record.point, record.tz, ts_us, StrColumn(pa.nulls(len(ts_us), pa.string())))
+def _report_of(records: Sequence[PointRecord], found: Mapping[str, Sequence[History]]) -> WriteReport:
+    """All samples that were found, NA among them, as such that are to be removed, each with what is there."""
+    samples = []
+    for record in records:
+        kept = [history.ts_us[~null_mask(history.values)] for history in found[record.id]]
+        ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
+        samples.append(PointSamples(record.point, record.tz, ts_us, StrColumn(pa.nulls(len(ts_us), pa.string()))))
+    report = WriteReport(samples, {record.id: record for record in records}, done="removed")
+    for entry in report.entries:
+        entry.comparison = compare(found[entry.point.id], entry.samples)
+    return report

@@ -238,9 +238,9 @@ class HistoryVerbs(SessionBase):
             as some servers keep them, do not count as different.
         existing : {"replace", "keep", "refuse"}
             What becomes of samples that the server has at these instants. ``"replace"``: they get the new values.
-            ``"keep"``: they stay, and only what is new is sent, as a backfill wants. ``"refuse"``: if one has another
-            value, nothing is sent. What is the same is decided as with `verify`; on a server that has whole seconds
-            only, a sample is taken to be there at the second before its instant.
+            ``"keep"``: they stay, NA too, and only what is new is sent, as a backfill wants. ``"refuse"``: if one has
+            another value, nothing is sent. What is the same is decided as with `verify`; on a server that has whole
+            seconds only, a sample is taken to be there at the second before its instant.
         inf : {"refuse", "send"}
             What to do with infinite values.
         convert : bool

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError
+from hsframe.frame.points import Point, attach
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -84,6 +85,11 @@ def test_columns_of_any_label_keep_it_and_their_points() -> None:
     df.columns = pd.Index([7, ("x", "y")], dtype=object)
     assert df.hs.integrate().columns.tolist() == [7, ("x", "y")]
     assert df.hs.integrate().iloc[0].tolist() == [Number(24, "kWh"), Number(24, "hr")]
+    df.columns = pd.MultiIndex.from_tuples([("A", "kW"), ("B", "on")], names=["site", "what"])
+    attach(df, {("A", "kW"): Point("kw", "The kW", "kW", "New_York", "Number")})
+    found = df.hs.integrate()
+    assert found.columns.equals(df.columns)
+    assert found.hs.points["id"].tolist() == ["kw"]
     twice = hours(49)
     twice.columns = pd.Index([1])
     twice["1"] = 1.0
@@ -97,6 +103,20 @@ def test_a_gap_is_bridged_when_asked() -> None:
     assert df.hs.integrate(max_gap="8h")["P"].tolist() == [24.0]
     with pytest.warns(GapWarning, match="further apart than max_gap"):
         hours(49).iloc[::24].hs.integrate()
+
+
+def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: RunningServer) -> None:
+    """By the record a sample comes each hour, so a gap of four would not be bridged."""
+    server.database.set_history("kw", FIRST_US + np.arange(73) * HOUR_US, np.full(73, 2.0))
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.his_read("@kw", "2026-10-30,2026-10-31")
+        means = session.his_read("@kw", "2026-10-30,2026-10-31", interval="1h")
+    assert df.iloc[::4].hs.integrate(max_gap="4h")["kw"].tolist()[0] == 48.0
+    assert df.resample("4h").mean().hs.integrate()["kw"].tolist()[0] == 48.0
+    assert df.hs.integrate().hs.interval.length == "1D"
+    with pytest.raises(MetadataError, match=r"made of intervals of 1h .*agg='integral'"):
+        means.hs.integrate()
+    assert (means * hsframe.Number(1, "h")).resample("1D").sum().hs.units == {"kw": "kWh"}
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ def test_rows_over_intervals_are_due_by_the_interval_of_the_read() -> None:
     with connected(building()) as session:
         df = session.his_read("@kwh", "2026-10-30,2026-11-03", interval="1D")
         assert df.hs.report()[["expected", "missing"]].to_numpy().tolist() == [[5, 0]]
+        both = session.his_read("@kwh", "2026-10-30,2026-11-03", interval="1D", agg=["delta", "count"])
+        assert both.hs.report()[["expected", "missing"]].to_numpy().tolist() == [[5, 0]] * 2
         assert session.his_read("@kwh", "2026-10-30").hs.report()["expected"].tolist() == [96]
 
 
@@ -200,7 +202,8 @@ def test_values_beyond_the_limits_of_the_record() -> None:
     assert reported(df, unit="°C", **limits)["out_of_range"] == 3
     assert reported(df, unit="°F", maxVal=Number(212))["out_of_range"] == 2
     assert pd.isna(reported(df, unit="°F")["out_of_range"])
-    assert reported(df.hs.to("°C"), unit="°F", minVal=Number(-40))["out_of_range"] == 1
+    assert reported(df.hs.to("°C"), unit="°F", minVal=Number(20), maxVal=Number(200))["out_of_range"] == 3
+    assert reported(df.hs.magnitude(), unit="°F", maxVal=Number(200))["out_of_range"] == 2
 
 
 def test_the_longest_time_of_one_value() -> None:

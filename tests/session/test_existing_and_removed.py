@@ -19,6 +19,7 @@ from hsframe.grid import Grid
 from hsframe.history import verify, write
 from hsframe.kinds import MARKER, NA, REMOVE, Ref
 from hsframe.server.database import Database
+from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import RunningServer, running_server
@@ -268,6 +269,19 @@ def test_where_it_is_ignored_nothing_more_is_sent() -> None:
             s.his_remove("point", DAY)
         assert len(server.database.history("kw")) == 73
     assert sent == [1]
+
+
+def test_a_server_that_refuses_remove(server: RunningServer) -> None:
+    def refuse(call: Call, run: Callable[[Call], Grid]) -> Grid:
+        raise OpRefusal("hisWrite: cannot write Remove", "ArgErr")
+
+    wrap_op(server.app, "hisWrite", refuse)
+    with (
+        session_of(server) as s,
+        pytest.raises(CallError, match=r"refused to remove samples of @kw .*cannot write") as caught,
+    ):
+        s.his_remove("point", DAY)
+    assert caught.value.report[["removed", "unknown"]].to_numpy().sum() == 0
 
 
 @pytest.mark.parametrize("odd", ["fan", "mode"])
