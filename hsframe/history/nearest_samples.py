@@ -27,6 +27,8 @@ _DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 # Around a span: most points have a sample within the hour.
 _NEAR_US: Final = (HOUR_US, *_DEPTHS_US)
 BOUNDARY_REACH_US: Final = 400 * DAY_US
+# A day from the ends of the calendar, so that each zone has a date there.
+_FIRST_US, _LAST_US = (epoch_us(datetime(*date, tzinfo=UTC)) for date in ((1, 1, 2), (9999, 12, 30)))
 
 Boundary = Literal["none", "before", "both"]
 
@@ -48,7 +50,9 @@ async def read_with_boundary(
     found += read
     # What is after the present is empty, but for forecasts: one search is enough.
     for is_future in (False, True) if boundary == "both" else ():
-        ends_us = {tz: one.end_us for tz, one in spans.items() if one.end_us and (one.end_us > now_us) == is_future}
+        ends_us = {
+            tz: one.end_us for tz, one in spans.items() if one.end_us is not None and (one.end_us > now_us) == is_future
+        }
         some, depths_us = [record for record in records if record.tz in ends_us], () if is_future else _NEAR_US
         found += await nearest_samples(
             source, some, ends_us, BOUNDARY_REACH_US, depths_us=depths_us, is_after=True, **options
@@ -100,7 +104,8 @@ async def nearest_samples(
 
 
 def span_of(start_us: int, end_us: int) -> Span:
-    """The span between two instants."""
+    """The span between two instants, as far as the calendar goes."""
+    start_us, end_us = (min(max(us, _FIRST_US), _LAST_US) for us in (start_us, end_us))
     return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
 
 

@@ -106,11 +106,11 @@ small intervals add up to that of the large one that they tile (as far as they a
   runs backwards. Temperatures and other units with an offset are never set back.
 
 **Elsewhere** the same words mean other things. The folds of SkySpark's ``hisRollup`` take the samples alone: its
-``avg`` is ours. Cognite's aggregates leave out intervals without a data point, unless a limit for filling is given; here
-each interval has its row. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the edges as
-here, and its Count is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of its edges,
-where here a sample at an edge belongs to the interval that starts there. PercentGood is ``coverage``. Nothing is
-extrapolated here but a step function, up to `max_gap` and the present.
+``avg`` is ours. Cognite's aggregates leave out intervals without a data point, unless a limit for filling is given;
+here each interval has its row. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the
+edges as here, and its Count is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of
+its edges, where here a sample at an edge belongs to the interval that starts there. PercentGood is ``coverage``.
+Nothing is extrapolated here but a step function, up to `max_gap` and the present.
 
 **A setting that no point uses is refused** (`max_gap` for sums, `min_coverage` for extremes, `rollover` for means): it
 would change nothing. Where one point uses it, it may stand for all.

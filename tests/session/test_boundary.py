@@ -126,6 +126,11 @@ def test_a_span_that_ends_in_the_future_looks_for_forecasts_once(caplog: pytest.
         assert floats(s.his_read("@cov", (now - timedelta(hours=1), None), boundary="both")["cov"]) == [7, 8]
 
 
+@pytest.mark.parametrize("span", ["0001-02", "9999-11"])
+def test_a_span_near_the_ends_of_the_calendar(s: hsframe.Session, span: str) -> None:
+    assert s.his_read("@dense", span, boundary="both").shape == (0, 1)
+
+
 def test_the_requests_are_few(s: hsframe.Session, caplog: pytest.LogCaptureFixture) -> None:
     def count(points: Any, boundary: Any) -> int:
         caplog.clear()
