@@ -143,14 +143,13 @@ def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:
     if isinstance(index.dtype, pd.ArrowDtype) and pa.types.is_timestamp(index.dtype.pyarrow_dtype):
         times = pd.DatetimeIndex(index)
     elif index.dtype == object and len(index) and all(isinstance(cell, datetime) or is_missing(cell) for cell in index):
-        naive = [cell.tzinfo is None for cell in index if not is_missing(cell)]
-        if any(naive) and not all(naive):
+        zones = {cell.tzinfo for cell in index if not is_missing(cell)}
+        if None in zones and len(zones) > 1:
             raise ZoneError(
                 f"the index of the columns {listed_columns(df)} has times with and without a zone, first without one "
-                f"{next(cell for cell in index if not is_missing(cell) and cell.tzinfo is None)}: without a zone their "
+                f"{next(cell for cell in index if getattr(cell, 'tzinfo', index) is None)}: without a zone their "
                 "instants are not known; give all of them one; nothing was sent"
             )
-        zones = {str(cell.tzinfo) for cell in index if not is_missing(cell)}
         times = pd.to_datetime(index, utc=len(zones) > 1)
     else:
         return df

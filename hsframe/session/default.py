@@ -176,8 +176,9 @@ def frame_to_his_grids(
     Parameters
     ----------
     df : DataFrame or Series
-        Index: a zone-aware ``DatetimeIndex`` of any zone, in any order, without duplicates. Columns: values of one
-        point each; NaN, None and ``pd.NA`` are not samples. Digits below the microsecond are cut off.
+        Index: zone-aware times of any zone, in any order, without duplicates: a ``DatetimeIndex``, Arrow timestamps or
+        datetime objects. Columns: values of one point each; NaN, None and ``pd.NA`` are not samples. Digits below the
+        microsecond are cut off.
     points : mapping, or points in any form, optional
         Which point a column belongs to, see :func:`hsframe.frame.match.match_columns`; by default the
         frame's catalog, its labels, and the points that the default session has read tell.
