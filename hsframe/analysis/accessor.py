@@ -108,8 +108,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         MetadataError
             A named column is not there.
         """
-        if is_tidy(self._obj):
-            raise MetadataError("a tidy frame has its units in rows; have it read in others, as with units='si'")
+        self._refuse_tidy()
         if isinstance(target, Mapping):
             if missing := [label for label in target if label not in self._obj.columns]:
                 raise MetadataError(
@@ -131,6 +130,14 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return self._mapped(
             lambda label, array: in_units(array, target, label) if convertible(array.unit, target) else array
         )
+
+    def _refuse_tidy(self) -> None:
+        """Where each row has its own point and unit, a statistic of a column would be of kW and °F together."""
+        if is_tidy(self._obj):
+            raise MetadataError(
+                "a tidy frame has points and units in its rows, and this is for columns of one unit; read it with "
+                "shape='wide' (or units='si'), or group it: df.groupby(['id', 'unit'], observed=True)['value']"
+            )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
         """The frame with `change` applied to each unit column; a column that it returns unchanged shares its data."""
@@ -245,12 +252,14 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""
         from hsframe.analysis.report import describe
 
+        self._refuse_tidy()
         return describe(self._obj, percentiles)
 
     def report(self) -> pd.DataFrame:
         """One row per column: how complete it is, where it looks wrong; see :func:`hsframe.analysis.report.report`."""
         from hsframe.analysis.report import report
 
+        self._refuse_tidy()
         return report(self._obj)
 
     def integrate(
@@ -264,12 +273,14 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
         from hsframe.analysis.integrate import integrate
 
+        self._refuse_tidy()
         return integrate(self._obj, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
 
     def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
         """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
         from hsframe.frame.plot import plot
 
+        self._refuse_tidy()
         return plot(self._obj, figsize=figsize, **kwargs)
 
     def to_grid(self) -> Grid:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import field_entries
 from hsframe.frame.parquet import read_table
+from hsframe.frame.points import TIDY_COLUMNS
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times
@@ -58,6 +59,8 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
 
 def _add_file(database: Database, site: Ref, file: Path) -> None:
     table = read_table(file)
+    if tuple(table.column_names[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS:
+        raise MetadataError(f"{file} has a row per sample (shape='tidy'); a folder that is served has wide files")
     time_field = next((field for field in table.schema if pa.types.is_timestamp(field.type)), None)
     if time_field is None or time_field.type.tz is None:
         found = ", ".join(f"{field.name} ({field.type})" for field in table.schema)

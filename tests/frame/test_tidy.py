@@ -177,8 +177,9 @@ def test_what_is_for_columns_says_so() -> None:
     df = trend_frame(of_all_kinds(), shape="tidy")
     with pytest.raises(MetadataError, match=r"shape='wide'.*pivot"):
         hsframe.frame_to_his_grids(df)
-    with pytest.raises(MetadataError, match="units='si'"):
-        df.hs.to("si")
+    for verb in (lambda: df.hs.to("si"), df.hs.report, df.hs.describe, df.hs.plot, lambda: df.hs.integrate("1h")):
+        with pytest.raises(MetadataError, match=r"units='si'.*groupby"):
+            verb()
     kw = df[df["id"] == "b"].pivot(index="ts", columns="id", values="value")
     assert match_columns(kw, {"b": "@b"})["b"].id == "b"
     with pytest.raises(MetadataError, match=r"'tidy'.*as 'long' once was"):

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hsframe.errors import CodecError, MetadataError
+from hsframe.frame.parquet import write_parquet
+from hsframe.frame.trend import trend_frame
 from hsframe.kinds import Number, Ref
 from hsframe.server.folder import parquet_folder
 from hsframe.testing.server import running_server
@@ -75,6 +77,9 @@ def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
         parquet_folder(tmp_path)
     write(tmp_path / "a.parquet", {"Power": [1.0]}, tz=None)
     with pytest.raises(MetadataError, match=r"a\.parquet has no column of times with a zone; it has ts \(timestamp"):
+        parquet_folder(tmp_path)
+    write_parquet(trend_frame([], shape="tidy"), tmp_path / "a.parquet")
+    with pytest.raises(MetadataError, match=r"a\.parquet has a row per sample"):
         parquet_folder(tmp_path)
 
 
