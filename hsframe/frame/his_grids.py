@@ -147,7 +147,7 @@ def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:
         if None in zones and len(zones) > 1:
             raise ZoneError(
                 f"the index of the columns {listed_columns(df)} has times with and without a zone, first without one "
-                f"{next(cell for cell in index if getattr(cell, 'tzinfo', index) is None)}: without a zone their "
+                f"{next(cell for cell in index if not is_missing(cell) and cell.tzinfo is None)}: without a zone their "
                 "instants are not known; give all of them one; nothing was sent"
             )
         times = pd.to_datetime(index, utc=len(zones) > 1)

@@ -276,7 +276,7 @@ def test_naive_times_of_any_storage_are_refused(dtype):
 
 
 def test_one_naive_time_among_others_is_refused():
-    index = pd.Index([INDEX[0], None, datetime(2024, 5, 1, 12, 30)], dtype=object)
+    index = pd.Index([INDEX[0], pd.NaT, datetime(2024, 5, 1, 12, 30)], dtype=object)
     text = refused(ZoneError, pd.DataFrame({"Meter": [1.0] * 3}, index=index))
     assert "first without one 2024-05-01 12:30:00" in text
 
