@@ -37,20 +37,21 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
         twice = ", ".join(map(repr, df.columns[df.columns.duplicated()].unique()))
         raise MetadataError(f"a Dataset needs different names of its variables; twice: {twice}")
     index = df.index
-    if isinstance(index, pd.MultiIndex):
-        index = index.set_levels([_without_zone(level) for level in index.levels])
-    frame = pd.DataFrame({label: _plain(column) for label, column in df.items()}, index=_without_zone(index))
+    levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
+    plain = [_without_zone(level) for level in levels]
+    frame = pd.DataFrame(
+        {label: _plain(column) for label, column in df.items()},
+        index=index.set_levels(plain) if isinstance(index, pd.MultiIndex) else plain[0],
+    )
     dataset = xarray.Dataset.from_dataframe(frame)
     points = points_of(df)
     for label, dtype in df.dtypes.items():
-        if (unit := unit_of_dtype(dtype)) is not None:
-            dataset[label].attrs["units"] = unit
-        if (point := points.get(str(label))) is not None and point.id:
-            dataset[label].attrs["id"] = point.id
-    for place, name in enumerate(dataset.dims):
-        times = df.index.get_level_values(place) if df.index.nlevels > 1 else df.index
-        if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
-            dataset[name].attrs["tz"] = str(times.tz)
+        point = points.get(str(label))
+        known = {"units": unit_of_dtype(dtype), "id": None if point is None else point.id}
+        dataset[label].attrs.update({name: value for name, value in known.items() if value})
+    for name, level in zip(dataset.dims, levels, strict=True):
+        if isinstance(level, pd.DatetimeIndex) and level.tz is not None:
+            dataset[name].attrs["tz"] = str(level.tz)
     return dataset
 
 

@@ -78,10 +78,10 @@ class UnitArithmetic(UnitValues):
                 return self._like(op(self._data, other.magnitudes), own)
         if isinstance(other, _PANDAS):
             return NotImplemented
-        operand = as_duration(other, symbol, self.unit, reflected) or self._operand(other, symbol)
+        operand = self._operand(other, symbol) or as_duration(other, symbol, self.unit, reflected)
         if operand is None:
             return NotImplemented
-        if np.ndim(operand[0]):
+        if isinstance(operand[0], np.ndarray):
             self._check_length(operand[0])
         (x, a), (y, b) = (operand, (self._data, self.unit)) if reflected else ((self._data, self.unit), operand)
         rule = unit_rule(symbol, a, b, y if isinstance(y, float) else None)

@@ -28,17 +28,7 @@ _OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
     np.greater: ("__gt__", "__lt__"),
     np.greater_equal: ("__ge__", "__le__"),
 }
-_KEEP: Final = {
-    np.positive,
-    np.negative,
-    np.absolute,
-    np.fabs,
-    np.rint,
-    np.floor,
-    np.ceil,
-    np.trunc,
-    np.conjugate,
-}
+_KEEP: Final = {np.positive, np.negative, np.absolute, np.fabs, np.conjugate} | {np.rint, np.floor, np.ceil, np.trunc}
 _CHOOSE: Final = {np.maximum, np.minimum, np.fmax, np.fmin, np.hypot, np.nextafter}
 _POWERS: Final = {np.sqrt: 0.5, np.square: 2.0, np.cbrt: 1 / 3, np.reciprocal: -1.0}
 

@@ -49,10 +49,6 @@ class UnitScalar(UnitFunctions, Generic[T]):
         def val(self) -> float:
             """The magnitude."""
 
-        @property
-        def unit(self) -> str | None:
-            """The symbol of the unit."""
-
     @classmethod
     def _made(cls, val: float, unit: str | None) -> T:
         raise NotImplementedError
@@ -86,7 +82,7 @@ class UnitScalar(UnitFunctions, Generic[T]):
         if isinstance(other, np.ndarray) and other.ndim:
             mine = self._beside(other.dtype != object)
             return ARITHMETIC[symbol](*((other, mine) if reflected else (mine, other)))  # type: ignore[no-any-return]
-        operand = as_duration(other, symbol, self.unit, reflected) or number_operand(other)
+        operand = number_operand(other) or as_duration(other, symbol, self.unit, reflected)
         if operand is None:
             return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
         (x, a), (y, b) = (operand, (self.val, self.unit)) if reflected else ((self.val, self.unit), operand)
@@ -143,10 +139,12 @@ class UnitScalar(UnitFunctions, Generic[T]):
 
 def number_operand(other: object) -> tuple[float, str | None] | None:
     """The magnitude and unit of a single number beside a unit; None where it is none. True is 1, as for pandas."""
-    if isinstance(other, np.ndarray) and other.ndim == 0:
-        other = other.item()
     if isinstance(other, UnitScalar):
         return other.val, other.unit
+    if isinstance(other, float | int):  # the usual ones first: the checks of abstract classes are slow
+        return (int(other) if isinstance(other, int) else float(other)), None
+    if isinstance(other, np.ndarray) and other.ndim == 0:
+        return number_operand(other.item())
     if isinstance(other, np.timedelta64):  # an Integral to Python
         return None
     if isinstance(other, Integral | np.bool_):
