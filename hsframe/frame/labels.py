@@ -31,6 +31,7 @@ from hsframe.kinds import NAME, Marker, Ref
 from hsframe.protocol.answers import python_value
 
 _Label = TypeVar("_Label", bound=ColumnLabel)
+Tags = Mapping[str, Any]
 Header = str | tuple[str, ...] | Callable[[dict[str, Any]], ColumnLabel]
 
 _EXPECTED = "expected 'dis', 'id', a tag, a path such as 'equipRef->dis', a tuple of these, or a function of the record"
@@ -52,51 +53,59 @@ def _is_path(level: object) -> bool:
     return isinstance(level, str) and all(NAME.pattern.fullmatch(step) for step in level.split("->"))
 
 
-def labels_of(
-    points: Sequence[Point], header: Header, records: Mapping[str, Mapping[str, Any]] | None = None
-) -> list[ColumnLabel]:
+def labels_of(points: Sequence[Point], header: Header, records: Mapping[str, Tags] | None = None) -> list[ColumnLabel]:
     """The labels of the columns of some points, all different.
 
     `records` are their tags by id, and what the paths of the header lead to under the text of each path.
     """
     levels = levels_of(header)
-    # Of a point of which nothing more is known, the record is what the point has.
-    known = {point.id: _known(point) for point in points} if records is None else records
+    # Where there are no records, a record is what the point has; where some could not be read, theirs is None.
+    tags = [_known(point) if records is None else records.get(point.id) for point in points]
     if callable(header):
-        names = [header({"dis": point.dis or point.id, **_python(known.get(point.id, {}))}) for point in points]
-        _check_names(points, names)
+        names = _given(points, header, tags)
     elif isinstance(header, str):
-        names = [*_texts(points, header, known)]
+        names = [*_texts(points, header, tags)]
     else:
-        names = [*zip(*(_texts(points, level, known) for level in levels), strict=True)]
+        names = [*zip(*(_texts(points, level, tags) for level in levels), strict=True)]
     return unique_labels(points, names)
 
 
-def _known(point: Point) -> dict[str, Any]:
+def _known(point: Point) -> Tags:
     return {"id": Ref(point.id) if point.id else None, "unit": point.unit, "tz": point.tz, "kind": point.kind}
 
 
-def _python(tags: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: python_value(value) for name, value in tags.items() if value is not None}
-
-
-def _check_names(points: Sequence[Point], names: Sequence[object]) -> None:
-    depths = set()
-    for point, name in zip(points, names, strict=True):
-        parts = name if isinstance(name, tuple) else (name,)
-        depths.add(len(parts) if isinstance(name, tuple) else 0)
-        if not parts or not all(isinstance(part, str) for part in parts) or len(depths) > 1:
+def _given(
+    points: Sequence[Point], header: Callable[[dict[str, Any]], ColumnLabel], tags: Sequence[Tags | None]
+) -> list[ColumnLabel]:
+    names: list[ColumnLabel | None] = []
+    depths: set[int] = set()
+    for point, known in zip(points, tags, strict=True):
+        if known is None:
+            names.append(None)
+            continue
+        values = {name: python_value(value) for name, value in known.items() if value is not None}
+        name = header({"dis": point.dis or point.id, **values})
+        depths.add(len(name) if isinstance(name, tuple) else 0)
+        texts = name if isinstance(name, tuple) else (name,)
+        if not all(isinstance(text, str) for text in texts) or depths & {1} or len(depths) > 1 or not texts:
             raise MetadataError(
                 f"header= gave {name!r} for {point}; expected a text of each point, or of each a tuple of as many texts"
+                ", two or more"
             )
+        names.append(name)
+    depth = next(iter(depths), 0)
+    own = [point.dis or point.id for point in points]
+    return [
+        name if name is not None else (text,) * depth if depth else text for name, text in zip(names, own, strict=True)
+    ]
 
 
-def _texts(points: Sequence[Point], level: str, records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _texts(points: Sequence[Point], level: str, tags: Sequence[Tags | None]) -> list[str]:
     if level in ("dis", "id"):
         return [point.dis or point.id if level == "dis" else point.id or point.dis for point in points]
-    texts = [_text(level, records.get(point.id, {}).get(level)) for point in points]
-    # A point of which no record could be read has no column, and so needs no label of its own.
-    missing = [point for point, text in zip(points, texts, strict=True) if text is None and point.id in records]
+    texts = [None if known is None else _text(level, known.get(level)) for known in tags]
+    # A point whose record could not be read has no column, and so needs no label of its own.
+    missing = [p for p, text, known in zip(points, texts, tags, strict=True) if text is None and known is not None]
     if missing:
         names = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
         warn_caller(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from hsframe.frame.labels import Header, labels_of, levels_of
+from hsframe.frame.labels import Header, Tags, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, display_name
 from hsframe.history.point_records import PointRecord, read_records
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
-
-Tags = Mapping[str, Any]
 
 
 async def read_labels(

@@ -14,8 +14,11 @@ import pytest
 
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
+from hsframe.frame.histories import History
 from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.points import Point, attach, differing_of
+from hsframe.frame.trend import trend_frame
+from hsframe.kinds import NA, Number
 from hsframe.unit_array.dtype import UnitDtype
 
 VERSION_1 = Path(__file__).parent.parent / "data" / "parquet" / "version-1.parquet"
@@ -160,6 +163,24 @@ def test_others_read_it_without_hsframe(path, reader, file):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert float(done.stdout) == 289.75
+
+
+@pytest.mark.parametrize(
+    ("reader", "code"),
+    [
+        ("polars", "pl.read_parquet(PATH).cast({'id': str, 'unit': str}).select('id', 'value', 'text', 'unit').rows()"),
+        ("duckdb", "duckdb.sql(f\"select id, value, text, unit from '{PATH}'\").fetchall()"),
+    ],
+)
+def test_others_read_the_columns_of_a_tidy_file(tmp_path, reader, code):
+    module = pytest.importorskip(reader)
+    parts = [
+        History(Point("b", "b", "kW", "UTC", "Number"), np.array([0, 1]), [Number(1, "kW"), NA]),
+        History(Point("a", "a", None, "UTC", "Str"), np.array([0]), ["x"]),
+    ]
+    write_parquet(trend_frame(parts, shape="tidy"), tmp_path / "tidy.parquet")
+    rows = eval(code, {"PATH": str(tmp_path / "tidy.parquet"), "pl": module, "duckdb": module})
+    assert rows == [("a", None, "x", None), ("b", 1.0, None, "kW"), ("b", None, None, "kW")]
 
 
 def test_to_parquet_of_pandas_works_too(tmp_path):

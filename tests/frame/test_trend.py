@@ -461,6 +461,12 @@ def test_headers_in_levels():
     assert twice.hs.points["id"].tolist() == ["a", "b", "c"]
 
 
+def test_columns_without_an_id_have_each_their_own_record():
+    two = [history("", [0], [Number(1)], dis="v0", unit="kW"), history("", [0], [Number(1)], dis="v1", unit="°F")]
+    assert trend_frame(two, header=lambda record: record["unit"]).columns.tolist() == ["kW", "°F"]
+    assert trend_frame(two, header=("unit", "dis")).columns.tolist() == [("kW", "v0"), ("°F", "v1")]
+
+
 def test_a_tag_that_is_not_there_is_said():
     with pytest.warns(ReadWarning, match=r"3 of 3 points have no 'navName'.*: @a \(Zone\), @b \(Zone\), @c \(Fan\)"):
         assert named("navName").columns.tolist() == ["Zone @a", "Zone @b", "Fan"]
@@ -469,7 +475,8 @@ def test_a_tag_that_is_not_there_is_said():
 @pytest.mark.parametrize(
     "header",
     ["Zone Temp", "", "a->", "->b", None, 7, (), ("dis", 3), ("dis", "state"), {"dis"}, lambda record: 7,
-     lambda record: (), lambda record: ("a", 1), lambda record: "x" if record["id"].val == "a" else ("x", "y")],
+     lambda record: (), lambda record: ("a",), lambda record: ("a", 1),
+     lambda record: "x" if record["id"].val == "a" else ("x", "y")],
 )  # fmt: skip
 def test_an_unknown_header_is_refused(header):
     with pytest.raises(MetadataError, match="header"):

@@ -129,6 +129,8 @@ def test_points_that_fail_keep_their_place(s: hsframe.Session) -> None:
     assert df.columns.tolist() == [("AHU-1", "Temp"), ("AHU-2", "Temp")]
     assert df.hs.catalog.index.tolist() == [("AHU-1", "Temp"), ("AHU-2", "Temp"), ("nope", "nope")]
     assert df.hs.catalog["status"].tolist() == ["ok", "ok", "failed"]
+    by_function = s.his_read(["@t1", "@nope"], SPAN, header=lambda r: (r["navName"], r["unit"]), on_error="catalog")
+    assert by_function.hs.catalog.index.tolist() == [("Temp", "°F"), ("nope", "nope")]
     none = s.his_read("@nope", SPAN, header=(AHU, "navName"), on_error="catalog")
     assert none.shape == (0, 0)
     assert none.columns.names == [AHU, "navName"]
