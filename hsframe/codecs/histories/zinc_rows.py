@@ -134,11 +134,12 @@ class ZincRows(RowShape):
         return self.stamp + b"," + text + b"," * (self.width - 1) + self.close[:-1]
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
-        """See :meth:`RowShape.last_row`: blank lines, or a last line without an end."""
-        if b"\n" in rest:
-            if rest.strip(b"\r\n"):
+        """See :meth:`RowShape.last_row`: blank lines, a last line without an end, or the last of rows that repeat."""
+        line, end, tail = rest.partition(b"\n")
+        if end:
+            if tail.strip(b"\r\n"):
                 raise NeedsExactParserError
-            return b"", rest
+            return (line, tail) if line.strip(b"\r") else (b"", rest)
         return (rest, b"") if rest.strip(b" \t\r") else (b"", rest)
 
     def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:

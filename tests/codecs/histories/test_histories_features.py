@@ -159,6 +159,19 @@ def test_decode_hands_long_histories_to_the_columns() -> None:
     assert grid == decode_exact(ZINC + lines, "zinc")
 
 
+@pytest.mark.parametrize("rows", [9, 2_000, 4_000])
+def test_rows_of_long_numbers_that_all_repeat_go_by_columns_to_the_last(rows: int) -> None:
+    width = 24
+    head = 'ver:"3.0"\nts,' + ",".join(f"v{place} id:@p{place}" for place in range(width)) + "\n"
+    cells = ",".join(f"{place}1.23456789012345kW" for place in range(1, width + 1))
+    at = (f"2021-01-{1 + n // 1440:02d}T{n // 60 % 24:02d}:{n % 60:02d}:00Z UTC" for n in range(rows))
+    text = head + "".join(f"{stamp},{cells}\n" for stamp in at)
+    grid = try_decode(text.encode(), "zinc")
+    assert grid is not None
+    assert len(grid) == rows
+    assert grid.column("v23")[-1] == grid.column("v23")[0]
+
+
 def test_the_offset_decides_the_instant_in_the_hour_that_repeats() -> None:
     text = ZINC + "2021-11-07T01:30:00-04:00 New_York,1\n2021-11-07T01:30:00-05:00 New_York,2\n"
     grid = try_decode(text.encode(), "zinc")
