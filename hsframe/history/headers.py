@@ -24,12 +24,12 @@ async def read_labels(
     found: dict[str, Tags] = dict(known)
     for path in levels_of(header):
         if "->" in path:
-            values = await _followed(source, known, [record.id for record in records], path.split("->"))
+            values = await followed(source, known, [record.id for record in records], path.split("->"))
             found = {ident: {**tags, path: values[ident]} for ident, tags in found.items()}
     return dict(zip([point.id for point in points], labels_of(points, header, found), strict=True))
 
 
-async def _followed(source: Source, known: dict[str, Tags], ids: Sequence[str], path: Sequence[str]) -> dict[str, Any]:
+async def followed(source: Source, known: dict[str, Tags], ids: Sequence[str], path: Sequence[str]) -> dict[str, Any]:
     """What a path leads to from each record; the records on the way are added to `known`."""
     *steps, last = path
     at = {ident: known[ident] for ident in ids}

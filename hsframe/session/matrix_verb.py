@@ -18,7 +18,8 @@ from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.points import Point, PointsLike, as_points
-from hsframe.history.point_records import PointRecord, find_records, read_records
+from hsframe.history.headers import followed
+from hsframe.history.point_records import PointRecord, find_records
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
@@ -54,10 +55,15 @@ class MatrixRequest:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.roles, Mapping) or not self.roles:
+        names = list(self.roles) if isinstance(self.roles, Mapping) else []
+        if not names or not all(isinstance(name, str) for name in names):
             raise MetadataError(
                 f"roles must be like {{'oat': 'outside and temp'}}, a filter by name; got {self.roles!r}"
             )
+        if not isinstance(self.by, str) or not all(self.by.split("->")):
+            raise MetadataError(f"by must be a tag or a path, as 'siteRef' or 'equipRef->siteRef'; got {self.by!r}")
+        if self.interval is None:
+            raise MetadataError("interval must be a length of time, as '1h' or '1D': sites share no other instants")
         if self.index not in ("utc", "local"):
             raise MetadataError(f"index={self.index!r} is unknown; expected 'utc' or 'local'")
         if not IntervalSettings(self.interval, self.agg).is_flat:
@@ -219,19 +225,13 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
 
 async def _groups(source: Source, records: Sequence[PointRecord], by: str) -> tuple[dict[str, str], dict[str, str]]:
     """The label of the group of each point, by id, and of each group, by the id of its record or by its text."""
-    first, *steps = by.split("->")
-    values = {record.id: record.tags.get(first) for record in records}
-    for tag in steps:
-        refs = dict.fromkeys(value.val for value in values.values() if isinstance(value, Ref))
-        tags = {record.id: record.tags for record in await read_records(source, list(refs), {})}
-        values = {
-            ident: tags.get(one.val, {}).get(tag) if isinstance(one, Ref) else None for ident, one in values.items()
-        }
+    known = {record.id: record.tags for record in records}
+    ids, path = list(known), by.split("->")
+    values = await followed(source, known, ids, path)
+    names = await followed(source, known, ids, [*path, "dis"])
     keys = {ident: one.val if isinstance(one, Ref) else str(one) for ident, one in values.items() if one is not None}
-    names = {one.val: one.dis for one in values.values() if isinstance(one, Ref)}
-    unnamed = [ident for ident, dis in names.items() if not dis]
-    names |= {record.id: record.point.dis for record in await read_records(source, unnamed, {})}
-    distinct = list(dict.fromkeys(keys.values()))
-    labels = unique_labels(map(Point, distinct), [names.get(key) or key for key in distinct])
+    named = {key: names[ident] for ident, key in keys.items()}
+    distinct = list(named)
+    labels = unique_labels(list(map(Point, distinct)), [named[key] or key for key in distinct])
     by_key = dict(zip(distinct, labels, strict=True))
     return {ident: by_key[key] for ident, key in keys.items()}, by_key

@@ -228,6 +228,13 @@ def test_what_fits_no_one_column_is_refused() -> None:
         for agg in (["min", "max"], {"x": "duration"}):
             with pytest.raises(MetadataError, match="several columns, and a role is one"):
                 session.matrix({"x": "x"}, SPAN, agg=agg)
+        for by in (3, "", "siteRef->"):
+            with pytest.raises(MetadataError, match="by must be a tag or a path"):
+                session.matrix({"x": "x"}, SPAN, by=by)
+        with pytest.raises(MetadataError, match="interval must be"):
+            session.matrix({"x": "x"}, SPAN, interval=None)
+        with pytest.raises(MetadataError, match="roles must be"):
+            session.matrix({1: "x"}, SPAN)
         with pytest.raises(MetadataError, match="index='naive' is unknown"):
             session.matrix({"x": "x"}, SPAN, index="naive")
         with pytest.raises(MetadataError, match="roles must be"):
