@@ -223,7 +223,9 @@ def test_the_record_says_how_dense_a_history_is(
     tags: dict[str, object], rows_a_day: float | None, irregular: bool, most: int | None
 ) -> None:
     record = {"id": Ref("a"), "tz": "New_York", **tags}
-    assert PointRecord.of(record) == of_record("a", "New_York", rows_a_day, irregular, most)
+    read = PointRecord.of(record)
+    assert (read.id, read.tz) == ("a", "New_York")
+    assert (read.rows_a_day, read.irregular, read.most_rows) == (rows_a_day, irregular, most)
 
 
 def test_what_nothing_says_is_guessed() -> None:
