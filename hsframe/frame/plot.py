@@ -32,7 +32,7 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     Raises
     ------
     MetadataError
-        matplotlib is not installed, or no column can be drawn.
+        matplotlib is not installed; no column can be drawn, or the rows are of several sites.
     """
     try:
         from matplotlib import dates, pyplot
@@ -41,11 +41,17 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     groups = _groups(df)
     if not groups:
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
+    index = df.index.get_level_values(0)  # of intervals with label="both" the start
+    if df.index.nlevels > 1 and not isinstance(index, pd.DatetimeIndex):
+        first, levels = index[0] if len(index) else "", ", ".join(map(str, df.index.names))
+        raise MetadataError(
+            f"the index has the levels {levels}: draw one site, as in df.loc[{first!r}].hs.plot(), or one role, as in "
+            f"df['role'].unstack({df.index.names[0]!r}).hs.plot()"
+        )
     size = figsize or (10.0, 1.0 + 2.4 * len(groups))
     _, grid = pyplot.subplots(len(groups), 1, sharex=True, figsize=size, squeeze=False, layout="constrained")
     axes = grid[:, 0]
     # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
-    index = df.index.get_level_values(0)  # of intervals with label="both" the start
     zone = getattr(index, "tz", None)
     instants = index.to_numpy()
     if isinstance(index, pd.DatetimeIndex) and zone is not None:
