@@ -231,3 +231,10 @@ class UnitWarning(UserWarning):
 
 class ReadWarning(UserWarning):
     """Points that could not be read and have no column, as ``df.hs.catalog`` says; texts, and readings left out."""
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise a MetadataError where a parameter is none of its choices."""
+    if value not in choices:
+        *others, last = map(repr, choices)
+        raise MetadataError(f"{name}={value!r} is unknown; expected {', '.join(others)} or {last}")

@@ -12,10 +12,11 @@ import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
-from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning
+from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import points_of
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.intervals.regular import Intervals, intervals, parse_step
+from hsframe.intervals.rules import IntervalSettings
 from hsframe.intervals.samples import Floats, IntervalSamples
 from hsframe.kinds import Number
 from hsframe.spans import epoch_us, local_instant_us
@@ -90,11 +91,9 @@ def degree_days(
     >>> degree_days(temp, Number(65, "°F"), "heating", method="daily").tolist()
     [UnitFloat(0.0, '°daysF')]
     """
-    for name, value, known in (("kind", kind, get_args(Kind)), ("method", method, get_args(Method))):
-        if value not in known:
-            raise MetadataError(f"{name} must be {', '.join(map(repr, known))}; got {value!r}")
-    if min_coverage is not None and not 0 < min_coverage <= 1:
-        raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {min_coverage!r}")
+    check_choice("kind", kind, get_args(Kind))
+    check_choice("method", method, get_args(Method))
+    IntervalSettings("1D", min_coverage=min_coverage)  # raises where it is not valid
     if not isinstance(temp.index, pd.DatetimeIndex) or temp.index.tz is None:
         raise ZoneError(
             f"a day is one of a time zone, and the index is {getattr(temp.index, 'dtype', None)} without one; expected "

@@ -13,6 +13,7 @@ import pandas as pd
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.stamps import noted_interval
+from hsframe.frame.trend import time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
@@ -181,7 +182,7 @@ def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: st
     row: dict[str, Any] = {"missing": None}
     steps = np.diff(ts_us)
     if len(ts_us):
-        row |= dict(zip(("first", "last"), _stamps(ts_us[[0, -1]], index), strict=True))
+        row |= dict(zip(("first", "last"), time_index(ts_us[[0, -1]], index.tz), strict=True))
     if len(steps):
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
     if step_us is None or not len(index):
@@ -202,18 +203,13 @@ def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: st
     missing = int(lost.sum())
     expected = int(before + after + due.sum()) + round(early_us / step_us) + (len(ts_us) > 0)
     where = np.flatnonzero(lost)
-    gaps = list(map(Gap, _stamps(begins[where], index), _stamps(ends[where], index), lost[where].tolist()))
+    gaps = list(map(Gap, time_index(begins[where], index.tz), time_index(ends[where], index.tz), lost[where].tolist()))
     row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
     if len(ts_us) and index.tz is not None and step_us <= HOUR_US:
         at = zone(tz) if tz else index.tz
         changes = _clock_changes(int(ts_us[0]) // DAY_US, int(ts_us[-1]) // DAY_US + 1, at)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
-
-
-def _stamps(us: Instants, like: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    naive = pd.DatetimeIndex(us.view("datetime64[us]"))
-    return naive if like.tz is None else naive.tz_localize("UTC").tz_convert(like.tz)
 
 
 def _length(us: Any) -> pd.Timedelta:

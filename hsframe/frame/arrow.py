@@ -41,7 +41,17 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
-from hsframe.frame.points import Point, attach, differing_of, is_tidy, label_key, point_labels, points_from, points_of
+from hsframe.frame.points import (
+    Point,
+    attach,
+    column_points,
+    differing_of,
+    is_tidy,
+    label_key,
+    point_labels,
+    points_from,
+    points_of,
+)
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
@@ -96,27 +106,23 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
             f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
             "df.hs.to(...), and make texts of the others"
         ) from error
-    known = {} if is_tidy(df) else points_of(df)
-    owners = zip(df.columns, point_labels(df.columns), strict=True)
-    points = {str(label): known[owner] for label, owner in owners if owner in known}
+    points = {str(label): point for label, point in zip(df.columns, column_points(df), strict=True) if point}
     units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
     fields = [
         field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
     ]
     content: dict[str, Any] = {"version": VERSION}
-    if known_units := {name: unit for name, unit in units.items() if unit}:
-        content["units"] = known_units
-    record_units = {name: p.unit for name, p in points.items() if p.unit is not None and p.unit != units.get(name)}
-    if record_units:
-        content["recordUnits"] = record_units
-    if states := {name: point.states for name, point in points.items() if point.states}:
-        content["states"] = states
     if is_tidy(df):
         content["points"] = {label_key(label): asdict(point) for label, point in points_of(df).items()}
-    if interval := noted_interval(df):
-        content["interval"] = asdict(interval)
-    if differing := differing_of(df):
-        content["differing"] = {label_key(label): count for label, count in differing.items()}
+    interval = noted_interval(df)
+    optional = {
+        "units": {name: unit for name, unit in units.items() if unit},
+        "recordUnits": {name: p.unit for name, p in points.items() if p.unit and p.unit != units.get(name)},
+        "states": {name: point.states for name, point in points.items() if point.states},
+        "interval": interval and asdict(interval),
+        "differing": {label_key(label): count for label, count in differing_of(df).items()},
+    }
+    content |= {key: entry for key, entry in optional.items() if entry}
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(content, ensure_ascii=False).encode()}
     return table.cast(pa.schema(fields, metadata=metadata))
 
@@ -247,14 +253,8 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
-    for key, kind in (
-        ("recordUnits", str),
-        ("differing", int),
-        ("units", str),
-        ("states", list),
-        ("points", dict),
-        ("interval", str),
-    ):
+    kinds = {"recordUnits": str, "differing": int, "units": str, "states": list, "points": dict, "interval": str}
+    for key, kind in kinds.items():
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):
             raise MetadataError(

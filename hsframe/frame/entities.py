@@ -33,14 +33,13 @@ import pyarrow.compute as pc
 from hsframe.columns import ArrowColumn, DictionaryColumn, LazyColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.frame.points import DIS_SUFFIX
-from hsframe.frame.trend import time_index
+from hsframe.frame.trend import NAT_US, time_index
 from hsframe.frame.values import value_array
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone
 
-_NAT = int(np.iinfo(np.int64).min)
 _MISSING = {type(None), Na}
 _TEXTS = frozenset({Uri, Symbol})
 
@@ -100,7 +99,7 @@ def _arrow_array(column: ArrowColumn) -> Any:
     if isinstance(column, StrColumn):
         return _arrow_texts(column.values)
     if isinstance(column, TimeColumn):
-        ts_us = column.values.fill_null(_NAT).to_numpy(zero_copy_only=False)
+        ts_us = column.values.fill_null(NAT_US).to_numpy(zero_copy_only=False)
         return time_index(ts_us, _zone_of({zone(column.tz)}), name=None)
     return value_array([column])
 
@@ -161,7 +160,7 @@ def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
     zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
     if None in zones:
         return None  # not a Haystack DateTime; kept as it is
-    ts_us = np.array([epoch_us(cell) if type(cell) is datetime else _NAT for cell in cells], dtype=np.int64)
+    ts_us = np.array([epoch_us(cell) if type(cell) is datetime else NAT_US for cell in cells], dtype=np.int64)
     return time_index(ts_us, _zone_of(zones), name=None)
 
 

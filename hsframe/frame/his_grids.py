@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
-from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
+from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import COLUMN_LEVELS, Point, listed_columns
@@ -110,8 +110,7 @@ def frame_columns(
 
     Parameters and errors are those of :func:`hsframe.frame_to_his_grids`; `known` are points that were read before.
     """
-    if inf not in ("refuse", "send"):
-        raise MetadataError(f"inf={inf!r} is unknown; expected 'refuse' or 'send'")
+    check_choice("inf", inf, ("refuse", "send"))
     frame = _with_plain_times(frame_of(df))
     if "state" in frame.columns.names and not any(frame.columns.get_level_values("state")):
         frame = frame.droplevel("state", axis=1)  # what df.xs leaves of an aggregation that has no states

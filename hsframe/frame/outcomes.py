@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import History
-from hsframe.frame.points import ATTRS_KEY, ColumnLabel, PointCatalog, label_index, label_key, label_of
+from hsframe.frame.points import ColumnLabel, label_index, label_key, label_of, note, noted
 from hsframe.frame.values import null_mask
 
 _KEY = "read"
@@ -54,14 +54,12 @@ def _rows(parts: Sequence[History]) -> int:
 
 def note_outcomes(df: pd.DataFrame, outcomes: Mapping[str, Any]) -> None:
     """Put the outcomes of a read into a frame's catalog; only its attrs change."""
-    df.attrs[ATTRS_KEY] = PointCatalog({**df.attrs.get(ATTRS_KEY, PointCatalog.of({})), _KEY: dict(outcomes)})
+    note(df, _KEY, outcomes)
 
 
 def outcomes_in(df: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
     """The outcomes that :func:`note_outcomes` put into a frame; a MetadataError where there are none."""
-    catalog = df.attrs.get(ATTRS_KEY)
-    outcomes = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
-    if not isinstance(outcomes, Mapping):
+    if (outcomes := noted(df, _KEY)) is None:
         raise MetadataError(
             "the frame does not know how it was read: it is not from his_read, or an operation of pandas dropped its "
             "attrs; take df.hs.catalog from the frame that his_read gave"

@@ -337,6 +337,17 @@ def attach(df: pd.DataFrame, points: Mapping[_Label, Point], *, differing: Mappi
     df.attrs[ATTRS_KEY] = PointCatalog.of(points, differing)
 
 
+def note(df: pd.DataFrame, key: str, entry: Mapping[str, Any]) -> None:
+    """Put an entry into a frame's catalog beside its points; only its attrs change."""
+    df.attrs[ATTRS_KEY] = PointCatalog({**PointCatalog.of({}), **_catalog(df), key: dict(entry)})
+
+
+def noted(df: pd.DataFrame, key: str) -> Mapping[str, Any] | None:
+    """An entry of a frame's catalog, None where it has none."""
+    entry = _catalog(df).get(key)
+    return entry if isinstance(entry, Mapping) else None
+
+
 def is_tidy(df: pd.DataFrame) -> bool:
     """Whether a frame has a row per sample, as ``shape="tidy"`` gives it."""
     return tuple(df.columns[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS
@@ -380,10 +391,15 @@ def points_of(df: pd.DataFrame) -> dict[ColumnLabel, Point]:
 
     Of a tidy frame all points of its catalog, those without samples too.
     """
-    entries = _catalog(df).get("points")
-    if not isinstance(entries, Mapping):
+    if (entries := noted(df, "points")) is None:
         return {}
     return points_from(entries, entries if is_tidy(df) else dict.fromkeys(point_labels(df.columns)))
+
+
+def column_points(df: pd.DataFrame) -> list[Point | None]:
+    """The point of each column, None where the catalog knows none; the columns of a tidy frame have none."""
+    known = {} if is_tidy(df) else points_of(df)
+    return [known.get(label) for label in point_labels(df.columns)]
 
 
 def points_from(entries: Mapping[str, Any], labels: Iterable[ColumnLabel]) -> dict[ColumnLabel, Point]:
@@ -406,9 +422,7 @@ def points_from(entries: Mapping[str, Any], labels: Iterable[ColumnLabel]) -> di
 
 def differing_of(df: pd.DataFrame) -> dict[ColumnLabel, int]:
     """How many samples at a repeated instant had another value than the one kept, by label; none: not listed."""
-    counts = _catalog(df).get("differing")
-    if not isinstance(counts, Mapping):
-        return {}
+    counts = noted(df, "differing") or {}
     labels = counts if is_tidy(df) else point_labels(df.columns)
     keys = {label: label_key(label) for label in labels if isinstance(label, str | tuple)}
     return {label: counts[key] for label, key in keys.items() if key in counts}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,14 +19,13 @@ import pandas as pd
 from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
-from hsframe.frame.points import ATTRS_KEY, PointCatalog
+from hsframe.frame.points import note, noted
 from hsframe.frame.tracks import Track
 from hsframe.spans import EPOCH, local_instant_us
 from hsframe.zones import zone
 
 Label = Literal["start", "end", "both"]
 
-LABELS: Final = get_args(Label)
 _KEY: Final = "interval"
 _NEVER: Final = np.iinfo(np.int64).min
 
@@ -61,15 +60,13 @@ class Interval:
 def note_interval(df: pd.DataFrame, interval: Interval | Mapping[str, Any] | None) -> None:
     """Put into a frame's catalog what its rows stand for, or its entry in another one; only the attrs change."""
     if interval is not None:
-        entry = asdict(interval if isinstance(interval, Interval) else Interval(**interval))
-        df.attrs[ATTRS_KEY] = PointCatalog({**df.attrs.get(ATTRS_KEY, PointCatalog.of({})), _KEY: entry})
+        note(df, _KEY, asdict(interval if isinstance(interval, Interval) else Interval(**interval)))
 
 
 def noted_interval(df: pd.DataFrame) -> Interval | None:
     """What the catalog of a frame says of its rows."""
-    catalog = df.attrs.get(ATTRS_KEY)
-    entry = catalog.get(_KEY) if isinstance(catalog, Mapping) else None
-    return Interval(**entry) if isinstance(entry, Mapping) else None
+    entry = noted(df, _KEY)
+    return None if entry is None else Interval(**entry)
 
 
 def interval_of(df: pd.DataFrame) -> Interval | None:

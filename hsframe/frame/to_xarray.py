@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.points import points_of
+from hsframe.frame.points import column_points
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import unit_of_dtype
 
@@ -44,9 +44,7 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
         index=index.set_levels(plain) if isinstance(index, pd.MultiIndex) else plain[0],
     )
     dataset = xarray.Dataset.from_dataframe(frame)
-    points = points_of(df)
-    for label, dtype in df.dtypes.items():
-        point = points.get(str(label))
+    for (label, dtype), point in zip(df.dtypes.items(), column_points(df), strict=True):
         known = {"units": unit_of_dtype(dtype), "id": None if point is None else point.id}
         dataset[label].attrs.update({name: value for name, value in known.items() if value})
     for name, level in zip(dataset.dims, levels, strict=True):

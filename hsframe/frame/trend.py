@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final, Literal, overload
+from typing import Any, Final, Literal, get_args, overload
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,13 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
-from hsframe.errors import MetadataError, ZoneWarning
+from hsframe.errors import MetadataError, ZoneWarning, check_choice
 from hsframe.frame.flags import flag_label
 from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.labels import Header, column_index, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, attach
-from hsframe.frame.stamps import LABELS, Label, ends_of, stamped
+from hsframe.frame.stamps import Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
 from hsframe.frame.tracks import Track, tracks_of
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -31,6 +31,9 @@ from hsframe.zones import haystack_name, zone, zone_key
 
 Shape = Literal["wide", "tidy", "dict"]
 Missing = Literal["nan", "flag"]
+
+NAT_US: Final = int(np.iinfo(np.int64).min)
+"""No instant: what NumPy and pandas take for ``NaT``."""
 
 # A wide frame of more bytes than a laptop spares without a thought, of whose cells fewer than this share are samples,
 # is more likely an accident than a wish.
@@ -123,12 +126,10 @@ def check_settings(
         raise MetadataError(
             f"shape={shape!r} is unknown; expected 'wide', 'tidy' (a row per sample, as 'long' once was) or 'dict'"
         )
-    if na not in ("nan", "flag"):
-        raise MetadataError(f"na={na!r} is unknown; expected 'nan' or 'flag'")
+    check_choice("na", na, get_args(Missing))
     levels_of(header)
     _index_zone([], tz)
-    if label not in LABELS:
-        raise MetadataError(f"label={label!r} is unknown; expected 'start', 'end' or 'both'")
+    check_choice("label", label, get_args(Label))
     if shape == "tidy" and (tz == "local" or label == "both"):
         raise MetadataError("a tidy row has one instant as its time; tz='local' and label='both' are for wide frames")
     if not isinstance(units, Mapping):  # its keys name points
@@ -166,7 +167,7 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     return zone(keys.pop() if keys else "UTC")
 
 
-def time_index(ts_us: Instants, index_zone: ZoneInfo | None, name: str | None = "ts") -> pd.DatetimeIndex:
+def time_index(ts_us: Instants, index_zone: tzinfo | None, name: str | None = "ts") -> pd.DatetimeIndex:
     """The index of instants: ``datetime64[us, zone]``, made of the integers, shown in `index_zone`; naive for None."""
     if index_zone is None:
         return pd.DatetimeIndex(ts_us.view("M8[us]"), name=name)

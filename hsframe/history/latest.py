@@ -27,7 +27,7 @@ import pandas as pd
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point, PointsLike
-from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.frame.trend import NAT_US, index_zone_of, time_index
 from hsframe.frame.values import value_array
 from hsframe.history.nearest_samples import nearest_samples
 from hsframe.history.plan import RequestLimits
@@ -103,9 +103,8 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
-    nat = np.iinfo(np.int64).min
     ts_us, age_us = (
-        np.array([nat if us is None else us for us in column], dtype=np.int64)
+        np.array([NAT_US if us is None else us for us in column], dtype=np.int64)
         for column in ([row.ts_us for row in rows], [row.age_us for row in rows])
     )
     return pd.DataFrame(

@@ -13,10 +13,10 @@ from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
 from hsframe.filters import is_word, means_filter
 from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.source import Source
+from hsframe.intervals.rules import PointSampling
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
-from hsframe.units import convert, convertible
 
 _IDS_A_READ: Final = 500
 
@@ -40,11 +40,11 @@ class PointRecord:
     def of(cls, tags: Mapping[str, Any]) -> PointRecord:
         """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
         irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
-        interval, size = tags.get("hisInterval"), tags.get("hisSize")
+        size, interval_us = tags.get("hisSize"), PointSampling.from_record(tags).interval_us
         most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
         density = None
-        if isinstance(interval, Number) and interval.unit and convertible(interval.unit, "sec") and interval.val > 0:
-            density = 86_400 / convert(float(interval.val), interval.unit, "sec")
+        if interval_us is not None:
+            density = DAY_US / interval_us
         elif most is not None:
             start, end = (tags.get(name) for name in ("hisStart", "hisEnd"))
             if isinstance(start, datetime) and isinstance(end, datetime) and epoch_us(end) - epoch_us(start) > DAY_US:

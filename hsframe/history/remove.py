@@ -19,7 +19,7 @@ from hsframe.columns import StrColumn, TimeColumn
 from hsframe.errors import CallError, HsFrameError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History
-from hsframe.frame.trend import time_index
+from hsframe.frame.trend import NAT_US
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
 from hsframe.history.plan import RequestLimits
@@ -27,7 +27,7 @@ from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import read_histories
 from hsframe.history.verify import read_back_until
 from hsframe.history.write import check_sent, write_histories
-from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport
+from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of, times_of
 from hsframe.kinds import Ref, same
 from hsframe.protocol.writes import his_write_request
 from hsframe.spans import SpanLike, from_epoch_us
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 # How often to look, after an interruption, whether something else was put in place of the sample that was tried.
 _CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75)
-_NO_TIME: Final = np.iinfo(np.int64).min
 
 
 class Removal:
@@ -93,19 +92,18 @@ class Removal:
         entries = {entry.point.id: entry for entry in self.report.entries}
         points = [record.point for record in self._records]
         found = [entries.get(point.id) for point in points]
-        firsts, lasts = (
-            np.array([_NO_TIME if one is None else one.samples.ts_us[place] for one in found], dtype=np.int64)
-            for place in (0, -1)
+        first, last = (
+            times_of(NAT_US if one is None else one.samples.ts_us[place] for one in found) for place in (0, -1)
         )
         return pd.DataFrame(
             {
-                "id": pd.array([point.id for point in points], dtype="str"),
-                "dis": pd.array([point.dis for point in points], dtype="str"),
-                "rows": np.array([0 if one is None else len(one.status) for one in found], dtype=np.int64),
-                "removed": np.array([0 if one is None else one.count(STORED) for one in found], dtype=np.int64),
-                "first": time_index(firsts, zone("UTC"), None),
-                "last": time_index(lasts, zone("UTC"), None),
-                "status": pd.array(["no samples" if one is None else status for one in found], dtype="str"),
+                "id": texts_of(point.id for point in points),
+                "dis": texts_of(point.dis for point in points),
+                "rows": counts_of(0 if one is None else len(one.status) for one in found),
+                "removed": counts_of(0 if one is None else one.count(STORED) for one in found),
+                "first": first,
+                "last": last,
+                "status": texts_of("no samples" if one is None else status for one in found),
             }
         )
 

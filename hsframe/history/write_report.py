@@ -14,7 +14,7 @@ import pandas as pd
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.points import Point
-from hsframe.frame.trend import time_index
+from hsframe.frame.trend import NAT_US, time_index
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
 from hsframe.spans import from_epoch_us
@@ -31,7 +31,6 @@ STORED: Final = 3
 
 Existing = Literal["replace", "keep", "refuse"]
 
-_NO_TIME: Final = np.iinfo(np.int64).min
 _NAMED: Final = 5
 
 
@@ -162,25 +161,25 @@ class WriteReport:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
         entries = self.entries
         columns: dict[str, Any] = {
-            name: _texts(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
+            name: texts_of(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
         }
         columns |= {
-            "rows": _counts(len(entry.whole.ts_us) for entry in entries),
-            "first": _times(int(entry.whole.ts_us[0]) for entry in entries),
-            "last": _times(int(entry.whole.ts_us[-1]) for entry in entries),
-            "status": _texts(self._status(entry, kind) for entry in entries),
+            "rows": counts_of(len(entry.whole.ts_us) for entry in entries),
+            "first": times_of(int(entry.whole.ts_us[0]) for entry in entries),
+            "last": times_of(int(entry.whole.ts_us[-1]) for entry in entries),
+            "status": texts_of(self._status(entry, kind) for entry in entries),
         }
         if self.existing != "replace":
-            columns["kept"] = _counts(entry.kept for entry in entries)
+            columns["kept"] = counts_of(entry.kept for entry in entries)
         if kind in ("dry run", "verified"):
             columns |= _differences(entries, "new" if kind == "dry run" else "missing")
         if kind == "interrupted":
-            columns[self.done] = _counts(entry.count(STORED) for entry in entries)
-            columns["unknown"] = _counts(entry.unknown for entry in entries)
+            columns[self.done] = counts_of(entry.count(STORED) for entry in entries)
+            columns["unknown"] = counts_of(entry.unknown for entry in entries)
             columns["looked_s"] = np.array([entry.looked_s for entry in entries], dtype=np.float64)
-            columns["reason"] = _texts("" if entry.error is None else str(entry.error) for entry in entries)
+            columns["reason"] = texts_of("" if entry.error is None else str(entry.error) for entry in entries)
         if any(entry.whole.note for entry in entries):
-            columns["note"] = _texts(entry.whole.note for entry in entries)
+            columns["note"] = texts_of(entry.whole.note for entry in entries)
         return pd.DataFrame(columns)
 
     @contextmanager
@@ -247,26 +246,29 @@ def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any
     none = Comparison(np.empty(0, dtype=np.int8))
     seen = [entry.comparison or none for entry in entries]
     firsts = [
-        _NO_TIME if one.first is None else int(entry.samples.ts_us[one.first])
+        NAT_US if one.first is None else int(entry.samples.ts_us[one.first])
         for entry, one in zip(entries, seen, strict=True)
     ]
     return {
-        not_there: _counts(one.count(MISSING) for one in seen),
-        "same": _counts(one.count(SAME) for one in seen),
-        "different": _counts(one.count(DIFFERENT) for one in seen),
-        "first_difference": _times(firsts),
+        not_there: counts_of(one.count(MISSING) for one in seen),
+        "same": counts_of(one.count(SAME) for one in seen),
+        "different": counts_of(one.count(DIFFERENT) for one in seen),
+        "first_difference": times_of(firsts),
         "on_server": pd.Series([one.there for one in seen], dtype=object),
         "in_frame": pd.Series([one.meant for one in seen], dtype=object),
     }
 
 
-def _texts(texts: Iterable[str | None]) -> Any:
+def texts_of(texts: Iterable[str | None]) -> Any:
+    """A column of texts of a report."""
     return pd.array(list(texts), dtype="str")
 
 
-def _counts(counts: Iterable[int]) -> npt.NDArray[np.int64]:
+def counts_of(counts: Iterable[int]) -> npt.NDArray[np.int64]:
+    """A column of counts of a report."""
     return np.fromiter(counts, dtype=np.int64)
 
 
-def _times(times_us: Iterable[int]) -> pd.DatetimeIndex:
+def times_of(times_us: Iterable[int]) -> pd.DatetimeIndex:
+    """A column of instants of a report, in UTC; `NAT_US` is missing."""
     return time_index(np.fromiter(times_us, dtype=np.int64), zone("UTC"), None)

@@ -33,13 +33,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
 from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, amount_of
 from hsframe.errors import SpanError
+from hsframe.intervals.samples import Instants
 from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
-
-Instants = npt.NDArray[np.int64]
 
 _MONDAY: Final = date(1970, 1, 5).toordinal()
 _EXPECTED: Final = "'15min', '1h', '1D', '1W', '1M' (a month), '1Q' or '1Y', or a timedelta"

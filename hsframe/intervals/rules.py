@@ -130,7 +130,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 
 from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
-from hsframe.errors import MetadataError, UnitError
+from hsframe.errors import MetadataError, UnitError, check_choice
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
 from hsframe.intervals.samples import Floats, Instants
@@ -171,6 +171,12 @@ class IntervalSettings:
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_coverage is not None and not 0 < self.min_coverage <= 1:
+            raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {self.min_coverage!r}")
+        if self.edges is not None:
+            check_choice("edges", self.edges, get_args(Edges))
 
     @property
     def several(self) -> bool:
@@ -375,8 +381,6 @@ def rules_of(
     """
     min_coverage = settings.min_coverage
     aggs = [_checked(given) for given in per_point(settings.agg, points, labels, "agg")]
-    if min_coverage is not None and not 0 < min_coverage <= 1:
-        raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {min_coverage!r}")
     gaps = per_point(settings.max_gap, points, labels, "max_gap")
     rollovers = per_point(settings.rollover, points, labels, "rollover")
     rules = [

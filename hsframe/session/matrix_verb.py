@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from hsframe.analysis.matrix import Cell, Index, cells_of, matrix_frame, warn_of
 from hsframe.caller_warnings import DeferredWarnings, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, check_choice
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
@@ -64,8 +64,7 @@ class MatrixRequest:
             raise MetadataError(f"by must be a tag or a path, as 'siteRef' or 'equipRef->siteRef'; got {self.by!r}")
         if self.interval is None:
             raise MetadataError("interval must be a length of time, as '1h' or '1D': sites share no other instants")
-        if self.index not in ("utc", "local"):
-            raise MetadataError(f"index={self.index!r} is unknown; expected 'utc' or 'local'")
+        check_choice("index", self.index, get_args(Index))
         if not IntervalSettings(self.interval, self.agg).is_flat:
             raise MetadataError(
                 f"agg={self.agg!r} gives a point several columns, and a role is one; name several roles, as in "

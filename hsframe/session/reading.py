@@ -13,12 +13,12 @@ import pandas as pd
 from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import HsFrameError, MetadataError, ReadWarning
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
-from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, PointsLike
+from hsframe.frame.points import ColumnLabel, Point, PointsLike, noted
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.history.headers import read_labels
@@ -72,9 +72,10 @@ class ReadRequest:
 
     def __post_init__(self) -> None:
         check_settings(header=self.header, shape=self.shape, tz=self.tz, units=self.units, na=self.na, label=self.label)
-        if self.boundary not in get_args(Boundary):
-            raise MetadataError(f"boundary={self.boundary!r} is unknown; expected 'none', 'before' or 'both'")
-        if self.interval is not None:
+        check_choice("boundary", self.boundary, get_args(Boundary))
+        check_choice("on_error", self.on_error, get_args(OnError))
+        intervals = self.intervals
+        if intervals is not None:
             if self.boundary != "none":
                 raise MetadataError(
                     "boundary= adds the samples around a span, and interval= reads by itself what it needs of them; "
@@ -82,18 +83,16 @@ class ReadRequest:
                 )
             if self.na != "nan":
                 raise MetadataError("na='flag' tells samples apart, and with interval= there are none; leave one out")
-            if parse_step(self.interval, self.week_start).elapsed_us and self.tz == "local":
+            if parse_step(intervals.interval, self.week_start).elapsed_us and self.tz == "local":
                 raise MetadataError(
                     f"tz='local' is for intervals of a day and more, and interval={self.interval!r} is shorter: a "
                     "clock that is set back shows 01:00 twice; take tz='point', or one frame a point with shape='dict'"
                 )
-            if self.shape not in ("wide", "dict") and self.intervals and not self.intervals.is_flat:
+            if self.shape not in ("wide", "dict") and not intervals.is_flat:
                 raise MetadataError(
                     f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
                     "take shape='wide' or 'dict'"
                 )
-            if self.edges not in (None, "whole", "partial"):
-                raise MetadataError(f"edges={self.edges!r} is unknown; expected 'whole' or 'partial'")
         elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges, self.label) != _NO_INTERVAL:
             raise MetadataError(
                 "agg=, max_gap=, min_coverage=, rollover=, edges= and label= say what an interval and its value are; "
@@ -101,8 +100,6 @@ class ReadRequest:
             )
         elif self.tz == "local":
             index_zone_of([], self.tz)  # refuses it, in words
-        if self.on_error not in ("raise", "warn", "catalog"):
-            raise MetadataError(f"on_error={self.on_error!r} is unknown; expected 'raise', 'warn' or 'catalog'")
         _ = self.limits  # raises where they are not valid
 
     @property
@@ -181,7 +178,7 @@ def _frame(
     frames = list(result.values()) if isinstance(result, dict) else [result]
     differing: dict[str, int] = {}
     for df in frames:
-        differing |= df.attrs[ATTRS_KEY].get("differing", {})
+        differing |= noted(df, "differing") or {}
     outcomes = outcomes_of(labels, histories, {ident: str(error) for ident, error in failures.items()}, differing)
     for df in frames:
         note_outcomes(df, outcomes)

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
+from hsframe.errors import HsFrameError, UnknownRecError, check_choice
 from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.match import frame_of, is_bare_id, unknown_column
 from hsframe.history.point_records import read_records
@@ -42,8 +42,7 @@ class WriteRequest:
     existing: Existing = "replace"
 
     def __post_init__(self) -> None:
-        if self.existing not in get_args(Existing):
-            raise MetadataError(f"existing={self.existing!r} is unknown; expected 'replace', 'keep' or 'refuse'")
+        check_choice("existing", self.existing, get_args(Existing))
 
 
 async def checked(client: Client, request: WriteRequest, known: Sequence[Point]) -> WriteReport:

@@ -117,9 +117,9 @@ def test_days_of_another_zone_than_the_point_s_are_warned_of(column):
 
 def test_what_makes_no_sense_is_refused_in_words():
     temp = hourly("2026-01-05", [55] * 24)
-    with pytest.raises(MetadataError, match="kind must be 'heating', 'cooling'; got 'warm'"):
+    with pytest.raises(MetadataError, match="kind='warm' is unknown; expected 'heating' or 'cooling'"):
         hsframe.degree_days(temp, 65, "warm")
-    with pytest.raises(MetadataError, match="method must be"):
+    with pytest.raises(MetadataError, match="method='ashrae' is unknown; expected"):
         hsframe.degree_days(temp, 65, "heating", method="ashrae")
     with pytest.raises(UnitError, match="'OAT' is in kW; degree days"):
         hsframe.degree_days(hourly("2026-01-05", [1], "kW"), 65, "heating")

@@ -134,3 +134,8 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
 def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         df.hs.integrate()
+
+
+def test_edges_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(MetadataError, match="edges='part' is unknown; expected 'whole' or 'partial'"):
+        hours(30).hs.integrate(edges="part")

@@ -134,6 +134,9 @@ def test_to_xarray(frame):
     by_site = pd.concat({"a": frame[["Meter"]], "b": frame[["Meter"]]}, names=["by"]).hs.to_xarray()
     assert dict(by_site.sizes) == {"by": 2, "ts": 30}
     assert by_site["ts"].attrs == {"tz": "America/New_York"}
+    levels = pd.concat({"Meter": frame[["Meter"]].set_axis(["max"], axis=1)}, axis=1, names=["point", "agg"])
+    attach(levels, {"Meter": Point("b-2", "Meter", "kW")})
+    assert levels.hs.to_xarray()["Meter", "max"].attrs == {"units": "kW", "id": "b-2"}
     with pytest.raises(MetadataError, match="different names of its variables; twice: 'Zone'"):
         frame[["Zone", "Zone"]].hs.to_xarray()
     with pytest.raises(UnitError, match="'x' has values of several units"):
