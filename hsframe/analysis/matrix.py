@@ -19,7 +19,7 @@ from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import zone
 
-Index = Literal["utc", "local"]
+IndexZone = Literal["utc", "local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def warn_of_cells(cells: Sequence[Cell]) -> None:
 
 
 def matrix_frame(
-    columns: Mapping[tuple[str, str], pd.Series[Any]], roles: Sequence[str], by: str, index: Index
+    columns: Mapping[tuple[str, str], pd.Series[Any]], roles: Sequence[str], by: str, index: IndexZone
 ) -> pd.DataFrame:
     """The matrix of some columns by role and group, each over instants in the zone of its point.
 
@@ -127,7 +127,7 @@ def matrix_frame(
     return result
 
 
-def _levels(group: str, instants: pd.DatetimeIndex, index: Index) -> pd.DataFrame:
+def _levels(group: str, instants: pd.DatetimeIndex, index: IndexZone) -> pd.DataFrame:
     names = pd.array([group], dtype="str").repeat(len(instants))
     if index == "utc":
         return pd.DataFrame({"group": names, "ts": time_index(instants.asi8, zone("UTC"))})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hsframe.durations import DAY_US, HOUR_US
+from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.frame.trend import time_index
@@ -18,7 +17,6 @@ from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
-from hsframe.spans import from_epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
@@ -207,7 +205,7 @@ def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: st
     row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
     if len(ts_us) and index.tz is not None and step_us <= HOUR_US:
         at = zone(tz) if tz else index.tz
-        changes = _clock_changes(int(ts_us[0]) // DAY_US, int(ts_us[-1]) // DAY_US + 1, at)
+        changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), at)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
 
@@ -216,24 +214,21 @@ def _length(us: Any) -> pd.Timedelta:
     return pd.Timedelta(int(us), unit="us")
 
 
-@functools.lru_cache(maxsize=64)
-def _clock_changes(first: int, last: int, tz: tzinfo) -> list[tuple[int, int]]:
-    """Between two days since 1970, when a clock changes, and by how much."""
+def _clock_changes(start_us: int, end_us: int, tz: tzinfo) -> list[tuple[int, int]]:
+    """When a clock changes, to the minute, in the days from one instant to another, and by how much."""
     found = []
-
-    def offset_us(us: int) -> int:
-        return (from_epoch_us(us, tz).utcoffset() or timedelta()) // timedelta(microseconds=1)
-
-    for day in range(first, last):
-        before_us, after_us = day * DAY_US, (day + 1) * DAY_US
-        if shift_us := offset_us(after_us) - offset_us(before_us):
-            old_us = offset_us(before_us)
-            while after_us - before_us > 1:
-                middle_us = (before_us + after_us) // 2
-                is_before = offset_us(middle_us) == old_us
-                before_us, after_us = (middle_us, after_us) if is_before else (before_us, middle_us)
-            found.append((after_us, abs(shift_us)))
+    days_us = np.arange(start_us // DAY_US, end_us // DAY_US + 2) * DAY_US
+    for day_us in days_us[:-1][np.diff(_offsets_us(days_us, tz)) != 0]:
+        minutes_us = np.arange(day_us, day_us + DAY_US + 1, MINUTE_US)
+        shifts_us = np.diff(_offsets_us(minutes_us, tz))
+        place = int(np.flatnonzero(shifts_us)[0])
+        found.append((int(minutes_us[place + 1]), abs(int(shifts_us[place]))))
     return found
+
+
+def _offsets_us(us: Instants, tz: tzinfo) -> Instants:
+    offsets: Instants = time_index(us, tz).tz_localize(None).asi8 - us
+    return offsets
 
 
 def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.points import ColumnLabel, Point, attach, points_of
+from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
@@ -41,7 +42,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     Returns
     -------
     DataFrame
-        With the points of all frames in its catalog.
+        With the points of all frames in its catalog, and the samples that were dropped at repeated instants.
 
     Raises
     ------
@@ -67,6 +68,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     united = _united(parts)
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[ColumnLabel, Point] = {}
+    differing = Counter[ColumnLabel]()
     aligned = []
     for number, frame in enumerate(parts):
         changed: dict[Hashable, Any] = {label: united[label] for label in frame.columns if label in united}
@@ -84,14 +86,16 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
             changed[label] = UnitDtype(wanted)
         for label, point in points_of(frame).items():
             points.setdefault(label, point)
+        differing.update(differing_of(frame))
         aligned.append(frame.astype(changed) if changed else frame)
     result = pd.concat(aligned, ignore_index=ignore_index)
     if sort_index:
         result = result.sort_index()
     result.attrs = dict(parts[0].attrs)
-    if points:
-        attach(result, points)
-    if len(intervals := {noted_interval(part) for part in parts}) == 1:
+    intervals = {noted_interval(part) for part in parts}
+    if points or len(intervals) > 1:
+        attach(result, points, differing=differing)
+    if len(intervals) == 1:
         note_interval(result, *intervals)
     return result
 

@@ -18,7 +18,7 @@ no sample at that instant, and such a cell is not flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,10 @@ import pandas as pd
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
 from hsframe.frame.labels import with_suffix
-from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of
+from hsframe.frame.points import AnyLabel, attach, differing_of, points_of
 from hsframe.frame.values import bools_of, is_nan
 from hsframe.kinds import NA
 
-_Label = TypeVar("_Label", bound=ColumnLabel)
 _SUFFIX: Final = " [na]"
 FLAG_DTYPE: Final = pd.CategoricalDtype(pd.Index(["NA", "NaN", "null"], dtype="str"))
 
@@ -39,7 +38,7 @@ _VALUE, _NA, _NAN, _NULL = -1, 0, 1, 2
 Codes = npt.NDArray[np.int8]
 
 
-def flag_label(label: _Label) -> _Label:
+def flag_label(label: AnyLabel) -> AnyLabel:
     """The label of the column of flags that follows a point's."""
     return with_suffix(label, _SUFFIX)
 

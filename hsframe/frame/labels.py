@@ -20,17 +20,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.frame.points import COLUMN_LEVELS, ColumnLabel, Point
+from hsframe.frame.points import COLUMN_LEVELS, AnyLabel, ColumnLabel, Point
 from hsframe.kinds import NAME, Marker, Ref
 from hsframe.protocol.answers import python_value
 
-_Label = TypeVar("_Label", bound=ColumnLabel)
 Tags = Mapping[str, Any]
 Header = str | tuple[str, ...] | Callable[[dict[str, Any]], ColumnLabel]
 
@@ -140,12 +139,12 @@ def column_index(keys: Sequence[tuple[str, ...]], header: Header, below: Sequenc
     )
 
 
-def with_suffix(label: _Label, suffix: str) -> _Label:
+def with_suffix(label: AnyLabel, suffix: str) -> AnyLabel:
     """A label with something after it, in levels after the last one."""
-    return cast(_Label, label + suffix if isinstance(label, str) else (*label[:-1], label[-1] + suffix))
+    return cast(AnyLabel, label + suffix if isinstance(label, str) else (*label[:-1], label[-1] + suffix))
 
 
-def unique_labels(points: Iterable[Point], names: Iterable[_Label]) -> list[_Label]:
+def unique_labels(points: Iterable[Point], names: Iterable[AnyLabel]) -> list[AnyLabel]:
     """Labels for columns: each name as it is, or with its point's id after it where two names are equal.
 
     >>> unique_labels([Point("a"), Point("b"), Point("c")], ["Zone", "Zone", "Fan"])
@@ -157,7 +156,7 @@ def unique_labels(points: Iterable[Point], names: Iterable[_Label]) -> list[_Lab
         with_suffix(name, f" @{ident}") if counts[name] > 1 and ident else name
         for ident, name in zip(ids, wanted, strict=True)
     ]
-    seen: set[_Label] = set()
+    seen: set[AnyLabel] = set()
     for place, label in enumerate(labels):
         number = 2
         while labels[place] in seen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
@@ -14,8 +13,7 @@ import pyarrow as pa
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
 from hsframe.frame.arrow import arrow_to_frame, data_names, field_entries, frame_to_arrow
 from hsframe.frame.combine import concat
-from hsframe.frame.points import ColumnLabel, attach, differing_of, points_of
-from hsframe.frame.stamps import note_interval, noted_interval
+from hsframe.frame.points import points_of
 from hsframe.frame.whole_file import whole_file
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible
@@ -135,8 +133,7 @@ def _name(file: Any) -> str:
 
 def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: bool) -> pd.DataFrame:
     """The rows of several files; MetadataError or UnitError, with the files, where their columns are not the same."""
-    first, differing = frames[0], Counter[ColumnLabel]()
-    parts = []
+    first, parts = frames[0], []
     for frame, name in zip(frames, names, strict=True):
         if strange := first.columns.symmetric_difference(frame.columns).tolist():
             raise MetadataError(
@@ -157,14 +154,9 @@ def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: b
                     f"column {owner!r} is of the point @{point.id} in {names[0]} and of @{points[owner].id} in {name}; "
                     "read them one by one and rename it"
                 )
-        differing.update(differing_of(frame))
         tz = getattr(first.index, "tz", None)
         parts.append(frame if tz is None or getattr(frame.index, "tz", None) is None else frame.tz_convert(tz))
-    result = concat(parts)
-    interval = noted_interval(result)
-    attach(result, points_of(result), differing=differing)
-    note_interval(result, interval)
-    return result
+    return concat(parts)
 
 
 def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:

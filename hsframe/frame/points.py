@@ -45,7 +45,7 @@ TIDY_COLUMNS = ("id", "ts", "value", "text", "unit")
 
 ColumnLabel: TypeAlias = "str | tuple[str, ...]"
 """The label of a column, in levels where the header has several."""
-_Label = TypeVar("_Label", bound=ColumnLabel)
+AnyLabel = TypeVar("AnyLabel", bound=ColumnLabel)
 
 PointsLike: TypeAlias = (
     "Point | Ref | str | Mapping[str, Any] | pd.DataFrame | pd.Series[Any] | Iterable[PointsLike]"  # one or several
@@ -305,7 +305,7 @@ class PointCatalog(_Frozen):
         super().__init__({key: _freeze(value) for key, value in content.items()})
 
     @classmethod
-    def of(cls, points: Mapping[_Label, Point], differing: Mapping[_Label, int] | None = None) -> PointCatalog:
+    def of(cls, points: Mapping[AnyLabel, Point], differing: Mapping[AnyLabel, int] | None = None) -> PointCatalog:
         """The catalog of points by label; those without an id are left out."""
         content: dict[str, Any] = {
             "version": _VERSION,
@@ -329,7 +329,9 @@ def _freeze(value: Any) -> Any:
     return value
 
 
-def attach(df: pd.DataFrame, points: Mapping[_Label, Point], *, differing: Mapping[_Label, int] | None = None) -> None:
+def attach(
+    df: pd.DataFrame, points: Mapping[AnyLabel, Point], *, differing: Mapping[AnyLabel, int] | None = None
+) -> None:
     """Give a frame its catalog of points by label, in place of the one that it has; only its attrs change.
 
     `differing` is how many samples at a repeated instant had another value than the one that was kept.

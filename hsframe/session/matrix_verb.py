@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, get_args
 
 import pandas as pd
 
-from hsframe.analysis.matrix import Cell, Index, cells_of, matrix_frame, warn_of_cells
+from hsframe.analysis.matrix import Cell, IndexZone, cells_of, matrix_frame, warn_of_cells
 from hsframe.caller_warnings import DeferredWarnings, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
@@ -44,7 +44,7 @@ class MatrixRequest:
     by: str = "siteRef"
     interval: Duration = "1h"
     units: Units = "si"
-    index: Index = "utc"
+    index: IndexZone = "utc"
     agg: Aggregation | Mapping[str, Aggregation] | None = None
     max_gap: Duration | Mapping[str, Duration] | None = None
     min_coverage: float | None = None
@@ -64,7 +64,7 @@ class MatrixRequest:
             raise MetadataError(f"by must be a tag or a path, as 'siteRef' or 'equipRef->siteRef'; got {self.by!r}")
         if self.interval is None:
             raise MetadataError("interval must be a length of time, as '1h' or '1D': sites share no other instants")
-        check_choice("index", self.index, get_args(Index))
+        check_choice("index", self.index, get_args(IndexZone))
         if not IntervalSettings(self.interval, self.agg).is_flat:
             raise MetadataError(
                 f"agg={self.agg!r} gives a point several columns, and a role is one; name several roles, as in "

@@ -13,7 +13,8 @@ from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.combine import concat, with_units
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.points import Point, attach
+from hsframe.frame.points import Point, attach, differing_of
+from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.unit_array.dtype import UnitDtype
@@ -345,6 +346,17 @@ def test_concat_converts_to_the_first_unit(frame):
     assert result.hs.points.index.tolist() == ["Zone", "Fan"]
     ordered = concat([frame.iloc[3:], frame.iloc[:3]], sort_index=True)
     pd.testing.assert_frame_equal(ordered, frame, check_freq=False)
+
+
+def test_concat_adds_up_the_samples_dropped_and_keeps_an_interval_that_all_have():
+    hours, days = (pd.DataFrame({"Meter": [1.0]}) for _ in range(2))
+    attach(hours, {"Meter": Point("m")}, differing={"Meter": 2})
+    note_interval(hours, Interval("1h"))
+    note_interval(days, Interval("1D"))  # without points, as of df.hs.integrate
+    assert differing_of(concat([hours, hours])) == {"Meter": 4}
+    assert noted_interval(concat([hours, hours])) == Interval("1h")
+    assert noted_interval(concat([days, hours])) is None
+    assert noted_interval(concat([days, pd.DataFrame({"Meter": [1.0]})])) is None
 
 
 @pytest.mark.parametrize("other", ["kW", None])
