@@ -18,6 +18,7 @@
 
 None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not catch them.
 A message says what happened, where, what was expected and what to do. No message holds a secret.
+:func:`check_choice` raises the most usual one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class HsFrameError(Exception):
     Attributes
     ----------
     report : DataFrame or None
-        Of an error that interrupted a write: what was stored, one row per point (:meth:`hsframe.Session.his_write`).
+        Of an error that interrupted or refused a write or a removal: what was stored, one row per point
+        (:meth:`hsframe.Session.his_write`).
     is_final : bool
         Whether other requests of the same verb would fail too: the server was found down, or the deadline has passed.
     """

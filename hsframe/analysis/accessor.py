@@ -246,6 +246,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """
         from hsframe.frame.tables import aggregated
 
+        self._refuse_tidy()
         return aggregated(self._obj, func, named)
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:

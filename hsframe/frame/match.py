@@ -66,7 +66,7 @@ def match_columns(
     found: dict[Hashable, Point] = {}
     for label in df.columns:
         point = explicit.get(label) or _by_label(label, listed) or catalog.get(label) or _by_text(label, by_id, session)
-        if point is None and words_are_ids and is_bare_id(label):
+        if point is None and words_are_ids and could_be_id(label):
             point = Point(str(label), str(label))
         if listed and len(listed) == len(df.columns) == 1:
             point = listed[0]
@@ -121,7 +121,7 @@ def _by_text(label: Hashable, by_id: Mapping[str, Point], session: list[Point]) 
     return _by_label(label, session)
 
 
-def is_bare_id(label: Hashable) -> bool:
+def could_be_id(label: Hashable) -> bool:
     """Whether a label could be an id without its @; so could any word."""
     return isinstance(label, str) and _WORD.fullmatch(label) is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hsframe.errors import MetadataError
@@ -29,12 +29,16 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[ColumnLabe
         used.update(named)
         found.append(setting[named[0]] if named else None)
     if stray := [key for key in setting if key not in used]:
-        known = list(
-            dict.fromkeys([*map(str, labels), *(p.unit for p in points if p.unit), *("@" + p.id for p in points)])
-        )
-        near = difflib.get_close_matches(str(stray[0]), known, n=3) or known[:5]
+        known = dict.fromkeys([*map(str, labels), *(p.unit for p in points if p.unit), *("@" + p.id for p in points)])
         raise MetadataError(
-            f"{name}= names {stray[0]!r}, which is not an id, label or unit of these points; did you mean "
-            f"{' or '.join(map(repr, near))}?"
+            f"{name}= names {stray[0]!r}, which is not an id, label or unit of these points; "
+            + did_you_mean(stray[0], known)
         )
     return found
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: those that are nearest to it, or the first ones."""
+    names = list(known)
+    near = difflib.get_close_matches(str(name), names, n=3) or names[:5]
+    return f"did you mean {' or '.join(map(repr, near))}?"

@@ -57,11 +57,9 @@ async def read_with_boundary(
         found += await nearest_samples(
             source, some, ends_us, BOUNDARY_REACH_US, depths_us=depths_us, is_after=True, **options
         )
-    by_id: dict[str, list[History]] = {record.id: [] for record in records}
-    for history in found:
-        by_id[history.point.id].append(history)
-    failures = options.get("failures") or {}
-    return [history for ident, parts in by_id.items() if ident not in failures for history in parts]
+    places, failures = {record.id: place for place, record in enumerate(records)}, options.get("failures") or {}
+    kept = [history for history in found if history.point.id not in failures]
+    return sorted(kept, key=lambda history: places[history.point.id])  # of one point in order of time, as they were
 
 
 async def nearest_samples(

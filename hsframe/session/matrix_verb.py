@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeAlias, get_args
@@ -17,6 +16,7 @@ from hsframe.errors import MetadataError, check_choice
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
+from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point, PointsLike, as_points
 from hsframe.history.headers import followed
 from hsframe.history.point_records import PointRecord, find_records
@@ -73,8 +73,8 @@ class MatrixRequest:
         for name in _PER_ROLE:
             given = getattr(self, name)
             if isinstance(given, Mapping) and (stray := [key for key in given if key not in self.roles]):
-                near = difflib.get_close_matches(str(stray[0]), self.roles, n=1) or list(self.roles)
-                raise MetadataError(f"{name}= names {stray[0]!r}, which is not a role; did you mean {near[0]!r}?")
+                end = did_you_mean(stray[0], self.roles)
+                raise MetadataError(f"{name}= names {stray[0]!r}, which is not a role; {end}")
         _ = self.read_of({}, None)  # raises where a setting is not valid
 
     def read_of(self, roles: Mapping[str, str], max_concurrency: int | None) -> ReadRequest:
@@ -210,10 +210,9 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
         for name, point in some.items():
             label = labels.get(name.removeprefix("@"), name)
             if labels and label not in labels.values():
-                near = difflib.get_close_matches(name, labels.values(), n=3) or list(labels.values())[:5]
                 raise MetadataError(
-                    f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; did you mean "
-                    f"{' or '.join(map(repr, near))}?"
+                    f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; "
+                    + did_you_mean(name, labels.values())
                 )
             one = as_points(point)
             if len(one) != 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError, UnknownRecError, check_choice
 from hsframe.frame.his_grids import frame_columns
-from hsframe.frame.match import frame_of, is_bare_id, unknown_column
+from hsframe.frame.match import could_be_id, frame_of, unknown_column
 from hsframe.history.point_records import read_records
 from hsframe.history.remove import Removal
 from hsframe.history.verify import read_back
@@ -55,7 +55,7 @@ async def checked(client: Client, request: WriteRequest, known: Sequence[Point])
         records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
     except UnknownRecError as error:
         for column in columns:
-            if column.label == column.point.id in error.ids and is_bare_id(column.label):
+            if column.label == column.point.id in error.ids and could_be_id(column.label):
                 raise unknown_column(column.label, df) from error
         raise
     samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])

@@ -177,7 +177,8 @@ def test_what_is_for_columns_says_so() -> None:
     df = trend_frame(of_all_kinds(), shape="tidy")
     with pytest.raises(MetadataError, match=r"shape='wide'.*pivot"):
         hsframe.frame_to_his_grids(df)
-    for verb in (lambda: df.hs.to("si"), df.hs.report, df.hs.describe, df.hs.plot, lambda: df.hs.integrate("1h")):
+    verbs = (df.hs.report, df.hs.describe, df.hs.plot, df.hs.integrate)
+    for verb in (*verbs, lambda: df.hs.to("si"), lambda: df.hs.agg({"value": "mean"})):
         with pytest.raises(MetadataError, match=r"units='si'.*groupby"):
             verb()
     kw = df[df["id"] == "b"].pivot(index="ts", columns="id", values="value")
