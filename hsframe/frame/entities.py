@@ -32,8 +32,9 @@ import pyarrow.compute as pc
 
 from hsframe.columns import ArrowColumn, DictionaryColumn, LazyColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
+from hsframe.frame.histories import NAT_US
 from hsframe.frame.points import DIS_SUFFIX
-from hsframe.frame.trend import NAT_US, time_index
+from hsframe.frame.trend import time_index
 from hsframe.frame.values import value_array
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Marker, Na, Number, Ref, Symbol, Uri

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name
 
 Instants = npt.NDArray[np.int64]
+
+NAT_US: Final = int(np.iinfo(np.int64).min)
+"""No instant: what NumPy and pandas take for ``NaT``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

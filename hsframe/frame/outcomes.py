@@ -89,7 +89,7 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
     rows = list(outcomes.values())
     columns: dict[str, Any] = {}
     for name in ("id", "rows", "status", "reason", "differing", "spikes"):
-        # A frame that an older version pickled has no count of spikes.
+        # A cell of a matrix without a point has no counts.
         cells = [row.get(name, 0) for row in rows]
         columns[name] = np.array(cells, dtype=np.int64) if name in _COUNTS else pd.array(cells, dtype="str")
     index = label_index([*map(label_of, outcomes)], df.columns)

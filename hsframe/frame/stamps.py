@@ -18,7 +18,7 @@ import pandas as pd
 
 from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
 from hsframe.errors import MetadataError
-from hsframe.frame.histories import Instants
+from hsframe.frame.histories import NAT_US, Instants
 from hsframe.frame.points import note, noted
 from hsframe.frame.tracks import Track
 from hsframe.spans import EPOCH, local_instant_us
@@ -27,7 +27,6 @@ from hsframe.zones import zone
 Label = Literal["start", "end", "both"]
 
 _KEY: Final = "interval"
-_NEVER: Final = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +119,10 @@ def _wall_us(ts_us: Instants, tz: str) -> Instants:
 
 def ends_of(union: Instants, tracks: Sequence[Track]) -> Instants:
     """For each start the end of its interval; a MetadataError where two zones end theirs at different instants."""
-    ends_us = np.full(len(union), _NEVER)
+    ends_us = np.full(len(union), NAT_US)
     for ts_us, own in {id(track.ts_us): (track.ts_us, track.over.ends_us) for track in tracks if track.over}.values():
         rows = np.searchsorted(union, ts_us)
-        if ((ends_us[rows] != _NEVER) & (ends_us[rows] != own)).any():
+        if ((ends_us[rows] != NAT_US) & (ends_us[rows] != own)).any():
             raise MetadataError(
                 "label='both': intervals that start at one instant end at different ones in the zones of the points; "
                 "take one frame a point, with shape='dict', or tz='local'"

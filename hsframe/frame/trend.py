@@ -32,9 +32,6 @@ from hsframe.zones import haystack_name, zone, zone_key
 Shape = Literal["wide", "tidy", "dict"]
 Missing = Literal["nan", "flag"]
 
-NAT_US: Final = int(np.iinfo(np.int64).min)
-"""No instant: what NumPy and pandas take for ``NaT``."""
-
 # A wide frame of more bytes than a laptop spares without a thought, of whose cells fewer than this share are samples,
 # is more likely an accident than a wish.
 _LARGE_BYTES: Final = 1 << 30
@@ -123,9 +120,7 @@ def check_settings(
 ) -> None:
     """Refuse what :func:`trend_frame` would, by the same errors, as far as that shows without histories."""
     if shape not in ("wide", "tidy", "dict"):
-        raise MetadataError(
-            f"shape={shape!r} is unknown; expected 'wide', 'tidy' (a row per sample, as 'long' once was) or 'dict'"
-        )
+        raise MetadataError(f"shape={shape!r} is unknown; expected 'wide', 'tidy' (long: a row per sample) or 'dict'")
     check_choice("na", na, get_args(Missing))
     levels_of(header)
     _index_zone([], tz)

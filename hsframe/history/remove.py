@@ -18,8 +18,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.columns import StrColumn, TimeColumn
 from hsframe.errors import CallError, HsFrameError
 from hsframe.frame.his_grids import PointSamples
-from hsframe.frame.histories import History
-from hsframe.frame.trend import NAT_US
+from hsframe.frame.histories import NAT_US, History
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
 from hsframe.history.plan import RequestLimits

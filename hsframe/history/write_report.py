@@ -13,8 +13,9 @@ import pandas as pd
 
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples
+from hsframe.frame.histories import NAT_US
 from hsframe.frame.points import Point
-from hsframe.frame.trend import NAT_US, time_index
+from hsframe.frame.trend import time_index
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, Comparison
 from hsframe.history.point_records import PointRecord
 from hsframe.spans import from_epoch_us

@@ -183,7 +183,7 @@ def test_what_is_for_columns_says_so() -> None:
             verb()
     kw = df[df["id"] == "b"].pivot(index="ts", columns="id", values="value")
     assert match_columns(kw, {"b": "@b"})["b"].id == "b"
-    with pytest.raises(MetadataError, match=r"'tidy'.*as 'long' once was"):
+    with pytest.raises(MetadataError, match=r"'tidy' \(long: a row per sample\)"):
         trend_frame([], shape="long")
 
 
