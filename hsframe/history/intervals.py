@@ -55,7 +55,14 @@ async def read_intervals(
     spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
     partial = settings.edges == "partial"
     grids = {
-        tz: intervals(one.start_us, now_us if one.end_us is None else one.end_us, step, zone(tz), partial=partial)
+        tz: intervals(
+            one.start_us,
+            now_us if one.end_us is None else one.end_us,
+            step,
+            zone(tz),
+            partial=partial,
+            now_us=now_us,
+        )
         for tz, one in spans.items()
     }
     if settings.edges is None and not step.elapsed_us:

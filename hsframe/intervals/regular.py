@@ -22,6 +22,13 @@ another, and no row covers only a part of its interval. What the span has before
 
 With ``edges="partial"`` the rows cover the span and nothing else: the first and the last one are the parts of their
 intervals that lie in it. A month to date is such a row, and one that starts on the 10th is labelled so.
+
+**The interval of the present** is not over, whether the span ends now or later (``"today"``, ``"thisMonth"``). Then
+with ``edges="partial"`` its row is, for each point, what is known of it: up to the last sample that has a value, if
+that is at most `max_gap` ago, else up to now; of a step function, whose last value holds, always up to now. So the
+delta of a meter is that up to its last reading, and coverage is the share of the time up to there; nothing is
+extrapolated. Of amounts the next sample is due one ``hisInterval`` after the last one. Two points may differ in where
+their rows end. With ``edges="whole"`` such a row is missing where its end must be known.
 """
 
 from __future__ import annotations
@@ -104,20 +111,22 @@ def _elapsed_us(length_us: float, interval: object) -> int:
 class Intervals:
     """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]), its label the start.
 
-    Starts and ends are one array each for all points, so that frames need not compare them.
+    Starts and ends are one array each for all points, so that frames need not compare them. `unfinished` is the number
+    of the one that is taken as far as it is known, since the present is in it.
     """
 
     edges_us: Instants
     labels_us: Instants
     ends_us: Instants
+    unfinished: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels_us)
 
     @classmethod
-    def of(cls, edges_us: Instants) -> Intervals:
+    def of(cls, edges_us: Instants, unfinished: int | None = None) -> Intervals:
         """The intervals between some edges."""
-        return cls(edges_us, edges_us[:-1], edges_us[1:])
+        return cls(edges_us, edges_us[:-1], edges_us[1:], unfinished)
 
     @property
     def start_us(self) -> int:
@@ -130,10 +139,13 @@ class Intervals:
         return int(self.edges_us[-1])
 
 
-def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo, *, partial: bool = False) -> Intervals:
+def intervals(
+    start_us: int, end_us: int, step: Step, tz: ZoneInfo, *, partial: bool = False, now_us: int | None = None
+) -> Intervals:
     """The intervals that start in [start, end), each of them whole; a SpanError where there is none.
 
-    With `partial` those that the span divides are cut at its start and end.
+    With `partial` those that the span divides are cut at its start and end, and with `now_us` one is unfinished, if its
+    whole is not over then.
 
     A day of 25 hours:
 
@@ -161,7 +173,12 @@ def intervals(start_us: int, end_us: int, step: Step, tz: ZoneInfo, *, partial: 
             f"no interval starts in the span [{here}, {there}): its rows are the whole intervals that start in it; "
             "take a longer span, a shorter interval, or edges='partial'"
         )
-    return Intervals.of(np.ascontiguousarray(found))
+    unfinished = None
+    if partial and now_us is not None and found[0] < now_us:
+        row = min(int(np.searchsorted(found, now_us, side="left")) - 1, len(found) - 2)
+        whole_end_us = edges[np.searchsorted(edges, found[row], side="right")]
+        unfinished = row if whole_end_us > now_us else None
+    return Intervals.of(np.ascontiguousarray(found), unfinished)
 
 
 def _sub_daily(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:

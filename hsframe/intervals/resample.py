@@ -28,6 +28,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 
 _EXTREMES = {"min": np.fmin, "max": np.fmax}
+_TO_THE_END = frozenset({"mean", "integral", "coverage", "delta", "sum", "duration", "share", "starts"})
 # The dtypes of what counts something; `starts` may be missing.
 _DTYPES = {"count": "int64", "starts": "Int64"}
 
@@ -86,7 +87,7 @@ def _resampled(
     found = []
     for rule in rules:
         agg = rule.agg_for(point, kind, values.unit)
-        for state, column, spikes in values.columns(rule, agg):
+        for state, column, spikes in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
             levels = [("agg", agg)] * several + [("state", state or "")] * (state is not None)
             over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), spikes)
             one = plain
@@ -98,7 +99,10 @@ def _resampled(
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values of a point, their kind and unit, and `times`, the intervals that they fall into."""
+    """The values of a point, their kind and unit, and `times`, the intervals that they fall into.
+
+    The interval `unknown` is the rest of the unfinished one, and makes no row.
+    """
 
     point: Point
     array: Any
@@ -106,17 +110,49 @@ class _Values:
     unit: str | None
     times: IntervalSamples
     now_us: int
+    unknown: int | None = None
+
+    def as_far_as_known(self, rule: Rule, agg: Aggregation, row: int | None) -> _Values:
+        """The values with the unfinished interval, number `row`, divided where :mod:`hsframe.intervals.regular` says.
+
+        Where the samples reach beyond it, it is whole. What samples alone decide, such as the largest, needs no end.
+        """
+        if row is None or agg not in _TO_THE_END:
+            return self
+        ts_us, edges_us = self.times.ts_us, self.times.edges_us
+        start_us, stop_us = edges_us[row : row + 2].tolist()
+        known_us = ts_us[np.isfinite(self._floats)]
+        last_us = int(known_us[-1]) if len(known_us) else start_us - 1
+        is_recent, end_us = self.now_us - last_us <= rule.gap_us, self.now_us
+        if agg == "sum" or (agg == "coverage" and rule.by_samples):
+            if rule.interval_us is None:
+                return self
+            if is_recent:
+                end_us = start_us + ((last_us - start_us) // rule.interval_us + 1) * rule.interval_us
+        elif rule.is_step and agg != "delta":
+            end_us = max(last_us, end_us)
+        elif is_recent:
+            end_us = last_us
+        if last_us >= stop_us or not start_us < end_us < stop_us:
+            return self
+        times = IntervalSamples(ts_us, np.insert(edges_us, row + 1, end_us))
+        return replace(self, times=times, unknown=row + 1)
+
+    def _rows(self, values: Floats) -> Floats:
+        return values if self.unknown is None else np.delete(values, self.unknown)
 
     def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, int]]:
         """The columns of an aggregation: the state of each or None, the values, how many false readings it lacks."""
         if agg in ("duration", "share"):
             for state, values in self._states(rule, agg):
-                yield state, NumberColumn(pa.array(values), "hr" if agg == "duration" else None), 0
+                yield state, NumberColumn(pa.array(self._rows(values)), "hr" if agg == "duration" else None), 0
         elif agg == "delta":
             values, spikes = self._deltas(rule)
-            yield None, NumberColumn(pa.array(values), None if self.unit is None else delta(self.unit)), spikes
+            unit = None if self.unit is None else delta(self.unit)
+            yield None, NumberColumn(pa.array(self._rows(values)), unit), spikes
         elif self.kind == "Number" or agg not in ("step", "first", "last"):
-            values, unit = self._numbers(rule, agg)
+            numbers, unit = self._numbers(rule, agg)
+            values = self._rows(numbers)
             if self.kind == "Bool" and agg in ("min", "max"):
                 yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), 0
             else:

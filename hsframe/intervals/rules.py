@@ -82,7 +82,8 @@ and are unknown in all others. There is no value before the first and after the 
 
 **Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, for ``delta``
 three times as far, which is what false readings take. So an interval has one value however the span around it was
-chosen, and spans that follow one another give the rows of the whole one (``edges="partial"`` cuts the first and last).
+chosen, and spans that follow one another give the rows of the whole one (``edges="partial"`` cuts the first and last,
+and gives the interval of the present as far as it is known: :mod:`hsframe.intervals.regular`).
 For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count``, ``duration`` and ``starts`` of
 small intervals add up to that of the large one that they tile (as far as they are known).
 

@@ -106,7 +106,8 @@ class HistoryVerbs(SessionBase):
             The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
         edges : {"whole", "partial"}, optional
             ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
-            it has, as in a month to date. By default whole intervals, with a warning of days that are in none.
+            it has. In a month to date (``"thisMonth"`` by ``"1M"``) the last row ends with the last sample of a point,
+            if that is at most `max_gap` old. By default whole intervals, with a warning of days that are in none.
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
             written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it.

@@ -341,3 +341,90 @@ def test_the_whole_intervals_of_a_span_are_among_its_partial_ones(first, length,
     found = intervals(begin, end, parse_step(step), zone("New_York"), partial=True).edges_us
     around = intervals(begin - 400 * 24 * HOUR, end + 400 * 24 * HOUR, parse_step(step), zone("New_York")).edges_us
     assert found.tolist() == sorted({begin, *around[(around > begin) & (around < end)].tolist(), end})
+
+
+# The interval of the present ------------------------------------------------------------------------------------------
+
+
+def present(ts, values, rule, *, begin=START, end=START + 3 * 24 * HOUR, now, step="1D", unit="kWh"):
+    column = NumberColumn(pa.array(np.asarray(values, dtype=np.float64)), unit)
+    history = History(Point("a", "a", unit, "UTC", "Number"), np.asarray(ts, dtype=np.int64), column)
+    grid = intervals(begin, end, parse_step(step), zone("UTC"), partial=True, now_us=now)
+    ((_, found),) = interval_histories([history], {"UTC": grid}, {"a": [rule]}, now_us=now)
+    assert len(found.values) == len(grid)
+    return found.values.values.to_numpy(zero_copy_only=False).tolist()
+
+
+@pytest.mark.parametrize("is_step", [False, True])
+def test_the_interval_of_the_present_ends_with_what_is_known(is_step):
+    # A day and a half of quarters, 25 each, the last one ten minutes ago.
+    ts, now = every(15, 145), START + 36 * HOUR + 10 * MINUTE
+    ended = np.array([24.0, 36 + is_step / 6])  # what held last holds up to now
+
+    def rows(agg, values, unit="kWh", gap=GAP):
+        return present(ts, values, Rule(agg, is_step, gap, None, True, 15 * MINUTE), now=now, unit=unit)
+
+    readings = 1e6 + 25 * np.arange(145.0)
+    np.testing.assert_equal(rows("delta", readings), [2400, 1200, NAN])
+    np.testing.assert_equal(rows("sum", np.full(145, 25.0)), [2400, 49 * 25, NAN])
+    np.testing.assert_allclose(rows("integral", np.full(145, 10.0), "kW"), [*10 * np.diff(ended, prepend=0), NAN])
+    np.testing.assert_equal(rows("mean", np.full(145, 10.0)), [10, 10, NAN])
+    np.testing.assert_equal(rows("coverage", readings), [1, 1, 0])
+    # Where the last reading is too long ago, the row is to end now, and there is no reading.
+    np.testing.assert_equal(rows("delta", readings, gap=9 * MINUTE)[1:], [NAN, NAN])
+    late = Rule("integral", is_step, GAP, None, True, 15 * MINUTE)
+    np.testing.assert_equal(present(ts, readings, late, now=now + 4 * HOUR, unit="kW")[1:], [NAN, NAN])
+
+
+def test_a_lost_amount_is_missed_up_to_the_present_too():
+    rule, now = Rule("sum", False, 45 * MINUTE, None, True, 15 * MINUTE), START + 36 * HOUR + 10 * MINUTE
+    for shift in (0, 7, 14):  # wherever in the quarter the samples are
+        ts = every(15, 144, START + shift * MINUTE)
+        assert present(ts, np.ones(144), rule, now=now)[:2] == [96, 48]
+        assert present(ts, np.ones(144), rule, now=now, begin=START + 24 * HOUR)[:1] == [48]
+        np.testing.assert_equal(present(np.delete(ts, 120), np.ones(143), rule, now=now)[:2], [96, NAN])
+    np.testing.assert_equal(present(every(15, 140), np.ones(140), rule, now=now)[:2], [96, NAN])
+
+
+@pytest.mark.parametrize("ends_after", [-5, 0, 5, 10 * 60])
+def test_a_month_to_date_is_one_wherever_its_span_ends(ends_after):
+    now = START + 36 * HOUR + 10 * MINUTE
+    rule = Rule("delta", False, GAP, None, True, 15 * MINUTE)
+    end = now + ends_after * MINUTE
+    assert present(every(15, 145), np.arange(145.0), rule, end=end, now=now, step="1M") == [144]
+    # A whole interval that is over waits for its last reading.
+    assert np.isnan(present(every(15, 96), np.arange(96.0), rule, now=START + 24 * HOUR + 5 * MINUTE)[0])
+
+
+def test_samples_beyond_the_present_count():
+    rule = Rule("mean", False, GAP)
+    ts, now = every(60, 49), START + 30 * HOUR
+    np.testing.assert_equal(present(ts, np.arange(49.0), rule, now=now), [12, 36, NAN])
+    np.testing.assert_equal(present(ts[:44], np.arange(44.0), rule, now=now), [12, 33.5, NAN])
+
+
+@given(
+    st.sets(st.integers(-300, 2 * 24 * 60), max_size=30),
+    st.integers(24 * 60 + 1, 48 * 60 - 1),
+    st.sampled_from(["mean", "integral", "delta", "coverage"]),
+    st.booleans(),
+    st.sampled_from([20 * MINUTE, GAP, 30 * HOUR]),
+    st.data(),
+)
+def test_the_row_of_the_present_is_that_of_a_span_that_ends_there(minutes, now_minute, agg, is_step, gap, data):
+    now = START + now_minute * MINUTE
+    ts = START + np.array(sorted(minute for minute in minutes if minute <= now_minute), dtype=np.int64) * MINUTE
+    cells = data.draw(st.lists(st.sampled_from([1.0, 5.0, 40.0, NAN]), min_size=len(ts), max_size=len(ts)))
+    values = np.array(cells, dtype=np.float64)
+    rule = Rule(agg, is_step, gap)
+    unit = "kW" if agg == "integral" else "kWh"
+    first, row, after = present(ts, values, rule, now=now, unit=unit)
+    known = ts[np.isfinite(values)]
+    last = known[-1] if len(known) else -FAR
+    ends = (not is_step or agg == "delta") and last > START + 24 * HOUR and now - last <= gap
+    column = NumberColumn(pa.array(values), unit)
+    history = History(Point("a", "a", unit, "UTC", "Number"), ts, column)
+    edges = [START, START + 24 * HOUR, int(last) if ends else now]
+    ((_, cut),) = interval_histories([history], {"UTC": Intervals.of(np.array(edges))}, {"a": [rule]}, now_us=now)
+    np.testing.assert_equal([first, row], cut.values.values.to_numpy(zero_copy_only=False))
+    assert after == 0 if agg == "coverage" else np.isnan(after)

@@ -111,6 +111,45 @@ def test_days_before_the_first_row_are_said_or_given(s: hsframe.Session) -> None
         s.his_read("@sound", "2026-06", interval="1M")
 
 
+def test_a_month_and_a_day_to_date_have_values() -> None:
+    now = pd.Timestamp.now("UTC")
+    tz = f"GMT{now.hour - 12:+d}".replace("+0", "")  # GMT+5 is five hours behind; here it is noon
+    last = now.floor("15min") - pd.Timedelta("15min")
+    ts = pd.date_range(last - pd.Timedelta("40D"), last, freq="15min", unit="us")
+    database = Database([], tz=tz)
+    point = {"point": MARKER, "his": MARKER, "tz": tz}
+    meter = {**point, "kind": "Number", "unit": "kWh", "hisTotalized": MARKER, "hisInterval": Number(15, "min")}
+    database.add({**meter, "id": Ref("meter"), "dis": "meter"})
+    database.set_history(Ref("meter"), ts.asi8, 1e6 + np.arange(len(ts)))
+    database.add({**point, "id": Ref("kw"), "dis": "kw", "kind": "Number", "unit": "kW"})
+    database.set_history(Ref("kw"), ts.asi8, np.full(len(ts), 4.0))
+    database.add({**point, "id": Ref("fan"), "dis": "fan", "kind": "Bool"})
+    database.set_history(Ref("fan"), ts.asi8[:1], [True])
+    with connected(database) as s:
+        for span, interval in (("thisMonth", "1M"), ("today", "1D"), ("thisMonth", "1D"), ("thisYear", "1M")):
+            df = s.his_read(
+                ["meter", "kw", "fan"],
+                span,
+                interval=interval,
+                agg={"@meter": ["delta", "coverage"], "@kw": "integral", "@fan": ["duration", "starts"]},
+                edges="partial",
+            )
+            local = now.tz_convert(df.index.tz)
+            row = df.loc[: local.to_pydatetime()].iloc[-1]
+            begin = local.normalize() if interval == "1D" else local.normalize().replace(day=1)
+            quarters = (last - begin) / pd.Timedelta("15min")
+            assert row["meter", "delta", ""].val == row["kw", "integral", ""].val == quarters
+            assert row["meter", "coverage", ""] == 1
+            assert abs(row["fan", "duration", "True"].val - (now - begin) / pd.Timedelta("1h")) < 1
+            assert row["fan", "starts", ""] == 0
+            # Up to a moment that is just over, as one notes it before the read.
+            assert (
+                s.his_read("meter", (begin, now), interval=interval, edges="partial")["meter"].iloc[-1].val == quarters
+            )
+            whole = s.his_read("meter", (begin, now), interval=interval, edges="whole")
+            assert whole["meter"].isna().iloc[-1]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
