@@ -10,7 +10,8 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.in_units import dtype_in, in_units
-from hsframe.frame.points import is_tidy, listed_columns, points_table
+from hsframe.frame.points import is_tidy, listed_columns
+from hsframe.frame.points_like import points_table
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible

@@ -3,6 +3,7 @@
 A short tour, from the bottom:
 
 - ``points``: a point, its display name, the catalog in ``df.attrs["hsframe"]``
+- ``points_like``: what is taken for points
 - ``values``: one column of a history to one pandas array, without one object per row
 - ``histories``: the history of each point in an answer of hisRead
 - ``tracks``: the whole history of each point, its windows put together; ``tidy``: as one table, a row per sample

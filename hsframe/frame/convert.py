@@ -11,7 +11,7 @@ from hsframe.errors import CallError
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.labels import Header
-from hsframe.frame.points import PointsLike, as_points
+from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.trend import Shape, trend_frame
 from hsframe.grid import Grid
 
@@ -49,7 +49,7 @@ def grid_to_frame(
         For example what ``hsframe.decode`` or ``Client.call`` gave.
     points : ids, Refs, records, Points or a frame, optional
         What is known of the points: their names, units, zones and kinds (see
-        :func:`hsframe.frame.points.as_points`). A history without ids takes them in order.
+        :func:`hsframe.frame.points_like.as_points`). A history without ids takes them in order.
     header, shape, tz
         For a history, see :mod:`hsframe.frame.labels` and :func:`hsframe.frame.trend.trend_frame`.
 

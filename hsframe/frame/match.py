@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.points import Point, as_points, is_tidy, listed_columns, merged, points_of
+from hsframe.frame.points import Point, is_tidy, listed_columns, merged, points_of
+from hsframe.frame.points_like import as_points
 from hsframe.kinds import Ref
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.

@@ -32,7 +32,7 @@ from hsframe.unit_array.scalars import is_missing
 
 ATTRS_KEY = "hsframe"
 _VERSION = 1
-_FIELDS = ("id", "dis", "unit", "tz", "kind")
+POINT_FIELDS = ("id", "dis", "unit", "tz", "kind")
 
 # The levels of columns that tell several columns of one point apart; those above them are the label of the point.
 COLUMN_LEVELS = ("agg", "state")
@@ -47,17 +47,13 @@ ColumnLabel: TypeAlias = "str | tuple[str, ...]"
 """The label of a column, in levels where the header has several."""
 AnyLabel = TypeVar("AnyLabel", bound=ColumnLabel)
 
-PointsLike: TypeAlias = (
-    "Point | Ref | str | Mapping[str, Any] | pd.DataFrame | pd.Series[Any] | Iterable[PointsLike]"  # one or several
-)
-"""What :func:`as_points` takes: ids, records, the frame that ``read`` gave, one or several."""
-
 # What the samples of a point mean, and the limits of its values.
 _HIS_TAGS = (
     *("hisMode", "hisInterpolate", "hisCov", "hisTotalized", "hisInterval", "hisRollover"),
     *("minVal", "maxVal"),
 )
-_POINT_TAGS = frozenset({*_FIELDS, *_HIS_TAGS, "enum", "navName", "id" + DIS_SUFFIX})
+POINT_TAGS = frozenset({*POINT_FIELDS, *_HIS_TAGS, "enum", "navName", "id" + DIS_SUFFIX})
+"""What a point is made of; a macro may name more."""
 
 # A macro names a tag, as $tag or ${tag}; $<pod::key> is a text in the server's own language and stays as it is.
 _MACRO = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -111,7 +107,7 @@ class Point:
                 "expected a tag 'id' that is a Ref or its text"
             )
         return cls(
-            _id_text(ident),
+            id_text(ident),
             display_name(record),
             _text(record.get("unit")),
             _text(record.get("tz")),
@@ -154,7 +150,7 @@ def display_name(record: Mapping[str, Any]) -> str:
             return name
     if macro := _text(record.get("disMacro")):
         return _MACRO.sub(lambda match: _macro_text(record, match), macro)
-    return _text(record.get("navName")) or ("" if is_missing(ident) else _id_text(ident))
+    return _text(record.get("navName")) or ("" if is_missing(ident) else id_text(ident))
 
 
 def _macro_text(record: Mapping[str, Any], match: re.Match[str]) -> str:
@@ -201,72 +197,13 @@ def _his(record: Mapping[str, Any]) -> str | None:
     return write_value(kept) if kept else None
 
 
-def _id_text(ident: Any) -> str:
+def id_text(ident: Any) -> str:
+    """The id of a Ref or of its text, without the ``@``; a MetadataError for anything else."""
     if isinstance(ident, Ref):
         return ident.val
     if isinstance(ident, str) and ident.strip("@"):
         return ident.removeprefix("@")
     raise MetadataError(f"{ident!r} is not a valid id; expected a Ref or its text, as in '@p:demo:r:1'")
-
-
-def as_points(points: PointsLike) -> list[Point]:
-    """Points in any of the forms in which a person has them, one or several, in the order given, each once.
-
-    A str is an id, with or without ``@``. A mapping is a record, and so is a row of the frame that ``read`` gave. A
-    frame is one of entities (a column ``id``) or a trend frame (its catalog). From a lone id nothing else is known:
-    :attr:`Point.is_known` is False. MetadataError where something is none of these.
-    """
-    found: dict[str, Point] = {}
-    for point in _each_point(points):
-        found[point.id] = merged(found[point.id], point) if point.id in found else point
-    return list(found.values())
-
-
-def _each_point(points: PointsLike) -> Iterable[Point]:
-    if isinstance(points, Point):
-        return [points]
-    if isinstance(points, Ref):
-        return [Point(points.val, points.dis or points.val)]
-    if isinstance(points, str):
-        ident = _id_text(points)
-        return [Point(ident, ident)]
-    if isinstance(points, pd.DataFrame):
-        return _points_of_frame(points)
-    if isinstance(points, Mapping):
-        return [Point.from_record(points)]
-    if isinstance(points, pd.Series) and "id" in points.index:
-        return [Point.from_record({str(tag): cell for tag, cell in points.items()})]
-    if isinstance(points, Iterable):
-        return [point for item in points for point in _each_point(item)]
-    raise MetadataError(
-        f"{points!r} is not a point; expected an id, a Ref, a record, a Point, a list of these, or the "
-        "frame that read() gave"
-    )
-
-
-def _points_of_frame(df: pd.DataFrame) -> list[Point]:
-    known = points_of(df)
-    if "id" in df.columns and not (known and is_tidy(df)):
-        return [point for _, point in _entity_points(df)]
-    if not known and len(df.columns):
-        raise MetadataError(
-            f"the frame has neither a column 'id' nor a catalog of points; its columns are {listed_columns(df)}; "
-            "expected the frame that read() gave, or a trend frame"
-        )
-    return list(known.values())
-
-
-def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:
-    """Index label and point of each row that has an id; of tidy rows, of the first of each id."""
-    if is_tidy(df):
-        df = df.loc[~df["id"].duplicated(), ["id"]]
-    # A macro may name any tag; without one few columns matter.
-    wanted = None if "disMacro" in df.columns and df["disMacro"].notna().any() else _POINT_TAGS
-    tags = [tag for tag in df.columns if isinstance(tag, str) and (wanted is None or tag in wanted)]
-    columns = [df[tag].tolist() for tag in tags]
-    rows = zip(df.index.tolist(), zip(*columns, strict=True), strict=True)
-    records = ((label, dict(zip(tags, cells, strict=True))) for label, cells in rows)
-    return [(label, Point.from_record(record)) for label, record in records if not is_missing(record["id"])]
 
 
 class _Frozen(dict[str, Any]):
@@ -320,7 +257,7 @@ class PointCatalog(_Frozen):
 
 
 def _entry(point: Point) -> dict[str, Any]:
-    return {field: value for field, value in asdict(point).items() if value is not None or field in _FIELDS}
+    return {field: value for field, value in asdict(point).items() if value is not None or field in POINT_FIELDS}
 
 
 def _freeze(value: Any) -> Any:
@@ -428,19 +365,6 @@ def differing_of(df: pd.DataFrame) -> dict[ColumnLabel, int]:
     labels = counts if is_tidy(df) else point_labels(df.columns)
     keys = {label: label_key(label) for label in labels if isinstance(label, str | tuple)}
     return {label: counts[key] for label, key in keys.items() if key in counts}
-
-
-def points_table(df: pd.DataFrame) -> pd.DataFrame:
-    """The points of a frame as a table: of a trend frame, or of the frame of entities that ``read`` gave.
-
-    Index: the label of the column (of an entity: the index of `df`). Columns ``id``, ``dis``, ``unit``, ``tz`` (the
-    Haystack name) and ``kind``, all str, missing where not known. The unit is the record's; a column that was converted
-    since has its own in the dtype.
-    """
-    known = points_of(df)
-    labelled = _entity_points(df) if not known and "id" in df.columns else list(known.items())
-    table = {field: pd.array([getattr(point, field) for _, point in labelled], dtype="str") for field in _FIELDS}
-    return pd.DataFrame(table, index=label_index([label for label, _ in labelled], df.columns))
 
 
 def listed_columns(df: pd.DataFrame) -> str:

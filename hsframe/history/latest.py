@@ -26,7 +26,8 @@ import pandas as pd
 
 from hsframe.frame.histories import NAT_US, History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
-from hsframe.frame.points import Point, PointsLike
+from hsframe.frame.points import Point
+from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import value_array
 from hsframe.history.nearest_samples import nearest_samples

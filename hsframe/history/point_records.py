@@ -11,7 +11,8 @@ from typing import Any, Final
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
 from hsframe.filters import is_word, means_filter
-from hsframe.frame.points import Point, PointsLike, as_points
+from hsframe.frame.points import Point
+from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.history.source import Source
 from hsframe.intervals.rules import PointSampling
 from hsframe.kinds import Number, Ref

@@ -16,7 +16,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
-from hsframe.frame.points import PointsLike
+from hsframe.frame.points_like import PointsLike
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.point_records import find_records

@@ -17,7 +17,8 @@ from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.per_point import did_you_mean
-from hsframe.frame.points import Point, PointsLike, as_points
+from hsframe.frame.points import Point
+from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.history.headers import followed
 from hsframe.history.point_records import PointRecord, find_records
 from hsframe.history.source import Source

@@ -11,7 +11,7 @@ import pandas as pd
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.points import PointsLike, as_points
+from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.request_grids import Ids, TimeLength, point_write_request

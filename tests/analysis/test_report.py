@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.frame.points import Point, attach
+from hsframe.frame.points_like import as_points
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -282,7 +283,7 @@ def test_the_tags_of_the_record_come_with_the_frame_and_its_files(server: Runnin
 
 def test_the_frame_of_read_tells_the_same_tags(server: RunningServer) -> None:
     with hsframe.connect(server.uri, "demo", "demo") as session:
-        (point,) = hsframe.frame.points.as_points(session.read("point"))
+        (point,) = as_points(session.read("point"))
         session.his_read("point", "2026-10-30")
         (known,) = session.known_points
     assert dict(point.his_tags()) == dict(known.his_tags()) | {"hisTotalized": True}

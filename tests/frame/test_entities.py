@@ -11,7 +11,7 @@ import pytest
 
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.points import as_points
+from hsframe.frame.points_like import as_points
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.unit_array.dtype import UnitDtype

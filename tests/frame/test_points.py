@@ -14,17 +14,8 @@ import pytest
 from hsframe.errors import MetadataError
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.labels import unique_labels
-from hsframe.frame.points import (
-    ATTRS_KEY,
-    Point,
-    PointCatalog,
-    as_points,
-    attach,
-    differing_of,
-    display_name,
-    points_of,
-    points_table,
-)
+from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, differing_of, display_name, points_of
+from hsframe.frame.points_like import as_points, points_table
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Ref
 

@@ -19,7 +19,8 @@ from hsframe.frame.arrow import arrow_to_frame
 from hsframe.frame.histories import History
 from hsframe.frame.match import match_columns
 from hsframe.frame.parquet import read_parquet, write_parquet
-from hsframe.frame.points import Point, as_points, differing_of, points_of
+from hsframe.frame.points import Point, differing_of, points_of
+from hsframe.frame.points_like import as_points
 from hsframe.frame.tidy import tidy_table
 from hsframe.frame.tracks import tracks_of
 from hsframe.frame.trend import trend_frame
