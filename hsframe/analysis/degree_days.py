@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time
-from typing import Any, Final, Literal, TypeVar, get_args
+from datetime import tzinfo
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,18 +12,18 @@ import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
-from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning, check_choice
+from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import points_of
+from hsframe.frame.stamps import Interval, Label, interval_of, note_interval
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.intervals.regular import Intervals, intervals, parse_step
+from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
-from hsframe.intervals.samples import Floats, IntervalSamples
+from hsframe.intervals.samples import Floats, Instants, IntervalSamples
 from hsframe.kinds import Number
-from hsframe.spans import epoch_us, local_instant_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import as_float
-from hsframe.zones import zone_key
+from hsframe.zones import zone, zone_key
 
 Kind = Literal["heating", "cooling"]
 Method = Literal["hourly", "daily", "minmax"]
@@ -37,50 +37,66 @@ def degree_days(
     base: Number | float,
     kind: Kind,
     *,
+    interval: Duration = "1D",
     method: Method = "hourly",
     max_gap: Duration = "3h",
     min_coverage: float | None = None,
+    tz: str | tzinfo | None = None,
 ) -> Temperatures:
     """The degree days of each local day: how far, and for how long, it was colder or warmer than a base.
 
     Parameters
     ----------
     temp : Series or DataFrame
-        Temperatures in °F or °C over time: samples, or values over intervals. Each stands for the time up to the next
-        one, the last for as long as is usual. The days are those of the index's zone; ``tz_convert`` gives others.
+        Temperatures in °F or °C over time. Rows that stand for intervals (``df.hs.interval``) count for these,
+        whether they are named by the start, the end or both. Other rows are samples: each stands for the time up to
+        the next one, the last for as long as is usual.
     base : Number or float
         The base temperature. A plain number is in the unit of `temp`.
     kind : {"heating", "cooling"}
         Whether it counts what `temp` is below or above the base.
+    interval : str or timedelta
+        What a row of the result stands for: ``"1D"``, or several local days, ``"1W"``, ``"1M"`` (months), ``"1Y"``.
+        It is missing where one of its days is: a sum of the others would be too small.
     method : {"hourly", "daily", "minmax"}
         ``"hourly"``: what `temp` is beyond the base, over time, divided by 24 hours: the mean degree-hours of CIBSE
         TM41. It counts a warm afternoon of a mild day, and the hours of a day of 23 or 25. ``"daily"``: what the
-        day's mean over time is beyond the base, as CalTRACK has it. ``"minmax"``: what the middle between the day's
-        lowest and highest value is beyond it, as the US National Weather Service has it (to base 65 °F).
+        day's mean over time is beyond the base, as CalTRACK has it, also of rows that are means of days.
+        ``"minmax"``: what the middle between the day's lowest and highest value is beyond it, as the US National
+        Weather Service has it (to base 65 °F).
     max_gap : str, timedelta or Number
-        The longest time for which a value stands, as where the next ones are missing.
+        The longest time for which a sample stands, as where the next ones are missing. A row of an interval stands for
+        that, and no longer.
     min_coverage : float, optional
-        The share of a day that must be known, else the result is missing. By default, as
+        The share of a day that must be known, else the day is missing. By default, as
         :mod:`hsframe.intervals.rules` has it for integrals, 1 with ``"hourly"``, and for means, 0.5 else.
+    tz : str or tzinfo, optional
+        The zone of the days, by default that of the index. Needed where the index is in UTC and no point says its zone,
+        as of a site of a matrix.
 
     Returns
     -------
     Series or DataFrame
-        One row per local day from the first to the last that has a value, also where the result is missing, in
-        ``°daysF`` or ``°daysC``. They add up to months. The unit table has no conversion between the two, so convert
-        `temp` first.
+        One row per interval from that of the first value to that of the last, also where the result is missing, in
+        ``°daysF`` or ``°daysC``. The unit table has no conversion between the two, so convert `temp` first.
 
     Raises
     ------
     UnitError
         `temp` is not in °F or °C, or `base` does not convert to that.
-    ZoneError, MetadataError
-        The index is not of times with a zone, or an instant comes twice; a `kind` or `method` that does not exist.
+    ZoneError
+        The index is not of times with a zone, or nothing says which days are meant.
+    MetadataError
+        An instant comes twice; a `kind` or `method` that does not exist, or that needs more than a mean of each day.
+    SpanError
+        `interval` is shorter than a day.
 
     Warns
     -----
     ZoneWarning
         The zone of the index is not that of the points, as far as they are known.
+    GapWarning
+        There are values, and the result has none.
 
     Examples
     --------
@@ -94,65 +110,121 @@ def degree_days(
     check_choice("kind", kind, get_args(Kind))
     check_choice("method", method, get_args(Method))
     IntervalSettings("1D", min_coverage=min_coverage)  # raises where it is not valid
-    if not isinstance(temp.index, pd.DatetimeIndex) or temp.index.tz is None:
-        raise ZoneError(
-            f"a day is one of a time zone, and the index is {getattr(temp.index, 'dtype', None)} without one; expected "
-            "what his_read gave, or tz_localize; of a matrix one site, as in df.loc['HQ', 'oat']"
+    step, gap_us = parse_step(interval), duration_us(max_gap, "max_gap")
+    if step.elapsed_us:
+        raise SpanError(f"interval={interval!r} must be whole days, as '1D', '1W' or '1M': it counts what days have")
+    df = temp if isinstance(temp, pd.DataFrame) else temp.to_frame()
+    over, days_tz = interval_of(df), _zone_of_days(df, tz)
+    own = None if over is None else parse_step(over.length)
+    if own is not None and not own.elapsed_us and (own.days != 1 or method != "daily"):
+        raise MetadataError(
+            f"the rows stand for {over.length} each, of which method={method!r} cannot be taken; "
+            "expected rows of hours or samples, or method='daily' and rows of a day"
         )
-    tz = index_zone_of([], temp.index.tz)
-    found = points_of(temp if isinstance(temp, pd.DataFrame) else temp.to_frame())
-    if others := sorted({point.tz for point in found.values() if point.tz and zone_key(point.tz) != tz.key}):
-        warn_caller(
-            f"the days are those of {tz.key}, and the points are in {', '.join(others)}; use tz_convert, or read one "
-            "frame a point with shape='dict'",
-            ZoneWarning,
-        )
-    columns = [column for _, column in temp.items()] if isinstance(temp, pd.DataFrame) else [temp]
-    series = [column.dropna().sort_index() for column in columns]
-    instants = [pd.DatetimeIndex(column.index).as_unit("us") for column in series]
-    days = _days([index for index in instants if len(index)], tz)
-    gap_us = duration_us(max_gap, "max_gap")
+    label = "start" if over is None else over.label
+    points = points_of(df)
+    held = []
+    for name, column in df.items():
+        point = points.get(name)
+        held.append(_held(column.dropna(), own, label, zone(point.tz) if point and point.tz else days_tz, gap_us))
+    rows = _rows([one.ts_us for one in held if len(one.ts_us)], step, days_tz)
+    days = intervals(rows.start_us, rows.end_us, parse_step("1D"), days_tz) if len(rows) else rows
     share = min_coverage if min_coverage is not None else 1.0 if method == "hourly" else 0.5
     arrays = []
-    for column, index in zip(series, instants, strict=True):
+    for (name, column), one in zip(df.items(), held, strict=True):
         unit = unit_of_dtype(column.dtype)
         of_days = _UNITS.get(unit or "")
         if unit is None or of_days is None:
-            raise UnitError(
-                f"column {column.name!r} is in {unit or 'no unit'}; degree days are of a temperature in °F or °C"
-            )
+            raise UnitError(f"column {name!r} is in {unit or 'no unit'}; degree days are of a temperature in °F or °C")
         low = as_float(base, unit, "take degree days to this base")
-        sign = -1.0 if kind == "heating" else 1.0
-        excess = sign * (np.asarray(column, dtype=np.float64) - low)
-        arrays.append(UnitArray(_by_day(excess, index, days, method, gap_us, share), of_days))
-    starts = time_index(days.labels_us, tz)
-    if isinstance(temp, pd.DataFrame):
-        result = pd.DataFrame(dict(enumerate(arrays)), index=starts)
-        result.columns = temp.columns
-        return result
-    return pd.Series(arrays[0], index=starts, name=temp.name)
+        excess = (one.values - low) * (-1.0 if kind == "heating" else 1.0)
+        by_day = _by_day(excess, one, days, method, share)
+        sums = np.add.reduceat(by_day, np.searchsorted(days.edges_us, rows.edges_us[:-1]))
+        if len(excess) and np.isnan(sums).all():
+            warn_caller(
+                f"column {name!r} has values, and no row of interval={interval!r} has degree days: of each, too little "
+                f"is known. Samples that are further apart need a longer max_gap than {max_gap!r}; min_coverage= takes "
+                "days of which less is known",
+                GapWarning,
+            )
+        arrays.append(UnitArray(sums, of_days))
+    result = pd.DataFrame(dict(enumerate(arrays)), index=time_index(rows.labels_us, days_tz))
+    result.columns = df.columns
+    note_interval(result, Interval.of(interval, "start"))
+    return result if isinstance(temp, pd.DataFrame) else result.iloc[:, 0].rename(temp.name)
 
 
-def _days(indexes: Sequence[pd.DatetimeIndex], tz: ZoneInfo) -> Intervals:
-    """The local days from that of the first instant to that of the last."""
-    if not indexes:
+def _zone_of_days(df: pd.DataFrame, tz: str | tzinfo | None) -> ZoneInfo:
+    has_both = df.index.names == ["start", "end"]
+    times = df.index.get_level_values(0) if has_both else df.index
+    if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
+        what = f"of the levels {df.index.names}" if isinstance(times, pd.MultiIndex) else f"{times.dtype} without one"
+        raise ZoneError(
+            f"a day is one of a time zone, and the index is {what}; expected what his_read gave, or tz_localize with "
+            "the zone of the clock that wrote the times. Of a matrix take one site of index='utc' and say its zone, as "
+            "in degree_days(df.loc['HQ', 'oat'], ..., tz='New_York')"
+        )
+    if tz is not None:
+        return zone(tz) if isinstance(tz, str) else index_zone_of([], tz)
+    own, names = index_zone_of([], times.tz), {point.tz for point in points_of(df).values() if point.tz}
+    if not names and own.key.rpartition("/")[2] == "UTC":
+        raise ZoneError(
+            "the index is in UTC, and no point says which days are meant; say it with tz='New_York', or with tz='UTC'"
+        )
+    if others := sorted(name for name in names if zone_key(name) != own.key):
+        warn_caller(
+            f"the days are those of {own.key}, and the points are in {', '.join(others)}; say which you want with tz=, "
+            "or read one frame a point with shape='dict'",
+            ZoneWarning,
+        )
+    return own
+
+
+class _Held(NamedTuple):
+    """Values without missing ones, in order, and for how long each stands where the next does not follow earlier."""
+
+    values: Floats
+    ts_us: Instants
+    reach_us: Instants
+
+
+def _held(column: pd.Series[Any], own: Step | None, label: Label, tz: ZoneInfo, gap_us: int) -> _Held:
+    """`own` is the length of the intervals that the rows stand for, None for samples."""
+    index = column.index
+    starts_us, ends_us = (pd.DatetimeIndex(index.get_level_values(place)).as_unit("us").asi8 for place in (0, -1))
+    order = np.argsort(starts_us, kind="stable")
+    if own is not None and len(column) and label != "both":
+        around = int(starts_us[order[0]]) - 2 * DAY_US, int(starts_us[order[-1]]) + 2 * DAY_US
+        edges_us = intervals(*around, own, tz).edges_us
+        if label == "end":
+            starts_us = edges_us[np.searchsorted(edges_us, ends_us, side="left") - 1]
+        else:
+            ends_us = edges_us[np.searchsorted(edges_us, starts_us, side="right")]
+    starts_us, ends_us = starts_us[order], ends_us[order]
+    if (twice := np.flatnonzero(np.diff(starts_us) == 0)).size:
+        raise MetadataError(f"{index[order][twice[0]]} comes twice; expected each instant once")
+    reach_us = ends_us - starts_us
+    if own is None:
+        reach_us = np.full(len(starts_us), gap_us)
+        reach_us[-1:] = min(gap_us, int(np.median(np.diff(starts_us))) if len(starts_us) > 1 else 0)
+    return _Held(np.asarray(column, dtype=np.float64)[order], starts_us, reach_us)
+
+
+def _rows(instants: Sequence[Instants], step: Step, tz: ZoneInfo) -> Intervals:
+    """The intervals from that of the first instant to that of the last."""
+    if not instants:
         return Intervals.of(np.zeros(1, dtype=np.int64))
-    first, last = min(index[0] for index in indexes), max(index[-1] for index in indexes)
-    midnight = datetime.combine(first.tz_convert(tz).date(), time())
-    return intervals(local_instant_us(midnight, tz), epoch_us(last) + 1, parse_step("1D"), tz)
+    first, last = min(int(ts_us[0]) for ts_us in instants), max(int(ts_us[-1]) for ts_us in instants)
+    earlier = first - (step.days + 31 * step.months + 1) * DAY_US
+    edges_us = intervals(earlier, last + 1, step, tz).edges_us
+    return Intervals.of(edges_us[np.searchsorted(edges_us, first, side="right") - 1 :])
 
 
-def _by_day(
-    excess: Floats, index: pd.DatetimeIndex, days: Intervals, method: Method, gap_us: int, share: float
-) -> Floats:
-    ts_us = index.asi8
-    if len(ts_us) and (twice := np.flatnonzero(np.diff(ts_us) == 0)).size:
-        raise MetadataError(f"{index[twice[0]].isoformat()} comes twice; expected each instant once")
-    samples = IntervalSamples(ts_us, days.edges_us)
-    usual_us = int(np.median(np.diff(ts_us))) if len(ts_us) > 1 else 0
-    end_us = int(ts_us[-1]) + usual_us if len(ts_us) else 0
-    positive = np.maximum(excess, 0.0)
-    area, known_us = samples.step_area(positive if method == "hourly" else excess, gap_us, end_us)
+def _by_day(excess: Floats, held: _Held, days: Intervals, method: Method, share: float) -> Floats:
+    samples = IntervalSamples(held.ts_us, days.edges_us)
+    end_us = int(held.ts_us[-1] + held.reach_us[-1]) if len(excess) else 0
+    values = np.maximum(excess, 0.0) if method == "hourly" else excess
+    area, known_us = samples.step_area(values, held.reach_us, end_us)
     if method == "hourly":
         result = area / DAY_US
     elif method == "daily":

@@ -81,8 +81,8 @@ class IntervalSamples:
         share = (breaks[:-1] - self.ts_us[left] + piece / 2) / apart_us
         return _Segments(left, inside, share, piece / apart_us, apart_us)
 
-    def held_until(self, gap_us: int, now_us: int) -> Instants:
-        """Up to where each sample holds: the next sample or, for the last one, `now_us`; at most `gap_us` long."""
+    def held_until(self, gap_us: int | Instants, now_us: int) -> Instants:
+        """Up to where each sample holds: the next one or, for the last, `now_us`; at most `gap_us` long (each)."""
         ends = np.empty_like(self.ts_us)
         if len(ends):
             ends[:-1] = self.ts_us[1:]
@@ -116,7 +116,7 @@ class IntervalSamples:
         result[between[known]] = (a * (1 - share) + b * share)[known]
         return result
 
-    def _step_lengths(self, known: Mask, gap_us: int, now_us: int) -> Instants:
+    def _step_lengths(self, known: Mask, gap_us: int | Instants, now_us: int) -> Instants:
         """For how many microseconds of each piece a sample holds that is known."""
         breaks, before, _ = self._pieces
         if not len(self.ts_us):
@@ -124,7 +124,7 @@ class IntervalSamples:
         held = np.minimum(breaks[1:], self.held_until(gap_us, now_us)[before]) - breaks[:-1]
         return np.where((before >= 0) & known[before], np.maximum(held, 0), 0)
 
-    def step_area(self, values: Floats, gap_us: int, now_us: int) -> tuple[Floats, Floats]:
+    def step_area(self, values: Floats, gap_us: int | Instants, now_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the step function in each interval, and over how many microseconds it is known."""
         _, before, owner = self._pieces
         if not len(self.ts_us):

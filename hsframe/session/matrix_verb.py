@@ -19,6 +19,7 @@ from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
+from hsframe.frame.stamps import Interval, note_interval
 from hsframe.history.headers import followed
 from hsframe.history.point_records import PointRecord, find_records
 from hsframe.history.source import Source
@@ -192,6 +193,7 @@ async def _read_matrix(
                     columns[cell.role, cell.group] = df.iloc[:, 0]
             waiting = [cell for cell in waiting if cell not in outcomes]
         frame = await in_thread(matrix_frame, columns, list(request.roles), request.by, request.index)
+    note_interval(frame, Interval.of(request.interval, "start"))
     note_outcomes(frame, {str(number): cell.outcome(outcomes.get(cell, {})) for number, cell in enumerate(cells)})
     return frame, list(known.values())
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import MetadataError, UnitError, ZoneError, ZoneWarning
+from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning
 from hsframe.frame.points import Point, attach
+from hsframe.frame.stamps import Interval, note_interval
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
 
@@ -108,11 +111,138 @@ def test_without_a_value_there_is_no_day(empty):
 
 @pytest.mark.parametrize("column", ["OAT", ["OAT"]])
 def test_days_of_another_zone_than_the_point_s_are_warned_of(column):
-    df = hourly("2026-01-05", [55] * 24).to_frame()
+    df = hourly("2026-01-05", [55] * 48).to_frame()
     attach(df, {"OAT": Point("a", "OAT", "°F", "New_York", "Number")})
-    hsframe.degree_days(df[column], 65, "heating")
+    expected = hsframe.degree_days(df[column], 65, "heating")
     with pytest.warns(ZoneWarning, match="those of UTC, and the points are in New_York"):
         hsframe.degree_days(df.tz_convert("UTC")[column], 65, "heating")
+    for tz in ("New_York", NY, ZoneInfo(NY)):
+        found = hsframe.degree_days(df.tz_convert("UTC")[column], 65, "heating", tz=tz)
+        assert found.index.equals(expected.index)
+        assert np.array_equal(found, expected)
+
+
+def test_the_days_of_an_index_in_utc_without_a_point_are_asked_for():
+    temp = hourly("2026-01-05", [55] * 24, tz="UTC")
+    with pytest.raises(ZoneError, match=r"in UTC, and no point says which days are meant; say it with tz="):
+        hsframe.degree_days(temp, 65, "heating")
+    assert floats(hsframe.degree_days(temp, 65, "heating", tz="UTC")) == [10.0]
+    halves = hsframe.degree_days(temp, 65, "heating", tz="New_York", min_coverage=0.1)
+    assert floats(halves) == pytest.approx([10 * 5 / 24, 10 * 19 / 24])
+
+
+# Rows that stand for intervals ----------------------------------------------------------------------------------------
+
+
+def stamped(starts, values, length, label):
+    """A frame as his_read gives it with interval= and label=; `starts` has the end of the last row, too."""
+    index = starts[1:] if label == "end" else starts[:-1]
+    if label == "both":
+        index = pd.MultiIndex.from_arrays([starts[:-1], starts[1:]], names=["start", "end"])
+    df = pd.DataFrame({"OAT": pd.array(np.asarray(values, dtype=float), dtype=UnitDtype("°F"))}, index=index)
+    note_interval(df, Interval(length, label))
+    return df
+
+
+@pytest.mark.parametrize("column", ["OAT", ["OAT"]])
+@pytest.mark.parametrize("label", ["start", "end", "both"])
+@pytest.mark.parametrize("day", ["2026-03-07", "2026-10-31", "2026-07-01"])
+def test_hours_count_for_themselves_whatever_names_them(day, label, column):
+    starts = pd.date_range(day, pd.Timestamp(day) + pd.Timedelta("3D"), freq="h", tz=NY, unit="us")
+    hours = np.arange(len(starts) - 1)
+    df = stamped(starts, 50 + 3 * (hours % 7), "1h", label)
+    excess = pd.Series(np.maximum(60.0 - df["OAT"].to_numpy(dtype=float), 0), starts[:-1])
+    found = hsframe.degree_days(df[column], 60, "heating")
+    assert found.index.tolist() == pd.date_range(day, periods=3, tz=NY, unit="us").tolist()
+    assert np.asarray(found, dtype=float).ravel() == pytest.approx(
+        (excess.groupby(starts[:-1].date).sum() / 24).tolist()
+    )
+
+
+@pytest.mark.parametrize("label", ["start", "end", "both"])
+def test_means_of_days_are_the_days_own(label):
+    starts = pd.date_range("2026-10-30", periods=5, tz=NY, unit="us")  # the third has 25 hours
+    df = stamped(starts, [50, 55, 60, 70], "1D", label)
+    found = hsframe.degree_days(df, 65, "heating", method="daily")
+    assert floats(found["OAT"]) == [15, 10, 5, 0]
+    assert found.index.tolist() == starts[:-1].tolist()
+    assert found.hs.interval == Interval("1D", "start")
+    unknown = hsframe.degree_days(df.mask(df == 55), 65, "heating", method="daily")
+    assert np.isnan(floats(unknown["OAT"])).tolist() == [False, True, False, False]
+    for method in ("hourly", "minmax"):
+        with pytest.raises(MetadataError, match=f"stand for 1D each, of which method='{method}' cannot be taken"):
+            hsframe.degree_days(df, 65, "heating", method=method)
+    with pytest.raises(MetadataError, match="stand for 1W each"):
+        hsframe.degree_days(stamped(starts[::2], [50, 50], "1W", label), 65, "heating", method="daily")
+
+
+@pytest.mark.parametrize("label", ["start", "end", "both"])
+def test_an_interval_that_is_missing_is_not_filled_by_the_one_before(label):
+    starts = pd.date_range("2026-01-05", periods=49, freq="h", tz=NY, unit="us")
+    df = stamped(starts, [55] * 48, "1h", label)
+    for gone in (df.drop(df.index[30]), df.mask(np.arange(48)[:, None] == 30)):
+        assert np.isnan(floats(hsframe.degree_days(gone, 65, "heating")["OAT"])).tolist() == [False, True]
+
+
+def test_what_is_known_of_no_day_is_warned_of():
+    days = hourly("2026-01-05", [55] * 5, freq="D")
+    with pytest.warns(GapWarning, match=r"'OAT' has values, and no row of interval='1D' .* longer max_gap than '3h'"):
+        found = hsframe.degree_days(days, 65, "heating", method="daily")
+    assert found.isna().all()
+
+
+def test_a_local_time_and_a_matrix_are_refused_with_what_to_do():
+    temp = hourly("2026-01-05", [55] * 24)
+    local = pd.MultiIndex.from_arrays(
+        [["HQ"] * 24, temp.index.tz_localize(None), [0] * 24], names=["siteRef", "ts", "fold"]
+    )
+    matrix = pd.DataFrame({"oat": temp.array}, index=local)
+    for wrong in (matrix, matrix.loc["HQ"], matrix["oat"]):
+        with pytest.raises(ZoneError, match=r"of the levels .*'ts'.*take one site of index='utc' and say"):
+            hsframe.degree_days(wrong, 65, "heating")
+    with pytest.raises(ZoneError, match=r"datetime64\[us\] without one; .*tz_localize"):
+        hsframe.degree_days(temp.tz_localize(None), 65, "heating")
+
+
+# Months ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_month_is_the_sum_of_its_days_or_missing():
+    temp = hourly("2026-01-01", [55] * 24 * (31 + 28 + 15))
+    for method in ("hourly", "daily", "minmax"):
+        found = hsframe.degree_days(temp, 65, "heating", method=method, interval="1M")
+        assert found.index.tolist() == pd.date_range("2026-01-01", periods=3, freq="MS", tz=NY, unit="us").tolist()
+        assert floats(found)[:2] == [310.0, 280.0]
+        assert np.isnan(floats(found)[2])
+    hole = temp.drop(temp.index[24 * 40 : 24 * 40 + 7])
+    assert np.isnan(floats(hsframe.degree_days(hole, 65, "heating", interval="1M"))).tolist() == [False, True, True]
+    begun = hsframe.degree_days(temp.iloc[24 * 20 :], 65, "heating", interval="1M")
+    assert np.isnan(floats(begun)).tolist() == [True, False, True]
+    assert begun.to_frame().hs.interval == Interval("1M", "start")
+    with pytest.raises(SpanError, match="interval='1h' must be whole days"):
+        hsframe.degree_days(temp, 65, "heating", interval="1h")
+    with pytest.warns(GapWarning, match="no row of interval='1Y'"):
+        assert hsframe.degree_days(temp, 65, "heating", interval="1Y").index[0] == pd.Timestamp("2026-01-01", tz=NY)
+
+
+@given(st.sampled_from(["1D", "1W", "5D", "1M", "1Q"]), st.integers(0, 90), st.sets(st.integers(0, 2400), max_size=30))
+def test_longer_intervals_are_the_sums_of_their_days(interval, first, gone):
+    temp = hourly("2025-12-01", 50 + np.arange(2400) % 31).iloc[24 * first :]
+    temp = temp.drop(temp.index[[place for place in gone if place < len(temp)]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GapWarning)
+        days = hsframe.degree_days(temp, 65, "heating")
+        found = hsframe.degree_days(temp, 65, "heating", interval=interval)
+    ends = [*found.index[1:], found.index[-1] + pd.Timedelta("400D")]
+    for start, end, total in zip(found.index, ends, floats(found), strict=True):
+        own = days[(days.index >= start) & (days.index < end)]
+        if not np.isnan(total):
+            assert not own.isna().any()
+            assert total == pytest.approx(np.asarray(own, dtype=float).sum())
+    inner = [(start, end) for start, end in zip(found.index, ends[:-1], strict=False) if start >= days.index[0]]
+    for start, end in inner:
+        own = days[(days.index >= start) & (days.index < end)]
+        assert own.isna().any() == np.isnan(float(found[start]))
 
 
 def test_what_makes_no_sense_is_refused_in_words():

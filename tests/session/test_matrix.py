@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hsframe
-from hsframe.errors import MetadataError, ReadWarning, UnitError, UnknownRecError, ZoneWarning
+from hsframe.errors import MetadataError, ReadWarning, UnitError, UnknownRecError, ZoneError, ZoneWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -119,6 +119,18 @@ def test_local_times_are_naive_and_fold_tells_the_two_ones() -> None:
     wide = df["kw"].unstack("siteRef")
     assert wide.shape == (49, 3)
     assert wide.dropna().shape == (48, 3)
+
+
+def test_degree_days_of_a_site_are_those_of_its_own_days() -> None:
+    with connected(portfolio()) as session:
+        df = session.matrix({"oat": ROLES["oat"]}, SPAN)
+        own = session.his_read("t-oat", SPAN, interval="1h", units="si", header=lambda _: "oat")
+    assert df.hs.interval == own.hs.interval
+    found = hsframe.degree_days(df.loc["Harbor Tower", "oat"], 18, "heating", tz="New_York")
+    pd.testing.assert_series_equal(found, hsframe.degree_days(own["oat"], 18, "heating"))
+    assert len(found) == 2
+    with pytest.raises(ZoneError, match="in UTC, and no point says which days"):
+        hsframe.degree_days(df.loc["Harbor Tower"], 18, "heating")
 
 
 def test_days_of_several_zones_are_side_by_side_in_local_time() -> None:
