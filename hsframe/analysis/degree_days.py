@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
-from hsframe.frame.points import points_of
+from hsframe.frame.points import Point, points_of
 from hsframe.frame.stamps import Interval, Label, interval_of, note_interval
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
@@ -115,14 +115,14 @@ def degree_days(
         raise SpanError(f"interval={interval!r} must be whole days, as '1D', '1W' or '1M': it counts what days have")
     df = temp if isinstance(temp, pd.DataFrame) else temp.to_frame()
     over, days_tz = interval_of(df), _zone_of_days(df, tz)
-    own = None if over is None else parse_step(over.length)
-    if own is not None and not own.elapsed_us and (own.days != 1 or method != "daily"):
+    own = parse_step(over.length) if over else None
+    if over and own and not own.elapsed_us and (own.days != 1 or method != "daily"):
         raise MetadataError(
             f"the rows stand for {over.length} each, of which method={method!r} cannot be taken; "
             "expected rows of hours or samples, or method='daily' and rows of a day"
         )
-    label = "start" if over is None else over.label
-    points = points_of(df)
+    label = over.label if over else "start"
+    points: Mapping[Hashable, Point] = dict(points_of(df))
     held = []
     for name, column in df.items():
         point = points.get(name)
@@ -151,7 +151,11 @@ def degree_days(
     result = pd.DataFrame(dict(enumerate(arrays)), index=time_index(rows.labels_us, days_tz))
     result.columns = df.columns
     note_interval(result, Interval.of(interval, "start"))
-    return result if isinstance(temp, pd.DataFrame) else result.iloc[:, 0].rename(temp.name)
+    if isinstance(temp, pd.DataFrame):
+        return result
+    series = result.iloc[:, 0]
+    series.name = temp.name
+    return series
 
 
 def _zone_of_days(df: pd.DataFrame, tz: str | tzinfo | None) -> ZoneInfo:

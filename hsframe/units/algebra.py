@@ -101,7 +101,8 @@ def multiply(a: str, b: str) -> str | None:
     Parameters
     ----------
     a, b : str
-        Symbols. An absolute temperature with an offset (°C, °F) and a unit that the table does not have give None.
+        Symbols. An absolute temperature with an offset (°C, °F) and a unit that the table does not have give None, but
+        a price (``$/kWh``) times the unit after its slash is money.
 
     Returns
     -------
@@ -115,7 +116,8 @@ def multiply(a: str, b: str) -> str | None:
     """
     x, y = find(a), find(b)
     if x is None or y is None:
-        return None
+        rates = ((rate_terms(rate), other) for rate, other in ((a, y), (b, x)))
+        return next((terms[0] for terms, other in rates if terms and other is find(terms[1])), None)
     for first, second in ((x, y), (y, x)):
         if _is_ratio(second) and not _is_ratio(first):
             return first.symbol if _scale(second) == 1 else None
@@ -128,6 +130,21 @@ def multiply(a: str, b: str) -> str | None:
     quantity_of = _rules()[0].get((x.quantity, y.quantity))
     texts = {text for p, q in _names(x, y) for text in (p + q, q + p)} | _cancelled(x, y) | _cancelled(y, x)
     return _best_match(dimension, _scale(x) * _scale(y), quantity_of, texts)
+
+
+@functools.lru_cache(maxsize=1024)
+def rate_terms(symbol: str) -> tuple[str, str] | None:
+    """The two sides of a unit that the table has not, and of which it has what stands after the last slash.
+
+    Prices and emission factors are written so, and the size of nothing else is known of them.
+
+    Examples
+    --------
+    >>> rate_terms("$/kWh"), rate_terms("kgCO2e/kWh"), rate_terms("kWh/m²"), rate_terms("$/furlong")
+    (('$', 'kWh'), ('kgCO2e', 'kWh'), None, None)
+    """
+    head, slash, tail = symbol.rpartition("/")
+    return (head, tail) if head and slash and find(symbol) is None and find(tail) is not None else None
 
 
 @functools.lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from numbers import Integral, Real
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
+from hsframe.errors import UnitError
 from hsframe.units.functions import UnitFunctions
+from hsframe.units.systems import unit_in
+from hsframe.units.table import converter
 from hsframe.units.unit_rules import ARITHMETIC, ORDER, as_duration, conversion, unit_rule
 
 T = TypeVar("T")
@@ -52,6 +56,21 @@ class UnitScalar(UnitFunctions, Generic[T]):
     @classmethod
     def _made(cls, val: float, unit: str | None) -> T:
         raise NotImplementedError
+
+    def to(self, target: str) -> T:
+        """The value in another unit, or in the unit of a system (``"si"``, ``"ip"``), as ``hs.to`` of a column.
+
+        Raises
+        ------
+        UnitError
+            It has no unit, or that does not convert.
+        """
+        if self.unit is None:
+            if math.isfinite(self.val):
+                raise UnitError(f"{self.val} has no unit to convert from; give it one, as in Number({self.val}, 'kW')")
+            return self._made(self.val, None)
+        unit = unit_in(self.unit, target)
+        return self._made(converter(self.unit, unit)(self.val), unit)
 
     def _plain(self) -> float:
         return float(self.val)

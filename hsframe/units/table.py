@@ -347,7 +347,8 @@ def convert(values: float | NDArray[np.float64], source: str, target: str) -> fl
     Parameters
     ----------
     values : float or float64 array
-        Magnitudes in `source`. NaN and the infinities stay what they are.
+        Magnitudes in `source`. NaN and the infinities stay what they are. What carries a unit converts itself:
+        ``value.to(...)`` of a Number or a value of a column, ``hs.to(...)`` of a column or a frame.
     source, target : str
         Symbols or long names.
 
@@ -359,7 +360,7 @@ def convert(values: float | NDArray[np.float64], source: str, target: str) -> fl
     Raises
     ------
     UnitError
-        A unit is not in the table, or the two measure different things.
+        A unit is not in the table, or the two measure different things; `values` carry a unit, and would keep it.
 
     Examples
     --------
@@ -370,5 +371,12 @@ def convert(values: float | NDArray[np.float64], source: str, target: str) -> fl
     ...
     hsframe.errors.UnitError: kWh cannot be converted to kVAh: one measures energy, the other apparent energy
     """
+    dtypes = np.ravel(np.array(getattr(values, "dtypes", getattr(values, "dtype", None)), dtype=object))
+    cells = np.ravel(np.asarray(values)) if np.dtype(object) in dtypes else ()
+    if own := next((unit for one in (values, *dtypes, *cells) if (unit := getattr(one, "unit", None))), None):
+        raise UnitError(
+            f"the values carry the unit {own}, and would keep it; use value.to({target!r}), or hs.to({target!r}) of a "
+            "column or frame"
+        )
     converted: float | NDArray[np.float64] = converter(source, target)(values)
     return converted

@@ -13,6 +13,8 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
 ``a * b``, ``a / b``       the table's unit of that dimension, scale and quantity where one fits: kW x h is kWh,
                            kVA x h is kVAh, kWh / h is kW, kW / kVA is pf; else plain float64, of the magnitudes as
                            they are. So does ``1 / a``: ``1 / h`` is ``/h``.
+``price * amount``         a rate that the table does not have, in the unit of its numerator: $/kWh x MWh is $, the MWh
+                           converted to kWh; kgCO2/kWh x kWh is kgCO2. Amounts that do not convert raise UnitError.
 ``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
                            which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. Beside a
                            single value the duration must be on the right: on the left Python scales it.
@@ -48,7 +50,7 @@ import numpy as np
 
 from hsframe import options
 from hsframe.errors import UnitError
-from hsframe.units.algebra import divide, multiply, power
+from hsframe.units.algebra import divide, multiply, power, rate_terms
 from hsframe.units.table import Conversion, converter, convertible, delta
 
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
@@ -111,10 +113,24 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
         to_a, to_b, unit = _sum_units(a, b, operator)
         return UnitRule(conversion(a, to_a, what), conversion(b, to_b, what), unit)
     if operator == "*":
-        return UnitRule(None, None, multiply(a, b))
+        return _of_rate(a, b, what) or UnitRule(None, None, multiply(a, b))
     if operator == "/" and not convertible(b, a):
         return UnitRule(None, None, divide(a, b))
     return UnitRule(None, conversion(b, a, what), a if operator == "%" else None)
+
+
+def _of_rate(a: str, b: str, what: str) -> UnitRule | None:
+    """The rule of a price or another rate times an amount, which is converted to the unit of the price first."""
+    for rate, amount in ((a, b), (b, a)):
+        if terms := rate_terms(rate):
+            if not convertible(amount, terms[1]):
+                raise UnitError(
+                    f"cannot {what}: {rate} takes amounts in {terms[1]}, and {amount} does not convert to that; for "
+                    "plain numbers leave a unit out, as with float() or hs.magnitude()"
+                )
+            change = conversion(amount, terms[1], what)
+            return UnitRule(None, change, terms[0]) if rate == a else UnitRule(change, None, terms[0])
+    return None
 
 
 def _sum_units(a: str, b: str, sign: str) -> tuple[str, str, str]:

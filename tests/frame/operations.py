@@ -427,6 +427,18 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain('math.sqrt(df["power"].max())'),
         right('df["power"].max() * pd.Timedelta("15min")', "kWh", 2),
         plain('pd.Timedelta("15min") * df["power"].max()', "the value on the left: Python scales the duration"),
+        right('df["power"].max().to("W")', "W", 8000),
+        right('df["power"].max() * Number(1, "h") * Number(210, "$/MWh")', "$ (Numbers)", 1.68),
+        refused('df["power"].max() * Number(0.21, "$/kWh")', "$/kWh takes amounts in kWh, and kW does not convert"),
+        kept('k = df["power"].max(); sum([k, k.to("W")])', "kW", 16),
+        plain('k = df["power"].max(); np.sum([k, k.to("W")])', "wrong: it adds 8 and 8000; `sum([...])`", 8008),
+        plain('k = df["power"].max(); np.add(k, k.to("W"))', "wrong; `k + w`", 8008),
+        plain('k = df["power"].max(); np.mean([k, k.to("W")])', "wrong; `sum([...]) / 2`", 4004),
+        plain('k = df["power"].max(); np.max([k, k.to("W")])', "wrong; `max([...])`", 8000),
+        plain('k = df["power"].max(); pd.Series([k, k.to("W")]).sum()', 'wrong; `pd.Series([...], dtype="unit[kW]")`', 8008),
+        kept('k = df["power"].max(); pd.Series([k, k.to("W")], dtype="unit[kW]").sum()', "kW", 16),
+        plain('k = df["power"].max(); pd.DataFrame([{"a": k}, {"a": k.to("W")}]).sum()', "wrong; `hsframe.table([...])`", 8008),
+        kept('k = df["power"].max(); hsframe.table([{"a": k}, {"a": k.to("W")}]).sum()', "kW", 16),
     ],
     "Files and other libraries": [
         kept("pickle.loads(pickle.dumps(df))", ALL),
@@ -554,6 +566,10 @@ def page() -> str:
         "mean, median or spread of one **row** of several units (`df.iloc[0].mean()`; `df.mean(axis=1)` refuses), the product",
         "of two **frames** of one unit (`df.T @ df`), and **bins** with a unit of their own (`pd.cut`). Convert first with",
         "`df.hs.to(...)`, or compute with `df.hs.magnitude()`.",
+        "",
+        "A Python **list of single values** is the other place: NumPy's functions, `pd.Series([k, m])` and `pd.DataFrame([...])`",
+        "take floats at their value, and `np.sum([k, m])` of 8 kW and 8000 W is 8008. Python's own `sum`, `min` and `max`,",
+        "`hsframe.table([...])` and a dtype such as `unit[kW]` convert; the rows are under *Single values*.",
     ]
     for title, operations in OPERATIONS.items():
         lines += ["", f"## {title}", "", "| operation | the unit is | | note |", "|---|---|---|---|"]

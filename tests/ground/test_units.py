@@ -7,12 +7,14 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe import options, units
 from hsframe.errors import MetadataError, UnitError
+from hsframe.kinds import Number
 from hsframe.units import systems, table
 
 ALL = units.all_units()
@@ -142,6 +144,17 @@ def test_a_conversion_and_its_inverse_are_the_identity(source, data, value):
     there = units.convert(value, source, target)
     # A temperature passes through an offset of some hundred degrees, which costs that much absolute precision.
     assert units.convert(there, target, source) == pytest.approx(value, rel=1e-12, abs=1e-9)
+
+
+def test_what_carries_a_unit_is_not_converted_into_one_that_lies():
+    column = pd.Series([1.0], dtype="unit[kWh]")
+    objects = np.array([1.0, Number(1, "kWh")], dtype=object)
+    single = [column.iloc[0], Number(1, "kWh")]
+    for values in (column, column.array, column.to_frame(), objects, pd.Series(objects), *single):
+        with pytest.raises(UnitError, match=r"carry the unit kWh, and would keep it; use value.to\('MWh'\), or hs.to"):
+            units.convert(values, "kWh", "MWh")
+    for plain in (1500, np.float64(1500), np.array(1500.0), np.array([1500.0]), pd.Series([1500.0])):
+        assert np.ravel(units.convert(plain, "kWh", "MWh")).tolist() == [1.5]
 
 
 def test_arrays_convert_like_floats_and_are_not_changed():
