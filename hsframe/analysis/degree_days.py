@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 from zoneinfo import ZoneInfo
@@ -122,7 +122,7 @@ def degree_days(
             "expected rows of hours or samples, or method='daily' and rows of a day"
         )
     label = over.label if over else "start"
-    points: Mapping[Hashable, Point] = dict(points_of(df))
+    points: dict[Any, Point] = {**points_of(df)}
     held = []
     for name, column in df.items():
         point = points.get(name)

@@ -189,6 +189,88 @@ def test_values(found: Any, expected: Any) -> None:
 @pytest.mark.parametrize("other", ["1", None, np.datetime64("2026-01-01"), [1], pd.Timestamp("2026-01-01")])
 def test_what_is_no_number_is_refused(other: Any) -> None:
     for value in (UnitFloat(1.0, "kW"), Number(1, "kW")):
+        for compute in (operator.add, operator.lt):
+            with pytest.raises(TypeError):
+                compute(value, other)
+
+
+def test_arrays_and_columns_beside_a_scalar() -> None:
+    value = UnitFloat(2.0, "kW")
+    for plain in (np.array([1.0, 2.0]) * value, value * np.array([1.0, 2.0])):
+        assert plain.tolist() == [2.0, 4.0]
+    assert (np.array([1.0, 3.0]) < value).tolist() == [True, False]
+    assert (value + pd.Series([1.0], dtype="unit[W]")).dtype == "unit[kW]"
+    assert (pd.Series([1.0], dtype="unit[W]") + value).dtype == "unit[W]"
+
+
+def test_rows_and_reductions_of_two_units() -> None:
+    frame = pd.DataFrame({"s": column(55.0, "°F"), "r": column(50.0, "°F"), "f": column(2.0, "cfm")})
+    assert frame.apply(lambda row: row["s"] - row["r"], axis=1).tolist() == [Number(5.0, "Δ°F")]
+    assert (frame.max() - frame.min())["s"] == Number(0.0, "Δ°F")
+    assert frame.mean()["f"] * 2 == Number(4.0, "cfm")
+
+
+def test_a_text_has_the_unit_and_a_format_is_of_the_magnitude() -> None:
+    for value in (UnitFloat(21.52, "°C"), Number(21.52, "°C")):
+        assert (str(value), f"{value}", f"{value:.1f}", f"{value:>8.2e}") == (
+            "21.52 °C",
+            "21.52 °C",
+            "21.5",
+            "2.15e+01",
+        )
+
+
+def test_sums_of_temperatures_have_no_unit() -> None:
+    frame = pd.DataFrame({"t": pd.Series([60.0, 62.0], dtype="unit[°F]"), "k": ["a", "a"]})
+    index = pd.date_range("2026-01-01", periods=2, freq="h", tz="UTC")
+    for found in (
+        frame[["t"]].sum(),
+        frame.groupby("k")["t"].sum(),
+        frame.groupby("k")["t"].cumsum().tail(1),
+        frame.set_index(index)["t"].resample("1D").sum(),
+        frame["t"].cumsum().tail(1),
+    ):
+        assert (found.dtype, found.iloc[0]) == (np.dtype("float64"), 122.0)
+    assert getattr(frame["t"].sum(), "unit", None) is None
+    assert np.add.accumulate(frame["t"].array).tolist() == [60.0, 122.0]
+    assert (65 - frame["t"]).clip(lower=0).hs.to("si").sum() == pytest.approx(8 * 5 / 9)
+
+
+# Conversion, prices ---------------------------------------------------------------------------------------------------
+
+
+@given(values, st.sampled_from(UNITS), st.sampled_from([*UNITS, "kilowatt", "MWh", "si", "ip"]))
+def test_a_value_converts_as_a_column_does(val: float, unit: str, target: str) -> None:
+    expected = outcome(lambda: column(val, unit).hs.to(target))
+    for one in (UnitFloat(val, unit), Number(val, unit)):
+        assert outcome(lambda one=one: one.to(target)) == expected
+        if expected[0] is not UnitError:
+            assert type(one.to(target)) is type(one)
+
+
+def test_what_has_no_unit_does_not_convert() -> None:
+    with pytest.raises(UnitError, match=r"3 has no unit to convert from; give it one, as in Number\(3, 'kW'\)"):
+        Number(3).to("kW")
+    assert Number(math.nan, "kW").to("W") == Number(math.nan)
+
+
+@pytest.mark.parametrize(("amount", "rate", "cost"), [
+    ((1500, "kWh"), (0.21, "$/kWh"), (315.0, "$")),
+    ((1.5, "MWh"), (0.21, "$/kWh"), (315.0, "$")),
+    ((3.6e6, "kJ"), (210, "$/MWh"), (210.0, "$")),
+    ((2, "MWh"), (0.4, "kgCO2e/kWh"), (800.0, "kgCO2e")),
+    ((40, "°daysF"), (3, "kWh/°daysF"), (120.0, "kWh")),
+])  # fmt: skip
+def test_a_price_times_an_amount_is_money_in_any_unit(amount: Any, rate: Any, cost: Any) -> None:
+    for make in (Number, UnitFloat, column):
+        for product in (make(*amount) * Number(*rate), Number(*rate) * make(*amount)):
+            found, unit = outcome(lambda product=product: product)
+            assert (pytest.approx(found), unit) == cost
+    assert outcome(lambda: Number(*rate) * 2) == (rate[0] * 2, rate[1])
+
+
+def test_a_price_times_something_else_is_refused() -> None:
+    for amount in (Number(1, "kW"), Number(1, "kVAh"), UnitFloat(1.0, "%"), column(1, "kW"), Number(1, "$/kWh")):
         for x, y in ((amount, Number(1, "$/kWh")), (Number(1, "$/kWh"), amount)):
             with pytest.raises(UnitError, match=r"\$/kWh takes amounts in kWh, and .* does not convert to that"):
                 operator.mul(x, y)
