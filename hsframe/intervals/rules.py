@@ -126,6 +126,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -174,8 +175,9 @@ class IntervalSettings:
     edges: Edges | None = None
 
     def __post_init__(self) -> None:
-        if self.min_coverage is not None and not 0 < self.min_coverage <= 1:
-            raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {self.min_coverage!r}")
+        share: Any = self.min_coverage
+        if share is not None and not (isinstance(share, Real) and 0 < float(share) <= 1):
+            raise MetadataError(f"min_coverage must be more than 0 and at most 1; got {share!r}")
         if self.edges is not None:
             check_choice("edges", self.edges, get_args(Edges))
 

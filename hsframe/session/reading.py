@@ -40,8 +40,8 @@ from hsframe.spans import SpanLike
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
-
-_NO_INTERVAL: Final = (None, None, None, None, None, "start")
+# The settings that say what an interval and its value are.
+_OF_INTERVALS: Final = ("agg", "max_gap", "min_coverage", "rollover", "edges", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,9 @@ class ReadRequest:
                     f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
                     "take shape='wide' or 'dict'"
                 )
-        elif (self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges, self.label) != _NO_INTERVAL:
+        elif given := [name for name in _OF_INTERVALS if getattr(self, name) not in (None, "start")]:
             raise MetadataError(
-                "agg=, max_gap=, min_coverage=, rollover=, edges= and label= say what an interval and its value are; "
-                "give interval= too, as in interval='15min'"
+                f"there is no interval for {'=, '.join(given)}=; give interval= too, as in interval='15min'"
             )
         elif self.tz == "local":
             index_zone_of([], self.tz)  # refuses it, in words

@@ -574,6 +574,7 @@ def test_a_point_of_which_no_record_was_seen_is_taken_by_its_samples():
         ({"agg": {"Metr": "mean"}}, "did you mean 'Meter'"),
         ({"min_coverage": 0}, "min_coverage must be more than 0 and at most 1; got 0"),
         ({"min_coverage": 1.5}, "min_coverage must be .* got 1.5"),
+        ({"min_coverage": "half"}, "min_coverage must be .* got 'half'"),
         ({"rollover": -5}, "rollover of @a .* must be .* got -5"),
         ({"rollover": "1000"}, "rollover of @a .* got '1000'"),
         ({"rollover": math.inf}, "rollover of @a .* got inf"),

@@ -153,7 +153,7 @@ def test_a_month_and_a_day_to_date_have_values() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"edges": "partial"}, r"edges= and label= say what an interval and its value are; give interval= too"),
+        ({"edges": "partial"}, r"there is no interval for edges=; give interval= too"),
         ({"interval": "1D", "edges": "half"}, r"edges='half' is unknown; expected 'whole' or 'partial'"),
         ({"interval": "1D", "agg": "max", "min_coverage": 0.5}, r"min_coverage= is for means"),
         ({"interval": "1D", "rollover": 1e9, "agg": "last"}, r"rollover= is for agg='delta'"),

@@ -139,7 +139,7 @@ def test_both_where_the_ends_of_two_zones_differ() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"label": "end"}, r"label= say what an interval and its value are; give interval= too"),
+        ({"label": "end"}, r"there is no interval for label=; give interval= too"),
         ({"label": "middle", "interval": "1D"}, r"label='middle' is unknown; expected 'start', 'end' or 'both'"),
         ({"label": "both", "interval": "1D", "shape": "tidy"}, r"a tidy row has one instant as its time"),
     ],
