@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from hsframe.frame.windows import UnitWindow
     from hsframe.grid import Grid
 
-_HEADER = ("point", "unit")
+_UNIT = "unit"
+# What pandas reads of a CSV file in place of a blank cell of the header.
+_BLANK = re.compile(r"Unnamed: \d+_level_\d+")
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 
 
@@ -184,16 +187,20 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return frame_to_xarray(self._obj)
 
     def with_unit_header(self) -> pd.DataFrame:
-        """Plain float64 columns under a header of two rows, ``point`` and ``unit``: for spreadsheets and CSV.
+        """Plain float64 columns whose units are one more level of the header, ``unit``: for spreadsheets and CSV.
 
-        :meth:`from_unit_header` is the way back.
+        The level above is ``point``, or the levels are those that the columns have. :meth:`from_unit_header` is the way
+        back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
+        there are levels.
         """
         df = self._obj
-        if df.columns.nlevels > 1:
-            raise MetadataError("the columns have several levels already; the header of units is made of one")
+        names = list(df.columns.names) if df.columns.nlevels > 1 else ["point"]
+        if _UNIT in names:
+            raise MetadataError("the columns have a level 'unit' already, as df.hs.with_unit_header() makes it")
         result = self.magnitude()
-        pairs = [(label, unit_of_dtype(dtype) or "") for label, dtype in df.dtypes.items()]
-        result.columns = pd.MultiIndex.from_tuples(pairs, names=_HEADER)
+        levels = [df.columns.get_level_values(level) for level in range(df.columns.nlevels)]
+        units = [unit_of_dtype(dtype) or "" for dtype in df.dtypes]
+        result.columns = pd.MultiIndex.from_arrays([*levels, units], names=[*names, _UNIT])
         return result
 
     def from_unit_header(self) -> pd.DataFrame:
@@ -202,17 +209,29 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         Raises
         ------
         MetadataError
-            The columns have no level ``unit``.
+            The columns have no level ``unit``, the last.
         """
-        df = self._obj
-        if df.columns.nlevels != len(_HEADER):
-            raise MetadataError("the columns have no level 'unit'; expected the two rows of df.hs.with_unit_header()")
+        df, columns = self._obj, self._obj.columns
+        if columns.nlevels < 2 or columns.names[-1] not in (_UNIT, None):
+            raise MetadataError(
+                "the columns have no level 'unit', which df.hs.with_unit_header() adds as the last; of a CSV file all "
+                "levels are read with header=[0, 1], or as many rows as it has"
+            )
+        *levels, units = [
+            [
+                "" if isinstance(text, str) and _BLANK.fullmatch(text) else text
+                for text in columns.get_level_values(level)
+            ]
+            for level in range(columns.nlevels)
+        ]
         result = df.copy(deep=False)
-        for place, unit in enumerate(df.columns.get_level_values(1)):
-            # A blank cell of the header is what pandas reads as "Unnamed: 3_level_1".
-            if isinstance(unit, str) and unit and not unit.startswith("Unnamed: "):
+        for place, unit in enumerate(units):
+            if unit:
                 result.isetitem(place, df.iloc[:, place].astype(UnitDtype(unit)).array)
-        result.columns = pd.Index(df.columns.get_level_values(0).tolist())
+        if len(levels) == 1:
+            result.columns = pd.Index(levels[0])
+        else:
+            result.columns = pd.MultiIndex.from_arrays(levels, names=columns.names[:-1])
         return result
 
     def agg(

@@ -304,8 +304,38 @@ def test_the_unit_header_and_back(frame):
     assert read.hs.from_unit_header().hs.units == {"Zone": "°F", "Meter": "kW", "COP": None}
     with pytest.raises(MetadataError, match="no level 'unit'"):
         frame.hs.from_unit_header()
-    with pytest.raises(MetadataError, match="several levels"):
+    with pytest.raises(MetadataError, match="a level 'unit' already"):
         header.hs.with_unit_header()
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["point", "agg"], [("Zone", "mean"), ("Zone", "max"), ("Meter", "delta")]),
+        (["point", "agg", "state"], [("Zone", "mean", ""), ("Fan", "share", "True"), ("Meter", "delta", "")]),
+        (["siteRef->dis", "navName"], [("HQ", "Zone"), ("HQ", "Zone 2"), ("Lab", "Meter")]),
+        ([None, None], [("HQ", "Zone"), ("Lab", "Zone"), ("Lab", "Meter")]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("with_index", [False, True])
+def test_the_unit_header_of_columns_in_levels_and_back(names, labels, with_index):
+    index = pd.date_range("2026-11-01", periods=2, freq="h", tz="UTC", name="ts")
+    dtypes = ["unit[°F]", "float64", "unit[kWh]"]
+    df = pd.DataFrame({place: pd.array([1.5, np.nan], dtype=dtype) for place, dtype in enumerate(dtypes)}, index=index)
+    df.columns = pd.MultiIndex.from_tuples(labels, names=names)
+    header = df.hs.with_unit_header()
+    assert header.columns.names == [*names, "unit"]
+    assert header.columns.tolist() == [(*label, unit) for label, unit in zip(labels, ["°F", "", "kWh"], strict=True)]
+    assert set(map(str, header.dtypes)) == {"float64"}
+    pd.testing.assert_frame_equal(header.hs.from_unit_header(), df)
+    text = header.to_csv(index=with_index)
+    read = pd.read_csv(io.StringIO(text), header=[*range(len(names) + 1)], index_col=0 if with_index else None)
+    back = read.hs.from_unit_header()
+    assert back.hs.units == df.hs.units
+    assert back.columns.names == (names if with_index else [None] * len(names))
+    with pytest.raises(MetadataError if names[0] else UnitError, match="no level 'unit'|has no 'Zone'"):
+        df.hs.from_unit_header()
 
 
 def test_to_grid_and_back(frame):
