@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple, TypeAlias
@@ -251,9 +251,20 @@ def resolve(
         start_us, end_us = parser.window(span)
         window = Span(from_epoch_us(start_us, zone_info), None if end_us is None else from_epoch_us(end_us, zone_info))
     except OverflowError as error:
-        raise SpanError(f"the span {span!r} reaches beyond the years 1 to 9999") from error
+        raise SpanError(f"the span {_shown(span)} reaches beyond the years 1 to 9999") from error
     check_zone_files(window.start, window.end)
     return window
+
+
+def _shown(given: object) -> str:
+    """The text of what was given for a span; of an index of a thousand times, how many it has."""
+    if isinstance(given, list | tuple) and len(given) <= 3 and not any(_is_many(part) for part in given):
+        return repr(given)
+    return f"a {type(given).__name__} of {len(given)}" if isinstance(given, Sized) and _is_many(given) else repr(given)
+
+
+def _is_many(given: object) -> bool:
+    return isinstance(given, Sized) and not isinstance(given, str)
 
 
 def weekday_of(name: str) -> int:
@@ -293,7 +304,7 @@ class _SpanParser:
 
     def pair(self, span: Sequence[str | date | None]) -> tuple[int, int | None]:
         if len(span) != 2:
-            raise SpanError(f"a span has a start and an end, and {span!r} has {len(span)} parts; {_EXAMPLES}")
+            raise SpanError(f"a span has a start and an end, and {_shown(span)} has {len(span)} parts; {_EXAMPLES}")
         first = self.piece(span[0], span)
         if span[1] is None:
             return first.start_us, None
@@ -316,11 +327,11 @@ class _SpanParser:
         else:
             piece = None
         if piece is None:
-            where = "" if part is span else f" in {span!r}"
+            where = "" if part is span else f" in {_shown(span)}"
             if isinstance(part, str) and self.text(f"-{part.strip()}", span):
                 ago = f"-{part.strip()}"
                 raise SpanError(f"{part!r}{where} is a length of time, not a span; {ago!r} reaches from then up to now")
-            raise SpanError(f"{part!r}{where} is not a valid span; {_EXAMPLES}")
+            raise SpanError(f"{_shown(part)}{where} is not a valid span; {_EXAMPLES}")
         return piece
 
     def text(self, text: str, span: SpanLike) -> _Piece | None:

@@ -3,12 +3,15 @@
 The standard has no op for it. Haxall (seen with 4.0.6 and a build of version 5) deletes a sample whose value is Remove;
 another server may ignore it, or store something in its place. So one sample of a point of each kind goes first, and
 the others follow only when it is gone; where something else was put in its place, the sample is written again.
+
+What is removed is never guessed: a frame of samples does not stand for its points, a lone time not for all after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,13 +19,15 @@ import pyarrow as pa
 
 from hsframe.client.in_thread import in_thread
 from hsframe.columns import StrColumn, TimeColumn
-from hsframe.errors import CallError, HsFrameError
+from hsframe.errors import CallError, HsFrameError, MetadataError, SpanError, ZoneError
 from hsframe.frame.his_grids import PointSamples
-from hsframe.frame.histories import NAT_US, History
+from hsframe.frame.histories import NAT_US, History, Instants
+from hsframe.frame.points import PointsLike, is_tidy
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
+from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import RequestLimits
-from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories
 from hsframe.history.verify import read_back_until
 from hsframe.history.write import check_sent, write_histories
@@ -35,31 +40,43 @@ from hsframe.zones import zone
 if TYPE_CHECKING:
     from hsframe.client import Client
 
+Times: TypeAlias = "pd.DatetimeIndex | pd.Series[Any] | Sequence[datetime]"
+"""Instants that are listed one by one."""
+
 # How often to look, after an interruption, whether something else was put in place of the sample that was tried.
 _CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75)
 
 
 class Removal:
-    """The samples of some points in a span, to be removed; `report` has what became of each."""
+    """The samples of some points in a span, or at some instants, to be removed; `report` has what became of each."""
 
     def __init__(
-        self, client: Client, report: WriteReport, records: Sequence[PointRecord], max_concurrency: int
+        self,
+        client: Client,
+        report: WriteReport,
+        records: Sequence[PointRecord],
+        instants: Instants | None,
+        max_concurrency: int,
     ) -> None:
         self.client, self.report, self.max_concurrency = client, report, max_concurrency
-        self._records = records
+        self.records = records
+        self._instants = instants
         self._trial: _Trial | None = None
 
     @classmethod
     async def of(
-        cls, client: Client, records: Sequence[PointRecord], span: SpanLike, *, week_start: str, max_concurrency: int
+        cls, client: Client, points: PointsLike, span: SpanLike | Times, *, week_start: str, max_concurrency: int
     ) -> Removal:
-        """Read which samples there are in a span; nothing is sent."""
-        records = await with_zones(client, records)
+        """Read which samples there are in a span, or at some instants; nothing is sent."""
+        _refuse_samples(points)
+        window, instants = _window_of(span)
+        records = await with_zones(client, await find_records(client, points))
         found: dict[str, list[History]] = {record.id: [] for record in records}
         limits = RequestLimits(max_concurrency=max_concurrency)
-        for history in await read_histories(client, records, span, week_start=week_start, limits=limits):
+        for history in await read_histories(client, records, window, week_start=week_start, limits=limits):
             found[history.point.id].append(history)
-        return cls(client, await in_thread(_report_of, records, found), records, max_concurrency)
+        report = await in_thread(_report_of, records, found, instants)
+        return cls(client, report, records, instants, max_concurrency)
 
     async def run(self) -> None:
         """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
@@ -89,8 +106,10 @@ class Removal:
     def table(self, status: Literal["dry run", "removed"]) -> pd.DataFrame:
         """One row per point; :meth:`hsframe.session.Session.his_remove` explains the columns."""
         entries = {entry.point.id: entry for entry in self.report.entries}
-        points = [record.point for record in self._records]
+        points = [record.point for record in self.records]
         found = [entries.get(point.id) for point in points]
+        rows = [0 if one is None else len(one.status) for one in found]
+        absent = {} if self._instants is None else {"absent": counts_of(len(self._instants) - count for count in rows)}
         first, last = (
             times_of(NAT_US if one is None else one.samples.ts_us[place] for one in found) for place in (0, -1)
         )
@@ -98,8 +117,9 @@ class Removal:
             {
                 "id": texts_of(point.id for point in points),
                 "dis": texts_of(point.dis for point in points),
-                "rows": counts_of(0 if one is None else len(one.status) for one in found),
+                "rows": counts_of(rows),
                 "removed": counts_of(0 if one is None else one.count(STORED) for one in found),
+                **absent,
                 "first": first,
                 "last": last,
                 "status": texts_of("no samples" if one is None else status for one in found),
@@ -181,12 +201,62 @@ class _Trial:
         )
 
 
-def _report_of(records: Sequence[PointRecord], found: Mapping[str, Sequence[History]]) -> WriteReport:
-    """All samples that were found, NA among them, as such that are to be removed, each with what is there."""
+def _refuse_samples(points: object) -> None:
+    """Samples are no points: those of their points in a span would be gone, and not those in the frame alone."""
+    is_frame = isinstance(points, pd.DataFrame) and ("id" not in points.columns or is_tidy(points))
+    if is_frame or (isinstance(points, pd.Series) and isinstance(points.index, pd.DatetimeIndex)):
+        raise MetadataError(
+            f"points= is a {type(points).__name__} of samples, and all samples of its points in the span would be "
+            "removed, not those in it alone; name the points, and give the instants in place of a span, as in "
+            "his_remove('@a', bad.index)"
+        )
+
+
+def _window_of(span: Any) -> tuple[SpanLike, Instants | None]:
+    """The span; of instants that are listed in its place the one around them, and the instants, increasing."""
+    if isinstance(span, datetime):
+        raise SpanError(
+            f"{span} alone would be all time from then on; for the sample at it write [time], for all from then on "
+            "(time, None)"
+        )
+    if isinstance(span, list):
+        if not all(isinstance(cell, datetime) for cell in span):
+            return span, None
+        if len(span) == 2:
+            raise SpanError(
+                "a list of two times could be a span or two instants; for the span write (start, end), for the "
+                "samples at these instants pd.DatetimeIndex([first, second])"
+            )
+        span = np.array(span, dtype=object)
+    if not isinstance(span, pd.Index | pd.Series | np.ndarray):
+        return span, None
+    times: Any = pd.Index(span)
+    if times.dtype == object and all(isinstance(cell, datetime) and cell.tzinfo is not None for cell in times):
+        times = pd.to_datetime(times, utc=True)  # of several zones
+    elif isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind == "M":
+        times = pd.DatetimeIndex(times)
+    if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
+        raise ZoneError(
+            f"the instants to remove must be times with a zone, as bad.index; got a {type(span).__name__} of "
+            f"{times.dtype}; times without a zone get it with .tz_localize('America/New_York')"
+        )
+    if times.hasnans:
+        raise SpanError("the instants to remove hold a time that is missing (NaT); drop it, as with .dropna()")
+    instants: Instants = np.unique(times.as_unit("us").asi8)
+    start_us, last_us = instants[[0, -1]].tolist() if len(instants) else (0, -1)
+    return span_of(start_us, last_us + 1), instants
+
+
+def _report_of(
+    records: Sequence[PointRecord], found: Mapping[str, Sequence[History]], instants: Instants | None
+) -> WriteReport:
+    """The samples that were found, NA among them, as such that are to be removed, each with what is there."""
     samples = []
     for record in records:
         kept = [history.ts_us[~null_mask(history.values)] for history in found[record.id]]
         ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
+        if instants is not None:
+            ts_us = np.intersect1d(ts_us, instants)
         samples.append(PointSamples(record.point, record.tz, ts_us, StrColumn(pa.nulls(len(ts_us), pa.string()))))
     report = WriteReport(samples, {record.id: record for record in records}, done="removed")
     for entry in report.entries:

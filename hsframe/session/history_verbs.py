@@ -19,8 +19,7 @@ from hsframe.frame.labels import Header
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.point_records import find_records
-from hsframe.history.remove import Removal
+from hsframe.history.remove import Removal, Times
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
 from hsframe.session.signatures import Overloaded, P, Q, takes
@@ -287,9 +286,9 @@ class HistoryVerbs(SessionBase):
             return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
 
     async def his_remove(
-        self, points: PointsLike, span: SpanLike, *, dry_run: bool = False, week_start: str = "monday"
+        self, points: PointsLike, span: SpanLike | Times, *, dry_run: bool = False, week_start: str = "monday"
     ) -> pd.DataFrame:
-        """Delete the samples of some points in a span, NA among them; the records stay.
+        """Delete the samples of some points in a span, or at some instants, NA among them; the records stay.
 
         The value Remove is written at the instant of each sample, which Haxall takes for its removal; the standard
         leaves it open. So one sample goes first, of one point of each kind, and is read back for some seconds. The
@@ -297,8 +296,11 @@ class HistoryVerbs(SessionBase):
 
         Parameters
         ----------
-        points, span, week_start
-            As for :meth:`his_read`.
+        points, week_start
+            As for :meth:`his_read`, but no frame of samples, which does not stand for all that its points have.
+        span : str, date, (start, end), DatetimeIndex, Series or list of times
+            As for :meth:`his_read`; or the instants to remove, with a zone, of all points: ``bad.index`` of wrong rows
+            ``bad``. A lone datetime is refused, as is a list of two: it could be either.
         dry_run : bool
             Read what there is, and send nothing.
 
@@ -307,11 +309,14 @@ class HistoryVerbs(SessionBase):
         DataFrame
             One row per point: ``id``, ``dis``, ``rows`` (samples in the span), ``removed`` (of these, as read back),
             ``first``, ``last`` (``datetime64[us, UTC]``), ``status``: ``"dry run"``, ``"removed"``, ``"no samples"``.
+            Where instants were given also ``absent``: at how many of them the point has no sample.
 
         Raises
         ------
         CallError
-            The server does not remove samples, or still has some of them. Else as :meth:`his_read`.
+            The server does not remove samples, or still has some of them.
+        MetadataError, SpanError, ZoneError
+            Samples in place of points; what is no span; instants without a zone. Else as :meth:`his_read`.
 
         Notes
         -----
@@ -320,11 +325,10 @@ class HistoryVerbs(SessionBase):
         """
         max_concurrency = self._settings.max_concurrency
         with self.client.sender.retries.one_verb():
-            records = await find_records(self.client, points)
             removal = await Removal.of(
-                self.client, records, span, week_start=week_start, max_concurrency=max_concurrency
+                self.client, points, span, week_start=week_start, max_concurrency=max_concurrency
             )
-            self._remember(record.point for record in records)
+            self._remember(record.point for record in removal.records)
             return removal.table("dry run") if dry_run else await remove_checked(self.client, removal)
 
     async def export(

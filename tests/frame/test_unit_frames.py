@@ -334,7 +334,7 @@ def test_the_unit_header_of_columns_in_levels_and_back(names, labels, with_index
     back = read.hs.from_unit_header()
     assert back.hs.units == df.hs.units
     assert back.columns.names == (names if with_index else [None] * len(names))
-    with pytest.raises(MetadataError if names[0] else UnitError, match="no level 'unit'|has no 'Zone'"):
+    with pytest.raises(MetadataError if names[0] else UnitError, match=r"no level 'unit'|has no 'Zone'"):
         df.hs.from_unit_header()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -311,3 +313,18 @@ def test_a_span_stays_what_it_is() -> None:
     assert str(resolve("2026-01-01T00:00", "UTC")) == "[2026-01-01T00:00:00+00:00, ...)"
     assert span.end not in span
     assert span.start in span
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (pd.date_range("2026", periods=1000, tz="UTC"), "a DatetimeIndex of 1000 is not a valid span"),
+        (("2026", pd.date_range("2026", periods=9, tz="UTC")), "a DatetimeIndex of 9 in a tuple of 2 is not a valid"),
+        (["2026"] * 1000, "and a list of 1000 has 1000 parts"),
+        (["2026", "2027", "2028"], "and ['2026', '2027', '2028'] has 3 parts"),
+    ],
+    ids=["index", "pair", "list", "three"],
+)
+def test_a_span_that_is_none_is_not_printed_at_length(given: Any, shown: str) -> None:
+    with pytest.raises(SpanError, match=re.escape(shown)):
+        resolve(given, "UTC")

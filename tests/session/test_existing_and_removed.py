@@ -224,6 +224,87 @@ def test_a_span_is_half_open_here_too(one_server: RunningServer, start: int, len
     assert list(samples(one_server, "kwh")) == left
 
 
+def instants(*hours: int, tz: str = "UTC") -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(
+        FIRST_US + np.array(hours, dtype=np.int64) * HOUR_US, dtype="datetime64[us, UTC]"
+    ).tz_convert(tz)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda times: times,
+        lambda times: times.tz_convert("America/New_York")[::-1],
+        lambda times: times.append(times),
+        lambda times: times.to_series().reset_index(drop=True),
+        list,
+        lambda times: times.to_pydatetime(),
+        lambda times: times.astype("timestamp[us, tz=America/New_York][pyarrow]"),
+        lambda times: [times[0].tz_convert("Asia/Tokyo"), *times[1:]],
+    ],
+)
+def test_the_samples_at_instants_are_removed_and_no_others(server: RunningServer, form: Callable[..., Any]) -> None:
+    times = instants(3, 4, 17, 60)  # at 60 there is no sample
+    with session_of(server) as s:
+        dry = s.his_remove(["@kw", "@fan"], form(times), dry_run=True)
+        report = s.his_remove(["@kw", "@fan"], form(times))
+        again = s.his_remove("@kw", form(times))
+        one = s.his_remove("@kw", [times[0] + pd.Timedelta("2h")])
+        none = s.his_remove("@kw", times[:0])
+    assert report.columns.tolist() == ["id", "dis", "rows", "removed", "absent", "first", "last", "status"]
+    assert dry["rows"].tolist() == report["removed"].tolist() == [3, 3]
+    assert report["absent"].tolist() == [1, 1]
+    assert report["last"].tolist() == [times[2]] * 2
+    assert (again["status"].tolist(), again["absent"].tolist()) == (["no samples"], [4])
+    assert (one["removed"].tolist(), none["rows"].tolist(), none["absent"].tolist()) == ([1], [0], [0])
+    assert list(samples(server)) == [hour for hour in range(-24, 49) if hour not in (3, 4, 5, 17)]
+
+
+def test_the_rows_of_a_frame_are_removed_by_its_index_and_not_all_that_its_points_have(server: RunningServer) -> None:
+    with session_of(server) as s:
+        raw = s.his_read("@kw", DAY)
+        bad = raw[raw["The kw"] > hsframe.Number(40, "kW")]
+        tidy = s.his_read("@kw", DAY, shape="tidy")
+        for points in (bad, tidy, bad["The kw"]):
+            with pytest.raises(MetadataError, match=r"of samples, and all samples .*his_remove\('@a', bad.index\)"):
+                s.his_remove(points, DAY)
+        assert len(samples(server)) == 73
+        entities = s.read("power or id==@kw")
+        assert s.his_remove(entities, bad.index)["removed"].tolist() == [len(bad)] == [8]
+    assert max(hour for hour, value in samples(server).items() if hour < 25) == 16
+
+
+@pytest.mark.parametrize(
+    ("span", "error", "words"),
+    [
+        (
+            instants(1, 2).tz_localize(None),
+            hsframe.ZoneError,
+            r"times with a zone, .*; got a DatetimeIndex of datetime64",
+        ),
+        (pd.RangeIndex(5), hsframe.ZoneError, "got a RangeIndex of int64"),
+        (pd.Series(["2026-11-01T04:00Z"]), hsframe.ZoneError, "got a Series of str"),
+        (pd.DatetimeIndex([*instants(1), pd.NaT]), hsframe.SpanError, r"missing \(NaT\)"),
+        (instants(1)[0], hsframe.SpanError, r"all time from then on; .* write \[time\]"),
+        (list(instants(1, 2)), hsframe.SpanError, r"a span or two instants; for the span write \(start, end\)"),
+        ([time.replace(tzinfo=None) for time in instants(1, 2, 3)], hsframe.ZoneError, "got a ndarray of datetime64"),
+        (
+            [("2026-11-01", "2026-11-02")] * 40,
+            hsframe.SpanError,
+            "and a list of 40 has 40 parts",
+        ),
+    ],
+    ids=["naive", "numbers", "texts", "NaT", "one", "two", "naive list", "pairs"],
+)
+def test_what_is_neither_a_span_nor_instants_is_refused(
+    server: RunningServer, span: Any, error: type[Exception], words: str
+) -> None:
+    with session_of(server) as s, pytest.raises(error, match=words) as caught:
+        s.his_remove("@kw", span)
+    assert len(str(caught.value)) < 400
+    assert len(samples(server)) == 73
+
+
 def test_the_async_and_the_module_verbs_do_it_too(server: RunningServer) -> None:
     async def run() -> pd.DataFrame:
         async with hsframe.AsyncSession(server.uri, "demo", "demo") as session:
