@@ -22,7 +22,8 @@ from hsframe.columns import StrColumn, TimeColumn
 from hsframe.errors import CallError, HsFrameError, MetadataError, SpanError, ZoneError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import NAT_US, History, Instants
-from hsframe.frame.points import PointsLike, is_tidy
+from hsframe.frame.points import is_tidy
+from hsframe.frame.points_like import PointsLike
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
 from hsframe.history.nearest_samples import span_of
@@ -203,6 +204,8 @@ class _Trial:
 
 def _refuse_samples(points: object) -> None:
     """Samples are no points: those of their points in a span would be gone, and not those in the frame alone."""
+    for one in points if isinstance(points, list | tuple) else ():
+        _refuse_samples(one)
     is_frame = isinstance(points, pd.DataFrame) and ("id" not in points.columns or is_tidy(points))
     if is_frame or (isinstance(points, pd.Series) and isinstance(points.index, pd.DatetimeIndex)):
         raise MetadataError(

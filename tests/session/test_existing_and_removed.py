@@ -265,7 +265,7 @@ def test_the_rows_of_a_frame_are_removed_by_its_index_and_not_all_that_its_point
         raw = s.his_read("@kw", DAY)
         bad = raw[raw["The kw"] > hsframe.Number(40, "kW")]
         tidy = s.his_read("@kw", DAY, shape="tidy")
-        for points in (bad, tidy, bad["The kw"]):
+        for points in (bad, tidy, bad["The kw"], ["@fan", bad]):
             with pytest.raises(MetadataError, match=r"of samples, and all samples .*his_remove\('@a', bad.index\)"):
                 s.his_remove(points, DAY)
         assert len(samples(server)) == 73
