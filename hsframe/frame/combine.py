@@ -11,7 +11,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
-from hsframe.frame.stamps import note_interval, noted_interval
+from hsframe.frame.stamps import interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
@@ -47,7 +47,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     Raises
     ------
     MetadataError
-        There is no frame, or something else.
+        There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``).
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
 
@@ -65,6 +65,10 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
+    found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
+    if len(found) > 1:
+        which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
+        raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
     united = _united(parts)
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[ColumnLabel, Point] = {}

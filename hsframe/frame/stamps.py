@@ -55,6 +55,13 @@ class Interval:
             count /= LENGTHS_US[unit]
         return cls(f"{count:g}{unit}", label)
 
+    @property
+    def longest_us(self) -> float:
+        """The longest that it lasts: a day has up to 25 hours, a month up to 31 days."""
+        count, unit = amount_of(self.length, "the length of the interval")
+        longest_us = count * (LENGTHS_US[unit] if unit in LENGTHS_US else MONTHS[unit] * 31 * DAY_US)
+        return longest_us + HOUR_US * (longest_us >= DAY_US)
+
 
 def note_interval(df: pd.DataFrame, interval: Interval | Mapping[str, Any] | None) -> None:
     """Put into a frame's catalog what its rows stand for, or its entry in another one; only the attrs change."""
@@ -77,11 +84,7 @@ def interval_of(df: pd.DataFrame) -> Interval | None:
     interval, times = noted_interval(df), df.index.get_level_values(0)
     if interval is None or len(df) < 2 or not isinstance(times, pd.DatetimeIndex):
         return interval
-    count, unit = amount_of(interval.length, "the length of the interval")
-    # A day has up to 25 hours, a month up to 31 days.
-    longest_us = count * (LENGTHS_US[unit] if unit in LENGTHS_US else MONTHS[unit] * 31 * DAY_US)
-    longest_us += HOUR_US * (longest_us >= DAY_US)
-    return interval if np.abs(np.diff(times.as_unit("us").asi8)).min() <= longest_us else None
+    return interval if np.abs(np.diff(times.as_unit("us").asi8)).min() <= interval.longest_us else None
 
 
 def stamped(tracks: Sequence[Track], label: Label, *, local: bool) -> list[Track]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
 import pandas as pd
 
@@ -12,7 +12,8 @@ from hsframe.analysis.matrix import Cell, IndexZone, cells_of, matrix_frame, war
 from hsframe.caller_warnings import DeferredWarnings, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration
-from hsframe.errors import MetadataError, check_choice
+from hsframe.errors import CodecError, MetadataError, UnknownRecError, check_choice
+from hsframe.filters import means_filter
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
 from hsframe.frame.outcomes import note_outcomes, outcomes_in
@@ -21,17 +22,17 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.stamps import Interval, note_interval
 from hsframe.history.headers import followed
-from hsframe.history.point_records import PointRecord, find_records
+from hsframe.history.point_records import PointRecord, find_records, read_records
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import ID, Number, Ref
 from hsframe.session.base import SessionBase
 from hsframe.session.reading import OnError, ReadRequest, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import SpanLike
 
 RolePoints: TypeAlias = "PointsLike | Mapping[str, PointsLike]"
-"""The points of a role: a filter, ids, what ``read`` gave, or the point of each group by name."""
+"""The points of a role: a filter, ids, what ``read`` gave, or one of these by the name of each group."""
 
 _PER_ROLE: Final = ("agg", "max_gap", "rollover", "units")
 
@@ -113,8 +114,9 @@ class MatrixVerb(SessionBase):
         ----------
         roles : mapping of name to points
             A column each, as ``{"oat": "outside and temp", "kw": "siteMeter and power"}``: anything that names points
-            for :meth:`his_read`. Or the point of each group, by its name or id, and under ``"*"`` the points of all
-            others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``.
+            for :meth:`his_read`. Or by group, its name or id, an id or what finds one point of the group, and under
+            ``"*"`` the points of all others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``. A
+            group without a point in any role is not known, and so not in the matrix.
         span : str, date, datetime, or (start, end)
             As for :meth:`his_read`, in each point's own zone.
         by : str
@@ -200,28 +202,55 @@ async def _read_matrix(
 
 async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
     found: dict[str, list[PointRecord]] = {}
-    named: dict[str, dict[str, Any]] = {}
+    named: dict[tuple[str, str], _Named] = {}
     for role, points in request.roles.items():
-        named[role] = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
-        filters = named[role].pop("*", None) if named[role] else points
+        by_name = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
+        filters = by_name.pop("*", None) if by_name else points
         found[role] = [] if filters is None else await find_records(source, filters)
+        for name, some in by_name.items():
+            try:
+                named[role, name] = await _find_named(source, some)
+            except (CodecError, MetadataError, UnknownRecError) as error:
+                raise MetadataError(f"roles= for {role!r} of {name!r}: {error}") from error
     records = {record.id: record for some in found.values() for record in some}
-    groups, labels = await _groups(source, list(records.values()), request.by)
-    chosen: dict[str, dict[str, str]] = {}
-    for role, some in named.items():
-        chosen[role] = {}
-        for name, point in some.items():
-            label = labels.get(name.removeprefix("@"), name)
-            if labels and label not in labels.values():
-                raise MetadataError(
-                    f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; "
-                    + did_you_mean(name, labels.values())
-                )
-            one = as_points(point)
-            if len(one) != 1:
-                raise MetadataError(f"roles= gives {len(one)} points for {role!r} of {name!r}; expected one id")
-            chosen[role][label] = one[0].id
+    ids = list(dict.fromkeys(point.id for one in named.values() for point in one.points if point.id not in records))
+    more = await read_records(source, ids, failures={})  # what is unknown fails as the read of a point does
+    groups, labels = await _groups(source, [*records.values(), *more], request.by)
+    chosen: dict[str, dict[str, str]] = {role: {} for role in found}
+    for (role, name), one in named.items():
+        label = labels.get(name.removeprefix("@"), name)
+        if records and label not in labels.values():
+            raise MetadataError(
+                f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; "
+                + did_you_mean(name, labels.values())
+            )
+        own = [point for point in one.points if groups.get(point.id) == label]
+        # A point that is named itself may be elsewhere, as the weather station at the airport.
+        if len(own) != 1 and not (one.is_explicit and len(own := one.points) == 1):
+            raise MetadataError(
+                f"roles= gives {len(one.points)} points for {role!r} of {name!r}, and {len(own)} are of that group; "
+                "expected one: an id, or a filter that finds one there"
+            )
+        chosen[role][label] = own[0].id
+    groups = {ident: label for ident, label in groups.items() if ident in records}
     return cells_of({role: [one.point for one in some] for role, some in found.items()}, groups, chosen, request.by)
+
+
+class _Named(NamedTuple):
+    """The points that are given for a role of one group; `is_explicit` where that is by their ids."""
+
+    points: list[Point]
+    is_explicit: bool
+
+
+async def _find_named(source: Source, points: PointsLike) -> _Named:
+    if not isinstance(points, str) or not means_filter(points):
+        named = as_points(points)
+        for point in named:
+            ID.checked(point.id, "id")
+        return _Named(named, is_explicit=True)
+    found = [record.point for record in await find_records(source, points)]
+    return _Named(found, is_explicit=[point.id for point in found] == [points.strip()])  # a word may be an id
 
 
 async def _groups(source: Source, records: Sequence[PointRecord], by: str) -> tuple[dict[str, str], dict[str, str]]:

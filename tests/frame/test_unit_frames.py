@@ -385,7 +385,14 @@ def test_concat_adds_up_the_samples_dropped_and_keeps_an_interval_that_all_have(
     note_interval(days, Interval("1D"))  # without points, as of df.hs.integrate
     assert differing_of(concat([hours, hours])) == {"Meter": 4}
     assert noted_interval(concat([hours, hours])) == Interval("1h")
-    assert noted_interval(concat([days, hours])) is None
+    minutes = pd.DataFrame({"Meter": [1.0]})
+    note_interval(minutes, Interval("60min"))
+    concat([hours, minutes])
+    ends = pd.DataFrame({"Meter": [1.0]})
+    note_interval(ends, Interval("1h", "end"))
+    for others, words in ((days, "'1D', label='start'"), (ends, "'1h', label='end'")):
+        with pytest.raises(MetadataError, match=f"intervals: interval='1h', label='start' and interval={words}"):
+            concat([hours, others])
     assert noted_interval(concat([days, pd.DataFrame({"Meter": [1.0]})])) is None
 
 

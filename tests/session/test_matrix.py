@@ -208,6 +208,46 @@ def test_points_may_be_named_for_each_group_alone_and_one_for_several() -> None:
     assert df.hs.catalog["id"].tolist() == ["l-oat", "l-oat", "l-kw", "t-kw"]
 
 
+def test_what_the_warning_advises_works() -> None:
+    made = Portfolio().add("lab", "l-1", "fan run", "Bool").add("lab", "l-2", "fan run", "Bool")
+    made.add("tower", "t-1", "fan run", "Bool").add("mill", "m-2", "run", "Bool").add("mill", "m-1", "run", "Bool")
+    with connected(made.database) as session:
+        with pytest.warns(ReadWarning, match=r"as in \{'run': \{'Lab': '@id', '\*': 'the filter'\}\}"):
+            session.matrix({"run": "fan and run"}, SPAN)
+        df = session.matrix({"run": {"Lab": "@l-2", "@mill": "m-1", "*": "t-1"}}, SPAN)
+        assert df.hs.catalog["id"].unstack("role")["run"].to_dict() == {
+            "Harbor Tower": "t-1",
+            "Lab": "l-2",
+            "Old Mill": "m-1",
+        }
+        alone = session.matrix({"run": {"@lab": "l-2"}}, SPAN)
+        assert alone.index.unique(0).tolist() == ["Lab"]
+        elsewhere = session.matrix({"run": {"Harbor Tower": "@l-2", "*": "t-1"}}, SPAN)
+        assert elsewhere.hs.catalog["id"].tolist() == ["l-2"]
+
+
+def test_the_point_of_a_group_may_be_found_by_a_filter() -> None:
+    made = Portfolio().add("lab", "l-1", "fan run", "Bool").add("lab", "l2", "fan run vav", "Bool")
+    made.add("tower", "t-1", "fan run", "Bool").add("mill", "m-1", "run vav", "Bool").add(
+        "mill", "m-2", "vav x", "Bool"
+    )
+    with connected(made.database) as session:
+        every = session.read("run")
+        for inner in ("fan and vav", "run and vav", "l2", every[every["id"].astype(str) != "l-1"]):
+            df = session.matrix({"run": {"Lab": inner, "*": "t-1"}}, SPAN)
+            assert df.hs.catalog["id"].unstack("role")["run"].to_dict() == {"Harbor Tower": "t-1", "Lab": "l2"}
+        for inner, words in (
+            ("fan and run", "gives 3 points for 'run' of 'Lab', and 2 are of that group; expected one"),
+            ("x", "gives 1 points for 'run' of 'Lab', and 0 are of that group"),
+            ("nowhere and x", "roles= for 'run' of 'Lab': the filter 'nowhere and x' finds no record"),
+            ("nothing", "roles= for 'run' of 'Lab': no record has the tag 'nothing'"),
+            ("@a b", "roles= for 'run' of 'Lab': .*'a b'"),
+            (3, "roles= for 'run' of 'Lab': 3 is not a point"),
+        ):
+            with pytest.raises(MetadataError, match=words):
+                session.matrix({"run": {"Lab": inner, "*": "fan"}}, SPAN)
+
+
 def test_groups_by_a_path_and_by_a_text() -> None:
     made = Portfolio()
     made.database.add({"id": Ref("ahu"), "dis": "AHU", "equip": MARKER, "siteRef": Ref("mill")})

@@ -196,7 +196,8 @@ def test_it_is_kept_as_attrs_are_and_not_longer(s: hsframe.Session, interval: st
     for kept in (df * 2, df.iloc[1:], df.iloc[:1], df.iloc[::-1], df.hs.to("si"), df.copy(), df[["Power"]].ffill()):
         assert kept.hs.interval == expected
     assert hsframe.concat([df, df]).hs.interval == expected
-    assert hsframe.concat([df, s.his_read("@kw", DAYS, interval="2h")]).hs.interval is None
+    with pytest.raises(hsframe.MetadataError, match="stand for different intervals"):
+        hsframe.concat([df, s.his_read("@kw", DAYS, interval="2h")])
     # Rows of longer intervals are no such rows any more.
     assert df.resample({"1h": "1D", "1D": "2D", "1W": "2W", "1M": "QS"}[interval]).mean().hs.interval is None
     assert pd.DataFrame({"a": [1]}).hs.interval is None
