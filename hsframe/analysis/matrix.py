@@ -15,6 +15,7 @@ from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneWarning
 from hsframe.frame.combine import concat
 from hsframe.frame.points import Point
 from hsframe.frame.trend import time_index
+from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import zone
@@ -62,7 +63,7 @@ def cells_of(
             elif len(own) == 1:
                 cells.append(Cell(role, label, own[0]))
             elif own:
-                which = f"{len(own)} points could be it: {', '.join(map(str, own[:5]))}{', ...' * (len(own) > 5)}"
+                which = f"{len(own)} points could be it: {named(own)}"
                 cells.append(Cell(role, label, None, "ambiguous", which))
             else:
                 cells.append(Cell(role, label, None, "missing", "no point was found"))

@@ -28,7 +28,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.points import COLUMN_LEVELS, AnyLabel, ColumnLabel, Point
 from hsframe.kinds import NAME, Marker, Ref
-from hsframe.protocol.answers import python_value
+from hsframe.protocol.answers import named, python_value
 
 Tags = Mapping[str, Any]
 Header = str | tuple[str, ...] | Callable[[dict[str, Any]], ColumnLabel]
@@ -106,10 +106,9 @@ def _texts(points: Sequence[Point], level: str, tags: Sequence[Tags | None]) -> 
     # A point whose record could not be read has no column, and so needs no label of its own.
     missing = [p for p, text, known in zip(points, texts, tags, strict=True) if text is None and known is not None]
     if missing:
-        names = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
         warn_caller(
             f"{len(missing)} of {len(points)} points have no {level!r}, which header= asks for, and have their display "
-            f"names in its place: {names}",
+            f"names in its place: {named(missing)}",
             ReadWarning,
         )
     return [text or point.dis or point.id for text, point in zip(texts, points, strict=True)]

@@ -19,6 +19,7 @@ from hsframe.frame.flags import FLAG_DTYPE, flag_codes
 from hsframe.frame.histories import History, Instants, OverIntervals
 from hsframe.frame.points import Point
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
+from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _COMPARED_ROWS = 1 << 18
@@ -66,10 +67,9 @@ def _check_numbers(tracks: Sequence[Track]) -> None:
     """Warn of texts among the samples of points whose records say that they are Numbers."""
     found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
     if found:
-        names = ", ".join(map(str, found[:3])) + (", ..." if len(found) > 3 else "")
         warn_caller(
-            f"{len(found)} points of kind Number have texts among their samples: {names}; their columns are no numbers "
-            "and have no unit: have the kind in their records checked, or what writes the texts",
+            f"{len(found)} points of kind Number have texts among their samples: {named(found)}; their columns are no "
+            "numbers and have no unit: have the kind in their records checked, or what writes the texts",
             ReadWarning,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -14,6 +14,7 @@ from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
+from hsframe.protocol.answers import named
 from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
@@ -44,7 +45,7 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         point, usual = apart[0]
         warn_caller(
             f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples "
-            f"are further apart than max_gap: {_ids(one.id for one, _ in apart)}; those of @{point.id} are {usual} "
+            f"are further apart than max_gap: {named([one for one, _ in apart])}; those of @{point.id} are {usual} "
             f"apart, so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
             GapWarning,
         )
@@ -56,14 +57,14 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
     if unknown:
         warn_caller(
             f"whether the sums of {len(unknown)} of {_count(results)} points are of whole intervals is unknown, since "
-            f"their records do not say how often they are sampled (hisInterval): {_ids(one.id for one in unknown)}; "
+            f"their records do not say how often they are sampled (hisInterval): {named(unknown)}; "
             "where samples are missing the sum is too small. Compare with agg='count'",
             GapWarning,
         )
-    if odd := {one.point.id: one.over.spikes for _, one in results if one.over and one.over.spikes}:
+    if odd := {one.point: one.over.spikes for _, one in results if one.over and one.over.spikes}:
         warn_caller(
             f"{sum(odd.values())} readings of {len(odd)} of {_count(results)} points are left out, since no "
-            f"meter counts up to them and back, as zeros in between are: {_ids(odd)}; "
+            f"meter counts up to them and back, as zeros in between are: {named(list(odd))}; "
             "df.hs.catalog has how many of each",
             ReadWarning,
         )
@@ -83,8 +84,3 @@ def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: M
 
 def _count(results: Sequence[tuple[Rule, History]]) -> int:
     return len({one.point.id for _, one in results})
-
-
-def _ids(idents: Iterable[str]) -> str:
-    known = ["@" + ident for ident in idents]
-    return ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")

@@ -137,6 +137,7 @@ from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
+from hsframe.protocol.answers import named
 from hsframe.units import convert, convertible, delta, find, multiply
 
 Aggregation = Literal[
@@ -355,11 +356,10 @@ def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
     """Raise for points, given with their units, that may be running totals or amounts."""
     unclear = [(point, unit) for point, unit in points if unit is not None and _is_amount(unit)]
     if unclear:
-        names = ", ".join(f"{point} in {unit}" for point, unit in unclear[:5])
-        more = f" and {len(unclear) - 5} more" if len(unclear) > 5 else ""
+        names = named([f"{point} in {unit}" for point, unit in unclear])
         point, unit = unclear[0]
         raise MetadataError(
-            f"nothing says what the samples of {names}{more} are: readings of a meter that counts up (agg='delta'), "
+            f"nothing says what the samples of {names} are: readings of a meter that counts up (agg='delta'), "
             "amounts of one interval each (agg='sum'), or a level (agg='mean')? Their records have neither "
             f"hisTotalized nor hisMode 'consumption' or 'cov'; say it, as in agg={{'@{point.id}': 'delta'}} or "
             f"agg={{{unit!r}: 'delta'}}"

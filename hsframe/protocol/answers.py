@@ -101,9 +101,9 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     return UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
 
 
-def named(ids: Sequence[Ref]) -> str:
-    """Ids for a message: the first ten, and how many more there are."""
-    return ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if ids[10:] else "")
+def named(items: Sequence[object]) -> str:
+    """Ids or points for a message: the first ten, and how many more there are."""
+    return ", ".join(map(str, items[:10])) + (f" and {len(items) - 10} more" if items[10:] else "")
 
 
 def _fits(answered: Ref, asked: Ref) -> bool:
