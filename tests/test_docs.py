@@ -18,7 +18,15 @@ import hsframe
 from hsframe.testing.server import running_server
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/operations.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/operations.md",
+    "docs/recipes.md",
+)
 # A package index shows README.md without the rest of the tree, so its links name the repository.
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 OURS = re.compile(r"https://(?:github\.com/hsframe/hsframe/blob|raw\.githubusercontent\.com/hsframe/hsframe)/main/")
@@ -74,7 +82,17 @@ def test_documented_parameters_exist() -> None:
     assert seen > 50
 
 
-def test_the_readme_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+# One recipe warns, and says so.
+INCOMPLETE_MATRIX = pytest.mark.filterwarnings("ignore:.* cells of the matrix:hsframe.ReadWarning")
+
+
+@pytest.mark.parametrize(
+    ("document", "files"),
+    [("README.md", "*.parquet"), pytest.param("docs/recipes.md", "*.csv", marks=INCOMPLETE_MATRIX)],
+)
+def test_a_document_runs_as_it_stands(
+    document: str, files: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """All Python blocks, one after the other in one namespace, against the demo server on a free port."""
     import matplotlib as mpl
 
@@ -82,19 +100,19 @@ def test_the_readme_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path:
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)
-    source = blocks("README.md", "python")
+    source = blocks(document, "python")
     assert len(source) >= 3
     with running_server() as server:
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
             for number, block in enumerate(source, 1):
                 code = block.replace("http://127.0.0.1:8080/api", server.uri)
-                exec(compile(code, f"README.md, Python block {number}", "exec"), namespace)
+                exec(compile(code, f"{document}, Python block {number}", "exec"), namespace)
         finally:
             plt.close("all")
             with suppress(hsframe.MetadataError):  # the last block closed it, or there never was one
                 hsframe.close()
-    assert list(tmp_path.glob("*.parquet")), "the README promises a Parquet file"
+    assert list(tmp_path.glob(files)), f"{document} promises {files}"
 
 
 def test_the_readme_names_the_two_commands() -> None:
