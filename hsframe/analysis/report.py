@@ -104,7 +104,8 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
           regular (``df.index.freq``, as after ``resample``): each usual interval, if most are. Nothing is due of Bool
           and Str, and of points with change of value (``hisMode`` ``"cov"``, ``hisCov``)
         - ``missing``: of the expected; ``coverage``: the share of them that is there; without a time index, rows
-          without a value
+          without a value. A sample that is NA has no value, so it is missing, and in `gaps` too: a frame tells it from
+          no sample only where it is read with ``na="flag"``, and ``his_write(existing="keep")`` leaves it
         - ``differing``: samples dropped when the frame was made, whose instant came twice with another value;
           ``duplicates``: rows of the frame that repeat the instant of another, as after a concat
         - ``min``, ``mean``, ``max``: floats that know their unit

@@ -25,6 +25,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
+``tz``             optional, the zone of the frame of a tidy table, whose ``ts`` is in UTC
 =================  ====================================================================================
 """
 
@@ -96,8 +97,9 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     if not names.is_unique:
         twice = names[names.duplicated()].unique()
         raise MetadataError(f"a table needs different column names; twice: {', '.join(twice)}")
+    has_zone = is_tidy(df) and isinstance(df["ts"].dtype, pd.DatetimeTZDtype)
     try:
-        table = pa.Table.from_pandas(_plain_frame(df))
+        table = pa.Table.from_pandas(_plain_frame(df.assign(ts=df["ts"].dt.tz_convert("UTC")) if has_zone else df))
     except Exception as error:  # pyarrow has many for what it cannot hold
         columns = [str(label) for label, dtype in df.dtypes.items() if dtype.kind == "O"]
         if not columns:
@@ -113,6 +115,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     ]
     content: dict[str, Any] = {"version": VERSION}
     if is_tidy(df):
+        content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
         content["points"] = {label_key(label): asdict(point) for label, point in points_of(df).items()}
     interval = noted_interval(df)
     optional = {
@@ -173,6 +176,8 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     if is_tidy(df) and "points" in content:
         points = points_from(content["points"], content["points"])
         df = with_categories(df, [point.id for point in points.values()])
+        if "tz" in content:
+            df["ts"] = df["ts"].dt.tz_convert(zone(content["tz"]))
         attach(df, points, differing=content.get("differing"))
         note_interval(df, content.get("interval"))
         return df
@@ -253,6 +258,8 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
             "update hsframe, or read the plain numbers with pandas.read_parquet"
         )
+    if not isinstance(content.get("tz", ""), str):
+        raise MetadataError(f"'tz' in the schema's key 'hsframe' must be a text; got {content['tz']!r}")
     kinds = {"recordUnits": str, "differing": int, "units": str, "states": list, "points": dict, "interval": str}
     for key, kind in kinds.items():
         found = content.get(key, {})

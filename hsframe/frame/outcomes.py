@@ -61,8 +61,8 @@ def outcomes_in(df: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
     """The outcomes that :func:`note_outcomes` put into a frame; a MetadataError where there are none."""
     if (outcomes := noted(df, _KEY)) is None:
         raise MetadataError(
-            "the frame does not know how it was read: it is not from his_read, or an operation of pandas dropped its "
-            "attrs; take df.hs.catalog from the frame that his_read gave"
+            "the frame does not know how it was read: it is not from his_read, or is from a file, or an operation of "
+            "pandas dropped its attrs; take df.hs.catalog from the frame that his_read gave"
         )
     return outcomes
 

@@ -74,7 +74,8 @@ def read_parquet(
         ``*.parquet`` files in the order of their names. The rows of several files, which have the same columns, come in
         the order of the files, each column in the unit that it has in the first one.
     columns : sequence of str, optional
-        The labels of the columns to read; the index comes with them.
+        The labels of the columns to read; the index comes with them. Of columns in levels also the first levels, as
+        ``["AHU-1"]`` for all columns below it.
     filters : list of (column, operator, value), list of such lists, or pyarrow expression, optional
         Which rows to read, as pyarrow has it: all of one list, any of several, as ``[("Zone Temp", ">", 75)]``. Columns
         are the labels, the index is ``"ts"``, with zone-aware times as values. A number is in the unit of the file;
@@ -168,11 +169,7 @@ def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filt
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             wanted, schema = None, opened.schema_arrow
             if columns is not None:
-                wanted = [str(label) for label in columns]
-                if strange := [label for label in wanted if label not in schema.names]:
-                    raise MetadataError(
-                        f"{name} has no column {', '.join(map(repr, strange))}; it has {', '.join(schema.names)}"
-                    )
+                wanted = _names_of(columns, schema, name)
                 wanted += [label for label in schema.names if label not in (*data_names(schema), *wanted)]
             if filters is None:
                 return opened.read(columns=wanted)
@@ -191,6 +188,20 @@ def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filt
             expected="a file of hsframe.write_parquet",
             source="parquet",
         ) from error
+
+
+def _names_of(columns: Sequence[Any], schema: pa.Schema, name: str) -> list[str]:
+    """The columns of the table that labels mean, each once; of columns in levels also the first one or more levels."""
+    labels = dict(zip(data_names(schema), schema.empty_table().to_pandas().columns, strict=True))
+    wanted: dict[str, None] = {}
+    for label in columns:
+        levels = label if isinstance(label, tuple) else (label,)
+        below = [known for known, own in labels.items() if isinstance(own, tuple) and own[: len(levels)] == levels]
+        found = [str(label)] if str(label) in schema.names else below
+        if not found:
+            raise MetadataError(f"{name} has no column {label!r}; it has {', '.join(schema.names)}")
+        wanted |= dict.fromkeys(found)
+    return [*wanted]
 
 
 def _expression(filters: Any, schema: pa.Schema, name: str) -> pc.Expression:

@@ -4,7 +4,7 @@
 column     in Arrow and Parquet           what it holds
 =========  =============================  =========================================================================
 ``id``     dictionary of strings          the id of the point; one without samples is a category that has no rows
-``ts``     ``timestamp[us, UTC]``         the instant; in a frame in the zone that was asked for
+``ts``     ``timestamp[us, UTC]``         the instant; in a frame, read back too, in its zone
 ``value``  double                         a Number; a Bool as 1 and 0
 ``text``   string                         a Str as it is; other kinds as Zinc writes them, as ``2024-01-31`` or ``@a``
 ``unit``   dictionary of strings          the unit of the number in this row

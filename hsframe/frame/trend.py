@@ -70,7 +70,7 @@ def trend_frame(
 
     `shape` is ``"wide"``: index ``ts``, ``datetime64[us, zone]``, strictly increasing, the union of all instants; one
     column per point (dtypes: :mod:`hsframe.frame.values`); ``"tidy"``: one row per sample
-    (:mod:`hsframe.frame.tidy`), whatever `header` is; or ``"dict"``: label to the wide frame of that point
+    (:mod:`hsframe.frame.tidy`), for which no `header` is taken; or ``"dict"``: label to the wide frame of that point
     alone, in its own zone. `tz` is ``"point"``, a Haystack name, an IANA id or a ``ZoneInfo``. `names` are the labels
     by id, where they have been made of the header already.
     """
@@ -125,6 +125,11 @@ def check_settings(
     levels_of(header)
     _index_zone([], tz)
     check_choice("label", label, get_args(Label))
+    if shape == "tidy" and header not in ("dis", "id"):
+        raise MetadataError(
+            f"header={header!r} names columns, and a tidy frame has a row per sample, whose point is its id; add names "
+            "from the records, as in df.merge(points[['id', 'navName']], on='id') with points = read(...)"
+        )
     if shape == "tidy" and (tz == "local" or label == "both"):
         raise MetadataError("a tidy row has one instant as its time; tz='local' and label='both' are for wide frames")
     if not isinstance(units, Mapping):  # its keys name points

@@ -39,7 +39,7 @@ _NAMED: Final = 5
 class PointWrite:
     """The samples of one point to send, and the status of each: `NOT_STORED`, `SENT`, `FAILED` or `STORED`.
 
-    `whole` are all that were to be written, at least one, of which the server has some that are `kept` as they are.
+    `whole` are all that were to be written, of which the server has some that are `kept` as they are.
     `comparison` is that with the samples on the server, once they were read; `error` is why the point was not written;
     `looked_s` is for how long the samples were looked for, None if that is not done, or they could not be read.
     """
@@ -121,7 +121,7 @@ class PointWrite:
 
 
 class WriteReport:
-    """One :class:`PointWrite` per point that has samples, in the order of the frame's columns.
+    """One :class:`PointWrite` per point, in the order of the frame's columns; `entries` are those that have samples.
 
     `points` are those of all columns, as their records describe them. `existing` is what becomes of samples that are
     on the server, see :meth:`hsframe.session.Session.his_write`; `done` what is said of samples that were dealt with.
@@ -136,7 +136,8 @@ class WriteReport:
     ) -> None:
         self.existing, self.done = existing, done
         self.points = [record.point for record in records.values()]
-        self.entries = [PointWrite(some, records[some.point.id]) for some in samples if len(some.ts_us)]
+        self._all = [PointWrite(some, records[some.point.id]) for some in samples]
+        self.entries = [entry for entry in self._all if len(entry.whole.ts_us)]
 
     def keep_existing(self, *, dry_run: bool) -> None:
         """After a comparison: count what is kept, and send the rest; an error where the server must have no other."""
@@ -160,14 +161,14 @@ class WriteReport:
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
-        entries = self.entries
+        entries = self._all
         columns: dict[str, Any] = {
             name: texts_of(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
         }
         columns |= {
             "rows": counts_of(len(entry.whole.ts_us) for entry in entries),
-            "first": times_of(int(entry.whole.ts_us[0]) for entry in entries),
-            "last": times_of(int(entry.whole.ts_us[-1]) for entry in entries),
+            "first": times_of(next(iter(entry.whole.ts_us), NAT_US) for entry in entries),
+            "last": times_of(next(iter(entry.whole.ts_us[-1:]), NAT_US) for entry in entries),
             "status": texts_of(self._status(entry, kind) for entry in entries),
         }
         if self.existing != "replace":
@@ -204,6 +205,8 @@ class WriteReport:
             raise
 
     def _status(self, entry: PointWrite, kind: str) -> str:
+        if not len(entry.whole.ts_us):
+            return "no samples"
         if kind == "dry run":
             return "refused" if self.existing == "refuse" and entry.differs else kind
         if not len(entry.status):

@@ -73,7 +73,7 @@ class HistoryVerbs(SessionBase):
             columns in levels; or what a function of the record gives. :mod:`hsframe.frame.labels` has the rules.
         shape : {"wide", "tidy", "dict"}
             One column per point; one row per sample, with columns ``id``, ``ts``, ``value``, ``text`` and ``unit``
-            (:mod:`hsframe.frame.tidy`); or one frame per point.
+            (:mod:`hsframe.frame.tidy`; names come by ``df.merge(points, on="id")``); or one frame per point.
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points. ``"local"``, for `interval` of a day and more: the
             wall time of each point without a zone, so that the same month of several zones is one row.
@@ -250,10 +250,11 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            One row per point with samples: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``,
+            One row per point: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``,
             ``last`` (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
-            ``"verified"`` or ``"differs"``; ``"kept"`` where the server had all, and in a dry run ``"refused"`` where
-            `existing` does. With ``existing="keep"`` and ``"refuse"`` also ``kept``: how many stay as they are.
+            ``"verified"`` or ``"differs"``; ``"kept"`` where the server had all, in a dry run ``"refused"`` where
+            `existing` does; ``"no samples"`` where a column has no value. With ``existing="keep"`` and ``"refuse"``
+            also ``kept``: how many stay as they are.
 
             With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
             ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its

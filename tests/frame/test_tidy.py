@@ -150,9 +150,27 @@ def test_parquet_keeps_a_tidy_frame_and_other_programs_see_plain_columns() -> No
         pd.testing.assert_frame_equal(found.hs.points, df.hs.points)
         table = pq.read_table(file)
         assert [str(field.type).split("<")[0] for field in table.schema] == [
-            "dictionary", "timestamp[us, tz=America/New_York]", "double", "large_string", "dictionary",
+            "dictionary", "timestamp[us, tz=UTC]", "double", "large_string", "dictionary",
         ]  # fmt: skip
         assert table["value"].null_count == part["value"].isna().sum()
+
+
+def test_the_times_of_a_tidy_file_are_in_utc_and_come_back_in_their_zone(tmp_path: Any) -> None:
+    path = tmp_path / "a.parquet"
+    for tz in ("Berlin", "UTC"):
+        df = trend_frame(of_all_kinds(), shape="tidy", tz=tz)
+        write_parquet(df, path)
+        assert str(pq.read_schema(path).field("ts").type) == "timestamp[us, tz=UTC]"
+        found = read_parquet(path)
+        assert found["ts"].dtype == df["ts"].dtype
+        assert found["ts"].tolist() == df["ts"].tolist()
+        assert type(found["ts"].dt.tz) is type(df["ts"].dt.tz)
+    naive = df.assign(ts=df["ts"].dt.tz_localize(None))  # changed by hand
+    write_parquet(naive, path)
+    assert read_parquet(path)["ts"].dtype == naive["ts"].dtype
+    write_parquet(trend_frame(of_all_kinds(), shape="tidy", tz="Berlin"), path)
+    part = read_parquet(path, columns=["id", "value"])
+    assert part.columns.tolist() == ["id", "value"]
 
 
 def write_parquet_to(file: io.BytesIO, df: pd.DataFrame) -> None:
@@ -217,3 +235,9 @@ def test_frames_that_are_small_or_full_or_of_one_clock_are_made(monkeypatch: pyt
     mixed = [history("fast", every, [Number(1)] * 7200)]
     mixed += [history(f"slow {number}", hourly, [Number(1)] * 2) for number in range(30)]
     assert trend_frame(mixed).shape == (7200, 31)
+
+
+@pytest.mark.parametrize("header", ["navName", ("equipRef->dis", "navName"), len], ids=str)
+def test_names_of_columns_are_refused_and_come_from_the_records(header: Any) -> None:
+    with pytest.raises(MetadataError, match=r"header=.* names columns, and a tidy frame has .*df\.merge\(points"):
+        trend_frame([], shape="tidy", header=header)

@@ -86,7 +86,10 @@ def test_headers(s: hsframe.Session, header: Any, labels: list[Any]) -> None:
     assert list(s.his_read(POINTS, SPAN, header=header, shape="dict")) == labels
     if isinstance(header, tuple):
         assert df.columns.names == df.hs.points.index.names == df.hs.catalog.index.names == list(header)
-    tidy = s.his_read(POINTS, SPAN, header=header, shape="tidy")
+    if header != "id":
+        with pytest.raises(hsframe.MetadataError, match="names columns, and a tidy frame has a row per sample"):
+            s.his_read(POINTS, SPAN, header=header, shape="tidy")
+    tidy = s.his_read(POINTS, SPAN, shape="tidy")
     assert tidy["id"].unique().tolist() == ["p1", "p2", "t1", "t2"]
 
 
@@ -170,6 +173,13 @@ def test_parquet_keeps_the_levels(s: hsframe.Session, tmp_path: Path, interval: 
     one = hsframe.read_parquet(tmp_path / "a.parquet", columns=[label], filters=[(label, ">=", 0)])
     assert one.columns.tolist() == [label]
     assert one.hs.points["id"].tolist() == ["p1" if not interval.get("agg") else "t1"]
+    below = hsframe.read_parquet(tmp_path / "a.parquet", columns=[label[0], label])
+    pd.testing.assert_frame_equal(below, df[[label[0]]])
+    assert hsframe.read_parquet(tmp_path / "a.parquet", columns=[label[:2]]).columns.tolist() == [
+        one for one in df.columns if one[:2] == label[:2]
+    ]
+    with pytest.raises(hsframe.MetadataError, match="has no column 'AHU'; it has "):
+        hsframe.read_parquet(tmp_path / "a.parquet", columns=["AHU"])
     two = hsframe.read_parquet([tmp_path / "a.parquet"] * 2)
     assert len(two) == 2 * len(df)
     assert two.hs.points["id"].tolist() == df.hs.points["id"].tolist()

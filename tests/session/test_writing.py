@@ -127,6 +127,25 @@ def test_rows_without_a_value_are_said_to_remove_nothing(building: RunningServer
     assert len(building.database.history("a")) == ROWS
 
 
+def test_a_column_without_a_value_has_its_row_in_the_report(building: RunningServer) -> None:
+    df = frame()
+    df["a"] = np.nan
+
+    async def run() -> list[pd.DataFrame]:
+        async with Client(building.uri, "demo", "demo") as client:
+            ways: list[dict[str, Any]] = [{"dry_run": True}, {}, {"verify": True}, {"existing": "keep"}]
+            return [await write(client, df, **way) for way in ways] + [await write(client, df[["a"]], points=None)]
+
+    *reports, alone = asyncio.run(run())
+    for report, status in zip(reports, ["dry run", "written", "verified", "kept"], strict=True):
+        assert report["status"].tolist() == ["no samples", status]
+        assert report["rows"].tolist() == [0, ROWS]
+        assert report["first"].isna().tolist() == report["last"].isna().tolist() == [True, False]
+        assert report["note"].tolist() == [f"rows without a value, which write and remove nothing: {ROWS}", ""]
+    assert alone["status"].tolist() == ["no samples"]
+    assert len(building.database.history("a")) == 0
+
+
 @pytest.mark.parametrize("rows", [ROWS, 0])
 def test_a_session_knows_the_points_that_it_wrote(building: RunningServer, rows: int) -> None:
     """Also those that had nothing to write, and where the write failed."""
