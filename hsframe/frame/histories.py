@@ -34,8 +34,8 @@ class OverIntervals:
 
     `point` is the point of the samples, and `ends_us` are the ends of the intervals. A point may have several such
     columns: `levels` has the names of the levels that tell them apart (``agg``, ``state``), each with what stands
-    there. `dtype` is that of the column in a frame, where its values have it not by themselves, and `spikes` is how
-    many false readings were left out.
+    there. `dtype` is that of the column in a frame, where its values have it not by themselves. `spikes` is how
+    many false readings of a meter were left out, and `doubtful_us` are the instants of those that may be false.
     """
 
     point: Point
@@ -43,6 +43,7 @@ class OverIntervals:
     levels: tuple[tuple[str, str], ...] = ()
     dtype: str | None = None
     spikes: int = 0
+    doubtful_us: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

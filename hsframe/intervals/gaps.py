@@ -11,6 +11,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning, ReadWarning
 from hsframe.frame.histories import History, Instants
+from hsframe.frame.points import Point
 from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
@@ -61,6 +62,18 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
             "where samples are missing the sum is too small. Compare with agg='count'",
             GapWarning,
         )
+    places = [(one.point, us) for _, one in results if one.over for us in one.over.doubtful_us]
+    if places:
+        instants = ", ".join(f"@{point.id} at {_local(us, point)}" for point, us in places[:5])
+        meters = len({point.id for point, _ in places})
+        warn_caller(
+            f"{len(places)} readings of {meters} of {_count(results)} points add more than ten times what their meter "
+            f"usually does, near a drop that counts as a reset or a roll-over: {instants}"
+            f"{', ...' if len(places) > 5 else ''}; if they are false, the deltas there are far too large. Look at the "
+            "samples: rollover=False lets a false drop and what follows it cancel out, and a longer max_gap leaves out "
+            "false readings that stay the same for longer",
+            ReadWarning,
+        )
     if odd := {one.point: one.over.spikes for _, one in results if one.over and one.over.spikes}:
         warn_caller(
             f"{sum(odd.values())} readings of {len(odd)} of {_count(results)} points are left out, since no "
@@ -80,6 +93,10 @@ def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: M
             "row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
             GapWarning,
         )
+
+
+def _local(us: int, point: Point) -> str:
+    return from_epoch_us(us, zone(point.tz or "UTC")).isoformat()
 
 
 def _count(results: Sequence[tuple[Rule, History]]) -> int:

@@ -10,10 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.intervals.samples import Floats, Instants
+from hsframe.intervals.samples import Floats, Instants, Places
 
 # The growth per time that a false reading implies is more than this many times that of the steps around it.
 _SPIKE_RATIO: Final = 10
+# What is usual is learned from so many changes of the reading before and after; so many of these may be false too.
+_CHANGES_BESIDE: Final = 8
+_FALSE_BESIDE: Final = 4
 
 
 def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
@@ -72,3 +75,42 @@ def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, re
     for place in np.flatnonzero((implied > _SPIKE_RATIO * usual) & ~is_set_back):
         result[first[place] : after[place]] = True
     return result
+
+
+def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) -> Places:
+    """The steps that add far more than the meter usually does, near a drop that was taken for a reset or a roll-over.
+
+    Step `i` is that from reading `i` to the next. It is such a drop, or more than doubles the reading: a rise after a
+    drop that reaches the reading before it, or one before a drop that does not lead below where it began. And it adds
+    over ten times what most changes of the reading around it do, in all and per time. Where there are too few changes
+    nothing is usual, and no step is doubtful.
+
+    >>> hours = np.arange(20)
+    >>> doubtful_steps(hours * 3_600_000_000, np.where((hours == 8) | (hours == 10), 0, 1000.0 + hours), True)
+    array([ 8, 10])
+    """
+    changed = np.flatnonzero(np.diff(readings) != 0)
+    deltas = reading_deltas(readings, rollover)[changed]
+    is_drop = deltas != np.diff(readings)[changed]
+    drops = np.flatnonzero(is_drop)
+    if not len(drops):
+        return drops
+    before, after = readings[changed], readings[changed + 1]
+    leaps = after / 2 > before
+    # The levels between which a drop lies; a leap right beside it is part of what may be false (0, 1e7).
+    held = before[drops - np.append(False, leaps)[drops]]
+    found = after[np.minimum(drops + np.append(leaps, False)[drops + 1], len(changed) - 1)]
+    suspect = np.flatnonzero(is_drop | leaps)
+    later = np.searchsorted(drops, suspect)
+    last, following = np.maximum(later - 1, 0), np.minimum(later, len(drops) - 1)
+    is_back = (later > 0) & (suspect - drops[last] <= _CHANGES_BESIDE) & (after[suspect] >= held[last])
+    is_high = (abs(drops[following] - suspect) <= _CHANGES_BESIDE) & (found[following] >= before[suspect])
+    suspect = suspect[is_drop[suspect] | is_back | (is_high & (later < len(drops)))]
+    is_doubtful = np.ones(len(suspect), dtype=bool)
+    for growth in (deltas, deltas / np.diff(ts_us)[changed]):
+        padded = np.pad(np.where(is_drop, -np.inf, growth), _CHANGES_BESIDE, constant_values=-np.inf)
+        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _CHANGES_BESIDE + 1)[suspect]
+        usual = np.partition(around, -_FALSE_BESIDE - 1, axis=1)[:, -_FALSE_BESIDE - 1]
+        is_doubtful &= (usual > 0) & (growth[suspect] > _SPIKE_RATIO * usual)
+    steps: Places = changed[suspect[is_doubtful]]
+    return steps

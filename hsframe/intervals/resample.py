@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.tracks import Track, tracks_of
 from hsframe.frame.values import kind_of
-from hsframe.intervals.meters import false_readings, reading_deltas
+from hsframe.intervals.meters import doubtful_steps, false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
 from hsframe.intervals.samples import Floats, IntervalSamples, Mask, Places
@@ -31,6 +31,9 @@ _EXTREMES = {"min": np.fmin, "max": np.fmax}
 _TO_THE_END = frozenset({"mean", "integral", "coverage", "delta", "sum", "duration", "share", "starts"})
 # The dtypes of what counts something; `starts` may be missing.
 _DTYPES = {"count": "int64", "starts": "Int64"}
+# How many readings were left out, and the instants of those that may be false.
+_Odd: TypeAlias = tuple[int, tuple[int, ...]]
+_SOUND: Final[_Odd] = 0, ()
 
 
 def interval_histories(
@@ -87,9 +90,9 @@ def _resampled(
     found = []
     for rule in rules:
         agg = rule.agg_for(point, kind, values.unit)
-        for state, column, spikes in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
+        for state, column, odd in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
             levels = [("agg", agg)] * several + [("state", state or "")] * (state is not None)
-            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), spikes)
+            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), *odd)
             one = plain
             if isinstance(column, NumberColumn):
                 one = replace(point, unit=column.unit, kind="Number", states=None)
@@ -141,24 +144,24 @@ class _Values:
     def _rows(self, values: Floats) -> Floats:
         return values if self.unknown is None else np.delete(values, self.unknown)
 
-    def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, int]]:
-        """The columns of an aggregation: the state of each or None, the values, how many false readings it lacks."""
+    def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, _Odd]]:
+        """The columns of an aggregation: the state of each or None, the values, what is odd about the readings."""
         if agg in ("duration", "share"):
             for state, values in self._states(rule, agg):
-                yield state, NumberColumn(pa.array(self._rows(values)), "hr" if agg == "duration" else None), 0
+                yield state, NumberColumn(pa.array(self._rows(values)), "hr" if agg == "duration" else None), _SOUND
         elif agg == "delta":
-            values, spikes = self._deltas(rule)
+            values, odd = self._deltas(rule)
             unit = None if self.unit is None else delta(self.unit)
-            yield None, NumberColumn(pa.array(self._rows(values)), unit), spikes
+            yield None, NumberColumn(pa.array(self._rows(values)), unit), odd
         elif self.kind == "Number" or agg not in ("step", "first", "last"):
             numbers, unit = self._numbers(rule, agg)
             values = self._rows(numbers)
             if self.kind == "Bool" and agg in ("min", "max"):
-                yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), 0
+                yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), _SOUND
             else:
-                yield None, NumberColumn(pa.array(values), unit), 0
+                yield None, NumberColumn(pa.array(values), unit), _SOUND
         else:
-            yield None, self._picked(self._places(rule, agg)), 0
+            yield None, self._picked(self._places(rule, agg)), _SOUND
 
     def _states(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str, Floats]]:
         """How long each state lasted in each interval, in hours or as a share of the known time."""
@@ -234,8 +237,8 @@ class _Values:
             found = _EXTREMES[agg](found, held)
         return found, self.unit
 
-    def _deltas(self, rule: Rule) -> tuple[Floats, int]:
-        """The deltas, and how many false readings within the intervals were left out."""
+    def _deltas(self, rule: Rule) -> tuple[Floats, _Odd]:
+        """The deltas, and of the readings within the intervals those that were left out and those that may be false."""
         whole, values = self.times, self._floats
         kept = np.flatnonzero(np.isfinite(values))
         register = _register_in(rule.rollover, self.point, self.unit)
@@ -250,11 +253,14 @@ class _Values:
             )
         times = IntervalSamples(whole.ts_us[kept], whole.edges_us) if len(kept) < len(values) else whole
         deltas = reading_deltas(readings, register)
+        doubtful = doubtful_steps(times.ts_us, readings, register) + 1
+        within = doubtful[(doubtful >= times.bounds[0]) & (doubtful < times.bounds[-1])]
+        odd = left_out, tuple(times.ts_us[within].tolist())
         if not rule.is_step:
             unknown = np.cumsum(~np.isfinite(values))[kept]
-            return times.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), left_out
+            return times.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), odd
         places = whole.step_places(rule.gap_us, self.now_us)
-        return times.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), left_out
+        return times.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), odd
 
     def _places(self, rule: Rule, agg: Aggregation) -> Places:
         """The place of the sample that is the value of each interval, -1 for none."""

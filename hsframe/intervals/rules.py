@@ -101,8 +101,15 @@ small intervals add up to that of the large one that they tile (as far as they a
   or before a high one, it is a counter that is set back again and again. ``df.hs.catalog`` counts the spikes, and one
   :class:`~hsframe.ReadWarning` names the meters. **Worst cases:** zeros for longer than `max_gap` are a reset, and the
   next reading counts in full; so does that after a zero of a young meter, which adds less than ten of its usual steps;
-  a meter that shows 0 at every other reading looks like a counter that is set back, and a false high between two
-  readings of 0, or where a counter is set back, like the count of a day.
+  so do readings after false ones that differ (0, 3), that come close together (0, a true one, 0), next to a false high
+  or between lost samples; a meter that shows 0 at every other reading looks like a counter that is set back, and a
+  false high between two readings of 0, or where a counter is set back, like the count of a day.
+- *Doubtful reading*: one that adds over ten times what the changes around it do (the fifth largest of eight before and
+  eight after), in all and per time, and is a reset or roll-over, or more than double the reading before within eight
+  changes of one: up to the level before it, or from below the level after it. It counts by the rules above, and one
+  :class:`~hsframe.ReadWarning` has the instants. **Worst cases:** false readings of which every second one is false
+  look usual; where a meter changes less than five times around them nothing is; a meter exchanged for one that shows
+  more than before, without a reset, is not doubted.
 - *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
   runs backwards. Temperatures and other units with an offset are never set back.
 

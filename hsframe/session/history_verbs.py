@@ -160,7 +160,7 @@ class HistoryVerbs(SessionBase):
         ReadWarning
             With ``on_error="warn"``: points that could not be read. Points without a tag that `header` names. Points of
             kind Number whose samples are texts. False readings of a meter that a ``"delta"`` leaves out, such as a zero
-            in between.
+            in between; readings that add over ten times what is usual, near a reset or roll-over, which may be false.
         """
         if request.max_concurrency is None:
             request = replace(request, max_concurrency=self._settings.max_concurrency)

@@ -16,7 +16,7 @@ from hsframe.columns import NumberColumn
 from hsframe.errors import MetadataError, SpanError
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
-from hsframe.intervals.meters import false_readings
+from hsframe.intervals.meters import doubtful_steps, false_readings
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rules_of
@@ -94,7 +94,10 @@ FLAT = np.full(73, 5_000.0)
 )
 def test_meters_of_eight_kinds(values, expected, spikes, rollover):
     rule = Rule("delta", is_step=False, gap_us=GAP, rollover=rollover)
-    found, left_out = results(every(60, len(values)), values, rule, days(3))
+    ts = every(60, len(values))
+    found, left_out = results(ts, values, rule, days(3))
+    kept = ~false_readings(ts, values, rollover, GAP)
+    assert not len(doubtful_steps(ts[kept], values[kept], rollover))
     assert (left_out, len(found)) == (spikes, 3)
     assert found == pytest.approx([expected] * 3)
 
@@ -142,6 +145,49 @@ def test_zeros_that_last_longer_than_max_gap_are_a_reset():
     assert results(every(60, 73), values, Rule("delta", False, 5 * HOUR), days(3)) == ([2400] * 3, 4)
 
 
+LOST_AROUND_ZERO = np.delete(with_readings(COUNTING, h30=0), [29, 31]), np.delete(HOURS, [29, 31])
+SET_BACK_THEN_HIGH = with_readings(np.append(COUNTING[:30], 100.0 * np.arange(43) + 10), h31=1e6)
+
+
+@pytest.mark.parametrize(
+    ("values", "hours", "doubtful", "rollover"),
+    [
+        (with_readings(COUNTING, h30=0, h32=0), HOURS, [31, 33], True),
+        (with_readings(COUNTING, h30=0, h31=10_000_000), HOURS, [31, 32], True),
+        (with_readings(COUNTING, h30=10_000_000, h31=0), HOURS, [30, 32], True),
+        (with_readings(COUNTING, h30=0, h31=3), HOURS, [32], True),
+        (with_readings(COUNTING, h30=1, h31=0), HOURS, [32], True),
+        (with_readings(COUNTING, h30=1e7, h31=1e7 + 5), HOURS, [30, 32], True),
+        (with_readings(COUNTING, h30=0, h31=0, h32=0, h33=0), HOURS, [34], True),
+        (with_readings(COUNTING, h30=0, h32=0), HOURS, [30, 31, 32, 33], 1_100_000.0),
+        (*LOST_AROUND_ZERO, [32], True),
+        (SET_BACK_THEN_HIGH, HOURS, [31], True),
+        # An exchanged meter that has counted before; true or not, nobody can know.
+        (np.append(COUNTING[:30], COUNTING[30:] - 600_000), HOURS, [30], True),
+    ],
+)
+def test_a_reset_after_which_far_more_than_usual_is_added_is_doubtful(values, hours, doubtful, rollover):
+    ts = START + hours * HOUR
+    assert not false_readings(ts, values, rollover, GAP).any()
+    steps = doubtful_steps(ts, values, rollover)
+    assert ((ts[steps + 1] - START) // HOUR).tolist() == doubtful
+
+
+@pytest.mark.parametrize("minutes", [1, 60])
+def test_a_burst_of_a_counter_that_is_set_back_every_day_is_not_doubtful(minutes):
+    """A water meter, still for most of the day, with draws of 1 to 5 liters."""
+    rng = np.random.default_rng(7)
+    used = np.where(rng.random(60 * 24 * 60 // minutes) < 0.1, rng.integers(1, 6, 60 * 24 * 60 // minutes), 0)
+    of_day = np.concatenate([np.cumsum(day) for day in used.reshape(60, -1)]).astype(np.float64)
+    assert not len(doubtful_steps(every(minutes, len(of_day)), of_day, True))
+
+
+def test_after_a_long_time_without_readings_a_reset_may_have_counted_much():
+    values = np.append(COUNTING[:30], 100.0 * np.arange(43) + 50_000)
+    ts = START + np.append(HOURS[:30], HOURS[30:] + 500) * HOUR
+    assert not len(doubtful_steps(ts, values, True))
+
+
 def test_a_false_zero_of_a_meter_that_sends_changes_is_left_out():
     rule = Rule("delta", is_step=True, gap_us=400 * 24 * HOUR)
     ts = START + np.array([-30, -1, 10, 10.25, 10.5, 20, 47]) * HOUR
@@ -177,6 +223,7 @@ def test_real_meters(name, tz):
         ts = hours[len(hours) - len(readings) :: each]
         for reach in (3, 25, 72):
             assert not false_readings(ts, readings[::each], True, reach * HOUR).any()
+        assert not len(doubtful_steps(ts, readings[::each], True))
     for place in range(2, len(total) - 4, 499):
         for absurd in (0.0, 1e9):
             assert false_readings(hours, with_readings(total, **{f"h{place}": absurd}), True, 30 * HOUR).sum() == 1

@@ -40,6 +40,9 @@ def building() -> Database:
     amounts = np.full(len(ts_us), 25.0)
     add("sound", readings, len(ts_us), hisTotalized=MARKER, **sampled)
     add("faulty", faulty, len(ts_us), hisTotalized=MARKER, **sampled)
+    twice = readings.copy()
+    twice[[9 * 96 + 40, 9 * 96 + 42]] = 0
+    add("twice", twice, len(ts_us), hisTotalized=MARKER, **sampled)
     add("ten", amounts, 10 * 96, hisMode="consumption", **sampled)
     add("all", amounts, len(ts_us), hisMode="consumption", **sampled)
     add("unsaid", amounts, 10 * 96, hisMode="consumption")
@@ -50,6 +53,20 @@ def building() -> Database:
 def s() -> Iterator[hsframe.Session]:
     with connected(building()) as session:
         yield session
+
+
+def test_a_reset_that_adds_far_more_than_usual_is_warned_of(s: hsframe.Session) -> None:
+    with pytest.warns(hsframe.ReadWarning, match=r"^2 readings of 1 of 2 points add more than ten") as caught:
+        df = s.his_read(["@sound", "@twice"], SPAN, interval="1D")
+    (warning,) = caught
+    assert "@twice at 2026-06-10T10:15:00-04:00, @twice at 2026-06-10T10:45:00-04:00; " in str(warning.message)
+    assert floats(df["twice"])[0] > 2e6
+    # Elsewhere nothing is said, and what the warning advises is right.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert floats(s.his_read("@twice", "2026-06-11", interval="1D").iloc[:, 0]) == [2400]
+        df = s.his_read("@twice", SPAN, interval="1D", rollover=False)
+    assert floats(df["twice"]) == [2400] * 3
 
 
 def test_false_readings_are_left_out_counted_and_said_once(s: hsframe.Session) -> None:
