@@ -119,6 +119,8 @@ class Number(UnitScalar["Number"]):
     False
     >>> Number(2, "kW") * Number(3, "h"), Number(1, "kW") < Number(1500, "W"), f"{Number(21.52, '°C'):.1f}"
     (Number(6, 'kWh'), True, '21.5')
+    >>> Number(1500, "kWh").to("MWh"), Number(2, "MWh") * Number(0.21, "$/kWh")
+    (Number(1.5, 'MWh'), Number(420.0, '$'))
     """
 
     _rank: ClassVar[int] = 1

@@ -49,7 +49,8 @@ def degree_days(
     ----------
     temp : Series or DataFrame
         Temperatures in °F or °C over time. Rows that stand for intervals (``df.hs.interval``) count for these,
-        whether they are named by the start, the end or both. Other rows are samples: each stands for the time up to
+        whether they are named by the start, the end or both; one that ``edges="partial"`` cut counts for all of its
+        interval, unless ``label="both"`` says where it ends. Other rows are samples: each stands for the time up to
         the next one, the last for as long as is usual.
     base : Number or float
         The base temperature. A plain number is in the unit of `temp`.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Set
 from fractions import Fraction
 from typing import Final
 
-from hsframe.units.table import MISPRINTS, Unit, all_units, find
+from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find
 
 # The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
 # are nearer to one another than this.
@@ -136,15 +136,16 @@ def multiply(a: str, b: str) -> str | None:
 def rate_terms(symbol: str) -> tuple[str, str] | None:
     """The two sides of a unit that the table has not, and of which it has what stands after the last slash.
 
-    Prices and emission factors are written so, and the size of nothing else is known of them.
+    Prices and emission factors are written so, and the size of nothing else is known of them. A degree below the slash
+    is a difference.
 
     Examples
     --------
-    >>> rate_terms("$/kWh"), rate_terms("kgCO2e/kWh"), rate_terms("kWh/m²"), rate_terms("$/furlong")
-    (('$', 'kWh'), ('kgCO2e', 'kWh'), None, None)
+    >>> rate_terms("$/kWh"), rate_terms("kW/°F"), rate_terms("kWh/m²"), rate_terms("$/furlong")
+    (('$', 'kWh'), ('kW', 'Δ°F'), None, None)
     """
     head, slash, tail = symbol.rpartition("/")
-    return (head, tail) if head and slash and find(symbol) is None and find(tail) is not None else None
+    return (head, delta(tail)) if head and slash and find(symbol) is None and find(tail) is not None else None
 
 
 @functools.lru_cache(maxsize=1024)

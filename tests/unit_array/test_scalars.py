@@ -260,6 +260,7 @@ def test_what_has_no_unit_does_not_convert() -> None:
     ((3.6e6, "kJ"), (210, "$/MWh"), (210.0, "$")),
     ((2, "MWh"), (0.4, "kgCO2e/kWh"), (800.0, "kgCO2e")),
     ((40, "°daysF"), (3, "kWh/°daysF"), (120.0, "kWh")),
+    ((5, "Δ°C"), (2, "kW/°F"), (18.0, "kW")),
 ])  # fmt: skip
 def test_a_price_times_an_amount_is_money_in_any_unit(amount: Any, rate: Any, cost: Any) -> None:
     for make in (Number, UnitFloat, column):
@@ -274,5 +275,7 @@ def test_a_price_times_something_else_is_refused() -> None:
         for x, y in ((amount, Number(1, "$/kWh")), (Number(1, "$/kWh"), amount)):
             with pytest.raises(UnitError, match=r"\$/kWh takes amounts in kWh, and .* does not convert to that"):
                 operator.mul(x, y)
+    with pytest.raises(UnitError, match="kW/°F takes amounts in Δ°F, and °F does not convert"):
+        Number(70, "°F") * Number(2, "kW/°F")
     assert Number(2, "$/min") * timedelta(minutes=30) == Number(60, "$")
     assert (Number(2, "furlong") * Number(1, "kWh")).unit is None
