@@ -124,19 +124,18 @@ def degree_days(
         )
     label = over.label if over else "start"
     points: dict[Any, Point] = {**points_of(df)}
-    held = []
+    units, held = [], []
     for name, column in df.items():
-        point = points.get(name)
+        unit, point = unit_of_dtype(column.dtype) or "", points.get(name)
+        if unit not in _UNITS:
+            raise UnitError(f"column {name!r} is in {unit or 'no unit'}; degree days are of a temperature in °F or °C")
+        units.append(unit)
         held.append(_held(column.dropna(), own, label, zone(point.tz) if point and point.tz else days_tz, gap_us))
     rows = _rows([one.ts_us for one in held if len(one.ts_us)], step, days_tz)
     days = intervals(rows.start_us, rows.end_us, parse_step("1D"), days_tz) if len(rows) else rows
     share = min_coverage if min_coverage is not None else 1.0 if method == "hourly" else 0.5
     arrays = []
-    for (name, column), one in zip(df.items(), held, strict=True):
-        unit = unit_of_dtype(column.dtype)
-        of_days = _UNITS.get(unit or "")
-        if unit is None or of_days is None:
-            raise UnitError(f"column {name!r} is in {unit or 'no unit'}; degree days are of a temperature in °F or °C")
+    for name, unit, one in zip(df.columns, units, held, strict=True):
         low = as_float(base, unit, "take degree days to this base")
         excess = (one.values - low) * (-1.0 if kind == "heating" else 1.0)
         by_day = _by_day(excess, one, days, method, share)
@@ -148,7 +147,7 @@ def degree_days(
                 "days of which less is known",
                 GapWarning,
             )
-        arrays.append(UnitArray(sums, of_days))
+        arrays.append(UnitArray(sums, _UNITS[unit]))
     result = pd.DataFrame(dict(enumerate(arrays)), index=time_index(rows.labels_us, days_tz))
     result.columns = df.columns
     note_interval(result, Interval.of(interval, "start"))

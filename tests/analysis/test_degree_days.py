@@ -253,8 +253,9 @@ def test_what_makes_no_sense_is_refused_in_words():
         hsframe.degree_days(temp, 65, "heating", method="ashrae")
     with pytest.raises(UnitError, match="'OAT' is in kW; degree days"):
         hsframe.degree_days(hourly("2026-01-05", [1], "kW"), 65, "heating")
-    with pytest.raises(UnitError, match="no unit"):
-        hsframe.degree_days(temp.astype(float), 65, "heating")
+    for other in (temp.astype(float), temp.astype(str), temp.astype(str).astype("category"), temp > 60):
+        with pytest.raises(UnitError, match="no unit"):
+            hsframe.degree_days(other, 65, "heating")
     with pytest.raises(ZoneError, match="without one"):
         hsframe.degree_days(temp.tz_localize(None), 65, "heating")
     with pytest.raises(MetadataError, match="comes twice"):
