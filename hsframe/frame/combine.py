@@ -28,7 +28,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     """Rows of several frames below one another, each column in the unit that it has first, its categories united.
 
     pandas makes plain text of a column whose categories are not the same everywhere. Here they are those of the first
-    frame in its order, then those that come new; sorted, if all frames have them sorted.
+    frame in its order, then those that come new; sorted, if all frames have them sorted. Times with a zone, of the
+    index too, are shown in that of the first frame; pandas makes objects of times in different zones.
 
     Parameters
     ----------
@@ -65,11 +66,14 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
+    tz = getattr(parts[0].index, "tz", None)
+    zones = [getattr(part.index, "tz", None) for part in parts]
+    parts = [part.tz_convert(tz) if tz and own and own != tz else part for part, own in zip(parts, zones, strict=True)]
     found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
     if len(found) > 1:
         which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
         raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
-    united = _united(parts)
+    united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[ColumnLabel, Point] = {}
     differing = Counter[ColumnLabel]()
@@ -102,6 +106,15 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if len(intervals) == 1:
         note_interval(result, *intervals)
     return result
+
+
+def _first_zones(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.DatetimeTZDtype]:
+    """By label the first dtype of columns of times with zones."""
+    found: dict[Hashable, list[Any]] = {}
+    for frame in frames:
+        for label, dtype in frame.dtypes.items():
+            found.setdefault(label, []).append(dtype)
+    return {label: own[0] for label, own in found.items() if all(isinstance(one, pd.DatetimeTZDtype) for one in own)}
 
 
 def _united(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.CategoricalDtype]:

@@ -134,7 +134,7 @@ def _name(file: Any) -> str:
 
 def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: bool) -> pd.DataFrame:
     """The rows of several files; MetadataError or UnitError, with the files, where their columns are not the same."""
-    first, parts = frames[0], []
+    first = frames[0]
     for frame, name in zip(frames, names, strict=True):
         if strange := first.columns.symmetric_difference(frame.columns).tolist():
             raise MetadataError(
@@ -155,9 +155,7 @@ def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: b
                     f"column {owner!r} is of the point @{point.id} in {names[0]} and of @{points[owner].id} in {name}; "
                     "read them one by one and rename it"
                 )
-        tz = getattr(first.index, "tz", None)
-        parts.append(frame if tz is None or getattr(frame.index, "tz", None) is None else frame.tz_convert(tz))
-    return concat(parts)
+    return concat(frames)
 
 
 def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:

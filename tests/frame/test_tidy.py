@@ -165,6 +165,10 @@ def test_the_times_of_a_tidy_file_are_in_utc_and_come_back_in_their_zone(tmp_pat
         assert found["ts"].dtype == df["ts"].dtype
         assert found["ts"].tolist() == df["ts"].tolist()
         assert type(found["ts"].dt.tz) is type(df["ts"].dt.tz)
+    write_parquet(trend_frame(of_all_kinds(), shape="tidy", tz="Berlin"), tmp_path / "b.parquet")
+    both = read_parquet([tmp_path / "b.parquet", path])
+    assert both["ts"].dtype == "datetime64[us, Europe/Berlin]"
+    assert both["ts"].tolist() == df["ts"].tolist() * 2
     naive = df.assign(ts=df["ts"].dt.tz_localize(None))  # changed by hand
     write_parquet(naive, path)
     assert read_parquet(path)["ts"].dtype == naive["ts"].dtype

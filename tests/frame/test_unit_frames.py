@@ -429,6 +429,18 @@ def test_the_resolution_of_times_is_no_unit(numbers, tmp_path):
         frame[["Meter", "when"]].sum(axis=1)
 
 
+def test_concat_shows_times_in_the_zone_of_the_first():
+    times = pd.date_range("2026-11-01", periods=2, freq="h", tz="UTC", name="ts")
+    here, there = (
+        pd.DataFrame({"at": times.tz_convert(tz)}, times.tz_convert(tz)) for tz in ("America/New_York", "Europe/Berlin")
+    )
+    both = concat([here, there])
+    assert both.index.dtype == both["at"].dtype == here.index.dtype
+    assert both.index.tolist() == both["at"].tolist() == [*times, *times]
+    naive = there.tz_localize(None)
+    assert concat([naive, naive]).index.dtype == naive.index.dtype
+
+
 @pytest.mark.parametrize(
     ("frames", "what"), [([], "no frames"), ([1.0], "got a float among them"), ([None], "NoneType")]
 )
