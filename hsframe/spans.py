@@ -39,6 +39,8 @@ SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
 """What :func:`resolve` takes: a text, a date or a datetime, a pair of these (None as the end: open), or a Span."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A day from the ends of the calendar, so that each zone has a date there, and requests may reach a little beyond.
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
@@ -249,9 +251,14 @@ def resolve(
     parser = _SpanParser(zone_info, now, weekday_of(week_start))
     try:
         start_us, end_us = parser.window(span)
+        if start_us < epoch_us(FIRST) or (end_us is not None and end_us > epoch_us(LAST)):
+            raise OverflowError
         window = Span(from_epoch_us(start_us, zone_info), None if end_us is None else from_epoch_us(end_us, zone_info))
     except OverflowError as error:
-        raise SpanError(f"the span {_shown(span)} reaches beyond the years 1 to 9999") from error
+        raise SpanError(
+            f"the span {_shown(span)} reaches to the ends of the calendar; expected one that starts at "
+            f"{FIRST.date()}T00:00Z or later, and ends at {LAST.date()}T00:00Z or before"
+        ) from error
     check_zone_files(window.start, window.end)
     return window
 

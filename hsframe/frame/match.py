@@ -15,6 +15,7 @@ import pandas as pd
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, is_tidy, listed_columns, merged, points_of
 from hsframe.frame.points_like import as_points
+from hsframe.frame.stamps import noted_interval
 from hsframe.kinds import Ref
 
 # Ids are made of these characters (standard: Zinc, section Ref); a label that was made unique ends in ' @id'.
@@ -34,6 +35,12 @@ def frame_of(df: Any) -> pd.DataFrame:
             f"a {type(df).__name__} cannot be written; expected a DataFrame or Series with times in its index"
         )
     if is_tidy(df):
+        if (interval := noted_interval(df)) and interval.label == "end":
+            raise MetadataError(
+                f"the times of this tidy frame are the ends of intervals of {interval.length}, and who reads the "
+                "history takes each value to be that of the time after it; read with label='start' and shape='wide' "
+                "(pivot would lose the note that the times are ends)"
+            )
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
             "or as df.pivot(index='ts', columns='id', values='value') of rows in the units of their points"

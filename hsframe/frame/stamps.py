@@ -120,15 +120,16 @@ def _wall_us(ts_us: Instants, tz: str) -> Instants:
     return walls
 
 
-def ends_of(union: Instants, tracks: Sequence[Track]) -> Instants:
+def ends_of(union: Instants, tracks: Sequence[Track], *, local: bool) -> Instants:
     """For each start the end of its interval; a MetadataError where two zones end theirs at different instants."""
     ends_us = np.full(len(union), NAT_US)
     for ts_us, own in {id(track.ts_us): (track.ts_us, track.over.ends_us) for track in tracks if track.over}.values():
         rows = np.searchsorted(union, ts_us)
         if ((ends_us[rows] != NAT_US) & (ends_us[rows] != own)).any():
             raise MetadataError(
-                "label='both': intervals that start at one instant end at different ones in the zones of the points; "
-                "take one frame a point, with shape='dict', or tz='local'"
+                f"label='both': intervals that start at one {'local time' if local else 'instant'} end at different "
+                "ones in the zones of the points; take one frame a point, with shape='dict', or "
+                + ("label='start'" if local else "tz='local'")
             )
         ends_us[rows] = own
     return ends_us

@@ -197,7 +197,7 @@ def _wide(
     plain = sum(isinstance(array, np.ndarray) for array in arrays)
     index: pd.Index = time_index(union, index_zone)
     if label == "both":
-        ends = time_index(ends_of(union, tracks), index_zone, "end")
+        ends = time_index(ends_of(union, tracks, local=index_zone is None), index_zone, "end")
         index = pd.MultiIndex.from_arrays([index.rename("start"), ends])
     df = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=plain > 1)
     df.columns = column_index(keys, header, levels)
@@ -262,4 +262,7 @@ def _distinct(vectors: Sequence[Instants]) -> tuple[list[Instants], list[int]]:
 
 
 def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
+    """The cells at some places, missing for -1; counts stay whole numbers."""
+    if array.dtype.kind == "i" and not isinstance(array.dtype, pd.Int64Dtype):
+        array = pd.array(array, dtype="Int64")
     return pd.api.extensions.take(array, places, allow_fill=True)

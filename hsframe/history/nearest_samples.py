@@ -19,7 +19,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
-from hsframe.spans import Span, SpanLike, epoch_us, from_epoch_us, resolve
+from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us, resolve
 
 FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
@@ -27,8 +27,6 @@ _DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 # Around a span: most points have a sample within the hour.
 _NEAR_US: Final = (HOUR_US, *_DEPTHS_US)
 BOUNDARY_REACH_US: Final = 400 * DAY_US
-# A day from the ends of the calendar, so that each zone has a date there.
-_FIRST_US, _LAST_US = (epoch_us(datetime(*date, tzinfo=UTC)) for date in ((1, 1, 2), (9999, 12, 30)))
 
 Boundary = Literal["none", "before", "both"]
 
@@ -103,7 +101,7 @@ async def nearest_samples(
 
 def span_of(start_us: int, end_us: int) -> Span:
     """The span between two instants, as far as the calendar goes."""
-    start_us, end_us = (min(max(us, _FIRST_US), _LAST_US) for us in (start_us, end_us))
+    start_us, end_us = (min(max(us, epoch_us(FIRST)), epoch_us(LAST)) for us in (start_us, end_us))
     return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
 
 

@@ -339,7 +339,7 @@ class Planner:
                     if not ends and self.dialect.dates_only and answer.is_of_a_day:
                         warn_of_unproven(answer, request, is_day=True)
         if any(end.window == request.window for end in ends):
-            return self.give_up(cut_error(answer, request), request)
+            return self.give_up(cut_error(answer, request, self.caps.own_limit(answer)), request)
         found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         histories = [history for _, history in rest]

@@ -4,21 +4,28 @@ The standard has no op for it. Haxall (seen with 4.0.6 and a build of version 5)
 another server may ignore it, or store something in its place. So one sample of a point of each kind goes first, and
 the others follow only when it is gone; where something else was put in its place, the sample is written again.
 
+A server that writes whole seconds alone takes the Remove of 00:00:00.5 for one of 00:00:00, where a sample may be that
+is to stay. So the first is one at a fraction of a second where there is such a one; where it stays, the sample at its
+whole second is written again.
+
 What is removed is never guessed: a frame of samples does not stand for its points, a lone time not for all after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from hsframe.client.in_thread import in_thread
 from hsframe.columns import StrColumn, TimeColumn
+from hsframe.durations import SECOND_US
 from hsframe.errors import CallError, HsFrameError, MetadataError, SpanError, ZoneError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import NAT_US, History, Instants
@@ -30,7 +37,7 @@ from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories
-from hsframe.history.verify import read_back_until
+from hsframe.history.verify import read_back, read_back_until
 from hsframe.history.write import check_sent, write_histories
 from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of, times_of
 from hsframe.kinds import Ref, same
@@ -83,7 +90,9 @@ class Removal:
         """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
         by_kind: dict[str | None, PointWrite] = {}
         for entry in self.report.entries:
-            by_kind.setdefault(entry.point.kind, entry)
+            known = by_kind.setdefault(entry.point.kind, entry)
+            if not _at_fractions(known).any() and _at_fractions(entry).any():
+                by_kind[entry.point.kind] = entry
         for entry in by_kind.values():
             self._trial = _Trial(self.client, entry, self.max_concurrency)
             await self._trial.run()
@@ -129,25 +138,40 @@ class Removal:
 
 
 class _Trial:
-    """The first sample of a point, which is removed before any other; `was` is its value."""
+    """The sample of a point that is removed before any other; `was` is its value.
+
+    `beside` is what a server of whole seconds would remove in its place; None where it is at a whole second.
+    """
 
     def __init__(self, client: Client, entry: PointWrite, max_concurrency: int) -> None:
-        assert entry.comparison is not None
         self.client, self.entry, self.max_concurrency = client, entry, max_concurrency
-        self.was = entry.comparison.there
-        first = entry.samples.only(np.arange(len(entry.status)) == 0)
+        self.at = np.arange(len(entry.status)) == int(np.argmax(_at_fractions(entry)))
+        first = entry.samples.only(self.at)
         self.report = WriteReport([first], {entry.point.id: entry.record})
         self.sample = self.report.entries[0]
-        when = from_epoch_us(int(first.ts_us[0]), zone(first.tz)).isoformat()
-        self.what = f"the sample of {entry.point} at {when}, which was {self.was}"
+        self.beside: PointWrite | None = None
+        if _at_fractions(self.sample).any():
+            floored = replace(first, ts_us=first.ts_us // SECOND_US * SECOND_US)
+            self.beside = PointWrite(floored, entry.record)
+        self.was: Any = None
 
     @property
     def there(self) -> Any:
         """What the server had when it was looked at: the value there was, another, or None."""
-        return None if self.sample.comparison is None else self.sample.comparison.there
+        return _there(self.sample)
+
+    @property
+    def what(self) -> str:
+        """The sample, in words."""
+        return f"the sample of {self.entry.point} at {_when(self.sample)}, which was {self.was}"
 
     async def run(self) -> None:
         """Remove the sample; a CallError where it does not go, or something else is there then."""
+        both = [one for one in (self.sample, self.beside) if one is not None]
+        await read_back(self.client, both, max_concurrency=self.max_concurrency)
+        self.was, beside_was = self.there, _there(both[-1])
+        if self.was is None:
+            raise CallError(f"{self.what}, is gone since it was found; nothing was sent: call it again")
         try:
             await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
             left = await read_back_until(self.client, [self.sample], max_concurrency=self.max_concurrency)
@@ -155,15 +179,20 @@ class _Trial:
                 return
             self.sample.status[:] = NOT_STORED
         finally:
-            self.entry.status[:1] = self.sample.status
+            self.entry.status[self.at] = self.sample.status
         if not same(self.there, self.was):
             await self.put_back()
             assert self.entry.error is not None
             raise self.entry.error
-        raise CallError(
+        beside = ""
+        if self.beside is not None and beside_was is not None:
+            ending = await self.written(self.beside, beside_was)
+            beside = f"; that at {_when(self.beside)}, which a server of whole seconds removes in its place, {ending}"
+        self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: it answered, and has "
-            f"{self.what}, still; nothing else was sent"
+            f"{self.what}, still{beside}; nothing else was sent"
         )
+        raise self.entry.error
 
     async def check(self) -> None:
         """After an interruption: put the sample back where something else is in its place."""
@@ -177,29 +206,45 @@ class _Trial:
         if self.there is not None and not same(self.there, self.was):
             await self.put_back()
             self.sample.status[:] = NOT_STORED
-        self.entry.status[:1] = self.sample.status
+        self.entry.status[self.at] = self.sample.status
 
     async def put_back(self) -> None:
         """Write the value that there was again; what became of it is the error of the point."""
-        found, samples = self.there, self.sample.samples
-        times = TimeColumn(pa.array(samples.ts_us), samples.tz)
-        try:
-            await self.client.call(
-                "hisWrite", his_write_request(Ref(self.entry.point.id), times, [self.was], samples.tz)
-            )
-            left = await read_back_until(
-                self.client,
-                [self.sample],
-                max_concurrency=self.max_concurrency,
-                there=lambda _: same(self.there, self.was),
-            )
-            ending = f"could not be put back: write {self.was} there again" if left else "was put back"
-        except HsFrameError as error:
-            ending = f"could not be put back ({error}): write {self.was} there again"
+        found, ending = self.there, await self.written(self.sample, self.was)
         self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: in place of {self.what}, it had "
             f"{found}; the sample {ending}; nothing else was sent"
         )
+
+    async def written(self, sample: PointWrite, value: Any) -> str:
+        """Write a value again; in words what became of it."""
+        times = TimeColumn(pa.array(sample.samples.ts_us), sample.samples.tz)
+        request = his_write_request(Ref(sample.point.id), times, [value], sample.samples.tz)
+        try:
+            await self.client.call("hisWrite", request)
+            left = await read_back_until(
+                self.client,
+                [sample],
+                max_concurrency=self.max_concurrency,
+                there=lambda _: same(_there(sample), value),
+            )
+            return f"could not be put back: write {value} there again" if left else "was put back"
+        except HsFrameError as error:
+            return f"could not be put back ({error}): write {value} there again"
+
+
+def _there(sample: PointWrite) -> Any:
+    return None if sample.comparison is None else sample.comparison.there
+
+
+def _when(sample: PointWrite) -> str:
+    return from_epoch_us(int(sample.samples.ts_us[0]), zone(sample.samples.tz)).isoformat()
+
+
+def _at_fractions(entry: PointWrite) -> npt.NDArray[np.bool_]:
+    """Which samples are between two whole seconds."""
+    fractions: npt.NDArray[np.bool_] = entry.samples.ts_us % SECOND_US != 0
+    return fractions
 
 
 def _refuse_samples(points: object) -> None:

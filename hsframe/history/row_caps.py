@@ -81,6 +81,12 @@ class RowCaps:
         sizes = {answer.rows, answer.longest} - {0}
         return not sizes.isdisjoint({answer.limit, self.dialect.row_cap, *self.limits})
 
+    def own_limit(self, answer: Answer) -> int | None:
+        """The caller's limit, if nothing else makes the answer suspect."""
+        limit, servers = self.limit_rows, (answer.limit, self.dialect.row_cap)
+        is_own = limit <= SUSPECT_FROM_ROWS and limit in (answer.rows, answer.longest) and limit not in servers
+        return limit if is_own else None
+
     def is_suspect(self, answer: Answer, window: Window) -> bool:
         """Whether rows may be missing."""
         sizes = [*zip((answer.rows, answer.longest), self.largest, self.proven, strict=True)]
@@ -214,8 +220,14 @@ def warn_of_unproven(answer: Answer, request: Request, *, is_day: bool = False) 
         )
 
 
-def cut_error(answer: Answer, request: Request) -> IncompleteError:
-    """The error for an answer whose other rows cannot be asked for."""
+def cut_error(answer: Answer, request: Request, limit_rows: int | None = None) -> IncompleteError:
+    """The error for an answer whose other rows cannot be asked for, or not within the caller's `limit_rows`."""
+    if limit_rows is not None:
+        return IncompleteError(
+            f"hisRead of {_named(request)} over {request.asked}: with limit_rows={limit_rows} no request shows whether "
+            "there are more rows, for a row beside those that are wanted may fill its answer; nothing is returned. "
+            f"Give a larger limit_rows; {max(100, 10 * limit_rows)} (say) makes few requests"
+        )
     return IncompleteError(
         f"hisRead of {_named(request)} over {request.asked}: the server answers "
         f"with {answer.rows} rows at most, leaves out the others without a word, and cannot be asked for them alone; "

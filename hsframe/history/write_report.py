@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import CallError, HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points import Point
@@ -197,11 +197,11 @@ class WriteReport:
             for entry in self.entries:
                 groups[self._status(entry, "interrupted")].append(entry)
             said = "; ".join(f"{status}: {_named(entries)}" for status, entries in groups.items() if entries)
-            repeat = "write: it sends the same samples" if self.done == "written" else "call: it removes what is left"
-            error.add_note(
-                f"{said}. It is safe to repeat this {repeat}; the report of this error (error.report) has one row "
-                "per point"
-            )
+            repeat = "It is safe to repeat this write: it sends the same samples. "
+            if self.done == "removed":  # where the server does not remove, another call does not help
+                is_refused = any(isinstance(entry.error, CallError) for entry in self.entries)
+                repeat = "" if is_refused else "It is safe to repeat this call: it removes what is left. "
+            error.add_note(f"{said}. {repeat}The report of this error (error.report) has one row per point")
             raise
 
     def _status(self, entry: PointWrite, kind: str) -> str:

@@ -74,7 +74,7 @@ and are unknown in all others. There is no value before the first and after the 
 - ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
   on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
 - ``sum``, ``avg``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0;
-  ``count`` is 0.
+  ``count`` is 0, and missing only in rows that points of other zones have alone (then it is Int64).
 - ``duration`` and ``starts`` are missing where ``integral`` would be, ``share`` where ``mean`` would be. The states are
   those of the record's ``enum`` or, without one, those that the samples have; their durations add up to the time that
   is known. A start is a sample that is true where false held up to it: one after an unknown time is none.
@@ -449,10 +449,13 @@ def _gap_us(gap: Duration | None, sampling: PointSampling, agg: Aggregation | No
 
 
 def _register(size: Any, point: Point) -> float | Number | bool:
-    if size is None or size is True:
-        return True
+    if size is None:
+        return True  # neither the record nor the caller says one
     if size is False:
         return False
-    if isinstance(size, int | float | Number) and 0 < float(size) < float("inf"):
+    if isinstance(size, int | float | Number) and size is not True and 0 < float(size) < float("inf"):
         return size if isinstance(size, Number) else float(size)
-    raise MetadataError(f"rollover of {point} must be a register's size (above 0, as in 1e6) or False; got {size!r}")
+    raise MetadataError(
+        f"rollover of {point} must be a register's size (above 0, as in 1e6) or False; where it is left out it is the "
+        f"record's hisRollover; got {size!r}"
+    )

@@ -102,7 +102,8 @@ class HistoryVerbs(SessionBase):
             The share of an interval that must be known for its mean or shares (by default 0.5), integral, sum,
             durations or starts (1).
         rollover : float, Number, bool or mapping, optional
-            The size of a meter's register, for ``"delta"``; False: a meter may run backwards.
+            The size of a meter's register, for ``"delta"``, by default its record's ``hisRollover``; False: a meter
+            may run backwards.
         edges : {"whole", "partial"}, optional
             ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
             it has. In a month to date (``"thisMonth"`` by ``"1M"``) the last row ends with the last sample of a point,

@@ -271,6 +271,15 @@ def test_what_is_no_span_is_refused(span: object) -> None:
         resolve(span, "New_York", NOW)
 
 
+@pytest.mark.parametrize("tz", ["New_York", "UTC", "Kolkata"])
+@pytest.mark.parametrize("span", ["0001-01-01", "0001", ("0001-01-01", None), date(1, 1, 1), "9999-12-31", "9999-12"])
+def test_the_ends_of_the_calendar_are_refused_in_words(span: Any, tz: str) -> None:
+    with pytest.raises(SpanError, match=r"reaches to the ends of the calendar; expected one .* 0001-01-02T00:00Z"):
+        resolve(span, tz)
+    for near in ("0001-02", "9999-11"):
+        assert resolve(near, tz).start
+
+
 @pytest.mark.parametrize(("text", "hint"), [("7d", "-7d"), (" 24 hr", "-24 hr"), ("1.5h", "-1.5h"), ("2w", "-2w")])
 def test_a_length_of_time_is_told_from_a_span(text: str, hint: str) -> None:
     with pytest.raises(

@@ -578,6 +578,7 @@ def test_a_point_of_which_no_record_was_seen_is_taken_by_its_samples():
         ({"rollover": -5}, "rollover of @a .* must be .* got -5"),
         ({"rollover": "1000"}, "rollover of @a .* got '1000'"),
         ({"rollover": math.inf}, "rollover of @a .* got inf"),
+        ({"rollover": True}, "rollover of @a .* or False; where it is left out .* hisRollover; got True"),
     ],
 )
 def test_settings_that_do_not_exist(settings, message):

@@ -365,6 +365,36 @@ def test_a_server_that_refuses_remove(server: RunningServer) -> None:
     assert caught.value.report[["removed", "unknown"]].to_numpy().sum() == 0
 
 
+@pytest.mark.parametrize("quirks", [(), ("floor-1s",), ("remove-na",), ("floor-1s", "remove-na")])
+@pytest.mark.parametrize("others", [(), (0,), (0, 2_000_000)])
+def test_a_sample_beside_those_to_remove_stays(quirks: tuple[str, ...], others: tuple[int, ...]) -> None:
+    """A server of whole seconds takes the Remove of a sample at half a second for that of the one before it."""
+    meant = [500_000, 1_500_000]
+    with running_server(building(), quirks=quirks) as server, session_of(server) as s:
+        first_us = FIRST_US + 1000 * HOUR_US
+        instants = sorted([*meant, *others, 900_000_000])  # 15 minutes later is a sample at a whole second
+        values = np.arange(1.0, 1 + len(instants))
+        server.database.set_history("kw", first_us + np.array(instants), values)
+        span = tuple(pd.Timestamp(first_us + us, unit="us", tz="UTC") for us in (500_000, 3_600_000_000))
+        if others == (0, 2_000_000):
+            span = (span[0], pd.Timestamp(first_us + 2_000_000, unit="us", tz="UTC"))
+        inside = [us for us in instants if span[0].value <= (first_us + us) * 1000 < span[1].value]
+        if not quirks:
+            assert s.his_remove("@kw", span)["removed"].tolist() == [len(inside)]
+        else:
+            with pytest.raises(CallError, match="does not remove") as caught:
+                s.his_remove("@kw", span)
+            report = caught.value.report  # type: ignore[attr-defined]
+            assert report["removed"].tolist() == [0]
+            assert "does not remove" in report["reason"].iloc[0]
+            assert "safe to repeat" not in caught.value.__notes__[0]
+            assert ("in its place, was put back" in str(caught.value)) == (bool(others) and "floor-1s" in quirks)
+        left = server.database.history("kw")
+        there = dict(zip((np.asarray(left.ts_us) - first_us).tolist(), np.asarray(left.values).tolist(), strict=True))
+    for us, value in zip(instants, values.tolist(), strict=True):
+        assert there.get(us) == (value if quirks or us not in inside else None)
+
+
 @pytest.mark.parametrize("odd", ["fan", "mode"])
 def test_each_kind_of_point_is_tried_by_itself(odd: str) -> None:
     """A server that removes Numbers may do something else with the others."""

@@ -161,6 +161,13 @@ def test_settings_that_are_none(session: hsframe.Session, wrong: dict[str, Any],
         session.his_read("@kw", SPAN, **wrong)
 
 
+def test_a_limit_of_rows_that_is_too_small_is_not_the_servers(session: hsframe.Session) -> None:
+    for boundary in ("none", "both"):
+        with pytest.raises(hsframe.IncompleteError, match=r"with limit_rows=1 .*Give a larger limit_rows") as caught:
+            session.his_read("@kw", SPAN, limit_rows=1, boundary=boundary)
+        assert "server" not in str(caught.value)
+
+
 # Requests ---------------------------------------------------------------------------------------------------------
 
 

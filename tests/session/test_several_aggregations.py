@@ -100,6 +100,12 @@ def test_a_frame_a_point(s: hsframe.Session) -> None:
     assert {str(frame.dtypes.iloc[1]) for frame in frames.values()} == {"int64"}
 
 
+def test_counts_are_whole_numbers_also_where_other_points_have_rows_alone(s: hsframe.Session) -> None:
+    df = s.his_read(["@kw", "@lon"], DAY, interval="1D", agg="count", tz="UTC")
+    assert [str(dtype) for dtype in df.dtypes] == ["Int64", "Int64"]
+    assert [column.dropna().tolist() for _, column in df.items()] == [[100], [96]]
+
+
 def test_points_catalog_and_conversions(s: hsframe.Session) -> None:
     df = s.his_read(["@kw", "@fan"], DAY, interval="1D", agg={"@kw": ["count", "mean"], "@fan": ["mean", "duration"]})
     assert df.hs.points.index.tolist() == df.hs.catalog.index.tolist() == ["Power", "Fan"]

@@ -62,6 +62,16 @@ def test_the_months_of_three_sites_are_side_by_side() -> None:
             s.his_write(df)
 
 
+def test_both_ends_in_local_time_where_a_zone_skipped_a_day() -> None:
+    """Apia had no 30 December 2011: there the 29th ends where the 31st starts."""
+    with connected(portfolio("Apia", "New_York", start="2011-12-20", days=20)) as s:
+        with pytest.raises(hsframe.MetadataError, match=r"at one local time end .*shape='dict', or label='start'$"):
+            s.his_read(["@apia", "@new_york"], ("2011-12-28", "2012-01-01"), interval="1D", tz="local", label="both")
+        assert len(
+            s.his_read(["@apia", "@new_york"], ("2011-12-28", "2012-01-01"), interval="1D", tz="local", label="start")
+        )
+
+
 def test_a_day_that_has_no_midnight_has_the_stamp_of_the_others() -> None:
     with connected(portfolio("Sao_Paulo", "New_York", start="2018-10-20", days=40)) as s:
         df = s.his_read(
@@ -156,6 +166,9 @@ def test_rows_by_their_ends_are_not_written(s: hsframe.Session) -> None:
         s.his_write(end)
     with pytest.raises(hsframe.MetadataError, match=words):
         s.his_write(end["Power"], points="@kw")
+    tidy = s.his_read("@kw", DAYS, interval="1D", label="end", shape="tidy")
+    with pytest.raises(hsframe.MetadataError, match=r"this tidy frame are the ends .*label='start' and shape='wide'"):
+        s.his_write(tidy)
     both = s.his_read("@kw", DAYS, interval="1D", label="both")
     for frame in (both, both.droplevel("start")):
         with pytest.raises(hsframe.MetadataError, match=r"df.droplevel\('end'\)"):
