@@ -28,6 +28,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 
 _EXTREMES = {"min": np.fmin, "max": np.fmax}
+# What says something of all of an interval, and so depends on where that ends.
 _TO_THE_END = frozenset({"mean", "integral", "coverage", "delta", "sum", "duration", "share", "starts"})
 # The dtypes of what counts something; `starts` may be missing.
 _DTYPES = {"count": "int64", "starts": "Int64"}

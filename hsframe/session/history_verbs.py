@@ -70,7 +70,8 @@ class HistoryVerbs(SessionBase):
         header : str, tuple of str, or callable
             Names of the columns: ``"dis"``, the display names, made unique with the id where two are equal; ``"id"``;
             a tag, as ``"navName"``; a path to a tag of another record, as ``"equipRef->dis"``; a tuple of these, for
-            columns in levels; or what a function of the record gives. :mod:`hsframe.frame.labels` has the rules.
+            columns in levels; or what a function of the record gives. :mod:`hsframe.frame.labels` has the rules. Not
+            with ``shape="tidy"``, which has no columns of points.
         shape : {"wide", "tidy", "dict"}
             One column per point; one row per sample, with columns ``id``, ``ts``, ``value``, ``text`` and ``unit``
             (:mod:`hsframe.frame.tidy`; names come by ``df.merge(points, on="id")``); or one frame per point.
