@@ -56,7 +56,7 @@ from hsframe.frame.points import (
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.unit_array.interchange import from_arrow
 from hsframe.zones import zone
 
@@ -101,12 +101,12 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     try:
         table = pa.Table.from_pandas(_plain_frame(df.assign(ts=df["ts"].dt.tz_convert("UTC")) if has_zone else df))
     except Exception as error:  # pyarrow has many for what it cannot hold
-        columns = [str(label) for label, dtype in df.dtypes.items() if dtype.kind == "O"]
+        columns = [str(label) for label, dtype in df.dtypes.items() if str(dtype) == "object"]
         if not columns:
             raise MetadataError(f"a table cannot hold this frame: {error}") from error
         raise MetadataError(
             f"columns of objects cannot be written: {', '.join(columns)}; convert those of several units with "
-            "df.hs.to(...), and make texts of the others"
+            "df.hs.to(...), and make texts of the others, as with df[label].astype('str')"
         ) from error
     points = {str(label): point for label, point in zip(df.columns, column_points(df), strict=True) if point}
     units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
@@ -162,6 +162,8 @@ def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
     The zone of a time index is a ``zoneinfo.ZoneInfo``. MetadataError, which names the key and the column, where the
     metadata is of a later version, or is not what it should be.
     """
+    if not isinstance(table, pa.Table):
+        raise MetadataError(f"a {type(table).__name__} is not an Arrow table; expected a pyarrow.Table")
     content = _content(table.schema)
     try:
         return _frame_of(table, content)
@@ -203,6 +205,9 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         states = tuple(content.get("states", {}).get(name, ())) or None
         if states and isinstance(arrays[place], pd.Categorical):
             arrays[place] = arrays[place].set_categories(dict.fromkeys([*states, *arrays[place].categories]))
+        elif isinstance(arrays[place], pd.Categorical) and not len(arrays[place].categories):
+            # pandas makes objects of a dictionary without texts.
+            arrays[place] = arrays[place].set_categories(pd.Index([], dtype="str"))
         if "id" in entries and isinstance(owner := owners[name], str | tuple):
             kind = entries.get("kind")
             record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
@@ -269,6 +274,17 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
             )
     known: Mapping[str, Any] = content
     return known
+
+
+def unit_of_field(schema: pa.Schema, name: str) -> str | None:
+    """The unit of a column: by our metadata or, where pandas wrote the file, by the dtype in its own."""
+    if unit := field_entries(schema.field(name)).get("unit"):
+        return unit
+    for column in (schema.pandas_metadata or {}).get("columns", ()):
+        if column.get("field_name") == name:
+            with suppress(TypeError, HsFrameError):
+                return UnitDtype.construct_from_string(column.get("numpy_type")).unit
+    return None
 
 
 def field_entries(field: pa.Field) -> dict[str, str]:

@@ -115,10 +115,11 @@ def frame_columns(
     if "state" in frame.columns.names and not any(frame.columns.get_level_values("state")):
         frame = frame.droplevel("state", axis=1)  # what df.xs leaves of an aggregation that has no states
     if several := [name for name in frame.columns.names if name in COLUMN_LEVELS]:
-        level = several[0]
+        level, one = several[0], frame.columns.get_level_values(several[0])[0]
         raise MetadataError(
             f"the columns have a level {level!r}, so a point may have several of them; write those of one, as with "
-            f"df.xs({frame.columns[0][frame.columns.names.index(level)]!r}, axis=1, level={level!r}); nothing was sent"
+            + (f"df[{one!r}].rename('@the-id')" if frame.columns.nlevels == 1 else f"df.xs({one!r}, axis=1, {level=})")
+            + "; nothing was sent"
         )
     interval = noted_interval(frame)
     if interval and (interval.label == "end" or (interval.label == "both" and frame.index.names != ["start"])):
@@ -159,6 +160,13 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
     """The times in epoch microseconds, increasing, and the row of each."""
     index = df.index
     columns = listed_columns(df)
+    if isinstance(index, pd.MultiIndex) and isinstance(index.levels[-1], pd.DatetimeIndex):
+        levels, one = list(map(str, index.names)), index[0][0] if len(index) else "..."
+        raise MetadataError(
+            f"the index of the frame with the columns {columns} has the levels {', '.join(levels)}, expected times "
+            f"alone; write the rows of one {levels[0]} at a time, as df.xs({one!r}, level={levels[0]!r}), with points= "
+            "where the columns are no points; nothing was sent"
+        )
     if not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(
             f"the index of the frame with the columns {columns} is a {type(index).__name__} of {index.dtype}, "

@@ -83,7 +83,13 @@ def _given(
             names.append(None)
             continue
         values = {name: python_value(value) for name, value in known.items() if value is not None}
-        name = header({"dis": point.dis or point.id, **values})
+        try:
+            name = header({"dis": point.dis or point.id, **values})
+        except Exception as error:  # whatever the function of the caller raises
+            raise MetadataError(
+                f"header= failed for the record of {point}: {error!r}; a tag that not every record has is "
+                "record.get('navName', record['dis'])"
+            ) from error
         depths.add(len(name) if isinstance(name, tuple) else 0)
         texts = name if isinstance(name, tuple) else (name,)
         if not all(isinstance(text, str) for text in texts) or depths & {1} or len(depths) > 1 or not texts:

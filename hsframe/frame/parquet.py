@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
-from hsframe.frame.arrow import arrow_to_frame, data_names, field_entries, frame_to_arrow
+from hsframe.frame.arrow import arrow_to_frame, data_names, frame_to_arrow, unit_of_field
 from hsframe.frame.combine import concat
 from hsframe.frame.points import points_of
 from hsframe.frame.whole_file import whole_file
+from hsframe.spans import from_epoch_us, local_instant_us
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible
 from hsframe.units.scalars import UnitScalar
+from hsframe.zones import zone
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -63,13 +67,13 @@ def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression
 
 
 def read_parquet(
-    path: Source | Sequence[Source], columns: Sequence[Any] | None = None, filters: Filters | None = None
+    path: Source | Iterable[Source], columns: Sequence[Any] | None = None, filters: Filters | None = None
 ) -> pd.DataFrame:
     """Read Parquet files with their units and points.
 
     Parameters
     ----------
-    path : path-like, file object, folder, or list of these
+    path : path-like, file object, folder, or iterable of these
         A file that :func:`write_parquet` wrote; of any other the frame that pandas would give. Of a folder its
         ``*.parquet`` files in the order of their names. The rows of several files, which have the same columns, come in
         the order of the files, each column in the unit that it has in the first one.
@@ -78,8 +82,9 @@ def read_parquet(
         ``["AHU-1"]`` for all columns below it.
     filters : list of (column, operator, value), list of such lists, or pyarrow expression, optional
         Which rows to read, as pyarrow has it: all of one list, any of several, as ``[("Zone Temp", ">", 75)]``. Columns
-        are the labels, the index is ``"ts"``, with zone-aware times as values. A number is in the unit of the file;
-        one that has its own unit, as ``hsframe.Number(24, "°C")``, is converted.
+        are the labels, the index is ``"ts"``, with zone-aware times as values. A date is its whole day in the zone of
+        the file, so ``("ts", "<=", date)`` has it. A number is in the unit of the file; one that has its own unit, as
+        ``hsframe.Number(24, "°C")``, is converted. An expression is taken as it is.
 
     Returns
     -------
@@ -112,16 +117,19 @@ def read_parquet(
 
 
 def _files(path: Any) -> list[Any]:
-    if isinstance(path, list | tuple):
-        if not path:
+    if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
+        if isinstance(path, bytes) or not isinstance(path, Iterable):
+            raise MetadataError(f"{path!r} is no file; expected a path, a file object, a folder, or a list of these")
+        if not (files := [file for one in path for file in _files(one)]):
             raise MetadataError("the list of files is empty; expected one or more Parquet files")
-        return [file for one in path for file in _files(one)]
+        return files
     if hasattr(path, "read") or not os.path.isdir(path):
         return [path]
     folder = Path(path)
     if (folder / "_delta_log").exists():
         raise MetadataError(f"{folder} is a Delta table, of whose files only its log tells which count; open it as one")
-    if not (found := sorted(folder.glob("*.parquet"))):
+    # A name that begins with a dot is hidden, as a file that is still written.
+    if not (found := sorted(file for file in folder.glob("*.parquet") if not file.name.startswith("."))):
         raise MetadataError(f"there are no *.parquet files in the folder {folder}; hsframe.export(...) writes some")
     return [*found]
 
@@ -227,10 +235,40 @@ def _plain(filters: Any, schema: pa.Schema) -> Any:
         return filters
     label, operator, value = filters
     column = str(label)
-    unit = field_entries(schema.field(column)).get("unit") if column in schema.names else None
+    if column not in schema.names:
+        return filters
+    if pa.types.is_timestamp(schema.field(column).type):
+        return (column, *_instants(operator, value, schema.field(column).type.tz, column))
+    unit = unit_of_field(schema, column)
     if isinstance(value, list | tuple | set):
         return (column, operator, [_in_unit(one, unit, column) for one in value])
     return (column, operator, _in_unit(value, unit, column))
+
+
+def _instants(operator: str, value: Any, tz: str | None, column: str) -> tuple[str, Any]:
+    """The operator and the value of a filter of times: a date is its whole day, by the zone of the column."""
+    values = value if isinstance(value, list | tuple | set) else [value]
+    times = [one for one in values if isinstance(one, datetime | np.datetime64 | str)]
+    if odd := [one for one in times if (getattr(one, "tzinfo", None) is None) != (tz is None)]:
+        where = "" if tz is None else f", tz={tz!r}"
+        raise MetadataError(
+            f"the filter of column {column!r} has the time {odd[0]!r}, and the column's times are "
+            f"{f'in {tz}' if tz else 'without a zone'}; expected as in pd.Timestamp('2026-01-02 06:00'{where})"
+        )
+    if not any(isinstance(one, date) and not isinstance(one, datetime) for one in values):
+        return operator, value
+    # The day after begins where "up to the date" ends.
+    found = {">=": (">=", 0), "<": ("<", 0), ">": (">=", 1), "<=": ("<", 1)}.get(operator)
+    if found is None or not isinstance(value, date):
+        raise MetadataError(
+            f"a filter of column {column!r} takes a date, which is a whole day, with >=, >, < and <=, not with "
+            f"{operator!r}; of one day it is [({column!r}, '>=', day), ({column!r}, '<=', day)]"
+        )
+    operator, days = found
+    wall = datetime(value.year, value.month, value.day) + timedelta(days=days)
+    if tz is None:
+        return operator, wall
+    return operator, from_epoch_us(local_instant_us(wall, zone(tz)), zone(tz))
 
 
 def _in_unit(value: Any, unit: str | None, column: str) -> Any:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, check_choice
 from hsframe.frame.histories import NAT_US, Instants
 from hsframe.frame.points import note, noted
 from hsframe.frame.tracks import Track
@@ -43,6 +43,10 @@ class Interval:
 
     length: str
     label: Label = "start"
+
+    def __post_init__(self) -> None:
+        check_choice("label", self.label, get_args(Label))
+        amount_of(self.length, "the length of the interval")
 
     @classmethod
     def of(cls, length: Duration, label: Label) -> Interval:

@@ -13,6 +13,10 @@ has none, or no sample within reach, the value is the record's ``curVal``, whose
                           ``"unknown"`` where the record has none; `ts` is missing
 missing      ``"none"``   no sample within reach, and no present value
 ============ ============ =========================================================================================
+
+Numbers carry their unit, as those of ``curVal`` in the frame of ``read`` do: column ``value`` is ``unit[°F]`` where all
+are in °F, float64 where none has a unit; of several units, and beside other kinds, it has Number objects, which compare
+as they should. ``unit`` is the unit of each row. A point without the tag ``his`` has no history to ask for.
 """
 
 from __future__ import annotations
@@ -29,13 +33,14 @@ from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.frame.values import value_array
+from hsframe.frame.values import object_array, value_array
 from hsframe.history.nearest_samples import nearest_samples
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
 from hsframe.spans import epoch_us
+from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 
 
@@ -60,18 +65,12 @@ async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_
     """
     now = datetime.now(UTC)
     records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
-    historized = [record for record in records if _is_historized(record)]
+    historized = [record for record in records if record.tags.get("his")]
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
     limits = RequestLimits(max_concurrency=max_concurrency)
     samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
     by_id = {history.point.id: history for history in samples}
     return [_latest(record, by_id.get(record.id), epoch_us(now)) for record in records]
-
-
-def _is_historized(record: PointRecord) -> bool:
-    """Whether to read the history: the record has ``his``, or neither that nor a present value."""
-    tags = record.tags
-    return bool(tags.get("his")) or not (tags.get("cur") or tags.get("curVal") is not None)
 
 
 def _latest(record: PointRecord, last: History | None, now_us: int) -> Latest:
@@ -90,8 +89,7 @@ def _latest(record: PointRecord, last: History | None, now_us: int) -> Latest:
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
     """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
-    Column ``value`` is float64 if all values are numbers, else object. If the points are in several zones, ``ts`` is in
-    UTC, and a ZoneWarning says so.
+    If the points are in several zones, ``ts`` is in UTC, and a ZoneWarning says so.
     """
     points = [row.point for row in rows]
     values: list[Any] = []
@@ -114,7 +112,7 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
             "dis": pd.array([point.dis for point in points], dtype="str"),
             "ts": time_index(ts_us, index_zone_of(points, tz), name=None),
             "age": age_us.view("timedelta64[us]"),
-            "value": _values(values, points),
+            "value": _values(values, symbols, points),
             "unit": pd.array(symbols, dtype="str"),
             "source": pd.array([row.source for row in rows], dtype="str"),
             "status": pd.array([row.status for row in rows], dtype="str"),
@@ -122,10 +120,14 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
     )
 
 
-def _values(values: Sequence[Any], points: Sequence[Point]) -> Any:
-    numeric = all(value is None or type(value) is float for value in values) and all(
+def _values(values: Sequence[Any], symbols: Sequence[str | None], points: Sequence[Point]) -> Any:
+    are_numbers = all(value is None or type(value) is float for value in values) and all(
         point.kind not in ("Bool", "Str") for point in points
     )
-    if numeric:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    return pd.Series(values, dtype=object)
+    units = {symbol for value, symbol in zip(values, symbols, strict=True) if value is not None} or set(symbols)
+    if are_numbers and len(units) == 1:
+        floats = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        (unit,) = units
+        return floats if unit is None else UnitArray(floats, unit)
+    cells = zip(values, symbols, strict=True)
+    return object_array(Number(value, symbol) if symbol and value is not None else value for value, symbol in cells)

@@ -196,8 +196,8 @@ class HistoryVerbs(SessionBase):
         -------
         DataFrame
             One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``age`` (``timedelta64[us]``: from
-            `ts` to the moment of the read), ``value``, ``unit``, ``source`` (``"his"`` or ``"cur"``), ``status``;
-            :mod:`hsframe.history.latest` says what they mean.
+            `ts` to the moment of the read), ``value`` (with its unit), ``unit``, ``source`` (``"his"`` or ``"cur"``),
+            ``status``; :mod:`hsframe.history.latest` says what they mean.
 
         Raises
         ------

@@ -206,7 +206,7 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
     for role, points in request.roles.items():
         by_name = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
         filters = by_name.pop("*", None) if by_name else points
-        found[role] = [] if filters is None else await find_records(source, filters)
+        found[role] = [] if by_name and filters is None else await find_records(source, filters)
         for name, some in by_name.items():
             try:
                 named[role, name] = await _find_named(source, some)

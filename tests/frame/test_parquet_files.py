@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,12 @@ def test_what_is_no_file_is_named(tmp_path: Path, folder: Path) -> None:
         ([("Zone", "in", [10, hsframe.Number(32, "°F")])], [10, 32]),
         ([("Zone", "<", hsframe.Number(-12, "°C"))], [10]),
         ([("ts", ">=", pd.Timestamp("2024-03-01 06:30", tz="UTC"))], [32]),
+        # A date is its whole day, in New York.
+        ([("ts", ">=", date(2024, 3, 1))], [30, 31, 32]),
+        ([("ts", ">", date(2024, 2, 1))], [30, 31, 32]),
+        ([("ts", "<=", date(2024, 2, 1))], [10, 11, 12, 20, 21, 22]),
+        ([("ts", "<", date(2024, 2, 1))], [10, 11, 12]),
+        ([("ts", ">=", date(2024, 2, 1)), ("ts", "<=", date(2024, 2, 1))], [20, 21, 22]),
         ([("Fan", "==", False)], []),
         (pc.field("Zone") == 21, [21]),
     ],
@@ -136,6 +144,52 @@ def test_filters(folder: Path, filters: Any, rows: list[float]) -> None:
     assert df.index.name == "ts"
 
 
+def test_times_without_a_zone_are_compared_with_such(tmp_path: Path) -> None:
+    index = pd.DatetimeIndex(["2024-01-01", "2024-01-01 12:00", "2024-01-02"], name="ts")
+    write_parquet(pd.DataFrame({"x": [1.0, 2, 3]}, index), tmp_path / "local.parquet")
+    assert read_parquet(tmp_path, filters=[("ts", "<=", date(2024, 1, 1))])["x"].tolist() == [1, 2]
+    assert read_parquet(tmp_path, filters=[("ts", ">", pd.Timestamp("2024-01-01"))])["x"].tolist() == [2, 3]
+    with pytest.raises(MetadataError, match="the column's times are without a zone"):
+        read_parquet(tmp_path, filters=[("ts", ">", pd.Timestamp("2024-01-01", tz="UTC"))])
+
+
+def test_a_filter_knows_the_units_of_files_that_pandas_wrote(tmp_path: Path) -> None:
+    month(1).to_parquet(tmp_path / "pandas.parquet")
+    for limit in (11, hsframe.Number(11, "°F"), hsframe.Number(-11.6, "°C")):
+        df = read_parquet(tmp_path, filters=[("Zone", ">", limit)])
+        assert df["Zone"].tolist() == [12]
+        assert df["Zone"].dtype == UnitDtype("°F")
+
+
+def test_what_is_no_file(folder: Path) -> None:
+    for path in (None, 3, b"month-1.parquet", [None]):
+        with pytest.raises(MetadataError, match="is no file; expected a path"):
+            read_parquet(path)  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(read_parquet(folder.glob("month-1.*")), month(1), check_freq=False)
+    with pytest.raises(MetadataError, match="the list of files is empty"):
+        read_parquet(folder.glob("none*"))
+    (folder / ".month-0.parquet").write_text("half a file")
+    assert len(read_parquet(folder)) == 9
+    for table in ("x", month(1), None):
+        with pytest.raises(MetadataError, match="is not an Arrow table; expected"):
+            hsframe.arrow_to_frame(table)
+
+
+def test_an_interval_that_is_none_is_refused(tmp_path: Path) -> None:
+    table = hsframe.frame_to_arrow(month(1))
+    for interval in ({"length": "1h", "label": "mid"}, {"length": "1 fortnight", "label": "end"}):
+        content = json.loads(table.schema.metadata[b"hsframe"]) | {"interval": interval}
+        strange = table.replace_schema_metadata({**table.schema.metadata, b"hsframe": json.dumps(content).encode()})
+        with pytest.raises(hsframe.HsFrameError, match=r"label='mid' is unknown|'fortnight' is not a unit"):
+            hsframe.arrow_to_frame(strange)
+
+
+def test_the_categories_of_an_empty_text_stay_texts(tmp_path: Path) -> None:
+    df = pd.DataFrame({"Mode": pd.Categorical([], categories=pd.Index([], dtype="str"))})
+    back = hsframe.arrow_to_frame(hsframe.frame_to_arrow(df))
+    pd.testing.assert_frame_equal(back, df, check_index_type=False)
+
+
 def test_a_filter_takes_a_value_with_a_unit_as_it_is_computed(folder: Path) -> None:
     limit = month(1).hs.to("si")["Zone"].max()
     assert str(limit) == f"{limit.val} °C"
@@ -146,7 +200,15 @@ def test_a_filter_takes_a_value_with_a_unit_as_it_is_computed(folder: Path) -> N
     ("filters", "error", "words"),
     [
         ([("Zoen", ">", 20)], MetadataError, r"Zoen.*do not fit .*month-1\.parquet.*the columns are Zone, Fan, ts"),
-        ([("ts", ">", "2024-01-01")], MetadataError, "with zones of times"),
+        ([("ts", ">", "2024-01-01")], MetadataError, r"has the time '2024-01-01', .*America/New_York; expected"),
+        (
+            [("ts", ">", pd.Timestamp("2024-01-01"))],
+            MetadataError,
+            r"expected as in pd\.Timestamp\('2026.*, tz='America",
+        ),
+        ([("ts", "in", [np.datetime64("2024-01-01")])], MetadataError, "has the time"),
+        ([("ts", "==", date(2024, 1, 1))], MetadataError, r"a whole day.*\('ts', '<=', day\)"),
+        ([("ts", "in", [date(2024, 1, 1)])], MetadataError, "a whole day"),
         ([("Zone", "~", 1)], MetadataError, "not a valid operator"),
         ("Zone > 71", MetadataError, "expected as in"),
         ([("Zone", ">", hsframe.Number(1, "kW"))], UnitError, "kW"),

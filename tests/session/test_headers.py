@@ -93,6 +93,20 @@ def test_headers(s: hsframe.Session, header: Any, labels: list[Any]) -> None:
     assert tidy["id"].unique().tolist() == ["p1", "p2", "t1", "t2"]
 
 
+def test_a_ref_is_shown_by_its_display_name_also_where_only_its_record_has_that(s: hsframe.Session) -> None:
+    assert s.his_read(POINTS, SPAN, header="equipRef").columns.tolist() == [
+        "AHU-1 @t1", "AHU-1 @p1", "AHU-2 @t2", "AHU-2 @p2"
+    ]  # fmt: skip
+    with pytest.warns(hsframe.ReadWarning, match="1 of 2 points have no 'equipRef'"):
+        df = s.his_read(["@t1", "@x"], SPAN, header=("equipRef", "id"))
+    assert df.columns.tolist() == [("AHU-1", "t1"), ("Lone", "x")]
+
+
+def test_a_header_that_fails_names_the_point(s: hsframe.Session) -> None:
+    with pytest.raises(hsframe.MetadataError, match=r"header= failed for the record of .*@x.*KeyError\('navName'\)"):
+        s.his_read(["@t1", "@x"], SPAN, header=lambda r: r["navName"])
+
+
 def test_the_records_on_the_way_are_read_once_and_together(server: RunningServer, s: hsframe.Session) -> None:
     asked: list[list[str]] = []
     read = s.client.read_by_ids

@@ -291,6 +291,11 @@ def test_what_fits_no_one_column_is_refused() -> None:
             session.matrix({"x": "x"}, SPAN, index="naive")
         with pytest.raises(MetadataError, match="roles must be"):
             session.matrix("x", SPAN)
+        for nothing in (None, [], {}, {"*": None}):
+            with pytest.raises(MetadataError, match=r"is not a point|what was given is empty|has no id"):
+                session.matrix({"x": "x", "z": nothing}, SPAN)
+        with pytest.raises(MetadataError, match=r"the levels siteRef, ts.* df\.xs\('Harbor Tower', level='siteRef'\)"):
+            session.his_write(session.matrix({"x": 'x and unit=="kW"'}, SPAN))
         with pytest.raises(MetadataError, match="finds no record"):
             session.matrix({"x": "x", "z": "nowhere and nothing"}, SPAN)
 

@@ -145,6 +145,9 @@ def test_one_of_them_can_be_written_and_several_cannot(s: hsframe.Session) -> No
     with pytest.raises(hsframe.MetadataError, match=words):
         s.his_write(df)
     report = s.his_write(df.xs("mean", axis=1, level="agg"), dry_run=True)
+    with pytest.raises(hsframe.MetadataError, match=r"with df\['mean'\].rename\('@the-id'\); nothing"):
+        s.his_write(df["Power"])
+    assert s.his_write(df["Power"]["mean"].rename("@kw"), dry_run=True)["id"].tolist() == ["kw"]
     assert report["id"].tolist() == ["kw", "oat"]
     both = s.his_read(["@kw", "@fan"], DAY, interval="1D", agg={"@kw": ["mean"], "@fan": ["share"]})
     with pytest.raises(hsframe.MetadataError, match=words):

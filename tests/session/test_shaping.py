@@ -228,24 +228,60 @@ def test_the_latest_value_of_every_point(s: hsframe.Session) -> None:
     assert before.floor("us") <= read_at["kw"] <= pd.Timestamp.now("UTC")
     assert df.loc[["old", "cur"], "age"].isna().all()
     assert set(df.index) == {"kw", "lon", "oat", "kwh", "gas", "sp", "fan", "mode", "old", "cur"}
-    assert df.loc["cur", ["value", "unit", "source", "status"]].tolist() == [20, "°C", "cur", "stale"]
+    assert df.loc["cur", ["value", "unit", "source", "status"]].tolist() == [Number(20, "°C"), "°C", "cur", "stale"]
     assert df.loc["cur", "ts"] is pd.NaT
     assert df.loc["fan", ["value", "source", "status"]].tolist() == [True, "his", "ok"]
     assert df.loc["fan", "ts"] == pd.Timestamp("2026-11-01T06:00", tz="America/New_York")
     assert df.loc["mode", "value"] == "auto"
-    assert df.loc["kw", ["value", "unit"]].tolist() == [959, "kW"]
+    assert df.loc["kw", ["value", "unit"]].tolist() == [Number(959, "kW"), "kW"]
     assert df.loc["old", "status"] == "none"
     assert pd.isna(df.loc["old", ["ts", "value", "source"]]).all()
 
 
-def test_the_latest_numbers_are_doubles_in_the_zone_of_the_points(s: hsframe.Session) -> None:
+def test_the_latest_numbers_have_a_unit_and_the_zone_of_the_points(s: hsframe.Session) -> None:
     df = hsframe.latest(["@sp", "@old"], units="si", max_age="2000D")
-    assert df["value"].dtype == np.float64
-    assert df["value"].tolist() == [pytest.approx((72 - 32) / 1.8), pytest.approx(-31 / 1.8)]
+    assert df["value"].dtype == UnitDtype("°C")
+    assert floats(df["value"]) == [pytest.approx((72 - 32) / 1.8), pytest.approx(-31 / 1.8)]
     assert df["unit"].tolist() == ["°C", "°C"]
     assert str(df["ts"].dtype) == "datetime64[us, America/New_York]"
     # A frame of latest values names points, as one of records does.
     assert s.his_read(df, "2026-11-01").columns.tolist() == ["Setpoint", "Old"]
+
+
+def latest_of(*records: dict[str, Any], **values: float) -> pd.DataFrame:
+    database = Database([], tz="UTC")
+    for record in records:
+        database.add({"point": MARKER, "kind": "Number", "tz": "UTC", **record})
+        if (ident := str(record["id"].val)) in values:
+            database.set_history(record["id"], np.array([FIRST]), np.array([values[ident]]))
+    with connected(database) as session:
+        return session.latest("point")
+
+
+def test_latest_values_of_several_units_compare_as_they_should(tmp_path: Any) -> None:
+    warm, cold, none = (
+        {"id": Ref(key), "his": MARKER, "unit": unit} for key, unit in (("a", "°F"), ("b", "°C"), ("c", "°F"))
+    )
+    df = latest_of(warm, cold, none, a=60.0, b=19.0)
+    assert df["value"].tolist()[:2] == [Number(60, "°F"), Number(19, "°C")]
+    assert df["value"].isna().tolist() == [False, False, True]
+    assert (df["value"] > Number(18, "°C")).tolist() == [False, True, False]
+    assert df["unit"].tolist() == ["°F", "°C", "°F"]
+    with pytest.raises(hsframe.MetadataError, match="columns of objects cannot be written: value; convert"):
+        hsframe.write_parquet(df, tmp_path / "latest.parquet")
+    # One unit is that of the column, which can be kept; without one they are doubles.
+    df = latest_of(warm, none, a=60.0)
+    assert str(df["value"].dtype) == "unit[°F]"
+    hsframe.write_parquet(df, tmp_path / "latest.parquet")
+    pd.testing.assert_frame_equal(hsframe.read_parquet(tmp_path / "latest.parquet"), df)
+    assert latest_of({"id": Ref("n"), "his": MARKER}, n=3.0)["value"].dtype == np.float64
+    assert latest_of({"id": Ref("n"), "his": MARKER})["value"].dtype == np.float64
+
+
+def test_a_point_without_a_history_and_a_present_value_has_a_row(s: hsframe.Session) -> None:
+    df = latest_of({"id": Ref("a"), "his": MARKER, "unit": "kW"}, {"id": Ref("x")}, a=3.0)
+    assert df[["id", "status"]].to_numpy().tolist() == [["a", "ok"], ["x", "none"]]
+    assert floats(df["value"])[:1] == [3.0]
 
 
 def test_a_last_sample_that_is_na_is_said(s: hsframe.Session) -> None:
