@@ -24,8 +24,7 @@ from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us, 
 FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
 _DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
-# Around a span: most points have a sample within the hour.
-_NEAR_US: Final = (HOUR_US, *_DEPTHS_US)
+_AROUND_US: Final = HOUR_US
 BOUNDARY_REACH_US: Final = 400 * DAY_US
 
 Boundary = Literal["none", "before", "both"]
@@ -36,28 +35,50 @@ async def read_with_boundary(
 ) -> list[History]:
     """The histories of a span, with the last sample before it and, for ``"both"``, the first one from its end on.
 
-    These are searched for up to 400 days away. Else as :func:`hsframe.history.read.read_histories`.
+    These are searched for up to 400 days away; the read of the span itself has an hour around it, where most points
+    have one. Else as :func:`hsframe.history.read.read_histories`.
     """
     options["now"] = now = datetime.now(UTC)
     now_us, records = epoch_us(now), await with_zones(source, records)
     week_start = options.get("week_start", "monday")
-    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
-    read = await read_histories(source, records, span, **options)
-    starts_us = {tz: one.start_us for tz, one in spans.items()}
-    found = await nearest_samples(source, records, starts_us, BOUNDARY_REACH_US, depths_us=_NEAR_US, **options)
-    found += read
-    # What is after the present is empty, but for forecasts: one search is enough.
-    for is_future in (False, True) if boundary == "both" else ():
-        ends_us = {
-            tz: one.end_us for tz, one in spans.items() if one.end_us is not None and (one.end_us > now_us) == is_future
-        }
-        some, depths_us = [record for record in records if record.tz in ends_us], () if is_future else _NEAR_US
-        found += await nearest_samples(
-            source, some, ends_us, BOUNDARY_REACH_US, depths_us=depths_us, is_after=True, **options
+    zones = {record.id: record.tz for record in records}
+    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(zones.values())}
+    read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, **options)
+
+    async def beside(from_us: Mapping[str, int], is_after: bool, *depths_us: int) -> list[History]:
+        own = [(one, from_us[tz]) for one in read if (tz := zones[one.point.id]) in from_us]
+        near = _nearest_of([one.clip(us, None) if is_after else one.clip(None, us) for one, us in own], is_after)
+        left = [record for record in records if record.tz in from_us and record.id not in near]
+        more = await nearest_samples(
+            source,
+            left,
+            from_us,
+            BOUNDARY_REACH_US,
+            is_after=is_after,
+            searched_us=_AROUND_US,
+            depths_us=depths_us,
+            **options,
         )
+        return [*near.values(), *more]
+
+    found = await beside({tz: one.start_us for tz, one in spans.items()}, False, *_DEPTHS_US)
+    own_spans = [spans[zones[one.point.id]] for one in read]
+    found += [one.clip(own.start_us, own.end_us) for one, own in zip(read, own_spans, strict=True)]
+    ends_us = {tz: one.end_us for tz, one in spans.items() if one.end_us is not None and boundary == "both"}
+    found += await beside({tz: us for tz, us in ends_us.items() if us <= now_us}, True, *_DEPTHS_US)
+    # What is after the present is empty, but for forecasts: one search is enough.
+    found += await beside({tz: us for tz, us in ends_us.items() if us > now_us}, True)
     places, failures = {record.id: place for place, record in enumerate(records)}, options.get("failures") or {}
     kept = [history for history in found if history.point.id not in failures]
     return sorted(kept, key=lambda history: places[history.point.id])  # of one point in order of time, as they were
+
+
+def _around(span: Span, boundary: Boundary) -> Span:
+    """A span with some time before it and, for ``"both"``, after it, where most points have a sample."""
+    start_us, end_us = span.start_us - _AROUND_US, span.end_us
+    if end_us is None:
+        return Span(span_of(start_us, start_us).start, None)
+    return span_of(start_us, end_us + _AROUND_US * (boundary == "both"))
 
 
 async def nearest_samples(
@@ -77,24 +98,17 @@ async def nearest_samples(
     A point without one is left out. Records must have zones; else as :func:`hsframe.history.read.read_batches`.
     """
     found: dict[str, History] = {}
-    for depth_us in sorted({*(depth for depth in depths_us if depth < reach_us), reach_us}):
-        if depth_us <= searched_us:
-            continue
-        windows: dict[int, list[PointRecord]] = {}
+    steps_us = sorted({*(depth for depth in depths_us if searched_us < depth < reach_us), reach_us})
+    if source.dialect.his_read_batch is False:  # each step is a request for each point that is left: fewer, wider ones
+        steps_us = sorted({*steps_us[: searched_us == 0], *steps_us[::-2]})
+    for depth_us in steps_us:
         is_sparse = searched_us > 0 or not depths_us
-        for record in records:
-            if record.id not in found:
-                windows.setdefault(from_us[record.tz], []).append(_sparse(record) if is_sparse else record)
-        seen: dict[str, History] = {}
-        for at_us, some in windows.items():
-            span = span_of(at_us - depth_us, at_us - searched_us)
-            if is_after:
-                span = span_of(at_us + searched_us, at_us + depth_us)
-            for history in await read_histories(source, some, span, **options):
-                one, known = _nearest(history, is_after), seen.get(history.point.id)
-                if one is not None and (known is None or (one.ts_us[0] >= known.ts_us[0]) != is_after):
-                    seen[history.point.id] = one
-        found |= seen
+        some = [_sparse(record) if is_sparse else record for record in records if record.id not in found]
+        if not some or depth_us <= searched_us:
+            break
+        bounds = (searched_us, depth_us) if is_after else (-depth_us, -searched_us)
+        spans = {tz: span_of(at_us + bounds[0], at_us + bounds[1]) for tz, at_us in from_us.items()}
+        found |= _nearest_of(await read_histories(source, some, spans, **options), is_after)
         searched_us = depth_us
     return list(found.values())
 
@@ -108,6 +122,16 @@ def span_of(start_us: int, end_us: int) -> Span:
 def _sparse(record: PointRecord) -> PointRecord:
     """The point with few expected samples, as the time so far was empty: so it may share a batch with many others."""
     return replace(record, irregular=False, rows_a_day=max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
+
+
+def _nearest_of(histories: Sequence[History], is_after: bool) -> dict[str, History]:
+    """By id the first or the last sample that some histories have of each point; a point without one is left out."""
+    seen: dict[str, History] = {}
+    for history in histories:
+        one, known = _nearest(history, is_after), seen.get(history.point.id)
+        if one is not None and (known is None or (one.ts_us[0] >= known.ts_us[0]) != is_after):
+            seen[history.point.id] = one
+    return seen
 
 
 def _nearest(history: History, is_after: bool) -> History | None:

@@ -5,7 +5,7 @@ How requests are divided and sent, within the limits of the server, is in :mod:`
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final, TypedDict, Unpack
@@ -20,7 +20,7 @@ from hsframe.history.progress import Progress
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
-from hsframe.spans import SpanLike, epoch_us, resolve
+from hsframe.spans import Span, SpanLike, epoch_us, resolve
 
 _LIMITS: Final = RequestLimits()
 
@@ -38,7 +38,7 @@ class ReadOptions(TypedDict, total=False):
 async def read_batches(
     source: Source,
     records: Sequence[PointRecord],
-    span: SpanLike,
+    span: SpanLike | Mapping[str, Span],
     *,
     now: datetime | None = None,
     week_start: str = "monday",
@@ -52,15 +52,18 @@ async def read_batches(
     an error. To leave the loop early, use ``contextlib.aclosing``.
 
     `records` must not name a point twice. Each point has at least one history, all in one batch and in order of time.
-    The span is half-open, dates being whole days, in each point's own zone (:mod:`hsframe.spans`). Errors of single
-    points are put in `failures`, by id; points that are in it already are not read. If it is None, the first error is
-    raised; a refused login (AuthError) is always raised.
+    The span is half-open, dates being whole days, in each point's own zone (:mod:`hsframe.spans`), or one for each
+    zone by its name. Errors of single points are put in `failures`, by id; points that are in it already are not read.
+    If it is None, the first error is raised; a refused login (AuthError) is always raised.
     """
     now = now or datetime.now(UTC)
     now_us = epoch_us(now)
-    groups = groups_of(
-        await with_zones(source, records), lambda tz: Window.of(resolve(span, tz, now, week_start=week_start), now_us)
-    )
+
+    def window(tz: str) -> Window:
+        one = span[tz] if isinstance(span, Mapping) else resolve(span, tz, now, week_start=week_start)
+        return Window.of(one, now_us)
+
+    groups = groups_of(await with_zones(source, records), window)
     planner = Planner(source, limits, now_us, failures, progress or Progress())
     async with aclosing(planner.batches(groups)) as batches:
         async for histories in batches:
@@ -68,7 +71,7 @@ async def read_batches(
 
 
 async def read_histories(
-    source: Source, records: Sequence[PointRecord], span: SpanLike, **options: Unpack[ReadOptions]
+    source: Source, records: Sequence[PointRecord], span: SpanLike | Mapping[str, Span], **options: Unpack[ReadOptions]
 ) -> list[History]:
     """All histories that :func:`read_batches` yields, in the order of `records`."""
     by_id: dict[str, list[History]] = {}

@@ -120,8 +120,8 @@ def test_a_span_that_ends_in_the_future_looks_for_forecasts_once(caplog: pytest.
         caplog.clear()
         df = s.his_read("@cov", (now - timedelta(hours=1), now + timedelta(hours=1)), boundary="both")
         assert floats(df["cov"]) == [7, 8]
-        # The span, an hour and a day before it, and all that is after it.
-        assert sum(" hisRead " in f" {record.getMessage()} " for record in caplog.records) == 4
+        # The span with an hour around it, a day before it, and all that is after it.
+        assert sum(" hisRead " in f" {record.getMessage()} " for record in caplog.records) == 3
         # Without an end there is nothing after.
         assert floats(s.his_read("@cov", (now - timedelta(hours=1), None), boundary="both")["cov"]) == [7, 8]
 
@@ -139,12 +139,31 @@ def test_the_requests_are_few(s: hsframe.Session, caplog: pytest.LogCaptureFixtu
         return sum(" hisRead " in f" {record.getMessage()} " for record in caplog.records)
 
     alone = count(["@dense", "@around"], "none")
-    assert count(["@dense", "@around"], "before") <= alone + 1
-    assert count(["@dense", "@around"], "both") <= alone + 2
-    # Of sparse points each search is one request for all that have none so far, in five steps to 400 days; the first
-    # step asks for points of changes of value by themselves.
+    # The read itself has an hour around the span.
+    assert count(["@dense", "@around"], "before") == count(["@dense", "@around"], "both") == alone
+    # Of sparse points each search is one request for all that have none so far, in four steps to 400 days.
     sparse = ["@cov", "@old", "@fan", "@empty"]
-    assert count(sparse, "both") <= count(sparse, "none") + 2 * (5 + 1)
+    assert count(sparse, "both") <= count(sparse, "none") + 2 * 4
+
+
+@pytest.mark.parametrize("quirk", ["no-batch", "first-id-only"])
+def test_the_requests_are_few_where_each_point_is_asked_for_alone(quirk: str, caplog: pytest.LogCaptureFixture) -> None:
+    ids = [f"@p{n}" for n in range(12)]
+    database = Database([], tz="New_York")
+    for n, ident in enumerate(ids):
+        record = {"id": hsframe.Ref(ident[1:]), "point": MARKER, "his": MARKER, "kind": "Number", "tz": "New_York"}
+        database.add(record)
+        if n % 2:  # the others are empty
+            database.set_history(record["id"], START - 60 * DAY + np.arange(121) * DAY, np.arange(121.0))
+    with running_server(database, quirks=[quirk]) as server, hsframe.connect(server.uri, "demo", "demo") as s:
+        s.his_read(ids, SPAN)  # which shows how the server takes batches
+        for boundary, most in (("none", 1), ("before", 3), ("both", 5)):
+            caplog.clear()
+            with caplog.at_level(logging.INFO, logger="hsframe"):
+                df = s.his_read(ids, (pd.Timestamp(START, unit="us", tz="UTC"), "2026-06-10T12:00"), boundary=boundary)
+            assert len(df) == {"none": 1, "before": 2, "both": 3}[boundary]
+            reads = sum(" hisRead " in f" {record.getMessage()} " for record in caplog.records)
+            assert reads <= most * len(ids)
 
 
 def test_a_point_that_fails_on_the_way_is_left_out_whole() -> None:
