@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,7 +108,7 @@ class Number(UnitScalar["Number"]):
     -----
     NaN equals NaN here: two grids that hold the same cells are equal. ``==`` never converts. Arithmetic and order
     convert, or raise :class:`~hsframe.UnitError`, by the rules of columns (:mod:`hsframe.units.unit_rules`); a plain
-    number is taken to be in the unit of the other side.
+    number is taken to be in the unit of the other side. A result that is NaN is the plain float, a missing value.
 
     Examples
     --------
@@ -129,7 +130,8 @@ class Number(UnitScalar["Number"]):
 
     @classmethod
     def _made(cls, val: float, unit: str | None) -> Number:
-        return Number(val, unit)
+        # A result that is NaN is missing, which pandas sees in a float alone.
+        return Number(val, unit) if val == val else math.nan  # type: ignore[return-value]
 
     def __post_init__(self) -> None:
         if type(self.val) is not float:
@@ -152,6 +154,11 @@ class Number(UnitScalar["Number"]):
     def __float__(self) -> float:
         return float(self.val)
 
+    def __int__(self) -> int:
+        return int(self.val)
+
+    __trunc__ = __int__
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, UnitScalar):
             return NotImplemented
@@ -161,6 +168,9 @@ class Number(UnitScalar["Number"]):
         # hash(nan) differs between objects, and all NaN are equal here. Else that of a value of a unit column, which is
         # a float: the labels of an index with a unit are Numbers inside, and values of columns outside.
         return hash("nan" if self.val != self.val else self.val)
+
+
+numbers.Number.register(Number)  # so that pandas takes it for a scalar, as pd.NA does in what it computes
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)

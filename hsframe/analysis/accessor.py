@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.in_units import dtype_in, in_units
+from hsframe.frame.in_units import in_one_unit, in_units, units_among
 from hsframe.frame.points import is_tidy, listed_columns
 from hsframe.frame.points_like import points_table
 from hsframe.unit_array.array import UnitArray
@@ -39,6 +39,7 @@ class _Windows(Generic[Object]):
     if TYPE_CHECKING:
 
         def magnitude(self) -> Object: ...
+        def _in_one_unit(self) -> Object: ...
 
     def __init__(self, obj: Object) -> None:
         self._obj = obj
@@ -58,7 +59,8 @@ class _Windows(Generic[Object]):
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
         from hsframe.frame.windows import UnitWindow
 
-        return UnitWindow(getattr(self.magnitude(), name)(*args, **kwargs), self._obj)
+        like = self._in_one_unit()
+        return UnitWindow(getattr(type(self)(like).magnitude(), name)(*args, **kwargs), like)
 
 
 @pd.api.extensions.register_dataframe_accessor("hs")
@@ -123,17 +125,25 @@ class FrameAccessor(_Windows[pd.DataFrame]):
                 # Columns may share a label, and one of the first level has all below it.
                 for place in np.atleast_1d(np.arange(len(columns))[columns.get_loc(label)]):
                     array = self._obj.iloc[:, place].array
-                    _refuse_without_unit(array.dtype, columns[place])
+                    _refuse_without_unit(array, columns[place])
                     result.isetitem(int(place), in_units(array, wanted, columns[place]))
             return result
         if target in ("si", "ip"):
             return self._mapped(lambda label, array: in_units(array, target, label))
-        units = {unit for unit in self.units.values() if unit is not None}
+        units = {unit for _, column in self._obj.items() for unit in units_among(column.array)}
         if not any(convertible(unit, target) for unit in units):
             raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
         return self._mapped(
-            lambda label, array: in_units(array, target, label) if convertible(array.unit, target) else array
+            lambda label, array: (
+                in_units(array, target, label)
+                if all(convertible(unit, target) for unit in units_among(array))
+                else array
+            )
         )
+
+    def _in_one_unit(self) -> pd.DataFrame:
+        self._refuse_tidy()
+        return in_one_unit(self._obj)
 
     def _refuse_tidy(self) -> None:
         """Where each row has its own point and unit, a statistic of a column would be of kW and °F together."""
@@ -144,11 +154,11 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
-        """The frame with `change` applied to each unit column; a column that it returns unchanged shares its data."""
+        """The frame with `change` applied to each column with units; one that it returns unchanged shares its data."""
         result = self._obj.copy(deep=False)
         for place, label in enumerate(self._obj.columns):
             array = self._obj.iloc[:, place].array
-            if isinstance(array, UnitArray) and (changed := change(label, array)) is not array:
+            if units_among(array) and (changed := change(label, array)) is not array:
                 result.isetitem(place, changed)
         return result
 
@@ -157,10 +167,12 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
         ``df.hs.magnitude().to_numpy()`` is one float64 array. ``df.to_numpy()`` of several unit columns is an array of
         Numbers, because pandas makes objects of every extension dtype; ``df.to_numpy(dtype=float)`` is float64 too.
+        A column of objects in units that convert is in the first one; in others, it is refused.
         """
-        arrays = [self._obj.iloc[:, place].array for place in range(self._obj.shape[1])]
+        df = in_one_unit(self._obj)
+        arrays = [df.iloc[:, place].array for place in range(df.shape[1])]
         if not arrays or not all(isinstance(array, UnitArray) for array in arrays):
-            return self._mapped(lambda _, array: array.magnitudes)
+            return FrameAccessor(df)._mapped(lambda _, array: array.magnitudes)
         block = np.stack([array.magnitudes for array in arrays])
         result = pd.DataFrame(block.T, index=self._obj.index, columns=self._obj.columns, copy=False)
         result.attrs = self._obj.attrs
@@ -178,7 +190,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """
         from hsframe.units.pint_units import pint_array
 
-        return self._mapped(lambda label, array: pint_array(array, label))
+        return FrameAccessor(in_one_unit(self._obj))._mapped(lambda label, array: pint_array(array, label))
 
     def to_xarray(self) -> Any:
         """The frame as an ``xarray.Dataset`` with units as attributes, see :mod:`hsframe.frame.to_xarray`."""
@@ -193,7 +205,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
         there are levels.
         """
-        df = self._obj
+        df = in_one_unit(self._obj)
         names = list(df.columns.names) if df.columns.nlevels > 1 else ["point"]
         if _UNIT in names:
             raise MetadataError("the columns have a level 'unit' already, as df.hs.with_unit_header() makes it")
@@ -302,7 +314,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         from hsframe.frame.plot import plot
 
         self._refuse_tidy()
-        return plot(self._obj, figsize=figsize, **kwargs)
+        return plot(in_one_unit(self._obj, refuse=False), figsize=figsize, **kwargs)
 
     def to_grid(self) -> Grid:
         """The frame as one grid, see :func:`hsframe.frame.to_grid.frame_to_grid`."""
@@ -352,8 +364,16 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
         UnitError
             The column has no unit, or it does not convert.
         """
-        _refuse_without_unit(self._obj.dtype, self._obj.name)
-        return self._obj.astype(dtype_in(unit_of_dtype(self._obj.dtype) or "", target, self._obj.name))
+        array = self._obj.array
+        _refuse_without_unit(array, self._obj.name)
+        result: pd.Series[Any] = pd.Series(in_units(array, target, self._obj.name), index=self._obj.index)
+        result.name, result.attrs = self._obj.name, self._obj.attrs
+        return result
+
+    def _in_one_unit(self) -> pd.Series[Any]:
+        column: pd.Series[Any] = in_one_unit(self._obj.to_frame()).iloc[:, 0]
+        column.name = self._obj.name
+        return column
 
     def report(self) -> pd.Series[Any]:
         """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
@@ -377,12 +397,13 @@ class SeriesAccessor(_Windows["pd.Series[Any]"]):
 
     def magnitude(self) -> pd.Series[Any]:
         """The column as plain float64."""
-        return self._obj.astype("float64") if isinstance(self._obj.array, UnitArray) else self._obj
+        column = self._in_one_unit()
+        return column.astype("float64") if isinstance(column.array, UnitArray) else column
 
 
-def _refuse_without_unit(dtype: Any, label: Hashable) -> None:
-    if not isinstance(dtype, UnitDtype):
+def _refuse_without_unit(array: Any, label: Hashable) -> None:
+    if not units_among(array):
         raise UnitError(
-            f"column {label!r} is {dtype} and has no unit to convert from; give it one with "
+            f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
             "astype(hsframe.UnitDtype(...))"
         )

@@ -15,6 +15,7 @@ from hsframe.columns import NumberColumn
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.histories import History, Instants
+from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, attach, points_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
@@ -74,13 +75,19 @@ def integrate(
     >>> df.hs.integrate("1D")["Meter"].iloc[0]  # a day of 25 hours
     UnitFloat(25.0, 'kWh')
     """
-    index = df.index
-    if not isinstance(index, pd.DatetimeIndex) or not index.is_monotonic_increasing or not index.is_unique:
+    index, df = df.index, in_one_unit(df)
+    if not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(
-            "the index must be of times in order, each once: df.sort_index(), df[~df.index.duplicated()]"
+            f"the index must be of times, and is of {index.dtype}: df.set_index('ts'), or df.loc['Site']"
         )
     if index.tz is None:
         raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
+    if not len(index):
+        raise MetadataError("there are no rows to integrate")
+    if not index.is_monotonic_increasing or not index.is_unique:
+        raise MetadataError(
+            "the index must be of times in order, each once: df.sort_index(), df[~df.index.duplicated()]"
+        )
     if over := noted_interval(df):
         raise MetadataError(
             f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral', or "
@@ -109,7 +116,7 @@ def integrate(
         _history(df.iloc[:, place], ts_us, replace(point, id=label, dis=label, tz=point.tz or own_tz))
         for place, (label, point) in enumerate(zip(labels, points, strict=True))
     ]
-    step, (start_us, end_us) = parse_step(interval), (int(ts_us[0]), int(ts_us[-1])) if len(ts_us) else (0, 0)
+    step, start_us, end_us = parse_step(interval), int(ts_us[0]), int(ts_us[-1])
     grids = {
         tz: intervals(start_us, end_us, step, zone(tz), partial=edges == "partial")
         for tz in dict.fromkeys(history.point.tz or own_tz for history in histories)

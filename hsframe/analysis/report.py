@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
+from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.frame.trend import time_index
@@ -42,7 +43,7 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     df : DataFrame
-        Any frame.
+        Any frame; a column of objects in units that convert counts in the first one.
     percentiles : sequence of float, optional
         As for ``DataFrame.describe``.
 
@@ -53,7 +54,7 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
         numbers are floats that know their unit (``.unit``): a standard deviation of °F is in Δ°F, a count is in
         none, so no column as a whole could have one unit.
     """
-    numeric = df.select_dtypes("number")
+    numeric = in_one_unit(df).select_dtypes("number")
     columns: dict[int, Any] = {}
     rows: list[Any] = ["unit"]
     for place in range(numeric.shape[1]):
@@ -108,7 +109,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
           no sample only where it is read with ``na="flag"``, and ``his_write(existing="keep")`` leaves it
         - ``differing``: samples dropped when the frame was made, whose instant came twice with another value;
           ``duplicates``: rows of the frame that repeat the instant of another, as after a concat
-        - ``min``, ``mean``, ``max``: floats that know their unit
+        - ``min``, ``mean``, ``max``: floats that know their unit; of objects in units that convert, the first one
         - ``first``, ``last``: instants with a sample; ``interval``: the usual time between two; ``longest_gap``
 
         What looks wrong:
@@ -126,6 +127,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     points, differing = points_of(df), differing_of(df)
     if noted_interval(df) is not None:  # the tags of the records are of the samples, not of what was made of them
         points = {label: replace(point, his=None) for label, point in points.items()}
+    df = in_one_unit(df, refuse=False)
     rows = [
         _row(df.iloc[:, place], points.get(label, Point("")), differing.get(label, 0))
         for place, label in enumerate(point_labels(df.columns))

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError, UnitError
+from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.stamps import interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
@@ -51,6 +51,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``).
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
+    ZoneError
+        The times of one frame have a zone, and those of another have none.
 
     Examples
     --------
@@ -66,9 +68,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
-    tz = getattr(parts[0].index, "tz", None)
-    zones = [getattr(part.index, "tz", None) for part in parts]
-    parts = [part.tz_convert(tz) if tz and own and own != tz else part for part, own in zip(parts, zones, strict=True)]
+    parts = [part.set_axis(_in_zone_of(parts[0].index, part.index)) for part in parts]
     found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
     if len(found) > 1:
         which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
@@ -106,6 +106,19 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if len(intervals) == 1:
         note_interval(result, *intervals)
     return result
+
+
+def _in_zone_of(first: Any, index: Any) -> Any:
+    """The index with its times in the zone of the first: of times in several zones pandas makes objects."""
+    if isinstance(index, pd.MultiIndex) and isinstance(first, pd.MultiIndex) and index.nlevels == first.nlevels:
+        return index.set_levels([_in_zone_of(*pair) for pair in zip(first.levels, index.levels, strict=True)])
+    if not isinstance(index, pd.DatetimeIndex) or not isinstance(first, pd.DatetimeIndex):
+        return index
+    if (index.tz is None) != (first.tz is None):
+        raise ZoneError(
+            "the times of one frame have a zone and those of another have none; say it with df.tz_localize(...)"
+        )
+    return index if index.tz is None else index.tz_convert(first.tz)
 
 
 def _first_zones(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.DatetimeTZDtype]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
+from hsframe.frame.values import is_nan
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.units import convert, converter
+from hsframe.unit_array.scalars import is_missing, unit_of
+from hsframe.units import convert, converter, convertible
 from hsframe.units.systems import unit_in
 
 Units = str | Mapping[str, str]
@@ -55,7 +59,7 @@ def in_units(array: Any, target: str, label: Hashable) -> Any:
     """
     if isinstance(array, UnitArray):
         return array.astype(dtype_in(array.unit, target, label), copy=False)
-    if isinstance(array, np.ndarray) and array.dtype == object:
+    if _is_objects(array):
         return _objects(array, target, label)
     if target in ("si", "ip"):
         return array
@@ -76,3 +80,53 @@ def _objects(array: Any, target: str, label: Hashable) -> Any:
     if common is not None:
         return UnitArray(np.array([float(cell) for cell in converted], dtype=np.float64), common)
     return converted
+
+
+def units_among(array: Any) -> list[str]:
+    """The units of the values of a column, each once: one, or where they are objects several."""
+    if isinstance(array, UnitArray):
+        return [array.unit]
+    return list(dict.fromkeys(filter(None, map(unit_of, array)))) if _is_objects(array) else []
+
+
+def _is_objects(array: Any) -> bool:
+    return isinstance(array, np.ndarray | pd.arrays.NumpyExtensionArray) and array.dtype.kind == "O"
+
+
+def united(cells: Collection[object]) -> UnitArray | None:
+    """Values in the unit of the first; None where they do not convert, or some or all have none."""
+    values = [math.nan if is_missing(cell) or is_nan(cell) else cell for cell in cells]
+    # A Number that is INF carries no unit.
+    units = [unit_of(value) for value in values if unit_of(value) or not _is_infinite(value)]
+    if not units or not all(unit and convertible(unit, units[0] or "") for unit in units):
+        return None
+    return UnitArray._from_sequence(values, dtype=UnitDtype(units[0] or ""))
+
+
+def _is_infinite(value: object) -> bool:
+    return isinstance(value, float | Number) and not math.isfinite(value)
+
+
+def in_one_unit(df: pd.DataFrame, *, refuse: bool = True) -> pd.DataFrame:
+    """The frame with unit columns in place of objects, each in the unit of its first value.
+
+    pandas makes objects where it puts kW above W, and plain doubles of them in its statistics. A UnitError where values
+    do not convert, or with ``refuse=False`` they stay.
+    """
+    if np.dtype(object) not in set(df.dtypes):
+        return df
+    result = df.copy(deep=False)
+    for place, (label, column) in enumerate(df.items()):
+        units = units_among(column.array)
+        if isinstance(column.array, UnitArray) or not units:
+            continue
+        array = united(column.array)
+        if array is not None:
+            result.isetitem(place, array)
+        elif refuse:
+            also = " and in no unit" if all(convertible(unit, units[0]) for unit in units) else ""
+            raise UnitError(
+                f"column {label!r} has values in {' and '.join(units)}{also}, which are not of one unit; leave it out, "
+                "or make a column of each"
+            )
+    return result

@@ -13,11 +13,9 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.dtype import UnitDtype
+from hsframe.frame.in_units import in_one_unit, united
 from hsframe.unit_array.mixed import objects_of
 from hsframe.unit_array.scalars import is_missing, unit_of
-from hsframe.units import convertible
 
 Statistic: TypeAlias = "str | Callable[[pd.Series[Any]], Any]"
 """The name of a reduction of pandas, or a function of a column."""
@@ -55,8 +53,11 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
             f"the rows of a table are dicts or Series, as in [{{'Meter': df['Meter'].sum()}}]; got {strange[0]!r}"
         )
     labels = dict.fromkeys(label for record in records for label in record.keys())  # noqa: SIM118 - a Series, too
+    names = list(range(len(records)) if index is None else index)
+    if len(names) != len(records):
+        raise MetadataError(f"a table of {len(records)} rows has as many labels; index= gives {len(names)}")
     columns = {label: _column([record.get(label, math.nan) for record in records]) for label in labels}
-    return pd.DataFrame(columns, index=range(len(records)) if index is None else list(index))
+    return pd.DataFrame(columns, index=range(len(names)) if index is None else names)
 
 
 def aggregated(
@@ -85,6 +86,10 @@ def aggregated(
     return table(({label: found[label].get(name, math.nan) for label in found} for name in names), index=names)
 
 
+# Python's own function adds value by value, and °F + °F is °F; the sum of a column of them has no unit.
+_BY_NAME: Mapping[Any, Statistic] = {sum: "sum"}
+
+
 def _value(frame: pd.DataFrame, label: Hashable, how: Any) -> Any:
     column: Any = frame[label]
     if isinstance(column, pd.DataFrame):
@@ -93,6 +98,8 @@ def _value(frame: pd.DataFrame, label: Hashable, how: Any) -> Any:
         )
     if not isinstance(how, str) and not callable(how):
         raise TypeError(f"agg: a statistic is a name, as 'max', or a function of a column; got {how!r}")
+    (column,) = (one for _, one in in_one_unit(column.to_frame(label)).items())
+    how = _BY_NAME.get(how, how)
     return how(column) if callable(how) else column.agg(how)
 
 
@@ -101,11 +108,7 @@ def _name(how: Statistic) -> str:
 
 
 def _column(cells: list[Any]) -> Any:
-    values = [math.nan if is_missing(cell) else cell for cell in cells]
-    units = dict.fromkeys(unit_of(value) for value in values if not is_missing(value))
-    first = next((unit for unit in units if unit is not None), None)
-    if first is None:
-        return cells
-    if None not in units and all(convertible(unit, first) for unit in units if unit is not None):
-        return UnitArray._from_sequence(values, dtype=UnitDtype(first))
-    return objects_of(values)
+    if (array := united(cells)) is not None:
+        return array
+    has_units = any(unit_of(cell) for cell in cells)
+    return objects_of(math.nan if is_missing(cell) else cell for cell in cells) if has_units else cells

@@ -28,19 +28,21 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     Parameters
     ----------
     df : DataFrame
-        With a time index (aware): a trend. Any other: records, each column a tag.
+        With a time index (aware): a trend. Any other: records, each column a tag, and each level of the index that has
+        a name; of several levels, as of a matrix, texts stay texts.
 
     Returns
     -------
     Grid
         Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta where
-        it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of records: a
+        it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of intervals with
+        ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a
         row each; a True of a bool column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
 
     Raises
     ------
     ZoneError
-        A time index without a zone.
+        Times without a zone.
     MetadataError
         A label that is not a valid tag name, or a column that has no kind.
 
@@ -48,18 +50,20 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     -----
     What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
     """
-    return _trend(df) if isinstance(df.index, pd.DatetimeIndex) else _records(df)
+    is_trend = isinstance(df.index, pd.DatetimeIndex) or list(df.index.names) == ["start", "end"]
+    return _trend(df) if is_trend else _records(df)
 
 
 def _trend(df: pd.DataFrame) -> Grid:
     import pyarrow as pa
 
-    index = df.index
-    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
-        raise ZoneError("the index has no zone; give it one with df.tz_localize('America/New_York')")
-    instants = index.as_unit("us").asi8
-    columns: list[Any] = [TimeColumn(pa.array(instants, pa.int64()), haystack_name(index.tz))]
-    cols = [Col("ts")]
+    columns: list[Any] = []
+    cols = [Col("ts"), Col("end")][: df.index.nlevels]
+    for level in range(df.index.nlevels):
+        times = df.index.get_level_values(level)
+        if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
+            raise ZoneError("the index has no zone; give it one with df.tz_localize('America/New_York')")
+        columns.append(TimeColumn(pa.array(times.as_unit("us").asi8, pa.int64()), haystack_name(times.tz)))
     points = points_of(df)
     for place, label in enumerate(df.columns):
         point = points.get(label)
@@ -87,6 +91,11 @@ def _history(series: pd.Series[Any], label: Hashable) -> Any:
 
 
 def _records(df: pd.DataFrame) -> Grid:
+    levels = [name for name in df.index.names if name is not None]
+    texts = levels if df.index.nlevels > 1 else []
+    if twice := [name for name in levels if name in df.columns]:
+        raise MetadataError(f"the index and a column are both named {twice[0]!r}; rename the column")
+    df = df.reset_index(level=levels) if levels else df
     names = [str(label) for label in df.columns if not str(label).endswith(DIS_SUFFIX)]
     if strange := [name for name in names if _TAG.fullmatch(name) is None]:
         raise MetadataError(
@@ -97,7 +106,9 @@ def _records(df: pd.DataFrame) -> Grid:
     for name in names:
         series = df[name]
         beside = name + DIS_SUFFIX
-        if name == "id" or name.endswith("Ref") or beside in df.columns:
+        if name in texts:
+            columns.append(tuple(_cell(value) for value in series))
+        elif name == "id" or name.endswith("Ref") or beside in df.columns:
             shown = df[beside].tolist() if beside in df.columns else [None] * len(df)
             cells = zip(series.tolist(), shown, strict=True)
             columns.append(tuple(_ref(value, dis) for value, dis in cells))
@@ -118,4 +129,6 @@ def _cell(value: Any) -> Any:
     """A cell of a frame as a kind; missing is None."""
     if value is not NA and is_missing(value):
         return None
+    if isinstance(value, pd.Timestamp) and value.tzinfo is None:
+        raise ZoneError(f"{value} has no zone; give its column one with df['ts'].dt.tz_localize('America/New_York')")
     return value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else as_kind(value)

@@ -20,12 +20,13 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
     cf-xarray and pint-xarray look for it, and the point's id in ``id``. Times are those of UTC, without a zone, as
     ``datetime64`` has to be there; the attribute ``tz`` of the coordinate names the zone, and
     ``dataset.to_dataframe().tz_localize("UTC").tz_convert(...)`` is the way back. A Bool with missing values is 1.0,
-    0.0 and NaN, a category its texts.
+    0.0 and NaN, a category its texts. The levels of the index are dimensions; of intervals with ``label="both"`` the
+    start is, and the end a coordinate of it.
 
     Raises
     ------
     MetadataError
-        xarray is not installed, or two columns have one label.
+        xarray is not installed, or two columns, or a column and the index, have one name.
     UnitError
         A column has values of several units.
     """
@@ -36,8 +37,17 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
     if not df.columns.is_unique:
         twice = ", ".join(map(repr, df.columns[df.columns.duplicated()].unique()))
         raise MetadataError(f"a Dataset needs different names of its variables; twice: {twice}")
-    index = df.index
+    index: Any = df.index
+    end = None
+    if list(index.names) == ["start", "end"]:  # one dimension: the end is another coordinate of each interval
+        index, end = index.droplevel("end"), index.get_level_values("end")
     levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
+    unnamed = [f"level_{n}" for n in range(len(levels))] if isinstance(index, pd.MultiIndex) else ["index"]
+    names = [name if own is None else own for own, name in zip(index.names, unnamed, strict=True)]
+    if taken := [name for name in [*names, *df.index.names] if name is not None and name in df.columns]:
+        raise MetadataError(
+            f"the index and a column are both named {taken[0]!r}, and would be one variable; rename the column"
+        )
     plain = [_without_zone(level) for level in levels]
     frame = pd.DataFrame(
         {label: _plain(column) for label, column in df.items()},
@@ -47,7 +57,10 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
     for (label, dtype), point in zip(df.dtypes.items(), column_points(df), strict=True):
         known = {"units": unit_of_dtype(dtype), "id": None if point is None else point.id}
         dataset[label].attrs.update({name: value for name, value in known.items() if value})
-    for name, level in zip(dataset.dims, levels, strict=True):
+    if end is not None:
+        dataset = dataset.assign_coords(end=("start", _without_zone(end)))
+        names, levels = [*names, "end"], [*levels, end]
+    for name, level in zip(names, levels, strict=True):
         if isinstance(level, pd.DatetimeIndex) and level.tz is not None:
             dataset[name].attrs["tz"] = str(level.tz)
     return dataset

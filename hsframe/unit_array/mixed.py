@@ -86,6 +86,11 @@ class _Objects(ExtensionArray):
 
     @classmethod
     def _from_sequence(cls, scalars: Iterable[object], *, dtype: Any = None, copy: bool = False) -> Any:
+        if np.ndim(scalars) > 1:  # type: ignore[arg-type]  # of an iterable it is 0
+            raise UnitError(
+                "a frame of several units @ a frame has no rule of units; take the plain numbers of both, as in "
+                "df.hs.magnitude() @ other.hs.magnitude()"
+            )
         return objects_of(scalars)
 
     @classmethod

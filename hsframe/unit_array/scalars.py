@@ -17,9 +17,10 @@ from hsframe.units.unit_rules import conversion
 class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is no int here, and keeps the unit
     """A float that remembers its unit: what ``series.iloc[0]`` of a unit column is.
 
-    It is a float in every respect: equality, hash, formatting with a format, JSON. It computes by the rules of columns
-    (:mod:`hsframe.units.unit_rules`): with another such float or a plain number the result is one, or a plain float
-    where no unit is left; with a :class:`~hsframe.Number` it is a Number. A plain number is taken to be in its unit.
+    It is a float in every respect: equality, which never converts (7 kW == 7 W), hash, formatting with a format, JSON.
+    It computes, and is less or greater, by the rules of columns (:mod:`hsframe.units.unit_rules`): with another such
+    float or a plain number the result is one, or a plain float where no unit is left; with a :class:`~hsframe.Number`
+    it is a Number. A plain number is taken to be in its unit.
 
     NumPy's functions, those of :mod:`math` and a duration on its left take it for the plain float: use operators, abs,
     round, min and max, or a Number, which NumPy's functions know. (An ``__array_ufunc__`` would have

@@ -155,6 +155,8 @@ def find(symbol: str) -> Unit | None:
     >>> find("kilowatt").symbol, find("furlong")
     ('kW', None)
     """
+    if not isinstance(symbol, str):
+        raise UnitError(f"a unit must be a text, as 'kW'; got {symbol!r}")
     table = _by_identifier()
     return table.get(symbol) or table.get(symbol.translate(_LOOKALIKES))
 

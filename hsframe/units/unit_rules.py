@@ -22,7 +22,10 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            unit in both; different quantities raise UnitError.
 ``a ** n``                 the table's unit where there is one (m ** 2 is m²), else plain float64.
 ``a == b``, ``a < b``      compare after conversion. Where units do not convert, ``==`` is False and ``!=`` True
-                           everywhere (as the standard's filters have it), and an order raises UnitError.
+                           everywhere (as the standard's filters have it), and an order raises UnitError. But two single
+                           values are equal as Python's dicts and sets want it, without conversion: 7 kW == 7 W is True
+                           of UnitFloats, which are floats, and False of Numbers, which must have one unit. Their order
+                           converts, so write ``a == b.to(a.unit)``, or compare columns.
 NumPy functions            that keep a unit keep it (abs, round, floor, maximum, ...); sqrt gives m of m²; all others
                            (exp, log, sin, ...) give plain float64.
 reductions                 mean, median, min, max, quantile, first, last, cumulative extremes keep the unit; sums and
@@ -30,7 +33,9 @@ reductions                 mean, median, min, max, quantile, first, last, cumula
                            sum of 24 values in °F. std and sem are differences (Δ°F of °F); var has the unit squared
                            where the table has it, else none; prod, skew, kurt, rank, counts have none. All by group
                            and by period too.
-single values              compute by the same rules (:mod:`hsframe.units.scalars`), so ``map``, ``apply`` and rows do.
+single values              compute by the same rules (:mod:`hsframe.units.scalars`), so ``map``, ``apply`` and rows do,
+                           and Python's own ``sum``: of temperatures it keeps °F, as °F + °F does, so in ``agg`` and
+                           ``apply`` write ``"sum"``. ``df.hs.agg`` takes both for the sum of the column.
 ========================== ==============================================================================
 
 A missing value is NaN and stays missing in every operation; compared with anything it is False (``!=``: True).

@@ -128,7 +128,9 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
         (hours(30, S=["a"] * 30), MetadataError, "@S has no meaning: its values are Str"),
         (hours(30, T=pd.array(np.ones(30), dtype="unit[°F]")), UnitError, "no unit of °F x time"),
         (hours(5).iloc[1:], SpanError, "no interval starts"),
-        (hours(0), SpanError, "no interval starts"),
+        (hours(0), MetadataError, "no rows to integrate"),
+        (hours(30).tz_localize(None), ZoneError, "the times are naive"),
+        (hours(30).iloc[::-1], MetadataError, "in order, each once"),
     ],
 )
 def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:

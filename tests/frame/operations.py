@@ -86,6 +86,7 @@ def frame() -> pd.DataFrame:
 ALL, MIXED = "kW, °F", "kW, °F (Numbers)"
 TOGETHER = "columns of kW and °F cannot be put together"
 NO_SUM, AGG = "°F does not convert to kW", 'df.hs.agg({"power": "sum", "zone": "mean"})'
+CHANGED = 'pd.concat([df["power"], df["power"].hs.to("W")])'
 POWER = [1, 2, 4, 8, math.nan, 3, 2, 1]
 
 OPERATIONS: dict[str, list[Operation]] = {
@@ -271,6 +272,12 @@ OPERATIONS: dict[str, list[Operation]] = {
         kept('pd.factorize(df["power"])[1]', "kW"),
         plain('pd.cut(df["zone"], 3)'),
         plain('pd.cut(df["power"], [0, 2, 9])', "bins are plain numbers in the unit of the column, whatever they say"),
+        refused(
+            'pd.cut(df["power"], [Number(500, "W"), Number(9, "kW")])',
+            "no callable rint method",
+            '`pd.Series(bins, dtype="unit[kW]")` as the bins',
+        ),
+        plain('str(pd.cut(df["power"], pd.Series([Number(500, "W"), 9], dtype="unit[kW]")).max())', value="(0.5, 9.0]"),
         plain('pd.qcut(df["zone"], 2)'),
         kept('df["zone"].where(df["zone"] > 61, Number(20, "°C")).head(2)', "°F", [68, 62]),
         refused('df["zone"].where(df["zone"] > 61, df["power"])', "kW does not convert to °F"),
@@ -314,6 +321,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         kept('df.resample("2h").mean()', ALL),
         kept('df["power"].resample("2h").sum()', "kW"),
         plain('df["zone"].resample("2h").sum()', "as of a sum"),
+        kept('df["zone"].resample("2h").apply(sum)', "°F", instead="wrong: Python adds value by value; `.sum()`"),
         right('df.resample("2h").agg({"power": "max", "zone": "std"})', "kW, Δ°F"),
         right('df["zone"].resample("2h").agg(["max", "std"])', "°F, Δ°F"),
         right('df["zone"].resample("2h").apply(lambda one: one.max() - one.min())', "Δ°F"),
@@ -361,6 +369,12 @@ OPERATIONS: dict[str, list[Operation]] = {
         refused('hsframe.concat([df, df.rename(columns={"power": "zone", "zone": "power"})])', "column 'zone' is in °F in frame 0"),
         kept('pd.concat([df["power"], df["zone"]], axis=1)', ALL),
         kept('pd.concat([df["power"], df["zone"]])', MIXED),
+        kept(f'{CHANGED}.max()', "kW (Numbers)", 8),
+        plain(f"{CHANGED}.mean()", "wrong: 3 kW and 3000 W; `.hs.to('kW').mean()`", 1501.5),
+        kept(f"{CHANGED}.hs.to('kW').mean()", "kW", 3),
+        plain(f"{CHANGED}.resample('1D').mean()", "wrong, as by `groupby` and `pivot_table`; the same", 1501.5),
+        plain(f"{CHANGED}.rolling(2).mean().iloc[8]", "wrong: 1 kW and 1000 W; `.hs.rolling(2)`", 500.5),
+        kept(f"{CHANGED}.to_frame('p').hs.agg('mean')", "kW", 3),
         kept('by.merge(names, on="site")[["power", "zone"]]', ALL),
         kept('by.merge(by[["power"]].drop_duplicates(), on="power")["power"]', "kW"),
         plain('len(by.merge(by[["power"]].hs.to("W"), on="power").dropna())', "a key in another unit matches nothing; convert first", 0),
@@ -474,6 +488,12 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain("len(df.boxplot().get_lines())", "one axis for all units", needs="matplotlib"),
         plain("len(df.hist().ravel())", needs="matplotlib"),
         refused("df.plot.hist()", NO_SUM, "`df.hist()`, or `df.hs.magnitude().plot.hist()`", needs="matplotlib"),
+        refused(
+            'df[["power"]].assign(w=df["power"].hs.to("W")).plot.hist()',
+            "Cannot interpret 'Number",
+            "the same",
+            needs="matplotlib",
+        ),
         plain('df.plot.scatter(x="zone", y="power").get_ylabel()', needs="matplotlib"),
         plain('plt.plot(df.index, df["power"])[0].get_ydata()', needs="matplotlib"),
         plain('plt.hist(df["power"])[0]', needs="matplotlib"),
@@ -562,10 +582,12 @@ def page() -> str:
         "*(Numbers)*: the values are `hsframe.Number` objects, each with its unit, as they are wherever pandas puts columns",
         "of several units into one. An index with a unit is looked up by values with that unit, such as its own.",
         "",
-        "Three operations give a wrong unit or mix units without a word, because pandas makes doubles and asks nobody: the",
-        "mean, median or spread of one **row** of several units (`df.iloc[0].mean()`; `df.mean(axis=1)` refuses), the product",
-        "of two **frames** of one unit (`df.T @ df`), and **bins** with a unit of their own (`pd.cut`). Convert first with",
-        "`df.hs.to(...)`, or compute with `df.hs.magnitude()`.",
+        "Four operations give a wrong unit or mix units without a word, because pandas makes doubles and asks nobody: the",
+        "mean, median or spread of *(Numbers)*, an **object column** or a row of several units, by group, by period and in",
+        "windows too, as after a `pd.concat` of kW and W (`df.iloc[0].mean()`; `df.mean(axis=1)` refuses, and all of `df.hs`",
+        "converts or refuses); the product of two **frames** of one unit (`df.T @ df`); **bins** with a unit of their own",
+        "(`pd.cut`); and Python's own **sum** of temperatures in `apply`. Convert first with `df.hs.to(...)`, put frames",
+        "together with `hsframe.concat`, or compute with `df.hs.magnitude()`.",
         "",
         "A Python **list of single values** is the other place: NumPy's functions, `pd.Series([k, m])` and `pd.DataFrame([...])`",
         "take floats at their value, and `np.sum([k, m])` of 8 kW and 8000 W is 8008. Python's own `sum`, `min` and `max`,",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,93 @@ def test_windows_by_statistic(frame: pd.DataFrame) -> None:
         pd.testing.assert_frame_equal(getattr(window, how)(), getattr(plain, how)())
         by_one = getattr(frame["t"].hs.rolling(2), how)(frame["f"])
         pd.testing.assert_series_equal(by_one, getattr(plain["t"], how)(frame["f"].hs.magnitude()))
+
+
+def test_a_table_has_as_many_labels_as_rows() -> None:
+    for rows, labels in (([{"a": 1.0}], [1, 2, 3]), ([{"a": 1.0}, {"a": 2.0}], [1, 2, 3]), ([{}], [])):
+        with pytest.raises(MetadataError, match=f"of {len(rows)} rows has as many labels; index= gives {len(labels)}"):
+            hsframe.table(rows, index=labels)
+    assert hsframe.table([{}], index=["x"]).index.tolist() == ["x"]
+    assert len(hsframe.table([{}, {}])) == 2
+
+
+def test_a_missing_or_infinite_number_has_no_other_unit() -> None:
+    power = pd.Series([1.0], dtype="unit[kW]").sum()
+    for other in (Number(math.nan), Number(math.inf), math.nan, None, power * math.nan):
+        assert units_of(hsframe.table([{"x": other}, {"x": power}])) == ["kW"]
+    assert units_of(hsframe.table([{"x": Number(3)}, {"x": power}])) == [None]
+
+
+@pytest.fixture
+def mixed() -> pd.DataFrame:
+    """What pandas makes of a history whose unit changed: kW above W."""
+    parts = [pd.Series([1.0, 2.0], dtype="unit[kW]"), pd.Series([1000.0, np.nan, 2000.0], dtype="unit[W]")]
+    index = pd.date_range("2026-01-01", periods=5, freq="h", tz="UTC")
+    df = pd.concat(parts).set_axis(index).to_frame("P")
+    assert df["P"].dtype == object
+    return df
+
+
+STATISTICS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "agg": lambda df: df.hs.agg(["mean", "max", "std"]),
+    "agg of one": lambda df: df.hs.agg({"P": "mean"}),
+    "agg named": lambda df: df.hs.agg(m=("P", "median")),
+    "rolling": lambda df: df.hs.rolling(2).mean(),
+    "expanding": lambda df: df.hs.expanding().max(),
+    "ewm": lambda df: df.hs.ewm(span=2).mean(),
+    "of a column": lambda df: df["P"].hs.rolling(2).mean().to_frame(),
+    "describe": lambda df: df.hs.describe(),
+    "magnitude": lambda df: df.hs.magnitude(),
+    "magnitude of a column": lambda df: df["P"].hs.magnitude().to_frame(),
+    "report": lambda df: df.hs.report(),
+    "integrate": lambda df: df.hs.integrate("1h"),
+    "header": lambda df: df.hs.with_unit_header(),
+}
+
+
+@pytest.mark.parametrize("statistic", STATISTICS.values(), ids=STATISTICS)
+def test_objects_in_units_that_convert_count_in_the_first(
+    mixed: pd.DataFrame, statistic: Callable[[pd.DataFrame], Any]
+) -> None:
+    found, right = statistic(mixed), statistic(mixed.astype("unit[kW]"))
+    assert found.equals(right)
+    assert getattr(found, "dtypes", None) is not None
+    assert list(np.atleast_1d(found.dtypes)) == list(np.atleast_1d(right.dtypes))
+    text = mixed.assign(text="x")[["P"]]
+    assert statistic(text).equals(right)
+
+
+@pytest.mark.parametrize("other", [Number(3, "°F"), Number(3), 3.0])
+@pytest.mark.parametrize("statistic", STATISTICS.values(), ids=STATISTICS)
+def test_objects_that_are_of_no_one_unit_are_refused(
+    mixed: pd.DataFrame, statistic: Callable[[pd.DataFrame], Any], other: Any
+) -> None:
+    mixed.loc[mixed.index[0], "P"] = other
+    if statistic is STATISTICS["report"]:  # it tells of all columns what is known
+        assert pd.isna(statistic(mixed).loc["P", ["unit", "mean"]]).all()
+        return
+    with pytest.raises(UnitError, match=r"column 'P' has values in (°F and )?kW and W( and in no unit)?, which"):
+        statistic(mixed)
+    assert mixed.assign(a=1.0).hs.agg({"a": "mean"}).tolist() == [1.0]
+
+
+def test_objects_are_converted(mixed: pd.DataFrame) -> None:
+    watts = [1000.0, 2000.0, 1000.0, np.nan, 2000.0]
+    for df in (mixed.hs.to("W"), mixed.hs.to({"P": "W"}), mixed["P"].hs.to("W").to_frame()):
+        assert units_of(df) == ["W"]
+        assert df["P"].to_numpy(dtype=float) == pytest.approx(watts, nan_ok=True)
+    mixed.loc[mixed.index[0], "P"] = Number(3, "°F")
+    with pytest.raises(UnitError, match="°F cannot be converted to W"):
+        mixed.hs.to({"P": "W"})
+
+
+def test_the_sum_of_python_is_that_of_the_column(frame: pd.DataFrame) -> None:
+    assert frame[["t", "f"]].hs.agg(sum).tolist() == frame[["t", "f"]].hs.agg("sum").tolist()
+    assert units_of(frame[["t"]].hs.agg([sum])) == [None]
+
+
+def test_a_tidy_frame_has_no_statistics_of_columns() -> None:
+    tidy = pd.DataFrame({"id": ["a"], "ts": pd.Timestamp("2026", tz="UTC"), "value": 1.0, "text": None, "unit": "kW"})
+    for statistic in (lambda: tidy.hs.agg("mean"), lambda: tidy.hs.rolling(2).mean(), lambda: tidy.hs.ewm(span=2)):
+        with pytest.raises(MetadataError, match="a tidy frame has points and units in its rows"):
+            statistic()

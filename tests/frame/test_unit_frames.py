@@ -368,6 +368,58 @@ def test_records_to_grid_and_back():
         pd.DataFrame({"Big Name": [1.0]}).hs.to_grid()
 
 
+def test_to_grid_of_intervals_with_both_stamps_is_a_trend(frame):
+    ends = (frame.index + pd.Timedelta("1h")).rename("end")
+    both = frame.set_axis(pd.MultiIndex.from_arrays([frame.index.rename("start"), ends]))
+    grid = both.hs.to_grid()
+    assert grid.col_names == ["ts", "end", "v0", "v1", "v2", "v3", "v4"]
+    assert [row["ts"] for row in grid] == frame.index.to_pydatetime().tolist()
+    assert [row["end"] for row in grid] == ends.to_pydatetime().tolist()
+    assert [row.get("v0") for row in grid] == [row.get("v0") for row in frame.hs.to_grid()]
+    with pytest.raises(ZoneError, match="tz_localize"):
+        both.tz_localize(None, level=0).hs.to_grid()
+
+
+def test_to_grid_has_the_levels_of_the_index(frame):
+    matrix = pd.concat({"Main St": frame[["Meter"]], "b": frame[["Meter"]]}, names=["siteRef"])
+    matrix.columns = ["kw"]
+    grid = matrix.hs.to_grid()
+    assert grid.col_names == ["siteRef", "ts", "kw"]
+    assert [row["siteRef"] for row in grid] == ["Main St"] * len(frame) + ["b"] * len(frame)
+    assert [row["ts"] for row in grid] == frame.index.to_pydatetime().tolist() * 2
+    local = matrix.tz_localize(None, level="ts")
+    with pytest.raises(ZoneError, match=r"2024-.* has no zone"):
+        local.hs.to_grid()
+    by_id = pd.DataFrame({"id": ["a", "b"], "area": [1.0, 2.0]}).set_index("id")
+    assert by_id.hs.to_grid()[1] == {"id": Ref("b"), "area": Number(2.0)}
+    with pytest.raises(MetadataError, match="index and a column are both named 'id'"):
+        by_id.assign(id="x").hs.to_grid()
+    with pytest.raises(MetadataError, match="'siteRef->area' cannot be names of tags"):
+        matrix.rename_axis(["siteRef->area", "ts"]).hs.to_grid()
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_concat_of_two_zones_is_in_the_first(frame, sort):
+    london = frame.tz_convert("Europe/London")
+    both = [
+        one.set_axis(pd.MultiIndex.from_arrays([one.index, one.index], names=["start", "end"]))
+        for one in (frame, london)
+    ]
+    for first, second in ((frame, london), (london, frame)):
+        result = concat([first, second], sort_index=sort)
+        assert result.index.dtype == first.index.dtype
+        assert sorted(result.index.asi8) == sorted([*frame.index.asi8] * 2)
+        assert len(result.resample("1D")) >= 1
+        columns = concat([first.reset_index(), second.reset_index()])
+        assert columns["ts"].dtype == first.index.dtype
+        assert columns["ts"].array.asi8.tolist() == [*frame.index.asi8] * 2
+    assert list(concat(both).index.dtypes) == [frame.index.dtype] * 2
+    assert concat([frame, london.iloc[:0].reset_index(drop=True)]).index.dtype == frame.index.dtype
+    for pair in ([frame, frame.tz_localize(None)], [frame.tz_localize(None), frame]):
+        with pytest.raises(ZoneError, match="have a zone and those of another have none"):
+            concat(pair)
+
+
 def test_concat_converts_to_the_first_unit(frame):
     celsius = frame.hs.to("si")
     result = concat([frame, celsius], ignore_index=True)

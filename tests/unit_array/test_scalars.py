@@ -251,7 +251,33 @@ def test_a_value_converts_as_a_column_does(val: float, unit: str, target: str) -
 def test_what_has_no_unit_does_not_convert() -> None:
     with pytest.raises(UnitError, match=r"3 has no unit to convert from; give it one, as in Number\(3, 'kW'\)"):
         Number(3).to("kW")
-    assert Number(math.nan, "kW").to("W") == Number(math.nan)
+    assert math.isnan(Number(math.nan, "kW").to("W"))
+    for target in (None, 5):
+        with pytest.raises(UnitError, match=f"a unit must be a text, as 'kW'; got {target}"):
+            Number(3, "kW").to(target)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [Number, UnitFloat])
+def test_a_result_that_is_nan_is_missing_to_pandas(make: Any) -> None:
+    value = make(3.0, "kW")
+    zero = value - value
+    results = [value * math.nan, math.nan - value, value + np.nan, zero / zero, value // math.nan, -(value * math.nan)]
+    assert [type(one) for one in results] == [float] * len(results)
+    assert pd.isna(pd.Series(results, dtype=object)).all()
+    assert [value + pd.NA, pd.NA - value, value < pd.NA] == [pd.NA] * 3
+    assert (int(make(-2.7, "kW")), math.trunc(make(-2.7, "kW"))) == (-2, -2)
+    assert pd.Series([value, make(1.5, "W")], dtype=object).astype(int).tolist() == [3, 1]
+
+
+def test_rows_with_a_missing_value_are_missing_where_they_are_computed() -> None:
+    df = pd.DataFrame({"r": [5.0, np.nan, 7.0], "s": [1.0, 1.0, 1.0]}, dtype="unit[°F]").assign(t=1.0)
+    by_column = df["r"] - df["s"]
+    by_row = df.apply(lambda row: row["r"] - row["s"], axis=1)
+    assert by_row.isna().tolist() == by_column.isna().tolist() == [False, True, False]
+    assert (by_row.count(), len(by_row.dropna())) == (2, 2)
+    assert float(by_row.sum()) == float(by_column.sum()) == 10.0
+    product = df[["r", "s"]].astype({"s": "unit[°C]"}).to_numpy() @ np.array([1, 0])
+    assert pd.isna(product).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(("amount", "rate", "cost"), [

@@ -143,6 +143,40 @@ def test_to_xarray(frame):
         pd.DataFrame({"x": [Number(1, "kW"), Number(1, "°F")]}).hs.to_xarray()
 
 
+def test_to_xarray_of_intervals_with_both_stamps_has_one_dimension(frame):
+    pytest.importorskip("xarray")
+    ends = (frame.index + pd.Timedelta("1h")).rename("end")
+    both = frame.set_axis(pd.MultiIndex.from_arrays([frame.index.rename("start"), ends]))
+    dataset = both.hs.to_xarray()
+    assert dict(dataset.sizes) == {"start": len(frame)}
+    assert dataset["start"].attrs == dataset["end"].attrs == {"tz": "America/New_York"}
+    assert np.array_equal(dataset["end"].to_numpy(), ends.tz_convert("UTC").tz_localize(None).to_numpy())
+    assert np.array_equal(dataset["Zone"].to_numpy(), frame["Zone"].to_numpy())
+    assert dataset["Zone"].attrs["units"] == "°F"
+
+
+@pytest.mark.parametrize(("names", "clash"), [
+    (["ts"], "ts"), ([None], "index"), (["by", "ts"], "by"), ([None, "ts"], "level_0"),
+    (["start", "end"], "start"), (["start", "end"], "end"),
+])  # fmt: skip
+def test_to_xarray_refuses_a_column_that_would_be_the_index(frame, names, clash):
+    pytest.importorskip("xarray")
+    df = frame[["Zone"]]
+    if len(names) == 2:
+        df = df.set_axis(pd.MultiIndex.from_arrays([df.index, df.index]))
+    df = df.rename_axis(names)
+    assert df.hs.to_xarray()["Zone"].attrs == {"units": "°F"}
+    with pytest.raises(MetadataError, match=f"index and a column are both named '{clash}'"):
+        df.rename(columns={"Zone": clash}).hs.to_xarray()
+
+
+def test_products_of_frames_of_several_units_are_refused(frame):
+    df = frame[["Zone", "Meter"]].dropna()
+    for product in (lambda: df @ df.T, lambda: df.dot(df.T), lambda: df.T @ df):
+        with pytest.raises(UnitError, match=r"no rule of units; take the plain numbers of both, as in df.hs.magnitude"):
+            product()
+
+
 def test_products_of_matrices(frame):
     power, hours = frame["Meter"], pd.Series(np.full(30, 0.5), index=frame.index, dtype="unit[h]")
     energy, total = power @ hours, power.dot(np.ones(30))
