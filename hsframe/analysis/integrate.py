@@ -17,6 +17,7 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, attach, points_of
+from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.gaps import warn_of_gaps
@@ -127,7 +128,9 @@ def integrate(
     result.columns = df.columns
     result.index.name = index.name
     made: dict[Any, Point] = {label: one.point for label, (_, one) in zip(df.columns, results, strict=True)}
+    reads = reads_of(result)
     attach(result, {label: replace(made[label], id=point.id, dis=point.dis) for label, point in known.items()})
+    note_reads(result, {point.id: reads[str(label)] for label, point in known.items()})
     note_interval(result, Interval.of(interval, "start"))
     return result
 

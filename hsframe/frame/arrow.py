@@ -53,6 +53,7 @@ from hsframe.frame.points import (
     points_from,
     points_of,
 )
+from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
@@ -123,6 +124,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         "recordUnits": {name: p.unit for name, p in points.items() if p.unit and p.unit != units.get(name)},
         "states": {name: point.states for name, point in points.items() if point.states},
         "interval": interval and asdict(interval),
+        "reads": {ident: asdict(one) for ident, one in reads_of(df).items()},
         "differing": {label_key(label): count for label, count in differing_of(df).items()},
     }
     content |= {key: entry for key, entry in optional.items() if entry}
@@ -181,6 +183,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         if "tz" in content:
             df["ts"] = df["ts"].dt.tz_convert(zone(content["tz"]))
         attach(df, points, differing=content.get("differing"))
+        note_reads(df, content.get("reads"))
         note_interval(df, content.get("interval"))
         return df
     if isinstance(df.index, pd.MultiIndex):
@@ -218,6 +221,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     frame.attrs = df.attrs
     if points:
         attach(frame, points, differing=content.get("differing"))
+    note_reads(frame, content.get("reads"))
     note_interval(frame, content.get("interval"))
     return frame
 
@@ -266,6 +270,7 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
     if not isinstance(content.get("tz", ""), str):
         raise MetadataError(f"'tz' in the schema's key 'hsframe' must be a text; got {content['tz']!r}")
     kinds = {"recordUnits": str, "differing": int, "units": str, "states": list, "points": dict, "interval": str}
+    kinds |= {"reads": dict}
     for key, kind in kinds.items():
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
+from hsframe.frame.reads import note_reads, united_reads
 from hsframe.frame.stamps import interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
@@ -103,6 +104,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     intervals = {noted_interval(part) for part in parts}
     if points or len(intervals) > 1:
         attach(result, points, differing=differing)
+    note_reads(result, united_reads(parts))
     if len(intervals) == 1:
         note_interval(result, *intervals)
     return result

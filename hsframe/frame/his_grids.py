@@ -8,10 +8,10 @@ are written in the zone of the points' records.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError, ch
 from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import COLUMN_LEVELS, Point, listed_columns
+from hsframe.frame.reads import reads_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
@@ -30,13 +31,18 @@ from hsframe.kinds import REMOVE, UNIT, Number, Ref
 from hsframe.protocol.request_grids import as_kind
 from hsframe.protocol.writes import his_write_request
 from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert as convert_values
+from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone_key
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.intp]
+
+# The aggregations whose values could be samples of the point.
+_LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +137,24 @@ def frame_columns(
         )
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known, words_are_ids=words_are_ids)
+    _refuse_amounts(frame, matched)
     return [FrameColumn(label, point, frame, ts_us, order, inf, convert) for label, point in matched.items()]
+
+
+def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> None:
+    """Refuse what was made of the samples of a point and is none: among them it would be read as one."""
+    reads = reads_of(frame)
+    for label, point in matched.items():
+        aggs, unit = reads[point.id].aggs if point.id in reads else {}, unit_of_dtype(frame[label].dtype)
+        # What df.xs leaves of several aggregations does not say which it is, unless the unit does.
+        found = [agg for agg, own in aggs.items() if same_unit(own, unit) or (own and unit and convertible(own, unit))]
+        if refused := [agg for agg in found or aggs if agg not in _LIKE_SAMPLES]:
+            raise MetadataError(
+                f"column {label!r} is the {' or '.join(found or aggs)} over intervals of the point @{point.id} itself: "
+                f"a {refused[0]} among its samples would be read as one of them; write it to another point, as with "
+                f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
+                "df.attrs.clear(); nothing was sent"
+            )
 
 
 def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:

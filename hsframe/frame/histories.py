@@ -34,8 +34,9 @@ class OverIntervals:
 
     `point` is the point of the samples, and `ends_us` are the ends of the intervals. A point may have several such
     columns: `levels` has the names of the levels that tell them apart (``agg``, ``state``), each with what stands
-    there. `dtype` is that of the column in a frame, where its values have it not by themselves. `spikes` is how
-    many false readings of a meter were left out, and `doubtful_us` are the instants of those that may be false.
+    there; `agg` is the aggregation in any case. `dtype` is that of the column in a frame, where its values have it not
+    by themselves. `spikes` is how many false readings of a meter were left out, and `doubtful_us` are the instants of
+    those that may be false.
     """
 
     point: Point
@@ -44,6 +45,7 @@ class OverIntervals:
     dtype: str | None = None
     spikes: int = 0
     doubtful_us: tuple[int, ...] = ()
+    agg: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,8 @@ class History:
 
     The cells are a column of a grid, Arrow-backed or a plain sequence of kinds. The histories of one batch share one
     array of instants, and are `sparse`: null means 'no sample' there, because a batch is an outer join on time.
-    Values over intervals have `over`, and their instants are the starts of the intervals.
+    Values over intervals have `over`, and their instants are the starts of the intervals. `span_us` is the span of the
+    read, half-open and not beyond its present, of which no sample is missing.
     """
 
     point: Point
@@ -60,6 +63,7 @@ class History:
     values: Sequence[Any]
     sparse: bool = False
     over: OverIntervals | None = None
+    span_us: tuple[int, int] | None = None
 
     def clip(self, start_us: int | None, end_us: int | None) -> History:
         """The samples in the half-open window [start, end), in the same order; None is open."""

@@ -18,6 +18,7 @@ from hsframe.errors import ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes
 from hsframe.frame.histories import History, Instants, OverIntervals
 from hsframe.frame.points import Point
+from hsframe.frame.reads import Read, united
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -35,6 +36,7 @@ class Track:
     differing: int = 0
     flags: pd.Categorical | None = None
     over: OverIntervals | None = None
+    span_us: tuple[int, int] | None = None
 
     def take(self, rows: npt.NDArray[np.intp]) -> Track:
         """The track of some of its rows, in their order."""
@@ -98,6 +100,27 @@ def _has_text(array: Any) -> bool:
     return array.dtype == object and any(isinstance(cell, str) for cell in array)
 
 
+def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
+    """What was read of each point, by its id."""
+    found: dict[str, Read] = {}
+    for track in tracks:
+        if not track.point.id:
+            continue
+        aggs, span_us = {}, track.span_us
+        if track.over is not None:
+            aggs = {track.over.agg: unit_of_dtype(track.array.dtype)}
+            span_us = (int(track.ts_us[0]), int(track.ts_us[-1])) if len(track.ts_us) else None
+        time = None
+        if span_us is not None:
+            known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
+            ends = (int(known[0]), int(known[-1])) if len(known) else (None, None)
+            time = (span_us[0], span_us[1], *ends)
+        if aggs or time:
+            one = Read(aggs, time)
+            found[track.point.id] = united(found[track.point.id], one) if track.point.id in found else one
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Clock:
     """The instants of all points of a batch; `kept` are the rows that they were taken from, None for all."""
@@ -147,13 +170,14 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if (over := parts[0].over) is not None:
         typed = array if over.dtype is None else pd.array(array, dtype=over.dtype)
         return Track(point, parts[0].ts_us, typed, over=over)
-    why = None
+    why, span_us = None, parts[0].span_us
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
         why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
     if clock.kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
-        return Track(point, clock.ts_us, array.take(clock.kept), flags=None if why is None else why.take(clock.kept))
-    track, increasing = Track(point, clock.ts_us, array, flags=why), clock.increasing
+        why = None if why is None else why.take(clock.kept)
+        return Track(point, clock.ts_us, array.take(clock.kept), flags=why, span_us=span_us)
+    track, increasing = Track(point, clock.ts_us, array, flags=why, span_us=span_us), clock.increasing
     if (drop_null or not increasing) and (absent := _no_sample(parts)).any():
         track = track.take(np.flatnonzero(~absent))
         increasing = increasing or _increasing(track.ts_us)

@@ -22,9 +22,10 @@ from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.labels import Header, column_index, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, attach
+from hsframe.frame.reads import note_reads
 from hsframe.frame.stamps import Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
-from hsframe.frame.tracks import Track, tracks_of
+from hsframe.frame.tracks import Track, reads_of_tracks, tracks_of
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone, zone_key
@@ -222,6 +223,7 @@ def _attach(df: pd.DataFrame, tracks: Sequence[Track], labels: Sequence[ColumnLa
     }
     differing = {label: track.differing for label, track in zip(labels, tracks, strict=True) if track.differing}
     attach(df, points, differing=differing)
+    note_reads(df, reads_of_tracks(tracks))
 
 
 def _check_size(union: Instants, distinct: Sequence[Instants], tracks: Sequence[Track]) -> None:

@@ -93,7 +93,7 @@ def _resampled(
         agg = rule.agg_for(point, kind, values.unit)
         for state, column, odd in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
             levels = [("agg", agg)] * several + [("state", state or "")] * (state is not None)
-            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), *odd)
+            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), *odd, agg=agg)
             one = plain
             if isinstance(column, NumberColumn):
                 one = replace(point, unit=column.unit, kind="Number", states=None)

@@ -223,6 +223,10 @@ class HistoryVerbs(SessionBase):
         Missing values are not written, and remove nothing: :meth:`his_remove` does. Instants are those of the index,
         also of an index of Arrow timestamps or of datetime objects; the zone that is written is the point's own.
 
+        Values over intervals are written as samples at their starts. Means, extremes and the like may go to the point
+        they were made of, where they replace samples at these instants and stand beside all others. What is no value
+        of the point, as a delta, sum, integral, count or coverage, is refused there: it would be read as one.
+
         Parameters
         ----------
         df : DataFrame or Series

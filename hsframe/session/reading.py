@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import pandas as pd
@@ -35,7 +35,7 @@ from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
-from hsframe.spans import SpanLike
+from hsframe.spans import SpanLike, epoch_us, resolve
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -148,8 +148,33 @@ async def _histories(
         read = functools.partial(read_with_boundary, source, records, request.span, request.boundary)
     else:
         read = functools.partial(read_histories, source, records, request.span)
-    histories = await read(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
+    now = datetime.now(UTC)
+    histories = await read(
+        week_start=request.week_start, limits=request.limits, failures=kept, progress=progress, now=now
+    )
+    if request.intervals is None:
+        histories = _with_spans(histories, request, now)
     return points, labels, histories
+
+
+def _with_spans(histories: Sequence[History], request: ReadRequest, now: datetime) -> list[History]:
+    """The histories with the span that was read, up to the present, or to the last sample if that is later."""
+    spans = {
+        tz: resolve(request.span, tz, now, week_start=request.week_start)
+        for tz in {history.point.tz for history in histories}
+        if tz is not None
+    }
+    lasts: dict[str, int] = {}
+    for history in histories:
+        lasts[history.point.id] = max(lasts.get(history.point.id, 0), int(history.ts_us.max(initial=0)) + 1)
+    found = []
+    for history in histories:
+        if (span := spans.get(history.point.tz or "")) is not None:
+            present_us = max(epoch_us(now), lasts[history.point.id])
+            end_us = present_us if span.end_us is None else min(span.end_us, present_us)
+            history = replace(history, span_us=(span.start_us, max(span.start_us, end_us)))
+        found.append(history)
+    return found
 
 
 def _frame(
