@@ -327,7 +327,9 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         """What a row stands for, as ``Interval(length='1h', label='start')``; None for samples.
 
         None too where pandas has made rows that are further apart, as ``resample("1D")`` of hours. It is in
-        ``df.attrs``, as the points are.
+        ``df.attrs``, as the points are, and pandas takes attrs along only where one frame becomes another, or where all
+        frames have the same: not in ``pd.DataFrame({"a": df["a"]})``, nor in ``join``, ``merge`` and ``pd.concat`` with
+        other frames. After these, rows that are stamped with their ends look like samples, also to ``his_write``.
         """
         from hsframe.frame.stamps import interval_of
 

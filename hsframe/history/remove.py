@@ -109,7 +109,7 @@ class Removal:
 
     async def check(self) -> None:
         """After an interruption: find out what is gone, and put back what a trial has left something else for."""
-        if self._trial is not None and self._trial.sample.unknown:
+        if self._trial is not None and (self._trial.sample.unknown or self._trial.beside_was is not None):
             await self._trial.check()
         await check_sent(self.client, self.report, max_concurrency=self.max_concurrency)
 
@@ -154,6 +154,7 @@ class _Trial:
             floored = replace(first, ts_us=first.ts_us // SECOND_US * SECOND_US)
             self.beside = PointWrite(floored, entry.record)
         self.was: Any = None
+        self.beside_was: Any = None  # until it is known whether it has to be written again
 
     @property
     def there(self) -> Any:
@@ -169,9 +170,10 @@ class _Trial:
         """Remove the sample; a CallError where it does not go, or something else is there then."""
         both = [one for one in (self.sample, self.beside) if one is not None]
         await read_back(self.client, both, max_concurrency=self.max_concurrency)
-        self.was, beside_was = self.there, _there(both[-1])
+        self.was = self.there
         if self.was is None:
-            raise CallError(f"{self.what}, is gone since it was found; nothing was sent: call it again")
+            raise CallError(f"{self.what} is gone since it was found; nothing was sent: call it again")
+        self.beside_was = None if self.beside is None else _there(self.beside)
         try:
             await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
             left = await read_back_until(self.client, [self.sample], max_concurrency=self.max_concurrency)
@@ -179,18 +181,14 @@ class _Trial:
                 return
             self.sample.status[:] = NOT_STORED
         finally:
-            self.entry.status[self.at] = self.sample.status
+            self.entry.status[self.at], self.entry.error = self.sample.status, self.sample.error
         if not same(self.there, self.was):
             await self.put_back()
             assert self.entry.error is not None
             raise self.entry.error
-        beside = ""
-        if self.beside is not None and beside_was is not None:
-            ending = await self.written(self.beside, beside_was)
-            beside = f"; that at {_when(self.beside)}, which a server of whole seconds removes in its place, {ending}"
         self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: it answered, and has "
-            f"{self.what}, still{beside}; nothing else was sent"
+            f"{self.what}, still{await self.beside_put_back()}; nothing else was sent"
         )
         raise self.entry.error
 
@@ -206,15 +204,26 @@ class _Trial:
         if self.there is not None and not same(self.there, self.was):
             await self.put_back()
             self.sample.status[:] = NOT_STORED
+        elif self.there is not None and (beside := await self.beside_put_back()):
+            self.entry.error = self.entry.error or CallError(f"the server has {self.what}, still{beside}")
         self.entry.status[self.at] = self.sample.status
 
     async def put_back(self) -> None:
         """Write the value that there was again; what became of it is the error of the point."""
+        self.beside_was = None
         found, ending = self.there, await self.written(self.sample, self.was)
         self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: in place of {self.what}, it had "
             f"{found}; the sample {ending}; nothing else was sent"
         )
+
+    async def beside_put_back(self) -> str:
+        """Write the sample at the whole second again, where there was one; in words what became of it."""
+        if self.beside is None or self.beside_was is None:
+            return ""
+        ending = await self.written(self.beside, self.beside_was)
+        self.beside_was = None
+        return f"; that at {_when(self.beside)}, which a server of whole seconds removes in its place, {ending}"
 
     async def written(self, sample: PointWrite, value: Any) -> str:
         """Write a value again; in words what became of it."""

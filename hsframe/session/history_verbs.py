@@ -111,7 +111,8 @@ class HistoryVerbs(SessionBase):
             if that is at most `max_gap` old. By default whole intervals, with a warning of days that are in none.
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
-            written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it.
+            written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it, and
+            says where pandas loses it.
         boundary : {"none", "before", "both"}
             Samples around the span, each at its own instant: ``"before"``, the last one before it, which says what held
             when it began; ``"both"``, the first one from its end on too. Each is looked for up to 400 days away; a

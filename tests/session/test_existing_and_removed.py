@@ -363,6 +363,7 @@ def test_a_server_that_refuses_remove(server: RunningServer) -> None:
     ):
         s.his_remove("point", DAY)
     assert caught.value.report[["removed", "unknown"]].to_numpy().sum() == 0
+    assert "cannot write Remove" in caught.value.report.set_index("id")["reason"]["kw"]
 
 
 @pytest.mark.parametrize("quirks", [(), ("floor-1s",), ("remove-na",), ("floor-1s", "remove-na")])
@@ -443,9 +444,15 @@ def test_an_interrupted_removal_says_what_is_gone(server: RunningServer, good: i
     assert list(samples(server)) == list(samples(server, "kwh"))
 
 
-def test_a_trial_that_is_cancelled_is_put_back() -> None:
-    """While it was waited for, the server had stored something else."""
-    with running_server(building(), quirks=["remove-na"]) as server:
+@pytest.mark.parametrize("quirk", ["remove-na", "floor-1s"])
+def test_a_trial_that_is_cancelled_is_put_back(quirk: str) -> None:
+    """While it was waited for, the server had stored something else, or removed the sample at the whole second."""
+    with running_server(building(), quirks=[quirk]) as server:
+        if quirk == "floor-1s":
+            server.database.set_history("kw", FIRST_US + np.array([0, 500_000]), np.array([24.0, 25.0]))
+            span: Any = (pd.Timestamp(FIRST_US + 500_000, unit="us", tz="UTC"), pd.Timestamp("2026-11-02", tz="UTC"))
+        else:
+            span = DAY
 
         async def run() -> Any:
             loop, stored = asyncio.get_running_loop(), asyncio.Event()
@@ -456,7 +463,7 @@ def test_a_trial_that_is_cancelled_is_put_back() -> None:
 
             wrap_op(server.app, "hisWrite", tell)
             async with hsframe.AsyncSession(server.uri, "demo", "demo") as session:
-                task = asyncio.create_task(session.his_remove("@kw", DAY))
+                task = asyncio.create_task(session.his_remove("@kw", span))
                 await stored.wait()
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError) as caught:
@@ -465,7 +472,7 @@ def test_a_trial_that_is_cancelled_is_put_back() -> None:
 
         error = asyncio.run(run())
         assert not server.database.history("kw").na.any()
-        assert samples(server)[0] == 24.0
+        assert server.database.history("kw").values[-2 if quirk == "floor-1s" else 24] == 24.0
     assert "was put back" in error.report["reason"].iloc[0]
 
 
