@@ -46,7 +46,7 @@ class AnsweredRows:
     def is_suspect(self, row_cap: int | None) -> bool:
         """Whether rows may be missing; `row_cap` is a limit that is known."""
         counts = {count for count, _, _ in self.columns.values()}
-        return max(counts, default=0) > SUSPECT_FROM_ROWS or not counts.isdisjoint({self.limit, row_cap})
+        return max(counts, default=0) >= SUSPECT_FROM_ROWS or not counts.isdisjoint({self.limit, row_cap})
 
     def ends_of(self, span: Span, *, is_tail: bool) -> list[tuple[int, int | None]]:
         """From the last row on, or up to the first one, if the span has more.

@@ -153,7 +153,7 @@ class HistoryOps(RecordOps[AnswerT]):
         without an error. Leave early with ``contextlib.aclosing``. The time-out counts from one piece to the next.
         The points' records are read first, once: they give the kinds and units of columns that begin with nulls.
 
-        After more than 100 rows the ends of the range are asked for once more, since some servers give the first or the
+        After 100 rows or more the ends of the range are asked for once more, since some servers give the first or the
         newest rows of a range and leave out the others without a word: these follow then, the older ones last.
 
         Parameters

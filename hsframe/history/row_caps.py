@@ -1,8 +1,9 @@
 """Silent caps: a server that answers the first or the newest rows of a range, and says nothing of the others.
 
-Users of SkySpark, PI and InfluxDB meet such limits. An answer is *suspect* if it has more rows than 100 and than the
+Users of SkySpark, PI and InfluxDB meet such limits. An answer is *suspect* if it has 100 rows or more, more than the
 largest answer that was proven whole in this read, or as many as a limit that is known. It is *proven* by asking for the
-ends of its window alone, up to its first row and from its last row on: if there is nothing else, it is whole.
+ends of its window alone, up to its first row and from its last row on: if there is nothing else, it is whole. A limit
+of fewer than 100 rows is not found out, since a proof would double the requests of each small read.
 
 The limit may be one of the rows of a batch or of the samples of each point in it, so both are counted.
 """
@@ -72,7 +73,7 @@ class RowCaps:
         self.dialect = dialect
         self.limit_rows = limit_rows
         self.limits: set[int] = set()
-        self.largest = self.proven = (SUSPECT_FROM_ROWS, SUSPECT_FROM_ROWS)
+        self.largest = self.proven = (SUSPECT_FROM_ROWS - 1, SUSPECT_FROM_ROWS - 1)
         self.extents: set[tuple[tuple[int, int, int], ...]] = set()
         self.turns = ConcurrencyLimit(1)
 
@@ -84,7 +85,7 @@ class RowCaps:
     def own_limit(self, answer: Answer) -> int | None:
         """The caller's limit, if nothing else makes the answer suspect."""
         limit, servers = self.limit_rows, (answer.limit, self.dialect.row_cap)
-        is_own = limit <= SUSPECT_FROM_ROWS and limit in (answer.rows, answer.longest) and limit not in servers
+        is_own = limit < SUSPECT_FROM_ROWS and limit in (answer.rows, answer.longest) and limit not in servers
         return limit if is_own else None
 
     def is_suspect(self, answer: Answer, window: Window) -> bool:
@@ -95,7 +96,7 @@ class RowCaps:
         if any(size > proven and size >= largest for size, largest, proven in sizes):
             return True
         # As many as were proven: regular samples, or a limit that was reached there without a row too much.
-        if not any(size == proven > SUSPECT_FROM_ROWS for size, _, proven in sizes):
+        if not any(size == proven >= SUSPECT_FROM_ROWS for size, _, proven in sizes):
             return False
         return _extents(answer) not in self.extents and any(
             _ends_early(ts_us, window) for ts_us in _most_complete(answer)

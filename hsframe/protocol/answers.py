@@ -26,7 +26,7 @@ _UNKNOWN: Final = re.compile(
     r"unknown\s*-?(rec|ids?\b|entity|points?\b|refs?\b)|(rec(ord)?|id|entity|point)s? (was )?not found", re.IGNORECASE
 )
 SUSPECT_FROM_ROWS: Final = 100
-"""A history of so many rows, or fewer, is taken as whole unless a limit says otherwise."""
+"""A history of fewer rows is taken as whole unless a limit says otherwise."""
 
 _NO_INSTANTS: Final = re.compile(r"\b(bad|invalid) (range|date)\b", re.IGNORECASE)
 _SHOWN_CHARS: Final = 120

@@ -20,7 +20,9 @@ from hsframe.testing.server import running_server
 ROWS = 1501
 
 
-@pytest.mark.parametrize("quirks", [[f"{cap}=200"] for cap in SILENT_CAPS] + [["mixed-up=2"], ["rusty-haystack"]])
+@pytest.mark.parametrize(
+    "quirks", [[f"{cap}={rows}"] for cap in SILENT_CAPS for rows in (100, 200)] + [["mixed-up=2"], ["rusty-haystack"]]
+)
 def test_all_of_it_is_there(quirks: list[str], tmp_path: Path) -> None:
     end = pd.Timestamp.now("UTC").floor("min")
     index = pd.date_range(end=end, periods=ROWS, freq="min", unit="us", name="ts")
