@@ -267,6 +267,11 @@ class FrameAccessor(_Windows[pd.DataFrame]):
             As pandas gives it. Values of one unit, or of units that convert, are a unit column; others are
             :class:`~hsframe.Number` objects.
 
+        Raises
+        ------
+        UnitError
+            A column is of objects whose units do not convert to one; those that do count in the first one.
+
         Examples
         --------
         >>> zone, meter = pd.array([68.0, 72.5], dtype="unit[°F]"), pd.array([1.0, 2.0], dtype="unit[kW]")

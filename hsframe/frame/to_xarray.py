@@ -44,7 +44,8 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
     levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
     unnamed = [f"level_{n}" for n in range(len(levels))] if isinstance(index, pd.MultiIndex) else ["index"]
     names = [name if own is None else own for own, name in zip(index.names, unnamed, strict=True)]
-    if taken := [name for name in [*names, *df.index.names] if name is not None and name in df.columns]:
+    # As labels in full: of columns in levels, none is the name of a level.
+    if taken := [name for name in [*names, *df.index.names] if name is not None and name in list(df.columns)]:
         raise MetadataError(
             f"the index and a column are both named {taken[0]!r}, and would be one variable; rename the column"
         )

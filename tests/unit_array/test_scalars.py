@@ -305,3 +305,14 @@ def test_a_price_times_something_else_is_refused() -> None:
         Number(70, "°F") * Number(2, "kW/°F")
     assert Number(2, "$/min") * timedelta(minutes=30) == Number(60, "$")
     assert (Number(2, "furlong") * Number(1, "kWh")).unit is None
+
+
+def test_single_values_are_equal_without_conversion_and_ordered_with_it() -> None:
+    assert UnitFloat(7, "kW") == UnitFloat(7, "W")
+    assert UnitFloat(7, "kW") > UnitFloat(7, "W")
+    assert Number(7, "kW") != Number(7, "W")
+    assert Number(7, "kW") > Number(7, "W")
+    for make in (UnitFloat, Number):
+        assert make(7, "kW") != make(7000, "W")
+        assert make(7, "kW") == make(7000, "W").to("kW")
+    assert (column(7, "kW") == column(7000, "W")).all()

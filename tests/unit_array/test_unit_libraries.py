@@ -168,6 +168,8 @@ def test_to_xarray_refuses_a_column_that_would_be_the_index(frame, names, clash)
     assert df.hs.to_xarray()["Zone"].attrs == {"units": "°F"}
     with pytest.raises(MetadataError, match=f"index and a column are both named '{clash}'"):
         df.rename(columns={"Zone": clash}).hs.to_xarray()
+    levels = pd.concat({clash: df}, axis=1)
+    assert levels.hs.to_xarray()[clash, "Zone"].attrs == {"units": "°F"}
 
 
 def test_products_of_frames_of_several_units_are_refused(frame):
