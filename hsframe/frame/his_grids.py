@@ -183,12 +183,14 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
     """The times in epoch microseconds, increasing, and the row of each."""
     index = df.index
     columns = listed_columns(df)
-    if isinstance(index, pd.MultiIndex) and isinstance(index.levels[-1], pd.DatetimeIndex):
+    if isinstance(index, pd.MultiIndex) and any(isinstance(level, pd.DatetimeIndex) for level in index.levels):
         levels, one = list(map(str, index.names)), index[0][0] if len(index) else "..."
+        advice = f"write the rows of one {levels[0]} at a time, as df.xs({one!r}, level={levels[0]!r})"
+        if "fold" in levels:
+            advice = "read it with index='utc', and " + advice
         raise MetadataError(
             f"the index of the frame with the columns {columns} has the levels {', '.join(levels)}, expected times "
-            f"alone; write the rows of one {levels[0]} at a time, as df.xs({one!r}, level={levels[0]!r}), with points= "
-            "where the columns are no points; nothing was sent"
+            f"alone; {advice}, with points= where the columns are no points; nothing was sent"
         )
     if not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(

@@ -296,6 +296,10 @@ def test_what_fits_no_one_column_is_refused() -> None:
                 session.matrix({"x": "x", "z": nothing}, SPAN)
         with pytest.raises(MetadataError, match=r"the levels siteRef, ts.* df\.xs\('Harbor Tower', level='siteRef'\)"):
             session.his_write(session.matrix({"x": 'x and unit=="kW"'}, SPAN))
+        with pytest.raises(
+            MetadataError, match="siteRef, ts, fold, expected times alone; read it with index='utc', and"
+        ):
+            session.his_write(session.matrix({"x": 'x and unit=="kW"'}, SPAN, index="local"))
         with pytest.raises(MetadataError, match="finds no record"):
             session.matrix({"x": "x", "z": "nowhere and nothing"}, SPAN)
 
