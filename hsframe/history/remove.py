@@ -189,6 +189,7 @@ class _Trial:
         self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: it answered, and has "
             f"{self.what}, still{await self.beside_put_back()}; nothing else was sent"
+            + ("" if self.beside is None else "; if it keeps whole seconds alone, remove those at such by instants")
         )
         raise self.entry.error
 

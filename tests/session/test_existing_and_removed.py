@@ -388,6 +388,7 @@ def test_a_sample_beside_those_to_remove_stays(quirks: tuple[str, ...], others: 
             report = caught.value.report  # type: ignore[attr-defined]
             assert report["removed"].tolist() == [0]
             assert "does not remove" in report["reason"].iloc[0]
+            assert ("remove those at such by instants" in str(caught.value)) == ("floor-1s" in quirks)
             assert "safe to repeat" not in caught.value.__notes__[0]
             assert ("in its place, was put back" in str(caught.value)) == (bool(others) and "floor-1s" in quirks)
         left = server.database.history("kw")
