@@ -89,6 +89,8 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
     >>> doubtful_steps(hours * 3_600_000_000, np.where((hours == 8) | (hours == 10), 0, 1000.0 + hours), True)
     array([ 8, 10])
     """
+    if not (readings[1:] < readings[:-1]).any():  # as of most meters
+        return np.empty(0, dtype=np.intp)
     changed = np.flatnonzero(np.diff(readings) != 0)
     deltas = reading_deltas(readings, rollover)[changed]
     is_drop = deltas != np.diff(readings)[changed]
