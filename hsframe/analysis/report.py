@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis import due
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.stamps import noted_interval
+from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
@@ -75,19 +77,13 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
     return result
 
 
-class Gap(NamedTuple):
-    """Where samples are due and missing: from the instant of the first of them up to the next sample."""
-
-    begin: pd.Timestamp
-    end: pd.Timestamp
-    missing: int
-
-
 def report(df: pd.DataFrame) -> pd.DataFrame:
     """One row per column: what it is, how complete it is, and where it looks wrong.
 
-    Each column is judged by itself, by its own samples and its record, from the first to the last row of the frame; of
-    time before and after nothing is known here. What cannot be judged is missing (``<NA>``).
+    Each column is judged by itself, by its own samples and its record, whatever is beside it: over the span that was
+    read, which the catalog of the frame has. Where that is lost, as in rows that were put together by hand, or where
+    the column was cut on a side, it is from its own first to its own last sample: what lacks before and after is not
+    known then. What cannot be judged is missing (``<NA>``).
 
     Parameters
     ----------
@@ -101,9 +97,10 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
 
         - ``id``, ``unit``, ``kind``: where known
         - ``samples``: rows with a value; ``infinite``: of these, how many are
-        - ``expected``: how many are due, one each ``hisInterval`` of the record. Where it has none, or the rows are
-          regular (``df.index.freq``, as after ``resample``): each usual interval, if most are. Nothing is due of Bool
-          and Str, and of points with change of value (``hisMode`` ``"cov"``, ``hisCov``)
+        - ``expected``: how many are due, one each ``hisInterval`` of the record; where it has none, each usual
+          interval, if most are. Of values over intervals (``df.hs.interval``) one in each, by the calendar of the
+          point; of rows that ``resample`` made (``df.index.freq``) each. Nothing is due of Bool and Str, and of points
+          with change of value (``hisMode`` ``"cov"``, ``hisCov``)
         - ``missing``: of the expected; ``coverage``: the share of them that is there; without a time index, rows
           without a value. A sample that is NA has no value, so it is missing, and in `gaps` too: a frame tells it from
           no sample only where it is read with ``na="flag"``, and ``his_write(existing="keep")`` leaves it
@@ -118,20 +115,25 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
           the first to the last of such a run
         - ``false_readings``: of a meter (``hisTotalized``), by the rule of :mod:`hsframe.intervals.rules`; of a
-          temperature and of %RH zeros, where all other values are further from 0 than from one another
+          temperature and of %RH zeros, where all other values are further from 0 than from one another; 0 is that of
+          the record's unit, whatever the column was converted to
         - ``resets``: how often a meter began anew, by the same rules, false readings left out
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
     """
-    points, differing = points_of(df), differing_of(df)
+    if df.index.names == ["start", "end"]:
+        df = df.droplevel("end")
+    points, differing, reads, interval = points_of(df), differing_of(df), reads_of(df), interval_of(df)
     if noted_interval(df) is not None:  # the tags of the records are of the samples, not of what was made of them
         points = {label: replace(point, his=None) for label, point in points.items()}
+        reads = reads if interval else {}
     df = in_one_unit(df, refuse=False)
-    rows = [
-        _row(df.iloc[:, place], points.get(label, Point("")), differing.get(label, 0))
-        for place, label in enumerate(point_labels(df.columns))
-    ]
+    rows = []
+    for place, label in enumerate(point_labels(df.columns)):
+        point = points.get(label, Point(""))
+        column, read = df.iloc[:, place], reads.get(point.id, Read())
+        rows.append(_row(column, point, differing.get(label, 0)) | _times(column, point, read, interval))
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
@@ -166,48 +168,41 @@ def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]
         row["stuck_for"] = (there.index[runs[1:] - 1] - there.index[runs[:-1]]).max()
     if values is not None:
         row |= _implausible(values[places], ts_us, unit, point, sampling)
-    step_us = None if sampling.is_step or values is None else _step_us(series.index, sampling, np.diff(ts_us))
-    index = pd.DatetimeIndex(series.index)
-    return row | _times(index, ts_us, step_us, point.tz) | {"duplicates": len(there) - len(ts_us)}
+    return row | {"missing": None, "duplicates": len(there) - len(ts_us)}
 
 
-def _step_us(index: pd.Index, sampling: PointSampling, steps: Instants) -> int | None:
+def _step_us(sampling: PointSampling, steps: Instants) -> int | None:
     """How far apart samples are due: what the record says, or where most of them are, within a tenth."""
-    if sampling.interval_us is not None and getattr(index, "freq", None) is None:
+    if sampling.interval_us is not None:
         return sampling.interval_us
     usual = int(np.median(steps)) if len(steps) else 0
     return usual if usual and np.mean(np.abs(steps - usual) <= usual / 10) > 0.5 else None
 
 
-def _times(index: pd.DatetimeIndex, ts_us: Instants, step_us: int | None, tz: str | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"missing": None}
+def _times(column: pd.Series[Any], point: Point, read: Read, interval: Interval | None) -> dict[str, Any]:
+    """What is due of a column, and what is missing of it."""
+    index = column.index
+    if not isinstance(index, pd.DatetimeIndex) or index[column.notna()].hasnans:
+        return {}
+    row: dict[str, Any] = {}
+    ts_us = np.unique(index[column.notna()].as_unit("us").asi8)
     steps = np.diff(ts_us)
     if len(ts_us):
         row |= dict(zip(("first", "last"), time_index(ts_us[[0, -1]], index.tz), strict=True))
     if len(steps):
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
-    if step_us is None or not len(index):
+    sampling = PointSampling.from_record(point.his_tags())
+    is_number = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"
+    if sampling.is_step or not is_number:
         return row
-    rows_us = index.as_unit("us").asi8
-    start_us, end_us = int(rows_us.min()), int(rows_us.max())
-    late_us = step_us // 10  # as much as a sample may be late or early
-    before, after = (end_us - start_us) // step_us + 1, 0
-    if len(ts_us):
-        before, after = (ts_us[0] - start_us + late_us) // step_us, (end_us - ts_us[-1] + late_us) // step_us
-    # The samples that should be after each; those that come early, between others, count together.
-    due = np.rint(steps / step_us).astype(np.int64)
-    early_us = int(steps[due == 0].sum())
-    lost = np.concatenate([[before], np.maximum(due - 1, 0), [after]])
-    edges = ts_us if len(ts_us) else np.array([end_us + step_us])
-    begins = np.concatenate([[edges[0] - before * step_us], ts_us + step_us])
-    ends = np.append(edges, edges[-1] + (after + 1) * step_us)
-    missing = int(lost.sum())
-    expected = int(before + after + due.sum()) + round(early_us / step_us) + (len(ts_us) > 0)
-    where = np.flatnonzero(lost)
-    gaps = list(map(Gap, time_index(begins[where], index.tz), time_index(ends[where], index.tz), lost[where].tolist()))
-    row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
-    if len(ts_us) and index.tz is not None and step_us <= HOUR_US:
-        at = zone(tz) if tz else index.tz
+    if (rows := due.intervals_of(index, interval, ts_us, read, point.tz)) is not None:
+        edges_us, stamps_us = rows
+        step_us: int | None = int(np.median(np.diff(edges_us)))
+        row |= due.of_intervals(ts_us, edges_us, stamps_us, index.tz)
+    elif (step_us := _step_us(sampling, steps)) is not None:
+        row |= due.of_samples(ts_us, step_us, read, index.tz)
+    if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US:
+        at = zone(point.tz) if point.tz else index.tz
         changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), at)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
@@ -265,6 +260,11 @@ def _implausible(
         begun_anew = (deltas != np.diff(readings)) & (deltas == readings[1:])
         row |= {"false_readings": int(spikes.sum()), "resets": int(np.count_nonzero(begun_anew))}
     elif unit is not None and (delta(unit) != unit or unit == "%RH"):
+        own = point.unit or unit
+        if not convertible(unit, own):
+            return row
+        if own != unit:  # and back from it, where a zero comes out as nearly one
+            values = np.round(convert(values, unit, own), 9)
         others = values[values != 0]
         far = len(others) > 0 and abs(others).min() > np.ptp(others)
         row["false_readings"] = len(values) - len(others) if far else 0

@@ -73,9 +73,13 @@ def test_each_column_is_reported_alone(a: list[float], b: list[float], every: in
     table = df.hs.report()
     for label in df:
         pd.testing.assert_frame_equal(df[[label]].hs.report(), table.loc[[label]])
-    row = table.loc["P"]
-    assert (row["expected"], row["missing"]) == (20, int(np.isnan(a).sum()))
+    row, there = table.loc["P"], np.flatnonzero(~np.isnan(a))
+    if not len(there):
+        assert pd.isna(row["expected"])
+        return
+    assert (row["expected"], row["missing"]) == (np.ptp(there) + 1, np.ptp(there) + 1 - len(there))
     assert sum(gap.missing for gap in row["gaps"]) == row["missing"]
+    df = df.iloc[there[0] : there[-1] + 1]
     due = pd.date_range(df.index[0], df.index[-1], freq="15min")
     inside = [when for when in due for gap in row["gaps"] if gap.begin <= when < gap.end]
     assert inside == df.index[df["P"].isna()].tolist()
@@ -88,16 +92,130 @@ def test_the_record_says_how_often_a_logger_should_have_sent() -> None:
     assert reported(df, **QUARTER)[["expected", "missing", "coverage"]].tolist() == [97, 48, 1 - 48 / 97]
 
 
-def test_what_stopped_and_what_began_late_is_missing() -> None:
-    df = frame(P=np.arange(97.0), Q=np.arange(97.0))
-    df.iloc[:10, 0], df.iloc[90:, 0] = np.nan, np.nan
-    row = df.hs.report().loc["P"]
-    assert row[["expected", "missing"]].tolist() == [97, 17]
-    assert [gap.missing for gap in row["gaps"]] == [10, 7]
-    assert row["gaps"][0][:2] == (df.index[0], df.index[10])
-    df["P"] = np.nan
-    assert reported(df, **QUARTER)[["expected", "missing", "coverage"]].tolist() == [97, 97, 0.0]
-    assert pd.isna(df.hs.report().loc["P", "first"])
+# Of July 2026 in New York: samples each hour, none of "dead" before 10:00 of the 1st and after 23:00 of the 3rd.
+HOURS_OF_JULY = pd.date_range("2026-06-30", "2026-07-10", freq="1h", tz="America/New_York", unit="us")
+SPAN = "2026-07-01,2026-07-05"
+
+
+@pytest.fixture
+def july() -> Iterator[hsframe.Session]:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "New_York"}
+    for ident, index in {"dead": HOURS_OF_JULY[34:96], "ok": HOURS_OF_JULY, "none": HOURS_OF_JULY[:0]}.items():
+        database.add({"id": Ref(ident), "dis": ident, **tags, "hisInterval": Number(1, "hr")})
+        database.set_history(ident, index.asi8, np.ones(len(index)))
+    with connected(database) as session:
+        yield session
+
+
+def counted(table: Any) -> list[Any]:
+    return table[["expected", "missing", "coverage"]].tolist()
+
+
+def test_the_span_that_was_read_is_due_whatever_is_beside_it(july: hsframe.Session, tmp_path: Path) -> None:
+    alone, df = july.his_read("@dead", SPAN), july.his_read(["@dead", "@ok", "@none"], SPAN)
+    hsframe.write_parquet(alone, tmp_path / "a.parquet")
+    df.to_parquet(tmp_path / "b.parquet")
+    halves = [july.his_read("@dead", span) for span in ("2026-07-01,2026-07-02", "2026-07-03,2026-07-05")]
+    frames = {
+        "beside": df,
+        "alone": alone,
+        "ours": hsframe.read_parquet(tmp_path / "a.parquet"),
+        "pandas": pd.read_parquet(tmp_path / "b.parquet"),
+        "without": df.dropna(subset=["dead"]),
+        "halves": hsframe.concat(halves),
+        "both": july.his_read("@dead", SPAN, boundary="both"),
+        "flags": july.his_read("@dead", SPAN, na="flag"),
+    }
+    for name, frame in frames.items():
+        row = frame.hs.report().loc["dead"]
+        assert counted(row) == [120, 58, 1 - 58 / 120], name
+        assert [tuple(map(str, gap)) for gap in row["gaps"]] == [
+            ("2026-07-01 00:00:00-04:00", "2026-07-01 10:00:00-04:00", "10"),
+            ("2026-07-04 00:00:00-04:00", "2026-07-06 00:00:00-04:00", "48"),
+        ], name
+    assert counted(df["dead"].dropna().hs.report()) == [120, 58, 1 - 58 / 120]
+    assert counted(df.hs.report().loc["ok"]) == [120, 0, 1]
+    assert counted(df.hs.report().loc["none"]) == counted(july.his_read("@none", SPAN).hs.report().iloc[0])
+    assert counted(df.hs.report().loc["none"]) == [120, 120, 0]
+
+
+def test_of_a_column_that_was_cut_its_own_samples_say_from_where(july: hsframe.Session) -> None:
+    df = july.his_read(["@dead", "@ok"], SPAN)
+    assert counted(df.loc["2026-07-02":].hs.report().loc["dead"]) == [96, 48, 0.5]  # type: ignore[misc]
+    assert counted(df.loc["2026-07-02":"2026-07-03"].hs.report().loc["ok"]) == [48, 0, 1]  # type: ignore[misc]
+    assert df.loc["2026-07-05":].hs.report().loc["dead"].isna()["expected"]  # type: ignore[misc]
+
+
+def test_what_is_to_come_is_not_due() -> None:
+    database = Database(tz="UTC")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC", "hisInterval": Number(1, "hr")}
+    database.add({"id": Ref("p"), "dis": "P", **tags})
+    now = pd.Timestamp.now("UTC")
+    index = pd.date_range(now.floor("h") - pd.Timedelta("5h"), now, freq="1h", unit="us")
+    database.set_history("p", index.asi8, np.ones(len(index)))
+    with connected(database) as session:
+        df = session.his_read("@p", (index[1], now + pd.Timedelta("9D")))
+        assert counted(df.hs.report().loc["P"])[0] in (5, 6)  # six where a new hour has begun
+
+
+GAPS = {
+    # The first of July to the 5th, days; of "dead" the 1st begins late, and 4 and 5 July have nothing.
+    ("1D", "start"): ("2026-07-04", "2026-07-06", 2),
+    ("1D", "end"): ("2026-07-04", "2026-07-06", 2),
+    ("1D", "both"): ("2026-07-04", "2026-07-06", 2),
+    ("12h", "end"): ("2026-07-04", "2026-07-06", 4),
+}
+
+
+@pytest.mark.parametrize(("interval", "label"), GAPS)
+@pytest.mark.parametrize("tz", ["point", "local", "UTC"])
+@pytest.mark.parametrize("ids", [["@dead"], ["@dead", "@ok"]])
+def test_gaps_of_intervals_are_intervals(
+    july: hsframe.Session, interval: str, label: Any, tz: str, ids: list[str]
+) -> None:
+    if tz == "local" and interval != "1D":
+        return
+    df = july.his_read(ids, SPAN, interval=interval, label=label, tz=tz, agg="mean")
+    begin, end, missing = GAPS[interval, label]
+    *before, gap = df.hs.report().loc["dead", "gaps"]
+    zone = None if tz == "local" else "America/New_York"
+    assert gap == (pd.Timestamp(begin, tz=zone), pd.Timestamp(end, tz=zone), missing)
+    due, lost = (5, 2) if interval == "1D" else (10, 5)
+    assert [one.missing for one in before] == [1] * (lost - missing)  # the first morning has two hours of twelve
+    assert counted(df.hs.report().loc["dead"]) == [due, lost, 1 - lost / due]
+    column = df["dead"].droplevel("end") if label == "both" else df["dead"]
+    assert counted(column.dropna().hs.report()) == [due, lost, 1 - lost / due]
+
+
+@pytest.mark.parametrize("label", ["start", "end", "both"])
+@pytest.mark.parametrize(
+    ("interval", "span", "lost", "gap"),
+    [
+        ("1D", "2026-10-30,2026-11-04", ("2026-11-01", "2026-11-03"), ("2026-11-01", "2026-11-03", 2)),
+        ("1M", "2026-02,2026-12", ("2026-07-01", "2026-08-01"), ("2026-07-01", "2026-08-01", 1)),
+        ("1W", "2026-10-11,2026-12-12", ("2026-10-18", "2026-11-08"), ("2026-10-18", "2026-11-08", 3)),
+        ("1M", "2026-02,2026-12", ("2026-02-01", "2026-03-01"), ("2026-02-01", "2026-03-01", 1)),
+        ("1M", "2026-02,2026-12", ("2026-12-01", "2027-01-01"), ("2026-12-01", "2027-01-01", 1)),
+    ],
+)
+def test_gaps_of_the_calendar(
+    interval: str, span: str, lost: tuple[str, str], gap: tuple[str, str, int], label: Any
+) -> None:
+    """Over days of 25 hours, months and weeks from Sunday; at the start and at the end too."""
+    index = pd.date_range("2026-01-01", "2027-02-01", freq="1h", tz="America/New_York", unit="us")
+    begin, end = (pd.Timestamp(text, tz="America/New_York") for text in lost)
+    index = index[(index < begin) | (index >= end)]
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "New_York"}
+    database.add({"id": Ref("p"), "dis": "P", **tags})
+    database.set_history("p", index.asi8, np.ones(len(index)))
+    with connected(database) as session:
+        df = session.his_read("@p", span, interval=interval, label=label, week_start="sunday", edges="whole")
+    begin, end = (pd.Timestamp(text, tz="America/New_York") for text in gap[:2])
+    assert df.hs.report().loc["P", "gaps"] == [(begin, end, gap[2])]
+    assert counted(df.hs.report().loc["P"])[:2] == [len(df), gap[2]]
+    assert pd.isna(df.hs.report().loc["P", "longest_gap"]) == (len(df) < 3)
 
 
 @pytest.mark.parametrize("tags", [{"hisMode": "cov"}, {"hisCov": MARKER}, {"hisMode": "cov", **QUARTER}])
@@ -179,6 +297,15 @@ def test_a_roll_over_is_no_reset_in_any_unit() -> None:
         df = frame(P=pd.array(readings, dtype="unit[kWh]")).hs.to(unit)
         assert reported(df, **tags)[["false_readings", "resets"]].tolist() == [0, 0]
     assert reported(df, unit="kWh", hisTotalized=MARKER)["resets"] == 1
+
+
+def test_a_false_zero_is_one_of_the_unit_of_the_record() -> None:
+    df = frame(P=pd.array([71.0, 70.5, 0.0, 72.0, 0.0, 73.0], dtype="unit[°F]"))
+    for unit in ("°F", "°C", "K"):
+        assert reported(df.hs.to(unit), unit="°F")["false_readings"] == 2
+    frozen = frame(P=pd.array([30.0, 31.0, 32.0, 33.0], dtype="unit[°F]"))
+    assert reported(frozen.hs.to("°C"), unit="°F")["false_readings"] == 0
+    assert pd.isna(reported(frozen, unit="kW")["false_readings"])
 
 
 @pytest.mark.parametrize(

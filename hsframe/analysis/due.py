@@ -1,0 +1,105 @@
+"""Which samples, or values over intervals, are due of a column of a frame, and where they are missing.
+
+Each column is judged by itself: no row that only another column has makes anything due of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hsframe.durations import DAY_US
+from hsframe.frame.reads import Read
+from hsframe.frame.stamps import Interval
+from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.samples import Instants
+from hsframe.spans import from_epoch_us
+from hsframe.zones import zone
+
+# As much of a step as a sample may be late or early.
+_TOLERANCE: Final = 10
+
+
+class Gap(NamedTuple):
+    """Where something is due and missing: from the instant of the first of it up to the next that is there."""
+
+    begin: pd.Timestamp
+    end: pd.Timestamp
+    missing: int
+
+
+def of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> dict[str, Any]:
+    """What is due of a point with one sample a step: over the span of the read, or else from its first to its last."""
+    start_us, end_us = read.known_from(ts_us)
+    if not len(ts_us) and (start_us is None or end_us is None):
+        return {}
+    if start_us is not None and end_us is not None:
+        ts_us = ts_us[(ts_us >= start_us) & (ts_us < end_us)]  # without those that boundary= has added
+    if not len(ts_us):
+        assert start_us is not None
+        assert end_us is not None
+        due = -(-(end_us - start_us) // step_us)
+        if not due:
+            return {}
+        return _entries(due, np.array([start_us]), np.array([start_us + due * step_us]), np.array([due]), tz)
+    early_us = step_us // _TOLERANCE
+    before = 0 if start_us is None else max(int(ts_us[0] - start_us) // step_us, 0)
+    after = 0 if end_us is None else max(int(end_us - 1 - early_us - ts_us[-1]) // step_us, 0)
+    steps = np.diff(ts_us)
+    # The samples that should be after each; those that come early, between others, count together.
+    between = np.rint(steps / step_us).astype(np.int64)
+    lost = np.concatenate([[before], np.maximum(between - 1, 0), [after]])
+    expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
+    begins = np.concatenate([[ts_us[0] - before * step_us], ts_us + step_us])
+    ends = np.append(ts_us, ts_us[-1] + (after + 1) * step_us)
+    return _entries(expected, begins, ends, lost, tz)
+
+
+def of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> dict[str, Any]:
+    """What is due of values over intervals: one in each, whose stamp is one of `stamps_us`."""
+    there = np.isin(stamps_us, ts_us)
+    changes = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]])))
+    firsts, nexts = changes[::2], changes[1::2]
+    return _entries(len(there), edges_us[firsts], edges_us[nexts], nexts - firsts, tz)
+
+
+def _entries(expected: int, begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> dict[str, Any]:
+    where, missing = np.flatnonzero(lost), int(lost.sum())
+    gaps = list(map(Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
+    return {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
+
+
+def intervals_of(
+    index: pd.DatetimeIndex, interval: Interval | None, ts_us: Instants, read: Read, tz: str | None
+) -> tuple[Instants, Instants] | None:
+    """The edges and the stamps of the intervals that a column has rows for; None where it has samples, or no rows.
+
+    Of a read these are all from its first row to its last one, by the calendar of the point; of rows that pandas made
+    regular, as ``resample`` does, the rows.
+    """
+    if index.freq is not None and len(index):
+        rows: Any = index if index.freq.n > 0 else index[::-1]
+        stamps_us = rows.as_unit("us").asi8
+        return np.append(stamps_us, (rows[-1:] + rows.freq).as_unit("us").asi8), stamps_us
+    if interval is None:
+        return None
+    start_us, end_us = read.known_from(ts_us)
+    if not len(ts_us) and (start_us is None or end_us is None):
+        return None
+    first_us, last_us = (int(ts_us[place]) if edge is None else edge for place, edge in ((0, start_us), (-1, end_us)))
+    at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
+    reach_us, step = int(interval.longest_us) + DAY_US, parse_step(interval.length)
+    if step.days % 7 == 0 and step.days:  # weeks begin on the day of a row that no span has cut
+        begins = from_epoch_us(first_us if interval.label == "end" else last_us, at)
+        step = replace(step, weekday=begins.weekday())
+    calendar_us = intervals(first_us - reach_us, last_us + reach_us, step, at).edges_us
+    inner_us = calendar_us[(calendar_us > first_us) & (calendar_us < last_us)]
+    stamps_us = np.unique([first_us, *inner_us, last_us])
+    if interval.label == "end":
+        return np.append(calendar_us[calendar_us < first_us][-1], stamps_us), stamps_us
+    return np.append(stamps_us, calendar_us[calendar_us > last_us][0]), stamps_us
