@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.columns import NumberColumn
-from hsframe.durations import Duration
+from hsframe.durations import HOUR_US, Duration
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, attach, points_of
-from hsframe.frame.reads import note_reads, reads_of
+from hsframe.frame.reads import Read, note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.gaps import warn_of_gaps
@@ -41,7 +41,8 @@ def integrate(
     The rules are those of :mod:`hsframe.intervals.rules`, and so are days of 23 and 25 hours, and what is not known. A
     missing value is taken for no sample, since a frame does not tell it from NA. What lies before the first and after
     the last row is not known either, so an interval there is missing: read beyond the span, as with
-    ``boundary="both"``, for the last day to be whole.
+    ``boundary="both"``, for the last day to be whole. A value that holds (of Bool, and with change of value) does so to
+    the end of the span that was read, or else to the last sample of its column.
 
     Parameters
     ----------
@@ -76,6 +77,11 @@ def integrate(
     >>> df.hs.integrate("1D")["Meter"].iloc[0]  # a day of 25 hours
     UnitFloat(25.0, 'kWh')
     """
+    if over := noted_interval(df):
+        raise MetadataError(
+            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral', or "
+            "multiply them by the length of an interval, as in df * hsframe.Number(1, 'h')"
+        )
     index, df = df.index, in_one_unit(df)
     if not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(
@@ -89,29 +95,32 @@ def integrate(
         raise MetadataError(
             "the index must be of times in order, each once: df.sort_index(), df[~df.index.duplicated()]"
         )
-    if over := noted_interval(df):
-        raise MetadataError(
-            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral', or "
-            "multiply them by the length of an interval, as in df * hsframe.Number(1, 'h')"
-        )
     labels = [str(label) for label in df.columns]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
+    if others := [label for label, dtype in zip(df.columns, df.dtypes, strict=True) if dtype.kind not in "biuf"]:
+        raise MetadataError(
+            f"column {others[0]!r} is {df[others[0]].dtype} and has no integral; expected numbers or Bool: leave out "
+            f"what is none, with df.drop(columns={others!r})"
+        )
     ts_us = index.as_unit("us").asi8
     known, own_tz = points_of(df), haystack_name(index.tz)
     points = [
         replace(
             known.get(label) or Point(str(label), str(label)),
             unit=unit_of_dtype(dtype),
-            kind="Bool" if dtype.kind == "b" else "Number" if dtype.kind in "iuf" else "Str",
+            kind="Bool" if dtype.kind == "b" else "Number",
         )
         for label, dtype in zip(df.columns, df.dtypes, strict=True)
     ]
     settings = IntervalSettings(interval, "integral", max_gap, min_coverage, edges=edges)
     samplings = [PointSampling.from_record(point.his_tags()) for point in points]
-    if index.freq is not None and len(index) > 1:  # rows that pandas has made, of the samples or out of nothing
+    if index.freq is not None and len(index) > 1:  # rows that pandas has made may be further apart than the samples
         usual_us = int(np.median(np.diff(ts_us)))
-        samplings = [replace(sampling, interval_us=usual_us) for sampling in samplings]
+        samplings = [
+            replace(sampling, interval_us=usual_us) if usual_us > (sampling.interval_us or HOUR_US) else sampling
+            for sampling in samplings
+        ]
     rules = dict(zip(labels, rules_of(points, samplings, labels, settings), strict=True))
     histories = [
         _history(df.iloc[:, place], ts_us, replace(point, id=label, dis=label, tz=point.tz or own_tz))
@@ -122,7 +131,20 @@ def integrate(
         tz: intervals(start_us, end_us, step, zone(tz), partial=edges == "partial")
         for tz in dict.fromkeys(history.point.tz or own_tz for history in histories)
     }
-    results = interval_histories(histories, grids, rules, now_us=end_us)
+    # What holds does so to the end of the span that was read, or to its own last sample: not to that of another column.
+    spans, until_us = reads_of(df), dict.fromkeys(labels, end_us)
+    for label, point, sampling, history in zip(labels, points, samplings, histories, strict=True):
+        if sampling.is_step and len(history.ts_us):
+            read_us = spans.get(point.id, Read()).known_from(history.ts_us)[1]
+            until_us[label] = max(int(history.ts_us[-1]), read_us or 0)
+    found = {
+        pair[1].point.id: pair
+        for now_us in dict.fromkeys(until_us.values())
+        for pair in interval_histories(
+            [one for one in histories if until_us[one.point.id] == now_us], grids, rules, now_us=now_us
+        )
+    }
+    results = [found[label] for label in labels]
     warn_of_gaps(histories, results)
     result = trend_frame([history for _, history in results], tz=index.tz)
     result.columns = df.columns

@@ -125,12 +125,18 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
         (hours(30, None), ZoneError, "naive"),
         (hours(30).iloc[::-1], MetadataError, "in order"),
         (pd.DataFrame({"P": [1.0]}), MetadataError, "of times"),
-        (hours(30, S=["a"] * 30), MetadataError, "@S has no meaning: its values are Str"),
+        (hours(30, S=["a"] * 30), MetadataError, r"column 'S' is str and has no integral.* df.drop\(columns=\['S'\]\)"),
+        (
+            hours(
+                30, P=np.ones(30), **{"P [na]": pd.Categorical(["null"] * 30), "Q [na]": pd.Categorical(["NA"] * 30)}
+            ),
+            MetadataError,
+            r"column 'P \[na\]' is category .*df.drop\(columns=\['P \[na\]', 'Q \[na\]'\]\)",
+        ),
+        (hours(30, T=pd.date_range("2026", periods=30)), MetadataError, "column 'T' is datetime64"),
         (hours(30, T=pd.array(np.ones(30), dtype="unit[°F]")), UnitError, "no unit of °F x time"),
         (hours(5).iloc[1:], SpanError, "no interval starts"),
         (hours(0), MetadataError, "no rows to integrate"),
-        (hours(30).tz_localize(None), ZoneError, "the times are naive"),
-        (hours(30).iloc[::-1], MetadataError, "in order, each once"),
     ],
 )
 def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:
@@ -141,3 +147,62 @@ def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception
 def test_edges_that_do_not_exist_are_refused() -> None:
     with pytest.raises(MetadataError, match="edges='part' is unknown; expected 'whole' or 'partial'"):
         hours(30).hs.integrate(edges="part")
+
+
+def test_both_ends_of_intervals_are_no_samples(server: RunningServer) -> None:
+    server.database.set_history("kw", FIRST_US + np.arange(73) * HOUR_US, np.full(73, 2.0))
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.his_read("@kw", "2026-10-30,2026-10-31", interval="1h", label="both")
+        flags = session.his_read("@kw", "2026-10-30,2026-10-31", na="flag")
+    with pytest.raises(MetadataError, match="made of intervals of 1h"):
+        df.hs.integrate()
+    with pytest.raises(MetadataError, match=r"df.drop\(columns=\['kw \[na\]'\]\)"):
+        flags.hs.integrate()
+
+
+@pytest.mark.parametrize("missing", [1, 5, 11])
+def test_the_freq_of_an_index_changes_no_value(missing: int) -> None:
+    df = hours(49)
+    df.index = pd.date_range("2026-10-30", periods=49, freq="15min", tz="America/New_York", unit="us")
+    df.iloc[20 : 20 + missing, 0] = np.nan
+    plain = df.set_axis(pd.DatetimeIndex(df.index, freq=None))
+    pd.testing.assert_frame_equal(df.hs.integrate("12h"), plain.hs.integrate("12h"))
+    pd.testing.assert_frame_equal(df.hs.integrate("12h"), df.dropna().hs.integrate("12h"))
+
+
+@given(st.lists(st.integers(0, 71), min_size=1, unique=True), st.integers(1, 71), st.booleans())
+def test_a_column_is_integrated_alone(server: RunningServer, there: list[int], rows: int, is_read: bool) -> None:
+    """What changes when it likes holds to the end of the span, or to its own last sample: not to that of another."""
+    server.database.set_history("kw", FIRST_US + np.arange(72) * HOUR_US, np.ones(72))
+    places = np.sort(there)
+    server.database.set_history("cov", FIRST_US + places * HOUR_US, np.sqrt(places + 1.0))
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        span = "2026-10-30,2026-11-01T23:00"
+        df, alone = session.his_read(["@kw", "@cov"], span), session.his_read("@cov", span)
+    if not is_read:
+        df, alone = df.iloc[:rows], alone[alone.index <= df.index[rows - 1]]
+        df.attrs.pop("hsframe")
+        alone.attrs.pop("hsframe")
+        for one in (df, alone):
+            attach(one, {"cov": Point("cov", "cov", "kW", "New_York", "Number", None, '{hisMode:"cov"}')})
+    if not len(alone):
+        return
+    try:
+        found = alone.hs.integrate("6h")["cov"]
+    except SpanError:
+        return
+    beside = df.hs.integrate("6h")["cov"].reindex(found.index)
+    pd.testing.assert_series_equal(beside, found, check_freq=False)
+
+
+def test_what_holds_is_known_to_the_end_of_the_span(server: RunningServer) -> None:
+    server.database.set_history("fan", FIRST_US + np.array([0, 1, 30]) * HOUR_US, [True, False, True])
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.his_read("@fan", "2026-10-30,2026-10-31")
+        read = session.his_read("@fan", "2026-10-30,2026-10-31", interval="1D", agg="integral")
+    assert df.hs.integrate()["fan"].tolist() == [1.0, 18.0]
+    pd.testing.assert_frame_equal(df.hs.integrate(), read, check_freq=False)
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        both = session.his_read("@fan", "2026-10-30,2026-10-30", boundary="both")
+    assert both.hs.integrate()["fan"].tolist()[0] == 1.0
+    assert df.iloc[:2].hs.integrate(edges="partial")["fan"].tolist() == [1.0]
