@@ -55,9 +55,19 @@ def of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> 
     between = np.rint(steps / step_us).astype(np.int64)
     lost = np.concatenate([[before], np.maximum(between - 1, 0), [after]])
     expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
-    begins = np.concatenate([[ts_us[0] - before * step_us], ts_us + step_us])
-    ends = np.append(ts_us, ts_us[-1] + (after + 1) * step_us)
+    begins = _later(np.append(ts_us[:1], ts_us), np.append(-before, np.ones(len(ts_us), dtype=np.int64)) * step_us, tz)
+    ends = np.append(ts_us, _later(ts_us[-1:], np.array([(after + 1) * step_us]), tz))
     return _entries(expected, begins, ends, lost, tz)
+
+
+def _later(ts_us: Instants, by_us: Instants, tz: tzinfo | None) -> Instants:
+    """Instants some steps later; steps of days are those of the calendar, of 23 and 25 hours where a clock changes."""
+    if tz is None or (by_us % DAY_US).any():
+        return ts_us + by_us
+    walls = time_index(time_index(ts_us, tz).tz_localize(None).asi8 + by_us, None)
+    is_first = np.ones(len(walls), dtype=bool)
+    later: Instants = walls.tz_localize(tz, ambiguous=is_first, nonexistent="shift_forward").as_unit("us").asi8
+    return later
 
 
 def of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> dict[str, Any]:

@@ -148,10 +148,10 @@ def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> N
         aggs, unit = reads[point.id].aggs if point.id in reads else {}, unit_of_dtype(frame[label].dtype)
         # What df.xs leaves of several aggregations does not say which it is, unless the unit does.
         found = [agg for agg, own in aggs.items() if same_unit(own, unit) or (own and unit and convertible(own, unit))]
-        if refused := [agg for agg in found or aggs if agg not in _LIKE_SAMPLES]:
+        if any(agg not in _LIKE_SAMPLES for agg in found or aggs):
             raise MetadataError(
                 f"column {label!r} is the {' or '.join(found or aggs)} over intervals of the point @{point.id} itself: "
-                f"a {refused[0]} among its samples would be read as one of them; write it to another point, as with "
+                "among its samples each value would be read as one of them; write it to another point, as with "
                 f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
                 "df.attrs.clear(); nothing was sent"
             )

@@ -378,6 +378,15 @@ def test_a_day_is_too_coarse_to_tell() -> None:
     assert df.hs.report().loc["P", ["expected", "missing"]].tolist() == [9, 0]
 
 
+@pytest.mark.parametrize("lost", ["2026-11-02", "2026-11-01", "2026-03-08", "2026-03-09"])
+def test_a_day_without_a_daily_reading_is_a_gap_of_that_day(lost: str) -> None:
+    days = pd.date_range("2026-01-01", "2026-11-20", tz="America/New_York", unit="us")
+    df = pd.DataFrame({"P": np.arange(len(days), dtype=float)}, pd.DatetimeIndex(days, freq=None))
+    (gap,) = reported(df.drop(pd.Timestamp(lost, tz="America/New_York")), hisInterval=Number(1, "day"))["gaps"]
+    begin = pd.Timestamp(lost, tz="America/New_York")
+    assert gap == (begin, begin + pd.offsets.Day(), 1)
+
+
 # How the tags come along ---------------------------------------------------------------------------------------------
 
 
