@@ -18,7 +18,7 @@ from hsframe.errors import ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes
 from hsframe.frame.histories import History, Instants, OverIntervals
 from hsframe.frame.points import Point
-from hsframe.frame.reads import Read, united
+from hsframe.frame.reads import Read
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -104,21 +104,18 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
     """What was read of each point, by its id."""
     found: dict[str, Read] = {}
     for track in tracks:
-        if not track.point.id:
-            continue
-        aggs, span_us = {}, track.span_us
+        one, aggs, span_us = found.get(track.point.id, Read()), {}, track.span_us
         if track.over is not None:
             aggs = {track.over.agg: unit_of_dtype(track.array.dtype)}
             span_us = (int(track.ts_us[0]), int(track.ts_us[-1])) if len(track.ts_us) else None
         time = None
         if span_us is not None:
             known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
-            ends = (int(known[0]), int(known[-1])) if len(known) else (None, None)
-            time = (span_us[0], span_us[1], *ends)
-        if aggs or time:
-            one = Read(aggs, time)
-            found[track.point.id] = united(found[track.point.id], one) if track.point.id in found else one
-    return found
+            first, last = (int(known[0]), int(known[-1])) if len(known) else (None, None)
+            firsts, lasts = one.time[2:] if one.time else ((), ())
+            time = (*span_us, (*firsts, first), (*lasts, last))
+        found[track.point.id] = Read({**one.aggs, **aggs}, time)
+    return {ident: one for ident, one in found.items() if ident and (one.aggs or one.time)}
 
 
 @dataclass(frozen=True, slots=True)

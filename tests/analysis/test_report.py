@@ -159,6 +159,16 @@ def test_what_is_to_come_is_not_due() -> None:
         assert counted(df.hs.report().loc["P"])[0] in (5, 6)  # six where a new hour has begun
 
 
+def test_each_aggregation_is_due_over_the_span(july: hsframe.Session) -> None:
+    df = july.his_read(["@dead", "@none"], SPAN, interval="1D", agg=["mean", "count", "integral"])
+    expected = {"mean": [5, 2], "count": [5, 0], "integral": [5, 4]}  # of the 1st and 3rd a part is known
+    for frame in (df, hsframe.concat([df.iloc[:2], df.iloc[2:]])):
+        table = frame.hs.report()
+        for agg, counts in expected.items():
+            assert counted(table.loc[("dead", agg)])[:2] == counts
+            assert counted(table.loc[("none", agg)])[:2] == [5, 0 if agg == "count" else 5]
+
+
 GAPS = {
     # The first of July to the 5th, days; of "dead" the 1st begins late, and 4 and 5 July have nothing.
     ("1D", "start"): ("2026-07-04", "2026-07-06", 2),
