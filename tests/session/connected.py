@@ -23,5 +23,17 @@ def connected(database: Database) -> Iterator[hsframe.Session]:
         yield session
 
 
+def break_point(database: Database, ident: str) -> None:
+    """Let reading the history of a point fail on the server."""
+    history = database.history
+
+    def broken(asked: Any) -> Any:
+        if str(getattr(asked, "val", asked)) == ident:
+            raise RuntimeError("the disk is broken")
+        return history(asked)
+
+    database.history = broken  # type: ignore[method-assign]
+
+
 def floats(column: pd.Series[Any]) -> list[float]:
     return np.asarray(column, dtype=np.float64).tolist()

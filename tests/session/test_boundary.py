@@ -16,7 +16,7 @@ import hsframe
 from hsframe.kinds import MARKER
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.session.connected import connected, floats
+from tests.session.connected import break_point, connected, floats
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
@@ -169,14 +169,7 @@ def test_the_requests_are_few_where_each_point_is_asked_for_alone(quirk: str, ca
 def test_a_point_that_fails_on_the_way_is_left_out_whole() -> None:
     database = building()
     with running_server(database) as server, hsframe.connect(server.uri, server.user, server.password) as s:
-        history = database.history
-
-        def broken(ident: Any) -> Any:
-            if str(getattr(ident, "val", ident)) == "cov":
-                raise RuntimeError("the disk is broken")
-            return history(ident)
-
-        database.history = broken  # type: ignore[method-assign]
+        break_point(database, "cov")
         df = s.his_read(["@dense", "@cov"], SPAN, boundary="both", on_error="catalog")
         assert df.columns.tolist() == ["dense"]
         assert len(df) == 98

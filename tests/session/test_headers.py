@@ -48,9 +48,8 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def s(server: RunningServer) -> Iterator[hsframe.Session]:
-    with hsframe.connect(server.uri, server.user, server.password) as session:
-        yield session
+def s(session: hsframe.Session) -> hsframe.Session:
+    return session
 
 
 POINTS = "point and equipRef"

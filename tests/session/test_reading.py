@@ -20,22 +20,15 @@ from hsframe.kinds import Number
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest
 from hsframe.testing.server import RunningServer
+from tests.session.connected import break_point
 
 SPAN = "2026-11-01"  # 25 hours in New York
 
 
 @pytest.fixture
 def broken(server: RunningServer) -> RunningServer:
-    """One point of the building has samples of a unit that the server cannot write: reading it fails."""
-    database = server.database
-    samples = database.history
-
-    def history(ident: Any) -> Any:
-        if str(getattr(ident, "val", ident)) == "oat":
-            raise RuntimeError("the disk is broken")
-        return samples(ident)
-
-    database.history = history  # type: ignore[method-assign]
+    """Reading one point of the building fails."""
+    break_point(server.database, "oat")
     return server
 
 
