@@ -82,9 +82,10 @@ def read_parquet(
         ``["AHU-1"]`` for all columns below it.
     filters : list of (column, operator, value), list of such lists, or pyarrow expression, optional
         Which rows to read, as pyarrow has it: all of one list, any of several, as ``[("Zone Temp", ">", 75)]``. Columns
-        are the labels, the index is ``"ts"``, with zone-aware times as values. A date is its whole day in the zone of
-        the file, so ``("ts", "<=", date)`` has it. A number is in the unit of the file; one that has its own unit, as
-        ``hsframe.Number(24, "°C")``, is converted. An expression is taken as it is.
+        are the labels, the index is ``"ts"``, with zone-aware times as values. A date is its whole day in the zone
+        that the column has in the file, which is UTC in a tidy one, so ``("ts", "<=", date)`` has it. A number is in
+        the unit of the file; one that has its own unit, as ``hsframe.Number(24, "°C")``, is converted. An expression is
+        taken as it is.
 
     Returns
     -------
