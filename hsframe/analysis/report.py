@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final
@@ -132,8 +133,10 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for place, label in enumerate(point_labels(df.columns)):
         point = points.get(label, Point(""))
-        column, read = df.iloc[:, place], reads.get(point.id, Read())
-        rows.append(_row(column, point, differing.get(label, 0)) | _times(column, point, read, interval))
+        column, read, tags = df.iloc[:, place], reads.get(point.id, Read()), point.his_tags()
+        sampling = PointSampling.from_record(tags)
+        row = _row(column, point, tags, sampling, differing.get(label, 0))
+        rows.append(row | _times(column, point, sampling, read, interval))
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
@@ -141,10 +144,15 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
 
 
-def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]:
+def _is_number(series: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "b"
+
+
+def _row(
+    series: pd.Series[Any], point: Point, tags: Mapping[str, Any], sampling: PointSampling, differing: int
+) -> dict[str, Any]:
     there, unit = series.dropna(), unit_of_dtype(series.dtype)
-    is_number = pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "b"
-    values = there.to_numpy(dtype=np.float64) if is_number else None
+    values = there.to_numpy(dtype=np.float64) if _is_number(series) else None
     row: dict[str, Any] = {
         **dict.fromkeys(_COLUMNS),
         "id": point.id or None,
@@ -162,12 +170,11 @@ def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]
     row["stuck"] = float(np.diff(runs).max() / len(there)) if len(there) else None
     if not isinstance(there.index, pd.DatetimeIndex) or there.index.hasnans:
         return row
-    sampling = PointSampling.from_record(point.his_tags())
     ts_us, places = np.unique(there.index.as_unit("us").asi8, return_index=True)
     if len(there):
         row["stuck_for"] = (there.index[runs[1:] - 1] - there.index[runs[:-1]]).max()
     if values is not None:
-        row |= _implausible(values[places], ts_us, unit, point, sampling)
+        row |= _implausible(values[places], ts_us, unit, point, tags, sampling)
     return row | {"missing": None, "duplicates": len(there) - len(ts_us)}
 
 
@@ -179,7 +186,9 @@ def _step_us(sampling: PointSampling, steps: Instants) -> int | None:
     return usual if usual and np.mean(np.abs(steps - usual) <= usual / 10) > 0.5 else None
 
 
-def _times(column: pd.Series[Any], point: Point, read: Read, interval: Interval | None) -> dict[str, Any]:
+def _times(
+    column: pd.Series[Any], point: Point, sampling: PointSampling, read: Read, interval: Interval | None
+) -> dict[str, Any]:
     """What is due of a column, and what is missing of it."""
     index = column.index
     if not isinstance(index, pd.DatetimeIndex) or index[column.notna()].hasnans:
@@ -191,9 +200,7 @@ def _times(column: pd.Series[Any], point: Point, read: Read, interval: Interval 
         row |= dict(zip(("first", "last"), time_index(ts_us[[0, -1]], index.tz), strict=True))
     if len(steps):
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
-    sampling = PointSampling.from_record(point.his_tags())
-    is_number = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "b"
-    if sampling.is_step or not is_number:
+    if sampling.is_step or not _is_number(column):
         return row
     if (rows := due.intervals_of(index, interval, ts_us, read, point.tz)) is not None:
         edges_us, stamps_us = rows
@@ -238,11 +245,15 @@ def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> boo
 
 
 def _implausible(
-    values: Floats, ts_us: Instants, unit: str | None, point: Point, sampling: PointSampling
+    values: Floats,
+    ts_us: Instants,
+    unit: str | None,
+    point: Point,
+    tags: Mapping[str, Any],
+    sampling: PointSampling,
 ) -> dict[str, Any]:
     """What is wrong with the numbers of a column by the record of its point, and by what they measure."""
     row: dict[str, Any] = {}
-    tags = point.his_tags()
     low, high = (_in_unit(tags.get(name), point.unit, unit) for name in ("minVal", "maxVal"))
     if low is not None or high is not None:
         row["out_of_range"] = sum(
