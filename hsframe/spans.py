@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple, TypeAlias
@@ -261,6 +261,13 @@ def resolve(
         ) from error
     check_zone_files(window.start, window.end)
     return window
+
+
+def resolve_in(
+    zones: Iterable[str], span: SpanLike, now: datetime | None = None, *, week_start: str = "monday"
+) -> dict[str, Span]:
+    """What a span means in each of some zones, by the Haystack name of the zone; else as :func:`resolve`."""
+    return {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(zones)}
 
 
 def _shown(given: object) -> str:

@@ -269,8 +269,12 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
         )
     if not isinstance(content.get("tz", ""), str):
         raise MetadataError(f"'tz' in the schema's key 'hsframe' must be a text; got {content['tz']!r}")
-    kinds = {"recordUnits": str, "differing": int, "units": str, "states": list, "points": dict, "interval": str}
-    kinds |= {"reads": dict}
+    kinds: dict[str, type] = {
+        **dict.fromkeys(("recordUnits", "units", "interval"), str),
+        **dict.fromkeys(("points", "reads"), dict),
+        "differing": int,
+        "states": list,
+    }
     for key, kind in kinds.items():
         found = content.get(key, {})
         if not isinstance(found, dict) or not all(isinstance(value, kind) for value in found.values()):

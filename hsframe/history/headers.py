@@ -18,8 +18,7 @@ async def read_labels(
     """By id the labels of some points (:mod:`hsframe.frame.labels`); `records` are those that are known.
 
     Each record that a path leads through is read once, together with others, and so are those whose display name a Ref
-    does not tell. One that the server does not give is as
-    one without tags.
+    does not tell. One that the server does not give is as one without tags.
     """
     known: dict[str, Tags] = {record.id: record.tags for record in records}
     found: dict[str, Tags] = dict(known)

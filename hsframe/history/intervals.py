@@ -23,7 +23,7 @@ from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
-from hsframe.spans import SpanLike, epoch_us, resolve
+from hsframe.spans import SpanLike, epoch_us, resolve_in
 from hsframe.zones import zone
 
 
@@ -44,7 +44,7 @@ async def read_intervals(
     sense for a point is refused before any history is read, as far as its record shows. What the values lack is warned
     of (:mod:`hsframe.intervals.gaps`).
     """
-    options["now"] = now = datetime.now(UTC)
+    options["now"] = now = options.get("now") or datetime.now(UTC)
     now_us, week_start = epoch_us(now), options.get("week_start", "monday")
     step = parse_step(settings.interval, week_start)
     points = [record.point for record in records]
@@ -52,7 +52,7 @@ async def read_intervals(
     rules = rules_of(points, samplings, labels, settings)
     rules_by_id = {point.id: own for point, own in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
-    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(one.tz for one in records)}
+    spans = resolve_in((one.tz for one in records), span, now, week_start=week_start)
     partial = settings.edges == "partial"
     grids = {
         tz: intervals(

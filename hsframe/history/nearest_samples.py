@@ -19,7 +19,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import ReadOptions, read_histories
 from hsframe.history.source import Source
-from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us, resolve
+from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us, resolve_in
 
 FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
@@ -38,11 +38,11 @@ async def read_with_boundary(
     These are searched for up to 400 days away; the read of the span itself has an hour around it, where most points
     have one. Else as :func:`hsframe.history.read.read_histories`.
     """
-    options["now"] = now = datetime.now(UTC)
+    options["now"] = now = options.get("now") or datetime.now(UTC)
     now_us, records = epoch_us(now), await with_zones(source, records)
     week_start = options.get("week_start", "monday")
     zones = {record.id: record.tz for record in records}
-    spans = {tz: resolve(span, tz, now, week_start=week_start) for tz in dict.fromkeys(zones.values())}
+    spans = resolve_in(zones.values(), span, now, week_start=week_start)
     read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, **options)
 
     async def beside(from_us: Mapping[str, int], is_after: bool, *depths_us: int) -> list[History]:

@@ -35,7 +35,7 @@ from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
-from hsframe.spans import SpanLike, epoch_us, resolve
+from hsframe.spans import SpanLike, epoch_us, resolve_in
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -159,11 +159,8 @@ async def _histories(
 
 def _with_spans(histories: Sequence[History], request: ReadRequest, now: datetime) -> list[History]:
     """The histories with the span that was read, up to the present, or to the last sample if that is later."""
-    spans = {
-        tz: resolve(request.span, tz, now, week_start=request.week_start)
-        for tz in {history.point.tz for history in histories}
-        if tz is not None
-    }
+    zones = (tz for history in histories if (tz := history.point.tz) is not None)
+    spans = resolve_in(zones, request.span, now, week_start=request.week_start)
     lasts: dict[str, int] = {}
     for history in histories:
         lasts[history.point.id] = max(lasts.get(history.point.id, 0), int(history.ts_us.max(initial=0)) + 1)
