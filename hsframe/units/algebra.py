@@ -12,7 +12,7 @@ from collections.abc import Mapping, Set
 from fractions import Fraction
 from typing import Final
 
-from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find
+from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find, with_slash
 
 # The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
 # are nearer to one another than this.
@@ -116,8 +116,8 @@ def multiply(a: str, b: str) -> str | None:
     """
     x, y = find(a), find(b)
     if x is None or y is None:
-        rates = ((rate_terms(rate), other) for rate, other in ((a, y), (b, x)))
-        return next((terms[0] for terms, other in rates if terms and other is find(terms[1])), None)
+        rates = ((rate_terms(rate), amount) for rate, amount in ((a, y), (b, x)) if amount is not None)
+        return next((terms[0] or None for terms, amount in rates if terms and amount is find(terms[1])), None)
     for first, second in ((x, y), (y, x)):
         if _is_ratio(second) and not _is_ratio(first):
             return first.symbol if _scale(second) == 1 else None
@@ -134,18 +134,17 @@ def multiply(a: str, b: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def rate_terms(symbol: str) -> tuple[str, str] | None:
-    """The two sides of a unit that the table has not, and of which it has what stands after the last slash.
+    """The two sides of the last slash, or "per", of a unit that the table has not; it may lack either side too.
 
-    Prices and emission factors are written so, and the size of nothing else is known of them. A degree below the slash
-    is a difference.
+    Prices and emission factors are written so. A degree below the slash is a difference.
 
     Examples
     --------
-    >>> rate_terms("$/kWh"), rate_terms("kW/°F"), rate_terms("kWh/m²"), rate_terms("$/furlong")
-    (('$', 'kWh'), ('kW', 'Δ°F'), None, None)
+    >>> rate_terms("$/kWh"), rate_terms("kW per °F"), rate_terms("kWh/m²"), rate_terms("$ / furlong")
+    (('$', 'kWh'), ('kW', 'Δ°F'), None, ('$', 'furlong'))
     """
-    head, slash, tail = symbol.rpartition("/")
-    return (head, delta(tail)) if head and slash and find(symbol) is None and find(tail) is not None else None
+    head, slash, tail = with_slash(symbol).rpartition("/")
+    return (head, delta(tail)) if slash and find(symbol) is None else None
 
 
 @functools.lru_cache(maxsize=1024)

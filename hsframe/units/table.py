@@ -16,6 +16,7 @@ import difflib
 import functools
 import importlib.resources
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,7 +40,8 @@ _RATIOS = frozenset({"%", "ppu", "ppm", "ppb"})
 _ANGLES = frozenset({"rad", "deg", "degPh"})
 _DELTAS: Final = {"°F": "Δ°F", "°C": "Δ°C", "K": "ΔK"}
 # Unicode has two micro signs and two ohms, and keyboards give either.
-_LOOKALIKES = str.maketrans({"μ": "µ", "Ω": "Ω", "∆": "Δ", "℃": "°C", "℉": "°F"})
+_LOOKALIKES = str.maketrans({"μ": "µ", "Ω": "Ω", "∆": "Δ", "℃": "°C", "℉": "°F", "⁄": "/", "∕": "/"})
+_SLASH: Final = re.compile(r"\s*/\s*|[\s_]+per[\s_]+")
 
 MISPRINTS: Final[Mapping[str, Fraction]] = MappingProxyType(
     {
@@ -139,6 +141,11 @@ def _by_identifier() -> Mapping[str, Unit]:
     return {identifier: one for one in all_units() for identifier in (one.name, *one.symbols)}
 
 
+def with_slash(symbol: str) -> str:
+    """The symbol as the table would write it: ``$/kWh`` of ``$ / kWh``, ``$ per kWh`` and ``$_per_kWh``."""
+    return _SLASH.sub("/", symbol.translate(_LOOKALIKES).strip())
+
+
 @functools.lru_cache(maxsize=4096)
 def find(symbol: str) -> Unit | None:
     """The unit of a symbol or a long name, None where the table has none.
@@ -148,7 +155,8 @@ def find(symbol: str) -> Unit | None:
     Parameters
     ----------
     symbol : str
-        ``"kW"`` or ``"kilowatt"``. Look-alike characters (the Greek µ, the ohm sign) are taken for one another.
+        ``"kW"`` or ``"kilowatt"``. Look-alike characters (the Greek µ, the ohm sign) are taken for one another, and so
+        are ``"/"``, ``" / "`` and ``" per "``. Upper and lower case are not: mW is no MW.
 
     Examples
     --------
@@ -158,7 +166,7 @@ def find(symbol: str) -> Unit | None:
     if not isinstance(symbol, str):
         raise UnitError(f"a unit must be a text, as 'kW'; got {symbol!r}")
     table = _by_identifier()
-    return table.get(symbol) or table.get(symbol.translate(_LOOKALIKES))
+    return table.get(symbol) or table.get(with_slash(symbol))
 
 
 def unit(symbol: str) -> Unit:

@@ -14,7 +14,9 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            kVA x h is kVAh, kWh / h is kW, kW / kVA is pf; else plain float64, of the magnitudes as
                            they are. So does ``1 / a``: ``1 / h`` is ``/h``.
 ``price * amount``         a rate that the table does not have, in the unit of its numerator: $/kWh x MWh is $, the MWh
-                           converted to kWh; kgCO2/kWh x kWh is kgCO2. Amounts that do not convert raise UnitError.
+                           converted to kWh; kgCO2/kWh x kWh is kgCO2. Amounts that do not convert raise UnitError, and
+                           so does any other unit beside a rate per what the table does not have, as $/KWH or $/ccf.
+                           Also ``money / price``: $ / ($/kWh) is kWh; a price by another is the true ratio.
 ``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
                            which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. Beside a
                            single value the duration must be on the right: on the left Python scales it.
@@ -56,7 +58,7 @@ import numpy as np
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power, rate_terms
-from hsframe.units.table import Conversion, converter, convertible, delta
+from hsframe.units.table import Conversion, converter, convertible, delta, find, unit
 
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -120,7 +122,7 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
     if operator == "*":
         return _of_rate(a, b, what) or UnitRule(None, None, multiply(a, b))
     if operator == "/" and not convertible(b, a):
-        return UnitRule(None, None, divide(a, b))
+        return _by_rate(a, b, what) or UnitRule(None, None, divide(a, b))
     return UnitRule(None, conversion(b, a, what), a if operator == "%" else None)
 
 
@@ -129,13 +131,31 @@ def _of_rate(a: str, b: str, what: str) -> UnitRule | None:
     for rate, amount in ((a, b), (b, a)):
         if terms := rate_terms(rate):
             if not convertible(amount, terms[1]):
-                raise UnitError(
+                message = (
                     f"cannot {what}: {rate} takes amounts in {terms[1]}, and {amount} does not convert to that; for "
                     "plain numbers leave a unit out, as with float() or hs.magnitude()"
                 )
-            change = conversion(amount, terms[1], what)
-            return UnitRule(None, change, terms[0]) if rate == a else UnitRule(change, None, terms[0])
+                try:
+                    unit(terms[1])
+                except UnitError as error:
+                    how = "write it as the table does, as in price.hs.magnitude().astype('unit[$/kWh]')"
+                    raise UnitError(f"{message}, or {how}; {error}") from error
+                raise UnitError(message)
+            change, paid = conversion(amount, terms[1], what), terms[0] or None
+            return UnitRule(None, change, paid) if rate == a else UnitRule(change, None, paid)
     return None
+
+
+def _by_rate(a: str, b: str, what: str) -> UnitRule | None:
+    """The rule of an amount by a rate of it, as $ by $/kWh, and of two rates of one thing, whose ratio is plain."""
+    over, under = rate_terms(a), rate_terms(b)
+    if under and convertible(a, under[0]):
+        return UnitRule(conversion(a, under[0], what), None, under[1])
+    if not over or not under or not convertible(over[0], under[0]):
+        return None
+    if find(over[1]) and find(under[1]) and not convertible(over[1], under[1]):
+        return None
+    return UnitRule(conversion(over[0], under[0], what), conversion(over[1], under[1], what), None)
 
 
 def _sum_units(a: str, b: str, sign: str) -> tuple[str, str, str]:

@@ -443,6 +443,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain('pd.Timedelta("15min") * df["power"].max()', "the value on the left: Python scales the duration"),
         right('df["power"].max().to("W")', "W", 8000),
         right('df["power"].max() * Number(1, "h") * Number(210, "$/MWh")', "$ (Numbers)", 1.68),
+        refused('df["power"] * Number(0.21, "$/KWH")', "the unit table has no 'KWH'; did you mean 'kWh'?"),
         refused('df["power"].max() * Number(0.21, "$/kWh")', "$/kWh takes amounts in kWh, and kW does not convert"),
         kept('k = df["power"].max(); sum([k, k.to("W")])', "kW", 16),
         plain('k = df["power"].max(); np.sum([k, k.to("W")])', "wrong: it adds 8 and 8000; `sum([...])`", 8008),

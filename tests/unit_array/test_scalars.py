@@ -287,6 +287,15 @@ def test_rows_with_a_missing_value_are_missing_where_they_are_computed() -> None
     ((2, "MWh"), (0.4, "kgCO2e/kWh"), (800.0, "kgCO2e")),
     ((40, "°daysF"), (3, "kWh/°daysF"), (120.0, "kWh")),
     ((5, "Δ°C"), (2, "kW/°F"), (18.0, "kW")),
+    # Blanks, the word "per" and names say the same; the head of a rate is not looked up, nor a unit that is the same.
+    ((1.5, "MWh"), (0.21, "$ / kWh"), (315.0, "$")),
+    ((1.5, "MWh"), (0.21, "$ per kWh"), (315.0, "$")),
+    ((1.5, "MWh"), (0.21, "_ct_per_kilowatt_hour"), (315.0, "_ct")),
+    ((1.5, "MWh"), (0.21, "$⁄kWh"), (315.0, "$")),
+    ((3.0, "m²"), (2.0, "kWh per m²"), (6.0, "kWh")),
+    ((3.0, "kW"), (2.0, "$/mW"), (6e6, "$")),
+    ((1.5, "MWh"), (2, "/kWh"), (3000.0, None)),
+    ((1.5, "ccf"), (2, "$/ccf"), (3.0, "$")),
 ])  # fmt: skip
 def test_a_price_times_an_amount_is_money_in_any_unit(amount: Any, rate: Any, cost: Any) -> None:
     for make in (Number, UnitFloat, column):
@@ -305,6 +314,41 @@ def test_a_price_times_something_else_is_refused() -> None:
         Number(70, "°F") * Number(2, "kW/°F")
     assert Number(2, "$/min") * timedelta(minutes=30) == Number(60, "$")
     assert (Number(2, "furlong") * Number(1, "kWh")).unit is None
+
+
+@pytest.mark.parametrize(("rate", "words"), [
+    ("$/KWH", "did you mean 'kWh'"), ("€/kwh", "did you mean 'kWh'"), ("$ / Mwh", "no 'Mwh'"), ("$/ccf", "no 'ccf'"),
+    ("$ per ccf", "no 'ccf'"), ("$_per_kwh", "no 'kwh'"), ("/KWH", "no 'KWH'"), ("$/kW-month", "no 'kW-month'"),
+    ("$/", "no ''"),
+])  # fmt: skip
+def test_a_price_per_something_unknown_is_no_factor_of_an_amount(rate: str, words: str) -> None:
+    for amount in (Number(1, "MWh"), UnitFloat(1.0, "h"), column(1, "kW"), Number(1, "%"), Number(1, "furlong")):
+        for price in (Number(2, rate), column(2, rate)):
+            for x, y in ((amount, price), (price, amount)):
+                with pytest.raises(UnitError, match=rf"takes amounts in .* hs\.magnitude\(\).*{words}") as caught:
+                    operator.mul(x, y)
+                assert "price.hs.magnitude().astype('unit[$/kWh]')" in str(caught.value)
+    assert outcome(lambda: 3 * column(2, rate)) == (6.0, rate)
+    assert float((column(2, rate).hs.magnitude().astype("unit[$/kWh]") * Number(1, "MWh")).iloc[0]) == 2000.0
+
+
+@pytest.mark.parametrize(("a", "b", "quotient"), [
+    ((210, "$"), (0.21, "$/kWh"), (1000.0, "kWh")),
+    ((1, "MWh"), (4, "kWh per $"), (250.0, "$")),
+    ((210, "$/MWh"), (0.21, "$/kWh"), (1.0, None)),
+    ((0.21, "$ / kWh"), (210, "$/MWh"), (1.0, None)),
+    ((2, "MWh/person"), (4, "kWh/person"), (500.0, None)),
+    ((0.3, "$/kWh"), (2, "$/kg"), (0.15, None)),
+])  # fmt: skip
+def test_an_amount_by_a_rate_and_the_ratio_of_two_rates(a: Any, b: Any, quotient: Any) -> None:
+    for make in (Number, UnitFloat, column):
+        found, unit = outcome(lambda make=make: make(*a) / make(*b))
+        assert (pytest.approx(found), unit) == quotient
+
+
+def test_the_ratio_of_rates_per_something_unknown_is_refused() -> None:
+    with pytest.raises(UnitError, match=r"cannot compute \$/KWH / \$/kWh: KWH does not convert to kWh"):
+        Number(1, "$/KWH") / Number(1, "$/kWh")
 
 
 def test_single_values_are_equal_without_conversion_and_ordered_with_it() -> None:
