@@ -32,9 +32,11 @@ In the **schema** one key, ``hsframe``, a JSON object:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import tzinfo
 from typing import Any, Final
 
 import pandas as pd
@@ -181,7 +183,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         points = points_from(content["points"], content["points"])
         df = with_categories(df, [point.id for point in points.values()])
         if "tz" in content:
-            df["ts"] = df["ts"].dt.tz_convert(zone(content["tz"]))
+            df["ts"] = df["ts"].dt.tz_convert(zone_or_offset(content["tz"]))
         attach(df, points, differing=content.get("differing"))
         note_reads(df, content.get("reads"))
         note_interval(df, content.get("interval"))
@@ -232,6 +234,12 @@ def _in_zone(index: pd.Index) -> pd.Index:
         with suppress(ZoneError):  # a fixed offset has no name
             return index.tz_convert(zone(str(index.tz)))
     return index
+
+
+def zone_or_offset(name: str) -> tzinfo:
+    """The zone of a name, or what ``-05:00`` and ``UTC-05:00`` say, which have none; ZoneError for an unknown name."""
+    is_offset = re.fullmatch(r"(UTC)?[+-]\d\d:\d\d", name) is not None
+    return pd.Timestamp(0, tz=name).tz if is_offset else zone(name)  # type: ignore[return-value]  # it has a zone
 
 
 def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
@@ -294,6 +302,12 @@ def unit_of_field(schema: pa.Schema, name: str) -> str | None:
             with suppress(TypeError, HsFrameError):
                 return UnitDtype.construct_from_string(column.get("numpy_type")).unit
     return None
+
+
+def zone_of_field(schema: pa.Schema, name: str) -> str | None:
+    """The zone of a column of times, None of times without: of a tidy table, whose ``ts`` is in UTC, the frame's."""
+    tz: str | None = schema.field(name).type.tz
+    return tz if name != "ts" or tz is None else _content(schema).get("tz", tz)
 
 
 def field_entries(field: pa.Field) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
-from hsframe.frame.arrow import arrow_to_frame, data_names, frame_to_arrow, unit_of_field
+from hsframe.frame.arrow import arrow_to_frame, data_names, frame_to_arrow, unit_of_field, zone_of_field, zone_or_offset
 from hsframe.frame.combine import concat
 from hsframe.frame.points import points_of
 from hsframe.frame.whole_file import whole_file
@@ -21,7 +21,6 @@ from hsframe.spans import from_epoch_us, local_instant_us
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible
 from hsframe.units.scalars import UnitScalar
-from hsframe.zones import zone
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -83,8 +82,8 @@ def read_parquet(
     filters : list of (column, operator, value), list of such lists, or pyarrow expression, optional
         Which rows to read, as pyarrow has it: all of one list, any of several, as ``[("Zone Temp", ">", 75)]``. Columns
         are the labels, the index is ``"ts"``, with zone-aware times as values. A date is its whole day in the zone
-        that the column has in the file, which is UTC in a tidy one, so ``("ts", "<=", date)`` has it. A number is in
-        the unit of the file; one that has its own unit, as ``hsframe.Number(24, "°C")``, is converted. An expression is
+        of the file, so ``("ts", "<=", date)`` has it: the zone in which that file alone comes back. A number is in the
+        unit of the file; one that has its own unit, as ``hsframe.Number(24, "°C")``, is converted. An expression is
         taken as it is.
 
     Returns
@@ -239,7 +238,7 @@ def _plain(filters: Any, schema: pa.Schema) -> Any:
     if column not in schema.names:
         return filters
     if pa.types.is_timestamp(schema.field(column).type):
-        return (column, *_instants(operator, value, schema.field(column).type.tz, column))
+        return (column, *_instants(operator, value, zone_of_field(schema, column), column))
     unit = unit_of_field(schema, column)
     if isinstance(value, list | tuple | set):
         return (column, operator, [_in_unit(one, unit, column) for one in value])
@@ -269,7 +268,7 @@ def _instants(operator: str, value: Any, tz: str | None, column: str) -> tuple[s
     wall = datetime(value.year, value.month, value.day) + timedelta(days=days)
     if tz is None:
         return operator, wall
-    return operator, from_epoch_us(local_instant_us(wall, zone(tz)), zone(tz))
+    return operator, from_epoch_us(local_instant_us(wall, zone_or_offset(tz)), zone_or_offset(tz))
 
 
 def _in_unit(value: Any, unit: str | None, column: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
+from datetime import date, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,54 @@ def test_filters(folder: Path, filters: Any, rows: list[float]) -> None:
     assert df.columns.tolist() == ["Fan"]
     assert len(df) == len(rows)
     assert df.index.name == "ts"
+
+
+def tidy(tz: str) -> pd.DataFrame:
+    """Samples of every three hours from six in the evening of the first of March: two, and four from midnight on."""
+    ts = pd.date_range("2024-03-01 18:00", periods=6, freq="3h", tz=tz).as_unit("us")
+    values = [Number(n, "kW") for n in range(6)]
+    point = Point("a", "Meter", "kW", tz.partition("/")[2], "Number")
+    return trend_frame([History(point, ts.asi8, values)], shape="tidy")
+
+
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [
+        ([("ts", ">=", date(2024, 3, 2))], [2, 3, 4, 5]),
+        ([("ts", ">", date(2024, 3, 1))], [2, 3, 4, 5]),
+        ([("ts", "<=", date(2024, 3, 1))], [0, 1]),
+        ([("ts", "<", date(2024, 3, 2)), ("id", "==", "a")], [0, 1]),
+        ([[("ts", "<", date(2024, 3, 2))], [("value", ">=", 5)]], [0, 1, 5]),
+    ],
+)
+def test_a_date_is_a_day_of_the_zone_that_a_tidy_file_says(tmp_path: Path, filters: Any, values: list[float]) -> None:
+    write_parquet(tidy("America/New_York"), tmp_path / "1.parquet")
+    for columns in (None, ["value"]):
+        assert read_parquet(tmp_path, columns, filters)["value"].tolist() == values
+    write_parquet(tidy("Asia/Tokyo"), tmp_path / "2.parquet")  # in a folder it is the day of each file
+    assert read_parquet(tmp_path, filters=filters)["value"].tolist() == values * 2
+
+
+def test_a_date_is_a_day_of_a_fixed_offset(tmp_path: Path) -> None:
+    df = tidy("America/New_York")
+    df = df.assign(ts=df["ts"].dt.tz_convert(timezone(timedelta(hours=-5))))
+    for name, frame in (("tidy", df), ("wide", df[["ts", "value"]].set_index("ts"))):
+        write_parquet(frame, tmp_path / f"{name}.parquet")
+        back = read_parquet(tmp_path / f"{name}.parquet", filters=[("ts", ">=", date(2024, 3, 2))])
+        pd.testing.assert_frame_equal(back, frame.iloc[2:].reset_index(drop=True) if name == "tidy" else frame.iloc[2:])
+
+
+def test_times_in_a_filter_of_a_tidy_file_have_a_zone(tmp_path: Path) -> None:
+    write_parquet(tidy("America/New_York"), tmp_path / "tidy.parquet")
+    for tz in ("America/New_York", "UTC", "Asia/Tokyo"):
+        limit = pd.Timestamp("2024-03-02", tz="America/New_York").tz_convert(tz)
+        assert read_parquet(tmp_path, filters=[("ts", ">=", limit)])["value"].tolist() == [2, 3, 4, 5]
+    for time in ("2024-03-02", pd.Timestamp("2024-03-02"), np.datetime64("2024-03-02")):
+        with pytest.raises(MetadataError, match=r"has the time .*in America/New_York; .*, tz='America/New_York'"):
+            read_parquet(tmp_path, filters=[("ts", ">=", time)])
+    naive = tidy("America/New_York")
+    write_parquet(naive.assign(ts=naive["ts"].dt.tz_localize(None)), tmp_path / "tidy.parquet")
+    assert read_parquet(tmp_path, filters=[("ts", ">=", date(2024, 3, 2))])["value"].tolist() == [2, 3, 4, 5]
 
 
 def test_times_without_a_zone_are_compared_with_such(tmp_path: Path) -> None:
