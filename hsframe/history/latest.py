@@ -12,6 +12,7 @@ has none, or no sample within reach, the value is the record's ``curVal``, whose
 ``"cur"``    curStatus    the record's ``curVal``, and its ``curStatus``: ``"ok"``, ``"stale"``, ``"fault"``, ...;
                           ``"unknown"`` where the record has none; `ts` is missing
 missing      ``"none"``   no sample within reach, and no present value
+missing      ``"failed"`` it could not be read, and ``df.hs.catalog`` says why; a ``curVal`` does not stand in for it
 ============ ============ =========================================================================================
 
 Numbers carry their unit, as those of ``curVal`` in the frame of ``read`` do: column ``value`` is ``unit[°F]`` where all
@@ -28,8 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.errors import HsFrameError
 from hsframe.frame.histories import NAT_US, History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
+from hsframe.frame.outcomes import note_outcomes
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
@@ -47,7 +50,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 class Latest(NamedTuple):
     """The latest value of a point; `cell` is as the server sent it, None if there is none.
 
-    `age_us` is how old the sample was when the read began, by the clock of this machine.
+    `age_us` is how old the sample was when the read began, by the clock of this machine, `reason` why the read failed.
     """
 
     point: Point
@@ -56,24 +59,40 @@ class Latest(NamedTuple):
     source: str | None
     status: str
     age_us: int | None = None
+    reason: str | None = None
 
 
-async def read_latest(source: Source, points: PointsLike, reach_us: int, *, max_concurrency: int) -> list[Latest]:
+async def read_latest(
+    source: Source,
+    points: PointsLike,
+    reach_us: int,
+    *,
+    max_concurrency: int,
+    failures: dict[str, HsFrameError] | None = None,
+) -> list[Latest]:
     """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
-    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored.
+    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored. Errors of
+    single points are put in `failures`, by id, or raised if it is None; unknown ids have the last rows.
     """
     now = datetime.now(UTC)
-    records = await with_zones(source, await find_records(source, points, tags=("point", "his")))
+    found = await find_records(source, points, tags=("point", "his"), failures=failures)
+    unknown = [PointRecord(Point(ident, ident)) for ident in failures or ()]
+    records = await with_zones(source, found)
     historized = [record for record in records if record.tags.get("his")]
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
     limits = RequestLimits(max_concurrency=max_concurrency)
-    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, limits=limits)
+    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, limits=limits, failures=failures)
     by_id = {history.point.id: history for history in samples}
-    return [_latest(record, by_id.get(record.id), epoch_us(now)) for record in records]
+    failed = failures or {}
+    return [
+        _latest(record, by_id.get(record.id), failed.get(record.id), epoch_us(now)) for record in [*records, *unknown]
+    ]
 
 
-def _latest(record: PointRecord, last: History | None, now_us: int) -> Latest:
+def _latest(record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int) -> Latest:
+    if failure is not None:
+        return Latest(record.point, None, None, None, "failed", reason=str(failure))
     if last is not None:
         cell = last.values[0]
         is_nan = isinstance(cell, Number) and cell.val != cell.val
@@ -89,7 +108,7 @@ def _latest(record: PointRecord, last: History | None, now_us: int) -> Latest:
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
     """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
-    If the points are in several zones, ``ts`` is in UTC, and a ZoneWarning says so.
+    If the points are in several zones, ``ts`` is in UTC, and a ZoneWarning says so. The catalog has the outcomes by id.
     """
     points = [row.point for row in rows]
     values: list[Any] = []
@@ -106,7 +125,7 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         np.array([NAT_US if us is None else us for us in column], dtype=np.int64)
         for column in ([row.ts_us for row in rows], [row.age_us for row in rows])
     )
-    return pd.DataFrame(
+    df = pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),
             "dis": pd.array([point.dis for point in points], dtype="str"),
@@ -118,6 +137,13 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
             "status": pd.array([row.status for row in rows], dtype="str"),
         }
     )
+    note_outcomes(df, {row.point.id: _outcome(row) for row in rows})
+    return df
+
+
+def _outcome(row: Latest) -> dict[str, Any]:
+    status = "failed" if row.status == "failed" else "ok" if row.source == "his" else "empty"
+    return {"id": row.point.id, "rows": int(status == "ok"), "status": status, "reason": row.reason}
 
 
 def _values(values: Sequence[Any], symbols: Sequence[str | None], points: Sequence[Point]) -> Any:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
+from hsframe.errors import HsFrameError, ReadWarning, check_choice
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
 from hsframe.frame.points_like import PointsLike
@@ -21,7 +23,7 @@ from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.remove import Removal, Times
 from hsframe.session.base import SessionBase
-from hsframe.session.reading import ReadRequest, TrendFrames, read_frame
+from hsframe.session.reading import OnError, ReadRequest, TrendFrames, failure_text, read_frame
 from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.session.writing import WriteRequest, checked, remove_checked, write_checked
 from hsframe.spans import SpanLike
@@ -179,6 +181,7 @@ class HistoryVerbs(SessionBase):
         units: Units = "native",
         tz: str | tzinfo = "point",
         max_age: Duration = "400D",
+        on_error: OnError = "raise",
     ) -> pd.DataFrame:
         """The latest value of some points: the last sample up to now, or else the present value of the record.
 
@@ -192,6 +195,8 @@ class HistoryVerbs(SessionBase):
             The zone of column ``ts``; ``"point"`` is that of the points.
         max_age : str, timedelta or Number
             How far back the last sample is looked for.
+        on_error : {"raise", "warn", "catalog"}
+            As for :meth:`his_read`; a point that could not be read has a row all the same, of status ``"failed"``.
 
         Returns
         -------
@@ -209,11 +214,18 @@ class HistoryVerbs(SessionBase):
         -----
         ZoneWarning
             The points are in several zones, and ``ts`` is in UTC.
+        ReadWarning
+            With ``on_error="warn"``: points that could not be read.
         """
         reach_us = duration_us(max_age, "max_age")
+        check_choice("on_error", on_error, get_args(OnError))
+        failures: dict[str, HsFrameError] = {}
+        kept, most = None if on_error == "raise" else failures, self._settings.max_concurrency
         with self.client.sender.retries.one_verb():
-            rows = await read_latest(self.client, points, reach_us, max_concurrency=self._settings.max_concurrency)
-        self._remember(row.point for row in rows)
+            rows = await read_latest(self.client, points, reach_us, max_concurrency=most, failures=kept)
+        if failures and on_error == "warn":
+            warn_caller(failure_text(failures, len(rows), "value"), ReadWarning)
+        self._remember(row.point for row in rows if row.point.id not in failures)
         return await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
 
     @takes(WriteRequest)

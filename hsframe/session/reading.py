@@ -181,7 +181,7 @@ def _frame(
     failures: Mapping[str, HsFrameError],
 ) -> TrendFrames:
     if failures and request.on_error == "warn":
-        warn_caller(_failure_text(failures, len(labels)), ReadWarning)
+        warn_caller(failure_text(failures, len(labels), "column"), ReadWarning)
     result = trend_frame(
         histories,
         header=request.header,
@@ -209,10 +209,11 @@ def _frame(
     return result
 
 
-def _failure_text(failures: Mapping[str, HsFrameError], total: int) -> str:
+def failure_text(failures: Mapping[str, HsFrameError], total: int, lacking: str) -> str:
+    """The warning of points that could not be read; `lacking` is what of them is not in the frame."""
     ids = named([Ref(ident) for ident in failures])
     first = next(iter(failures.values()))
     return (
-        f"{len(failures)} of {total} points could not be read and have no column: {ids}; of the first: {first}. "
+        f"{len(failures)} of {total} points could not be read and have no {lacking}: {ids}; of the first: {first}. "
         "df.hs.catalog has the reason of each"
     )

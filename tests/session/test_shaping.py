@@ -18,7 +18,7 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from hsframe.unit_array.dtype import UnitDtype
-from tests.session.connected import connected, floats
+from tests.session.connected import break_point, connected, floats
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -302,6 +302,55 @@ def test_a_last_sample_that_is_na_is_said(s: hsframe.Session) -> None:
 def test_an_unknown_point_is_no_row_that_is_left_out(s: hsframe.Session) -> None:
     with pytest.raises(hsframe.UnknownRecError, match="@nope"):
         s.latest(["@kw", "@nope"])
+
+
+def test_a_point_that_cannot_be_read_leaves_the_others_their_latest_values() -> None:
+    database = building()
+    break_point(database, "oat")
+    with connected(database) as session:
+        wanted = session.latest(["@kw", "@cur"])
+        for refused in (session.latest, session.his_read):
+            with pytest.raises(hsframe.CallError, match=r"@oat \(Outside\).*the disk is broken"):
+                refused(["@kw", "@oat"], **({"span": "2026-10-30"} if refused == session.his_read else {}))
+        text = r"^2 of 4 points could not be read and have no value: @nope, @oat.*hs\.catalog"
+        with pytest.warns(hsframe.ReadWarning, match=text) as caught:
+            df = session.latest(["@kw", "@oat", "@nope", "@cur"], on_error="warn")
+        assert caught[0].filename == __file__
+        quiet = session.latest(["@kw", "@oat", "@nope", "@cur"], on_error="catalog")
+        with pytest.raises(hsframe.MetadataError, match="on_error='ignore' is unknown"):
+            session.latest("@kw", on_error="ignore")  # type: ignore[arg-type]
+        nothing = session.latest("@nope", on_error="catalog")
+    assert (nothing["status"].tolist(), str(nothing["ts"].dtype)) == (["failed"], "datetime64[us, UTC]")
+    pd.testing.assert_frame_equal(quiet.drop(columns="age"), df.drop(columns="age"))
+    assert df["id"].tolist() == ["kw", "oat", "cur", "nope"]
+    assert df["status"].tolist() == ["ok", "failed", "stale", "failed"]
+    assert df.loc[df["status"] == "failed", ["ts", "age", "value", "source"]].isna().all(axis=None)
+    assert df["value"].iloc[[0, 2]].tolist() == wanted["value"].tolist()
+    catalog = df.hs.catalog
+    assert catalog["status"].to_dict() == {"kw": "ok", "oat": "failed", "cur": "empty", "nope": "failed"}
+    assert catalog["rows"].tolist() == [1, 0, 0, 0]
+    assert "the disk is broken" in catalog.loc["oat", "reason"]
+    assert "knows no record of @nope" in catalog.loc["nope", "reason"]
+    assert catalog["reason"].isna().tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("quirks", [[], ["first-id-only"]])
+def test_a_point_whose_history_is_refused_shows_no_present_value(quirks: list[str]) -> None:
+    """Of a server that answers no batches each point is asked for alone."""
+    database = Database([], tz="UTC")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "tz": "UTC", "curVal": Number(7)}
+    for ident in ("a", "b"):
+        database.add({"id": Ref(ident), **tags})
+        database.set_history(Ref(ident), np.array([FIRST]), np.array([1.0]))
+    break_point(database, "b")
+    with (
+        running_server(database, quirks=quirks) as server,
+        hsframe.connect(server.uri, server.user, server.password) as session,
+    ):
+        df = session.latest("point", on_error="catalog", max_age="2000D").set_index("id")
+    assert df["status"].to_dict() == {"a": "ok", "b": "failed"}
+    assert df["value"].tolist()[0] == 1
+    assert df["value"].isna().tolist() == [False, True]
 
 
 # Any server -----------------------------------------------------------------------------------------------------------
