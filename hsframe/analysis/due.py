@@ -89,8 +89,8 @@ def intervals_of(
 ) -> tuple[Instants, Instants] | None:
     """The edges and the stamps of the intervals that a column has rows for; None where it has samples, or no rows.
 
-    Of a read these are all from its first row to its last one, by the calendar of the point; of rows that pandas made
-    regular, as ``resample`` does, the rows.
+    Of a read these are all from its first row to the last that was over at its present, or that has a value, by the
+    calendar of the point; of rows that pandas made regular, as ``resample`` does, the rows.
     """
     if index.freq is not None and len(index):
         rows: Any = index if index.freq.n > 0 else index[::-1]
@@ -99,9 +99,10 @@ def intervals_of(
     if interval is None:
         return None
     start_us, end_us = read.known_from(ts_us)
-    if not len(ts_us) and (start_us is None or end_us is None):
+    if not len(ts_us) and (start_us is None or end_us is None or start_us == end_us):
         return None
-    first_us, last_us = (int(ts_us[place]) if edge is None else edge for place, edge in ((0, start_us), (-1, end_us)))
+    first_us = int(ts_us[0]) if start_us is None else start_us
+    last_us = max([*ts_us[-1:].tolist(), *([] if end_us is None else [end_us - 1])])
     at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
     reach_us, step = int(interval.longest_us) + DAY_US, parse_step(interval.length)
     if step.days % 7 == 0 and step.days:  # weeks begin on the day of a row that no span has cut

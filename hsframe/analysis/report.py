@@ -100,8 +100,9 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         - ``samples``: rows with a value; ``infinite``: of these, how many are
         - ``expected``: how many are due, one each ``hisInterval`` of the record; where it has none, each usual
           interval, if most are. Of values over intervals (``df.hs.interval``) one in each, by the calendar of the
-          point; of rows that ``resample`` made (``df.index.freq``) each. Nothing is due of Bool and Str, and of points
-          with change of value (``hisMode`` ``"cov"``, ``hisCov``)
+          point; of rows that ``resample`` made (``df.index.freq``) each. Nothing is due of Bool and Str, of points with
+          change of value (``hisMode`` ``"cov"``, ``hisCov``), and after the present of the read: of a month to date
+          those are due that were over, and what has a value
         - ``missing``: of the expected; ``coverage``: the share of them that is there; without a time index, rows
           without a value. A sample that is NA has no value, so it is missing, and in `gaps` too: a frame tells it from
           no sample only where it is read with ``na="flag"``, and ``his_write(existing="keep")`` leaves it

@@ -36,7 +36,7 @@ class OverIntervals:
     columns: `levels` has the names of the levels that tell them apart (``agg``, ``state``), each with what stands
     there; `agg` is the aggregation in any case. `dtype` is that of the column in a frame, where its values have it not
     by themselves. `spikes` is how many false readings of a meter were left out, and `doubtful_us` are the instants of
-    those that may be false.
+    those that may be false. `ended` is how many of the intervals were over at the present of the read, None for all.
     """
 
     point: Point
@@ -46,6 +46,7 @@ class OverIntervals:
     spikes: int = 0
     doubtful_us: tuple[int, ...] = ()
     agg: str = ""
+    ended: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,9 +25,9 @@ _Ends: TypeAlias = "tuple[int | None, ...]"
 class Read:
     """What was read of a point.
 
-    `aggs` has the unit of the values for each aggregation; of samples there is none. `time` is the span, half-open, or
-    of intervals the first and the last row; and then the first and the last rows with a value, or None, of each of its
-    columns.
+    `aggs` has the unit of the values for each aggregation; of samples there is none. `time` is the span, half-open, of
+    intervals from the first row to the last that was over at the present of the read; and then the first and the last
+    rows with a value, or None, of each of its columns.
     """
 
     aggs: Mapping[str, str | None] = field(default_factory=dict)
@@ -80,4 +80,6 @@ def _united(one: Read, other: Read) -> Read:
         tuple(pick((us for us in pair if us is not None), default=None) for pair in zip(own, others, strict=False))
         for pick, own, others in zip((min, max), ends, other_ends, strict=True)
     )
-    return Read(one.aggs, (min(start_us, other_start_us), max(end_us, other_end_us), firsts, lasts))
+    first_us, spans = min(start_us, other_start_us), ((start_us, end_us), (other_start_us, other_end_us))
+    last_us = max((end for start, end in spans if end > start), default=first_us)  # an empty one reaches nowhere
+    return Read(one.aggs, (first_us, last_us, firsts, lasts))

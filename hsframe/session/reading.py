@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+import numpy as np
 import pandas as pd
 
 from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
@@ -22,6 +23,7 @@ from hsframe.frame.points import ColumnLabel, Point, noted
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
+from hsframe.frame.values import null_mask
 from hsframe.history.headers import read_labels
 from hsframe.history.intervals import read_intervals
 from hsframe.history.nearest_samples import Boundary, read_with_boundary
@@ -152,22 +154,28 @@ async def _histories(
     histories = await read(
         week_start=request.week_start, limits=request.limits, failures=kept, progress=progress, now=now
     )
-    if request.intervals is None:
-        histories = _with_spans(histories, request, now)
-    return points, labels, histories
+    return points, labels, _with_spans(histories, request, now)
 
 
 def _with_spans(histories: Sequence[History], request: ReadRequest, now: datetime) -> list[History]:
-    """The histories with the span that was read, up to the present, or to the last sample if that is later."""
+    """The histories with the span that was read, up to the present, or to the last sample if that is later.
+
+    Of values over intervals it is how many were over; one that the span cuts at the present is not.
+    """
     zones = (tz for history in histories if (tz := history.point.tz) is not None)
     spans = resolve_in(zones, request.span, now, week_start=request.week_start)
-    lasts: dict[str, int] = {}
+    now_us, lasts = epoch_us(now), dict[str, int]()
     for history in histories:
-        lasts[history.point.id] = max(lasts.get(history.point.id, 0), int(history.ts_us.max(initial=0)) + 1)
+        if (later := history.ts_us > now_us).any():  # forecasts, of this point or of one beside it
+            own_us = history.ts_us[later & ~null_mask(history.values)]
+            lasts[history.point.id] = max(lasts.get(history.point.id, now_us), int(own_us.max(initial=now_us - 1)) + 1)
     found = []
     for history in histories:
-        if (span := spans.get(history.point.tz or "")) is not None:
-            present_us = max(epoch_us(now), lasts[history.point.id])
+        if history.over is not None:
+            ended = int(np.searchsorted(history.over.ends_us, now_us, side="left"))
+            history = replace(history, over=replace(history.over, ended=ended))
+        elif (span := spans.get(history.point.tz or "")) is not None:
+            present_us = lasts.get(history.point.id, now_us)
             end_us = present_us if span.end_us is None else min(span.end_us, present_us)
             history = replace(history, span_us=(span.start_us, max(span.start_us, end_us)))
         found.append(history)

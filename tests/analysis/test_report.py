@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,65 @@ def test_what_is_to_come_is_not_due() -> None:
         assert counted(df.hs.report().loc["P"])[0] in (5, 6)  # six where a new hour has begun
 
 
+PRESENT = pd.Timestamp("2026-07-05T12:30", tz="America/New_York")
+
+
+@pytest.fixture
+def to_date(july: hsframe.Session, monkeypatch: pytest.MonkeyPatch) -> hsframe.Session:
+    """July when half past noon of the fifth is the present; the later samples of "ok" are forecasts then."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return PRESENT.to_pydatetime().astimezone(tz)
+
+    monkeypatch.setattr("hsframe.session.reading.datetime", Clock)
+    return july
+
+
+@pytest.mark.parametrize("edges", ["whole", "partial"])
+@pytest.mark.parametrize("span", ["2026-07", "2026-07-01,2026-07-05", "2026-07-01,2027-03-01", ("2026-07-01", PRESENT)])
+@pytest.mark.parametrize(("interval", "due", "there"), [("1h", 108, 61), ("1D", 4, 3), ("6h", 18, 10)])
+def test_the_intervals_that_are_over_at_the_present_of_the_read_are_due(
+    to_date: hsframe.Session, interval: str, due: int, there: int, span: Any, edges: Any, tmp_path: Path
+) -> None:
+    labels: list[Any] = ["start", "end", "both"]
+    for label in labels:
+        df = to_date.his_read(["@dead", "@none"], span, interval=interval, edges=edges, label=label, agg="mean")
+        df.to_parquet(tmp_path / "b.parquet")
+        frames = [df, pd.read_parquet(tmp_path / "b.parquet"), df.dropna(subset=["dead"])]
+        if label != "both":
+            hsframe.write_parquet(df, tmp_path / "a.parquet")
+            frames.append(hsframe.read_parquet(tmp_path / "a.parquet"))
+        for row in [*(frame.hs.report().loc["dead"] for frame in frames), df["dead"].hs.report()]:
+            assert counted(row) == [due, due - there, 1 - (due - there) / due]
+            assert row["gaps"][-1].end == PRESENT.floor("1D" if interval == "1D" else "12h")
+        assert counted(df.hs.report().loc["none"]) == [due, due, 0]
+
+
+def test_the_month_of_the_present_is_due_where_it_has_a_value(to_date: hsframe.Session) -> None:
+    whole = to_date.his_read(["@dead", "@none"], "2026-07", interval="1M")
+    part = to_date.his_read(["@dead", "@none"], "2026-07", interval="1M", edges="partial")
+    nothing = [pd.NA, pd.NA]
+    assert [counted(whole.hs.report().loc[label])[:2] for label in whole] == [nothing] * 2
+    assert [counted(part.hs.report().loc[label])[:2] for label in part] == [[1, 0], nothing]
+    # Beside a month that is over, it takes nothing from that.
+    june = to_date.his_read(["@dead", "@none"], "2026-06", interval="1M")
+    for both in (hsframe.concat([june, whole]), hsframe.concat([whole.iloc[:0], june]), hsframe.concat([june, part])):
+        assert counted(both.hs.report().loc["none"])[:2] == [1, 1]
+
+
+def test_forecasts_are_due_and_samples_to_come_are_not(to_date: hsframe.Session) -> None:
+    """Of "ok" there are samples up to the tenth; however it is read, and whichever aggregation it is."""
+    df = to_date.his_read(["@ok", "@dead"], "2026-07", interval="1D", agg=["mean", "count"])
+    table = df.hs.report()
+    assert [counted(table.loc[row])[:2] for row in df] == [[9, 0], [31, 0], [4, 1], [31, 0]]
+    raw = to_date.his_read(["@ok", "@dead"], "2026-07")
+    for frame in (raw, raw[["dead", "ok"]], raw.tz_convert("UTC")):
+        assert counted(frame.hs.report().loc["ok"])[:2] == [217, 0]
+        assert counted(frame.hs.report().loc["dead"])[:2] == counted(frame["dead"].hs.report())[:2] == [109, 47]
+
+
 def test_each_aggregation_is_due_over_the_span(july: hsframe.Session) -> None:
     df = july.his_read(["@dead", "@none"], SPAN, interval="1D", agg=["mean", "count", "integral"])
     expected = {"mean": [5, 2], "count": [5, 0], "integral": [5, 4]}  # of the 1st and 3rd a part is known
@@ -202,18 +262,18 @@ def test_gaps_of_intervals_are_intervals(
 @pytest.mark.parametrize(
     ("interval", "span", "lost", "gap"),
     [
-        ("1D", "2026-10-30,2026-11-04", ("2026-11-01", "2026-11-03"), ("2026-11-01", "2026-11-03", 2)),
-        ("1M", "2026-02,2026-12", ("2026-07-01", "2026-08-01"), ("2026-07-01", "2026-08-01", 1)),
-        ("1W", "2026-10-11,2026-12-12", ("2026-10-18", "2026-11-08"), ("2026-10-18", "2026-11-08", 3)),
-        ("1M", "2026-02,2026-12", ("2026-02-01", "2026-03-01"), ("2026-02-01", "2026-03-01", 1)),
-        ("1M", "2026-02,2026-12", ("2026-12-01", "2027-01-01"), ("2026-12-01", "2027-01-01", 1)),
+        ("1D", "2025-10-31,2025-11-05", ("2025-11-02", "2025-11-04"), ("2025-11-02", "2025-11-04", 2)),
+        ("1M", "2025-02,2025-12", ("2025-07-01", "2025-08-01"), ("2025-07-01", "2025-08-01", 1)),
+        ("1W", "2025-10-12,2025-12-13", ("2025-10-19", "2025-11-09"), ("2025-10-19", "2025-11-09", 3)),
+        ("1M", "2025-02,2025-12", ("2025-02-01", "2025-03-01"), ("2025-02-01", "2025-03-01", 1)),
+        ("1M", "2025-02,2025-12", ("2025-12-01", "2026-01-01"), ("2025-12-01", "2026-01-01", 1)),
     ],
 )
 def test_gaps_of_the_calendar(
     interval: str, span: str, lost: tuple[str, str], gap: tuple[str, str, int], label: Any
 ) -> None:
     """Over days of 25 hours, months and weeks from Sunday; at the start and at the end too."""
-    index = pd.date_range("2026-01-01", "2027-02-01", freq="1h", tz="America/New_York", unit="us")
+    index = pd.date_range("2025-01-01", "2026-02-01", freq="1h", tz="America/New_York", unit="us")
     begin, end = (pd.Timestamp(text, tz="America/New_York") for text in lost)
     index = index[(index < begin) | (index >= end)]
     database = Database(tz="New_York")
