@@ -333,8 +333,8 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
         None too where pandas has made rows that are further apart, as ``resample("1D")`` of hours. It is in
         ``df.attrs``, as the points are, and pandas takes attrs along only where one frame becomes another, or where all
-        frames have the same: not in ``pd.DataFrame({"a": df["a"]})``, nor in ``join``, ``merge`` and ``pd.concat`` with
-        other frames. After these, rows that are stamped with their ends look like samples, also to ``his_write``.
+        frames have the same: in ``pd.concat``, ``join`` and ``merge`` of reads of the same points by the same rule, but
+        not in those of others, nor in ``pd.DataFrame({"a": df["a"]})``.
         """
         from hsframe.frame.stamps import interval_of
 

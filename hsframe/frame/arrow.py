@@ -46,6 +46,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import (
     Point,
+    PointCatalog,
     attach,
     column_points,
     differing_of,
@@ -119,7 +120,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     content: dict[str, Any] = {"version": VERSION}
     if is_tidy(df):
         content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
-        content["points"] = {label_key(label): asdict(point) for label, point in points_of(df).items()}
+        content["points"] = PointCatalog.of(points_of(df))["points"]
     interval = noted_interval(df)
     optional = {
         "units": {name: unit for name, unit in units.items() if unit},

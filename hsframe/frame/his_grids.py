@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,8 @@ from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, Ti
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import Instants, places_in, union_of
 from hsframe.frame.match import frame_of, match_columns
-from hsframe.frame.points import COLUMN_LEVELS, Point, listed_columns
-from hsframe.frame.reads import reads_of
+from hsframe.frame.points import COLUMN_LEVELS, Point, column_points, listed_columns
+from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
@@ -40,9 +40,6 @@ from hsframe.zones import haystack_name, zone_key
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.intp]
-
-# The aggregations whose values could be samples of the point.
-_LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,17 +141,32 @@ def frame_columns(
 def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> None:
     """Refuse what was made of the samples of a point and is none: among them it would be read as one."""
     reads = reads_of(frame)
-    for label, point in matched.items():
-        aggs, unit = reads[point.id].aggs if point.id in reads else {}, unit_of_dtype(frame[label].dtype)
-        # What df.xs leaves of several aggregations does not say which it is, unless the unit does.
-        found = [agg for agg, own in aggs.items() if same_unit(own, unit) or (own and unit and convertible(own, unit))]
-        if any(agg not in _LIKE_SAMPLES for agg in found or aggs):
+    for (label, point), origin in zip(matched.items(), column_points(frame), strict=True):
+        if origin is not None and origin.id != point.id:
+            continue
+        aggs = reads.get(point.id, Read()).aggs
+        # What df.xs leaves of several aggregations does not say which it is, unless its unit and values do.
+        found = Read({agg: own for agg, own in aggs.items() if _could_be(agg, own, frame[label])} or aggs)
+        if found.amounts:
             raise MetadataError(
-                f"column {label!r} is the {' or '.join(found or aggs)} over intervals of the point @{point.id} itself: "
+                f"column {label!r} is the {' or '.join(found.aggs)} over intervals of the point @{point.id} itself: "
                 "among its samples each value would be read as one of them; write it to another point, as with "
                 f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
                 "df.attrs.clear(); nothing was sent"
             )
+
+
+def _could_be(agg: str, own: str | None, column: pd.Series[Any]) -> bool:
+    """Whether a column may hold what was read as an aggregation in a unit; counts are whole, shares from 0 to 1."""
+    unit, kind, known = unit_of_dtype(column.dtype), column.dtype.kind, column.dropna()
+    if own or unit:
+        return same_unit(own, unit) or bool(own and unit and convertible(own, unit))
+    if agg in ("count", "starts", "coverage", "share") and column.dtype != object:
+        if agg in ("coverage", "share"):
+            return kind in "iuf" and bool(known.between(0, 1).all())
+        # reindex makes floats of whole numbers where it leaves some missing.
+        return kind in "iu" or (kind == "f" and len(known) < len(column) and bool((known % 1 == 0).all()))
+    return True
 
 
 def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:

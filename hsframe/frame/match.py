@@ -15,6 +15,7 @@ import pandas as pd
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, is_tidy, listed_columns, merged, points_of
 from hsframe.frame.points_like import as_points
+from hsframe.frame.reads import reads_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.kinds import Ref
 
@@ -40,6 +41,13 @@ def frame_of(df: Any) -> pd.DataFrame:
                 f"the times of this tidy frame are the ends of intervals of {interval.length}, and who reads the "
                 "history takes each value to be that of the time after it; read with label='start' and shape='wide' "
                 "(pivot would lose the note that the times are ends)"
+            )
+        if found := [(ident, one.amounts) for ident, one in reads_of(df).items() if one.amounts]:
+            ident, amounts = found[0]
+            raise MetadataError(
+                f"this tidy frame has the {' and '.join(amounts)} over intervals of the point @{ident}, and among its "
+                "samples each value would be read as one of them; to write it to another point read with shape='wide', "
+                "and say which point with points={label: '@the-id'}; nothing was sent"
             )
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
@@ -67,19 +75,28 @@ def match_columns(
     by_column = isinstance(points, Mapping) and ("id" in df.columns or not isinstance(points.get("id"), Ref | str))
     explicit = _explicit(df, points) if by_column else {}
     listed = [] if by_column or points is None else as_points(points)
-    catalog = points_of(df)
+    catalog, noted = points_of(df), reads_of(df)
     session = list(known)
     # The points that the caller gives come last, and win; then those that the session has read.
     by_id = {point.id: point for point in [*catalog.values(), *session, *listed]}
     found: dict[Hashable, Point] = {}
     for label in df.columns:
-        point = explicit.get(label) or _by_label(label, listed) or catalog.get(label) or _by_text(label, by_id, session)
+        said = explicit.get(label) or _by_label(label, listed) or catalog.get(label)
+        if listed and len(listed) == len(df.columns) == 1:
+            said = listed[0]
+        point = said or _by_text(label, by_id, session)
         if point is None and words_are_ids and could_be_id(label):
             point = Point(str(label), str(label))
-        if listed and len(listed) == len(df.columns) == 1:
-            point = listed[0]
         if point is None:
             raise unknown_column(label, df)
+        # What pandas has taken the note from may be anything that was read of the point; who writes an @ says it.
+        if said is None and point.made and point.id not in noted and not str(label).startswith("@"):
+            raise MetadataError(
+                f"column {label!r} has no note of what it is (pandas has dropped it), and this session has read "
+                f"{point.made} of the point @{point.id} that its name means: among its samples each value would be "
+                f"read as one of them; if these are samples of it, say so with points={{{label!r}: '@{point.id}'}}; "
+                "nothing was sent"
+            )
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(
                 f"column {label!r} is of the point @{point.id}, which points= does not name; say which point it is to "

@@ -10,6 +10,9 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
 
 The label of a column in levels is there as its JSON, :func:`label_key`.
+
+``pd.concat``, ``merge`` and ``join`` keep attrs where those of all frames are equal, and then those of the first. So
+two catalogs are equal where the points and what the rows stand for are, whatever span each was read for.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pandas as pd
@@ -79,6 +82,8 @@ class Point:
         The names in the tag ``enum``, in its order: what the values of a Str may be.
     his : str or None
         The tags that say how its history is sampled and within which limits, as a Zinc dict; see :meth:`his_tags`.
+    made : str
+        Of a point that a session has read: what it read of it that is no sample of it, in words. In no catalog.
 
     Examples
     --------
@@ -93,6 +98,7 @@ class Point:
     kind: str | None = None
     states: tuple[str, ...] | None = None
     his: str | None = None
+    made: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Point:
@@ -252,12 +258,27 @@ class PointCatalog(_Frozen):
             content["differing"] = {label_key(label): count for label, count in differing.items()}
         return cls(content)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and _compared(self) == _compared(other)
+
+    def __ne__(self, other: object) -> bool:  # that of dict would not ask __eq__
+        return not self == other
+
     def __repr__(self) -> str:
         return f"<PointCatalog of {len(self.get('points', ()))} points>"
 
 
+def _compared(catalog: Mapping[str, Any]) -> dict[str, Any]:
+    """A catalog without what is of one read alone: its outcomes, the samples that it dropped, and its span."""
+    reads = catalog.get("reads")
+    entries = reads.items() if isinstance(reads, Mapping) else ()
+    aggs = {ident: one["aggs"] for ident, one in entries if isinstance(one, Mapping) and one.get("aggs")}
+    return {key: value for key, value in catalog.items() if key not in ("read", "differing", "reads")} | {"reads": aggs}
+
+
 def _entry(point: Point) -> dict[str, Any]:
-    return {field: value for field, value in asdict(point).items() if value is not None or field in POINT_FIELDS}
+    known = {name: value for name, value in asdict(point).items() if value is not None and name != "made"}
+    return {**dict.fromkeys(POINT_FIELDS), **known}
 
 
 def _freeze(value: Any) -> Any:

@@ -18,6 +18,9 @@ from hsframe.frame.histories import Instants
 from hsframe.frame.points import note, noted
 
 _KEY: Final = "reads"
+
+# The aggregations whose values could be samples of the point.
+_LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
 _Ends: TypeAlias = "tuple[int | None, ...]"
 
 
@@ -37,6 +40,11 @@ class Read:
         if self.time is not None:  # JSON makes a list of it
             start_us, end_us, firsts_us, lasts_us = self.time
             object.__setattr__(self, "time", (start_us, end_us, tuple(firsts_us), tuple(lasts_us)))
+
+    @property
+    def amounts(self) -> list[str]:
+        """Its aggregations whose values cannot be samples of the point: among these they would be read as some."""
+        return [agg for agg in self.aggs if agg not in _LIKE_SAMPLES]
 
     def known_from(self, ts_us: Instants) -> tuple[int | None, int | None]:
         """From where up to where nothing is unknown, of a column with these instants; None on a side that was cut.

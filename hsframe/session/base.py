@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Self
 
 from hsframe.client import Client
@@ -77,7 +78,9 @@ class SessionBase:
         return shown(type(self).__name__, self, is_closed=self._closed)
 
     def _remember(self, points: Iterable[Point]) -> None:
-        self._known.update((point.id, point) for point in points)
+        for point in points:
+            before = self._known.get(point.id, point)
+            self._known[point.id] = replace(point, made=point.made or before.made)
 
 
 def shown(name: str, session: SessionBase, *, is_closed: bool) -> str:

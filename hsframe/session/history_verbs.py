@@ -238,7 +238,8 @@ class HistoryVerbs(SessionBase):
 
         Values over intervals are written as samples at their starts. Means, extremes and the like may go to the point
         they were made of, where they replace samples at these instants and stand beside all others. What is no value
-        of the point, as a delta, sum, integral, count or coverage, is refused there: it would be read as one.
+        of the point, as a delta, sum, integral, count or coverage, is refused there: it would be read as one. So is a
+        frame whose note pandas has dropped, where this session has read such values of a point that its name means.
 
         Parameters
         ----------

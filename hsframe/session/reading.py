@@ -21,6 +21,7 @@ from hsframe.frame.labels import Header
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ColumnLabel, Point, noted
 from hsframe.frame.points_like import PointsLike
+from hsframe.frame.reads import united_reads
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
@@ -128,7 +129,17 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
     with DeferredWarnings(), told_once(source.dialect.told):
         async with progress_of(request.progress, "his_read") as progress:
             points, labels, histories = await _histories(source, request, failures, progress)
-        return await in_thread(_frame, request, labels, histories, failures), points
+        frames = await in_thread(_frame, request, labels, histories, failures)
+        return frames, points if request.interval is None else _with_what_was_made(points, frames, request.label)
+
+
+def _with_what_was_made(points: Sequence[Point], frames: TrendFrames, label: Label) -> list[Point]:
+    """The points with what was read of them that is no sample of theirs, for a session to remember."""
+    reads = united_reads(frames.values() if isinstance(frames, dict) else [frames])
+    made = {ident: f"the {' and '.join(one.amounts)} over intervals" for ident, one in reads.items() if one.amounts}
+    if label != "start":
+        made = dict.fromkeys(reads, f"values at the ends of their intervals (label={label!r})")
+    return [replace(point, made=made.get(point.id, "")) for point in points]
 
 
 async def _histories(

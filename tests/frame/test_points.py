@@ -14,8 +14,10 @@ import pytest
 from hsframe.errors import MetadataError
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.labels import unique_labels
-from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, differing_of, display_name, points_of
+from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, differing_of, display_name, note, points_of
 from hsframe.frame.points_like import as_points, points_table
+from hsframe.frame.reads import Read, note_reads
+from hsframe.frame.stamps import Interval, note_interval
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Ref
 
@@ -193,6 +195,27 @@ def test_the_catalog_lives_through_pandas_steps_pickle_json_and_parquet(tmp_path
     back = pd.read_parquet(tmp_path / "x.parquet")
     assert points_of(back) == points_of(df)
     assert differing_of(back) == {"Fan": 3}
+
+
+def test_what_is_of_one_read_alone_is_not_compared():
+    """pandas keeps attrs in concat, merge and join where those of all frames are equal."""
+    frames = [frame_with_catalog() for _ in range(3)]
+    for number, df in enumerate(frames):
+        note(df, "read", {"Fan": {"id": "b", "rows": number}})
+        note_reads(df, {"a": Read({"mean": "kW"}, (number, 9, (number,), (8,))), "b": Read({}, (number, 9, (), ()))})
+    note(frames[0], "differing", {"Fan": 4})
+    first = frames[0].attrs[ATTRS_KEY]
+    for other in [frame.attrs[ATTRS_KEY] for frame in frames[1:]]:
+        assert first == other == dict(first)
+        assert (first != other) is False
+        assert frames[0].attrs == {ATTRS_KEY: other}
+    assert pd.concat(frames, ignore_index=True).attrs[ATTRS_KEY] is first
+    note_reads(frames[1], {"a": Read({"max": "kW"}, (1, 9, (1,), (8,)))})
+    note_interval(frames[2], Interval("1h"))
+    others = [frame.attrs[ATTRS_KEY] for frame in frames[1:]]
+    for other in [*others, PointCatalog.of({"Fan": FAN}), {}, {"reads": 3}, 3]:
+        assert first != other
+        assert (first == other) is False
 
 
 @pytest.mark.parametrize("attrs", [{"hsframe": 1}, {"hsframe": {"points": 1}}, {"hsframe": {"points": {"x": {}}}}])

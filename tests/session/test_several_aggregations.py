@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import hsframe
-from hsframe.errors import MetadataError
 from tests.session.conftest import small_building
 from tests.session.connected import connected, floats
 
@@ -209,69 +207,3 @@ def test_labels_in_levels_have_those_of_aggregations_below_them(s: hsframe.Sessi
     pd.testing.assert_frame_equal(back, df)
     pd.testing.assert_frame_equal(back.hs.points, df.hs.points)
     assert s.his_write(df.xs("mean", axis=1, level="agg"), dry_run=True)["id"].tolist() == ["kw"]
-
-
-# What goes back into a history --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def metered() -> Iterator[hsframe.Session]:
-    building = small_building()
-    for ident, tags in {"kwh": {"unit": "kWh", "hisTotalized": hsframe.MARKER}, "other": {"unit": "kW"}}.items():
-        common = {"point": hsframe.MARKER, "his": hsframe.MARKER, "kind": "Number", "tz": "New_York"}
-        building.add({"id": hsframe.Ref(ident), "dis": ident, **common, **tags})
-    index = pd.date_range("2026-10-30", "2026-11-04", freq="15min", tz="UTC", unit="us")
-    for ident in ("kwh", "kw"):
-        building.set_history(ident, index.asi8, np.arange(len(index)) * 10.0)
-    with connected(building) as session:
-        yield session
-
-
-AMOUNTS = [("@kwh", "delta"), ("@kw", "integral"), ("@kw", "count"), ("@kw", "coverage"), ("@fan", "count")]
-
-
-@pytest.mark.parametrize(("ident", "agg"), AMOUNTS)
-@pytest.mark.parametrize("keep", ["frame", "xs", "renamed", "parquet", "concat", "integrate"])
-def test_what_is_no_sample_of_a_point_is_not_written_among_its_samples(
-    metered: hsframe.Session, tmp_path: Path, ident: str, agg: Any, keep: str
-) -> None:
-    if keep == "integrate":
-        if agg != "integral":
-            return
-        df = metered.his_read(ident, DAY, header="id").hs.integrate("1h")
-    else:
-        several = [agg, "last"] if keep == "xs" and agg != "delta" else agg
-        df = metered.his_read(ident, DAY, interval="1h", agg=several, header="id")
-    if keep == "xs" and ident == "@fan":  # nothing without a unit says what it is
-        df = df.xs("last", axis=1, level="agg")
-    elif keep == "xs" and agg != "delta":
-        assert metered.his_write(df.xs("last", axis=1, level="agg"), dry_run=True)["status"].tolist() == ["dry run"]
-        df = df.xs(agg, axis=1, level="agg")
-    elif keep == "renamed":
-        df = (df * 1).rename(columns={ident[1:]: ident})
-    elif keep == "parquet":
-        hsframe.write_parquet(df, tmp_path / "a.parquet")
-        df = hsframe.read_parquet(tmp_path / "a.parquet")
-    elif keep == "concat":
-        df = hsframe.concat([df.iloc[:5], df.iloc[5:]])
-    before = metered.his_read(ident, DAY)
-    for points in (None, {df.columns[0]: ident}):
-        with pytest.raises(MetadataError, match=rf"{agg}.* over intervals of the point {ident} itself"):
-            metered.his_write(df, points=points)
-    pd.testing.assert_frame_equal(metered.his_read(ident, DAY), before)
-    if agg == "count" and ident == "@kw":
-        assert metered.his_write(df, points={df.columns[0]: "@other"}, dry_run=True)["status"].tolist() == ["dry run"]
-
-
-def test_several_of_one_unit_do_not_say_which_they_are(metered: hsframe.Session) -> None:
-    df = metered.his_read("@kwh", DAY, interval="1h", agg=["delta", "last"], header="id").xs(
-        "last", axis=1, level="agg"
-    )
-    with pytest.raises(MetadataError, match="is the delta or last over intervals"):
-        metered.his_write(df, dry_run=True)
-
-
-@pytest.mark.parametrize("agg", ["mean", "avg", "min", "max", "first", "last", "linear"])
-def test_values_like_the_samples_are_written(metered: hsframe.Session, agg: Any) -> None:
-    df = metered.his_read("@kw", DAY, interval="1h", agg=agg, header="id")
-    assert metered.his_write(df, dry_run=True)["status"].tolist() == ["dry run"]
