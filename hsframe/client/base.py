@@ -39,6 +39,7 @@ class ClientBase(Generic[AnswerT]):
         self._pythonic = pythonic
         self.is_verified = is_verified  # https, with a certificate that is checked
         self._closed = False
+        self.max_concurrency = 6  # of the requests that one read or write makes
         self._facts: dict[Ref, PointFacts] = {}
         self._same_records: set[tuple[Ref, Ref]] = set()  # pairs of ids that name one record
         self._watches: set[Watch] = set()

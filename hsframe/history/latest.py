@@ -38,7 +38,6 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import object_array, value_array
 from hsframe.history.nearest_samples import nearest_samples
-from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
@@ -63,12 +62,7 @@ class Latest(NamedTuple):
 
 
 async def read_latest(
-    source: Source,
-    points: PointsLike,
-    reach_us: int,
-    *,
-    max_concurrency: int,
-    failures: dict[str, HsFrameError] | None = None,
+    source: Source, points: PointsLike, reach_us: int, failures: dict[str, HsFrameError] | None = None
 ) -> list[Latest]:
     """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
@@ -81,8 +75,7 @@ async def read_latest(
     records = await with_zones(source, found)
     historized = [record for record in records if record.tags.get("his")]
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
-    limits = RequestLimits(max_concurrency=max_concurrency)
-    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, limits=limits, failures=failures)
+    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, failures=failures)
     by_id = {history.point.id: history for history in samples}
     failed = failures or {}
     return [

@@ -50,7 +50,7 @@ def check_count(value: object, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How large one request may be, and how many run at once.
+    """How large one request may be, and how many run at once; as many as the client has them without a number.
 
     `cells` is the number of samples in one answer, all its points together; if None, it is set between 80,000 and
     500,000 by the size of the read, `total_cells`. `rows` is the number of rows in one answer, `window_us` the longest
@@ -61,12 +61,13 @@ class RequestLimits:
     rows: int = 100_000
     points: int = 100
     window_us: int | None = None
-    max_concurrency: int = 6
+    max_concurrency: int | None = None
     total_cells: float = 0.0
 
     def __post_init__(self) -> None:
         check_count(self.rows, "limit_rows")
-        check_count(self.max_concurrency, "max_concurrency")
+        if self.max_concurrency is not None:
+            check_count(self.max_concurrency, "max_concurrency")
 
     def with_row_cap(self, row_cap: int | None) -> RequestLimits:
         """These limits, with `rows` below the most that the server gives in one answer."""

@@ -114,7 +114,8 @@ class Planner:
         self.dialect = source.dialect
         self.limits = limits.with_row_cap(source.dialect.row_cap)
         self.caps = RowCaps(source.dialect, limits.rows)
-        self.concurrency = ConcurrencyLimit(limits.max_concurrency)
+        self.most_at_once = limits.max_concurrency or source.max_concurrency
+        self.concurrency = ConcurrencyLimit(self.most_at_once)
         self.now_us = now_us
         self.progress = progress
         self.raises = failures is None
@@ -147,7 +148,7 @@ class Planner:
                     dividing.remove(divided)
                     waiting += divided.result()
                 # Twice as many batches as requests: the next request is sent while an answer is put together.
-                while waiting and len(reading) < 2 * self.limits.max_concurrency:
+                while waiting and len(reading) < 2 * self.most_at_once:
                     reading.append(asyncio.create_task(self.batch(waiting.popleft())))
                 done = next((task for task in reading if task.done()), None)
                 if done is not None:

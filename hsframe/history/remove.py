@@ -34,7 +34,6 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories
 from hsframe.history.verify import read_back, read_back_until
@@ -64,27 +63,23 @@ class Removal:
         report: WriteReport,
         records: Sequence[PointRecord],
         instants: Instants | None,
-        max_concurrency: int,
     ) -> None:
-        self.client, self.report, self.max_concurrency = client, report, max_concurrency
+        self.client, self.report = client, report
         self.records = records
         self._instants = instants
         self._trial: _Trial | None = None
 
     @classmethod
-    async def of(
-        cls, client: Client, points: PointsLike, span: SpanLike | Times, *, week_start: str, max_concurrency: int
-    ) -> Removal:
+    async def of(cls, client: Client, points: PointsLike, span: SpanLike | Times, *, week_start: str) -> Removal:
         """Read which samples there are in a span, or at some instants; nothing is sent."""
         _refuse_samples(points)
         window, instants = _window_of(span)
         records = await with_zones(client, await find_records(client, points))
         found: dict[str, list[History]] = {record.id: [] for record in records}
-        limits = RequestLimits(max_concurrency=max_concurrency)
-        for history in await read_histories(client, records, window, week_start=week_start, limits=limits):
+        for history in await read_histories(client, records, window, week_start=week_start):
             found[history.point.id].append(history)
         report = await in_thread(_report_of, records, found, instants)
-        return cls(client, report, records, instants, max_concurrency)
+        return cls(client, report, records, instants)
 
     async def run(self) -> None:
         """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
@@ -94,11 +89,11 @@ class Removal:
             if not _at_fractions(known).any() and _at_fractions(entry).any():
                 by_kind[entry.point.kind] = entry
         for entry in by_kind.values():
-            self._trial = _Trial(self.client, entry, self.max_concurrency)
+            self._trial = _Trial(self.client, entry)
             await self._trial.run()
             self._trial = None
-        await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
-        left = await read_back_until(self.client, self.report.entries, max_concurrency=self.max_concurrency)
+        await write_histories(self.client, self.report)
+        left = await read_back_until(self.client, self.report.entries)
         if left:
             raise CallError(
                 f"the server still has samples that it was to remove: {len(left[0].status) - left[0].count(STORED)} of "
@@ -111,7 +106,7 @@ class Removal:
         """After an interruption: find out what is gone, and put back what a trial has left something else for."""
         if self._trial is not None and (self._trial.sample.unknown or self._trial.beside_was is not None):
             await self._trial.check()
-        await check_sent(self.client, self.report, max_concurrency=self.max_concurrency)
+        await check_sent(self.client, self.report)
 
     def table(self, status: Literal["dry run", "removed"]) -> pd.DataFrame:
         """One row per point; :meth:`hsframe.session.Session.his_remove` explains the columns."""
@@ -143,8 +138,8 @@ class _Trial:
     `beside` is what a server of whole seconds would remove in its place; None where it is at a whole second.
     """
 
-    def __init__(self, client: Client, entry: PointWrite, max_concurrency: int) -> None:
-        self.client, self.entry, self.max_concurrency = client, entry, max_concurrency
+    def __init__(self, client: Client, entry: PointWrite) -> None:
+        self.client, self.entry = client, entry
         self.at = np.arange(len(entry.status)) == int(np.argmax(_at_fractions(entry)))
         first = entry.samples.only(self.at)
         self.report = WriteReport([first], {entry.point.id: entry.record})
@@ -169,14 +164,14 @@ class _Trial:
     async def run(self) -> None:
         """Remove the sample; a CallError where it does not go, or something else is there then."""
         both = [one for one in (self.sample, self.beside) if one is not None]
-        await read_back(self.client, both, max_concurrency=self.max_concurrency)
+        await read_back(self.client, both)
         self.was = self.there
         if self.was is None:
             raise CallError(f"{self.what} is gone since it was found; nothing was sent: call it again")
         self.beside_was = None if self.beside is None else _there(self.beside)
         try:
-            await write_histories(self.client, self.report, max_concurrency=self.max_concurrency)
-            left = await read_back_until(self.client, [self.sample], max_concurrency=self.max_concurrency)
+            await write_histories(self.client, self.report)
+            left = await read_back_until(self.client, [self.sample])
             if not left:
                 return
             self.sample.status[:] = NOT_STORED
@@ -198,7 +193,6 @@ class _Trial:
         await read_back_until(
             self.client,
             [self.sample],
-            max_concurrency=self.max_concurrency,
             there=lambda _: not same(self.there, self.was),
             pauses_s=_CHECK_PAUSES_S,
         )
@@ -235,7 +229,6 @@ class _Trial:
             left = await read_back_until(
                 self.client,
                 [sample],
-                max_concurrency=self.max_concurrency,
                 there=lambda _: same(_there(sample), value),
             )
             return f"could not be put back: write {value} there again" if left else "was put back"

@@ -16,6 +16,9 @@ class Source(Protocol):
     Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
     """
 
+    max_concurrency: int
+    """How many requests run at once, where a read does not say otherwise."""
+
     @property
     def dialect(self) -> Dialect:
         """What is known about the server; a read adds what it finds out."""

@@ -7,7 +7,7 @@ few times, with growing pauses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +17,6 @@ from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.history.write_report import PointWrite
 
@@ -31,30 +30,33 @@ _GAP_US: Final = 7 * DAY_US
 _MOST_WINDOWS: Final = 40
 
 
-async def read_back(client: Client, entries: Sequence[PointWrite], *, max_concurrency: int) -> None:
-    """Read the samples of some points from the server, and keep the comparison in each entry."""
+async def read_back(client: Client, entries: Sequence[PointWrite]) -> Sequence[PointWrite]:
+    """Read the samples of some points from the server, and keep the comparison in each entry; returns the entries."""
     found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
-    limits = RequestLimits(max_concurrency=max_concurrency)
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
         there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server of whole seconds keeps the first sample at the second before its instant.
         span = span_of(first_us // SECOND_US * SECOND_US, (last_us // SECOND_US + 1) * SECOND_US)
-        for history in await read_histories(client, there, span, limits=limits):
+        for history in await read_histories(client, there, span):
             found[history.point.id].append(history)
     comparisons = await in_thread(lambda: [compare(found[entry.point.id], entry.samples) for entry in entries])
     for entry, comparison in zip(entries, comparisons, strict=True):
         entry.compared(comparison)
+    return entries
 
 
 async def read_back_until(
     client: Client,
     entries: Sequence[PointWrite],
     *,
-    max_concurrency: int,
     there: Callable[[PointWrite], bool] = lambda entry: entry.is_stored,
     pauses_s: Sequence[float] = _PAUSES_S,
+    look: Callable[[Client, Sequence[PointWrite]], Awaitable[Sequence[PointWrite]]] = read_back,
 ) -> list[PointWrite]:
-    """Read back until each entry is `there`, once after each pause; returns the entries that are still not."""
+    """Read back until each entry is `there`, once after each pause; returns the entries that are still not.
+
+    `look` reads some points, and returns those that could be read.
+    """
     clock_s = asyncio.get_running_loop().time
     started_s = clock_s()
     left = list(entries)
@@ -62,10 +64,9 @@ async def read_back_until(
         if not left:
             break
         await asyncio.sleep(pause_s)
-        await read_back(client, left, max_concurrency=max_concurrency)
-        left = [entry for entry in left if not there(entry)]
-        for entry in left:
+        for entry in await look(client, left):
             entry.looked_s = clock_s() - started_s
+        left = [entry for entry in left if not there(entry)]
     return left
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import pyarrow.compute as pc
@@ -56,14 +55,14 @@ _NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 5
 _NEXT_FAILS_TOO: Final = frozenset((401, 403, 404, 405, 406, 415, 429, 501, 502, 503, 504))
 
 
-async def write_histories(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
+async def write_histories(client: Client, report: WriteReport) -> None:
     """Write the samples of a report, and note the status of each in it.
 
     If the server refuses a point, the others are written, and a CallError at the end names those that were and were
     not. After an error that is not about a single point (network, login, server), nothing more is sent; some samples
     may have been written then. It is safe to repeat the write.
     """
-    writer = _Writer(client, max_concurrency)
+    writer = _Writer(client)
     by_zone: dict[str, list[PointWrite]] = {}
     for entry in report.entries:
         if not len(entry.status):
@@ -76,53 +75,46 @@ async def write_histories(client: Client, report: WriteReport, *, max_concurrenc
     _raise_refusals(report.entries)
 
 
-async def verify_histories(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
+async def verify_histories(client: Client, report: WriteReport) -> None:
     """Read back all samples that were not read back yet, and note which are not on the server."""
     left = [entry for entry in report.entries if not entry.is_verified]
-    await read_back_until(client, left, max_concurrency=max_concurrency, there=lambda entry: entry.is_verified)
+    await read_back_until(client, left, there=lambda entry: entry.is_verified)
 
 
-async def check_sent(client: Client, report: WriteReport, *, max_concurrency: int) -> None:
+async def check_sent(client: Client, report: WriteReport) -> None:
     """After an interrupted write: find out which of the samples that were sent the server has.
 
     Samples without an answer are looked for several times: the server may still be busy with them. Those that are not
     found stay unknown. If the server cannot be reached, NetworkError or AuthError is raised.
     """
-    clock_s = asyncio.get_running_loop().time
-    started_s = clock_s()
     left = [entry for entry in report.entries if entry.unknown and entry.looked_s is None]
-    for pause_s in _CHECK_PAUSES_S:
-        if not left:
-            break
-        await asyncio.sleep(pause_s)
-        with suppress(RequestTimeoutError):  # a busy server; it is asked again
-            for entry in await _read_back_each(client, left, max_concurrency):
-                entry.looked_s = clock_s() - started_s
-        left = [entry for entry in left if entry.unknown]
+    await read_back_until(
+        client, left, there=lambda entry: not entry.unknown, pauses_s=_CHECK_PAUSES_S, look=_read_back_each
+    )
 
 
-async def _read_back_each(client: Client, entries: list[PointWrite], max_concurrency: int) -> list[PointWrite]:
+async def _read_back_each(client: Client, entries: Sequence[PointWrite]) -> Sequence[PointWrite]:
     """Read some points back, alone where one of them cannot be read; returns those that were read.
 
     A point that was refused, and cannot be read either, was not written.
     """
     try:
-        await read_back(client, entries, max_concurrency=max_concurrency)
-        return entries
+        return await read_back(client, entries)
+    except RequestTimeoutError:  # a busy server; it is asked again
+        return []
     except (CallError, CodecError):
         if len(entries) > 1:
-            return [one for entry in entries for one in await _read_back_each(client, [entry], max_concurrency)]
+            return [one for entry in entries for one in await _read_back_each(client, [entry])]
         if isinstance(entries[0].error, CallError):
             entries[0].mark_failed_as_not_stored()
         return []
 
 
 class _Writer:
-    def __init__(self, client: Client, max_concurrency: int) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         self.dialect = client.dialect
-        self.max_concurrency = max_concurrency
-        self.limit = asyncio.Semaphore(max_concurrency)
+        self.limit = asyncio.Semaphore(client.max_concurrency)
         self.stopped: HsFrameError | None = None
         self.batch_refused = False
 
@@ -151,9 +143,7 @@ class _Writer:
                 self.batch_refused = True
             return entries
         try:
-            left = await read_back_until(
-                self.client, entries, max_concurrency=self.max_concurrency, pauses_s=_BATCH_PAUSES_S
-            )
+            left = await read_back_until(self.client, entries, pauses_s=_BATCH_PAUSES_S)
         except (CallError, HTTPStatusError, CodecError) as error:
             _log.info("a batch hisWrite could not be read back: %s; writing point by point", error)
             return entries

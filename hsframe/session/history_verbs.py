@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -167,8 +167,6 @@ class HistoryVerbs(SessionBase):
             kind Number whose samples are texts. False readings of a meter that a ``"delta"`` leaves out, such as a zero
             in between; readings that add over ten times what is usual, near a reset or roll-over, which may be false.
         """
-        if request.max_concurrency is None:
-            request = replace(request, max_concurrency=self._settings.max_concurrency)
         with self.client.sender.retries.one_verb():
             frame, points = await read_frame(self.client, request)
         self._remember(points)
@@ -220,9 +218,8 @@ class HistoryVerbs(SessionBase):
         reach_us = duration_us(max_age, "max_age")
         check_choice("on_error", on_error, get_args(OnError))
         failures: dict[str, HsFrameError] = {}
-        kept, most = None if on_error == "raise" else failures, self._settings.max_concurrency
         with self.client.sender.retries.one_verb():
-            rows = await read_latest(self.client, points, reach_us, max_concurrency=most, failures=kept)
+            rows = await read_latest(self.client, points, reach_us, None if on_error == "raise" else failures)
         if failures and on_error == "warn":
             warn_caller(failure_text(failures, len(rows), "value"), ReadWarning)
         self._remember(row.point for row in rows if row.point.id not in failures)
@@ -304,7 +301,7 @@ class HistoryVerbs(SessionBase):
         with self.client.sender.retries.one_verb():
             report = await checked(self.client, request, self.known_points)
             self._remember(report.points)
-            return await write_checked(self.client, request, report, max_concurrency=self._settings.max_concurrency)
+            return await write_checked(self.client, request, report)
 
     async def his_remove(
         self, points: PointsLike, span: SpanLike | Times, *, dry_run: bool = False, week_start: str = "monday"
@@ -344,11 +341,8 @@ class HistoryVerbs(SessionBase):
         An interrupted removal ends as an interrupted write does, see :meth:`his_write`; in the report of the exception
         ``removed`` stands for ``written``. It is safe to repeat.
         """
-        max_concurrency = self._settings.max_concurrency
         with self.client.sender.retries.one_verb():
-            removal = await Removal.of(
-                self.client, points, span, week_start=week_start, max_concurrency=max_concurrency
-            )
+            removal = await Removal.of(self.client, points, span, week_start=week_start)
             self._remember(record.point for record in removal.records)
             return removal.table("dry run") if dry_run else await remove_checked(self.client, removal)
 

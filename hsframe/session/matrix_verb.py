@@ -78,9 +78,9 @@ class MatrixRequest:
             if isinstance(given, Mapping) and (stray := [key for key in given if key not in self.roles]):
                 end = did_you_mean(stray[0], self.roles)
                 raise MetadataError(f"{name}= names {stray[0]!r}, which is not a role; {end}")
-        _ = self.read_of({}, None)  # raises where a setting is not valid
+        _ = self.read_of({})  # raises where a setting is not valid
 
-    def read_of(self, roles: Mapping[str, str], max_concurrency: int | None) -> ReadRequest:
+    def read_of(self, roles: Mapping[str, str]) -> ReadRequest:
         """The read of some points, given as roles by id."""
         settings: dict[str, Any] = {}
         for name in _PER_ROLE:
@@ -98,7 +98,6 @@ class MatrixRequest:
             edges=self.edges,
             week_start=self.week_start,
             on_error=self.on_error,
-            max_concurrency=max_concurrency,
             progress=self.progress,
         )
 
@@ -165,14 +164,12 @@ class MatrixVerb(SessionBase):
         ``statsmodels.formula.api.ols("kw ~ oat", df)`` take the frame as it is.
         """
         with self.client.sender.retries.one_verb():
-            frame, points = await _read_matrix(self.client, request, self._settings.max_concurrency)
+            frame, points = await _read_matrix(self.client, request)
         self._remember(points)
         return frame
 
 
-async def _read_matrix(
-    source: Source, request: MatrixRequest, max_concurrency: int
-) -> tuple[pd.DataFrame, list[Point]]:
+async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataFrame, list[Point]]:
     columns: dict[tuple[str, str], pd.Series[Any]] = {}
     known: dict[str, Point] = {}
     outcomes: dict[Cell, Mapping[str, Any]] = {}
@@ -185,7 +182,7 @@ async def _read_matrix(
             roles: dict[str, str] = {}
             for cell in waiting:
                 roles.setdefault(cell.id, cell.role)
-            frames, points = await read_frame(source, request.read_of(roles, max_concurrency))
+            frames, points = await read_frame(source, request.read_of(roles))
             assert isinstance(frames, dict)
             known.update((point.id, point) for point in points)
             for cell in (one for one in waiting if roles[one.id] == one.role):

@@ -78,8 +78,10 @@ class Settings:
     def client(self) -> Client:
         """A client with these settings, not open yet."""
         others = self.of_session()
-        del others["max_concurrency"]
-        return Client(others.pop("uri"), others.pop("user"), others.pop("password"), **others)
+        most_at_once = others.pop("max_concurrency")
+        client = Client(others.pop("uri"), others.pop("user"), others.pop("password"), **others)
+        client.max_concurrency = most_at_once
+        return client
 
 
 @dataclass(kw_only=True)

@@ -62,26 +62,24 @@ async def checked(client: Client, request: WriteRequest, known: Sequence[Point])
     return WriteReport(samples, records, request.existing)
 
 
-async def write_checked(
-    client: Client, request: WriteRequest, report: WriteReport, *, max_concurrency: int
-) -> pd.DataFrame:
+async def write_checked(client: Client, request: WriteRequest, report: WriteReport) -> pd.DataFrame:
     """Write what was checked, as :meth:`hsframe.Session.his_write` describes.
 
     A cancelled write still reads back what it has sent: it ends some seconds later; cancelled again, it ends at once.
     """
     if request.dry_run or request.existing != "replace":
-        await read_back(client, report.entries, max_concurrency=max_concurrency)
+        await read_back(client, report.entries)
     if request.existing != "replace":
         report.keep_existing(dry_run=request.dry_run)
     if request.dry_run:
         return report.table("dry run")
 
     async def write() -> None:
-        await write_histories(client, report, max_concurrency=max_concurrency)
+        await write_histories(client, report)
         if request.verify:
-            await verify_histories(client, report, max_concurrency=max_concurrency)
+            await verify_histories(client, report)
 
-    await _looked_after(client, report, write, lambda: check_sent(client, report, max_concurrency=max_concurrency))
+    await _looked_after(client, report, write, lambda: check_sent(client, report))
     return report.table("verified" if request.verify else "written")
 
 

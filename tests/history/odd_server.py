@@ -61,6 +61,7 @@ class OddServer:
     bad_ids: frozenset[str] = frozenset()
     down: Exception | None = None
     dialect: Dialect = field(default_factory=Dialect)
+    max_concurrency: int = 6
     asked: list[tuple[list[str], str]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0

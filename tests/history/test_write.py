@@ -263,7 +263,7 @@ class Refusing:
     def __init__(self, bad: str = "", most_rows: int = 10**9, late: bool = False) -> None:
         from hsframe.protocol.dialects import Dialect
 
-        self.dialect = Dialect()
+        self.dialect, self.max_concurrency = Dialect(), 6
         self.bad, self.most_rows, self.late = bad, most_rows, late
         self.taken: dict[str, list[Any]] = {}
         self.calls = 0
@@ -290,7 +290,7 @@ def write(client: Refusing, names: str, rows: int = 20) -> None:
     )
     samples = [column.samples(column.point) for column in frame_columns(df, points, (), inf="refuse", convert=False)]
     report = WriteReport(samples, {name: PointRecord(point) for name, point in points.items()})
-    asyncio.run(write_histories(client, report, max_concurrency=6))  # type: ignore[arg-type]
+    asyncio.run(write_histories(client, report))  # type: ignore[arg-type]
 
 
 def test_a_refused_point_is_named_and_what_was_written_too() -> None:

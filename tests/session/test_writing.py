@@ -51,7 +51,7 @@ async def write(
     client.dialect.body_limit = body_limit  # 4,000 bytes: some requests a point
     request = writing.WriteRequest(df, **{"points": POINTS, **settings})
     report = await writing.checked(client, request, known)
-    return await writing.write_checked(client, request, report, max_concurrency=6)
+    return await writing.write_checked(client, request, report)
 
 
 # Before anything is sent ---------------------------------------------------------------------------------------------
