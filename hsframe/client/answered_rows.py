@@ -32,11 +32,9 @@ class AnsweredRows:
 
     @property
     def rows(self) -> int:
-        """The number of rows."""
         return self.columns["ts"][0] if self.columns else 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count the rows of a batch."""
         self.tz = batch.schema.field("ts").metadata[b"hsframe:tz"].decode()
         for name, own in _samples(batch).items():
             if len(own):

@@ -22,7 +22,6 @@ class Workers(ThreadPoolExecutor):
     """
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """The future of the result of a call."""
         try:
             return super().submit(fn, *args, **kwargs)
         except RuntimeError:

@@ -39,7 +39,6 @@ class LoginSession:
 
     @property
     def logged_in(self) -> bool:
-        """Whether requests carry credentials."""
         return self._session is not None and self._session.scheme != "none"
 
     def forget(self) -> LoginResult | None:

@@ -93,7 +93,6 @@ class Patience:
 
     @property
     def left_s(self) -> float:
-        """The seconds until the deadline."""
         return math.inf if self.deadline_s is None else max(self._started_s + self.deadline_s - _now_s(), 0.0)
 
     async def answer(

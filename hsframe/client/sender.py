@@ -72,7 +72,6 @@ class RequestSender:
         self._session = LoginSession(transport, base, credentials, _ZINC)
 
     def url(self, op: str) -> str:
-        """The address of an op."""
         return f"{self.base}/{op}"
 
     async def call(self, op: Op, request: Grid, patience: Patience | None = None, *, limit: int | None = None) -> Grid:
@@ -307,7 +306,6 @@ class _Stream:
         return answer
 
     async def next(self) -> bytes | None:
-        """The next piece of the body; None at its end."""
         assert self._parts is not None
         part = await anext(self._parts, None)
         assert not isinstance(part, HttpAnswer)

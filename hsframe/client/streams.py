@@ -32,7 +32,6 @@ class PointFacts(NamedTuple):
 
     @classmethod
     def of(cls, record: Row) -> Self:
-        """The facts in a record; a tag that is empty or not a text is None."""
         return cls(*(tag if isinstance(tag := record.get(name), str) and tag else None for name in cls._fields))
 
 

@@ -49,7 +49,13 @@ class TLSConfig:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_certificates_path is not None:
-            self._load_authorities(context, Path(self.ca_certificates_path))
+            path = Path(self.ca_certificates_path)
+            try:
+                context.load_verify_locations(*((None, path) if path.is_dir() else (path, None)))
+            except (OSError, ssl.SSLError) as error:
+                raise MetadataError(
+                    f"tls: ca_certificates_path {str(path)!r} cannot be used: {error}; expected PEM files"
+                ) from None
         elif self.verify:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         if not self.verify:
@@ -60,17 +66,6 @@ class TLSConfig:
         elif self.private_key_path is not None:
             raise MetadataError("tls: private_key_path is given without certificate_path; a key alone proves nothing")
         return context
-
-    def _load_authorities(self, context: ssl.SSLContext, path: Path) -> None:
-        try:
-            if path.is_dir():
-                context.load_verify_locations(capath=path)
-            else:
-                context.load_verify_locations(cafile=path)
-        except (OSError, ssl.SSLError) as error:
-            raise MetadataError(
-                f"tls: ca_certificates_path {str(path)!r} cannot be used: {error}; expected PEM files"
-            ) from None
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         assert self.certificate_path is not None

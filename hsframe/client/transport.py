@@ -95,7 +95,6 @@ class Transport:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests can be sent."""
         return self.loop is not None and not self.loop.is_closed() and self._session is not None
 
     async def open(self) -> None:

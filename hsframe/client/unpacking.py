@@ -37,7 +37,6 @@ class Unpacker:
             )
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
         self._chunk, self._is_small = chunk, len(chunk) <= _SMALL_CHUNK
         self.received += len(chunk)
 

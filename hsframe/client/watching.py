@@ -143,7 +143,6 @@ class Watch:
         return self.grid_of(self.changed_only(rows))
 
     async def subscribe(self, patience: Patience | None = None) -> Grid:
-        """Open a watch on the server; its answer."""
         lease = Number(round(self.lease_s, 3), "sec")
         grid = await self.sender.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease), patience)
         watch_id = grid.meta.get("watchId")

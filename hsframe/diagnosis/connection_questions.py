@@ -50,7 +50,6 @@ async def reach(exam: Examination) -> Answer:
 
 
 async def protection(exam: Examination) -> Answer:
-    """TLS or not."""
     host = urlsplit(exam.client.base_url).hostname or ""
     if exam.client.base_url.startswith("https:"):
         if exam.client.is_verified:
@@ -68,7 +67,6 @@ async def protection(exam: Examination) -> Answer:
 
 
 async def login_scheme(exam: Examination) -> Answer:
-    """The scheme of the login that was just made."""
     login = await exam.client.sender.log_in()
     if login.scheme == "scram":
         answer = f"SCRAM {login.hash}, {login.iterations:,} iterations"
@@ -86,7 +84,6 @@ async def login_scheme(exam: Examination) -> Answer:
 
 
 async def product(exam: Examination) -> Answer:
-    """The product that the server names."""
     stated = [str(exam.about.get(name) or "") for name in ("productName", "productVersion", "vendorName", "serverName")]
     name = " ".join(part for part in stated[:2] if part) or "the server does not say"
     more = [part for part in stated[2:] if part and part not in name]
@@ -104,7 +101,6 @@ async def zone_of_server(exam: Examination) -> Answer:
 
 
 async def clock(exam: Examination) -> Answer:
-    """The server's clock against this machine's."""
     if exam.clock_s is None:
         return "the server does not say (no serverTime)", ""
     off_s = exam.clock_s
@@ -119,7 +115,6 @@ async def clock(exam: Examination) -> Answer:
 
 
 async def ops(exam: Examination) -> Answer:
-    """The ops that the server lists."""
     grid: Grid = await exam.client.ops(raw=True)
     names = sorted({name for row in grid if (name := _op_name(row))})
     if not names:

@@ -93,7 +93,6 @@ class Examination:
 
     @property
     def dialect(self) -> Dialect:
-        """What is remembered about the server."""
         return self.client.dialect
 
     async def ask(

@@ -92,7 +92,6 @@ def _is_zone(name: str) -> bool:
 
 
 async def unit_names(exam: Examination) -> Answer:
-    """Units that are not in the table."""
     found = [point for point in _points(exam) if point.kind in ("Number", None)]
     without = sum(point.unit is None for point in found)
     named = Counter(point.unit for point in found if point.unit is not None)

@@ -46,12 +46,10 @@ class Comparison:
     meant: Any = None
 
     def count(self, state: int) -> int:
-        """The number of samples in a state."""
         return int(np.count_nonzero(self.state == state))
 
     @property
     def all_same(self) -> bool:
-        """Whether all samples are on the server with their values."""
         return bool(np.all(self.state == SAME))
 
 

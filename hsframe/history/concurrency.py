@@ -62,7 +62,6 @@ class ConcurrencyLimit:
         return self._wakes == wakes
 
     def wake(self) -> None:
-        """End the waiting of all who wait for quiet."""
         self._wakes += 1
         self._changed.set()
 

@@ -56,7 +56,6 @@ def halvings_after(error: HsFrameError) -> int:
 
 
 def may_be_too_large(error: HsFrameError) -> bool:
-    """Whether the error may come from the size of the request."""
     return halvings_after(error) > 0
 
 
@@ -67,7 +66,6 @@ def is_limit_of_points(error: HsFrameError) -> bool:
 
 
 def may_come_from_a_point(error: HsFrameError) -> bool:
-    """Whether one of the points may be the cause of this error of a batch."""
     return isinstance(error, CallError | HTTPStatusError | CodecError) and not error.is_final
 
 

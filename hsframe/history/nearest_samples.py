@@ -102,8 +102,10 @@ async def nearest_samples(
     if source.dialect.his_read_batch is False:  # each step is a request for each point that is left: fewer, wider ones
         steps_us = sorted({*steps_us[: searched_us == 0], *steps_us[::-2]})
     for depth_us in steps_us:
-        is_sparse = searched_us > 0 or not depths_us
-        some = [_sparse(record) if is_sparse else record for record in records if record.id not in found]
+        some = [record for record in records if record.id not in found]
+        if searched_us > 0 or not depths_us:  # few samples are expected: so each may share a batch with many others
+            few = [max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10) for record in some]
+            some = [replace(one, irregular=False, rows_a_day=rows) for one, rows in zip(some, few, strict=True)]
         if not some or depth_us <= searched_us:
             break
         bounds = (searched_us, depth_us) if is_after else (-depth_us, -searched_us)
@@ -117,11 +119,6 @@ def span_of(start_us: int, end_us: int) -> Span:
     """The span between two instants, as far as the calendar goes."""
     start_us, end_us = (min(max(us, epoch_us(FIRST)), epoch_us(LAST)) for us in (start_us, end_us))
     return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
-
-
-def _sparse(record: PointRecord) -> PointRecord:
-    """The point with few expected samples, as the time so far was empty: so it may share a batch with many others."""
-    return replace(record, irregular=False, rows_a_day=max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10))
 
 
 def _nearest_of(histories: Sequence[History], is_after: bool) -> dict[str, History]:

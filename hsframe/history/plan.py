@@ -1,7 +1,7 @@
 """Divides a read into requests; nothing is sent here.
 
-- A :class:`Group` holds the points that may share a request: same zone, similar rows per day.
-- A :class:`PointBatch` holds the points of a group that are read together, over the whole span.
+- A :class:`Group` holds the points that may share a request: same zone, similar rows per day. It is divided into
+  batches, smaller groups whose points are read together.
 - A :class:`Request` is one hisRead: the points of a batch over one half-open window. The windows of a batch cover the
   span without overlap, so each sample belongs to exactly one of them. The number of windows depends on the rows per
   day, known from the record or from earlier answers.
@@ -77,7 +77,6 @@ class RequestLimits:
 
     @property
     def most_cells(self) -> int:
-        """The number of samples in one answer."""
         by_size = int(min(max(self.total_cells / _ANSWERS_A_READ, _LEAST_CELLS), _MOST_CELLS))
         return by_size if self.cells is None else self.cells
 
@@ -101,7 +100,6 @@ class Window:
 
     @classmethod
     def of(cls, span: Span, now_us: int) -> Window:
-        """The window of a span."""
         end_us = span.end_us
         if end_us is None:
             return cls(span.start_us, max(span.start_us, now_us), is_open=True)
@@ -109,7 +107,6 @@ class Window:
 
     @property
     def ends_us(self) -> tuple[int, int | None]:
-        """The start, and the end if there is one."""
         return self.start_us, None if self.is_open else self.end_us
 
     @property
@@ -119,7 +116,6 @@ class Window:
 
     @property
     def days(self) -> float:
-        """Its length in days of 24 hours."""
         return self.length_us / DAY_US
 
     def parts(self, count: int) -> list[Window]:
@@ -150,7 +146,6 @@ class Request:
 
     @property
     def group_key(self) -> GroupKey:
-        """The key of the group that its points belong to."""
         return _key_of(self.records[0])
 
     @property
@@ -176,25 +171,6 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class PointBatch:
-    """Points that are read together over the `whole` span, window by window; `rows_a_day` are those of the batch."""
-
-    whole: Request
-    rows_a_day: float
-
-    def requests(self, limits: RequestLimits) -> list[Request]:
-        """One request per window, in order of time."""
-        records, window = self.whole.records, self.whole.window
-        rows = max(self.rows_a_day * window.days, 1.0)
-        if len(records) == 1 and records[0].most_rows is not None:
-            rows = min(rows, records[0].most_rows)
-        count = math.ceil(max(limits.times_too_large(rows, records), 1.0))
-        if limits.window_us is not None:
-            count = max(count, math.ceil(window.length_us / limits.window_us))
-        return self.whole.in_time(count)
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
     """Points that may share a request: same zone, similar rows per day, and either all irregular or none.
 
@@ -207,17 +183,14 @@ class Group:
 
     @property
     def irregular(self) -> bool:
-        """Whether each of its points has timestamps of its own."""
         return self.records[0].irregular
 
     @property
     def density(self) -> float:
-        """The expected rows per day of one point."""
         return GUESSED_ROWS_A_DAY if self.rows_a_day is None else self.rows_a_day
 
     @property
     def cells(self) -> float:
-        """The expected number of samples, all points together."""
         return len(self.records) * max(self.density * self.window.days, 1.0)
 
     def with_density(self, rows_a_day: float | None, *, irregular: bool = False) -> Group:
@@ -225,7 +198,11 @@ class Group:
         records = tuple(replace(record, irregular=True) for record in self.records) if irregular else self.records
         return replace(self, records=records, rows_a_day=self.rows_a_day if rows_a_day is None else rows_a_day)
 
-    def batches(self, limits: RequestLimits, *, one_by_one: bool = False) -> list[PointBatch]:
+    @property
+    def whole(self) -> Request:
+        return Request(self.records, self.window)
+
+    def batches(self, limits: RequestLimits, *, one_by_one: bool = False) -> list[Group]:
         """The points, divided so that each batch over the whole span makes one answer of the right size.
 
         If that leaves too few points per batch, batches have the usual number of points and are divided in time.
@@ -237,8 +214,17 @@ class Group:
             width = min(width, limits.points, _MAX_IRREGULAR_PER_BATCH if self.irregular else width)
         count = math.ceil(len(self.records) / width)
         width = math.ceil(len(self.records) / count)  # batches of about equal size
-        rows_a_day = self.density * (width if self.irregular else 1)
-        return [PointBatch(request, rows_a_day) for request in Request(self.records, self.window).in_points(width)]
+        return [replace(self, records=request.records) for request in self.whole.in_points(width)]
+
+    def requests(self, limits: RequestLimits) -> list[Request]:
+        """One request of all its points per window, in order of time."""
+        rows = max(self.density * (len(self.records) if self.irregular else 1) * self.window.days, 1.0)
+        if len(self.records) == 1 and self.records[0].most_rows is not None:
+            rows = min(rows, self.records[0].most_rows)
+        count = math.ceil(max(limits.times_too_large(rows, self.records), 1.0))
+        if limits.window_us is not None:
+            count = max(count, math.ceil(self.window.length_us / limits.window_us))
+        return self.whole.in_time(count)
 
     def probe(self, now_us: int) -> Request:
         """A small request: some of the points, over at most the last day of the span."""

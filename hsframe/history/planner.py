@@ -52,7 +52,7 @@ from hsframe.history.his_answers import (
     reaches_outside,
     sample_count,
 )
-from hsframe.history.plan import Group, GroupKey, PointBatch, Request, RequestLimits
+from hsframe.history.plan import Group, GroupKey, Request, RequestLimits
 from hsframe.history.progress import Progress
 from hsframe.history.row_caps import (
     Answer,
@@ -137,11 +137,11 @@ class Planner:
         generator, cancels the running requests and waits until they have ended.
         """
         self.limits = replace(self.limits, total_cells=sum(group.cells for group in groups))
-        self.doubts.wholes = [Request(group.records, group.window) for group in groups]
+        self.doubts.wholes = [group.whole for group in groups]
         # No TaskGroup: if one of its tasks fails, it cancels the task that runs it, which at a yield is the consumer.
         dividing = [asyncio.create_task(self.divided(group)) for group in groups]
         reading: list[asyncio.Task[list[History]]] = []
-        waiting: deque[PointBatch] = deque()
+        waiting: deque[Group] = deque()
         try:
             while dividing or waiting or reading:
                 for divided in [task for task in dividing if task.done()]:
@@ -161,7 +161,7 @@ class Planner:
                 task.cancel()
             await asyncio.gather(*dividing, *reading, return_exceptions=True)
 
-    async def divided(self, group: Group) -> list[PointBatch]:
+    async def divided(self, group: Group) -> list[Group]:
         """The batches of a group; after a probe, if they are several requests and little is known of what comes."""
         batches = self.batches_of(group)
         are_batches_known = len(group.records) == 1 or self.dialect.his_read_batch is not None
@@ -173,11 +173,11 @@ class Planner:
         self.progress.expect(sum(batch.whole.size for batch in batches))
         return batches
 
-    def batches_of(self, group: Group) -> list[PointBatch]:
+    def batches_of(self, group: Group) -> list[Group]:
         """The points of the group, divided into those that are read together."""
         return group.batches(self.limits, one_by_one=self.dialect.his_read_batch is False)
 
-    def requests_of(self, batch: PointBatch) -> list[Request]:
+    def requests_of(self, batch: Group) -> list[Request]:
         """The requests of a batch; only one if the server ignores the range."""
         return [batch.whole] if self.dialect.ignores_range else batch.requests(self.limits)
 
@@ -207,7 +207,7 @@ class Planner:
         irregular = len(histories) > 1 and len(histories[0].ts_us) > _IRREGULAR_ROW_RATIO * most_rows
         return group.with_density(most_rows / probe.window.days, irregular=irregular)
 
-    async def batch(self, batch: PointBatch) -> list[History]:
+    async def batch(self, batch: Group) -> list[History]:
         """All windows of a batch of points, joined."""
         requests = self.requests_of(batch)
         is_part = len(requests) > 1
@@ -428,7 +428,6 @@ class Planner:
         return self.give_up(error, request)
 
     def has_failed(self, request: Request) -> bool:
-        """Whether a point of the request could not be read."""
         return any(record.id in self.failed for record in request.records)
 
     async def one_after_another(self, requests: Iterable[Request], origin: _Origin) -> list[Part]:

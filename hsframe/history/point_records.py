@@ -54,7 +54,6 @@ class PointRecord:
 
     @property
     def id(self) -> str:
-        """The id of the point."""
         return self.point.id
 
     @property

@@ -14,12 +14,10 @@ class Progress:
         self.samples = 0
 
     def expect(self, size: float) -> None:
-        """Add to what there is to read."""
         self.total += size
         self.changed()
 
     def advance(self, size: float, samples: int) -> None:
-        """Add to what was read."""
         self.done = min(self.done + size, self.total)
         self.samples += samples
         self.changed()

@@ -153,12 +153,10 @@ class _Trial:
 
     @property
     def there(self) -> Any:
-        """What the server had when it was looked at: the value there was, another, or None."""
         return _there(self.sample)
 
     @property
     def what(self) -> str:
-        """The sample, in words."""
         return f"the sample of {self.entry.point} at {_when(self.sample)}, which was {self.was}"
 
     async def run(self) -> None:
@@ -245,7 +243,6 @@ def _when(sample: PointWrite) -> str:
 
 
 def _at_fractions(entry: PointWrite) -> npt.NDArray[np.bool_]:
-    """Which samples are between two whole seconds."""
     fractions: npt.NDArray[np.bool_] = entry.samples.ts_us % SECOND_US != 0
     return fractions
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,12 +48,10 @@ class Answer:
 
     @property
     def rows(self) -> int:
-        """Its rows; those of a batch are of all its points."""
         return len(self.raw[0].ts_us)
 
     @property
     def longest(self) -> int:
-        """The samples of the point that has most of them."""
         return max(map(sample_count, self.raw))
 
     @property
@@ -133,13 +131,12 @@ def overlapping_parts(request: Request, answer: Answer) -> list[tuple[Request, A
     groups = overlapping({one.point.id: _extent(_own(one)) for one in answer.raw if sample_count(one) == longest})
     apart = {ident for group in groups[1:] for ident in group}
     groups[0] = [record.id for record in request.records if record.id not in apart]
-    return [_of_points(group, request, answer) for group in groups]
-
-
-def _of_points(ids: Collection[str], request: Request, answer: Answer) -> tuple[Request, Answer]:
-    raw, inside = ([one for one in histories if one.point.id in ids] for histories in (answer.raw, answer.inside))
-    records = tuple(record for record in request.records if record.id in ids)
-    return replace(request, records=records), replace(answer, raw=raw, inside=inside)
+    parts = []
+    for ids in groups:
+        raw, inside = ([one for one in histories if one.point.id in ids] for histories in (answer.raw, answer.inside))
+        records = tuple(record for record in request.records if record.id in ids)
+        parts.append((replace(request, records=records), replace(answer, raw=raw, inside=inside)))
+    return parts
 
 
 def unproven_ends(request: Request, answer: Answer) -> list[Request]:

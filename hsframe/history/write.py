@@ -119,7 +119,6 @@ class _Writer:
         self.batch_refused = False
 
     async def write(self, entries: list[PointWrite]) -> None:
-        """Write the samples of points in one zone."""
         may_batch = self.dialect.his_write_batch is not False and not entries[0].samples.is_removal
         if len(entries) >= _BATCH_FROM and may_batch and self.stopped is None:
             entries = await self.batch(entries)
@@ -172,7 +171,6 @@ class _Writer:
                     self.stopped = self.stopped or error
 
     def longest_body(self) -> int:
-        """The most bytes of a request body, learned from refusals of this server."""
         limit = self.dialect.body_limit
         return _BODY_BYTES if limit is None else min(_BODY_BYTES, limit)
 

@@ -59,17 +59,14 @@ class PointWrite:
 
     @property
     def point(self) -> Point:
-        """The point."""
         return self.samples.point
 
     @property
     def is_stored(self) -> bool:
-        """Whether the server has every sample."""
         return bool(np.all(self.status == STORED))
 
     @property
     def differs(self) -> bool:
-        """Whether the server has another value at some instant."""
         return self.comparison is not None and self.comparison.count(DIFFERENT) > 0
 
     @property
@@ -83,7 +80,6 @@ class PointWrite:
         return self.count(SENT) + self.count(FAILED)
 
     def count(self, status: int) -> int:
-        """How many samples have a status."""
         return int(np.count_nonzero(self.status == status))
 
     def mark(self, first_us: int, last_us: int, status: int) -> None:
@@ -95,7 +91,6 @@ class PointWrite:
             self.looked_s = None
 
     def rest(self) -> PointSamples:
-        """The samples that are not stored yet."""
         return self.samples.only(self.status != STORED)
 
     def send_new(self) -> None:
@@ -264,12 +259,10 @@ def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any
 
 
 def texts_of(texts: Iterable[str | None]) -> Any:
-    """A column of texts of a report."""
     return pd.array(list(texts), dtype="str")
 
 
 def counts_of(counts: Iterable[int]) -> npt.NDArray[np.int64]:
-    """A column of counts of a report."""
     return np.fromiter(counts, dtype=np.int64)
 
 

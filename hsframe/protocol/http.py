@@ -92,11 +92,9 @@ class HttpAnswer:
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False, compare=False)
 
     def header(self, name: str) -> str:
-        """The first header of that name (in any case), or ``""``."""
         return next(iter(self.headers_of(name)), "")
 
     def headers_of(self, name: str) -> list[str]:
-        """All headers of that name (in any case)."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
     @property
@@ -106,7 +104,6 @@ class HttpAnswer:
 
     @property
     def media_type(self) -> str:
-        """The Content-Type without parameters, in lower case."""
         return self.header("Content-Type").split(";", 1)[0].strip().lower()
 
     @property
@@ -140,7 +137,6 @@ def is_other_json(answer: HttpAnswer, op: str) -> bool:
 
 
 def is_redirect(answer: HttpAnswer) -> bool:
-    """Whether the server sends the client elsewhere."""
     return answer.status in _REDIRECTS
 
 

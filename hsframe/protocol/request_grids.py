@@ -194,7 +194,6 @@ def read_request(filter: str | None = None, limit: int | None = None) -> Grid:
 
 
 def read_by_ids_request(ids: Ids) -> Grid:
-    """Records by id."""
     return _id_rows(as_refs(ids, "read"))
 
 
@@ -204,7 +203,6 @@ def nav_request(nav_id: object = None) -> Grid:
 
 
 def his_read_request(of: Id, span: Range) -> Grid:
-    """The history of one point."""
     return _one_row({"id": as_ref(of), "range": as_range(span)})
 
 
@@ -221,7 +219,6 @@ def his_read_id0_request(ids: Ids, span: Range) -> Grid:
 
 
 def point_write_array_request(of: Id) -> Grid:
-    """The priority array of a point."""
     return _one_row({"id": as_ref(of)})
 
 
@@ -285,7 +282,6 @@ def watch_unsub_request(watch_id: str, ids: Ids) -> Grid:
 
 
 def watch_close_request(watch_id: str) -> Grid:
-    """The end of a watch."""
     return Grid({"watchId": watch_id, "close": MARKER})
 
 
@@ -298,7 +294,6 @@ def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid
 
 
 def eval_request(expr: str) -> Grid:
-    """An Axon expression (SkySpark, Haxall)."""
     return _one_row({"expr": expr})
 
 

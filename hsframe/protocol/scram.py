@@ -163,7 +163,6 @@ class ScramClient:
         self._signature = b""
 
     def first(self) -> str:
-        """The client-first message."""
         return _GS2_HEADER + self._first_bare
 
     def challenge(self, server_first: str, password: Secret) -> Derivation:
@@ -283,7 +282,6 @@ class ScramServer:
         self._so_far = ""
 
     def first(self, client_first: str) -> str:
-        """Take the client-first message, give the server-first message."""
         if not client_first.startswith(_GS2_HEADER):
             raise AuthError("the client-first message of the login does not begin with 'n,,'")
         bare = client_first.removeprefix(_GS2_HEADER)

@@ -34,7 +34,6 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself."""
         return self._text
 
     def __bool__(self) -> bool:
@@ -129,7 +128,6 @@ class KnownSecrets:
                     self._texts += (one for one in (text, _inside(text)) if len(one) >= 4 and one not in self._texts)
 
     def is_in(self, body: bytes) -> bool:
-        """Whether a body holds a secret."""
         return any(text[:_HEAD_CHARS].encode() in body for text in self._texts)
 
     def redacted(self, text: str) -> str:

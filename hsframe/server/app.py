@@ -111,15 +111,19 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     state = request.app[STATE]
     if request.method not in ("GET", "POST"):
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
-    admitted = _admit(request)
-    if isinstance(admitted, web.Response):
-        return admitted
+    logins = request.app[LOGINS]
+    admitted = logins.admit(request.headers.get("Authorization")) if logins.are_needed else LoggedIn("")
+    if isinstance(admitted, Granted):
+        return web.Response(headers={"Authentication-Info": admitted.info})
     op = request.app[SERVED_OPS].get(name)
     if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
     if request.method == "GET" and not op.get:
         raise HttpRefusal(405, f"GET is not allowed for the op {op.name!r}: use POST", {"Allow": "POST"})
-    chosen = _chosen(request)
+    chosen = answer_format(accept := request.headers.get("Accept"))
+    if chosen is None:
+        formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
+        raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     grid = await _request_grid(request)
     if state.database.keep_up is not None:
         state.database.keep_up(state.clock.now())
@@ -134,28 +138,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         _log.exception("the op %s failed", name)
         return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
     if name == "close":
-        request.app[LOGINS].end(admitted)
+        logins.end(admitted)
     return answer, chosen
-
-
-def _admit(request: web.Request) -> LoggedIn | web.Response:
-    logins = request.app[LOGINS]
-    if not logins.are_needed:
-        return LoggedIn("")
-    admitted = logins.admit(request.headers.get("Authorization"))
-    return web.Response(headers={"Authentication-Info": admitted.info}) if isinstance(admitted, Granted) else admitted
-
-
-def _chosen(request: web.Request) -> MediaFormat:
-    accept = request.headers.get("Accept")
-    chosen = answer_format(accept)
-    if chosen is None:
-        raise HttpRefusal(
-            406,
-            f"nothing in 'Accept: {accept}' is a format of this server; the formats: application/json, "
-            f"{', '.join(known.mime for known in FORMATS.values())}",
-        )
-    return chosen
 
 
 async def _request_grid(request: web.Request) -> Grid:

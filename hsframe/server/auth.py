@@ -86,12 +86,10 @@ class Logins:
 
     @property
     def are_needed(self) -> bool:
-        """Whether there are users at all."""
         return bool(self._users)
 
     @property
     def open_sessions(self) -> int:
-        """The number of sessions that have not ended."""
         self._expire()
         return len(self._sessions)
 
@@ -119,7 +117,6 @@ class Logins:
         raise self._challenge(f"the login scheme {scheme[:20]!r} is not offered here")
 
     def end(self, session: LoggedIn) -> None:
-        """End a session."""
         self._sessions.pop(session.token, None)
 
     def end_all(self) -> None:

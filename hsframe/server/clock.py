@@ -40,5 +40,4 @@ class ManualClock(Clock):
         return self._elapsed_s
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on."""
         self._elapsed_s += seconds

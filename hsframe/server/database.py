@@ -78,14 +78,12 @@ class Database:
         self._touch(key)
 
     def remove(self, id: Ref | str) -> None:
-        """Remove a record and its history."""
         key = _key(id)
         for table in (self._recs, self._histories, self._priorities):
             cast("dict[str, Any]", table).pop(key, None)
         self._touch(key)
 
     def get(self, id: Ref | str) -> Mapping[str, Any] | None:
-        """The record of an id, or None."""
         return self._recs.get(_key(id))
 
     def query(self, filter: Filter | str, limit: int | None = None) -> list[Mapping[str, Any]]:

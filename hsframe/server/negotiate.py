@@ -57,7 +57,6 @@ def request_format(content_type: str | None) -> str | None:
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Whether an Accept-Encoding header takes gzip."""
     for coding, params in map(media_type, (accept_encoding or "").split(",")):
         if coding in ("gzip", "x-gzip"):
             return _quality(params) > 0

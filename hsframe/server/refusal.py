@@ -27,6 +27,5 @@ class HttpRefusal(HsFrameError):
 
 
 def error_grid(op: str, refusal: OpRefusal) -> Grid:
-    """The error grid of a refusal."""
     trace = f"{refusal.err_type}: {refusal.dis}\n  hsframe.server, op {op}"
     return Grid({"err": MARKER, "dis": refusal.dis, "errType": refusal.err_type, "errTrace": trace})

@@ -75,7 +75,6 @@ class Samples:
         self.na = np.concatenate([self.na, na])[keep]
 
     def remove(self, ts_us: Times) -> None:
-        """Delete the samples of these instants."""
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
 

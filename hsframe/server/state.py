@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hsframe.durations import SECOND_US, duration_us
 from hsframe.errors import SpanError
-from hsframe.grid import Grid
+from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.watches import Watches
+
+_TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
 class State:
@@ -43,7 +45,6 @@ class Call:
 
     @property
     def database(self) -> Database:
-        """The records and histories."""
         return self.state.database
 
     def ids(self) -> list[Ref]:
@@ -65,6 +66,15 @@ class Call:
             raise OpRefusal(f"there is no record {ref}", "UnknownRecErr")
         return dict(rec)
 
+    def his_point(self, ref: Ref) -> dict[str, Any]:
+        """The record of a point that has a history and a zone; a refusal where it lacks one."""
+        rec = self.rec(ref)
+        if "his" not in rec or rec.get("kind") not in _TYPES:
+            raise OpRefusal(f"{ref} ({rec.get('dis')}) has no history: it lacks the tag 'his' or a kind", "NotHisErr")
+        if not isinstance(rec.get("tz"), str):
+            raise OpRefusal(f"{ref} ({rec.get('dis')}) has no time zone: it lacks the tag 'tz'", "NotHisErr")
+        return rec
+
 
 def ref_of(value: Any, where: str) -> Ref:
     """The Ref of a cell; a Str is taken as the text of one, as GET arguments and old clients write it."""
@@ -83,3 +93,18 @@ def duration_s(value: object, what: str) -> float:
         return duration_us(value, what, plain="s") / SECOND_US
     except SpanError as error:
         raise OpRefusal(str(error), "ArgErr") from error
+
+
+def checked_value(val: Value, rec: Mapping[str, Any], where: str) -> bool | str | Number:
+    """The value, if it is of the point's kind and unit; a Number gets the point's unit. A refusal names `where`."""
+    kind, unit = rec.get("kind"), rec.get("unit")
+    if isinstance(val, bool | str | Number) and isinstance(val, _TYPES.get(str(kind), ())):
+        if not isinstance(val, Number) or val.unit == unit:
+            return val
+        if val.unit is None:
+            return Number(val.val, unit)
+        raise OpRefusal(
+            f"{where} is {val}, and the unit of {rec['id']} ({rec.get('dis')}) is {unit}; the server converts nothing",
+            "UnitErr",
+        )
+    raise OpRefusal(f"{where} is {val!r}, and {rec['id']} ({rec.get('dis')}) is a point of kind {kind}", "Err")

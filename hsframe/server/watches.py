@@ -28,8 +28,6 @@ class Watch:
 
 
 class Watches:
-    """All watches of a server."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -62,7 +60,6 @@ class Watches:
         return watch
 
     def close(self, id: Any) -> None:
-        """Close a watch, if it is open."""
         if isinstance(id, str):
             self._watches.pop(id, None)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.session.async_session import AsyncSession
-from hsframe.session.notebook import in_notebook
+from hsframe.session.progress_bar import in_notebook
 from hsframe.session.runners import Runner
 from hsframe.session.signatures import T
 

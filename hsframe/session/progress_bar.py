@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from hsframe.errors import MetadataError
 from hsframe.history.progress import Progress
-from hsframe.session.notebook import in_notebook
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
@@ -26,7 +25,8 @@ async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progres
     None means true in a notebook and in a terminal if tqdm is installed. The bar's clock also runs between answers.
     """
     if progress is None:
-        progress = _is_watched() and _is_installed("tqdm")
+        is_seen = in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
+        progress = is_seen and _is_installed("tqdm")
     if not progress:
         yield Progress()
         return
@@ -71,7 +71,6 @@ class _Bar(Progress):
         self._bar.refresh()
 
     def close(self) -> None:
-        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
 
@@ -90,6 +89,7 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _is_watched() -> bool:
-    """Whether someone sees what is drawn: a notebook, or a terminal."""
-    return in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
+def in_notebook() -> bool:
+    """Whether an IPython kernel runs this process; a terminal's IPython has none."""
+    interactive = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(interactive, "kernel", None) is not None

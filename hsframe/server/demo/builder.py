@@ -39,7 +39,6 @@ class Builder:
         self._offline = self._window("gateway", _GAP_CHANCE / 2, 3.0, 9.0)
 
     def site(self, dis: str, place: str, at: Coord, function: str, area: Number, built: int) -> None:
-        """The site itself; `place` is its city and country."""
         city, country = place.split(", ")
         self._site, self._site_dis = Ref(self.key, dis), dis
         rec = {"id": self._site, "site": MARKER, "dis": dis, "tz": self.tz, "geoCoord": at, "area": area}
@@ -64,7 +63,6 @@ class Builder:
         self._store(rec, rounded)
 
     def flag(self, equip: Ref, key: str, name: str, tags: str, values: Signal, enum: str = "off,on") -> None:
-        """A Bool point, recorded on change."""
         rec = self._rec(equip, key, name, tags, "Bool", enum=enum, hisMode="cov")
         self._store(rec, np.asarray(values, np.bool_)[LEAD:])
 

@@ -28,7 +28,6 @@ class LiveBuilding:
         self._counters = {rec["id"].val: rec["curVal"].val for rec in database.query("hisTotalized") if "curVal" in rec}
 
     def __call__(self, now: datetime) -> None:
-        """Add the samples that are due at a time, and set the current values."""
         axis = Axis.ending(now, 0, self._seed)
         if axis.end_us <= self._end_us:
             return

@@ -48,17 +48,14 @@ class Axis:
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """The absolute steps."""
         return np.arange(self.first, self.first + self.count, dtype=np.int64)
 
     @property
     def ts_us(self) -> NDArray[np.int64]:
-        """Epoch microseconds of each step."""
         return self.steps * _STEP_US
 
     @property
     def end_us(self) -> int:
-        """Epoch microseconds of the last step."""
         return (self.first + self.count - 1) * _STEP_US
 
 
@@ -73,7 +70,6 @@ class Local:
 
     @classmethod
     def of(cls, axis: Axis, tz: str) -> Local:
-        """The wall clock of a zone, with its clock changes."""
         local = zone(tz)
         # Clocks change at whole hours of UTC in the zones of the demo: one offset per hour is enough.
         per_hour = 60 // STEP_MIN
@@ -97,7 +93,6 @@ class Local:
 
     @property
     def is_holiday(self) -> Bools:
-        """Christmas and New Year."""
         return np.asarray((self.day_of_year >= 358) | (self.day_of_year < 1))
 
     def working_hours(self, start: float, end: float) -> Bools:

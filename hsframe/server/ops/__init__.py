@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hsframe.grid import Grid
-from hsframe.server.ops import action, info, point, records, watch
+from hsframe.server.ops import info, point, records, watch
 from hsframe.server.ops.his_read import his_read
 from hsframe.server.ops.his_write import his_write
 from hsframe.server.state import Call
@@ -29,11 +29,6 @@ def _ops(call: Call) -> Grid:
     return info.ops_grid(call, [(op.name, op.summary, op.get) for op in OPS.values()])
 
 
-def _close(call: Call) -> Grid:
-    # The application ends the session itself: it knows the token.
-    return Grid()
-
-
 OPS: Final[Mapping[str, Op]] = {
     op.name: op
     for op in (
@@ -51,7 +46,8 @@ OPS: Final[Mapping[str, Op]] = {
         Op("pointWrite", point.point_write, False, "Command a point, or read its priority array"),
         Op("hisRead", his_read, True, "Samples of one point or of several"),
         Op("hisWrite", his_write, False, "Store samples of one point or of several"),
-        Op("invokeAction", action.invoke_action, False, "Run an action on a record"),
-        Op("close", _close, False, "End the session"),
+        Op("invokeAction", point.invoke_action, False, "Run an action on a record"),
+        # The application ends the session itself: it knows the token.
+        Op("close", lambda _: Grid(), False, "End the session"),
     )
 }

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.errors import ZoneError
 from hsframe.frame.histories import union_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
-from hsframe.server.ops.point_checks import his_point
 from hsframe.server.ranges import parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Times
@@ -33,7 +33,7 @@ def his_read(call: Call) -> Grid:
     row = call.one_row()
     if row.get("range") is None:
         raise OpRefusal("the request has no range: neither a column (one point) nor meta (several)", "ArgErr")
-    rec = his_point(call, ref_of(row.get("id"), "the row"))
+    rec = call.his_point(ref_of(row.get("id"), "the row"))
     bounds, columns = _samples(call, [rec], row["range"], rec["tz"])
     return Grid({"id": _shown(rec), **bounds}, ["ts", "val"], columns)
 
@@ -43,7 +43,7 @@ def _batch(call: Call, ids: Sequence[Ref], tz: Any) -> tuple[list[dict[str, Any]
     unknown = [ref for ref in ids if call.database.get(ref) is None]
     if unknown:
         raise OpRefusal(f"there are no records {', '.join(map(str, unknown))}", "UnknownRecErr")
-    recs = [his_point(call, ref) for ref in ids]
+    recs = list(map(call.his_point, ids))
     if not recs:
         raise OpRefusal("the batch has no rows; expected one row per id", "ArgErr")
     if tz is not None and not isinstance(tz, str):
@@ -60,7 +60,11 @@ def _batch(call: Call, ids: Sequence[Ref], tz: Any) -> tuple[list[dict[str, Any]
 
 def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str) -> tuple[dict[str, Any], list[Any]]:
     """The bounds of a range in a zone, and the columns: the instants, then the samples of each point."""
-    span = _span(call, range_, tz)
+    try:
+        local = zone(tz)
+    except ZoneError as error:
+        raise OpRefusal(str(error), "ZoneErr") from error
+    span = parse_range(range_, local, call.state.clock.now())
     histories = [call.database.history(rec["id"]) for rec in recs]
     parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
     ts_us = union_of(samples.ts_us[part] for samples, part in zip(histories, parts, strict=True))
@@ -70,14 +74,6 @@ def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str
         at = None if len(own) == len(ts_us) else np.searchsorted(ts_us, own)
         columns.append(samples.column(part, rec.get("unit"), at, len(ts_us)))
     return _bounds(call, span, ts_us), columns
-
-
-def _span(call: Call, range_: Any, tz: str) -> Span:
-    try:
-        local = zone(tz)
-    except Exception as error:
-        raise OpRefusal(str(error), "ZoneErr") from error
-    return parse_range(range_, local, call.state.clock.now())
 
 
 def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:

@@ -20,10 +20,9 @@ from hsframe.errors import ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.database import Database
-from hsframe.server.ops.point_checks import checked_value, his_point
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Times
-from hsframe.server.state import Call, ref_of
+from hsframe.server.state import Call, checked_value, ref_of
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
 
@@ -60,7 +59,7 @@ def his_write(call: Call) -> Grid:
                 "point in one of them",
                 "ArgErr",
             )
-        rec = his_point(call, ref_of(id, f"the column {col.name!r}" if single is None else "the request's meta"))
+        rec = call.his_point(ref_of(id, f"the column {col.name!r}" if single is None else "the request's meta"))
         tz = rec["tz"]
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)

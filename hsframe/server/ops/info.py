@@ -41,7 +41,6 @@ _DEFS: Final = (
 
 
 def about(call: Call) -> Grid:
-    """One row about the server."""
     local = zone(call.database.tz)
     row = {
         "haystackVersion": "4.0",
@@ -85,13 +84,11 @@ def formats(call: Call) -> Grid:
 
 
 def defs(call: Call) -> Grid:
-    """One row per definition."""
     rows = [{"def": Symbol(name), "doc": doc, "is": [Symbol(of)], "lib": _LIB} for name, of, doc in _DEFS]
     return _selected(call, rows)
 
 
 def libs(call: Call) -> Grid:
-    """One row per library of definitions."""
     row = {
         "def": _LIB,
         "doc": "The tags that this server's records are made of",

@@ -1,4 +1,4 @@
-"""pointWrite: command a writable point on one of 17 levels, or read them."""
+"""pointWrite and invokeAction: command a writable point on one of 17 levels, or read them; run an action."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 from hsframe.server.database import Database
-from hsframe.server.ops.point_checks import checked_value
 from hsframe.server.priority import level_dis
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.state import Call, duration_s, ref_of
+from hsframe.server.state import Call, checked_value, duration_s, ref_of
 
 
 def point_write(call: Call) -> Grid:
@@ -73,3 +72,17 @@ def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
             }
         )
     return Grid.from_rows({"id": rec["id"]}, ["level", "levelDis", "val", "who", "expires"], rows)
+
+
+def invoke_action(call: Call) -> Grid:
+    """Run the action of meta ``action`` on the record of meta ``id``, with the row's cells as arguments."""
+    meta = call.grid.meta
+    rec = call.rec(ref_of(meta.get("id"), "the request's meta"))
+    name = meta.get("action")
+    action = call.database.actions.get(name) if isinstance(name, str) else None
+    if action is None:
+        known = ", ".join(sorted(call.database.actions)) or "none"
+        raise OpRefusal(f"there is no action {name!r}; the actions of this server: {known}", "UnknownActionErr")
+    if len(call.grid) > 1:
+        raise OpRefusal(f"invokeAction takes at most one row of arguments, not {len(call.grid)}", "ArgErr")
+    return action(call.database, rec, dict(call.grid[0]) if len(call.grid) else {})
