@@ -59,7 +59,6 @@ class PointOps(RecordOps[AnswerT]):
         request = request_grids.point_write_request(id, level, val, who, duration, inf=inf)
         return await self._op("pointWrite", request, raw=raw)
 
-    # fmt: on
     @overload
     async def point_write_array(self, id: Id, *, raw: Literal[True]) -> Grid: ...
     @overload
@@ -71,32 +70,17 @@ class PointOps(RecordOps[AnswerT]):
 
     @overload
     async def watch_sub(
-        self,
-        ids: Ids,
-        watch_dis: str,
-        lease: TimeLength | None = None,
-        *,
-        watch_id: str | None = None,
-        raw: Literal[True],
+        self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
+        watch_id: str | None = None, raw: Literal[True],
     ) -> Grid: ...
     @overload
     async def watch_sub(
-        self,
-        ids: Ids,
-        watch_dis: str,
-        lease: TimeLength | None = None,
-        *,
-        watch_id: str | None = None,
-        raw: Literal[False] = False,
+        self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
+        watch_id: str | None = None, raw: Literal[False] = False,
     ) -> AnswerT: ...
     async def watch_sub(
-        self,
-        ids: Ids,
-        watch_dis: str,
-        lease: TimeLength | None = None,
-        *,
-        watch_id: str | None = None,
-        raw: bool = False,
+        self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
+        watch_id: str | None = None, raw: bool = False,
     ) -> AnswerT | Grid:
         """Watch points: a new watch, or more points for the watch `watch_id`.
 
@@ -116,6 +100,7 @@ class PointOps(RecordOps[AnswerT]):
         request = request_grids.watch_sub_request(ids, watch_dis, lease, watch_id)
         return await self._op("watchSub", request, raw=raw)
 
+    # fmt: on
     @overload
     async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Literal[True]) -> Grid: ...
     @overload

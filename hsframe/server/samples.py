@@ -1,7 +1,7 @@
 """The history of one point in memory: sorted instants and their values, as arrays.
 
 Instants are int64 microseconds since 1970-01-01T00:00Z, strictly increasing. Values are float64 (Number), bool
-(Bool) or codes into a list of texts (Str). NA is a separate mask, so that NA, NaN and the infinities differ.
+(Bool) or texts (Str). NA is a separate mask, so that NA, NaN and the infinities differ.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 Kind = Literal["Number", "Bool", "Str"]
 Times = NDArray[np.int64]
 
-_DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, "Str": np.int32}
+_DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, "Str": np.object_}
 
 
 class Samples:
@@ -29,7 +29,6 @@ class Samples:
         self.ts_us: Times = np.empty(0, np.int64)
         self.values: NDArray[Any] = np.empty(0, _DTYPES[kind])
         self.na: NDArray[np.bool_] = np.empty(0, np.bool_)
-        self.texts: list[str] = []
 
     def __len__(self) -> int:
         return len(self.ts_us)
@@ -57,13 +56,11 @@ class Samples:
             return NumberColumn(pa.array(values, mask=mask), unit, na_array)
         if self.kind == "Bool":
             return BoolColumn(pa.array(values, mask=mask), na_array)
-        codes = pa.array(values, mask=mask)
-        # An empty list of texts has no type of its own.
-        return StrColumn(pa.DictionaryArray.from_arrays(codes, pa.array(self.texts, pa.string())), na_array)
+        return StrColumn(pa.array(values, pa.string(), mask=mask), na_array)
 
     def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
         """Add samples in any order; of equal instants the last one wins, and new ones replace old ones."""
-        fresh = self._codes(values) if self.kind == "Str" else np.asarray(values, _DTYPES[self.kind])
+        fresh = np.asarray(values, _DTYPES[self.kind])
         all_ts = np.concatenate([self.ts_us, ts_us])
         order = np.argsort(all_ts, kind="stable")
         sorted_ts = all_ts[order]
@@ -77,9 +74,3 @@ class Samples:
     def remove(self, ts_us: Times) -> None:
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
-
-    def _codes(self, values: NDArray[Any] | Sequence[Any]) -> NDArray[np.int32]:
-        known = {text: code for code, text in enumerate(self.texts)}
-        codes = np.fromiter((known.setdefault(text, len(known)) for text in values), np.int32, len(values))
-        self.texts = list(known)
-        return codes

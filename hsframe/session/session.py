@@ -22,9 +22,7 @@ def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Session, P], R]: ...
 @overload
-def _waiting(
-    verb: Overloaded[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]],
-) -> Overloaded[P, R, Q, S]: ...
+def _waiting(verb: Overloaded[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]]) -> Overloaded[P, R, Q, S]: ...
 @overload
 def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],

@@ -126,7 +126,7 @@ def test_cov_points_change_at_each_sample(demo: Database) -> None:
         assert (history.values[1:] != history.values[:-1]).all(), rec["id"]
         assert 3 <= len(history) < 3_000, (rec["id"], len(history))
         if rec["kind"] == "Str":
-            assert set(history.texts) <= set(rec["enum"].split(","))
+            assert set(history.values) <= set(rec["enum"].split(","))
 
 
 @pytest.mark.parametrize(("site", "tz", "day"), [("nyc", "New_York", "2026-11-01"), ("lon", "London", "2026-10-25")])

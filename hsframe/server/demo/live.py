@@ -50,8 +50,7 @@ class LiveBuilding:
             values = np.round(values + (self._counters[key] - before), 2)
             self._counters[key] = float(values[-1])
             current = Number(float(values[-1]), made["unit"])
-        added = [new.texts[code] for code in values[tail]] if new.kind == "Str" else values[tail]
-        self._database.history(key).merge(new.ts_us[tail], added, na[tail])
+        self._database.history(key).merge(new.ts_us[tail], values[tail], na[tail])
         # A commanded value holds until it is released.
         if "writable" not in rec and rec.get("curVal") != current:
             self._database.update(key, {"curVal": current})

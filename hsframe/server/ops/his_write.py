@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
+from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
@@ -64,7 +64,7 @@ def his_write(call: Call) -> Grid:
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)
         cells = grid.column(col.name)
-        batches.append(_from_arrow(cells, times[tz], rec) or _from_cells(cells, times[tz], rec, col.name))
+        batches.append(_batch(cells, times[tz], rec, col.name))
     call.store(lambda: _store(call.database, batches))
     return Grid()
 
@@ -81,11 +81,7 @@ def _store(database: Database, batches: Sequence[_Batch]) -> None:
 def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
     """Epoch microseconds of the timestamps, each in the point's zone."""
     key = zone_key(rec["tz"])
-    if isinstance(times, TimeColumn):
-        if times.values.null_count:
-            raise OpRefusal("a row has no ts; expected a DateTime in each row", "ArgErr")
-        if len(times) and zone_key(times.tz) != key:
-            raise _zone_refusal(times.tz, rec, 0)
+    if isinstance(times, TimeColumn) and len(times) and not times.values.null_count and zone_key(times.tz) == key:
         return np.asarray(times.values.to_numpy(zero_copy_only=False), np.int64)
     instants = np.empty(len(times), np.int64)
     for row, when in enumerate(times):
@@ -96,59 +92,29 @@ def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
                 name = haystack_name(when.tzinfo)
             except ZoneError:
                 name = str(when.tzinfo)
-            raise _zone_refusal(name, rec, row)
+            raise OpRefusal(
+                f"ts of row {row} is in the zone {name}, and {rec['id']} ({rec.get('dis')}) is in {rec['tz']}; write "
+                "the instants in the point's own zone",
+                "ZoneErr",
+            )
         instants[row] = epoch_us(when)
     return instants
 
 
-def _zone_refusal(name: str, rec: Mapping[str, Any], row: int) -> OpRefusal:
-    return OpRefusal(
-        f"ts of row {row} is in the zone {name}, and {rec['id']} ({rec.get('dis')}) is in {rec['tz']}; write the "
-        "instants in the point's own zone",
-        "ZoneErr",
-    )
-
-
-def _from_arrow(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any]) -> _Batch | None:
-    """The samples of an Arrow column, without one object per cell; None where it is not of the point's kind."""
-    kind = rec["kind"]
-    fits = (
-        (kind == "Number" and isinstance(cells, NumberColumn) and cells.unit in (None, rec.get("unit")))
-        or (kind == "Bool" and isinstance(cells, BoolColumn))
-        or (kind == "Str" and isinstance(cells, StrColumn))
-    )
-    if not fits:
-        return None
-    assert isinstance(cells, NumberColumn | BoolColumn | StrColumn)
-    null = np.asarray(cells.values.is_null().to_numpy(zero_copy_only=False), np.bool_)
-    na = np.zeros(len(cells), np.bool_) if cells.na is None else np.asarray(cells.na.to_numpy(zero_copy_only=False))
-    keep = ~null | na
-    values: Any
-    if isinstance(cells, StrColumn):
-        texts = cells.values.to_pylist()
-        values = [texts[i] or "" for i in np.flatnonzero(keep)]
-    else:
-        values = cells.values.fill_null(False if kind == "Bool" else 0.0).to_numpy(zero_copy_only=False)[keep]
-    return _Batch(rec, ts_us[keep], values, na[keep], np.empty(0, np.int64))
-
-
-def _from_cells(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
-    kind = rec["kind"]
-    blank: str | float = "" if kind == "Str" else 0.0
-    keep: list[int] = []
-    values: list[bool | str | float] = []
-    na: list[bool] = []
-    removed: list[int] = []
-    for row, cell in enumerate(cells):
-        if cell is None:
-            continue
-        if cell is REMOVE:
-            removed.append(row)
-            continue
-        keep.append(row)
-        value = blank if cell is NA else checked_value(cell, rec, f"{column} of row {row}")
-        values.append(value.val if isinstance(value, Number) else value)
-        na.append(cell is NA)
-    stored: Any = values if kind == "Str" else np.array(values, np.float64 if kind == "Number" else np.bool_)
-    rows = np.array(keep, np.intp)
-    return _Batch(rec, ts_us[rows], stored, np.array(na, np.bool_), ts_us[np.array(removed, np.intp)])
+def _batch(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
+    kind, units = rec["kind"], (None, rec.get("unit"))
+    none = np.empty(0, np.int64)
+    if kind == "Number" and isinstance(cells, NumberColumn) and not cells.values.null_count and cells.unit in units:
+        # Most writes are such, and need no object per cell.
+        return _Batch(rec, ts_us, cells.values.to_numpy(), np.zeros(len(cells), np.bool_), none)
+    cells = list(cells)
+    kept = [row for row, cell in enumerate(cells) if cell is not None and cell is not REMOVE]
+    na = np.array([cells[row] is NA for row in kept], np.bool_)
+    blank: Any = {"Number": 0.0, "Bool": False, "Str": ""}[kind]
+    values = [
+        blank if is_na else checked_value(cells[row], rec, f"{column} of row {row}")
+        for row, is_na in zip(kept, na.tolist(), strict=True)
+    ]
+    plain: Any = [value.val if isinstance(value, Number) else value for value in values]
+    removed = [row for row, cell in enumerate(cells) if cell is REMOVE]
+    return _Batch(rec, ts_us[kept] if kept else none, plain, na, ts_us[removed] if removed else none)
