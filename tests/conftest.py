@@ -36,7 +36,6 @@ settings.register_profile("dev", max_examples=25, deadline=None, derandomize=Fal
 settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
-settings.register_profile("ci-short", settings.get_profile("ci"), max_examples=25)  # the second Python of scripts/check
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # A shell that starts this run in the background (`... &`, nohup, some CI runners) has it ignore Ctrl-C, and every child

@@ -17,6 +17,8 @@ import pytest
 import hsframe
 from hsframe.testing.server import running_server
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",

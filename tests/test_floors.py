@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 PACKAGE = Path(__file__).resolve().parent.parent / "hsframe"
 
 TOUR = PACKAGE.parent / "ARCHITECTURE.md"

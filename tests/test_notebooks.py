@@ -14,6 +14,8 @@ import pytest
 
 from hsframe.testing.server import running_server
 
+pytestmark = pytest.mark.one_python
+
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 # A kernel is slow to start on a busy machine.

@@ -16,6 +16,8 @@ from hypothesis import settings
 
 import hsframe
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 NOT_SOURCE = shutil.ignore_patterns(
@@ -80,13 +82,25 @@ def test_the_hooks_run_the_tools_of_the_check() -> None:
 
 
 def test_the_leg_with_a_random_seed_is_random() -> None:
-    """The profile that it names draws other examples each time, and some tests have the marker that it picks."""
+    """The profile that it names draws other examples each time; it runs the property tests on whichever Python."""
     check = (ROOT / "scripts" / "check").read_text("utf-8")
-    leg = check.split("seed=$(", 1)[1].split("\nfi\n", 1)[0]
-    (profile,) = re.findall(r"HYPOTHESIS_PROFILE=(\S+)", leg)
+    (profile,) = re.findall(r"HYPOTHESIS_PROFILE=(\S+)", check)
     assert not settings.get_profile(profile).derandomize
     assert settings.get_profile("ci").derandomize
-    assert '-m hypothesis --hypothesis-seed="$seed"' in leg
+    assert '--hypothesis-seed="$seed"' in check
+    assert re.findall(r"random \"(.*?)/bin/python\" -m (.*)", check) == [
+        ("$newer", '"not one_python"'),
+        ("$main", "hypothesis"),
+    ]
+
+
+def test_one_leg_runs_every_test() -> None:
+    """What one Python runs alone is left out on the other, and no property test is, whose examples are drawn there."""
+    check = (ROOT / "scripts" / "check").read_text("utf-8")
+    assert '"$main/bin/python" -m pytest -n 2 --dist worksteal\n' in check
+    alone = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark.one_python" in path.read_text("utf-8")]
+    assert len(alone) == 5
+    assert [path.name for path in alone if re.search(r"^@given", path.read_text("utf-8"), re.M)] == []
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
