@@ -27,6 +27,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hsframe.history.verify import read_back_until
 from hsframe.protocol.dialects import forget
 
 # Tests share the machine with other work; a slow draw says nothing about the code.
@@ -72,9 +73,11 @@ def _new_threads(before: set[threading.Thread]) -> list[str]:
 
 @pytest.fixture(autouse=True, scope="session")
 def short_pauses() -> Iterator[None]:
-    """What is sent again is sent after a tenth of the pause, so that tests of failures are quick."""
+    """What is sent again is sent after a tenth of the pause; what was written is looked for as often, but sooner."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hsframe.client.retries._FIRST_PAUSE_S", 0.02)
+        patch.setattr("hsframe.history.write._BATCH_PAUSES_S", (0.0, 0.05, 0.1, 0.2))
+        patch.setitem(read_back_until.__kwdefaults__, "pauses_s", (0.0, 0.05, 0.1, 0.2, 0.2))
         yield
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hsframe
 from hsframe.errors import CallError, MetadataError, NetworkError, UnknownRecError
 from hsframe.grid import Grid
-from hsframe.history import verify, write
+from hsframe.history import write
 from hsframe.kinds import MARKER, NA, REMOVE, Ref
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
@@ -47,10 +47,6 @@ def building() -> Database:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "_CHECK_PAUSES_S", (0.0, 0.01))
-    monkeypatch.setattr(verify.read_back_until, "__kwdefaults__", {**DEFAULTS, "pauses_s": (0.0, 0.05, 0.1, 0.2, 0.2)})
-
-
-DEFAULTS = dict(verify.read_back_until.__kwdefaults__)
 
 
 @pytest.fixture
