@@ -112,6 +112,12 @@ def _no_server_is_known() -> None:
     forget()
 
 
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays to the end, and need not be walked after each file: 0.2 s each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _garbage_shows_itself() -> Iterator[None]:
     yield
