@@ -67,9 +67,8 @@ def cells_of(
                 cells.append(Cell(role, label, None, "ambiguous", which))
             else:
                 cells.append(Cell(role, label, None, "missing", "no point was found"))
-        cells += [
-            Cell(role, None, point, "no group", f"its record has no {by}") for point in found if point.id not in groups
-        ]
+        lost = [point for point in found if point.id not in groups and point.id not in chosen[role].values()]
+        cells += [Cell(role, None, point, "no group", f"its record has no {by}") for point in lost]
     return cells
 
 
@@ -80,9 +79,9 @@ def warn_of_cells(cells: Sequence[Cell]) -> None:
         return
     texts = [f"{cell.role!r} of {cell.group or cell.point} ({cell.status}: {cell.reason})" for cell in open_cells[:5]]
     names = "; ".join(texts) + "; ..." * (len(open_cells) > 5)
-    first = next((cell for cell in open_cells if cell.group is not None), None)
-    how = "" if first is None else f", as in {{{first.role!r}: {{{first.group!r}: '@id', '*': 'the filter'}}}}"
-    advice = f"choose other filters, or say which point it is{how}"
+    first = min(open_cells, key=lambda cell: cell.group is None)
+    how = f"{{{first.role!r}: {{{first.group or 'the group'!r}: '@{first.id or 'id'}', '*': 'the filter'}}}}"
+    advice = f"choose other filters, or say which point it is, as in {how}"
     if len(open_cells) == len(cells):
         raise MetadataError(f"no point can fill the matrix: {names}; {advice}")
     warn_caller(

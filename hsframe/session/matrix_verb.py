@@ -115,7 +115,7 @@ class MatrixVerb(SessionBase):
             A column each, as ``{"oat": "outside and temp", "kw": "siteMeter and power"}``: anything that names points
             for :meth:`his_read`. Or by group, its name or id, an id or what finds one point of the group, and under
             ``"*"`` the points of all others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``. A
-            group without a point in any role is not known, and so not in the matrix.
+            group without a point in any role is not known, and so neither in the matrix nor in its catalog.
         span : str, date, datetime, or (start, end)
             As for :meth:`his_read`, in each point's own zone.
         by : str
@@ -201,12 +201,17 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
     found: dict[str, list[PointRecord]] = {}
     named: dict[tuple[str, str], _Named] = {}
     for role, points in request.roles.items():
-        by_name = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
+        by_name: dict[Any, Any] = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
         filters = by_name.pop("*", None) if by_name else points
-        found[role] = [] if by_name and filters is None else await find_records(source, filters)
+        try:
+            found[role] = [] if by_name and filters is None else await find_records(source, filters)
+        except (CodecError, MetadataError) as error:
+            raise MetadataError(f"roles= for {role!r}: {error}") from error
         for name, some in by_name.items():
             try:
-                named[role, name] = await _find_named(source, some)
+                if not isinstance(name, str | Ref):
+                    raise MetadataError("a group is named by a text or a Ref")
+                named[role, f"@{name.val}" if isinstance(name, Ref) else name] = await _find_named(source, some)
             except (CodecError, MetadataError, UnknownRecError) as error:
                 raise MetadataError(f"roles= for {role!r} of {name!r}: {error}") from error
     records = {record.id: record for some in found.values() for record in some}
@@ -218,9 +223,11 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
         label = labels.get(name.removeprefix("@"), name)
         if records and label not in labels.values():
             raise MetadataError(
-                f"roles= names {name!r} for {role!r}, which is no {request.by} of these points; "
+                f"roles= names {name!r} for {role!r}, and no point of any role is of that {request.by}; "
                 + did_you_mean(name, labels.values())
             )
+        if label in chosen[role]:
+            raise MetadataError(f"roles= names {label!r} twice for {role!r}, as {name!r} too; expected it once")
         own = [point for point in one.points if groups.get(point.id) == label]
         # A point that is named itself may be elsewhere, as the weather station at the airport.
         if len(own) != 1 and not (one.is_explicit and len(own := one.points) == 1):

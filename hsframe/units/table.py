@@ -17,7 +17,7 @@ import functools
 import importlib.resources
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -193,11 +193,12 @@ def unit(symbol: str) -> Unit:
     """
     found = find(symbol)
     if found is None:
-        raise UnitError(f"the unit table has no {symbol!r}{_nearest(symbol)}")
+        raise UnitError(f"the unit table has no {symbol!r}{nearest(symbol)}")
     return found
 
 
-def _nearest(symbol: str) -> str:
+def nearest(symbol: str) -> str:
+    """The end of a message about a unit that the table does not have."""
     if symbol.startswith("_"):  # standard: Units, a custom unit
         return "; a unit that begins with _ is the server's own, and its size is not known"
     identifiers = list(_by_identifier())
@@ -350,13 +351,13 @@ def _difference(a: Unit, b: Unit) -> str:
 @overload
 def convert(values: float, source: str, target: str) -> float: ...
 @overload
-def convert(values: NDArray[np.float64], source: str, target: str) -> NDArray[np.float64]: ...
-def convert(values: float | NDArray[np.float64], source: str, target: str) -> float | NDArray[np.float64]:
+def convert(values: NDArray[np.float64] | Sequence[float], source: str, target: str) -> NDArray[np.float64]: ...
+def convert(values: Any, source: str, target: str) -> float | NDArray[np.float64]:
     """Values of one unit, converted to another.
 
     Parameters
     ----------
-    values : float or float64 array
+    values : float, float64 array, or list of float
         Magnitudes in `source`. NaN and the infinities stay what they are. What carries a unit converts itself:
         ``value.to(...)`` of a Number or a value of a column, ``hs.to(...)`` of a column or a frame.
     source, target : str
@@ -370,7 +371,8 @@ def convert(values: float | NDArray[np.float64], source: str, target: str) -> fl
     Raises
     ------
     UnitError
-        A unit is not in the table, or the two measure different things; `values` carry a unit, and would keep it.
+        A unit is not in the table, or the two measure different things; `values` are no numbers, or carry a unit, and
+        would keep it.
 
     Examples
     --------
@@ -381,12 +383,16 @@ def convert(values: float | NDArray[np.float64], source: str, target: str) -> fl
     ...
     hsframe.errors.UnitError: kWh cannot be converted to kVAh: one measures energy, the other apparent energy
     """
-    dtypes = np.ravel(np.array(getattr(values, "dtypes", getattr(values, "dtype", None)), dtype=object))
-    cells = np.ravel(np.asarray(values)) if np.dtype(object) in dtypes else ()
+    given = np.array(values, dtype=object) if isinstance(values, list | tuple) else values
+    dtypes = np.ravel(np.array(getattr(given, "dtypes", getattr(given, "dtype", None)), dtype=object))
+    cells = np.ravel(np.asarray(given)) if np.dtype(object) in dtypes else ()
     if own := next((unit for one in (values, *dtypes, *cells) if (unit := getattr(one, "unit", None))), None):
         raise UnitError(
             f"the values carry the unit {own}, and would keep it; use value.to({target!r}), or hs.to({target!r}) of a "
             "column or frame"
         )
-    converted: float | NDArray[np.float64] = converter(source, target)(values)
-    return converted
+    try:
+        plain = values if given is values else given.astype(np.float64)
+        return converter(source, target)(plain)  # type: ignore[no-any-return]  # doubles of doubles
+    except (TypeError, ValueError) as error:
+        raise UnitError(f"values must be a number, or an array or a list, of numbers: {error}") from error

@@ -58,7 +58,7 @@ import numpy as np
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power, rate_terms
-from hsframe.units.table import Conversion, converter, convertible, delta, find, unit
+from hsframe.units.table import Conversion, converter, convertible, delta, find, nearest
 
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -131,16 +131,12 @@ def _of_rate(a: str, b: str, what: str) -> UnitRule | None:
     for rate, amount in ((a, b), (b, a)):
         if terms := rate_terms(rate):
             if not convertible(amount, terms[1]):
-                message = (
-                    f"cannot {what}: {rate} takes amounts in {terms[1]}, and {amount} does not convert to that; for "
-                    "plain numbers leave a unit out, as with float() or hs.magnitude()"
-                )
-                try:
-                    unit(terms[1])
-                except UnitError as error:
-                    how = "write it as the table does, as in price.hs.magnitude().astype('unit[$/kWh]')"
-                    raise UnitError(f"{message}, or {how}; {error}") from error
-                raise UnitError(message)
+                how = "for plain numbers leave a unit out, as with float() or hs.magnitude()"
+                if find(terms[1]) is None:
+                    how += ", for another unit write price.hs.magnitude().astype('unit[$/kWh]'); the unit table has no "
+                    how += f"{terms[1]!r}{nearest(terms[1])}"
+                takes = f"{rate} takes amounts in {terms[1]}, and {amount} does not convert to that"
+                raise UnitError(f"cannot {what}: {takes}; {how}")
             change, paid = conversion(amount, terms[1], what), terms[0] or None
             return UnitRule(None, change, paid) if rate == a else UnitRule(change, None, paid)
     return None

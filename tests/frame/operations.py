@@ -86,6 +86,7 @@ def frame() -> pd.DataFrame:
 ALL, MIXED = "kW, °F", "kW, °F (Numbers)"
 TOGETHER = "columns of kW and °F cannot be put together"
 NO_SUM, AGG = "°F does not convert to kW", 'df.hs.agg({"power": "sum", "zone": "mean"})'
+BUILTIN_SUM = 'wrong: Python adds value by value; `"sum"` or `.sum()`'
 CHANGED = 'pd.concat([df["power"], df["power"].hs.to("W")])'
 POWER = [1, 2, 4, 8, math.nan, 3, 2, 1]
 
@@ -226,7 +227,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain(
             "df.iloc[0].mean()",
             "pandas makes doubles of a row of Numbers and asks nobody: a mean of kW and °F, and as wrong of kW and W. "
-            "`df.mean(axis=1)` refuses, `sum(row) / len(row)` too",
+            "`df.mean(axis=1)` refuses; `sum(row) / len(row)` converts, or refuses",
         ),
         plain("df.apply(lambda row: row.mean(), axis=1)", "the same; `df.mean(axis=1)`"),
         plain("df.describe()", "`df.hs.describe()`"),
@@ -274,9 +275,10 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain('pd.cut(df["power"], [0, 2, 9])', "bins are plain numbers in the unit of the column, whatever they say"),
         refused(
             'pd.cut(df["power"], [Number(500, "W"), Number(9, "kW")])',
-            "no callable rint method",
+            "pd.cut takes no bins of a unit each",
             '`pd.Series(bins, dtype="unit[kW]")` as the bins',
         ),
+        refused('pd.cut(df["power"], [Number(0, "kW"), Number(9, "kW")])', "pd.Series(bins, dtype=column.dtype)"),
         plain('str(pd.cut(df["power"], pd.Series([Number(500, "W"), 9], dtype="unit[kW]")).max())', value="(0.5, 9.0]"),
         plain('pd.qcut(df["zone"], 2)'),
         kept('df["zone"].where(df["zone"] > 61, Number(20, "°C")).head(2)', "°F", [68, 62]),
@@ -294,6 +296,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         kept('by.groupby("site")["power"].sum()', "kW"),
         plain('by.groupby("site")["zone"].sum()', "as of a sum"),
         kept('by.groupby("site").agg({"power": "sum", "zone": "max"})', ALL),
+        kept('by.groupby("site").agg({"zone": sum})', "°F", instead=BUILTIN_SUM),
         right('by.groupby("site").agg(peak=("power", "max"), swing=("zone", "std"))', "kW, Δ°F"),
         right('by.groupby("site")["zone"].agg(["mean", "std"])', "°F, Δ°F"),
         right('by.groupby("site")["zone"].agg(lambda one: one.max() - one.min())', "Δ°F"),
@@ -321,7 +324,8 @@ OPERATIONS: dict[str, list[Operation]] = {
         kept('df.resample("2h").mean()', ALL),
         kept('df["power"].resample("2h").sum()', "kW"),
         plain('df["zone"].resample("2h").sum()', "as of a sum"),
-        kept('df["zone"].resample("2h").apply(sum)', "°F", instead="wrong: Python adds value by value; `.sum()`"),
+        kept('df["zone"].resample("2h").apply(sum)', "°F", instead=BUILTIN_SUM),
+        kept('df["zone"].resample("2h").agg(sum)', "°F", instead=BUILTIN_SUM),
         right('df.resample("2h").agg({"power": "max", "zone": "std"})', "kW, Δ°F"),
         right('df["zone"].resample("2h").agg(["max", "std"])', "°F, Δ°F"),
         right('df["zone"].resample("2h").apply(lambda one: one.max() - one.min())', "Δ°F"),
@@ -587,8 +591,8 @@ def page() -> str:
         "mean, median or spread of *(Numbers)*, an **object column** or a row of several units, by group, by period and in",
         "windows too, as after a `pd.concat` of kW and W (`df.iloc[0].mean()`; `df.mean(axis=1)` refuses, and all of `df.hs`",
         "converts or refuses); the product of two **frames** of one unit (`df.T @ df`); **bins** with a unit of their own",
-        "(`pd.cut`); and Python's own **sum** of temperatures in `apply`. Convert first with `df.hs.to(...)`, put frames",
-        "together with `hsframe.concat`, or compute with `df.hs.magnitude()`.",
+        '(`pd.cut`); and Python\'s own **sum** of temperatures, also in `agg` and `apply`: write `"sum"`. Convert first with',
+        "`df.hs.to(...)`, put frames together with `hsframe.concat`, or compute with `df.hs.magnitude()`.",
         "",
         "A Python **list of single values** is the other place: NumPy's functions, `pd.Series([k, m])` and `pd.DataFrame([...])`",
         "take floats at their value, and `np.sum([k, m])` of 8 kW and 8000 W is 8008. Python's own `sum`, `min` and `max`,",

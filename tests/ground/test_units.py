@@ -157,6 +157,21 @@ def test_what_carries_a_unit_is_not_converted_into_one_that_lies():
         assert np.ravel(units.convert(plain, "kWh", "MWh")).tolist() == [1.5]
 
 
+def test_a_list_of_numbers_is_converted_and_one_of_values_with_units_is_refused() -> None:
+    for values in ([72.5, 50], (72.5, 50)):
+        assert units.convert(values, "°F", "°C").tolist() == [22.5, 10.0]
+        assert units.convert(values, "°F", "°F").tolist() == [72.5, 50.0]
+    assert units.convert([], "°F", "°C").tolist() == []
+    assert units.convert([[72.5], [50.0]], "°F", "°C").tolist() == [[22.5], [10.0]]
+    k = pd.Series([1.5, 2.5], dtype="unit[kW]")
+    for values in ([k[0], k[1]], [1.0, k[1]], (Number(1, "kW"),), [[k[0]]], [k]):
+        with pytest.raises(UnitError, match="the values carry the unit kW"):
+            units.convert(values, "kW", "W")
+    for values in (["x"], "72", None, [1, [2]], [1.0, k], {"a": 1}):
+        with pytest.raises(UnitError, match="values must be a number, or an array or a list, of numbers: "):
+            units.convert(values, "kW", "W")
+
+
 def test_arrays_convert_like_floats_and_are_not_changed():
     values = np.array([32.0, 212.0, np.nan, np.inf])
     result = units.convert(values, "°F", "°C")

@@ -189,7 +189,7 @@ def test_of_several_points_none_is_taken_in_silence() -> None:
             chosen = session.matrix({"oat": {"Harbor Tower": "@t-2", "*": "outside"}}, SPAN)
         assert chosen.hs.catalog.loc[("oat", "Harbor Tower"), "id"] == "t-2"
         assert chosen.index.unique(0).tolist() == ["Harbor Tower", "Lab"]
-        with pytest.raises(MetadataError, match="which is no siteRef of these points; did you mean 'Harbor Tower'"):
+        with pytest.raises(MetadataError, match="no point of any role is of that siteRef; did you mean 'Harbor Tower'"):
             session.matrix({"oat": {"Harbour Tower": "@t-2", "*": "outside"}}, SPAN)
         with pytest.raises(MetadataError, match="2 points for 'oat' of 'Lab'"):
             session.matrix({"oat": {"Lab": ["t-1", "t-2"], "*": "outside"}}, SPAN)
@@ -206,6 +206,40 @@ def test_points_may_be_named_for_each_group_alone_and_one_for_several() -> None:
     assert floats(known.loc["A", "oat"])[:3] == [24.5, 25.5, 26.5]
     assert floats(df["oat"].loc["B"].dropna()) == floats(df["oat"].loc["A"].dropna())
     assert df.hs.catalog["id"].tolist() == ["l-oat", "l-oat", "l-kw", "t-kw"]
+
+
+def test_a_group_is_named_by_a_text_or_a_ref_once() -> None:
+    with connected(portfolio()) as session:
+        df = session.matrix({"oat": {Ref("tower"): "@l-oat", Ref("mill", "Old Mill"): "m-oat", "*": "t-kw"}}, SPAN)
+        assert df.hs.catalog["id"].to_dict() == {("oat", "Harbor Tower"): "l-oat", ("oat", "Old Mill"): "m-oat"}
+        assert session.matrix({"oat": {Ref("site-9"): "@l-oat"}}, SPAN).index.unique(0).tolist() == ["@site-9"]
+        for name in (3, None, ("Lab",)):
+            with pytest.raises(MetadataError, match=r"roles= for 'oat' of .*: a group is named by a text or a Ref"):
+                session.matrix({"oat": {name: "@l-oat"}}, SPAN)
+        for again in ("@tower", Ref("tower"), "tower"):
+            with pytest.raises(MetadataError, match="roles= names 'Harbor Tower' twice for 'oat'"):
+                session.matrix({"oat": {"Harbor Tower": "t-oat", again: "l-oat", "*": "t-kw"}}, SPAN)
+        for nothing, words in (({}, "without an id"), (None, "not a point"), ([], "empty"), ("x and y", "no record")):
+            for points in (nothing, {"*": nothing}):
+                with pytest.raises(MetadataError, match=f"roles= for 'z': .*{words}"):
+                    session.matrix({"oat": "t-oat", "z": points}, SPAN)
+
+
+def test_a_site_without_a_point_in_any_role_is_not_known() -> None:
+    made = Portfolio().add("tower", "t-oat", "outside temp", unit="°C").add(None, "f1", "weather", unit="°C")
+    with connected(made.database) as session:
+        df = session.matrix({"oat": "outside"}, SPAN)
+        assert df.index.unique(0).tolist() == ["Harbor Tower"]
+        assert df.hs.catalog.index.tolist() == [("oat", "Harbor Tower")]
+        words = "'Lab' for 'oat', and no point of any role is of that siteRef; did you mean 'Harbor Tower'"
+        with pytest.raises(MetadataError, match=words):
+            session.matrix({"oat": {"Lab": "@f1", "*": "outside"}}, SPAN)
+        advice = r"as in \{'Lab': \{'the group': '@f1', '\*': 'the filter'\}\}"
+        with pytest.raises(MetadataError, match=rf"'Lab' of @f1 \(F1\) \(no group: .*{advice}"):
+            session.matrix({"Lab": "@f1"}, SPAN)
+        # With every point in its place nothing is left to warn of, also where the filter finds the stray one again.
+        df = session.matrix({"oat": {"Harbor Tower": "@f1", "*": "unit"}}, SPAN)
+        assert df.hs.catalog["id"].tolist() == ["f1"]
 
 
 def test_what_the_warning_advises_works() -> None:
