@@ -77,10 +77,8 @@ async def read_latest(
     ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
     samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, failures=failures)
     by_id = {history.point.id: history for history in samples}
-    failed = failures or {}
-    return [
-        _latest(record, by_id.get(record.id), failed.get(record.id), epoch_us(now)) for record in [*records, *unknown]
-    ]
+    failed, now_us = failures or {}, epoch_us(now)
+    return [_latest(one, by_id.get(one.id), failed.get(one.id), now_us) for one in [*records, *unknown]]
 
 
 def _latest(record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int) -> Latest:

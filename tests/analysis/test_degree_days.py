@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hsframe
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning
 from hsframe.frame.points import Point, attach
-from hsframe.frame.stamps import Interval, note_interval
+from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
 
@@ -144,6 +144,13 @@ def stamped(starts, values, length, label):
     return df
 
 
+def of_new_york(df):
+    over = noted_interval(df)
+    attach(df, {"OAT": Point("a", "OAT", "°F", "New_York", "Number")})
+    note_interval(df, over)
+    return df
+
+
 @pytest.mark.parametrize("column", ["OAT", ["OAT"]])
 @pytest.mark.parametrize("label", ["start", "end", "both"])
 @pytest.mark.parametrize("day", ["2026-03-07", "2026-10-31", "2026-07-01"])
@@ -174,6 +181,50 @@ def test_means_of_days_are_the_days_own(label):
             hsframe.degree_days(df, 65, "heating", method=method)
     with pytest.raises(MetadataError, match="stand for 1W each"):
         hsframe.degree_days(stamped(starts[::2], [50, 50], "1W", label), 65, "heating", method="daily")
+
+
+@pytest.mark.parametrize("column", ["OAT", ["OAT"]])
+@pytest.mark.parametrize("label", ["start", "end", "both"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_means_of_days_are_of_no_other_days(is_known, label, column):
+    """Of days of New York in another index, too; the days of zones with the same midnights are the same."""
+    starts = pd.date_range("2026-10-30", periods=5, tz=NY, unit="us")
+    df = stamped(starts, [50, 55, 60, 70], "1D", label)
+    if is_known:
+        df = of_new_york(df)
+    wanted = hsframe.degree_days(df[column], 65, "heating", method="daily")
+    in_utc = df.tz_convert("UTC", level=0).tz_convert("UTC", level=1) if label == "both" else df.tz_convert("UTC")
+    for frame in (df, in_utc):
+        for tz in ("New_York", "America/Toronto", ZoneInfo("America/Nassau")):
+            found = hsframe.degree_days(frame[column], 65, "heating", method="daily", tz=tz)
+            np.testing.assert_array_equal(found, wanted)
+        for tz in ("London", "UTC", "Chicago", "Kolkata"):
+            for interval in ("1D", "1M"):
+                with pytest.raises(ZoneError, match=r"'OAT' stand for days, and not for those of [A-Z].* tz= the zone"):
+                    hsframe.degree_days(frame[column], 65, "heating", method="daily", interval=interval, tz=tz)
+    if is_known:
+        for one in (in_utc, in_utc.iloc[:1], in_utc.iloc[2:3]):
+            with pytest.warns(ZoneWarning), pytest.raises(ZoneError, match="not for those of UTC"):
+                hsframe.degree_days(one[column], 65, "heating", method="daily")
+
+
+def test_a_day_that_the_span_has_cut_is_the_day_all_the_same():
+    starts = pd.DatetimeIndex(["2026-10-30T09:00", "2026-10-31", "2026-11-01", "2026-11-01T18:00"], tz=NY)
+    for label in ("start", "end", "both"):
+        df = of_new_york(stamped(starts.as_unit("us"), [50, 55, 60], "1D", label))
+        for frame in (df, df.iloc[:1], df.iloc[-1:]):
+            found = hsframe.degree_days(frame, 65, "heating", method="daily", tz="New_York")
+            assert floats(found["OAT"]) == (65 - frame["OAT"].to_numpy(dtype=float)).tolist()
+
+
+def test_each_column_must_be_of_the_days():
+    starts = pd.date_range("2026-01-05", periods=3, tz=NY, unit="us")
+    df = stamped(starts, [50, 55], "1D", "start").rename(columns={"OAT": "A"})
+    london = stamped(starts + pd.Timedelta("19h"), [40, 45], "1D", "start")["OAT"]  # its midnights
+    both = pd.concat([df, london.rename("B")], axis=1, sort=True)
+    note_interval(both, Interval("1D", "start"))
+    with pytest.raises(ZoneError, match="'B' stand for days, and not for those of America/New_York"):
+        hsframe.degree_days(both, 65, "heating", method="daily", tz="New_York")
 
 
 @pytest.mark.parametrize("label", ["start", "end", "both"])
