@@ -10,13 +10,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.intervals.samples import Floats, Instants, Places
+from hsframe.durations import DAY_US, HOUR_US
+from hsframe.intervals.samples import Floats, Instants, Mask, Places
 
 # The growth per time that a false reading implies is more than this many times that of the steps around it.
 _SPIKE_RATIO: Final = 10
 # What is usual is learned from so many changes of the reading before and after; so many of these may be false too.
 _CHANGES_BESIDE: Final = 8
 _FALSE_BESIDE: Final = 4
+# So few resets tell no time of day; a clock changes by an hour, and a reading may come an hour later.
+_FEW_RESETS: Final = 3
+_SAME_TIME_US: Final = 2 * HOUR_US
 
 
 def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
@@ -83,7 +87,7 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
     Step `i` is that from reading `i` to the next. It is such a drop, or more than doubles the reading: a rise after a
     drop that reaches the reading before it, or one before a drop that does not lead below where it began. And it adds
     over ten times what most changes of the reading around it do, in all and per time. Where there are too few changes
-    nothing is usual, and no step is doubtful.
+    nothing is usual, and no step is doubtful; nor is one near a drop of a meter that is set back each day.
 
     >>> hours = np.arange(20)
     >>> doubtful_steps(hours * 3_600_000_000, np.where((hours == 8) | (hours == 10), 0, 1000.0 + hours), True)
@@ -107,7 +111,15 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
     last, following = np.maximum(later - 1, 0), np.minimum(later, len(drops) - 1)
     is_back = (later > 0) & (suspect - drops[last] <= _CHANGES_BESIDE) & (after[suspect] >= held[last])
     is_high = (abs(drops[following] - suspect) <= _CHANGES_BESIDE) & (found[following] >= before[suspect])
-    suspect = suspect[is_drop[suspect] | is_back | (is_high & (later < len(drops)))]
+    # A meter that is set back comes from above where it begins, and stays below where it was, unlike one that fails.
+    since, until = np.maximum(drops - _CHANGES_BESIDE, 0), np.minimum(drops + _CHANGES_BESIDE, len(changed) - 1)
+    is_apart = np.diff(drops) > _CHANGES_BESIDE
+    is_reset = np.append(True, is_apart) & np.append(is_apart, True) & (before[since] > found) & (after[until] < held)
+    is_reset &= (deltas == after)[drops]
+    is_odd = ~_set_back_daily(ts_us[changed + 1][drops], is_reset, int(np.ptp(ts_us)))
+    is_back &= is_odd[last]
+    is_high &= is_odd[following] & (later < len(drops))
+    suspect = suspect[(is_drop[suspect] & is_odd[following]) | is_back | is_high]
     is_doubtful = np.ones(len(suspect), dtype=bool)
     for growth in (deltas, deltas / np.diff(ts_us)[changed]):
         padded = np.pad(np.where(is_drop, -np.inf, growth), _CHANGES_BESIDE, constant_values=-np.inf)
@@ -116,3 +128,16 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
         is_doubtful &= (usual > 0) & (growth[suspect] > _SPIKE_RATIO * usual)
     steps: Places = changed[suspect[is_doubtful]]
     return steps
+
+
+def _set_back_daily(ts_us: Instants, is_reset: Mask, length_us: int) -> Mask:
+    """Which drops are at the time of day at which most of several resets are; all, where there is one on most days."""
+    times_us = np.sort(ts_us[is_reset] % DAY_US)
+    if (count := len(times_us)) <= _FEW_RESETS:
+        return np.zeros(len(ts_us), dtype=bool)
+    two_days_us = np.append(times_us, times_us + DAY_US)
+    alike = np.searchsorted(two_days_us, times_us + _SAME_TIME_US, side="right") - np.arange(count)
+    if 2 * alike.max() <= count:
+        return np.full(len(ts_us), 2 * count * DAY_US > length_us)
+    usual: Mask = (ts_us - times_us[alike.argmax()]) % DAY_US <= _SAME_TIME_US
+    return usual

@@ -107,9 +107,12 @@ small intervals add up to that of the large one that they tile (as far as they a
 - *Doubtful reading*: one that adds over ten times what the changes around it do (the fifth largest of eight before and
   eight after), in all and per time, and is a reset or roll-over, or more than double the reading before within eight
   changes of one: up to the level before it, or from below the level after it. It counts by the rules above, and one
-  :class:`~hsframe.ReadWarning` has the instants. **Worst cases:** false readings of which every second one is false
-  look usual; where a meter changes less than five times around them nothing is; a meter exchanged for one that shows
-  more than before, without a reset, is not doubted.
+  :class:`~hsframe.ReadWarning` has the instants. Near a reset that is usual nothing is doubted: more than three in what
+  is read, more than half of them within two hours of the day, or one on most days, with no other within eight changes,
+  from readings that are all above the first one after it to such that are all below the last one before it. **Worst
+  cases:** false readings of which every second one is false look usual; where a meter changes less than five times
+  around them nothing is; what is false at the time of a usual reset is not doubted; a read of few days does not know
+  that a meter is set back each day, and warns; a meter exchanged for one that shows more is not doubted.
 - *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
   runs backwards. Temperatures and other units with an offset are never set back.
 

@@ -182,6 +182,96 @@ def test_a_burst_of_a_counter_that_is_set_back_every_day_is_not_doubtful(minutes
     assert not len(doubtful_steps(every(minutes, len(of_day)), of_day, True))
 
 
+HOURS_OF_MONTH = np.arange(30 * 24)
+
+
+def set_back_at(hour, used):
+    """A counter that is set back each day at an hour."""
+    parts = np.split(used, np.flatnonzero(hour == HOURS_OF_MONTH % 24))
+    return np.concatenate([np.cumsum(part) for part in parts])
+
+
+def used_in(hours, most, least):
+    rng = np.random.default_rng(3)
+    return np.where(np.isin(HOURS_OF_MONTH % 24, hours), most, least) * rng.uniform(0.8, 1.2, len(HOURS_OF_MONTH))
+
+
+BURSTS = {
+    "boiler": (7, used_in([6, 7], 100.0, 4.0)),
+    "boiler of three hours": (7, used_in([5, 6, 7], 100.0, 4.0)),
+    "storage heater": (23, used_in([23, 0], 40.0, 0.3)),
+    "batch": (0, used_in([0, 1], 300.0, 0.5)),
+    "water": (7, used_in([6, 7, 12, 18], 60.0, 0.5) * (np.random.default_rng(4).random(len(HOURS_OF_MONTH)) < 0.4)),
+}
+
+
+@pytest.mark.parametrize(("hour", "used"), BURSTS.values(), ids=BURSTS)
+def test_a_meter_that_is_set_back_each_day_may_count_much_right_after_it(hour, used):
+    values, ts = set_back_at(hour, used), every(60, len(used))
+    assert not len(doubtful_steps(ts, values, True))
+    assert not len(doubtful_steps(ts[240:], values[240:], True))
+    # What is odd at another time of day is odd.
+    away = (hour + 12) % 24 + 24 * 15
+    odd = with_readings(values + 1e6, **{f"h{away}": 0, f"h{away + 2}": 0})
+    assert {away + 1, away + 3} <= {int(step) + 1 for step in doubtful_steps(ts, odd, True)}
+
+
+def test_three_resets_tell_no_time_of_day():
+    hour, used = BURSTS["boiler"]
+    values, ts = set_back_at(hour, used)[24:], every(60, 29 * 24)
+    for count in (1, 2, 3, 4):
+        until = 24 * (count - 1) + 20
+        assert len(doubtful_steps(ts[:until], values[:until], True)) == (count if count < 4 else 0)
+
+
+def test_a_meter_may_be_set_back_by_the_clock_or_once_a_day():
+    """At 07:00 in New York, which is 11:00 and 12:00 in UTC; and at any time of each day."""
+    index = pd.date_range("2026-10-25", "2026-11-08", freq="1h", tz="America/New_York", unit="us")
+    used = np.where(np.isin(index.hour, [6, 7]), 100.0, 4.0)
+    values = np.concatenate([np.cumsum(part) for part in np.split(used, np.flatnonzero(index.hour == 7))])
+    assert not len(doubtful_steps(index.asi8, values, True))
+    at = [24 * day + hour for day, hour in enumerate([6, 11, 3, 18, 9, 22, 1, 14, 7, 16, 4, 20])]
+    used = np.full(12 * 24, 4.0)
+    used[at] = 100
+    values = np.concatenate([np.cumsum(part) for part in np.split(used, at)])
+    assert not len(doubtful_steps(every(60, len(values)), values, True))
+
+
+@pytest.mark.parametrize("rollover", [True, 1_100_000.0])
+@pytest.mark.parametrize(
+    "false",
+    [{0: 0.0, 2: 0.0}, {0: 0.0, 1: 3.0}, {0: 1.0, 1: 0.0}, {0: 7e6, 1: 7e6 + 5}, dict.fromkeys(range(4), 0.0)],
+)
+def test_what_is_false_at_one_time_of_each_day_is_doubtful(false, rollover):
+    """Zeros with a reading between, two false ones that differ, zeros that last: of a meter that is never set back."""
+    values = 1_003_000.0 + 10 * HOURS_OF_MONTH
+    for place, value in false.items():
+        values[5 + place == HOURS_OF_MONTH % 24] = value
+    steps = doubtful_steps(every(60, len(values)), values, rollover)
+    assert len({step // 24 for step in steps}) == 30
+
+
+@given(
+    st.integers(0, 23),
+    st.sampled_from([5.0, 100.0, 3000.0]),
+    st.sets(st.integers(2, 140), max_size=4),
+    st.sets(st.integers(1, 143), max_size=4),
+    st.sampled_from([1, 3, 24]),
+)
+def test_the_deltas_of_a_meter_that_is_set_back_each_day_do_not_depend_on_the_span(hour, most, zeros, cuts, hours):
+    used = np.where(np.isin(HOURS_OF_MONTH % 24, [hour, hour + 1]), most, 4.0)
+    values = with_readings(set_back_at(hour, used)[: 7 * 24], **{f"h{place}": 0 for place in zeros})
+    edges = every(60 * hours, 6 * 24 // hours + 1)
+    rule = Rule("delta", False, GAP)
+    whole, spikes = results(every(60, len(values)), values, rule, edges)
+    parts = [
+        results(every(60, len(values)), values, rule, edges[first : last + 1])
+        for first, last in itertools.pairwise(sorted({0, len(edges) - 1} | {cut // hours for cut in cuts}))
+    ]
+    np.testing.assert_allclose([value for part, _ in parts for value in part], whole, rtol=1e-12, atol=1e-9)
+    assert sum(left_out for _, left_out in parts) == spikes
+
+
 def test_after_a_long_time_without_readings_a_reset_may_have_counted_much():
     values = np.append(COUNTING[:30], 100.0 * np.arange(43) + 50_000)
     ts = START + np.append(HOURS[:30], HOURS[30:] + 500) * HOUR

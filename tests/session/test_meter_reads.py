@@ -69,6 +69,22 @@ def test_a_reset_that_adds_far_more_than_usual_is_warned_of(s: hsframe.Session) 
     assert floats(df["twice"]) == [2400] * 3
 
 
+def test_a_meter_that_is_set_back_each_morning_is_read_without_a_warning() -> None:
+    """A boiler, by the clock of New York over its change; most is counted in the hour of the reset."""
+    index = pd.date_range("2025-10-20", "2025-11-20", freq="1h", tz="America/New_York", unit="us")
+    used = np.where(np.isin(index.hour, [6, 7]), 100.0, 4.0)
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kWh", "tz": "New_York", "hisTotalized": MARKER}
+    database.add({"id": Ref("p"), "dis": "P", **tags, "hisInterval": Number(1, "hr")})
+    readings = np.concatenate([np.cumsum(part) for part in np.split(used, np.flatnonzero(index.hour == 7))])
+    database.set_history("p", index.asi8, readings)
+    with connected(database) as session, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        days = session.his_read("@p", "2025-10-25,2025-11-10", interval="1D")
+        hours = session.his_read("@p", "2025-10-25,2025-11-10", interval="1h")
+    assert floats(days.iloc[:, 0]) == pytest.approx(floats(hours.iloc[:, 0].resample("1D").sum()))
+
+
 def test_false_readings_are_left_out_counted_and_said_once(s: hsframe.Session) -> None:
     with pytest.warns(hsframe.ReadWarning, match=r"4 readings of 1 of 2 points are left out.*: @faulty; ") as caught:
         df = s.his_read(["@sound", "@faulty"], SPAN, interval="1D")
