@@ -136,7 +136,7 @@ def multiply(a: str, b: str) -> str | None:
 def rate_terms(symbol: str) -> tuple[str, str] | None:
     """The two sides of the last slash, or "per", of a unit that the table has not; it may lack either side too.
 
-    Prices and emission factors are written so. A degree below the slash is a difference.
+    Prices and emission factors are written so. A degree on either side is a difference.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def rate_terms(symbol: str) -> tuple[str, str] | None:
     (('$', 'kWh'), ('kW', 'Δ°F'), None, ('$', 'furlong'))
     """
     head, slash, tail = with_slash(symbol).rpartition("/")
-    return (head, delta(tail)) if slash and find(symbol) is None else None
+    return (delta(head), delta(tail)) if slash and find(symbol) is None else None
 
 
 @functools.lru_cache(maxsize=1024)

@@ -20,6 +20,7 @@ from hsframe.errors import UnitError
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.scalars import UnitFloat
+from hsframe.units import convert
 
 OPERATORS: list[Any] = [
     *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow),
@@ -296,6 +297,7 @@ def test_rows_with_a_missing_value_are_missing_where_they_are_computed() -> None
     ((3.0, "kW"), (2.0, "$/mW"), (6e6, "$")),
     ((1.5, "MWh"), (2, "/kWh"), (3000.0, None)),
     ((1.5, "ccf"), (2, "$/ccf"), (3.0, "$")),
+    ((3, "kW"), (2, "°F/kW"), (6.0, "Δ°F")),
 ])  # fmt: skip
 def test_a_price_times_an_amount_is_money_in_any_unit(amount: Any, rate: Any, cost: Any) -> None:
     for make in (Number, UnitFloat, column):
@@ -339,11 +341,33 @@ def test_a_price_per_something_unknown_is_no_factor_of_an_amount(rate: str, word
     ((0.21, "$ / kWh"), (210, "$/MWh"), (1.0, None)),
     ((2, "MWh/person"), (4, "kWh/person"), (500.0, None)),
     ((0.3, "$/kWh"), (2, "$/kg"), (0.15, None)),
+    ((6, "Δ°F"), (2, "°F/kW"), (3.0, "kW")),
+    ((70, "°F"), (2, "°F/kW"), (35.0, None)),  # a temperature is no rise of one
 ])  # fmt: skip
 def test_an_amount_by_a_rate_and_the_ratio_of_two_rates(a: Any, b: Any, quotient: Any) -> None:
     for make in (Number, UnitFloat, column):
         found, unit = outcome(lambda make=make: make(*a) / make(*b))
         assert (pytest.approx(found), unit) == quotient
+
+
+AMOUNTS = ["Wh", "kWh", "MWh", "GJ", "BTU", "therm"]
+HEADS = ["$", "_ct", "kgCO2", "Δ°F", "kW"]
+
+
+@given(
+    values, values, st.sampled_from(AMOUNTS), st.sampled_from(AMOUNTS), st.sampled_from(HEADS),
+    st.sampled_from(["/", " / ", " /", " per ", "_per_"]),
+)  # fmt: skip
+def test_a_rate_is_the_same_in_each_spelling_and_unit(
+    x: float, y: float, a: str, b: str, head: str, slash: str
+) -> None:
+    amount, rate = Number(x, a), Number(y, f"{head}{slash}{b}")
+    paid = amount * rate
+    assert (paid.unit, paid.val) == (head, pytest.approx((amount.to(b) * Number(y, f"{head}/{b}")).val))
+    assert paid.val == pytest.approx(x * y * convert(1.0, a, b))
+    if abs(x) > 1e-9 and abs(y) > 1e-9:
+        back = paid / rate
+        assert (back.unit, back.to(a).val) == (b, pytest.approx(x))
 
 
 def test_the_ratio_of_rates_per_something_unknown_is_refused() -> None:
