@@ -24,6 +24,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
+``reads``          optional, {id: {"aggs": ..., "time": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 ``tz``             optional, the zone of the frame of a tidy table, whose ``ts`` is in UTC
 =================  ====================================================================================
@@ -172,7 +173,7 @@ def arrow_to_frame(table: pa.Table) -> pd.DataFrame:
     content = _content(table.schema)
     try:
         return _frame_of(table, content)
-    except HsFrameError:
+    except MetadataError:
         raise
     except Exception as error:  # the metadata that pandas made may hold anything
         raise MetadataError(f"the table cannot become a frame, its metadata may be damaged: {error!r}") from error
@@ -209,6 +210,8 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
             )
         arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
         states = tuple(content.get("states", {}).get(name, ())) or None
+        if states and not all(isinstance(text, str) for text in states):
+            raise MetadataError(f"the states of column {name!r} must be texts; got {states!r}")
         if states and isinstance(arrays[place], pd.Categorical):
             arrays[place] = arrays[place].set_categories(dict.fromkeys([*states, *arrays[place].categories]))
         elif isinstance(arrays[place], pd.Categorical) and not len(arrays[place].categories):
@@ -219,6 +222,8 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
             record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
             tz, his = entries.get("tz"), entries.get("his")
             points[owner] = Point(entries["id"], entries.get("dis", ""), record_unit, tz, kind, states, his)
+    for point in {one.his: one for one in points.values()}.values():
+        point.his_tags()  # fails here, where the file is known, and not in a report
     frame = pd.DataFrame(arrays, index=df.index, copy=False)
     frame.columns = df.columns
     frame.attrs = df.attrs
@@ -274,12 +279,12 @@ def _content(schema: pa.Schema) -> Mapping[str, Any]:
     if version > VERSION:
         raise MetadataError(
             f"the table was written in version {version} of the format, and this hsframe reads up to {VERSION}; "
-            "update hsframe, or read the plain numbers with pandas.read_parquet"
+            "update hsframe"
         )
     if not isinstance(content.get("tz", ""), str):
         raise MetadataError(f"'tz' in the schema's key 'hsframe' must be a text; got {content['tz']!r}")
     kinds: dict[str, type] = {
-        **dict.fromkeys(("recordUnits", "units", "interval"), str),
+        **dict.fromkeys(("recordUnits", "units"), str),
         **dict.fromkeys(("points", "reads"), dict),
         "differing": int,
         "states": list,

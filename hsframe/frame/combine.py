@@ -49,7 +49,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     Raises
     ------
     MetadataError
-        There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``).
+        There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``), or
+        are samples of points in one and values over intervals in the other.
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
     ZoneError
@@ -74,6 +75,16 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if len(found) > 1:
         which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
         raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
+    noted = {noted_interval(part): place for place, part in enumerate(parts)}
+    intervals = [one for one in noted if one is not None]
+    # What has no note of its points, as pd.DataFrame makes it, may be rows of either.
+    samples = [place for place, part in enumerate(parts) if points_of(part) and noted_interval(part) is None]
+    if samples and intervals:
+        raise MetadataError(
+            f"the rows of frame {samples[0]} are samples, and those of frame {noted[intervals[0]]} values over "
+            f"intervals of {intervals[0].length}: nothing would tell them apart; read both alike, or, where these "
+            f"samples are such values by now, as resample makes them, first frames[{samples[0]}].attrs.clear()"
+        )
     united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
     units: dict[Hashable, tuple[int, str | None]] = {}
     points: dict[ColumnLabel, Point] = {}
@@ -101,12 +112,10 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if sort_index:
         result = result.sort_index()
     result.attrs = dict(parts[0].attrs)
-    intervals = {noted_interval(part) for part in parts}
-    if points or len(intervals) > 1:
+    if points:
         attach(result, points, differing=differing)
     note_reads(result, united_reads(parts))
-    if len(intervals) == 1:
-        note_interval(result, *intervals)
+    note_interval(result, next(iter([*found.values(), *intervals]), None))
     return result
 
 

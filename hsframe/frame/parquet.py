@@ -112,8 +112,16 @@ def read_parquet(
     0  77.0
     """
     files = _files(path)
-    frames = [arrow_to_frame(read_table(file, columns, filters)) for file in files]
+    frames = [_frame(file, columns, filters) for file in files]
     return frames[0] if len(frames) == 1 else _joined(frames, [_name(file) for file in files], filters is not None)
+
+
+def _frame(file: Source, columns: Sequence[Any] | None, filters: Filters | None) -> pd.DataFrame:
+    table = read_table(file, columns, filters)
+    try:
+        return arrow_to_frame(table)
+    except MetadataError as error:
+        raise MetadataError(f"{_name(file)}: {error}; pandas.read_parquet reads the plain numbers") from error
 
 
 def _files(path: Any) -> list[Any]:

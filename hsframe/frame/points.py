@@ -28,7 +28,7 @@ import pandas as pd
 
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import MetadataError
+from hsframe.errors import CodecError, MetadataError
 from hsframe.kinds import Marker, Number, Ref
 from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.scalars import is_missing
@@ -131,7 +131,10 @@ class Point:
         >>> Point.from_record({"id": Ref("a"), "kind": "Number", "hisInterval": Number(15, "min")}).his_tags()
         {'kind': 'Number', 'hisInterval': Number(15, 'min')}
         """
-        return {"kind": self.kind, **(parse_value(self.his) if self.his else {})}
+        with suppress(CodecError):
+            if isinstance(tags := parse_value(self.his or "{}"), dict):
+                return {"kind": self.kind, **tags}
+        raise MetadataError(f"the tags of {self} must be a Zinc dict, as {{hisInterval:15min}}; got {self.his!r}")
 
     @property
     def is_known(self) -> bool:
@@ -365,19 +368,14 @@ def column_points(df: pd.DataFrame) -> list[Point | None]:
 def points_from(entries: Mapping[str, Any], labels: Iterable[ColumnLabel]) -> dict[ColumnLabel, Point]:
     """The points of some labels, from the entries of a catalog; what is none is left out."""
     known = ((label, entries.get(label_key(label))) for label in labels if isinstance(label, str | tuple))
-    return {
-        label: Point(
-            entry["id"],
-            entry.get("dis") or "",
-            entry.get("unit"),
-            entry.get("tz"),
-            entry.get("kind"),
-            _states(entry.get("states")),
-            entry.get("his"),
-        )
-        for label, entry in known
-        if isinstance(entry, Mapping) and isinstance(entry.get("id"), str)
-    }
+    found: dict[ColumnLabel, Point] = {}
+    for label, entry in known:
+        if isinstance(entry, Mapping) and "id" in entry:
+            ident, dis, unit, tz, kind, his = texts = [entry.get(name) for name in (*POINT_FIELDS, "his")]
+            if ident is None or not all(isinstance(text, str | None) for text in texts):
+                raise MetadataError(f"the note of the point of {label!r} must have texts, 'id' one; got {entry!r}")
+            found[label] = Point(ident, dis or "", unit, tz, kind, _states(entry.get("states")), his)
+    return found
 
 
 def differing_of(df: pd.DataFrame) -> dict[ColumnLabel, int]:

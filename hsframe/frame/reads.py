@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
+from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
 from hsframe.frame.points import note, noted
 
@@ -36,11 +37,6 @@ class Read:
     aggs: Mapping[str, str | None] = field(default_factory=dict)
     time: tuple[int, int, _Ends, _Ends] | None = None
 
-    def __post_init__(self) -> None:
-        if self.time is not None:  # JSON makes a list of it
-            start_us, end_us, firsts_us, lasts_us = self.time
-            object.__setattr__(self, "time", (start_us, end_us, tuple(firsts_us), tuple(lasts_us)))
-
     @property
     def amounts(self) -> list[str]:
         """Its aggregations whose values cannot be samples of the point: among these they would be read as some."""
@@ -61,12 +57,27 @@ class Read:
 def note_reads(df: pd.DataFrame, reads: Mapping[str, Read | Mapping[str, Any]] | None) -> None:
     """Put into a frame's catalog what was read, or the entry of another one; only the attrs change."""
     if reads:
-        note(df, _KEY, {ident: asdict(one if isinstance(one, Read) else Read(**one)) for ident, one in reads.items()})
+        note(df, _KEY, {ident: asdict(_read_of(ident, one)) for ident, one in reads.items()})
 
 
 def reads_of(df: pd.DataFrame) -> dict[str, Read]:
     """What the catalog of a frame says was read of its points, by their ids."""
-    return {ident: Read(**entry) for ident, entry in (noted(df, _KEY) or {}).items()}
+    return {ident: _read_of(ident, entry) for ident, entry in (noted(df, _KEY) or {}).items()}
+
+
+def _read_of(ident: str, entry: Any) -> Read:
+    """A read, or that of an entry, of which JSON has made lists; what else is in it is passed over."""
+    match entry:
+        case Read():
+            return entry
+        case {"aggs": {**aggs}, "time": None | [int(), int(), [*_], [*_]] as time}:
+            start_us, end_us, firsts_us, lasts_us = time or (0, 0, (), ())
+            ends_us = [us for us in (*firsts_us, *lasts_us) if us is not None]
+            if all(isinstance(unit, str | None) for unit in aggs.values()) and all(
+                isinstance(us, int) for us in ends_us
+            ):
+                return Read(entry["aggs"], time and (start_us, end_us, tuple(firsts_us), tuple(lasts_us)))
+    raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'time': {entry!r}")
 
 
 def united_reads(frames: Iterable[pd.DataFrame]) -> dict[str, Read]:

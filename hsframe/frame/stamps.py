@@ -70,13 +70,17 @@ class Interval:
 def note_interval(df: pd.DataFrame, interval: Interval | Mapping[str, Any] | None) -> None:
     """Put into a frame's catalog what its rows stand for, or its entry in another one; only the attrs change."""
     if interval is not None:
-        note(df, _KEY, asdict(interval if isinstance(interval, Interval) else Interval(**interval)))
+        note(df, _KEY, asdict(interval if isinstance(interval, Interval) else _interval_from(interval)))
 
 
 def noted_interval(df: pd.DataFrame) -> Interval | None:
     """What the catalog of a frame says of its rows."""
     entry = noted(df, _KEY)
-    return None if entry is None else Interval(**entry)
+    return None if entry is None else _interval_from(entry)
+
+
+def _interval_from(entry: Mapping[str, Any]) -> Interval:
+    return Interval(**{"length": "", **{name: entry[name] for name in entry if name in ("length", "label")}})
 
 
 def interval_of(df: pd.DataFrame) -> Interval | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hsframe import frame_to_his_grids
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
 from hsframe.frame.parquet import read_parquet, write_parquet
 from hsframe.frame.points import Point, attach
+from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.stamps import Interval
 from hsframe.unit_array.dtype import UnitDtype
 
 pytestmark = pytest.mark.filterwarnings("ignore:column .* was written in:hsframe.UnitWarning")
@@ -153,6 +157,100 @@ def test_metadata_of_another_kind_is_named() -> None:
         arrow_to_frame(broken)
     with pytest.raises(MetadataError, match="the table cannot become a frame, its metadata may be damaged"):
         arrow_to_frame(table.replace_schema_metadata({b"pandas": b"{"}))
+
+
+RIGHT: dict[str, Any] = {
+    "interval": {"length": "1h", "label": "end"},
+    "reads": {"p:1": {"aggs": {"mean": "kW"}, "time": [0, 9, [0, None], [8, None]]}},
+    "points": {"p:1": {"id": "p:1", "dis": "P", "unit": "kW", "tz": "New_York", "kind": "Str", "states": ["a", "b"]}},
+    "tz": "America/New_York",
+    "differing": {"Power": 1},
+    "recordUnits": {"Power": "kW"},
+    "units": {"Power": "kW"},
+    "states": {"Power": ["a", "b"]},
+}
+
+
+def broken(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Each entry of a value in turn as something that it cannot be; with the way to it."""
+    for strange in (True, 5, 0.5, "x y", None, [], {}, [5], {"x": 5}):
+        if type(strange) is not type(value):
+            yield path, strange
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        for way, strange in broken(one, (*path, key)):
+            copied: Any = value.copy()
+            copied[key] = strange
+            yield way, copied
+
+
+@pytest.mark.parametrize("shape", ["wide", "tidy"])
+@pytest.mark.parametrize("key", RIGHT)
+def test_each_entry_of_the_catalog_of_another_type_is_left_out_or_refused_by_file(
+    tmp_path: Path, key: str, shape: str
+) -> None:
+    path, df = tmp_path / "odd.parquet", small()
+    if shape == "tidy":
+        df = pd.DataFrame({"id": ["p:1"], "ts": df.index[:1], "value": [1.0], "text": [None], "unit": ["kW"]})
+        df["text"] = df["text"].astype("str")
+        attach(df, {"p:1": Point("p:1", "P", "kW", "New_York", "Number")})
+    table, right = frame_to_arrow(df), {**RIGHT, "interval": {"length": "1h", "label": "start"}}
+    content = {**json.loads(table.schema.metadata[b"hsframe"]), **right}
+    refused = 0
+    for way, value in [((), right[key]), *broken(right[key])]:
+        text = json.dumps({**content, key: value})
+        pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"hsframe": text}), path)
+        try:
+            back = read_parquet(path)
+        except MetadataError as error:
+            words = str(error)
+        else:
+            # What was read can be used, and be written once more.
+            assert back.hs.points is not None, way
+            write_parquet(back, tmp_path / "again.parquet")
+            if shape == "wide":
+                assert back.hs.report() is not None, way
+                frame_to_his_grids(back)
+            continue
+        assert value != right[key]
+        assert words.startswith(f"{path}: ")
+        assert "pandas.read_parquet" in words
+        refused += 1
+    assert refused
+
+
+def test_a_key_of_later_days_in_an_entry_is_passed_over() -> None:
+    table = frame_to_arrow(small())
+    content = {**json.loads(table.schema.metadata[b"hsframe"]), "interval": {**RIGHT["interval"], "colour": 1}}
+    content["reads"] = {"p:1": {**RIGHT["reads"]["p:1"], "colour": 1}}
+    back = arrow_to_frame(table.replace_schema_metadata({**table.schema.metadata, b"hsframe": json.dumps(content)}))
+    assert back.hs.interval == Interval("1h", "end")
+    assert reads_of(back) == {"p:1": Read({"mean": "kW"}, (0, 9, (0, None), (8, None)))}
+
+
+@pytest.mark.parametrize("his", ["5", "{hisInterval:", "[1]", "x"])
+def test_tags_of_samples_that_are_no_dict_are_named(tmp_path: Path, his: str) -> None:
+    table = frame_to_arrow(small())
+    field = table.schema.field("Power").with_metadata({"hsframe:id": "p:1", "hsframe:his": his})
+    pq.write_table(
+        table.cast(pa.schema([field, *list(table.schema)[1:]], table.schema.metadata)), tmp_path / "x.parquet"
+    )
+    with pytest.raises(MetadataError, match=r"x\.parquet: the tags of @p:1 must be a Zinc dict, as {hisInterval"):
+        read_parquet(tmp_path / "x.parquet")
+
+
+ODD_READS: list[Any] = [3, {"aggs": {"delta": 5}, "time": None}, {"aggs": {}, "time": [0, 1, [0], "x"]}, {"aggs": {}}]
+
+
+def test_what_pandas_has_kept_of_a_catalog_may_be_of_another_type_too(tmp_path: Path) -> None:
+    for entry in ODD_READS:
+        df = small()
+        df.attrs["hsframe"] = {**df.attrs["hsframe"], "reads": {"p:1": entry}}
+        df.to_parquet(tmp_path / "x.parquet")
+        back = pd.read_parquet(tmp_path / "x.parquet")
+        for use in (frame_to_his_grids, lambda one: one.hs.report(), frame_to_arrow):
+            with pytest.raises(MetadataError, match="what was read of the point @p:1"):
+                use(back)
 
 
 def test_a_zone_that_is_not_there_is_named(tmp_path: Path) -> None:

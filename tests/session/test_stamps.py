@@ -211,6 +211,21 @@ def test_it_is_kept_as_attrs_are_and_not_longer(s: hsframe.Session, interval: st
     assert hsframe.concat([df, df]).hs.interval == expected
     with pytest.raises(hsframe.MetadataError, match="stand for different intervals"):
         hsframe.concat([df, s.his_read("@kw", DAYS, interval="2h")])
+    for parts in ([df, s.his_read("@kw", DAYS)], [s.his_read("@fan", DAYS), df], [df, s.his_read("@fan", DAYS)[:0]]):
+        with pytest.raises(
+            hsframe.MetadataError, match=r"of frame [01] are samples, and those of frame [01] values over"
+        ):
+            hsframe.concat(parts)
+    # What has no note may be either, and takes none away.
+    plain = pd.DataFrame(df.to_numpy(), df.index, df.columns).astype(df.dtypes)
+    end = s.his_read("@kw", ("2026-06", "2026-11"), interval=interval, label="end")
+    for parts in ([df, plain], [plain, df], [plain, df, plain[:0]]):
+        assert hsframe.concat(parts).hs.interval == expected
+        assert hsframe.concat([end if part is df else part for part in parts]).hs.interval == Interval(interval, "end")
+    assert hsframe.concat([plain, plain]).hs.interval is None
+    by_day = s.his_read("@kw", DAYS)
+    by_day.attrs.clear()
+    assert hsframe.concat([df, by_day]).hs.interval == expected
     # Rows of longer intervals are no such rows any more.
     assert df.resample({"1h": "1D", "1D": "2D", "1W": "2W", "1M": "QS"}[interval]).mean().hs.interval is None
     assert pd.DataFrame({"a": [1]}).hs.interval is None
