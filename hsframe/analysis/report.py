@@ -84,7 +84,8 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     Each column is judged by itself, by its own samples and its record, whatever is beside it: over the span that was
     read, which the catalog of the frame has. Where that is lost, as in rows that were put together by hand, or where
     the column was cut on a side, it is from its own first to its own last sample: what lacks before and after is not
-    known then. What cannot be judged is missing (``<NA>``).
+    known then. A slice that has all samples of a column is judged over the span of the read, since its other rows may
+    be those of the columns beside it: read a part to have it judged. What cannot be judged is missing (``<NA>``).
 
     Parameters
     ----------

@@ -145,6 +145,9 @@ def test_of_a_column_that_was_cut_its_own_samples_say_from_where(july: hsframe.S
     df = july.his_read(["@dead", "@ok"], SPAN)
     assert counted(df.loc["2026-07-02":].hs.report().loc["dead"]) == [96, 48, 0.5]  # type: ignore[misc]
     assert counted(df.loc["2026-07-02":"2026-07-03"].hs.report().loc["ok"]) == [48, 0, 1]  # type: ignore[misc]
+    # The slice has all of its samples: the rows after them are those of "ok".
+    for part in (df.loc[:"2026-07-04"], df.loc[:"2026-07-03"], df.loc[:"2026-07-04"][["dead"]]):  # type: ignore[misc]
+        assert counted(part.hs.report().loc["dead"])[:2] == [120, 58]
     assert df.loc["2026-07-05":].hs.report().loc["dead"].isna()["expected"]  # type: ignore[misc]
 
 
