@@ -47,12 +47,13 @@ STRANGERS = ((("client",), ("frame", "intervals")),)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pandas": (
         *("unit_array", "frame", "intervals", "history", "diagnosis", "spans", "server", "testing"),
-        *("analysis", "session", "cli", "__init__"),
+        *("analysis", "archive", "session", "cli", "__init__"),
     ),
     "pyarrow": (
         *("codecs.histories", "codecs.entities", "unit_array", "frame", "intervals"),
-        *("analysis", "history", "server", "testing", "session", "cli"),
+        *("analysis", "archive", "history", "server", "testing", "session", "cli"),
     ),
+    "deltalake": ("archive",),
     "aiohttp": ("client.transport", "server", "testing"),
     "cryptography": ("protocol", "client.tls", "server"),
     "nest_asyncio": ("session.runners",),
@@ -74,6 +75,7 @@ ONLY_IN_FUNCTIONS = ("nest_asyncio", "nest_asyncio2", "matplotlib", "pint", "pin
 NOT_LOADED_BY_IMPORT = (
     "aiohttp",
     "cryptography",
+    "deltalake",
     "hypothesis",
     "matplotlib",
     "nest_asyncio",

@@ -56,13 +56,16 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
     for parts in by_point.values():
         batches.setdefault(tuple(id(part.ts_us) for part in parts), []).append(parts)
     clocks = {key: _clock(batch, drop_null=drop_null) for key, batch in batches.items()}
-    tracks = [
+    return [
         _track(parts, clocks[tuple(id(part.ts_us) for part in parts)], drop_null=drop_null, flags=flags)
         for parts in by_point.values()
     ]
+
+
+def warn_of_values(tracks: Sequence[Track]) -> None:
+    """Warn of values that points have against their records: texts of Numbers, texts that are no states."""
     _check_numbers(tracks)
     _check_states(tracks)
-    return tracks
 
 
 def _check_numbers(tracks: Sequence[Track]) -> None:

@@ -25,7 +25,7 @@ from hsframe.frame.points import ColumnLabel, Point, attach
 from hsframe.frame.reads import note_reads
 from hsframe.frame.stamps import Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
-from hsframe.frame.tracks import Track, reads_of_tracks, tracks_of
+from hsframe.frame.tracks import Track, reads_of_tracks, tracks_of, warn_of_values
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone, zone_key
@@ -77,6 +77,7 @@ def trend_frame(
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na, label=label)
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
+    warn_of_values(tracks)
     if tz == "local" or label != "start":
         tracks = stamped(tracks, label, local=tz == "local")
     points = {track.point.id or id(track): track.point for track in tracks}

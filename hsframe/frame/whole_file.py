@@ -51,7 +51,7 @@ def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     # A link stays one: the file that it leads to is written.
     target = Path(os.path.realpath(checked_path(path)))
     try:
-        _remove_left_parts(target)
+        remove_left_parts(target.parent, glob.escape(target.name))
         file = _new_part(target)
         with suppress(OSError):  # there was no such file, or a drive has no modes
             shutil.copymode(target, file.name)
@@ -83,8 +83,9 @@ def _new_part(target: Path) -> BinaryIO:
     return file
 
 
-def _remove_left_parts(target: Path) -> None:
-    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+def remove_left_parts(folder: Path, name: str = "*") -> None:
+    """Remove the parts of files of a folder that killed programs have left; `name` is a pattern of the files' names."""
+    for part in folder.glob(f".{name}.*.part"):
         with suppress(OSError):  # someone writes it, or another writer has removed it
             if sys.platform == "win32":  # which removes no open file
                 part.unlink()

@@ -66,7 +66,7 @@ from hsframe.history.row_caps import (
     warn_of_unproven,
     without,
 )
-from hsframe.history.source import Source
+from hsframe.history.source import ServerSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
 from hsframe.spans import dates_text
@@ -104,7 +104,7 @@ class Planner:
 
     def __init__(
         self,
-        source: Source,
+        source: ServerSource,
         limits: RequestLimits,
         now_us: int,
         failures: dict[str, HsFrameError] | None,

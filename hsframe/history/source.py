@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.dialects import Dialect
 
 
-class Source(Protocol):
-    """A :class:`hsframe.Client`, or any other object that answers these ops and raises the same errors.
-
-    Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
-    """
+class RecordSource(Protocol):
+    """What has records: a server or an archive."""
 
     max_concurrency: int
     """How many requests run at once, where a read does not say otherwise."""
@@ -32,8 +31,26 @@ class Source(Protocol):
     async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True]) -> Grid:
         """Records by id, in the order of the ids; an empty row for an unknown one."""
 
+
+class ServerSource(RecordSource, Protocol):
+    """A :class:`hsframe.Client`, or any other object that answers these ops and raises the same errors.
+
+    Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
+    """
+
     async def his_read(self, id: Ref, range: str, *, raw: Literal[True]) -> Grid:
         """The history of one point."""
 
     async def his_read_batch(self, ids: Sequence[Ref], range: str, *, raw: Literal[True]) -> Grid:
         """The histories of several points of one zone, joined on time, in the order of the ids."""
+
+
+@runtime_checkable
+class WholeSource(RecordSource, Protocol):
+    """An archive: it gives exact and whole histories, so nothing is planned and nothing proven."""
+
+    async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
+        """The history of each point in a half-open window; without an end all that there is."""
+
+
+Source: TypeAlias = ServerSource | WholeSource

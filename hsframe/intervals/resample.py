@@ -16,7 +16,7 @@ from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.histories import History, OverIntervals
 from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
-from hsframe.frame.tracks import Track, tracks_of
+from hsframe.frame.tracks import Track, tracks_of, warn_of_values
 from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import doubtful_steps, false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
@@ -56,6 +56,7 @@ def interval_histories(
     names the point whose values its rule does not fit.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
+    warn_of_values(tracks)
     # Points that were read together share their instants, and so the searches in them. Those take several arrays as
     # long as the history, so the points of one set of instants are computed one after the other.
     alike: dict[tuple[int, int], list[int]] = {}

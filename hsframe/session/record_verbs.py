@@ -110,6 +110,11 @@ class RecordVerbs(SessionBase):
         return df
 
 
+def record_frame(grid: Grid) -> pd.DataFrame:
+    """The frame of records, one row each; without any it has the columns ``id`` and ``dis``."""
+    return _with_names(entity_frame(grid))
+
+
 def _with_names(df: pd.DataFrame) -> pd.DataFrame:
     """The frame of records; without rows it has at least the columns that a person goes on with."""
     if len(df):

@@ -1,0 +1,168 @@
+"""Reads windows of points into an archive.
+
+The windows of a point are read in order of time. Samples are committed first, and then until when a point was read: a
+program that is killed in between reads that part again, finds the samples there, and changes nothing. So the same
+command goes on where it was, and two at once do no harm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hsframe.archive.delta import SampleTable
+from hsframe.archive.histories import rows_of
+from hsframe.archive.parquet_file import instants
+from hsframe.archive.points import ArchivedRecord, PointTable
+from hsframe.archive.samples import END_US, ROWS_SCHEMA, Changes, merge, sorted_rows
+from hsframe.client.in_thread import in_thread
+from hsframe.durations import DAY_US
+from hsframe.errors import HsFrameError
+from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.point_records import PointRecord
+from hsframe.history.progress import Progress
+from hsframe.history.read import read_batches
+from hsframe.history.source import Source
+from hsframe.spans import Span, from_epoch_us
+
+# Samples that are put into the archive at once: 28 bytes each in memory, and one commit.
+_ROWS_A_MERGE: Final = 2_000_000
+# How often it is noted until when points were read.
+_NOTE_S: Final = 20.0
+
+
+@dataclass(slots=True)
+class Job:
+    """What is to be read of a point, and what became of it.
+
+    `end_us` None: all that there is from `start_us` on. `since_us`: from when on it is known afterwards. One that has a
+    `status` is not read.
+    """
+
+    record: PointRecord
+    start_us: int
+    end_us: int | None
+    since_us: int
+    first_us: int | None = None
+    last_us: int | None = None
+    status: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Filling:
+    """One run over some points; errors of single points are put in `failures`, or raised if that is None."""
+
+    source: Source
+    samples: SampleTable
+    points: PointTable
+    now_us: int
+    limits: RequestLimits
+    progress: Progress
+    young_us: int = END_US
+    changes: Changes = field(default_factory=Changes)
+    failures: dict[str, HsFrameError] | None = None
+    _unnoted: dict[str, ArchivedRecord] = field(default_factory=dict)
+    _noted_s: float = field(default_factory=time.monotonic)
+
+    async def run(self, jobs: Sequence[Job]) -> None:
+        """Read the windows of all points."""
+        try:
+            for (start_us, end_us), some in _by_window(jobs).items():
+                for window in self._windows(some, start_us, end_us):
+                    await self._read(some, *window)
+        finally:
+            await in_thread(self._note)
+
+    def _windows(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> Iterator[tuple[int, int | None]]:
+        """The parts of a window, in order of time: each ends with a period, and has few enough rows for one merge."""
+        last_us = max(self.now_us, start_us) if end_us is None else end_us
+        rows_a_day = sum(job.record.rows_a_day or GUESSED_ROWS_A_DAY for job in jobs)
+        begin_us = start_us
+        for _, _, until_us in self.samples.layout.parts(start_us, last_us):
+            if (until_us - begin_us) / DAY_US * rows_a_day >= _ROWS_A_MERGE and until_us < last_us:
+                yield begin_us, until_us
+                begin_us = until_us
+        yield begin_us, end_us
+
+    async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
+        left = {job.record.id: job for job in jobs if not self._has_failed(job)}
+        layout = self.samples.layout
+        records = sorted((job.record for job in left.values()), key=lambda one: (layout.bucket(one.id), one.id))
+        waiting: list[pa.Table] = []
+        ids: list[str] = []
+        span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
+        batches = read_batches(
+            self.source,
+            records,
+            span,
+            now=from_epoch_us(self.now_us, UTC),
+            limits=self.limits,
+            failures=self.failures,
+            progress=self.progress,
+        )
+        async with aclosing(batches):
+            async for histories in batches:
+                ids += dict.fromkeys(history.point.id for history in histories)
+                waiting.append(await in_thread(rows_of, histories))
+                if sum(rows.num_rows for rows in waiting) >= _ROWS_A_MERGE:
+                    await in_thread(self._merge, waiting, [left[one] for one in ids], start_us, end_us)
+                    waiting, ids = [], []
+        await in_thread(self._merge, waiting, [left[one] for one in ids], start_us, end_us)
+
+    def _merge(self, parts: Sequence[pa.Table], jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
+        jobs = [job for job in jobs if not self._has_failed(job)]
+        rows = sorted_rows(pa.concat_tables([ROWS_SCHEMA.empty_table(), *(part.cast(ROWS_SCHEMA) for part in parts)]))
+        bounds = _bounds(rows)
+        ids = [job.record.id for job in jobs]
+        until_us = END_US if end_us is None else end_us
+        silent = [ident for ident in ids if ident not in bounds]
+        self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=silent, young_us=self.young_us))
+        for job in jobs:
+            if job.record.id in bounds:
+                first_us, last_us = bounds[job.record.id]
+                job.first_us = min(job.first_us or first_us, first_us)
+                job.last_us = max(job.last_us or last_us, last_us)
+            read_us = job.since_us, self.now_us if end_us is None else end_us
+            self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
+        if time.monotonic() - self._noted_s > _NOTE_S:
+            self._note()
+
+    def _has_failed(self, job: Job) -> bool:
+        return self.failures is not None and job.record.id in self.failures
+
+    def _note(self) -> None:
+        """Note until when the points were read; where nothing has changed the table stays as it is."""
+        self.points.put(self._unnoted.values())
+        self._unnoted.clear()
+        self._noted_s = time.monotonic()
+
+
+def _by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
+    found: dict[tuple[int, int | None], list[Job]] = {}
+    for job in jobs:
+        found.setdefault((job.start_us, job.end_us), []).append(job)
+    return found
+
+
+def _bounds(rows: pa.Table) -> dict[str, tuple[int, int]]:
+    """The first and last instant of each point in rows that are sorted."""
+    ids = rows.column("id").combine_chunks()
+    ts_us = instants(rows)
+    runs = pc.run_end_encode(ids.cast(pa.string())) if len(ids) else None
+    if runs is None:
+        return {}
+    ends = runs.run_ends.to_numpy()
+    starts = [0, *ends[:-1].tolist()]
+    return {
+        ident: (int(ts_us[start]), int(ts_us[end - 1]))
+        for ident, start, end in zip(runs.values.to_pylist(), starts, ends.tolist(), strict=True)
+    }

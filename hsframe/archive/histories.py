@@ -1,0 +1,71 @@
+"""Samples of an archive as histories, and histories as samples: :mod:`hsframe.frame.tidy` says what a row is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hsframe.archive.parquet_file import instants
+from hsframe.codecs.zinc import parse_value
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.frame.tidy import tidy_table
+from hsframe.frame.tracks import tracks_of
+from hsframe.kinds import NA, Number
+
+
+def rows_of(histories: Iterable[History]) -> pa.Table:
+    """The samples of some points, sorted by id and ts; of several at one instant the last one."""
+    tracks = tracks_of(histories, drop_null=True, flags=True)
+    return tidy_table(tracks, [track.point.id for track in tracks]).drop_columns(["na"] if tracks else [])
+
+
+def histories_of(rows: pa.Table, points: Sequence[Point]) -> list[History]:
+    """The history of each point in rows that are sorted by id and ts; empty where it has none."""
+    rows = rows.combine_chunks()
+    column = rows.column("id").combine_chunks()
+    codes = {ident: code for code, ident in enumerate(column.dictionary.to_pylist())} if len(column) else {}
+    owners = column.indices.to_numpy() if len(column) else np.empty(0, np.int32)
+    # Sorted by the text, and its codes may be in any order: the run of each code is found by where it begins.
+    begins = np.flatnonzero(np.append(True, np.diff(owners) != 0)) if len(owners) else np.empty(0, np.intp)
+    ends = np.append(begins[1:], len(owners))[: len(begins)]
+    runs = {int(owners[begin]): slice(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True)}
+    ts_us = instants(rows)
+    return [_history(rows, ts_us, runs.get(codes.get(point.id, -1), slice(0, 0)), point) for point in points]
+
+
+def _history(rows: pa.Table, ts_us: npt.NDArray[np.int64], run: slice, point: Point) -> History:
+    own = rows.slice(run.start, run.stop - run.start)
+    return History(point, ts_us[run], _values(own, point))
+
+
+def _values(rows: pa.Table, point: Point) -> Sequence[Any]:
+    value, text, unit = (rows.column(name).combine_chunks() for name in ("value", "text", "unit"))
+    na = pc.and_(value.is_null(), text.is_null())
+    na = na if pc.any(na).as_py() else None
+    has_text = text.null_count < len(text)
+    has_value = value.null_count < len(value)
+    units = pc.unique(unit.drop_null()).to_pylist()
+    if has_text and not has_value and point.kind in ("Str", None):
+        return StrColumn(text, na)
+    if not has_text and point.kind == "Bool":
+        return BoolColumn(pc.not_equal(value, 0.0), na)
+    if not has_text and len(units) <= 1 and (not units or unit.null_count == value.null_count):
+        return NumberColumn(value, units[0] if units else None, na)
+    return [
+        _cell(*cell, point.kind) for cell in zip(value.to_pylist(), text.to_pylist(), unit.to_pylist(), strict=True)
+    ]
+
+
+def _cell(value: float | None, text: str | None, unit: str | None, kind: str | None) -> Any:
+    if text is not None:
+        return text if kind in ("Str", "Number", "Bool", None) else parse_value(text)
+    if value is None:
+        return NA
+    return bool(value) if kind == "Bool" and unit is None else Number(value, unit)

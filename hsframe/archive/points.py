@@ -1,0 +1,165 @@
+"""The points of an archive: their records as the server had them, and how far their histories were read.
+
+The table has the records that points refer to as well (their equips, sites, spaces), so that a filter with a path and
+a column header work without the server. It is one file, written anew by each change.
+
+================  ============  =======================================================================================
+column            in Parquet    what it holds
+================  ============  =======================================================================================
+``id``            string        the id of the record
+``dis``           string        its display name
+``kind``          string        of a point: Number, Bool, Str, ...; null of another record
+``unit``          string        of a point: the unit of its record
+``tz``            string        of a point: the Haystack name of its zone
+``tags``          string        the whole record, as Haystack JSON (version 4)
+``since``         timestamp     from when on its history was read, in UTC; null where it was not
+``until``         timestamp     until when
+================  ============  =======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction, RemoveAction
+
+from hsframe.archive.delta import DeltaLog
+from hsframe.archive.layout import Layout
+from hsframe.archive.parquet_file import epoch
+from hsframe.codecs.json4 import Json4
+from hsframe.errors import CodecError
+from hsframe.frame.points import Point, display_name
+
+_TIME: Final = pa.timestamp("us", "UTC")
+_SCHEMA: Final = pa.schema(
+    [pa.field("id", pa.string(), nullable=False)]
+    + [(name, pa.string()) for name in ("dis", "kind", "unit", "tz", "tags")]
+    + [("since", _TIME), ("until", _TIME)]
+)
+
+
+# Tags that change by themselves: where only they differ, a record is as it was.
+_VOLATILE: Final = frozenset(
+    [f"cur{name}" for name in ("Val", "Status", "Err")]
+    + [f"his{name}" for name in ("End", "EndVal", "Size", "Status", "Err")]
+    + [f"write{name}" for name in ("Val", "Level", "Status", "Err")]
+    + ["mod"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedRecord:
+    """A record, and for a point the half-open window in which its history was read; None if it was not."""
+
+    tags: Mapping[str, Any]
+    read_us: tuple[int, int] | None = None
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ident: str = self.tags["id"].val
+        return ident
+
+    @property
+    def point(self) -> Point:
+        """The point that it describes."""
+        return Point.from_record(self.tags)
+
+
+class PointTable(DeltaLog):
+    """The records, by id."""
+
+    @classmethod
+    def create(cls, uri: str, layout: Layout, options: Mapping[str, str] | None = None) -> Self:
+        """A new table; the one that is there, where there is one already."""
+        return cls._create(uri, _SCHEMA, layout, options)
+
+    def records(self) -> dict[str, ArchivedRecord]:
+        """All records of this version, in the order in which they came."""
+        found: dict[str, ArchivedRecord] = {}
+        for file in self.rows_of_files():
+            try:
+                with pq.ParquetFile(self.storage.open(file["path"])) as opened:
+                    rows = opened.read(columns=["tags", "since", "until"]).to_pylist()
+            except (OSError, pa.ArrowException) as error:
+                raise CodecError(
+                    f"{self.storage.uri}/{file['path']} cannot be read ({error})",
+                    expected="the points of an archive",
+                    source="parquet",
+                ) from error
+            for row in rows:
+                read_us = None if row["until"] is None else (epoch(row["since"]), epoch(row["until"]))
+                record = ArchivedRecord(_tags_of(row["tags"]), read_us)
+                found[record.id] = record
+        return found
+
+    def put(self, changes: Iterable[ArchivedRecord]) -> None:
+        """Add records, or replace those of the same id; nothing is written where all are as they were."""
+        changes = list(changes)
+        while True:
+            self.refresh()
+            known = self.records()
+            changed = [record for record in changes if not _same(record, known.get(record.id))]
+            if not changed:
+                return
+            wanted = known | {record.id: record for record in changed}
+            path = f"{uuid4().hex}.parquet"
+            with self.storage.writing(path) as sink:
+                pq.write_table(_table(wanted.values()), sink, compression="zstd", store_schema=False)
+                size = sink.tell()
+            now_ms = int(time.time() * 1000)
+            removes = [RemoveAction(one["path"], True, now_ms, one["size_bytes"]) for one in self.rows_of_files()]
+            statistics = json.dumps({"numRecords": len(wanted)})
+            if self.commit_actions([*removes, AddAction(path, size, {}, now_ms, True, statistics)]):
+                return
+            self.storage.delete(path)
+
+
+def point_frame(records: Iterable[ArchivedRecord]) -> pd.DataFrame:
+    """The points among some records as a frame, a row each."""
+    table = _table(record for record in records if record.read_us is not None)
+    df: pd.DataFrame = table.drop_columns(["tags"]).to_pandas()
+    return df.astype(dict.fromkeys(("id", "dis", "kind", "unit", "tz"), "str"))
+
+
+def _same(one: ArchivedRecord, other: ArchivedRecord | None) -> bool:
+    if other is None or one.read_us != other.read_us:
+        return False
+    a, b = ({name: tag for name, tag in record.tags.items() if name not in _VOLATILE} for record in (one, other))
+    return a == b
+
+
+def _table(records: Iterable[ArchivedRecord]) -> pa.Table:
+    rows = []
+    for record in records:
+        point = record.point if "point" in record.tags else None
+        since, until = record.read_us or (None, None)
+        rows.append(
+            {
+                "id": record.id,
+                "dis": display_name(record.tags),
+                "kind": point and point.kind,
+                "unit": point and point.unit,
+                "tz": point and point.tz,
+                "tags": json.dumps(_JSON.dict_of(record.tags, 0), ensure_ascii=False),
+                "since": since,
+                "until": until,
+            }
+        )
+    return pa.Table.from_pylist(rows, _SCHEMA)
+
+
+_JSON: Final = Json4()
+
+
+def _tags_of(text: str) -> dict[str, Any]:
+    tags: dict[str, Any] = _JSON.read_tags(_JSON.load(text), 0)
+    return tags

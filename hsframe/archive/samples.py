@@ -1,0 +1,199 @@
+"""The samples of an archive: read by point and time, and changed so that each instant of a point is there once.
+
+What is changed becomes visible by one commit. Each change is made of the version that it was compared with: where
+someone else has committed meanwhile, it is compared anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hsframe.archive.compare import difference
+from hsframe.archive.delta import SampleTable
+from hsframe.archive.layout import FILE_SCHEMA, Layout, Partition
+from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, writing
+
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+ROWS_SCHEMA = pa.schema(
+    [one.with_type(_DICTIONARY) if one.name in ("id", "text", "unit") else one for one in FILE_SCHEMA]
+)
+START_US, END_US = -(1 << 62), 1 << 62
+
+
+@dataclass(slots=True)
+class Changes:
+    """How many samples of each point, by id, are new, have another value, are gone, and were kept all the same."""
+
+    new: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Changes) -> None:
+        """Add what another merge has changed."""
+        for name in ("new", "changed", "removed", "kept"):
+            getattr(self, name).update(getattr(other, name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of a table, and where each comes from: the number of its file, and of its row in there."""
+
+    rows: pa.Table
+    files: Sequence[DataFile]
+    file_numbers: npt.NDArray[np.int64]
+    row_numbers: npt.NDArray[np.int64]
+
+
+def read_samples(table: SampleTable, ids: Iterable[str] | None, start_us: int, end_us: int) -> pa.Table:
+    """The samples of some points, of all for None, in a half-open window, sorted by id and ts."""
+    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us).rows)
+
+
+def _find(table: SampleTable, ids: Ids | None, start_us: int, end_us: int) -> _Found:
+    buckets = None if ids is None else set(map(table.layout.bucket, ids.all))
+    files = [
+        file
+        for file in table.files()
+        if file.may_have(ids, start_us, end_us) and (buckets is None or file.partition[1] in buckets)
+    ]
+    parts, file_numbers, row_numbers = [], [], []
+    for number, file in enumerate(files):
+        for begin, places, rows in read_rows(table.storage, file, ids, start_us, end_us):
+            parts.append(rows.cast(ROWS_SCHEMA))
+            file_numbers.append(np.full(len(places), number))
+            row_numbers.append(begin + places)
+    return _Found(
+        pa.concat_tables([ROWS_SCHEMA.empty_table(), *parts]),
+        files,
+        np.concatenate([np.empty(0, np.int64), *file_numbers]),
+        np.concatenate([np.empty(0, np.int64), *row_numbers]),
+    )
+
+
+def sorted_rows(rows: pa.Table) -> pa.Table:
+    """The rows, sorted by id and ts."""
+    rows = rows.unify_dictionaries().combine_chunks()
+    ids = rows.column("id").combine_chunks()
+    texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)
+    rank = np.empty(len(texts), np.int64)
+    rank[np.argsort(texts)] = np.arange(len(texts))
+    owner = rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int64)
+    ts_us = instants(rows)
+    is_later = (np.diff(owner) > 0) | ((np.diff(owner) == 0) & (np.diff(ts_us) > 0))
+    return rows if is_later.all() else rows.take(np.lexsort((ts_us, owner)))
+
+
+def merge(
+    table: SampleTable,
+    rows: pa.Table,
+    ids: Iterable[str],
+    start_us: int,
+    end_us: int,
+    *,
+    keep: Iterable[str] = (),
+    young_us: int = END_US,
+) -> Changes:
+    """Make a half-open window of some points have exactly these samples, sorted by id and ts.
+
+    Of the points in `keep` nothing is removed. Where nothing differs no version is made. New samples from `young_us` on
+    get files of their own: what is read again and corrected soon must not take a whole month with it.
+    """
+    wanted, kept = Ids(ids), set(keep)
+    while True:
+        table.refresh()
+        found = _find(table, wanted, start_us, end_us)
+        differs = difference(found.rows, rows)
+        owners = found.rows.column("id").take(pa.array(differs.gone)).to_pylist()
+        is_kept = np.array([owner in kept for owner in owners], dtype=bool)
+        gone = differs.gone[~is_kept]
+        changes = Changes(
+            _counts(rows, differs.new),
+            _counts(rows, differs.changed_new),
+            _counts(found.rows, gone),
+            _counts(found.rows, differs.gone[is_kept]),
+        )
+        if not (len(differs.new) or len(differs.changed_new) or len(gone)):
+            return changes
+        added = _written(table, rows if len(differs.new) == rows.num_rows else rows.take(differs.new), young_us)
+        removed = []
+        touched = np.concatenate([differs.changed_old, gone])
+        for number in np.unique(found.file_numbers[touched]).tolist():
+            file = found.files[number]
+            of_file = found.file_numbers == number
+            replaced = of_file[differs.changed_old]
+            lost = found.row_numbers[gone[of_file[gone]]]
+            rewritten = _rewritten(
+                table,
+                file,
+                found.row_numbers[differs.changed_old[replaced]],
+                rows.take(differs.changed_new[replaced]),
+                lost,
+            )
+            removed.append(file)
+            added += [rewritten] if rewritten.rows else []
+        if table.commit(added, removed):
+            return changes
+
+
+def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:
+    """How many of the rows at some places each point has."""
+    counts = rows.column("id").take(pa.array(places)).value_counts()
+    return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})
+
+
+def _written(table: SampleTable, rows: pa.Table, young_us: int) -> list[DataFile]:
+    """The new files of some rows, sorted by id and ts, one for each partition and one for its young rows."""
+    files = []
+    for partition, part in _by_partition(table.layout, rows, young_us):
+        with writing(table.storage, partition) as writer:
+            writer.add(part)
+        files.append(writer.file)
+    return files
+
+
+def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[Partition, pa.Table]]:
+    if not rows.num_rows:
+        return []
+    ids = rows.column("id").combine_chunks()
+    ids = ids if pa.types.is_dictionary(ids.type) else pc.dictionary_encode(ids)
+    buckets = np.array([layout.bucket(ident) for ident in ids.dictionary.to_pylist()])[ids.indices.to_numpy()]
+    ts_us = instants(rows)
+    first_us, end_us = int(ts_us.min()), int(ts_us.max()) + 1
+    cut_us = min(max(young_us, first_us), end_us)
+    found = []
+    for period, start_us, until_us in [*layout.parts(first_us, cut_us), *layout.parts(cut_us, end_us)]:
+        in_period = (ts_us >= start_us) & (ts_us < until_us)
+        for bucket in np.flatnonzero(np.bincount(buckets[in_period])).tolist():
+            mask = in_period & (buckets == bucket)
+            found.append(((period, bucket), rows if mask.all() else rows.filter(pa.array(mask))))
+    return found
+
+
+def _rewritten(
+    table: SampleTable,
+    file: DataFile,
+    changed: npt.NDArray[np.int64],
+    values: pa.Table,
+    lost: npt.NDArray[np.int64],
+) -> DataFile:
+    """A new file in place of one: the rows of some numbers have others in their place, some are left out."""
+    with writing(table.storage, file.partition) as writer:
+        for begin, places, rows in read_rows(table.storage, file, None, START_US, END_US):
+            rows = rows.cast(ROWS_SCHEMA)
+            here = (changed >= begin) & (changed < begin + len(places))
+            numbers = np.arange(rows.num_rows)
+            numbers[changed[here] - begin] = rows.num_rows + np.arange(int(here.sum()))
+            mine = values.filter(pa.array(here)).cast(ROWS_SCHEMA)
+            numbers = np.delete(numbers, lost[(lost >= begin) & (lost < begin + len(places))] - begin)
+            if here.any() or len(numbers) < rows.num_rows:
+                rows = pa.concat_tables([rows, mine]).unify_dictionaries().take(pa.array(numbers))
+            writer.add(rows)
+    return writer.file

@@ -1,0 +1,63 @@
+"""An archive as a source of reads: what a server is asked, answered from the two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from hsframe.archive.histories import histories_of
+from hsframe.archive.samples import END_US, read_samples
+from hsframe.archive.tables import Tables
+from hsframe.client.in_thread import in_thread
+from hsframe.filters import parse
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
+from hsframe.protocol.answers import by_ids
+from hsframe.protocol.dialects import Dialect
+
+
+class ArchiveSource:
+    """The records and samples of one version; see :class:`hsframe.history.source.WholeSource`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.dialect = Dialect(tz="UTC")
+        self.versions = tables.versions
+        self._samples = tables.samples
+        self._records = tables.points.records()
+
+    async def about(self, *, raw: Literal[True] = True) -> Grid:
+        """The zone of points without a ``tz``; the records of an archive all have one."""
+        return Grid.from_rows({}, ["tz"], [{"tz": self.dialect.tz}])
+
+    async def read(self, filter: str, *, raw: Literal[True] = True) -> Grid:
+        """Records by filter."""
+        wanted = parse(filter)
+        return _grid(tags for tags in self._tags() if wanted.matches(tags, self._record))
+
+    async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True] = True) -> Grid:
+        """Records by id, in the order of the ids; an empty row for an unknown one unless `checked`."""
+        found = _grid(tags for ref in ids if (tags := self._record(ref)) is not None)
+        return by_ids(found, ids, self._samples.storage.uri, checked=checked)
+
+    async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
+        """The history of each point in a half-open window, whole and in order of time."""
+
+        def read() -> list[History]:
+            until_us = END_US if end_us is None else end_us
+            return histories_of(read_samples(self._samples, [point.id for point in points], start_us, until_us), points)
+
+        return await in_thread(read)
+
+    def _tags(self) -> Iterable[Mapping[str, Any]]:
+        return (record.tags for record in self._records.values())
+
+    def _record(self, id: Ref | str) -> Mapping[str, Any] | None:
+        record = self._records.get(id.val if isinstance(id, Ref) else id)
+        return None if record is None else record.tags
+
+
+def _grid(records: Iterable[Mapping[str, Any]]) -> Grid:
+    rows = list(records)
+    return Grid.from_rows({}, dict.fromkeys(name for row in rows for name in row), rows)

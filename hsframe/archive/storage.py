@@ -1,0 +1,103 @@
+"""The files of a table, by their paths below it: on this machine or in an object store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow.fs as pafs
+
+from hsframe.errors import MetadataError
+from hsframe.frame.whole_file import remove_left_parts, whole_file
+
+
+class Storage:
+    """A folder or the place of a uri; `options` are those of ``storage_options``, as delta-rs has them."""
+
+    def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
+        self.uri = uri
+        self.folder: Path | None = None
+        scheme = urlsplit(uri).scheme
+        if len(scheme) < 2 or scheme == "file":  # a drive of Windows is no scheme
+            self.folder = Path(unquote(urlsplit(uri).path) if scheme == "file" else uri)
+            return
+        self._remote, self._base = _filesystem(uri, options or {})
+
+    @contextmanager
+    def writing(self, path: str) -> Generator[IO[bytes]]:
+        """A new file, which is there whole when the block has ended, and not at all where it failed."""
+        if self.folder is not None:
+            target = self.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(target) as file:
+                yield file
+            return
+        stream = self._remote.open_output_stream(f"{self._base}/{path}")
+        try:
+            yield stream
+        except BaseException:
+            stream.abort()  # an upload that is not ended is no object
+            raise
+        stream.close()
+
+    def open(self, path: str) -> Any:
+        """A file to read at random places."""
+        if self.folder is not None:
+            return self.folder / path
+        return self._remote.open_input_file(f"{self._base}/{path}")
+
+    def delete(self, path: str) -> None:
+        """Remove a file; nothing where there is none."""
+        if self.folder is not None:
+            (self.folder / path).unlink(missing_ok=True)
+        else:
+            self._remote.delete_file(f"{self._base}/{path}")
+
+    def files(self) -> dict[str, int]:
+        """All Parquet files below it outside of the log, and their sizes; also those that no table counts."""
+        if self.folder is not None:
+            found = {file.relative_to(self.folder).as_posix(): file for file in self.folder.rglob("*.parquet")}
+            return {name: file.stat().st_size for name, file in found.items() if not name.startswith(("_", "."))}
+        infos = self._remote.get_file_info(pafs.FileSelector(self._base, recursive=True, allow_not_found=True))
+        names = {info.path.removeprefix(f"{self._base}/"): info.size for info in infos if info.is_file}
+        return {name: size for name, size in names.items() if name.endswith(".parquet") and name[0] not in "_."}
+
+    def remove_left_parts(self) -> None:
+        """Remove what writers that were killed have left; what someone writes stays."""
+        if self.folder is not None:
+            for folder in {part.parent for part in self.folder.rglob(".*.part")}:
+                remove_left_parts(folder)
+
+
+def joined(uri: str | os.PathLike[str], name: str) -> str:
+    """The uri of something in the place of a uri."""
+    return f"{os.fspath(uri).rstrip('/')}/{name}"
+
+
+# Names of options as delta-rs has them, and what pyarrow calls them.
+_S3_OPTIONS = {
+    "aws_access_key_id": "access_key",
+    "aws_secret_access_key": "secret_key",
+    "aws_session_token": "session_token",
+    "aws_region": "region",
+    "aws_endpoint_url": "endpoint_override",
+}
+
+
+def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
+    given = {key.lower(): value for key, value in options.items()}
+    place = urlsplit(uri)
+    if place.scheme in ("s3", "s3a"):
+        known = {_S3_OPTIONS[key]: value for key, value in given.items() if key in _S3_OPTIONS}
+        if known.get("endpoint_override", "").startswith("http://"):
+            known["scheme"] = "http"
+        return pafs.S3FileSystem(**known), f"{place.netloc}{place.path}".rstrip("/")
+    try:
+        found: tuple[Any, str] = pafs.FileSystem.from_uri(uri)
+    except Exception as error:
+        raise MetadataError(f"{uri} is no place that pyarrow knows: {error}") from error
+    return found

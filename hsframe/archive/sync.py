@@ -1,0 +1,157 @@
+"""Brings an archive in step with a server: which windows of which points are read, and what became of each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from hsframe.archive.fill import Filling, Job
+from hsframe.archive.layout import Layout
+from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.samples import Changes
+from hsframe.archive.tables import Place, Tables
+from hsframe.client.in_thread import in_thread
+from hsframe.durations import DAY_US
+from hsframe.errors import HsFrameError, MetadataError
+from hsframe.frame.histories import NAT_US
+from hsframe.frame.points_like import PointsLike
+from hsframe.frame.trend import time_index
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
+from hsframe.history.progress import Progress
+from hsframe.history.source import Source
+from hsframe.kinds import Ref
+from hsframe.spans import SpanLike, epoch_us, resolve
+from hsframe.zones import zone
+
+# How far back a new point is read, where its record does not say when its history began.
+_FIRST_REACH_US: Final = 3653 * DAY_US
+# Points refer to equips, these to spaces, these to sites.
+_MOST_STEPS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """What is to be brought in step: the parameters of :meth:`hsframe.Archive.sync`."""
+
+    points: PointsLike | None = None
+    since: SpanLike | None = None
+    overlap_us: int = 2 * DAY_US
+    raises: bool = False
+    limits: RequestLimits = RequestLimits()  # noqa: RUF009 - frozen
+    progress: Progress = field(default_factory=Progress)
+
+
+async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd.DataFrame:
+    """Bring an archive in step with a server; gives a row per point of what became of it."""
+    now = datetime.now(UTC)
+    opened = await in_thread(Tables.open, place) if place.has_archive else None
+    known = {} if opened is None else await in_thread(opened.points.records)
+    points = request.points
+    if points is None:
+        points = [Ref(one.id) for one in known.values() if one.read_us is not None]
+        if not points:
+            raise MetadataError(f"the archive {place.uri} has no points yet; name some, as in sync('point and his')")
+    unknown: dict[str, HsFrameError] | None = None if request.raises else {}
+    records = await with_zones(source, await find_records(source, points, failures=unknown))
+    jobs = [_job(record, known.get(record.id), request, now) for record in records]
+    jobs += [_gone(ident, known.get(ident), error) for ident, error in (unknown or {}).items()]
+    tables = await in_thread(Tables.open_or_create, place, _layout(records)) if opened is None else opened
+    await in_thread(tables.samples.storage.remove_left_parts)
+    filling = Filling(
+        source,
+        tables.samples,
+        tables.points,
+        epoch_us(now),
+        request.limits,
+        request.progress,
+        young_us=(epoch_us(now) - request.overlap_us) // DAY_US * DAY_US,
+        failures=None if request.raises else {},
+    )
+    others = await _referenced(source, records, known)
+    # In the order of the server, which is that of the columns of a frame.
+    new = [record.tags for record in records if record.id not in known]
+    await in_thread(tables.points.put, [ArchivedRecord(tags) for tags in (*new, *others)])
+    await filling.run([job for job in jobs if not job.status])
+    return _outcome_table(jobs, filling.changes, filling.failures or {})
+
+
+def _layout(records: Iterable[PointRecord]) -> Layout:
+    return Layout.of_density(sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records))
+
+
+def _job(record: PointRecord, known: ArchivedRecord | None, request: SyncRequest, now: datetime) -> Job:
+    """The window of a point, and a status where it must not be read."""
+    now_us = epoch_us(now)
+    given_us = None if request.since is None else resolve(request.since, zone(record.tz), now).start_us
+    if known is None or known.read_us is None:
+        start = record.tags.get("hisStart")
+        own_us = epoch_us(start) if isinstance(start, datetime) else now_us - _FIRST_REACH_US
+        start_us = own_us if given_us is None else given_us
+        return Job(record, start_us, None, start_us)
+    since_us, until_us = known.read_us
+    start_us = max(since_us, min(until_us, now_us) - request.overlap_us)
+    if given_us is not None:
+        start_us = min(given_us, start_us)
+    job = Job(record, start_us, None, min(since_us, start_us))
+    differing = [
+        f"its {name} was {before or 'none'} and is {after or 'none'}"
+        for name in ("unit", "kind", "tz")
+        if (before := getattr(known.point, name)) != (after := getattr(record.point, name))
+    ]
+    if differing and start_us > since_us:
+        job.status = "changed"
+        job.reason = f"{'; '.join(differing)}: not read, so as not to mix them; sync it with since= to read all anew"
+    return job
+
+
+def _gone(ident: str, known: ArchivedRecord | None, error: HsFrameError) -> Job:
+    record = PointRecord.of({"id": Ref(ident)} if known is None else known.tags)
+    return Job(record, 0, 0, 0, status="gone", reason=str(error))
+
+
+async def _referenced(
+    source: Source, records: Sequence[PointRecord], known: Mapping[str, ArchivedRecord]
+) -> list[Mapping[str, Any]]:
+    """The records that points refer to, directly or by others, and that the archive does not have."""
+    seen = {*known, *(record.id for record in records)}
+    found: list[Mapping[str, Any]] = []
+    tags: list[Mapping[str, Any]] = [record.tags for record in records]
+    for _ in range(_MOST_STEPS):
+        wanted = dict.fromkeys(value.val for one in tags for value in one.values() if isinstance(value, Ref))
+        ids = [ident for ident in wanted if ident not in seen]
+        if not ids:
+            break
+        seen.update(ids)
+        tags = [record.tags for record in await read_records(source, ids, {})]
+        found += tags
+    return found
+
+
+def _outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:
+    """One row per point: what was new, changed and removed, and how it ended."""
+    rows = [_outcome(job, changes, failures.get(job.record.id)) for job in jobs]
+    names = ["id", "dis", "rows_new", "rows_changed", "rows_removed", "status", "reason"]
+    df = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("id", "dis", "status", "reason"), "str"))
+    df = df.astype(dict.fromkeys(("rows_new", "rows_changed", "rows_removed"), "int64"))
+    for place, name in enumerate(("first", "last"), 5):
+        values = [getattr(job, f"{name}_us") for job in jobs]
+        df.insert(
+            place, name, time_index(pd.array(values, dtype="Int64").to_numpy("int64", na_value=NAT_US), UTC, None)
+        )
+    return df
+
+
+def _outcome(job: Job, changes: Changes, failure: HsFrameError | None) -> tuple[object, ...]:
+    ident = job.record.id
+    counts = changes.new[ident], changes.changed[ident], changes.removed[ident]
+    status, reason = job.status, job.reason
+    if failure is not None:
+        status, reason = "failed", str(failure)
+    elif not status and (kept := changes.kept[ident]):
+        status, reason = "kept", f"the server gave no samples where the archive has {kept}: they stay"
+    return ident, job.record.point.dis, *counts, status or ("synced" if any(counts) else "same"), reason

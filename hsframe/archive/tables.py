@@ -1,0 +1,84 @@
+"""The two tables of an archive, opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from deltalake import DeltaTable
+
+from hsframe.archive.delta import SampleTable
+from hsframe.archive.layout import Layout
+from hsframe.archive.points import PointTable
+from hsframe.archive.storage import Storage
+from hsframe.errors import MetadataError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an archive is: a folder or a uri, with the options of its object store."""
+
+    uri: str
+    options: Mapping[str, str]
+
+    @property
+    def samples(self) -> str:
+        """The uri of the table of samples."""
+        return f"{self.uri.rstrip('/')}/samples"
+
+    @property
+    def points(self) -> str:
+        """The uri of the table of points."""
+        return f"{self.uri.rstrip('/')}/points"
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether both tables are there; MetadataError where there is something else."""
+        found = [DeltaTable.is_deltatable(uri, dict(self.options)) for uri in (self.samples, self.points)]
+        if all(found):
+            return True
+        folder = Storage(self.uri, self.options).folder
+        if folder is not None and folder.exists() and not any(found):
+            if not folder.is_dir():
+                raise MetadataError(f"{folder} is a file; an archive is a folder")
+            if strange := sorted({one.name for one in folder.iterdir()} - {"samples", "points"}):
+                raise MetadataError(
+                    f"{folder} is no archive, and has other things in it ({', '.join(strange[:3])}); take a folder "
+                    "that is empty or not there yet"
+                )
+        return False
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The samples and the points."""
+
+    samples: SampleTable
+    points: PointTable
+
+    @classmethod
+    def open(cls, place: Place, version: int | None = None) -> Self:
+        """The tables that are there; MetadataError where there are none."""
+        if not place.has_archive:
+            raise MetadataError(f"there is no archive in {place.uri}; Archive({place.uri!r}).sync('point') makes one")
+        return cls(SampleTable(place.samples, place.options, version), PointTable(place.points, place.options))
+
+    @property
+    def versions(self) -> tuple[int, int]:
+        """The versions of both."""
+        return self.samples.version, self.points.version
+
+    def refresh(self) -> None:
+        """Go to the newest version of both."""
+        self.samples.refresh()
+        self.points.refresh()
+
+    @classmethod
+    def open_or_create(cls, place: Place, layout: Layout) -> Self:
+        """The tables that are there, or new ones in this layout."""
+        if place.has_archive:
+            return cls.open(place)
+        # The samples last: a folder with points alone was not finished, and is made anew.
+        points = PointTable.create(place.points, layout, place.options)
+        return cls(SampleTable.create(place.samples, points.layout, place.options), points)

@@ -1,0 +1,217 @@
+"""Archive: histories in a folder of open files, in step with a server, that answers as a session does."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import tzinfo
+from typing import Any, Self, get_args
+
+import pandas as pd
+
+from hsframe.archive.points import point_frame
+from hsframe.archive.source import ArchiveSource
+from hsframe.archive.sync import SyncRequest, sync_archive
+from hsframe.archive.tables import Place, Tables
+from hsframe.caller_warnings import DeferredWarnings, warn_caller
+from hsframe.client import Client
+from hsframe.durations import Duration, duration_us
+from hsframe.errors import MetadataError, ReadWarning, check_choice
+from hsframe.frame.in_units import Units
+from hsframe.frame.points_like import PointsLike
+from hsframe.grid import Grid
+from hsframe.history.latest import latest_frame, read_latest
+from hsframe.history.plan import RequestLimits
+from hsframe.protocol.request_grids import Ids, as_refs
+from hsframe.session.default import default_session
+from hsframe.session.progress_bar import progress_of
+from hsframe.session.reading import OnError, ReadRequest, TrendFrames, read_frame
+from hsframe.session.record_verbs import record_frame
+from hsframe.session.runners import runner_named
+from hsframe.session.session import Session
+from hsframe.session.signatures import T, takes
+from hsframe.spans import SpanLike
+
+
+class Archive:
+    """Histories in a folder or an object store, as open files that every engine reads.
+
+    Two Delta tables: ``samples``, a row per sample (``id``, ``ts``, ``value``, ``text``, ``unit``), and ``points``, the
+    records. :meth:`sync` brings it in step with a server, and is the only method that asks one; all others read what is
+    there. They answer as those of a session do, so a notebook written for a server runs on an archive.
+
+    Parameters
+    ----------
+    path : path-like or uri
+        Where it is; the first :meth:`sync` makes it.
+    storage_options : mapping, optional
+        For an object store, as ``deltalake`` has them: ``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ...
+    version : int, optional
+        The samples as an older version had them; nothing can be changed then.
+
+    Raises
+    ------
+    MetadataError
+        The folder has other things in it, or an archive of a later hsframe.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        version: int | None = None,
+    ) -> None:
+        if importlib.util.find_spec("deltalake") is None:
+            raise MetadataError("an archive needs deltalake: pip install 'hsframe[archive]'")
+        self._place = Place(os.fspath(path), dict(storage_options or {}))
+        self._version = version
+        self._tables: Tables | None = None
+        self._source: ArchiveSource | None = None
+        self._place.has_archive  # noqa: B018 - refuses a folder of other things
+
+    def __repr__(self) -> str:
+        version = "" if self._version is None else f", version {self._version}"
+        return f"<Archive {self._place.uri}{version}>"
+
+    def _opened(self) -> Tables:
+        """The tables, at the newest version unless this is an older one."""
+        if self._tables is None:
+            self._tables = Tables.open(self._place, self._version)
+        elif self._version is None:
+            self._tables.refresh()
+        return self._tables
+
+    def _run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
+        with DeferredWarnings():
+            return runner_named("thread").run(fn, *args)
+
+    def _reading(self) -> ArchiveSource:
+        """The source for one read."""
+        tables = self._opened()
+        if self._source is None or self._source.versions != tables.versions:
+            self._source = ArchiveSource(tables)
+        return self._source
+
+    def sync(
+        self,
+        points: PointsLike | None = None,
+        *,
+        session: Session | None = None,
+        since: SpanLike | None = None,
+        overlap: Duration = "2D",
+        on_error: OnError = "catalog",
+        max_concurrency: int | None = None,
+        progress: bool | None = None,
+    ) -> pd.DataFrame:
+        """Read what is missing from a server, and the last days once more for what came late or was corrected.
+
+        It is safe to repeat, also after a program was killed, and to run twice at once.
+
+        Parameters
+        ----------
+        points : str, Ref, list of these, or DataFrame, optional
+            As for :meth:`Session.his_read`; by default all points of the archive.
+        session : Session, optional
+            The server; by default that of :func:`hsframe.connect`.
+        since : str, date or datetime, optional
+            From when on new points are read; their record's ``hisStart`` by default, or else ten years ago. Of points
+            that are there, everything from then on is read anew.
+        overlap : str or timedelta
+            How much before the end of what was read is read once more.
+        on_error : {"catalog", "warn", "raise"}
+            What to do about points that cannot be read.
+        max_concurrency : int, optional
+            How many requests run at once; by default the setting of :func:`connect`.
+        progress : bool, optional
+            Whether to draw a bar, as for :meth:`Session.his_read`.
+
+        Returns
+        -------
+        DataFrame
+            One row per point: ``id``, ``dis``, ``rows_new``, ``rows_changed``, ``rows_removed``, ``first``, ``last``
+            (of what was read now; UTC), ``status`` and ``reason``. The status is ``"synced"``, ``"same"``;
+            ``"kept"``, where the server gave no samples at all and the archive has some; ``"changed"``, where the
+            point has another unit, kind or zone than before and was not read (with `since` at or before the start of
+            its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
+
+        Raises
+        ------
+        MetadataError
+            The folder is no archive, or this is an older version of one. Else as :meth:`Session.his_read`.
+        """
+        if self._version is not None:
+            raise MetadataError(f"{self!r} is version {self._version}; open it without version= to sync it")
+        check_choice("on_error", on_error, get_args(OnError))
+        session = session or default_session()
+        table = session.run(
+            self._sync, points, since, duration_us(overlap, "overlap"), on_error, max_concurrency, progress
+        )
+        failed = table[table["status"] == "failed"]
+        if on_error == "warn" and len(failed):
+            warn_caller(
+                f"{len(failed)} of {len(table)} points could not be read: {', '.join(failed['id'].head(5))}; of the "
+                f"first: {failed['reason'].iloc[0]}",
+                ReadWarning,
+            )
+        return table
+
+    async def _sync(
+        self,
+        client: Client,
+        points: PointsLike | None,
+        since: SpanLike | None,
+        overlap_us: int,
+        on_error: OnError,
+        max_concurrency: int | None,
+        progress: bool | None,
+    ) -> pd.DataFrame:
+        limits = RequestLimits() if max_concurrency is None else RequestLimits(max_concurrency=max_concurrency)
+        with client.sender.retries.one_verb():
+            async with progress_of(progress, "sync") as bar:
+                request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar)
+                return await sync_archive(client, self._place, request)
+
+    def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
+        """Records by filter, as :meth:`Session.read` gives them; those that the points refer to are there too."""
+        grid: Grid = self._run(self._reading().read, filter)
+        return record_frame(Grid.from_rows({}, grid.cols, list(grid)[:limit]))
+
+    def read_by_ids(self, ids: Ids) -> pd.DataFrame:
+        """Records by id, in the order of the ids; UnknownRecError for ids that it does not have."""
+        source = self._reading()
+        return record_frame(self._run(functools.partial(source.read_by_ids, as_refs(ids, "read"), checked=True)))
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row per point; it can be given to the verbs as their points.
+
+        ``id``, ``dis``, ``kind``, ``unit``, ``tz``; ``since`` and ``until`` (UTC): the window that was read.
+        """
+        return point_frame(self._opened().points.records().values())
+
+    @takes(ReadRequest)
+    def his_read(self, request: ReadRequest) -> TrendFrames:
+        """The histories of some points as a frame, as :meth:`Session.his_read` gives it."""
+        frame, _ = self._run(read_frame, self._reading(), request)
+        return frame
+
+    def latest(
+        self, points: PointsLike, *, units: Units = "native", tz: str | tzinfo = "point", max_age: Duration = "400D"
+    ) -> pd.DataFrame:
+        """The latest value of some points, as :meth:`Session.latest` gives it."""
+        reach_us = duration_us(max_age, "max_age")
+        rows = self._run(functools.partial(read_latest, self._reading(), points, reach_us, max_concurrency=1))
+        return latest_frame(rows, units=units, tz=tz)
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """The versions of the samples, the newest first: ``version``, ``at`` (UTC), ``rows``, ``files``."""
+        found = self._opened().samples.versions()
+        return pd.DataFrame(found, columns=["version", "at", "operation"])
+
+    def at(self, version: int) -> Self:
+        """The archive as an older version had its samples."""
+        return type(self)(self._place.uri, storage_options=dict(self._place.options), version=version)
