@@ -15,9 +15,6 @@ from hsframe.protocol.dialects import Dialect
 class RecordSource(Protocol):
     """What has records: a server or an archive."""
 
-    max_concurrency: int
-    """How many requests run at once, where a read does not say otherwise."""
-
     @property
     def dialect(self) -> Dialect:
         """What is known about the server; a read adds what it finds out."""
@@ -37,6 +34,9 @@ class ServerSource(RecordSource, Protocol):
 
     Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
     """
+
+    max_concurrency: int
+    """How many requests run at once, where a read does not say otherwise."""
 
     async def his_read(self, id: Ref, range: str, *, raw: Literal[True]) -> Grid:
         """The history of one point."""

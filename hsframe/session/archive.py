@@ -203,7 +203,7 @@ class Archive:
     ) -> pd.DataFrame:
         """The latest value of some points, as :meth:`Session.latest` gives it."""
         reach_us = duration_us(max_age, "max_age")
-        rows = self._run(functools.partial(read_latest, self._reading(), points, reach_us, max_concurrency=1))
+        rows = self._run(read_latest, self._reading(), points, reach_us)
         return latest_frame(rows, units=units, tz=tz)
 
     @property
