@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
+from hsframe.archive.layout import ROWS_SCHEMA
 from hsframe.archive.parquet_file import instants
 from hsframe.archive.points import ArchivedRecord, PointTable
-from hsframe.archive.samples import END_US, ROWS_SCHEMA, Changes, merge, sorted_rows
+from hsframe.archive.samples import END_US, Changes, merge, sorted_rows
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError

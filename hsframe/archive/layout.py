@@ -37,6 +37,11 @@ FILE_SCHEMA: Final = pa.schema(
     ]
 )
 SAMPLE_SCHEMA: Final = FILE_SCHEMA.append(pa.field("period", pa.string())).append(pa.field("bucket", pa.int32()))
+# The same columns in memory, where texts that repeat are numbers.
+_DICTIONARY: Final = pa.dictionary(pa.int32(), pa.string())
+ROWS_SCHEMA: Final = pa.schema(
+    [one.with_type(_DICTIONARY) if pa.types.is_string(one.type) else one for one in FILE_SCHEMA]
+)
 
 # Rows of a partition: some 70 MB at 1.5 bytes a row.
 _ROWS_A_PARTITION: Final = 50_000_000

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hsframe.archive.layout import FILE_SCHEMA, Partition
+from hsframe.archive.layout import ROWS_SCHEMA, Partition
 from hsframe.archive.storage import Storage
 from hsframe.errors import CodecError
 from hsframe.spans import from_epoch_us
@@ -97,7 +97,7 @@ class Writer:
         """Append rows, as row groups of their own."""
         if not rows.num_rows:
             return
-        rows = rows.select(FILE_SCHEMA.names)
+        rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
         if self._parquet is None:
             self._parquet = pq.ParquetWriter(self._sink, rows.schema, **_settings(rows))
         self._parquet.write_table(rows, row_group_size=ROW_GROUP)

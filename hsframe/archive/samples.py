@@ -17,13 +17,9 @@ import pyarrow.compute as pc
 
 from hsframe.archive.compare import difference
 from hsframe.archive.delta import SampleTable
-from hsframe.archive.layout import FILE_SCHEMA, Layout, Partition
+from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
 from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, writing
 
-_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
-ROWS_SCHEMA = pa.schema(
-    [one.with_type(_DICTIONARY) if one.name in ("id", "text", "unit") else one for one in FILE_SCHEMA]
-)
 START_US, END_US = -(1 << 62), 1 << 62
 
 
