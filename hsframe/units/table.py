@@ -1,8 +1,8 @@
 """The table of units (standard: chapter Units): which units there are, and how one becomes another.
 
 The table is the standard's, in ``units.csv`` beside this file: 457 units under 977 names and symbols, in 60
-quantities. A value in SI base units is ``value * scale + offset``; scales that are plain fractions are written as
-fractions, so 32 °F is exactly 0 °C. It is read on first use.
+quantities; and what each is in the two systems and to pint. A value in SI base units is ``value * scale + offset``;
+scales that are plain fractions are written as fractions, so 32 °F is exactly 0 °C. It is read on first use.
 
 Two units convert only where the dimension **and** the quantity agree: kWh and kVAh have the same dimension and are
 different things. Currencies never convert. Of the dimensionless units only ppu, %, ppm and ppb convert among
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import numpy as np
 
@@ -112,20 +112,31 @@ class Unit:
 
 
 @functools.cache
+def _rows() -> tuple[dict[str, str], ...]:
+    with importlib.resources.files("hsframe.units").joinpath("units.csv").open(encoding="utf-8") as lines:
+        return tuple(csv.DictReader(lines))
+
+
+@functools.cache
 def all_units() -> tuple[Unit, ...]:
     """The 457 units of the standard's table, in its order."""
-    with importlib.resources.files("hsframe.units").joinpath("units.csv").open(encoding="utf-8") as lines:
-        return tuple(
-            Unit(
-                name=row["name"],
-                symbols=tuple(row["symbols"].split()),
-                quantity=row["quantity"],
-                dimension=_dimension(row["dimension"]),
-                scale=Fraction(row["scale"]),
-                offset=Fraction(row["offset"] or 0),
-            )
-            for row in csv.DictReader(lines)
+    return tuple(
+        Unit(
+            name=row["name"],
+            symbols=tuple(row["symbols"].split()),
+            quantity=row["quantity"],
+            dimension=_dimension(row["dimension"]),
+            scale=Fraction(row["scale"]),
+            offset=Fraction(row["offset"] or 0),
         )
+        for row in _rows()
+    )
+
+
+@functools.cache
+def more_of_units(column: Literal["si", "ip", "pint"]) -> Mapping[str, str]:
+    """What the file has beside the standard's table, by the preferred symbols of the units that have it."""
+    return {one.symbol: row[column] for one, row in zip(all_units(), _rows(), strict=True) if row[column]}
 
 
 def _dimension(text: str) -> tuple[int, ...]:

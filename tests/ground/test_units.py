@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hsframe import options, units
 from hsframe.errors import MetadataError, UnitError
 from hsframe.kinds import Number
-from hsframe.units import systems, table
+from hsframe.units import table
 
 ALL = units.all_units()
 SYMBOLS = [one.symbol for one in ALL]
@@ -311,7 +311,7 @@ def test_differences():
 
 @pytest.mark.parametrize("system", ["si", "ip"])
 def test_the_tables_of_systems_are_sound(system):
-    pairs = systems._table(system)
+    pairs = table.more_of_units(system)
     for source, target in pairs.items():
         assert units.unit(source).symbol == source
         assert units.unit(target).symbol == target
