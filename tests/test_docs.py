@@ -10,11 +10,12 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import hsframe
+from hsframe.intervals import rules
 from hsframe.testing.server import running_server
 
 pytestmark = pytest.mark.one_python
@@ -26,6 +27,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
+    "docs/intervals.md",
     "docs/operations.md",
     "docs/recipes.md",
 )
@@ -136,6 +138,12 @@ def test_links_and_paths_exist(document: str) -> None:
     paths = re.findall(r"`((?:hsframe|tests|scripts|notebooks|docs|\.ci|\.github)/[\w./-]*)`", text)
     missing = sorted({path for path in [*linked, *paths] if not (ROOT / path).exists()})
     assert missing == []
+
+
+def test_the_page_of_intervals_and_the_module_list_each_aggregation() -> None:
+    page = (ROOT / "docs" / "intervals.md").read_text("utf-8")
+    named = re.findall(r'^\| `"(\w+)"` \|', page, re.M), re.findall(r'^``"(\w+)"``', rules.__doc__ or "", re.M)
+    assert [sorted(names) for names in named] == [sorted(get_args(rules.Aggregation))] * 2
 
 
 def test_the_links_of_the_readme_work_where_the_tree_is_not() -> None:

@@ -43,93 +43,9 @@ every other Number                                                  linear      
 ``hisInterpolate`` is read like ``hisMode``. ¹ Of ``hisMode`` ``"cov"``: step. ² Such a point may count up or give the
 amount of each interval, and a mean would be wrong for both: say which with ``agg={"@id": "delta"}`` or ``"sum"``.
 
-**Several at once**, as in ``agg=["mean", "max", "coverage"]`` or ``agg={"kW": ["mean", "max"], "@fan": "starts"}``: the
-columns have two levels then, ``point`` and ``agg``, in the order given, also for a list of one. The states of
-``duration`` and ``share`` are a level ``state``, the last, which is ``""`` for all others. ``df["Power"]["mean"]`` is
-one column, ``df["Fan"]["share"]`` those of its states, ``df.xs("mean", axis=1, level="agg")`` all means. ``count`` and
-``coverage`` fit every kind of point.
-
-**Means go by time.** A step function's sample counts for as long as it held; on a linear one the area under the line
-is taken. So irregular samples and lost ones get their weight, an interval without a sample has its value still, and
-``integral`` of kW is the kWh that ``mean`` times hours gives. The plain mean of the samples is ``avg``, which is what
-``df.resample("1h").mean()`` makes of a frame of samples.
-
-**Unknown stays unknown.** NA and NaN are samples that mean 'not known': a step function has no value from there up to
-the next sample, a linear one none from the sample before up to the sample after. A function is not known either over a
-gap: a linear one where two samples are further apart than `max_gap`, a step function when its last sample is longer
-ago. By default `max_gap` is three times the record's ``hisInterval``, else 3 hours; 400 days for step functions by
-record, such as COV points (``hisMode`` ``"cov"``, or ``hisCov``). The last sample of all is held up to the present,
-never beyond. Infinite values count in ``step``, ``min``, ``max``, ``sum``, ``avg``, ``first``, ``last``, ``count``,
-and are unknown in all others. There is no value before the first and after the last sample.
-
-- ``mean`` is missing where its function is known for less than `min_coverage` of the interval, by default one half;
-  ``integral`` where it is not known throughout (`min_coverage` 1): of a part it would be too small.
-- ``sum`` is missing where an interval has fewer samples than `min_coverage`, by default 1, of those that are due: its
-  length over the record's ``hisInterval``, rounded (a sample a day is one on days of 23 and 25 hours too). Without
-  ``hisInterval`` the sum of a part cannot be told from that of the whole: it is given, and a
-  :class:`~hsframe.GapWarning` says so. Nothing is guessed from the samples, since a logger that stopped for 20 days of
-  30 looks like one that sends less. **Worst cases:** a sample stamped a moment before midnight counts for the day
-  before, and the sum of its own is missing (`min_coverage` 0.98 allows it); where the length is no multiple, as for
-  samples of two hours in a day of 25, one lost sample may go unnoticed.
-- ``delta`` needs a reading at both edges and nothing in between: over a gap *within* an interval the meter has counted
-  on. A gap across an edge leaves both its intervals missing, since nothing says how to divide the delta.
-- ``sum``, ``avg``, ``min``, ``max``, ``first``, ``last`` are missing where no sample has a value, not 0;
-  ``count`` is 0, and missing only in rows that points of other zones have alone (then it is Int64).
-- ``duration`` and ``starts`` are missing where ``integral`` would be, ``share`` where ``mean`` would be. The states are
-  those of the record's ``enum`` or, without one, those that the samples have; their durations add up to the time that
-  is known. A start is a sample that is true where false held up to it: one after an unknown time is none.
-- ``coverage`` is what `min_coverage` is compared with. Of amounts without ``hisInterval`` it is missing.
-
-**Nothing depends on the span.** Samples from before and after it are read as far as `max_gap` reaches, for ``delta``
-three times as far, which is what false readings take. So an interval has one value however the span around it was
-chosen, and spans that follow one another give the rows of the whole one (``edges="partial"`` cuts the first and last,
-and gives the interval of the present as far as it is known: :mod:`hsframe.intervals.regular`).
-For the same reason sums are conservative: ``delta``, ``integral``, ``sum``, ``count``, ``duration`` and ``starts`` of
-small intervals add up to that of the large one that they tile (as far as they are known).
-
-**Meters.** What ``delta`` makes of readings that do not just rise, with the worst case of each rule:
-
-- *Reset*: a reading below half of the one before it is of a meter that was set back to 0 (or exchanged), and counts in
-  full. What the old one counted after its last reading is lost.
-- *Correction*: a smaller drop is a negative delta, also where a meter that shows little was set back.
-- *Roll-over*: with `rollover` as a number (or the record's ``hisRollover``) the register counts up to it, and a drop by
-  more than half of it goes on from 0. Without one it is a reset, and what was left up to the end is lost.
-- *False reading*: a flat run of readings below half or above double of the one before it is a spike, and left out, if
-  the next reading is not less than the one before it (after a high run: and less than the run), at most `max_gap` after
-  it (at least 3 hours; of step functions 3 hours), and the steps into and out of the run mean a growth per time over
-  ten times that of the steps before, after and across it. Where the meter falls below half in the step after a low run
-  or before a high one, it is a counter that is set back again and again. ``df.hs.catalog`` counts the spikes, and one
-  :class:`~hsframe.ReadWarning` names the meters. **Worst cases:** zeros for longer than `max_gap` are a reset, and the
-  next reading counts in full; so does that after a zero of a young meter, which adds less than ten of its usual steps;
-  so do readings after false ones that differ (0, 3), that come close together (0, a true one, 0), next to a false high
-  or between lost samples; a meter that shows 0 at every other reading looks like a counter that is set back, and a
-  false high between two readings of 0, or where a counter is set back, like the count of a day.
-- *Doubtful reading*: one that adds over ten times what the changes around it do (the fifth largest of eight before and
-  eight after), in all and per time, and is a reset or roll-over, or more than double the reading before within eight
-  changes of one: up to the level before it, or from below the level after it. It counts by the rules above, and one
-  :class:`~hsframe.ReadWarning` has the instants. Near a reset that is usual nothing is doubted: more than three in what
-  is read, more than half of them within two hours of the day, or one on most days, with no other within eight changes,
-  from readings that are all above the first one after it to such that are all below the last one before it. **Worst
-  cases:** false readings of which every second one is false look usual; where a meter changes less than five times
-  around them nothing is; what is false at the time of a usual reset is not doubted; a read of few days does not know
-  that a meter is set back each day, and warns; a meter exchanged for one that shows more is not doubted.
-- *Backwards*: with ``rollover=False`` every drop is a negative delta and no reading is false: right for a meter that
-  runs backwards. Temperatures and other units with an offset are never set back.
-
-**Elsewhere** the same words mean other things. The folds of SkySpark's ``hisRollup`` take the samples alone: its
-``avg`` is ours. Cognite's aggregates leave out intervals without a data point, unless a limit for filling is given;
-here each interval has its row. PI's TimeWeighted goes by time, stepped or not by the attribute, with values at the
-edges as here, and its Count is a time then; EventWeighted is ``avg``, but a lone interval takes the events at both of
-its edges, where here a sample at an edge belongs to the interval that starts there. PercentGood is ``coverage``.
-Nothing is extrapolated here but a step function, up to `max_gap` and the present.
-
-**A setting that no point uses is refused** (`max_gap` for sums, `min_coverage` for extremes, `rollover` for means): it
-would change nothing. Where one point uses it, it may stand for all.
-
-**Refused**, with :class:`~hsframe.UnitError` or :class:`~hsframe.MetadataError`: numbers made of text; ``sum`` and
-``delta`` of Bool; states of Numbers; ``sum`` of a rate or of a temperature (kW, cfm, °F: the result would depend on how
-often it was sampled; ``integral`` is meant); ``integral`` in a unit whose product with time the unit table does not
-have.
+A missing interval is one of which too little is known: `max_gap` and `min_coverage` say how much, by default as much as
+makes no sum or delta of a part look like one of the whole. What else holds, why, and the worst case of each rule, of
+meters above all, is in ``docs/intervals.md``: https://github.com/hsframe/hsframe/blob/main/docs/intervals.md.
 """
 
 from __future__ import annotations
