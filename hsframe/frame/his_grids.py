@@ -129,7 +129,7 @@ def frame_columns(
         raise MetadataError(
             f"the times are the ends of the intervals of {interval.length} (label={interval.label!r}), and who reads "
             "the history takes each value to be that of the time after it; read with label='start', or where the "
-            "points are stamped with ends take the note off first, with df.attrs.clear(); nothing was sent"
+            "points are stamped with ends df.attrs.clear() takes the note off, and points= is needed; nothing was sent"
             + ("; of label='both' take df.droplevel('end')" if interval.label == "both" else "")
         )
     ts_us, order = _checked_instants(frame)
@@ -147,26 +147,27 @@ def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> N
         aggs = reads.get(point.id, Read()).aggs
         # What df.xs leaves of several aggregations does not say which it is, unless its unit and values do.
         found = Read({agg: own for agg, own in aggs.items() if _could_be(agg, own, frame[label])} or aggs)
-        if found.amounts:
+        if found.made:
             raise MetadataError(
                 f"column {label!r} is the {' or '.join(found.aggs)} over intervals of the point @{point.id} itself: "
                 "among its samples each value would be read as one of them; write it to another point, as with "
                 f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
-                "df.attrs.clear(); nothing was sent"
+                f"df.attrs.clear(), and give points={{{label!r}: '@{point.id}'}}; nothing was sent"
             )
 
 
 def _could_be(agg: str, own: str | None, column: pd.Series[Any]) -> bool:
     """Whether a column may hold what was read as an aggregation in a unit; counts are whole, shares from 0 to 1."""
-    unit, kind, known = unit_of_dtype(column.dtype), column.dtype.kind, column.dropna()
+    unit, kind = unit_of_dtype(column.dtype), column.dtype.kind
     if own or unit:
         return same_unit(own, unit) or bool(own and unit and convertible(own, unit))
-    if agg in ("count", "starts", "coverage", "share") and column.dtype != object:
-        if agg in ("coverage", "share"):
-            return kind in "iuf" and bool(known.between(0, 1).all())
-        # reindex makes floats of whole numbers where it leaves some missing.
-        return kind in "iu" or (kind == "f" and len(known) < len(column) and bool((known % 1 == 0).all()))
-    return True
+    if agg not in ("count", "starts", "coverage", "share") or column.dtype == object:
+        return True
+    known = column.dropna()
+    if agg in ("coverage", "share"):
+        return kind in "iuf" and bool(known.between(0, 1).all())
+    # reindex makes floats of whole numbers where it leaves some missing.
+    return kind in "iu" or (kind == "f" and len(known) < len(column) and bool((known % 1 == 0).all()))
 
 
 def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:

@@ -42,12 +42,10 @@ def frame_of(df: Any) -> pd.DataFrame:
                 "history takes each value to be that of the time after it; read with label='start' and shape='wide' "
                 "(pivot would lose the note that the times are ends)"
             )
-        if found := [(ident, one.amounts) for ident, one in reads_of(df).items() if one.amounts]:
-            ident, amounts = found[0]
+        if made := [f"{one.made} of the point @{ident}" for ident, one in reads_of(df).items() if one.made]:
             raise MetadataError(
-                f"this tidy frame has the {' and '.join(amounts)} over intervals of the point @{ident}, and among its "
-                "samples each value would be read as one of them; to write it to another point read with shape='wide', "
-                "and say which point with points={label: '@the-id'}; nothing was sent"
+                f"this tidy frame has {made[0]}, among whose samples each value would be read as one of them; to write "
+                "it to another point read with shape='wide', and give points={label: '@the-id'}; nothing was sent"
             )
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
@@ -89,13 +87,12 @@ def match_columns(
             point = Point(str(label), str(label))
         if point is None:
             raise unknown_column(label, df)
-        # What pandas has taken the note from may be anything that was read of the point; who writes an @ says it.
+        # Without a note it may be anything that was read of the point; a label with an @ was given by a person.
         if said is None and point.made and point.id not in noted and not str(label).startswith("@"):
             raise MetadataError(
-                f"column {label!r} has no note of what it is (pandas has dropped it), and this session has read "
-                f"{point.made} of the point @{point.id} that its name means: among its samples each value would be "
-                f"read as one of them; if these are samples of it, say so with points={{{label!r}: '@{point.id}'}}; "
-                "nothing was sent"
+                f"column {label!r} has lost the note of what it is, as pandas does, and this session has read "
+                f"{point.made} of the point @{point.id}, which its name means: are these values its samples, say so "
+                f"with points={{{label!r}: '@{point.id}'}}; nothing was sent"
             )
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(

@@ -38,9 +38,10 @@ class Read:
     time: tuple[int, int, _Ends, _Ends] | None = None
 
     @property
-    def amounts(self) -> list[str]:
-        """Its aggregations whose values cannot be samples of the point: among these they would be read as some."""
-        return [agg for agg in self.aggs if agg not in _LIKE_SAMPLES]
+    def made(self) -> str:
+        """What of it is no sample of the point, and among these would be read as some, in words; mostly nothing."""
+        amounts = [agg for agg in self.aggs if agg not in _LIKE_SAMPLES]
+        return f"the {' and '.join(amounts)} over intervals" if amounts else ""
 
     def known_from(self, ts_us: Instants) -> tuple[int | None, int | None]:
         """From where up to where nothing is unknown, of a column with these instants; None on a side that was cut.

@@ -140,7 +140,7 @@ class HistoryVerbs(SessionBase):
             states of the record's ``enum`` in its order, then values that it does not list, with a ReadWarning.
             ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
             read has no column; with ``shape="dict"`` it has a frame without one. The table is in ``df.attrs``, which
-            operations of pandas may drop: take it from this frame.
+            operations of pandas may drop, or keep as that of the first of several frames: take it from this one.
 
         Raises
         ------

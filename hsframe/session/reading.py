@@ -136,9 +136,8 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
 def _with_what_was_made(points: Sequence[Point], frames: TrendFrames, label: Label) -> list[Point]:
     """The points with what was read of them that is no sample of theirs, for a session to remember."""
     reads = united_reads(frames.values() if isinstance(frames, dict) else [frames])
-    made = {ident: f"the {' and '.join(one.amounts)} over intervals" for ident, one in reads.items() if one.amounts}
-    if label != "start":
-        made = dict.fromkeys(reads, f"values at the ends of their intervals (label={label!r})")
+    ends = "" if label == "start" else f"values at the ends of their intervals (label={label!r})"
+    made = {ident: ends or one.made for ident, one in reads.items()}
     return [replace(point, made=made.get(point.id, "")) for point in points]
 
 

@@ -85,9 +85,7 @@ def test_values_like_the_samples_are_written(metered: hsframe.Session, agg: Any)
 LOSSES: dict[str, Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]] = {
     "joined with samples": lambda df, raw: df.join(raw, suffixes=("", " of samples"))[[*df.columns]],
     "merged with samples": lambda df, raw: df.merge(raw.add_prefix("raw "), on="ts")[[*df.columns]],
-    "beside samples": lambda df, raw: pd.concat([df, raw.add_prefix("raw ")], axis=1, sort=True)[
-        [*df.columns]
-    ].dropna(),
+    "beside samples": lambda df, raw: pd.concat([df, raw.add_prefix("r")], axis=1, sort=True)[[*df.columns]].dropna(),
     "below samples": lambda df, raw: pd.concat([raw.iloc[:0], df]),
     "one by one": lambda df, raw: pd.DataFrame({label: df[label] for label in df}),
     "as numbers": lambda df, raw: pd.DataFrame(df.to_numpy(dtype=float), df.index, df.columns),
@@ -104,8 +102,10 @@ def test_without_its_note_a_name_alone_does_not_write_it(
     raw = metered.his_read(ident, DAY, header=header)
     df = LOSSES[loss](metered.his_read(ident, DAY, interval="1h", header=header, **settings), raw)
     assert not df.attrs
-    words = "label='end'" if settings.get("label") else "the (delta|count) over intervals"
-    with pytest.raises(MetadataError, match=rf"this session has read .*{words}.* points=.*{ident}"):
+    what = "label='end'" if settings.get("label") else "the (delta|count) over intervals"
+    with pytest.raises(
+        MetadataError, match=rf"this session has read .*{what}.* of the point {ident}, .*points=.*{ident}"
+    ):
         metered.his_write(df)
     with pytest.raises(MetadataError, match="this session has read"):
         metered.his_write(df.iloc[:, 0])
@@ -127,6 +127,9 @@ def test_samples_that_have_their_note_are_written_though_amounts_were_read(meter
     raw = metered.his_read("@kwh", DAY)
     for df in (raw, raw.rename(columns={"kwh": "@kwh"}), raw * 1, pd.concat([raw.iloc[:5], raw.iloc[5:]])):
         assert metered.his_write(df, dry_run=True)["rows"].tolist() == [len(raw)]
+    metered.his_read("@kw", DAY, interval="1h", agg="count")
+    by_id = metered.his_read("@kw", DAY).rename(columns={"Power": "kw"})
+    assert metered.his_write(by_id, dry_run=True)["id"].tolist() == ["kw"]
 
 
 def test_a_matrix_has_no_note_of_its_points(metered: hsframe.Session) -> None:
@@ -155,7 +158,7 @@ def test_concat_of_pandas_keeps_the_note_of_reads_of_other_spans(metered: hsfram
         assert not pd.concat([parts[0], other]).attrs
 
 
-def test_a_read_of_samples_that_were_put_together_ends_where_the_first_did(metered: hsframe.Session) -> None:
+def test_the_report_of_reads_that_were_put_together_misses_nothing(metered: hsframe.Session) -> None:
     parts = [metered.his_read("@kw", day) for day in ("2026-11-01", "2026-11-02")]
     alone = pd.concat(parts).hs.report()
     assert alone.loc["Power", "missing"] == 0
