@@ -164,7 +164,8 @@ def warn_of_units(histories: Iterable[History]) -> None:
         history.point: unit
         for history in histories
         for unit in _units(history.values)
-        if history.point.unit is not None and _measure_different_things(unit, history.point.unit)
+        # A unit that the table does not have may be of any quantity.
+        if find(unit) and find(own := history.point.unit or "") and not convertible(unit, own)
     }
     if odd:
         point, unit = next(iter(odd.items()))
@@ -181,11 +182,6 @@ def _units(values: Sequence[Any]) -> set[str]:
     if isinstance(values, ArrowColumn):
         return {values.unit} if isinstance(values, NumberColumn) and values.unit and len(values) else set()
     return {cell.unit for cell in values if isinstance(cell, Number) and cell.unit}
-
-
-def _measure_different_things(one: str, other: str) -> bool:
-    """False also for a unit that the table does not have."""
-    return find(one) is not None and find(other) is not None and not convertible(one, other)
 
 
 def sample_count(history: History) -> int:

@@ -75,12 +75,6 @@ async def write_histories(client: Client, report: WriteReport) -> None:
     _raise_refusals(report.entries)
 
 
-async def verify_histories(client: Client, report: WriteReport) -> None:
-    """Read back all samples that were not read back yet, and note which are not on the server."""
-    left = [entry for entry in report.entries if not entry.is_verified]
-    await read_back_until(client, left, there=lambda entry: entry.is_verified)
-
-
 async def check_sent(client: Client, report: WriteReport) -> None:
     """After an interrupted write: find out which of the samples that were sent the server has.
 
@@ -132,7 +126,7 @@ class _Writer:
         """Write a batch, and return the points that lack samples when it is read back."""
         try:
             whole = await in_thread(batch_grid, [entry.samples for entry in entries])
-            for piece in _pieces(whole, self.longest_body()):
+            for piece in _pieces(whole, self.dialect.body_limit):
                 await self.send(piece, entries, proves=False)
         except (CallError, NetworkError, AuthError) as error:
             if _concerns_all(error):
@@ -160,7 +154,7 @@ class _Writer:
         whole, proves = rest.grid(), not rest.is_removal  # which may be answered 200 and ignored
         async with self.limit:
             try:
-                for piece in _pieces(whole, self.longest_body()):
+                for piece in _pieces(whole, self.dialect.body_limit):
                     if self.stopped is not None:
                         entry.error = self.stopped
                         return
@@ -169,10 +163,6 @@ class _Writer:
                 entry.error = error
                 if _concerns_all(error):
                     self.stopped = self.stopped or error
-
-    def longest_body(self) -> int:
-        limit = self.dialect.body_limit
-        return _BODY_BYTES if limit is None else min(_BODY_BYTES, limit)
 
     async def send(self, grid: Grid, entries: Sequence[PointWrite], *, proves: bool) -> None:
         """Send one hisWrite; if it is refused as too large, send it in halves.
@@ -233,8 +223,9 @@ def _rows(grid: Grid, start: int, stop: int) -> Grid:
     return Grid(grid.meta, grid.cols, [column[start:stop] for column in grid.columns])
 
 
-def _pieces(grid: Grid, body_bytes: int) -> list[Grid]:
-    """The rows of a grid, divided so that each body is short enough in any format."""
+def _pieces(grid: Grid, body_limit: int | None) -> list[Grid]:
+    """The rows of a grid, divided so that each body is short enough in any format, and for a server with a limit."""
+    body_bytes = min(_BODY_BYTES, body_limit or _BODY_BYTES)
     width = _ROW_BYTES + sum(_CELL_BYTES + _longest(column) for column in grid.columns[1:])
     rows = max(body_bytes // width, 1)
     return [_rows(grid, start, start + rows) for start in range(0, len(grid), rows)]

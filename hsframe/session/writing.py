@@ -13,8 +13,8 @@ from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.match import could_be_id, frame_of, unknown_column
 from hsframe.history.point_records import read_records
 from hsframe.history.remove import Removal
-from hsframe.history.verify import read_back
-from hsframe.history.write import check_sent, verify_histories, write_histories
+from hsframe.history.verify import read_back, read_back_until
+from hsframe.history.write import check_sent, write_histories
 from hsframe.history.write_report import Existing, WriteReport
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ async def write_checked(client: Client, request: WriteRequest, report: WriteRepo
     async def write() -> None:
         await write_histories(client, report)
         if request.verify:
-            await verify_histories(client, report)
+            left = [entry for entry in report.entries if not entry.is_verified]
+            await read_back_until(client, left, there=lambda entry: entry.is_verified)
 
     await _looked_after(client, report, write, lambda: check_sent(client, report))
     return report.table("verified" if request.verify else "written")
