@@ -10,7 +10,7 @@ asked for, or leave out the sample at one end of the window. So:
 - If the request may have been too large (a time-out, 413, 5xx, ``incomplete``, a broken body, an error that mentions a
   limit), it is halved in time, and later in points.
 - After any other error of a batch it is halved in points, so that the error names the bad ids.
-- If one second of single points fails in the same words too, nothing more is sent (:mod:`hsframe.history.doubts`).
+- If one second of single points fails in the same words too, nothing more is sent (:mod:`hsframe.history.failures`).
 - If an answer may have been cut without a word, the ends of its window are asked for
   (:mod:`hsframe.history.row_caps`), and what is missing is read.
 - If a range of instants is refused (rusty-haystack), whole dates are asked for.
@@ -34,8 +34,8 @@ from hsframe.errors import AuthError, CallError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
 from hsframe.history.concurrency import ConcurrencyLimit, all_of
-from hsframe.history.doubts import Doubts
 from hsframe.history.failures import (
+    Doubts,
     combined_error,
     halvings_after,
     is_limit_of_points,
@@ -53,7 +53,6 @@ from hsframe.history.his_answers import (
     sample_count,
 )
 from hsframe.history.plan import Group, GroupKey, Request, RequestLimits
-from hsframe.history.progress import Progress
 from hsframe.history.row_caps import (
     Answer,
     RowCaps,
@@ -66,7 +65,7 @@ from hsframe.history.row_caps import (
     warn_of_unproven,
     without,
 )
-from hsframe.history.source import ServerSource
+from hsframe.history.source import Progress, ServerSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
 from hsframe.spans import dates_text

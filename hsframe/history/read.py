@@ -16,8 +16,7 @@ from hsframe.history.his_answers import warn_of_units
 from hsframe.history.plan import RequestLimits, Window, groups_of
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, with_zones
-from hsframe.history.progress import Progress
-from hsframe.history.source import Source, WholeSource
+from hsframe.history.source import Progress, Source, WholeSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import Span, SpanLike, epoch_us, resolve

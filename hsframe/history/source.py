@@ -1,4 +1,4 @@
-"""The ops that a read needs of a client."""
+"""What a read is given by its caller: the ops of a client, and where it reports its progress."""
 
 from __future__ import annotations
 
@@ -43,6 +43,29 @@ class ServerSource(RecordSource, Protocol):
 
     async def his_read_batch(self, ids: Sequence[Ref], range: str, *, raw: Literal[True]) -> Grid:
         """The histories of several points of one zone, joined on time, in the order of the ids."""
+
+
+class Progress:
+    """How much there is to read, and how much was read.
+
+    Subclasses override :meth:`changed` to show it; it is called on the event loop, after each answer.
+    """
+
+    def __init__(self) -> None:
+        self.total = self.done = 0.0  # points times microseconds: known before the first answer
+        self.samples = 0
+
+    def expect(self, size: float) -> None:
+        self.total += size
+        self.changed()
+
+    def advance(self, size: float, samples: int) -> None:
+        self.done = min(self.done + size, self.total)
+        self.samples += samples
+        self.changed()
+
+    def changed(self) -> None:
+        """Called after each change; does nothing here."""
 
 
 @runtime_checkable

@@ -21,8 +21,7 @@ from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.stamps import Interval, note_interval
-from hsframe.history.headers import followed
-from hsframe.history.point_records import PointRecord, find_records, read_records
+from hsframe.history.point_records import PointRecord, find_records, followed, read_records
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import ID, Number, Ref

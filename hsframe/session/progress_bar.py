@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from hsframe.errors import MetadataError
-from hsframe.history.progress import Progress
+from hsframe.history.source import Progress
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2

@@ -25,14 +25,12 @@ from hsframe.frame.reads import united_reads
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
-from hsframe.history.headers import read_labels
 from hsframe.history.intervals import read_intervals
 from hsframe.history.nearest_samples import Boundary, read_with_boundary
 from hsframe.history.plan import RequestLimits
-from hsframe.history.point_records import find_records
-from hsframe.history.progress import Progress
+from hsframe.history.point_records import find_records, read_labels
 from hsframe.history.read import read_histories
-from hsframe.history.source import Source
+from hsframe.history.source import Progress, Source
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref

@@ -14,7 +14,7 @@ from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.histories import union_of
 from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.server.database import Database
-from hsframe.server.ranges import parse_range
+from hsframe.server.ops.his_read import parse_range
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.state import duration_s

@@ -15,7 +15,7 @@ import pytest
 
 import hsframe
 from hsframe.frame.points import ATTRS_KEY
-from hsframe.history.progress import Progress
+from hsframe.history.source import Progress
 from hsframe.kinds import Number
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest
