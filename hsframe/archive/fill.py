@@ -29,9 +29,8 @@ from hsframe.errors import HsFrameError
 from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
 from hsframe.history.point_records import PointRecord
-from hsframe.history.progress import Progress
 from hsframe.history.read import read_batches
-from hsframe.history.source import Source
+from hsframe.history.source import Progress, Source
 from hsframe.spans import Span, from_epoch_us
 
 # Samples that are put into the archive at once: 28 bytes each in memory, and one commit.

@@ -22,8 +22,7 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
-from hsframe.history.progress import Progress
-from hsframe.history.source import Source
+from hsframe.history.source import Progress, Source
 from hsframe.kinds import Ref
 from hsframe.spans import SpanLike, epoch_us, resolve
 from hsframe.zones import zone

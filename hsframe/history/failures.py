@@ -39,6 +39,8 @@ _CALLER_WORDS: Final = re.compile(
 # another cause, because a server that is down must not get a thousand requests.
 _HALVINGS: Final = 24
 _HALVINGS_ON_SUSPICION: Final = 5
+_FAILURES_IN_A_ROW: Final = 4
+_FEW_POINTS: Final = 8  # of so small a read each point is asked for anyway
 
 
 def halvings_after(error: HsFrameError) -> int:
@@ -119,10 +121,6 @@ def combined_error(errors: Mapping[str, BaseException], total: int) -> BaseExcep
     )
     error.__cause__ = first
     return error
-
-
-_FAILURES_IN_A_ROW: Final = 4
-_FEW_POINTS: Final = 8  # of so small a read each point is asked for anyway
 
 
 class Doubts:

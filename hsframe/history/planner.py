@@ -173,7 +173,6 @@ class Planner:
         return batches
 
     def batches_of(self, group: Group) -> list[Group]:
-        """The points of the group, divided into those that are read together."""
         return group.batches(self.limits, one_by_one=self.dialect.his_read_batch is False)
 
     def requests_of(self, batch: Group) -> list[Request]:
@@ -207,7 +206,6 @@ class Planner:
         return group.with_density(most_rows / probe.window.days, irregular=irregular)
 
     async def batch(self, batch: Group) -> list[History]:
-        """All windows of a batch of points, joined."""
         requests = self.requests_of(batch)
         is_part = len(requests) > 1
         found = await all_of(self.read(request, is_part=is_part) for request in requests)

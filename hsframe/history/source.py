@@ -45,6 +45,17 @@ class ServerSource(RecordSource, Protocol):
         """The histories of several points of one zone, joined on time, in the order of the ids."""
 
 
+@runtime_checkable
+class WholeSource(RecordSource, Protocol):
+    """An archive: it gives exact and whole histories, so nothing is planned and nothing proven."""
+
+    async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
+        """The history of each point in a half-open window; without an end all that there is."""
+
+
+Source: TypeAlias = ServerSource | WholeSource
+
+
 class Progress:
     """How much there is to read, and how much was read.
 
@@ -66,14 +77,3 @@ class Progress:
 
     def changed(self) -> None:
         """Called after each change; does nothing here."""
-
-
-@runtime_checkable
-class WholeSource(RecordSource, Protocol):
-    """An archive: it gives exact and whole histories, so nothing is planned and nothing proven."""
-
-    async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
-        """The history of each point in a half-open window; without an end all that there is."""
-
-
-Source: TypeAlias = ServerSource | WholeSource

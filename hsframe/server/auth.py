@@ -45,8 +45,6 @@ class Granted:
 
 
 class LoginOptions(TypedDict, total=False):
-    """The options of :class:`Logins`."""
-
     scheme: Scheme
     hash: str
     iterations: int

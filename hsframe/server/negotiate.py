@@ -16,8 +16,6 @@ _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*":
 
 @dataclass(frozen=True)
 class MediaFormat:
-    """A format and its MIME type in one exchange."""
-
     short: str
     mime: str
 

@@ -20,8 +20,6 @@ _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
 class State:
-    """One running server."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock

@@ -60,9 +60,6 @@ class _Bar(Progress):
         if now_s - self._started_s < _DELAY_S or now_s - self._shown_s < _EVERY_S:
             return
         self._shown_s = now_s
-        self._draw()
-
-    def _draw(self) -> None:
         if self._bar is None:
             self._bar = _bar_class()(total=self.total or None, desc=self._what, bar_format=_FORMAT, leave=False)
             self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count

@@ -18,6 +18,9 @@ from hsframe.server.refusal import OpRefusal
 
 __all__ = ["demo_building"]
 
+# A building of few days agrees with one of many only after this long: lags and averages settle.
+_SETTLE_DAYS = 2
+
 
 def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400, live: bool = False) -> Database:
     """The demo: Harbor Tower in New York, Thames House in London, River Laboratory in Brisbane.
@@ -49,10 +52,6 @@ def _reset(database: Database, rec: Mapping[str, Any], args: Mapping[str, Any]) 
     levels.release()
     _, val = levels.effective(0.0) or (None, None)
     return Grid.from_rows(None, ["id", "writeVal"], [{"id": rec["id"], "writeVal": val}])
-
-
-# A building of few days agrees with one of many only after this long: lags and averages settle.
-_SETTLE_DAYS = 2
 
 
 class LiveBuilding:

@@ -22,6 +22,11 @@ from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
 
+_EXPECTED: Final = (
+    "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
+    "'2026-10-01T00:00:00-04:00 New_York'"
+)
+
 
 def his_read(call: Call) -> Grid:
     """Samples of one point (one row ``id``, ``range``) or of several (meta ``range``, rows ``id``)."""
@@ -90,12 +95,6 @@ def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:
 def _shown(rec: Mapping[str, Any]) -> Ref:
     dis = rec.get("dis")
     return Ref(rec["id"].val, dis if isinstance(dis, str) else rec["id"].dis)
-
-
-_EXPECTED: Final = (
-    "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
-    "'2026-10-01T00:00:00-04:00 New_York'"
-)
 
 
 def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
