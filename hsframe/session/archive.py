@@ -168,7 +168,7 @@ class Archive:
         max_concurrency: int | None,
         progress: bool | None,
     ) -> pd.DataFrame:
-        limits = RequestLimits() if max_concurrency is None else RequestLimits(max_concurrency=max_concurrency)
+        limits = RequestLimits(max_concurrency=max_concurrency)
         with client.sender.retries.one_verb():
             async with progress_of(progress, "sync") as bar:
                 request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar)
