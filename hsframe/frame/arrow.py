@@ -46,6 +46,7 @@ import pyarrow as pa
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
 from hsframe.frame.points import (
+    ColumnLabel,
     Point,
     PointCatalog,
     attach,
@@ -186,10 +187,7 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
         df = with_categories(df, [point.id for point in points.values()])
         if "tz" in content:
             df["ts"] = df["ts"].dt.tz_convert(zone_or_offset(content["tz"]))
-        attach(df, points, differing=content.get("differing"))
-        note_reads(df, content.get("reads"))
-        note_interval(df, content.get("interval"))
-        return df
+        return _with_catalog(df, points, content)
     if isinstance(df.index, pd.MultiIndex):
         levels: list[Any] = [_in_zone(level) for level in df.index.levels]
         df.index = df.index.set_levels(levels)
@@ -222,16 +220,20 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
             record_unit = content.get("recordUnits", {}).get(name, None if kind in ("Bool", "Str") else unit)
             tz, his = entries.get("tz"), entries.get("his")
             points[owner] = Point(entries["id"], entries.get("dis", ""), record_unit, tz, kind, states, his)
-    for point in {one.his: one for one in points.values()}.values():
-        point.his_tags()  # fails here, where the file is known, and not in a report
     frame = pd.DataFrame(arrays, index=df.index, copy=False)
     frame.columns = df.columns
     frame.attrs = df.attrs
-    if points:
-        attach(frame, points, differing=content.get("differing"))
-    note_reads(frame, content.get("reads"))
-    note_interval(frame, content.get("interval"))
-    return frame
+    return _with_catalog(frame, points, content)
+
+
+def _with_catalog(df: pd.DataFrame, points: Mapping[ColumnLabel, Point], content: Mapping[str, Any]) -> pd.DataFrame:
+    for point in {one.his: one for one in points.values()}.values():
+        point.his_tags()  # fails here, where the file is known, and not in a report
+    if points or "points" in content:
+        attach(df, points, differing=content.get("differing"))
+    note_reads(df, content.get("reads"))
+    note_interval(df, content.get("interval"))
+    return df
 
 
 def _in_zone(index: pd.Index) -> pd.Index:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
-from hsframe.frame.reads import note_reads, united_reads
+from hsframe.frame.reads import Read, note_reads, reads_of, united_reads
 from hsframe.frame.stamps import interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
@@ -50,7 +50,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     ------
     MetadataError
         There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``), or
-        are samples of points in one and values over intervals in the other.
+        are samples of points in one and values over intervals in the other; a column is of other aggregations in two.
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
     ZoneError
@@ -87,6 +87,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         )
     united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
     units: dict[Hashable, tuple[int, str | None]] = {}
+    rules: dict[ColumnLabel, tuple[int, str]] = {}
     points: dict[ColumnLabel, Point] = {}
     differing = Counter[ColumnLabel]()
     aligned = []
@@ -104,8 +105,17 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
                     "(astype(UnitDtype(...)))"
                 )
             changed[label] = UnitDtype(wanted)
+        reads = reads_of(frame)
         for label, point in points_of(frame).items():
             points.setdefault(label, point)
+            aggs = [*reads.get(point.id, Read()).aggs]
+            if len(aggs) > 1 or not aggs or "agg" in frame.columns.names:
+                continue  # of several the label says which it is, or after df.xs nothing
+            if (known := rules.setdefault(label, (number, aggs[0])))[1] != aggs[0]:
+                raise MetadataError(
+                    f"column {label!r} is the {known[1]} over intervals in frame {known[0]} and the {aggs[0]} in frame "
+                    f"{number}; read both with one agg=, or rename one column"
+                )
         differing.update(differing_of(frame))
         aligned.append(frame.astype(changed) if changed else frame)
     result = pd.concat(aligned, ignore_index=ignore_index)

@@ -230,12 +230,11 @@ class _Frozen(dict[str, Any]):
     setdefault = _refuse
     update = _refuse
 
-    def __copy__(self) -> _Frozen:
-        return self
-
     def copy(self) -> _Frozen:
         """The catalog itself: it cannot change."""
         return self
+
+    __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Frozen:
         return self

@@ -164,6 +164,20 @@ def test_the_report_of_reads_that_were_put_together_misses_nothing(metered: hsfr
     assert alone.loc["Power", "missing"] == 0
 
 
+def test_concat_of_values_made_otherwise(metered: hsframe.Session) -> None:
+    """A register is no delta, though both are in kWh; other columns of a point may stand beside one another."""
+    ids = ["@kwh", "@kw"]
+    delta, last = (metered.his_read(ids, DAY, interval="1h", agg={"@kwh": agg}) for agg in ("delta", "last"))
+    with pytest.raises(MetadataError, match="'kwh' is the delta over intervals in frame 0 and the last in frame 1"):
+        hsframe.concat([delta, last])
+    assert hsframe.concat([delta[["Power"]], last]).hs.interval == delta.hs.interval
+    several = [metered.his_read("@kw", DAY, interval="1h", agg=agg) for agg in (["mean", "max"], ["mean"], ["count"])]
+    assert hsframe.concat(several).columns.tolist() == [("Power", agg) for agg in ("mean", "max", "count")]
+    mean = metered.his_read("@kw", DAY, interval="1h", agg="mean")
+    assert hsframe.concat([mean, several[0].xs("mean", axis=1, level="agg")]).columns.tolist() == ["Power"]
+    assert hsframe.concat([delta, pd.DataFrame({"kwh": last["kwh"]})]).shape == (50, 2)
+
+
 # To other points, and several aggregations ----------------------------------------------------------------------------
 
 
