@@ -137,14 +137,7 @@ def integrate(
         if sampling.is_step and len(history.ts_us):
             read_us = spans.get(point.id, Read()).known_from(history.ts_us)[1]
             until_us[label] = max(int(history.ts_us[-1]), read_us or 0)
-    found = {
-        pair[1].point.id: pair
-        for now_us in dict.fromkeys(until_us.values())
-        for pair in interval_histories(
-            [one for one in histories if until_us[one.point.id] == now_us], grids, rules, now_us=now_us
-        )
-    }
-    results = [found[label] for label in labels]
+    results = interval_histories(histories, grids, rules, now_us=until_us)
     warn_of_gaps(histories, results)
     result = trend_frame([history for _, history in results], tz=index.tz)
     result.columns = df.columns

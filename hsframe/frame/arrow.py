@@ -62,8 +62,7 @@ from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
-from hsframe.unit_array.interchange import from_arrow
+from hsframe.unit_array.dtype import UnitDtype, from_arrow, unit_of_dtype
 from hsframe.zones import zone
 
 VERSION: Final = 1

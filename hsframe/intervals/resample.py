@@ -42,7 +42,7 @@ def interval_histories(
     grids: Mapping[str, Intervals],
     rules: Mapping[str, Sequence[Rule]],
     *,
-    now_us: int,
+    now_us: int | Mapping[str, int],
     several: bool = False,
 ) -> list[tuple[Rule, History]]:
     """One value per interval for each rule of each point (for each state, where that is meant), each with its rule.
@@ -51,9 +51,9 @@ def interval_histories(
 
     `histories` need the samples around the intervals, as far as :attr:`Rule.before_us` and :attr:`Rule.after_us`
     reach; a null cell is not a sample, whatever the form of the answer. `grids` are by the Haystack name of the points'
-    zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`. With `several` the
-    results have a level ``agg``. The unit and kind of a point are those of its result. A MetadataError or UnitError
-    names the point whose values its rule does not fit.
+    zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`, of all or by id. With
+    `several` the results have a level ``agg``. The unit and kind of a point are those of its result. A MetadataError or
+    UnitError names the point whose values its rule does not fit.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     warn_of_values(tracks)
@@ -68,7 +68,9 @@ def interval_histories(
         grid = grids[first.point.tz or "UTC"]
         samples = IntervalSamples(first.ts_us, grid.edges_us)
         for place in places:
-            results[place] = _resampled(tracks[place], samples, grid, rules[tracks[place].point.id], now_us, several)
+            ident = tracks[place].point.id
+            until_us = now_us[ident] if isinstance(now_us, Mapping) else now_us
+            results[place] = _resampled(tracks[place], samples, grid, rules[ident], until_us, several)
     return [pair for place in range(len(tracks)) for pair in results[place]]
 
 

@@ -17,7 +17,6 @@ from pandas.api.types import is_integer, pandas_dtype
 from hsframe.kinds import Number
 from hsframe.unit_array.arithmetic import UnitArithmetic
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.unit_array.interchange import to_arrow
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.order import UnitOrder
 from hsframe.unit_array.pandas_internals import algorithms, format_array, missing
@@ -266,7 +265,10 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitUfuncs):
         return self._data
 
     def __arrow_array__(self, type: Any = None) -> Any:
-        return to_arrow(self._data, type)
+        import pyarrow as pa
+
+        # NaN is null, as pandas writes its own missing values.
+        return pa.array(self._data, type=pa.float64() if type is None else type, from_pandas=True)
 
     def map(self, mapper: Any, na_action: Any = None) -> Any:
         """The results of a function or the entries of a mapping; a unit column where each result has the same unit."""

@@ -7,10 +7,11 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from pandas.api.extensions import ExtensionDtype, register_extension_dtype
 
 from hsframe.errors import UnitError
-from hsframe.unit_array.interchange import from_arrow
 from hsframe.unit_array.mixed import MixedUnitsDtype
 from hsframe.units import converter, convertible
 
@@ -123,6 +124,17 @@ class UnitDtype(ExtensionDtype):
     def __from_arrow__(self, array: pa.Array | pa.ChunkedArray) -> UnitArray:
         """The array of Arrow doubles; a null is NaN."""
         return self.array_type(from_arrow(array), self)
+
+
+def from_arrow(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """The doubles of Arrow numbers; a null is NaN."""
+    import pyarrow as pa
+
+    if array.type != pa.float64():
+        array = array.cast(pa.float64())
+    values = array.to_numpy() if isinstance(array, pa.ChunkedArray) else array.to_numpy(zero_copy_only=False)
+    # A buffer of Arrow's is read-only, and a column must not be.
+    return np.require(values, np.float64, "W")
 
 
 def unit_of_dtype(dtype: object) -> str | None:

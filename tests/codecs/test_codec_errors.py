@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode
@@ -501,6 +501,7 @@ PIECES = st.sampled_from(
 
 @pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize("form", READ_FORMATS)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(data=st.data(), grid=grids() | history_grids())
 def test_nothing_else_escapes_from_a_damaged_body(form: str, data: st.DataObject, grid: Grid) -> None:
     body = encode(grid, form).decode()
@@ -514,6 +515,7 @@ def test_nothing_else_escapes_from_a_damaged_body(form: str, data: st.DataObject
 
 @pytest.mark.filterwarnings("ignore::hsframe.errors.ZoneWarning")
 @pytest.mark.parametrize("form", READ_FORMATS)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(data=st.data(), grid=grids())
 def test_nothing_else_escapes_from_flipped_bits(form: str, data: st.DataObject, grid: Grid) -> None:
     body = bytearray(encode(grid, form))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.errors import IncompleteError, ReadWarning
@@ -69,6 +69,7 @@ some_limits = st.builds(
 )
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(capped_servers(), some_limits, st.integers(1, 6), st.booleans(), st.integers(-3600, 300_000), st.booleans())
 def test_all_rows_come_whatever_the_cap(
     server: OddServer, limits: RequestLimits, concurrency: int, open_end: bool, start_s: int, with_cap_known: bool

@@ -81,7 +81,11 @@ def cases(draw: st.DrawFn) -> tuple[str, list[str], str, dict[str, Any], list[An
     return f"@{name}-{tz}", chosen, draw(st.sampled_from(["20min", "1h", "6h", "1D"])), given_settings, instants
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(
+    max_examples=settings.default.max_examples // 2,  # each takes long
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 @given(case=cases())
 def test_no_result_depends_on_how_the_span_is_cut(s: hsframe.Session, case: Any) -> None:
     ident, aggs, interval, more, instants = case

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode, encode_exact
@@ -338,6 +338,7 @@ RICH = {
 
 
 @pytest.mark.parametrize("what", RICH)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(data=st.data())
 def test_columns_that_differ_from_row_to_row(what: str, data: st.DataObject) -> None:
     usual = data.draw(st.lists(RICH[what], min_size=23, max_size=28)) * 4
