@@ -69,21 +69,18 @@ class Marker(_Singleton):
     """The tag is present; it has no other value."""
 
     __slots__ = ()
-    _the_one = None
 
 
 class Na(_Singleton):
     """Not available: the value should be there and is not."""
 
     __slots__ = ()
-    _the_one = None
 
 
 class Remove(_Singleton):
     """The tag is to be removed."""
 
     __slots__ = ()
-    _the_one = None
 
 
 MARKER: Final = Marker()

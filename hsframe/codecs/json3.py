@@ -14,25 +14,7 @@ from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_v
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, kept_unit, number_of, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import (
-    ID,
-    MARKER,
-    NA,
-    REMOVE,
-    SYMBOL,
-    TYPE,
-    UNIT,
-    Bin,
-    Coord,
-    Marker,
-    Na,
-    Number,
-    Ref,
-    Remove,
-    Symbol,
-    Uri,
-    XStr,
-)
+from hsframe.kinds import ID, MARKER, NA, REMOVE, SYMBOL, TYPE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 
 _SOURCE: Final = "json v3"
 _COORD = re.compile(r"\s*([^,\s]+)\s*,\s*([^,\s]+)\s*")
@@ -148,9 +130,9 @@ class Json3(JsonCodec):
     example = '{"meta": {"ver": "3.0"}, "cols": [...], "rows": [...]}'
     scalars = {  # noqa: RUF012 - nobody changes it
         type(None): lambda _: None,
-        Marker: lambda _: "m:",
-        Remove: lambda _: "-:",
-        Na: lambda _: "z:",
+        type(MARKER): lambda _: "m:",
+        type(REMOVE): lambda _: "-:",
+        type(NA): lambda _: "z:",
         bool: lambda value: value,
         Number: _write_number,
         str: lambda text: "s:" + text if ":" in text else text,

@@ -15,25 +15,7 @@ from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import (
-    ID,
-    MARKER,
-    NA,
-    REMOVE,
-    SYMBOL,
-    TYPE,
-    UNIT,
-    Bin,
-    Coord,
-    Marker,
-    Na,
-    Number,
-    Ref,
-    Remove,
-    Symbol,
-    Uri,
-    XStr,
-)
+from hsframe.kinds import ID, MARKER, NA, REMOVE, SYMBOL, TYPE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 
 _SOURCE: Final = "json v4"
 _NUMBERS: Final = (int, float)  # bool is another class
@@ -158,13 +140,13 @@ class Json4(JsonCodec):
     source = _SOURCE
     example = '{"_kind": "grid", ...}'
     # What :meth:`_leaf` makes.
-    ready = frozenset({bool, Marker, Ref, Number, datetime, Uri, date})
+    ready = frozenset({bool, type(MARKER), Ref, Number, datetime, Uri, date})
     grid_mark = {"_kind": "grid"}  # noqa: RUF012 - nobody changes it
     scalars = {  # noqa: RUF012
         type(None): lambda _: None,
-        Marker: lambda _: {"_kind": "marker"},
-        Remove: lambda _: {"_kind": "remove"},
-        Na: lambda _: {"_kind": "na"},
+        type(MARKER): lambda _: {"_kind": "marker"},
+        type(REMOVE): lambda _: {"_kind": "remove"},
+        type(NA): lambda _: {"_kind": "na"},
         bool: lambda value: value,
         Number: _write_number,
         str: str,
@@ -210,10 +192,6 @@ class Json4(JsonCodec):
             if len(self._instants) < REMEMBERED:
                 self._instants[val, tz] = instant
         return instant
-
-    def read_text(self, text: str) -> str:
-        """A text is itself."""
-        return text
 
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
         """The value of an object by its kind."""

@@ -71,9 +71,9 @@ class JsonCodec(ValueWriter[Any]):
 
     # ---- what differs between the versions
 
-    @abc.abstractmethod
     def read_text(self, text: str) -> Any:
         """The value of a text."""
+        return text
 
     @abc.abstractmethod
     def read_object(self, value: dict[str, Any], depth: int) -> Any:

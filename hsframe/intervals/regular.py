@@ -15,20 +15,8 @@ Two sorts of interval:
 
 ``"24h"`` is refused: in a day of 25 hours it would leave a day of one hour.
 
-An interval is half-open and named by its start. **The rows of a span are the intervals that start in it**, each of
-them whole: a span from 10:07 has its first quarter of an hour at 10:15, and one that ends at 11:07 has its last at
-11:00, which needs samples up to 11:15. So each interval belongs to exactly one of several spans that follow one
-another, and no row covers only a part of its interval. What the span has before its first whole interval is in no row.
-
-With ``edges="partial"`` the rows cover the span and nothing else: the first and the last one are the parts of their
-intervals that lie in it. A month to date is such a row, and one that starts on the 10th is labelled so.
-
-**The interval of the present** is not over, whether the span ends now or later (``"today"``, ``"thisMonth"``). Then
-with ``edges="partial"`` its row is, for each point, what is known of it: up to the last sample that has a value, if
-that is at most `max_gap` ago, else up to now; of a step function, whose last value holds, always up to now. So the
-delta of a meter is that up to its last reading, and coverage is the share of the time up to there; nothing is
-extrapolated. Of amounts the next sample is due one ``hisInterval`` after the last one. Two points may differ in where
-their rows end. With ``edges="whole"`` such a row is missing where its end must be known.
+An interval is half-open and named by its start. The rows of a span are the intervals that start in it, each of them
+whole; ``docs/intervals.md`` says why, and what becomes of the edges and of the interval of the present.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class _Values:
     unknown: int | None = None
 
     def as_far_as_known(self, rule: Rule, agg: Aggregation, row: int | None) -> _Values:
-        """The values with the unfinished interval, number `row`, divided where :mod:`hsframe.intervals.regular` says.
+        """The values with the unfinished interval, number `row`, divided where ``docs/intervals.md`` says.
 
         Where the samples reach beyond it, it is whole. What samples alone decide, such as the largest, needs no end.
         """

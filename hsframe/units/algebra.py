@@ -1,8 +1,9 @@
 """The unit of a product, a quotient or a root.
 
-Dimension and scale are not enough: those of kW x h and kVA x h are equal. So the quantities decide: a short list of
-rules (power x time = energy), each read in three ways (energy / time = power, energy / power = time). Without a rule,
-the result is the only quantity of that dimension. Where there is none or several, the result is a plain number.
+Dimension and scale are not enough: those of kW x h and kVA x h are equal. So the quantities decide: ``products.csv`` is
+a short list of rules (power x time = energy), each read in three ways (energy / time = power, energy / power = time).
+Without a rule, the result is the only quantity of that dimension. Where there is none or several, the result is a plain
+number.
 """
 
 from __future__ import annotations
@@ -12,64 +13,11 @@ from collections.abc import Mapping, Set
 from fractions import Fraction
 from typing import Final
 
-from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find, with_slash
+from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find, read_table, with_slash
 
 # The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
 # are nearer to one another than this.
 _NEAR = 1e-3
-
-_RULES = """
-power                    * time                     = energy
-apparent power           * time                     = apparent energy
-reactive power           * time                     = reactive energy
-power by area            * area                     = power
-power by area            * time                     = energy by area
-energy by area           * area                     = energy
-irradiance               * area                     = power
-irradiance               * time                     = energy by area
-energy by volume         * volume                   = energy
-energy by volume         * volumetric flow          = power
-power by volumetric flow * volumetric flow          = power
-enthalpy                 * mass                     = energy
-enthalpy                 * mass flow                = power
-specific entropy         * temperature differential = enthalpy
-specific entropy         * mass                     = entropy
-entropy                  * temperature differential = energy
-heating rate             * time                     = temperature differential
-electric potential       * electric current         = apparent power
-electric potential       * electric charge          = energy
-electric current         * electric resistance      = electric potential
-electric current         * time                     = electric charge
-electric field strength  * length                   = electric potential
-electric current density * area                     = electric current
-magnetic flux density    * area                     = magnetic flux
-volumetric flow          * time                     = volume
-velocity                 * area                     = volumetric flow
-velocity                 * time                     = length
-acceleration             * time                     = velocity
-mass                     * acceleration             = force
-mass flow                * time                     = mass
-mass flow                * velocity                 = force
-density                  * volume                   = mass
-density                  * volumetric flow          = mass flow
-density                  * length                   = grammage
-grammage                 * area                     = mass
-length                   * length                   = area
-area                     * length                   = volume
-force                    * length                   = energy
-force                    * time                     = momentum
-force                    * velocity                 = power
-pressure                 * area                     = force
-pressure                 * volume                   = energy
-pressure                 * volumetric flow          = power
-surface tension          * length                   = force
-illuminance              * area                     = luminous flux
-luminance                * area                     = luminous intensity
-frequency                * length                   = velocity
-frequency                * volume                   = volumetric flow
-frequency                * mass                     = mass flow
-frequency                * energy                   = power
-"""
 
 # Rules for single units: a power factor and a COP are plain numbers that change one quantity into another.
 _FACTORS = (("apparent power", "pf", "power"), ("apparent energy", "pf", "energy"), ("power", "COP", "power"))
@@ -83,10 +31,8 @@ def _rules() -> tuple[Mapping[tuple[str, str], str], Mapping[tuple[str, str], st
     """The quantities of products and of quotients; the first rule that applies wins."""
     products: dict[tuple[str, str], str] = {}
     quotients: dict[tuple[str, str], str] = {}
-    for line in _RULES.strip().splitlines():
-        left, result = line.split("=")
-        a, b = (term.strip() for term in left.split("*"))
-        c = result.strip()
+    for row in read_table("products.csv"):
+        a, b, c = row["factor"], row["times"], row["product"]
         products.setdefault((a, b), c)
         products.setdefault((b, a), c)
         quotients.setdefault((c, a), b)

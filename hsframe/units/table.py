@@ -112,8 +112,9 @@ class Unit:
 
 
 @functools.cache
-def _rows() -> tuple[dict[str, str], ...]:
-    with importlib.resources.files("hsframe.units").joinpath("units.csv").open(encoding="utf-8") as lines:
+def read_table(name: str) -> tuple[dict[str, str], ...]:
+    """The rows of a file of this package."""
+    with importlib.resources.files("hsframe.units").joinpath(name).open(encoding="utf-8") as lines:
         return tuple(csv.DictReader(lines))
 
 
@@ -129,14 +130,15 @@ def all_units() -> tuple[Unit, ...]:
             scale=Fraction(row["scale"]),
             offset=Fraction(row["offset"] or 0),
         )
-        for row in _rows()
+        for row in read_table("units.csv")
     )
 
 
 @functools.cache
 def more_of_units(column: Literal["si", "ip", "pint"]) -> Mapping[str, str]:
     """What the file has beside the standard's table, by the preferred symbols of the units that have it."""
-    return {one.symbol: row[column] for one, row in zip(all_units(), _rows(), strict=True) if row[column]}
+    rows = zip(all_units(), read_table("units.csv"), strict=True)
+    return {one.symbol: row[column] for one, row in rows if row[column]}
 
 
 def _dimension(text: str) -> tuple[int, ...]:
