@@ -27,7 +27,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, RequestLimits
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import read_batches
 from hsframe.history.source import Progress, Source
@@ -100,16 +100,10 @@ class Filling:
         waiting: list[pa.Table] = []
         ids: list[str] = []
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
-        batches = read_batches(
-            self.source,
-            records,
-            span,
-            now=from_epoch_us(self.now_us, UTC),
-            limits=self.limits,
-            failures=self.failures,
-            progress=self.progress,
+        options = ReadOptions(
+            from_epoch_us(self.now_us, UTC), limits=self.limits, failures=self.failures, progress=self.progress
         )
-        async with aclosing(batches):
+        async with aclosing(read_batches(self.source, records, span, options)) as batches:
             async for histories in batches:
                 ids += dict.fromkeys(history.point.id for history in histories)
                 waiting.append(await in_thread(rows_of, histories))

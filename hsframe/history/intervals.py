@@ -8,22 +8,21 @@ sample before the intervals is searched (:mod:`hsframe.history.nearest_samples`)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Unpack
 
 from hsframe.client.in_thread import in_thread
 from hsframe.frame.histories import History
 from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
 from hsframe.history.nearest_samples import FIRST_DEPTH_US, nearest_samples, span_of
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, with_zones
-from hsframe.history.read import ReadOptions, read_histories
+from hsframe.history.read import read_histories
 from hsframe.history.source import Source
 from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
-from hsframe.spans import SpanLike, epoch_us, resolve_in
+from hsframe.spans import SpanLike
 from hsframe.zones import zone
 
 
@@ -33,38 +32,28 @@ async def read_intervals(
     span: SpanLike,
     settings: IntervalSettings,
     labels: Sequence[ColumnLabel],
-    **options: Unpack[ReadOptions],
+    options: ReadOptions,
 ) -> list[History]:
     """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
 
     A point has one history for each of its aggregations and states; its samples are read and searched once for all.
 
-    The options are those of :func:`hsframe.history.read.read_batches`; a span without an end ends now.
-    `labels` are those of the points' columns, because the mappings in `settings` may use them. A setting that makes no
-    sense for a point is refused before any history is read, as far as its record shows. What the values lack is warned
-    of (:mod:`hsframe.intervals.gaps`).
+    A span without an end ends now. `labels` are those of the points' columns, because the mappings in `settings` may
+    use them. A setting that makes no sense for a point is refused before any history is read, as far as its record
+    shows. What the values lack is warned of (:mod:`hsframe.intervals.gaps`).
     """
-    options["now"] = now = options.get("now") or datetime.now(UTC)
-    now_us, week_start = epoch_us(now), options.get("week_start", "monday")
-    step = parse_step(settings.interval, week_start)
+    now_us, step = options.now_us, parse_step(settings.interval, options.week_start)
     points = [record.point for record in records]
     samplings = [PointSampling.from_record(record.tags) for record in records]
     rules = rules_of(points, samplings, labels, settings)
     rules_by_id = {point.id: own for point, own in zip(points, rules, strict=True)}
     records = await with_zones(source, records)
-    spans = resolve_in((one.tz for one in records), span, now, week_start=week_start)
+    spans = options.spans(span, (one.tz for one in records))
     partial = settings.edges == "partial"
-    grids = {
-        tz: intervals(
-            one.start_us,
-            now_us if one.end_us is None else one.end_us,
-            step,
-            zone(tz),
-            partial=partial,
-            now_us=now_us,
-        )
-        for tz, one in spans.items()
-    }
+    grids = {}
+    for tz, one in spans.items():
+        end_us = now_us if one.end_us is None else one.end_us
+        grids[tz] = intervals(one.start_us, end_us, step, zone(tz), partial=partial, now_us=now_us)
     if settings.edges is None and not step.elapsed_us:
         warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
 
@@ -87,16 +76,15 @@ async def read_intervals(
 
     found: dict[str, list[History]] = {record.id: [] for record in records}
     for (start_us, end_us), some in windows.items():
-        for history in await read_histories(source, some, span_of(start_us, end_us), **options):
+        for history in await read_histories(source, some, span_of(start_us, end_us), options):
             found[history.point.id].append(history)
     starts_us = {tz: grid.start_us for tz, grid in grids.items()}
     for gap_us, pairs in searches.items():
         some = [record for record, until_us in pairs if not _has_sample(found[record.id], until_us)]
-        for history in await nearest_samples(source, some, starts_us, gap_us, searched_us=FIRST_DEPTH_US, **options):
+        for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=FIRST_DEPTH_US):
             found[history.point.id].insert(0, history)
 
-    failures = options.get("failures") or {}
-    read = [history for record in records if record.id not in failures for history in found[record.id]]
+    read = [history for record in records if not options.has_failed(record.id) for history in found[record.id]]
 
     def resampled() -> list[History]:
         results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several)

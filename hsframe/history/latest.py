@@ -23,7 +23,7 @@ as they should. ``unit`` is the unit of each row. A point without the tag ``his`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +38,10 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import object_array, value_array
 from hsframe.history.nearest_samples import nearest_samples
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
-from hsframe.spans import epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 
@@ -69,16 +69,16 @@ async def read_latest(
     The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored. Errors of
     single points are put in `failures`, by id, or raised if it is None; unknown ids have the last rows.
     """
-    now = datetime.now(UTC)
+    options = ReadOptions(failures=failures)
     found = await find_records(source, points, tags=("point", "his"), failures=failures)
     unknown = [PointRecord(Point(ident, ident)) for ident in failures or ()]
     records = await with_zones(source, found)
     historized = [record for record in records if record.tags.get("his")]
-    ends_us = {record.tz: epoch_us(now) + 1 for record in historized}
-    samples = await nearest_samples(source, historized, ends_us, reach_us, now=now, failures=failures)
+    ends_us = {record.tz: options.now_us + 1 for record in historized}
+    samples = await nearest_samples(source, historized, ends_us, reach_us, options)
     by_id = {history.point.id: history for history in samples}
-    failed, now_us = failures or {}, epoch_us(now)
-    return [_latest(one, by_id.get(one.id), failed.get(one.id), now_us) for one in [*records, *unknown]]
+    failed = failures or {}
+    return [_latest(one, by_id.get(one.id), failed.get(one.id), options.now_us) for one in [*records, *unknown]]
 
 
 def _latest(record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int) -> Latest:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final, Literal, Unpack
+from datetime import UTC
+from typing import Final, Literal
 
 import numpy as np
 
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.frame.histories import History
 from hsframe.frame.values import null_mask
-from hsframe.history.plan import GUESSED_ROWS_A_DAY
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, with_zones
-from hsframe.history.read import ReadOptions, read_histories
+from hsframe.history.read import read_histories
 from hsframe.history.source import Source
-from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us, resolve_in
+from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us
 
 FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
@@ -31,19 +31,17 @@ Boundary = Literal["none", "before", "both"]
 
 
 async def read_with_boundary(
-    source: Source, records: Sequence[PointRecord], span: SpanLike, boundary: Boundary, **options: Unpack[ReadOptions]
+    source: Source, records: Sequence[PointRecord], span: SpanLike, boundary: Boundary, options: ReadOptions
 ) -> list[History]:
     """The histories of a span, with the last sample before it and, for ``"both"``, the first one from its end on.
 
     These are searched for up to 400 days away; the read of the span itself has an hour around it, where most points
     have one. Else as :func:`hsframe.history.read.read_histories`.
     """
-    options["now"] = now = options.get("now") or datetime.now(UTC)
-    now_us, records = epoch_us(now), await with_zones(source, records)
-    week_start = options.get("week_start", "monday")
+    now_us, records = options.now_us, await with_zones(source, records)
     zones = {record.id: record.tz for record in records}
-    spans = resolve_in(zones.values(), span, now, week_start=week_start)
-    read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, **options)
+    spans = options.spans(span, zones.values())
+    read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, options)
 
     async def beside(from_us: Mapping[str, int], is_after: bool, *depths_us: int) -> list[History]:
         own = [(one, from_us[tz]) for one in read if (tz := zones[one.point.id]) in from_us]
@@ -54,10 +52,10 @@ async def read_with_boundary(
             left,
             from_us,
             BOUNDARY_REACH_US,
+            options,
             is_after=is_after,
             searched_us=_AROUND_US,
             depths_us=depths_us,
-            **options,
         )
         return [*near.values(), *more]
 
@@ -68,8 +66,8 @@ async def read_with_boundary(
     found += await beside({tz: us for tz, us in ends_us.items() if us <= now_us}, True, *_DEPTHS_US)
     # What is after the present is empty, but for forecasts: one search is enough.
     found += await beside({tz: us for tz, us in ends_us.items() if us > now_us}, True)
-    places, failures = {record.id: place for place, record in enumerate(records)}, options.get("failures") or {}
-    kept = [history for history in found if history.point.id not in failures]
+    places = {record.id: place for place, record in enumerate(records)}
+    kept = [history for history in found if not options.has_failed(history.point.id)]
     return sorted(kept, key=lambda history: places[history.point.id])  # of one point in order of time, as they were
 
 
@@ -86,11 +84,11 @@ async def nearest_samples(
     records: Sequence[PointRecord],
     from_us: Mapping[str, int],
     reach_us: int,
+    options: ReadOptions,
     *,
     is_after: bool = False,
     searched_us: int = 0,
     depths_us: Sequence[int] = _DEPTHS_US,
-    **options: Unpack[ReadOptions],
 ) -> list[History]:
     """The last sample of each point before an instant, or the first one at or after it, at most `reach_us` away.
 
@@ -110,7 +108,7 @@ async def nearest_samples(
             break
         bounds = (searched_us, depth_us) if is_after else (-depth_us, -searched_us)
         spans = {tz: span_of(at_us + bounds[0], at_us + bounds[1]) for tz, at_us in from_us.items()}
-        found |= _nearest_of(await read_histories(source, some, spans, **options), is_after)
+        found |= _nearest_of(await read_histories(source, some, spans, options), is_after)
         searched_us = depth_us
     return list(found.values())
 

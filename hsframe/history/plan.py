@@ -14,15 +14,17 @@ Only whether a window has rows at all is asked for as it `is_exact`: else those 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from numbers import Real
 from typing import Final
 
 from hsframe.durations import DAY_US, SECOND_US
-from hsframe.errors import MetadataError
+from hsframe.errors import HsFrameError, MetadataError
 from hsframe.history.point_records import PointRecord
-from hsframe.spans import Span, range_text
+from hsframe.history.source import Progress
+from hsframe.spans import Span, SpanLike, epoch_us, range_text, resolve_in
 
 RANGE_PADDING_US: Final = SECOND_US  # the coarsest resolution of a server (Haxall keeps whole seconds)
 # Assumed if nothing is known: a sample every 15 minutes.
@@ -85,6 +87,32 @@ class RequestLimits:
         # Most cells of irregular points are null.
         width = min(len(records), 2) if records[0].irregular else len(records)
         return max(rows / self.rows, rows * width / self.most_cells)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What all reads of one verb have in common.
+
+    Errors of single points are put in `failures`, by id; points that are in it already are not read. If it is None, the
+    first error is raised; a refused login (AuthError) is always raised.
+    """
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    week_start: str = "monday"
+    limits: RequestLimits = RequestLimits()
+    failures: dict[str, HsFrameError] | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def now_us(self) -> int:
+        return epoch_us(self.now)
+
+    def spans(self, span: SpanLike, zones: Iterable[str]) -> dict[str, Span]:
+        """What a span means in each of some zones, by the Haystack name of the zone."""
+        return resolve_in(zones, span, self.now, week_start=self.week_start)
+
+    def has_failed(self, ident: str) -> bool:
+        return self.failures is not None and ident in self.failures
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ from hsframe.history.his_answers import (
     reaches_outside,
     sample_count,
 )
-from hsframe.history.plan import Group, GroupKey, Request, RequestLimits
+from hsframe.history.plan import Group, GroupKey, ReadOptions, Request
 from hsframe.history.row_caps import (
     Answer,
     RowCaps,
@@ -65,7 +65,7 @@ from hsframe.history.row_caps import (
     warn_of_unproven,
     without,
 )
-from hsframe.history.source import Progress, ServerSource
+from hsframe.history.source import ServerSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import limit_of, refuses_instants
 from hsframe.spans import dates_text
@@ -97,28 +97,21 @@ class _Origin:
 class Planner:
     """One read: sends its requests, and uses each answer to choose the size of the next ones.
 
-    A probe reads samples before `now_us`, the present time. Errors of single points are put in `failures`, by id;
-    if that is None, the first error is raised.
+    A probe reads samples before the present time.
     """
 
-    def __init__(
-        self,
-        source: ServerSource,
-        limits: RequestLimits,
-        now_us: int,
-        failures: dict[str, HsFrameError] | None,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, source: ServerSource, options: ReadOptions) -> None:
+        limits = options.limits
         self.source = source
         self.dialect = source.dialect
         self.limits = limits.with_row_cap(source.dialect.row_cap)
         self.caps = RowCaps(source.dialect, limits.rows)
         self.most_at_once = limits.max_concurrency or source.max_concurrency
         self.concurrency = ConcurrencyLimit(self.most_at_once)
-        self.now_us = now_us
-        self.progress = progress
-        self.raises = failures is None
-        self.failed = {} if failures is None else failures
+        self.now_us = options.now_us
+        self.progress = options.progress
+        self.raises = options.failures is None
+        self.failed = {} if options.failures is None else options.failures
         # Learned from the answers; avoids requests that would fail.
         self.most_points = min(limits.points, self.dialect.most_points or limits.points)
         self.refuses_dates = False  # as it refuses instants

@@ -34,6 +34,7 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
 from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories
 from hsframe.history.verify import read_back, read_back_until
@@ -76,7 +77,7 @@ class Removal:
         window, instants = _window_of(span)
         records = await with_zones(client, await find_records(client, points))
         found: dict[str, list[History]] = {record.id: [] for record in records}
-        for history in await read_histories(client, records, window, week_start=week_start):
+        for history in await read_histories(client, records, window, ReadOptions(week_start=week_start)):
             found[history.point.id].append(history)
         report = await in_thread(_report_of, records, found, instants)
         return cls(client, report, records, instants)

@@ -17,6 +17,7 @@ from hsframe.durations import DAY_US, SECOND_US
 from hsframe.frame.histories import History, Instants
 from hsframe.history.compare import compare
 from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import ReadOptions
 from hsframe.history.read import read_histories
 from hsframe.history.write_report import PointWrite
 
@@ -37,7 +38,7 @@ async def read_back(client: Client, entries: Sequence[PointWrite]) -> Sequence[P
         there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
         # A server of whole seconds keeps the first sample at the second before its instant.
         span = span_of(first_us // SECOND_US * SECOND_US, (last_us // SECOND_US + 1) * SECOND_US)
-        for history in await read_histories(client, there, span):
+        for history in await read_histories(client, there, span, ReadOptions()):
             found[history.point.id].append(history)
     comparisons = await in_thread(lambda: [compare(found[entry.point.id], entry.samples) for entry in entries])
     for entry, comparison in zip(entries, comparisons, strict=True):

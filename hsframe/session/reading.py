@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -27,7 +26,7 @@ from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, t
 from hsframe.frame.values import null_mask
 from hsframe.history.intervals import read_intervals
 from hsframe.history.nearest_samples import Boundary, read_with_boundary
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.point_records import find_records, read_labels
 from hsframe.history.read import read_histories
 from hsframe.history.source import Progress, Source
@@ -36,7 +35,7 @@ from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
-from hsframe.spans import SpanLike, epoch_us, resolve_in
+from hsframe.spans import SpanLike
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -151,28 +150,25 @@ async def _histories(
     labels = await read_labels(source, records, asked, "id" if request.shape == "tidy" else request.header)
     if not records:  # no point is known, so settings that name single points cannot be checked
         return points, labels, []
+    options = ReadOptions(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
     if request.intervals is not None:
         of_records = [labels[record.id] for record in records]
-        read = functools.partial(read_intervals, source, records, request.span, request.intervals, of_records)
+        histories = await read_intervals(source, records, request.span, request.intervals, of_records, options)
     elif request.boundary != "none":
-        read = functools.partial(read_with_boundary, source, records, request.span, request.boundary)
+        histories = await read_with_boundary(source, records, request.span, request.boundary, options)
     else:
-        read = functools.partial(read_histories, source, records, request.span)
-    now = datetime.now(UTC)
-    histories = await read(
-        week_start=request.week_start, limits=request.limits, failures=kept, progress=progress, now=now
-    )
-    return points, labels, _with_spans(histories, request, now)
+        histories = await read_histories(source, records, request.span, options)
+    return points, labels, _with_spans(histories, request.span, options)
 
 
-def _with_spans(histories: Sequence[History], request: ReadRequest, now: datetime) -> list[History]:
+def _with_spans(histories: Sequence[History], span_read: SpanLike, options: ReadOptions) -> list[History]:
     """The histories with the span that was read, up to the present, or to the last sample if that is later.
 
     Of values over intervals it is how many were over; one that the span cuts at the present is not.
     """
     zones = (tz for history in histories if (tz := history.point.tz) is not None)
-    spans = resolve_in(zones, request.span, now, week_start=request.week_start)
-    now_us, lasts = epoch_us(now), dict[str, int]()
+    spans = options.spans(span_read, zones)
+    now_us, lasts = options.now_us, dict[str, int]()
     for history in histories:
         if (later := history.ts_us > now_us).any():  # forecasts, of this point or of one beside it
             own_us = history.ts_us[later & ~null_mask(history.values)]

@@ -28,7 +28,7 @@ from hsframe.errors import (
 )
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.kinds import Number
 from hsframe.spans import Span, from_epoch_us, resolve
@@ -49,7 +49,7 @@ from tests.history.odd_server import (
 
 
 def read(server: OddServer, span: Any, **options: Any) -> list[History]:
-    return asyncio.run(read_histories(server, records_of(server), span, now=NOW, **options))
+    return asyncio.run(read_histories(server, records_of(server), span, ReadOptions(NOW, **options)))
 
 
 @given(cases(), some_limits, st.integers(1, 7))

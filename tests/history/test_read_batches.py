@@ -16,7 +16,7 @@ from hsframe.errors import (
 )
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.read import read_batches
 from hsframe.protocol.dialects import Dialect
 from hsframe.spans import Span, from_epoch_us
@@ -24,7 +24,7 @@ from tests.history.odd_server import BASE_S, NOW, OddServer, S, cases, records_o
 
 
 def batches_of(server: OddServer, span: Any, **options: Any) -> AsyncGenerator[list[History], None]:
-    return read_batches(server, records_of(server), span, now=NOW, **options)
+    return read_batches(server, records_of(server), span, ReadOptions(NOW, **options))
 
 
 def forty(**habits: Any) -> OddServer:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hsframe.errors import IncompleteError, ReadWarning
 from hsframe.frame.histories import History
 from hsframe.grid import Col, Grid
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.kinds import Number, Ref
 from hsframe.spans import Span, from_epoch_us, resolve
@@ -26,7 +26,7 @@ CAPS = ["first", "newest", "point-first", "point-newest"]
 
 
 def read(server: OddServer, span: Any, **options: Any) -> list[History]:
-    return asyncio.run(read_histories(server, records_of(server), span, now=NOW, **options))
+    return asyncio.run(read_histories(server, records_of(server), span, ReadOptions(NOW, **options)))
 
 
 @st.composite
@@ -241,7 +241,7 @@ def test_requests_of_many_healthy_points_with_change_of_value() -> None:
     server = OddServer(samples, dict.fromkeys(samples, "UTC"))
     server.dialect.his_read_batch, server.dialect.ignores_range = True, False
     records = [replace(record, irregular=True, rows_a_day=80.0) for record in records_of(server)]
-    found = asyncio.run(read_histories(server, records, seconds(0, 86_400), now=NOW))
+    found = asyncio.run(read_histories(server, records, seconds(0, 86_400), ReadOptions(NOW)))
     assert rows_of(found) == truth(server, seconds(0, 86_400))
     batches = 60
     assert batches <= len(server.asked) <= batches + 8
