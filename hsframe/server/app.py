@@ -22,7 +22,8 @@ from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.protocol.scram import ScramCredentials
-from hsframe.server.auth import Granted, LoggedIn, LoginOptions, Logins
+from hsframe.protocol.secret import HiddenStr
+from hsframe.server.auth import LoggedIn, LoginOptions, Logins
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.negotiate import MediaFormat, accepts_gzip, answer_format, request_format
@@ -113,8 +114,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
     logins = request.app[LOGINS]
     admitted = logins.admit(request.headers.get("Authorization")) if logins.are_needed else LoggedIn("")
-    if isinstance(admitted, Granted):
-        return web.Response(headers={"Authentication-Info": admitted.info})
+    if isinstance(admitted, HiddenStr):
+        return web.Response(headers={"Authentication-Info": admitted})
     op = request.app[SERVED_OPS].get(name)
     if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import constant_time
 
 from hsframe.errors import AuthError
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
+from hsframe.protocol.secret import HiddenStr
 from hsframe.server.clock import Clock
 from hsframe.server.refusal import HttpRefusal
 
@@ -35,13 +36,6 @@ class LoggedIn:
     user: str
     token: str = field(default="", repr=False)
     expires_s: float = 0.0  # on the server's monotonic clock; each use moves it on
-
-
-@dataclass(frozen=True)
-class Granted:
-    """A login that just succeeded: the header to answer 200 with."""
-
-    info: str = field(repr=False)
 
 
 class LoginOptions(TypedDict, total=False):
@@ -91,8 +85,8 @@ class Logins:
         self._expire()
         return len(self._sessions)
 
-    def admit(self, authorization: str | None) -> LoggedIn | Granted:
-        """Take the next step of a login by its Authorization header: a session, or a login that just succeeded.
+    def admit(self, authorization: str | None) -> LoggedIn | HiddenStr:
+        """Take the next step of a login by its Authorization header: a session, or the header of one just granted.
 
         Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
         """
@@ -142,7 +136,7 @@ class Logins:
         header = f"SCRAM handshakeToken={token}, hash={self._hash}{more}"
         return HttpRefusal(401, "log in by SCRAM", {"WWW-Authenticate": header})
 
-    def _scram(self, params: Mapping[str, str]) -> Granted:
+    def _scram(self, params: Mapping[str, str]) -> HiddenStr:
         token = params.get("handshaketoken", "")
         known = self._handshakes.get(token)
         if known is None:
@@ -163,7 +157,7 @@ class Logins:
             raise HttpRefusal(403, "the user name or the password is wrong") from None
         return self._grant(server.username, f", hash={self._hash}, data={b64url_encode(signature)}")
 
-    def _plaintext(self, params: Mapping[str, str]) -> Granted:
+    def _plaintext(self, params: Mapping[str, str]) -> HiddenStr:
         user = _text(params, "username")
         self._check(user, _text(params, "password"))
         return self._grant(user)
@@ -183,12 +177,12 @@ class Logins:
         if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
             raise HttpRefusal(403, "the user name or the password is wrong")
 
-    def _grant(self, user: str, more: str = "") -> Granted:
+    def _grant(self, user: str, more: str = "") -> HiddenStr:
         token = secrets.token_urlsafe(32)
         while len(self._sessions) >= _MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         self._sessions[token] = LoggedIn(user, token, self._clock.monotonic_s() + self._token_ttl_s)
-        return Granted(f"authToken={token}{more}")
+        return HiddenStr(f"authToken={token}{more}")
 
     def _bearer(self, token: str) -> LoggedIn:
         session = self._sessions.pop(token, None)
