@@ -23,6 +23,7 @@ from hsframe.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hsframe.server.database import Database
     from hsframe.session import Session
 
 _SPAN_HELP: Final = (
@@ -72,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
     demo.set_defaults(run=_demo)
 
-    serve = commands.add_parser("serve", parents=[server], help="serve a folder of Parquet files, or the demo building")
-    serve.add_argument("folder", nargs="?", type=Path, help="with *.parquet files; the demo building without it")
+    serve = commands.add_parser("serve", parents=[server], help="serve an archive, Parquet files, or the demo building")
+    serve.add_argument("folder", nargs="?", help="an archive, or with *.parquet files; the demo building without it")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=_serve)
@@ -200,8 +201,13 @@ def _serve(args: argparse.Namespace) -> int:
         users = {}
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
-    database = None
-    if args.folder is not None:
+    database: Database | None = None
+    if args.folder is not None and ("://" in args.folder or (Path(args.folder) / "samples").is_dir()):
+        from hsframe.archive.served import ArchiveDatabase
+        from hsframe.archive.tables import Place
+
+        database = ArchiveDatabase(Place(args.folder, {}))
+    elif args.folder is not None:
         from hsframe.server.folder import parquet_folder
 
         database = parquet_folder(args.folder)

@@ -173,7 +173,8 @@ def read_rows(
                     rows = opened.read_row_group(number, use_threads=False)
                     places = _places(rows, ids, start_us, end_us)
                     if len(places):
-                        yield begin, places, rows if len(places) == rows.num_rows else rows.take(places)
+                        is_run = places[-1] - places[0] + 1 == len(places)  # of one point it is: nothing is copied
+                        yield begin, places, rows.slice(places[0], len(places)) if is_run else rows.take(places)
                 begin += group.num_rows
     except FileNotFoundError as error:
         raise CodecError(

@@ -69,6 +69,11 @@ class ArchivedRecord:
         return ident
 
     @property
+    def shown(self) -> Mapping[str, Any]:
+        """Its tags for those who read them later: what was the present value then is a stale one now."""
+        return {**self.tags, "curStatus": "stale"} if "curVal" in self.tags else self.tags
+
+    @property
     def point(self) -> Point:
         """The point that it describes."""
         return Point.from_record(self.tags)

@@ -51,11 +51,11 @@ class ArchiveSource:
         return await in_thread(read)
 
     def _tags(self) -> Iterable[Mapping[str, Any]]:
-        return (record.tags for record in self._records.values())
+        return (record.shown for record in self._records.values())
 
     def _record(self, id: Ref | str) -> Mapping[str, Any] | None:
         record = self._records.get(id.val if isinstance(id, Ref) else id)
-        return None if record is None else record.tags
+        return None if record is None else record.shown
 
 
 def _grid(records: Iterable[Mapping[str, Any]]) -> Grid:

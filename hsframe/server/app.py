@@ -130,6 +130,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         state.database.keep_up(state.clock.now())
     apply_levels(state.database, state.clock.monotonic_s())
     try:
+        if op.writes and state.database.refusal:
+            raise OpRefusal(f"{name}: {state.database.refusal}", "ReadOnlyErr")
         answer = op.run(Call(name, grid, state, admitted.user))
     except OpRefusal as refusal:
         return error_grid(name, refusal), chosen

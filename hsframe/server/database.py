@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -29,7 +29,8 @@ class Database:
 
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
-    time before each op: it updates whatever changes by itself up to that time.
+    time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
+    written, where nothing can.
 
     >>> database = Database([{"id": Ref("a"), "site": True}])
     >>> [rec["id"].val for rec in database.query("site")]
@@ -42,6 +43,7 @@ class Database:
         self.name = name
         self.actions: dict[str, Action] = {}
         self.keep_up: Callable[[datetime], None] | None = None
+        self.refusal = ""
         self._recs: dict[str, dict[str, Any]] = {}
         self._revisions: dict[str, int] = {}
         self._counter = itertools.count(1)
@@ -126,6 +128,10 @@ class Database:
                 else f"there is no record @{key}"
             )
         return self._histories.setdefault(key, Samples(cast("Kind", kind)))
+
+    def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
+        """The samples of some points, all that are in a half-open window; here with those before and after it."""
+        return [self.history(id) for id in ids]
 
     def set_history(
         self,

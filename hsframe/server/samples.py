@@ -38,19 +38,10 @@ class Samples:
         first = int(np.searchsorted(self.ts_us, start_us))
         return slice(first, len(self) if end_us is None else max(first, int(np.searchsorted(self.ts_us, end_us))))
 
-    def column(self, part: slice, unit: str | None, at: NDArray[np.intp] | None = None, length: int = 0) -> ArrowColumn:
-        """Some samples as a column of a grid.
-
-        `at` is the row of each sample in a column of that `length`, where the other rows are null.
-        """
+    def column(self, part: slice, unit: str | None) -> Sequence[Any]:
+        """Some samples as a column of a grid."""
         values, na = self.values[part], self.na[part]
-        empty = na
-        if at is not None:
-            wide, wide_na = np.zeros(length, values.dtype), np.zeros(length, np.bool_)
-            empty = np.ones(length, np.bool_)
-            wide[at], wide_na[at], empty[at] = values, na, na
-            values, na = wide, wide_na
-        mask = empty if empty.any() else None
+        mask = na if na.any() else None
         na_array = pa.array(na) if na.any() else None
         if self.kind == "Number":
             return NumberColumn(pa.array(values, mask=mask), unit, na_array)
@@ -74,3 +65,16 @@ class Samples:
     def remove(self, ts_us: Times) -> None:
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
+
+
+def placed(cells: Sequence[Any], rows: NDArray[np.intp], length: int) -> Sequence[Any]:
+    """A column of that `length` in which each cell is in its row; the other rows are null."""
+    if not isinstance(cells, ArrowColumn):
+        column: list[Any] = [None] * length
+        for row, cell in zip(rows.tolist(), cells, strict=True):
+            column[row] = cell
+        return column
+    of_row = np.full(length, -1)
+    of_row[rows] = np.arange(len(cells))
+    taken = pa.array(of_row, mask=of_row < 0)
+    return cells.sliced(cells.values.take(taken), None if cells.na is None else cells.na.take(taken).fill_null(False))

@@ -16,7 +16,7 @@ from hsframe.kinds import MARKER, NA, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.ops.his_read import parse_range
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Samples
+from hsframe.server.samples import Samples, placed
 from hsframe.server.state import duration_s
 from hsframe.spans import epoch_us
 from hsframe.zones import zone
@@ -103,8 +103,10 @@ def test_the_rows_of_a_batch_are_every_instant_once(parts: list[list[int]]) -> N
 def test_a_wider_column_has_nulls_between() -> None:
     samples = Samples("Str")
     samples.merge(np.array([10, 20, 30]), ["a", "", "b"], np.array([False, True, False]))
-    column = samples.column(slice(1, 3), None, np.array([0, 3]), 4)
-    assert list(column) == [NA, None, None, "b"]
+    column = samples.column(slice(1, 3), None)
+    assert list(placed(column, np.array([0, 3]), 4)) == [NA, None, None, "b"]
+    kw, w = Number(1, "kW"), Number(1, "W")
+    assert list(placed([kw, w], np.array([0, 2]), 3)) == [kw, None, w]
 
 
 def test_a_database_refuses_what_it_cannot_serve() -> None:

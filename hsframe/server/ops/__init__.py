@@ -17,16 +17,18 @@ __all__ = ["OPS", "Op"]
 
 @dataclass(frozen=True)
 class Op:
-    """One op by its name on the wire; `get` allows GET, for ops that change nothing."""
+    """One op by its name on the wire; `get` allows GET, for ops that change nothing. Some write into the database."""
 
     name: str
     run: Callable[[Call], Grid]
     get: bool
     summary: str
+    writes: bool = False
 
 
 def _ops(call: Call) -> Grid:
-    return info.ops_grid(call, [(op.name, op.summary, op.get) for op in OPS.values()])
+    served = (op for op in OPS.values() if not (op.writes and call.database.refusal))
+    return info.ops_grid(call, [(op.name, op.summary, op.get) for op in served])
 
 
 OPS: Final[Mapping[str, Op]] = {
@@ -43,10 +45,10 @@ OPS: Final[Mapping[str, Op]] = {
         Op("watchSub", watch.watch_sub, False, "Watch records for changes"),
         Op("watchPoll", watch.watch_poll, False, "What changed since the last poll"),
         Op("watchUnsub", watch.watch_unsub, False, "Stop watching"),
-        Op("pointWrite", point.point_write, False, "Command a point, or read its priority array"),
+        Op("pointWrite", point.point_write, False, "Command a point, or read its priority array", writes=True),
         Op("hisRead", his_read, True, "Samples of one point or of several"),
-        Op("hisWrite", his_write, False, "Store samples of one point or of several"),
-        Op("invokeAction", point.invoke_action, False, "Run an action on a record"),
+        Op("hisWrite", his_write, False, "Store samples of one point or of several", writes=True),
+        Op("invokeAction", point.invoke_action, False, "Run an action on a record", writes=True),
         # The application ends the session itself: it knows the token.
         Op("close", lambda _: Grid(), False, "End the session"),
     )

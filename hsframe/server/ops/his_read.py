@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.codecs.zinc import parse_value
-from hsframe.columns import ArrowColumn, TimeColumn
+from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError, SpanError, ZoneError
 from hsframe.frame.histories import union_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Times
+from hsframe.server.samples import Samples, Times, placed
 from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us
 from hsframe.zones import zone
@@ -71,14 +71,16 @@ def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str
     except ZoneError as error:
         raise OpRefusal(str(error), "ZoneErr") from error
     span = parse_range(range_, local, call.state.clock.now())
-    histories = [call.database.history(rec["id"]) for rec in recs]
+    is_cut_there = call.between is Samples.between  # a quirk looks at samples beside the span too
+    whole = (span.start_us, span.end_us) if is_cut_there else (None, None)
+    histories = call.database.histories([rec["id"].val for rec in recs], *whole)
     parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
     ts_us = union_of(samples.ts_us[part] for samples, part in zip(histories, parts, strict=True))
-    columns: list[ArrowColumn] = [TimeColumn(pa.array(ts_us), tz)]
+    columns: list[Sequence[Any]] = [TimeColumn(pa.array(ts_us), tz)]
     for rec, samples, part in zip(recs, histories, parts, strict=True):
         own = samples.ts_us[part]
-        at = None if len(own) == len(ts_us) else np.searchsorted(ts_us, own)
-        columns.append(samples.column(part, rec.get("unit"), at, len(ts_us)))
+        cells = samples.column(part, rec.get("unit"))
+        columns.append(cells if len(own) == len(ts_us) else placed(cells, np.searchsorted(ts_us, own), len(ts_us)))
     return _bounds(call, span, ts_us), columns
 
 

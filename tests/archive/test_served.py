@@ -1,0 +1,130 @@
+"""The embedded server over an archive: what it has, of the newest version, and nothing is written into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe import Archive, Session, cli
+from hsframe.archive.samples import START_US, merge
+from hsframe.archive.served import ArchiveDatabase
+from hsframe.archive.tables import Place, Tables
+from hsframe.errors import CallError, ReadWarning
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.test_samples import rows
+from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, building
+
+
+@pytest.fixture
+def database() -> Database:
+    return building()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+@pytest.fixture
+def archive(tmp_path: Path, session: Session) -> Archive:
+    archive = Archive(tmp_path / "trends")
+    archive.sync("point", session=session, since=SINCE)
+    return archive
+
+
+@pytest.fixture
+def served(archive: Archive, tmp_path: Path) -> Iterator[Session]:
+    with (
+        running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server,
+        hsframe.connect(server.uri, "demo", "demo") as session,
+    ):
+        yield session
+
+
+def test_it_answers_as_the_server_that_the_archive_is_from(session: Session, served: Session) -> None:
+    for points, span, how in [
+        ("point", (SINCE, None), {"shape": "tidy", "tz": "UTC"}),
+        ("point", "yesterday", {"na": "flag", "tz": "UTC", "header": ("equipRef->dis", "navName")}),
+        ("temp or power or run", (SINCE, None), {"interval": "1h", "tz": "UTC"}),
+        ("@mode", (SINCE, None), {"chunk": "3D"}),
+        ("temp", "2001-02-03", {}),
+    ]:
+        frames = [one.his_read(points, span, **how) for one in (served, session)]  # type: ignore[call-overload]
+        pd.testing.assert_frame_equal(*frames, check_freq=False)
+    assert list(served.read('equipRef->siteRef->dis == "Works"')["id"]) == list(session.read("point")["id"])
+    assert list(served.nav("equip")["id"]) == list(session.nav("equip")["id"])
+    assert served.about().loc[0, "serverName"] == "trends"
+
+
+def test_a_sync_of_meanwhile_is_there_with_the_next_request(
+    archive: Archive, session: Session, served: Session, database: Database
+) -> None:
+    before = len(served.his_read("temp", (SINCE, None)))
+    database.history("temp").merge(np.array([NOW_US - 1]), np.array([7.0]), np.zeros(1, bool))
+    database.add({**(database.get("temp") or {}), "id": hsframe.Ref("more"), "dis": "More"})
+    database.set_history("more", np.array([FIRST_US]), np.array([1.0]))
+    archive.sync("point", session=session, since=SINCE)
+    assert len(served.his_read("@temp", (SINCE, None))) == before + 1
+    assert served.his_read("@more", (SINCE, None)).hs.units == {"More": "°C"}
+
+
+def test_nothing_is_written_into_it(archive: Archive, served: Session) -> None:
+    assert not {"hisWrite", "pointWrite", "invokeAction"} & set(served.ops()["name"])
+    df = served.his_read("temp", "yesterday")
+    versions = archive.versions
+    with pytest.raises(CallError, match=r"hisWrite: this server gives what an archive has, and takes nothing"):
+        served.his_write(df)
+    with pytest.raises(CallError, match=r"pointWrite: this server gives what an archive has"):
+        served.point_write_array("temp")
+    with pytest.raises(CallError, match=r"invokeAction: this server gives what an archive has"):
+        served.invoke_action("temp", "restart")
+    pd.testing.assert_frame_equal(archive.versions, versions)
+
+
+def test_a_value_in_another_unit_keeps_it(archive: Archive, served: Session, tmp_path: Path) -> None:
+    table = Tables.open(Place(str(tmp_path / "trends"), {})).samples
+    cells = [(1.5, None, "kW"), (1.5, None, "W"), (None, "fault", None), (None, None, None)]
+    odd = {("power", FIRST_US - DAY_US * 9 + place): cell for place, cell in enumerate(cells)}
+    merge(table, rows(odd), ["power"], START_US, FIRST_US)
+    span = (pd.Timestamp(SINCE, tz="UTC") - pd.Timedelta("20D"), pd.Timestamp(FIRST_US, unit="us", tz="UTC"))
+    with pytest.warns(ReadWarning, match="texts"):
+        beside = served.his_read(["@power", "@temp"], span, tz="UTC")
+    assert beside["POWER"].tolist()[:3] == [Number(1.5, "kW"), Number(1.5, "W"), "fault"]
+
+
+def test_quirks_see_what_is_beside_the_window(archive: Archive, session: Session, tmp_path: Path) -> None:
+    def rows_of(session: Session) -> int:
+        day = f"{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
+        return len(session.run(lambda client: client.his_read("temp", day, raw=True)))
+
+    database = ArchiveDatabase(Place(str(tmp_path / "trends"), {}))
+    with (
+        running_server(database, quirks=["extra-samples"]) as server,
+        hsframe.connect(server.uri, "demo", "demo") as odd,
+    ):
+        assert rows_of(odd) == rows_of(session) + 2
+
+
+def test_a_present_value_of_then_is_stale(tmp_path: Path, session: Session, database: Database) -> None:
+    database.update("empty", {"curVal": Number(3, "kW"), "curStatus": "ok"})
+    archive = Archive(tmp_path / "trends")
+    archive.sync("empty", session=session, since=SINCE)
+    assert archive.read("empty")["curStatus"].tolist() == ["stale"]
+    assert archive.latest("@empty")[["source", "status"]].to_numpy().tolist() == [["cur", "stale"]]
+    assert ArchiveDatabase(Place(str(tmp_path / "trends"), {})).query('curStatus == "stale"')
+
+
+def test_the_command_serves_it(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[object] = []
+    monkeypatch.setattr("hsframe.server.run.serve", lambda host, port, database, **how: found.append(database))
+    assert cli.main(["serve", str(tmp_path / "trends"), "--anonymous"]) == 0
+    assert isinstance(found[0], ArchiveDatabase)
+    assert len(found[0]) == 8
