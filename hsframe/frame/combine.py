@@ -111,9 +111,10 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
             aggs = [*reads.get(point.id, Read()).aggs]
             if len(aggs) > 1 or not aggs or "agg" in frame.columns.names:
                 continue  # of several the label says which it is, or after df.xs nothing
-            if (known := rules.setdefault(label, (number, aggs[0])))[1] != aggs[0]:
+            first, wanted = rules.setdefault(label, (number, aggs[0]))
+            if wanted != aggs[0]:
                 raise MetadataError(
-                    f"column {label!r} is the {known[1]} over intervals in frame {known[0]} and the {aggs[0]} in frame "
+                    f"column {label!r} is the {wanted} over intervals in frame {first} and the {aggs[0]} in frame "
                     f"{number}; read both with one agg=, or rename one column"
                 )
         differing.update(differing_of(frame))

@@ -36,16 +36,14 @@ def frame_of(df: Any) -> pd.DataFrame:
             f"a {type(df).__name__} cannot be written; expected a DataFrame or Series with times in its index"
         )
     if is_tidy(df):
+        what = next((f"{one.made} of the point @{ident}" for ident, one in reads_of(df).items() if one.made), "")
         if (interval := noted_interval(df)) and interval.label == "end":
+            what = f"values at the ends of intervals of {interval.length}"
+        if what:
             raise MetadataError(
-                f"the times of this tidy frame are the ends of intervals of {interval.length}, and who reads the "
-                "history takes each value to be that of the time after it; read with label='start' and shape='wide' "
-                "(pivot would lose the note that the times are ends)"
-            )
-        if made := [f"{one.made} of the point @{ident}" for ident, one in reads_of(df).items() if one.made]:
-            raise MetadataError(
-                f"this tidy frame has {made[0]}, among whose samples each value would be read as one of them; to write "
-                "it to another point read with shape='wide', and give points={label: '@the-id'}; nothing was sent"
+                f"this tidy frame has {what}, and in a history each would be read as a sample from its time on; read "
+                "with label='start' and shape='wide' (pivot would lose the note of what it is), and where the values "
+                "are no samples of their point give another with points={label: '@the-id'}; nothing was sent"
             )
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "

@@ -73,10 +73,8 @@ def _read_of(ident: str, entry: Any) -> Read:
             return entry
         case {"aggs": {**aggs}, "time": None | [int(), int(), [*_], [*_]] as time}:
             start_us, end_us, firsts_us, lasts_us = time or (0, 0, (), ())
-            ends_us = [us for us in (*firsts_us, *lasts_us) if us is not None]
-            if all(isinstance(unit, str | None) for unit in aggs.values()) and all(
-                isinstance(us, int) for us in ends_us
-            ):
+            types, of_ends = {type(unit) for unit in aggs.values()}, {type(us) for us in (*firsts_us, *lasts_us)}
+            if types <= {str, type(None)} and of_ends <= {int, type(None)}:
                 return Read(entry["aggs"], time and (start_us, end_us, tuple(firsts_us), tuple(lasts_us)))
     raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'time': {entry!r}")
 
