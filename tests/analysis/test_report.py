@@ -175,7 +175,7 @@ def to_date(july: hsframe.Session, monkeypatch: pytest.MonkeyPatch) -> hsframe.S
         def now(cls, tz: Any = None) -> datetime:
             return PRESENT.to_pydatetime().astimezone(tz)
 
-    monkeypatch.setattr("hsframe.session.reading.datetime", Clock)
+    monkeypatch.setattr("hsframe.history.plan.datetime", Clock)
     return july
 
 
