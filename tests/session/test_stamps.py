@@ -168,7 +168,7 @@ def test_rows_by_their_ends_are_not_written(s: hsframe.Session) -> None:
         s.his_write(end["Power"], points="@kw")
     tidy = s.his_read("@kw", DAYS, interval="1D", label="end", shape="tidy")
     with pytest.raises(
-        hsframe.MetadataError, match=r"this tidy frame has values at the ends .*label='start' and shape='wide'"
+        hsframe.MetadataError, match=r"tidy frame has values at the ends .*label='start' and shape='wide'"
     ):
         s.his_write(tidy)
     both = s.his_read("@kw", DAYS, interval="1D", label="both")
