@@ -363,10 +363,9 @@ class _SpanParser:
         return None
 
     def days(self, first: date, after: date) -> _Piece:
-        return _Piece(self.midnight_us(first), self.midnight_us(after))
-
-    def midnight_us(self, day: date) -> int:
-        return local_instant_us(datetime(day.year, day.month, day.day), self.tz)
+        midnights = (datetime(day.year, day.month, day.day) for day in (first, after))
+        start_us, end_us = (local_instant_us(midnight, self.tz) for midnight in midnights)
+        return _Piece(start_us, end_us)
 
     def period(self, text: str, year: str, month: str | None, day: str | None) -> _Piece:
         try:

@@ -11,7 +11,6 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning, ReadWarning
 from hsframe.frame.histories import History, Instants
-from hsframe.frame.points import Point
 from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
@@ -64,7 +63,8 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
         )
     places = [(one.point, us) for _, one in results if one.over for us in one.over.doubtful_us]
     if places:
-        instants = ", ".join(f"@{point.id} at {_local(us, point)}" for point, us in places[:5])
+        local = ((point.id, from_epoch_us(us, zone(point.tz or "UTC"))) for point, us in places[:5])
+        instants = ", ".join(f"@{ident} at {when.isoformat()}" for ident, when in local)
         meters = len({point.id for point, _ in places})
         warn_caller(
             f"{len(places)} readings of {meters} of {_count(results)} points add more than ten times what their meter "
@@ -93,10 +93,6 @@ def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: M
             "row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
             GapWarning,
         )
-
-
-def _local(us: int, point: Point) -> str:
-    return from_epoch_us(us, zone(point.tz or "UTC")).isoformat()
 
 
 def _count(results: Sequence[tuple[Rule, History]]) -> int:

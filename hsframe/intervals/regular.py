@@ -187,10 +187,10 @@ def _calendar(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
         number, stop = (first - origin) // step.days, (last - origin) // step.days + 3
         days = range(origin + number * step.days, origin + stop * step.days, step.days)
         return np.array([_midnight_us(day, tz) for day in days], dtype=np.int64)
-    number = _month(first) // step.months
-    stop = _month(last) // step.months + 3
-    firsts = (date(*_year_month(place * step.months), 1).toordinal() for place in range(number, stop))
-    return np.array([_midnight_us(day, tz) for day in firsts], dtype=np.int64)
+    begin, stop = (_month(day) // step.months * step.months for day in (first, last))
+    months = range(begin, stop + 3 * step.months, step.months)
+    firsts = (date(month // 12, month % 12 + 1, 1) for month in months)
+    return np.array([_midnight_us(day.toordinal(), tz) for day in firsts], dtype=np.int64)
 
 
 def _local_date(us: int, tz: ZoneInfo) -> int:
@@ -200,11 +200,6 @@ def _local_date(us: int, tz: ZoneInfo) -> int:
 def _month(ordinal: int) -> int:
     day = date.fromordinal(ordinal)
     return day.year * 12 + day.month - 1
-
-
-def _year_month(number: int) -> tuple[int, int]:
-    year, month = divmod(number, 12)
-    return year, month + 1
 
 
 @functools.lru_cache(maxsize=8192)

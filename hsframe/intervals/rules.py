@@ -280,7 +280,7 @@ def _with_time(unit: str) -> tuple[str, float] | None:
 
 def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
     """Raise for points, given with their units, that may be running totals or amounts."""
-    unclear = [(point, unit) for point, unit in points if unit is not None and _is_amount(unit)]
+    unclear = [(point, unit) for point, unit in points if unit and (found := find(unit)) and found.quantity in _AMOUNTS]
     if unclear:
         names = named([f"{point} in {unit}" for point, unit in unclear])
         point, unit = unclear[0]
@@ -290,11 +290,6 @@ def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
             f"hisTotalized nor hisMode 'consumption' or 'cov'; say it, as in agg={{'@{point.id}': 'delta'}} or "
             f"agg={{{unit!r}: 'delta'}}"
         )
-
-
-def _is_amount(unit: str) -> bool:
-    found = find(unit)
-    return found is not None and found.quantity in _AMOUNTS
 
 
 def rules_of(

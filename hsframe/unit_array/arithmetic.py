@@ -118,12 +118,6 @@ class UnitArithmetic(UnitValues):
     def __abs__(self) -> Any:
         return self._like(np.abs(self._data), self.unit)
 
-    def __divmod__(self, other: object) -> Any:
-        return self._divmod(other)
-
-    def __rdivmod__(self, other: object) -> Any:
-        return self._divmod(other, reflected=True)
-
 
 def _add_operator(name: str, compute: Callable[..., Any], *how: object, **more: object) -> None:
     def method(self: UnitArithmetic, other: object) -> Any:
@@ -137,6 +131,8 @@ def _add_operator(name: str, compute: Callable[..., Any], *how: object, **more: 
 for _symbol, _op in ARITHMETIC.items():
     _add_operator(_op.__name__, UnitArithmetic._arithmetic, _op, _symbol)
     _add_operator(f"r{_op.__name__}", UnitArithmetic._arithmetic, _op, _symbol, reflected=True)
+_add_operator("divmod", UnitArithmetic._divmod)
+_add_operator("rdivmod", UnitArithmetic._divmod, reflected=True)
 for _symbol, _op in {"==": operator.eq, "!=": operator.ne, **ORDER}.items():
     _add_operator(_op.__name__, UnitArithmetic._comparison, _op, _symbol)
 UnitArithmetic.__hash__ = None  # type: ignore[assignment]  # arrays compare by value

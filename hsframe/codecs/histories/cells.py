@@ -83,12 +83,6 @@ def boxed(numbers: Ints | int) -> Any:
     return (numbers | _QUIET_NAN).view(np.float64)
 
 
-def unboxed(doubles: Floats) -> Ints:
-    """The numbers in the table, for doubles that are :func:`boxed`."""
-    result: Ints = doubles.view(np.int64) & _PAYLOAD
-    return result
-
-
 def _kind_of(values: Sequence[Any], has_numbers: bool) -> type | None:
     """The one kind of these cells, None where none says anything; it raises NeedsExactParserError for others."""
     told = [value for value in values if value is not None and value is not NA]
@@ -109,15 +103,15 @@ def column_of(cells: Floats, table: Sequence[Any], unit: str | None) -> ArrowCol
     special = np.flatnonzero(np.isnan(cells))
     if len(special) == 0:
         return NumberColumn(pa.array(cells), unit)
-    numbers = unboxed(cells[special])
+    numbers: Ints = cells[special].view(np.int64) & _PAYLOAD
     used = np.unique(numbers).tolist() if len(table) < 1000 else np.flatnonzero(np.bincount(numbers)).tolist()
     values = [table[number] for number in used]
     has_numbers = len(special) < len(cells)
     kind = _kind_of(values, has_numbers)
     is_na = _lookup(used, [value is NA for value in values], bool)[numbers]
     is_null = _lookup(used, [value is None or value is NA for value in values], bool)[numbers]
-    na, nulls = _na_array(len(cells), special, is_na), int(is_null.sum())
-    valid = _validity(len(cells), special[is_null])
+    na, nulls = pa.array(_flags(len(cells), special[is_na])) if is_na.any() else None, int(is_null.sum())
+    valid = pa.py_buffer(np.packbits(~_flags(len(cells), special[is_null]), bitorder="little")) if nulls else None
     if kind is Number or kind is None:
         units = {value.unit for value in values if isinstance(value, Number) and np.isfinite(value.val)}
         units |= {unit} if has_numbers else set()
@@ -146,17 +140,7 @@ def _lookup(used: Sequence[int], values: Sequence[Any], dtype: Any) -> Any:
     return table
 
 
-def _validity(length: int, nulls: Ints) -> pa.Buffer | None:
-    if len(nulls) == 0:
-        return None
-    valid = np.ones(length, bool)
-    valid[nulls] = False
-    return pa.py_buffer(np.packbits(valid, bitorder="little"))
-
-
-def _na_array(length: int, special: Ints, is_na: Bools) -> pa.Array | None:
-    if not is_na.any():
-        return None
-    na = np.zeros(length, bool)
-    na[special[is_na]] = True
-    return pa.array(na)
+def _flags(length: int, places: Ints) -> Bools:
+    flags = np.zeros(length, bool)
+    flags[places] = True
+    return flags
