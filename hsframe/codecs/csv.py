@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc_write import write_value
-from hsframe.grid import Col, Grid
+from hsframe.grid import Grid
 from hsframe.kinds import Bin, Marker, Ref, Symbol, Uri
 
 _MARK: Final = "\N{CHECK MARK}"
@@ -31,17 +31,12 @@ def encode_csv(grid: Grid) -> bytes:
     >>> encode_csv(grid)
     b'id,Is a site\n@a HQ,true\n'
     """
-    head = [_quoted(_display_name(col)) for col in grid.cols]
+    head = [_quoted(dis if isinstance(dis := col.meta.get("dis"), str) else col.name) for col in grid.cols]
     # Readers skip empty lines, and a lone empty cell would be one.
     null = '""' if len(grid.cols) == 1 else ""
     columns = [[null if cell is None else _quoted(_cell_text(cell)) for cell in column] for column in grid.columns]
     lines = [",".join(head), *map(",".join, zip(*columns, strict=True)), ""]
     return to_bytes("\n".join(lines), "csv")
-
-
-def _display_name(col: Col) -> str:
-    dis = col.meta.get("dis")
-    return dis if isinstance(dis, str) else col.name
 
 
 def _cell_text(value: Any) -> str:

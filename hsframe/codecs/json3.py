@@ -26,18 +26,12 @@ class _Texts(dict[str | None, Any]):
     def __missing__(self, text: str) -> Any:
         if text.__class__ is not str:
             raise TypeError("this cell is not a text")
-        value = _read_text(text)
+        read = _BY_CODE.get(text[0]) if text[1:2] == ":" else None
+        # "C:\\Temp": there is no such code; the server left out the "s:".
+        value = text if read is None else read(text[2:])
         if len(self) < REMEMBERED:
             self[text] = value
         return value
-
-
-def _read_text(text: str) -> Any:
-    if text[1:2] != ":":
-        return text
-    read = _BY_CODE.get(text[0])
-    # "C:\\Temp": there is no such code; the server left out the "s:".
-    return text if read is None else read(text[2:])
 
 
 def _no_more(value: Any) -> Callable[[str], Any]:

@@ -101,7 +101,8 @@ class _Reader:
             self.number += 1
         while lines and not lines[-1].strip():
             lines.pop()
-        return _dedented(lines)
+        width = min((len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()), default=0)
+        return [line[width:] for line in lines]
 
     def list_lines(self, column: int) -> str:
         """The list that begins at a column of the line before, up to the line that closes it, as one line.
@@ -156,11 +157,6 @@ def _value(text: str) -> Any:
         if text[0] in _ZINC_FIRST or _CALL.match(text):
             raise
         return text
-
-
-def _dedented(lines: list[str]) -> list[str]:
-    width = min((len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()), default=0)
-    return [line[width:] for line in lines]
 
 
 def encode_trio(grid: Grid) -> bytes:

@@ -177,17 +177,13 @@ class _Reader:
         if name[0] in tags:
             raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
         self.pos = name.end()
-        tags[name[0]] = self.tag_value(depth, read)
-
-    def tag_value(self, depth: int, read: Callable[[int], Any]) -> Any:
-        after_name = self.pos
         self.skip()
         if not self.at(":"):
-            self.pos = after_name
-            return MARKER
+            self.pos, tags[name[0]] = name.end(), MARKER
+            return
         self.pos += 1
         self.skip()
-        return read(depth)
+        tags[name[0]] = read(depth)
 
     # <cols> := <col> ("," <col>)* <nl>
     # <col>  := <id> <meta>

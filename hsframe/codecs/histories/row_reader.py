@@ -87,8 +87,9 @@ class RowReader:
         bounds = self.shape.bounds(block, start, end)
         if len(bounds) < 2:
             return 0
-        if not self.shape.keys:
-            self._learn_first(block, bounds)
+        first = range(min(len(bounds) - 1, _TRIES))
+        if not self.shape.keys and not any(self._learn(block, bounds[row], bounds[row + 1], row) for row in first):
+            raise NeedsExactParserError
         times, cells, ok = self._read(block, bounds)
         if not ok.all():
             odd = np.flatnonzero(~ok)
@@ -189,12 +190,6 @@ class RowReader:
         cells.reshape(-1)[special.places] = boxed(numbers)[special.codes]
         if (numbers == INVALID).any():
             ok[special.places[numbers[special.codes] == INVALID] // self.shape.width] = False
-
-    def _learn_first(self, block: Block, bounds: Positions) -> None:
-        for row in range(min(len(bounds) - 1, _TRIES)):
-            if self._learn(block, bounds[row], bounds[row + 1], row):
-                return
-        raise NeedsExactParserError
 
     def _learn(self, block: Block, start: int, end: int, row: int) -> bool:
         text = block.text(int(start), int(end))
