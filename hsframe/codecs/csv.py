@@ -26,6 +26,7 @@ def encode_csv(grid: Grid) -> bytes:
     The grid's meta and the tags of its columns, but for ``dis``, are left out. Null is an empty cell, an empty text is
     ``""``.
 
+    >>> from hsframe.grid import Col
     >>> cols = [Col("id"), Col("site", {"dis": "Is a site"})]
     >>> grid = Grid.from_rows({}, cols, [{"id": Ref("a", "HQ"), "site": True}])
     >>> encode_csv(grid)
