@@ -43,10 +43,9 @@ class Decoder:
         self._dialect = dialect
         self._one_at_a_time = asyncio.Lock()
 
-    async def grid(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> Grid:
+    async def grid(self, answer: HttpAnswer, op: Op) -> Grid:
         """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
-        hint = uri_hint(is_known=self._dialect.answered)
-        failure = http_failure(answer, op.name, f"{self._base}/{op.name}", logged_in=logged_in, hint=hint)
+        failure = http_failure(answer)
         if failure is not None and not looks_like_grid(answer):
             # WideSky answers so when nothing was found; a page or JSON comes from a gateway.
             is_own_404 = answer.status == 404 and not is_html(answer) and not json_error(answer)
@@ -55,7 +54,7 @@ class Decoder:
             raise failure
         if answer.status == 204:
             if op.get:
-                url, found = f"{self._base}/{op.name}", "found HTTP 204, no content; an empty answer is a grid too"
+                url, found = answer.request.url, "found HTTP 204, no content; an empty answer is a grid too"
                 raise HTTPStatusError(f"{op.name} at {url}: {found}", status=204, url=url)
             return Grid()
         if op.writes:  # some servers leave the columns out of an empty answer
@@ -75,7 +74,7 @@ class Decoder:
             failure = failure or self.with_source(error, op, answer.body)
         raise failure
 
-    async def grids(self, answer: HttpAnswer, op: Op, *, logged_in: bool) -> list[Grid]:
+    async def grids(self, answer: HttpAnswer, op: Op) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""
         format = self._format_of(answer)
         split = format_named(format).split if answer.status == 200 else None
@@ -90,7 +89,7 @@ class Decoder:
             failure = self.with_source(error, op, answer.body)
         if failure is not None:
             raise failure
-        return [await self.grid(answer, op, logged_in=logged_in)]
+        return [await self.grid(answer, op)]
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
         with told_once(self._dialect.told):

@@ -13,7 +13,7 @@ from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError, NetworkError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
-from hsframe.protocol.login_steps import Credentials, LoginResult, LoginStep, login_steps
+from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
@@ -36,10 +36,6 @@ class LoginSession:
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
-
-    @property
-    def logged_in(self) -> bool:
-        return self._session is not None and self._session.scheme != "none"
 
     def forget(self) -> LoginResult | None:
         """Give the session and drop it."""
@@ -91,9 +87,8 @@ class LoginSession:
             try:
                 step = next(steps)
                 while True:
-                    if isinstance(step, LoginStep):
-                        headers = {**step.headers, "Accept": self._accept}
-                        about = HttpRequest("GET", f"{self._base}/about", "login", headers)
+                    if isinstance(step, HttpRequest):
+                        about = replace(step, headers={**step.headers, "Accept": self._accept})
                         step = steps.send(await self._transport.fetch(about))
                     else:
                         step, is_last = steps.send(await in_thread(step.run)), True

@@ -79,7 +79,7 @@ class RequestSender:
         ids = ids_of(request)
         with self._logged(op, len(ids), patience) as (log, patience):
             answer = await self._exchange(op, request, log, patience)
-            grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
+            grid = await self.decoder.grid(answer, op)
             self.dialect.answered = True
             self._check(grid, answer, op, ids, limit)
             return grid
@@ -88,7 +88,7 @@ class RequestSender:
         """Send a request grid, give the grids of an answer that holds several; errors among them are not raised."""
         with self._logged(op) as (log, patience):
             answer = await self._exchange(op, request, log, patience)
-            grids = await self.decoder.grids(answer, op, logged_in=self._session.logged_in)
+            grids = await self.decoder.grids(answer, op)
             self.dialect.answered = True
             if answer.status != 200:
                 self._check(grids[0], answer, op)
@@ -107,7 +107,7 @@ class RequestSender:
                 answer = await self._exchange(op, request, log, patience, stream.begin)
                 if stream.is_whole:
                     self._check_end(answer, answer.body, op.name, line_end)
-                    grid = await self.decoder.grid(answer, op, logged_in=self._session.logged_in)
+                    grid = await self.decoder.grid(answer, op)
                     self._check(grid, answer, op, ids)
                 yield answer.body
                 end = answer.body
@@ -208,7 +208,7 @@ class RequestSender:
                 login, is_new = await self._session.renew(login, patience), True
         refused = answer.status in (401, 403) or login_page(answer)
         if refused and login.scheme == "bearer" and not looks_like_grid(answer):
-            failure = http_failure(answer, op.name, self.url(op.name), logged_in=True)
+            failure = http_failure(answer)
             raise AuthError(f"the token is not accepted: {failure}")
         log.bytes = len(answer.body)
         return answer
@@ -225,7 +225,7 @@ class RequestSender:
             check_answer(grid, op.name, self.url(op.name), ids, limit)
         except CallError as error:
             if answer.status != 200:
-                advice = status_advice(answer, op.name, hint="")  # a grid: the uri is right
+                advice = status_advice(answer)
                 error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 

@@ -178,6 +178,7 @@ class Transport:
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
                     through_proxy=self._proxy is not None and not is_https,
                     secrets=self.secrets,
+                    request=request,
                 )
                 self.secrets.learn(head.headers)
                 yield head

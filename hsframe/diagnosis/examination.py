@@ -121,7 +121,7 @@ class Examination:
 
     def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:
         url = self.client.sender.url(op)
-        failure = http_failure(answer, op, url, logged_in=True)
+        failure = http_failure(answer)
         if failure is not None and not looks_like_grid(answer):
             raise failure
         decoder = self.client.sender.decoder

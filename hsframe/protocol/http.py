@@ -74,6 +74,10 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
     hint: str = field(default=uri_hint(), repr=False)
 
+    @property
+    def has_login(self) -> bool:
+        return "Authorization" in self.headers
+
 
 @dataclass(frozen=True)
 class HttpAnswer:
@@ -81,7 +85,7 @@ class HttpAnswer:
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
     received, a name may come twice. The repr does not show them: they may hold a token. One that came `through_proxy`
-    may be the proxy's own. The `secrets` are those that its words are shown without.
+    may be the proxy's own. The `secrets` are those that its words are shown without; `request` is what it answers.
     """
 
     status: int
@@ -90,6 +94,7 @@ class HttpAnswer:
     body: bytes = field(default=b"", repr=False)
     through_proxy: bool = False
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False, compare=False)
+    request: HttpRequest = field(default=HttpRequest("GET", "", ""), repr=False, compare=False)
 
     def header(self, name: str) -> str:
         return next(iter(self.headers_of(name)), "")
@@ -240,10 +245,11 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def status_advice(answer: HttpAnswer, op: str, hint: str = uri_hint()) -> str:
+def status_advice(answer: HttpAnswer) -> str:
     """What an HTTP status means for the one who called an op, and what to do; empty where it says enough itself."""
     if is_from_proxy(answer):
         return "check proxy='http://user:password@host:port', or ask who runs the proxy"
+    op, hint = answer.request.op, "" if looks_like_grid(answer) else answer.request.hint
     advice = {
         206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
         400: "the server could not read the request",
@@ -264,16 +270,15 @@ def status_advice(answer: HttpAnswer, op: str, hint: str = uri_hint()) -> str:
     return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
 
 
-def http_failure(
-    answer: HttpAnswer, op: str, url: str, *, logged_in: bool, hint: str = uri_hint()
-) -> HsFrameError | None:
+def http_failure(answer: HttpAnswer) -> HsFrameError | None:
     """The error for an answer that is not a grid, or None where the body is to be decoded."""
     if answer.status == 200 and looks_like_grid(answer):
         return None  # before its words are looked for, which reads it whole
     words = server_words(answer)
-    where = f"{op} at {url}"
+    url, logged_in, hint = answer.request.url, answer.request.has_login, answer.request.hint
+    where = f"{answer.request.op} at {url}"
     if is_redirect(answer):
-        return _redirected(answer, where, logged_in=logged_in, hint=hint)
+        return _redirected(answer, where)
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
@@ -282,7 +287,7 @@ def http_failure(
     if answer.status == 403 and not logged_in and not is_from_proxy(answer):
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
     if not 200 <= answer.status < 300 or answer.status == 206:
-        advice = status_advice(answer, op, hint)
+        advice = status_advice(answer)
         found = "an HTML page, " if is_html(answer) else ""
         return HTTPStatusError(
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
@@ -305,12 +310,13 @@ def http_failure(
     return None
 
 
-def _redirected(answer: HttpAnswer, where: str, *, logged_in: bool, hint: str) -> HsFrameError:
+def _redirected(answer: HttpAnswer, where: str) -> HsFrameError:
+    request = answer.request
     found = f"{where}: found a redirect (HTTP {answer.status}) to {_target(answer) or 'nowhere'}"
     if login_page(answer):
-        kind, todo = (NetworkError, "the login is not accepted") if logged_in else (AuthError, _GIVE_LOGIN)
-        return kind(f"{found}, a login page: {todo}{hint}")
+        kind, todo = (NetworkError, "the login is not accepted") if request.has_login else (AuthError, _GIVE_LOGIN)
+        return kind(f"{found}, a login page: {todo}{request.hint}")
     return NetworkError(
         f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "
-        f"address is the right one, connect to it directly{hint}"
+        f"address is the right one, connect to it directly{request.hint}"
     )

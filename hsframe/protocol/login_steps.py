@@ -19,6 +19,7 @@ from typing import Final, Literal, NoReturn, TypeAlias
 from hsframe.errors import AuthError, NetworkError
 from hsframe.protocol.http import (
     HttpAnswer,
+    HttpRequest,
     http_failure,
     is_from_proxy,
     is_html,
@@ -53,13 +54,6 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class LoginStep:
-    """A request of the login: a GET with these headers."""
-
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class LoginResult:
     """What a login gives: the headers that go on each request of the session.
 
@@ -86,7 +80,7 @@ class _Challenge:
     params: Mapping[str, str] = field(repr=False)
 
 
-_LoginSteps: TypeAlias = Generator[LoginStep | Derivation, HttpAnswer | ScramKeys, LoginResult]
+_LoginSteps: TypeAlias = Generator[HttpRequest | Derivation, HttpAnswer | ScramKeys, LoginResult]
 
 
 def _params(text: str) -> list[tuple[str, str | None]]:
@@ -140,8 +134,8 @@ def _bearer(token: Secret) -> Mapping[str, str]:
 def login_steps(credentials: Credentials, uri: str) -> _LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows; AuthError if it is refused.
 
-    A `LoginStep` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. The uri is for messages, which name the user
-    too and never the password.
+    An `HttpRequest` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. Messages name the uri and the user, and
+    never the password.
     """
     return (yield from _Steps(credentials, uri).steps())
 
@@ -180,10 +174,10 @@ class _Steps:
     def _wrong(self) -> str:
         return "the user name or the password is wrong" if self._credentials.password else "no password was given"
 
-    def _ask(self, headers: Mapping[str, str]) -> Generator[LoginStep, HttpAnswer | ScramKeys, HttpAnswer]:
-        answer = yield LoginStep(headers)
+    def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
+        answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
         assert isinstance(answer, HttpAnswer)
-        if is_from_proxy(answer) and (failure := http_failure(answer, "login", self._uri, logged_in=True)):
+        if is_from_proxy(answer) and (failure := http_failure(answer)):
             raise failure
         return answer
 
@@ -222,7 +216,7 @@ class _Steps:
         if page := login_page(answer):
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
-        failure = http_failure(answer, "login", self._uri, logged_in=True)
+        failure = http_failure(answer)
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
     def _scram(self, offer: _Challenge) -> _LoginSteps:

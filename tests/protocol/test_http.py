@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
 from hsframe.protocol.http import (
     HttpAnswer,
+    HttpRequest,
     TruncatedBodyError,
     http_failure,
     is_html,
@@ -31,7 +33,8 @@ JSON = (("Content-Type", "application/json"),)
 
 
 def failure(answer: HttpAnswer, *, logged_in: bool = True) -> Exception | None:
-    return http_failure(answer, "read", URL, logged_in=logged_in)
+    headers = {"Authorization": "BEARER authToken=a"} if logged_in else {}
+    return http_failure(replace(answer, request=HttpRequest("POST", URL, "read", headers)))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from hsframe.errors import AuthError
-from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.login_steps import Credentials, LoginStep, login_steps
+from hsframe.protocol.http import HttpAnswer, HttpRequest
+from hsframe.protocol.login_steps import Credentials, login_steps
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import Secret
 
@@ -117,7 +117,7 @@ def replay(of: Recording, password: str) -> tuple[list[str], str]:
     try:
         step = next(steps)
         while True:
-            if isinstance(step, LoginStep):
+            if isinstance(step, HttpRequest):
                 sent.append(str(step.headers["Authorization"]))
                 step = steps.send(of.answered[len(sent) - 1])
             else:
