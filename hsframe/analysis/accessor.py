@@ -11,6 +11,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.in_units import in_one_unit, in_units, units_among
+from hsframe.frame.origin import source_of
 from hsframe.frame.points import is_tidy, listed_columns
 from hsframe.frame.points_like import points_table
 from hsframe.unit_array.array import UnitArray
@@ -346,6 +347,17 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         from hsframe.frame.outcomes import outcomes_table
 
         return outcomes_table(self._obj)
+
+    @property
+    def source(self) -> Mapping[str, Any] | None:
+        """What the frame was read from, in texts and numbers; None where that is not known.
+
+        ``kind`` (``"server"`` or ``"archive"``), ``uri`` (without credentials) and, of an archive, ``version``; the
+        span that was read, ``start`` and ``end``, in UTC (no end: all that there was); when it was read, ``at``; and
+        how many ``requests``, ``bytes`` of answers and ``seconds`` that took. Parquet files keep it. It is in
+        ``df.attrs``: of frames that pandas puts together it is that of the first.
+        """
+        return source_of(self._obj)
 
     def to_arrow(self) -> pa.Table:
         """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame.arrow.frame_to_arrow`."""

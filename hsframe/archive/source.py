@@ -27,6 +27,13 @@ class ArchiveSource:
         self._samples = tables.samples
         self._records = tables.points.records()
 
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """Where it is, and its version; nothing is asked of a server."""
+        of = self._samples.storage
+        uri = of.uri.removesuffix("/samples") if of.folder is None else str(of.folder.parent.absolute())
+        return {"kind": "archive", "uri": uri, "version": self.versions[0], "requests": 0, "bytes": 0}
+
     async def about(self, *, raw: Literal[True] = True) -> Grid:
         """The zone of points without a ``tz``; the records of an archive all have one."""
         return Grid.from_rows({}, ["tz"], [{"tz": self.dialect.tz}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 from deltalake import DeltaTable
 
@@ -21,6 +22,11 @@ class Place:
 
     uri: str
     options: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.uri)
+        if parts.password or ("://" in self.uri and parts.query):
+            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
 
     @property
     def samples(self) -> str:

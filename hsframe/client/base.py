@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Generic, Self, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
@@ -62,6 +63,12 @@ class ClientBase(Generic[AnswerT]):
     def base_url(self) -> str:
         """The API's uri, without user, password and trailing slash."""
         return self.sender.base
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What the frames say that are made of its answers: `hsframe.frame.origin` has the fields."""
+        verb = self.sender.retries.patience()
+        return {"kind": "server", "uri": self.base_url, "version": None, "requests": verb.requests, "bytes": verb.bytes}
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""

@@ -79,7 +79,8 @@ class Patience:
 
     One request is sent again `retries` times. What was found out holds until something is answered: `is_large`, that
     other ops are answered, and nothing that can be made smaller is sent again; `is_spent`, that nothing is sent again;
-    `is_down`, that a smaller request would have failed too.
+    `is_down`, that a smaller request would have failed too. `requests` and `bytes` count what was sent and answered,
+    but for logins.
     """
 
     retries: int
@@ -87,6 +88,8 @@ class Patience:
     is_large: bool = False
     is_spent: bool = False
     is_down: bool = False
+    requests: int = 0
+    bytes: int = 0
     _answers: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _started_s: float = field(default_factory=lambda: _now_s())

@@ -188,6 +188,9 @@ class RequestSender:
             except NetworkError as error:
                 error.is_final |= patience.is_down
                 raise
+            finally:
+                patience.requests += 1 + log.retries
+                patience.bytes += log.bytes
 
     async def _exchange(
         self, op: Op, request: Grid, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None

@@ -25,6 +25,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
 ``reads``          optional, {id: {"aggs": ..., "time": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
+``source``         optional, {"kind": ..., "uri": ...}: what it was read from (:mod:`hsframe.frame.origin`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 ``tz``             optional, the zone of the frame of a tidy table, whose ``ts`` is in UTC
 =================  ====================================================================================
@@ -45,6 +46,7 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
+from hsframe.frame.origin import note_source, source_of
 from hsframe.frame.points import (
     ColumnLabel,
     Point,
@@ -129,6 +131,7 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         "states": {name: point.states for name, point in points.items() if point.states},
         "interval": interval and asdict(interval),
         "reads": {ident: asdict(one) for ident, one in reads_of(df).items()},
+        "source": source_of(df),
         "differing": {label_key(label): count for label, count in differing_of(df).items()},
     }
     content |= {key: entry for key, entry in optional.items() if entry}
@@ -231,6 +234,7 @@ def _with_catalog(df: pd.DataFrame, points: Mapping[ColumnLabel, Point], content
     if points or "points" in content:
         attach(df, points, differing=content.get("differing"))
     note_reads(df, content.get("reads"))
+    note_source(df, content.get("source"))
     note_interval(df, content.get("interval"))
     return df
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.frame.origin import note_source, united_source
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.reads import Read, note_reads, reads_of, united_reads
 from hsframe.frame.stamps import interval_of, note_interval, noted_interval
@@ -126,6 +127,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     if points:
         attach(result, points, differing=differing)
     note_reads(result, united_reads(parts))
+    note_source(result, united_source(parts))
     note_interval(result, next(iter([*found.values(), *intervals]), None))
     return result
 

@@ -61,15 +61,13 @@ class Latest(NamedTuple):
     reason: str | None = None
 
 
-async def read_latest(
-    source: Source, points: PointsLike, reach_us: int, failures: dict[str, HsFrameError] | None = None
-) -> list[Latest]:
+async def read_latest(source: Source, points: PointsLike, reach_us: int, options: ReadOptions) -> list[Latest]:
     """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
-    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored. Errors of
-    single points are put in `failures`, by id, or raised if it is None; unknown ids have the last rows.
+    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored. Unknown ids
+    have the last rows, where errors of single points are not raised.
     """
-    options = ReadOptions(failures=failures)
+    failures = options.failures
     found = await find_records(source, points, tags=("point", "his"), failures=failures)
     unknown = [PointRecord(Point(ident, ident)) for ident in failures or ()]
     records = await with_zones(source, found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
@@ -14,6 +14,10 @@ from hsframe.protocol.dialects import Dialect
 
 class RecordSource(Protocol):
     """What has records: a server or an archive."""
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """Its kind, uri and version, and the requests and bytes of the verb that runs: see `hsframe.frame.origin`."""
 
     @property
     def dialect(self) -> Dialect:

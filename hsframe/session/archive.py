@@ -23,7 +23,7 @@ from hsframe.frame.in_units import Units
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.plan import RequestLimits
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.default import default_session
 from hsframe.session.progress_bar import progress_of
@@ -203,7 +203,7 @@ class Archive:
     ) -> pd.DataFrame:
         """The latest value of some points, as :meth:`Session.latest` gives it."""
         reach_us = duration_us(max_age, "max_age")
-        rows = self._run(read_latest, self._reading(), points, reach_us)
+        rows = self._run(read_latest, self._reading(), points, reach_us, ReadOptions())
         return latest_frame(rows, units=units, tz=tz)
 
     @property

@@ -21,9 +21,11 @@ from hsframe.frame.labels import Header
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
+from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import ReadOptions
 from hsframe.history.remove import Removal, Times
 from hsframe.session.base import SessionBase
-from hsframe.session.reading import OnError, ReadRequest, TrendFrames, failure_text, read_frame
+from hsframe.session.reading import OnError, ReadRequest, TrendFrames, failure_text, note_origin, read_frame
 from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.session.writing import WriteRequest, checked, remove_checked, write_checked
 from hsframe.spans import SpanLike
@@ -218,12 +220,15 @@ class HistoryVerbs(SessionBase):
         reach_us = duration_us(max_age, "max_age")
         check_choice("on_error", on_error, get_args(OnError))
         failures: dict[str, HsFrameError] = {}
+        options = ReadOptions(failures=None if on_error == "raise" else failures)
         with self.client.sender.retries.one_verb():
-            rows = await read_latest(self.client, points, reach_us, None if on_error == "raise" else failures)
+            rows = await read_latest(self.client, points, reach_us, options)
+            df = await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
+            note_origin([df], self.client, options, [span_of(options.now_us - reach_us, options.now_us)])
         if failures and on_error == "warn":
             warn_caller(failure_text(failures, len(rows), "value"), ReadWarning)
         self._remember(row.point for row in rows if row.point.id not in failures)
-        return await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
+        return df
 
     @takes(WriteRequest)
     async def his_write(self, request: WriteRequest) -> pd.DataFrame:

@@ -21,12 +21,13 @@ from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.stamps import Interval, note_interval
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, followed, read_records
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import ID, Number, Ref
 from hsframe.session.base import SessionBase
-from hsframe.session.reading import OnError, ReadRequest, read_frame
+from hsframe.session.reading import OnError, ReadRequest, note_origin, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import SpanLike
 
@@ -172,6 +173,7 @@ async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataF
     columns: dict[tuple[str, str], pd.Series[Any]] = {}
     known: dict[str, Point] = {}
     outcomes: dict[Cell, Mapping[str, Any]] = {}
+    options = ReadOptions(week_start=request.week_start)
     with DeferredWarnings(), told_once(source.dialect.told):
         cells = await _cells(source, request)
         warn_of_cells(cells)
@@ -192,6 +194,8 @@ async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataF
             waiting = [cell for cell in waiting if cell not in outcomes]
         frame = await in_thread(matrix_frame, columns, list(request.roles), request.by, request.index)
     note_interval(frame, Interval.of(request.interval, "start"))
+    zones = (point.tz for point in known.values() if point.tz)
+    note_origin([frame], source, options, options.spans(request.span, zones).values())
     note_outcomes(frame, {str(number): cell.outcome(outcomes.get(cell, {})) for number, cell in enumerate(cells)})
     return frame, list(known.values())
 

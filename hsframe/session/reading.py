@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choic
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
+from hsframe.frame.origin import note_source
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ColumnLabel, Point, noted
 from hsframe.frame.points_like import PointsLike
@@ -29,13 +30,13 @@ from hsframe.history.nearest_samples import Boundary, read_with_boundary
 from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.point_records import find_records, read_labels
 from hsframe.history.read import read_histories
-from hsframe.history.source import Progress, Source
+from hsframe.history.source import Source
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
-from hsframe.spans import SpanLike
+from hsframe.spans import Span, SpanLike, from_epoch_us
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -125,32 +126,53 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
     failures: dict[str, HsFrameError] = {}
     with DeferredWarnings(), told_once(source.dialect.told):
         async with progress_of(request.progress, "his_read") as progress:
-            points, labels, histories = await _histories(source, request, failures, progress)
+            kept = None if request.on_error == "raise" else failures
+            options = ReadOptions(
+                week_start=request.week_start, limits=request.limits, failures=kept, progress=progress
+            )
+            points, labels, histories = await _histories(source, request, failures, options)
+            spans = options.spans(request.span, (one.point.tz for one in histories if one.point.tz is not None))
+            histories = _with_spans(histories, spans, options.now_us)
         frames = await in_thread(_frame, request, labels, histories, failures)
+        note_origin(_several(frames), source, options, spans.values())
         return frames, points if request.interval is None else _with_what_was_made(points, frames, request.label)
+
+
+def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOptions, spans: Iterable[Span]) -> None:
+    """Note in some frames what they were read from, over the time that all spans together take."""
+    windows = [(span.start_us, span.end_us) for span in spans]
+    starts, ends = {start for start, _ in windows}, {end for _, end in windows}
+    start_us, end_us = min(starts, default=None), None if None in ends else max(filter(None, ends), default=None)
+    times = {"start": start_us, "end": end_us, "at": options.now_us}
+    texts = {name: None if us is None else from_epoch_us(us, UTC).isoformat() for name, us in times.items()}
+    entry = {**source.origin, **texts, "seconds": (datetime.now(UTC) - options.now).total_seconds()}
+    for df in frames:
+        note_source(df, entry)
+
+
+def _several(frames: TrendFrames) -> list[pd.DataFrame]:
+    return list(frames.values()) if isinstance(frames, dict) else [frames]
 
 
 def _with_what_was_made(points: Sequence[Point], frames: TrendFrames, label: Label) -> list[Point]:
     """The points with what was read of them that is no sample of theirs, for a session to remember."""
-    reads = united_reads(frames.values() if isinstance(frames, dict) else [frames])
+    reads = united_reads(_several(frames))
     ends = "" if label == "start" else f"values at the ends of their intervals (label={label!r})"
     made = {ident: ends or one.made for ident, one in reads.items()}
     return [replace(point, made=made.get(point.id, "")) for point in points]
 
 
 async def _histories(
-    source: Source, request: ReadRequest, failures: dict[str, HsFrameError], progress: Progress
+    source: Source, request: ReadRequest, failures: dict[str, HsFrameError], options: ReadOptions
 ) -> tuple[list[Point], dict[str, ColumnLabel], list[History]]:
     """The points whose records were read; by id the labels of all; and the histories of those that did not fail."""
-    kept = None if request.on_error == "raise" else failures
-    records = await find_records(source, request.points, failures=kept)
+    records = await find_records(source, request.points, failures=options.failures)
     points = [record.point for record in records]
     # The labels that the columns would have if all points had been read.
     asked = [*points, *(Point(ident, ident) for ident in failures)]
     labels = await read_labels(source, records, asked, "id" if request.shape == "tidy" else request.header)
     if not records:  # no point is known, so settings that name single points cannot be checked
         return points, labels, []
-    options = ReadOptions(week_start=request.week_start, limits=request.limits, failures=kept, progress=progress)
     if request.intervals is not None:
         of_records = [labels[record.id] for record in records]
         histories = await read_intervals(source, records, request.span, request.intervals, of_records, options)
@@ -158,17 +180,15 @@ async def _histories(
         histories = await read_with_boundary(source, records, request.span, request.boundary, options)
     else:
         histories = await read_histories(source, records, request.span, options)
-    return points, labels, _with_spans(histories, request.span, options)
+    return points, labels, histories
 
 
-def _with_spans(histories: Sequence[History], span_read: SpanLike, options: ReadOptions) -> list[History]:
+def _with_spans(histories: Sequence[History], spans: Mapping[str, Span], now_us: int) -> list[History]:
     """The histories with the span that was read, up to the present, or to the last sample if that is later.
 
     Of values over intervals it is how many were over; one that the span cuts at the present is not.
     """
-    zones = (tz for history in histories if (tz := history.point.tz) is not None)
-    spans = options.spans(span_read, zones)
-    now_us, lasts = options.now_us, dict[str, int]()
+    lasts = dict[str, int]()
     for history in histories:
         if (later := history.ts_us > now_us).any():  # forecasts, of this point or of one beside it
             own_us = history.ts_us[later & ~null_mask(history.values)]
@@ -209,7 +229,7 @@ def _frame(
         own: dict[Any, pd.DataFrame] = result  # of a header in levels the labels are tuples
         own = {label: own[label] if label in own else trend_frame([], tz=request.tz) for label in labels.values()}
         result = own
-    frames = list(result.values()) if isinstance(result, dict) else [result]
+    frames = _several(result)
     differing: dict[str, int] = {}
     for df in frames:
         differing |= noted(df, "differing") or {}

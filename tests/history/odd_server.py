@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +62,7 @@ class OddServer:
     down: Exception | None = None
     dialect: Dialect = field(default_factory=Dialect)
     max_concurrency: int = 6
+    origin: Mapping[str, Any] = field(default_factory=dict)
     asked: list[tuple[list[str], str]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0

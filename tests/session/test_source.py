@@ -1,0 +1,120 @@
+"""``df.hs.source``: what a frame was read from, which goes with it and never has a secret in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe import Archive, Session
+from hsframe.errors import MetadataError
+from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
+from hsframe.testing.server import RunningServer
+
+SPAN = ("2026-11-01", "2026-11-03")
+
+
+@pytest.fixture
+def session(server: RunningServer) -> Iterator[Session]:
+    uri = server.uri.replace("http://", "http://demo:demo@") + "/"
+    with hsframe.connect(uri, headers={"X-Key": "sesame"}) as session:
+        yield session
+
+
+@pytest.fixture
+def df(session: Session) -> pd.DataFrame:
+    return session.his_read("@kw", SPAN)
+
+
+def test_a_frame_says_from_which_server_and_what_it_took(server: RunningServer, df: pd.DataFrame) -> None:
+    source = df.hs.source
+    assert source["kind"] == "server"
+    assert source["uri"] == server.uri
+    assert source["version"] is None
+    assert (source["start"], source["end"]) == ("2026-11-01T04:00:00+00:00", "2026-11-04T05:00:00+00:00")
+    assert abs(datetime.fromisoformat(source["at"]) - datetime.now(UTC)) < pd.Timedelta("1min")
+    assert source["requests"] >= 2
+    assert source["bytes"] > len(df)
+    assert 0 < source["seconds"] < 60
+    with pytest.raises(TypeError, match="frozen"):
+        source["uri"] = "other"
+
+
+def test_each_verb_counts_its_own_requests(session: Session) -> None:
+    counts = [session.his_read("@kw", "2026-11-01").hs.source["requests"] for _ in range(3)]
+    assert counts[1] == counts[2]
+    frames = session.his_read("power", SPAN, shape="dict")
+    assert all(frame.hs.source["requests"] >= 2 for frame in frames.values())
+    assert session.his_read("@kw", ("2026-11-01", None)).hs.source["end"] is None
+    matrix = session.matrix({"kw": "power"}, SPAN, by="id")
+    # From London's midnight to that of New York.
+    assert (matrix.hs.source["start"], matrix.hs.source["end"]) == (
+        "2026-11-01T00:00:00+00:00",
+        "2026-11-04T05:00:00+00:00",
+    )
+    latest = session.latest("@kw", max_age="2D").hs.source
+    assert pd.Timestamp(latest["end"]) - pd.Timestamp(latest["start"]) == pd.Timedelta("2D")
+    assert pd.DataFrame().hs.source is None
+
+
+def test_it_goes_where_the_frame_goes(df: pd.DataFrame, tmp_path: Path) -> None:
+    source = df.hs.source
+    hsframe.write_parquet(df, tmp_path / "kw.parquet")
+    for other in (
+        df.iloc[5:],
+        df.hs.to("si"),
+        copy.deepcopy(df),
+        arrow_to_frame(frame_to_arrow(df)),
+        hsframe.read_parquet(tmp_path / "kw.parquet"),
+    ):
+        assert other.hs.source == source
+    assert json.loads(json.dumps(source)) == source
+
+
+def test_frames_put_together(session: Session, df: pd.DataFrame) -> None:
+    later = session.his_read("@kw", "2026-11-04")
+    assert pd.concat([df, later]).hs.catalog["id"].tolist() == ["kw"]
+    united = hsframe.concat([df, later]).hs.source
+    assert (united["start"], united["end"]) == (df.hs.source["start"], later.hs.source["end"])
+    assert united["requests"] == df.hs.source["requests"] + later.hs.source["requests"]
+    later.attrs.clear()
+    assert hsframe.concat([df, later]).hs.source is None
+
+
+def test_an_archive_names_its_version(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    archive = Archive("trends")
+    archive.sync("@kw", session=session, since="2026-10-01")
+    source = archive.his_read("@kw", SPAN).hs.source
+    assert (source["kind"], source["uri"], source["version"]) == ("archive", str(tmp_path / "trends"), 1)
+    assert (source["requests"], source["start"]) == (0, "2026-11-01T04:00:00+00:00")
+    assert archive.at(0).his_read("@kw", SPAN).hs.source["version"] == 0
+    assert hsframe.concat([archive.his_read("@kw", SPAN), session.his_read("@kw", SPAN)]).hs.source is None
+
+
+def test_no_secret_is_in_it(session: Session, df: pd.DataFrame) -> None:
+    text = json.dumps(df.attrs) + str(frame_to_arrow(df).schema.metadata)
+    assert "demo" not in text.replace("demo building", "")
+    assert "sesame" not in text
+    for uri in ("s3://key:sesame@bucket/trends", "https://host/trends?sig=sesame"):
+        with pytest.raises(MetadataError, match="without password and query") as caught:
+            Archive(uri)
+        assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", [[], {}, {"kind": "server"}, {"uri": 3}])
+def test_a_damaged_note_is_named(df: pd.DataFrame, entry: object, tmp_path: Path) -> None:
+    table = frame_to_arrow(df)
+    content = json.loads(table.schema.metadata[b"hsframe"])
+    if isinstance(entry, dict) and entry:
+        entry = content["source"] | entry if "uri" in entry else entry
+    damaged = json.dumps(content | {"source": entry}).encode()
+    table = table.replace_schema_metadata({**table.schema.metadata, b"hsframe": damaged})
+    with pytest.raises(MetadataError, match="what a frame was read from must have kind, uri"):
+        arrow_to_frame(table)
