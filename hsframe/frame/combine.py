@@ -51,7 +51,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     ------
     MetadataError
         There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``), or
-        are samples of points in one and values over intervals in the other; a column is of other aggregations in two.
+        are samples of points in one and values over intervals in the other; a column is of other aggregations or
+        points in two.
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
     ZoneError
@@ -71,64 +72,72 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
-    parts = [part.set_axis(_in_zone_of(parts[0].index, part.index)) for part in parts]
+    result = joined(parts, [f"frame {number}" for number in range(len(parts))], ignore_index=ignore_index)
+    return result.sort_index() if sort_index else result
+
+
+def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index: bool = False) -> pd.DataFrame:
+    """The rows of frames as :func:`concat` has them; its errors call each by its name."""
+    parts = [part.set_axis(_in_zone_of(frames[0].index, part.index)) for part in frames]
     found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
     if len(found) > 1:
         which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
         raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
-    noted = {noted_interval(part): place for place, part in enumerate(parts)}
-    intervals = [one for one in noted if one is not None]
+    notes = [(name, part, noted_interval(part)) for name, part in zip(names, parts, strict=True)]
+    intervals = [(name, one) for name, _, one in notes if one is not None]
     # What has no note of its points, as pd.DataFrame makes it, may be rows of either.
-    samples = [place for place, part in enumerate(parts) if points_of(part) and noted_interval(part) is None]
+    samples = [name for name, part, one in notes if one is None and points_of(part)]
     if samples and intervals:
         raise MetadataError(
-            f"the rows of frame {samples[0]} are samples, and those of frame {noted[intervals[0]]} values over "
-            f"intervals of {intervals[0].length}: nothing would tell them apart; read both alike, or, where these "
-            f"samples are such values by now, as resample makes them, first frames[{samples[0]}].attrs.clear()"
+            f"the rows of {samples[0]} are samples, and those of {intervals[0][0]} values over intervals of "
+            f"{intervals[0][1].length}: nothing would tell them apart; read both alike, or, where these samples are "
+            "such values by now, as resample makes them, take their note off first, with .attrs.clear()"
         )
     united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
-    units: dict[Hashable, tuple[int, str | None]] = {}
-    rules: dict[ColumnLabel, tuple[int, str]] = {}
-    points: dict[ColumnLabel, Point] = {}
+    units: dict[Hashable, tuple[str, str | None]] = {}
+    rules: dict[ColumnLabel, tuple[str, str]] = {}
+    points: dict[ColumnLabel, tuple[str, Point]] = {}
     differing = Counter[ColumnLabel]()
     aligned = []
-    for number, frame in enumerate(parts):
+    for name, frame in zip(names, parts, strict=True):
         changed: dict[Hashable, Any] = {label: united[label] for label in frame.columns if label in united}
         for label, dtype in frame.dtypes.items():
             unit = unit_of_dtype(dtype)
-            first, wanted = units.setdefault(label, (number, unit))
+            first, wanted = units.setdefault(label, (name, unit))
             if unit == wanted:
                 continue
             if unit is None or wanted is None or not convertible(unit, wanted):
                 raise UnitError(
-                    f"column {label!r} is in {wanted or 'no unit'} in frame {first} and column {label!r} is in "
-                    f"{unit or 'no unit'} in frame {number}; convert one of them first (df.hs.to), or give it its unit "
-                    "(astype(UnitDtype(...)))"
+                    f"column {label!r} is in {wanted or 'no unit'} in {first} and in {unit or 'no unit'} in {name}; "
+                    "convert one of them first (df.hs.to), or give it its unit (astype(UnitDtype(...)))"
                 )
             changed[label] = UnitDtype(wanted)
         reads = reads_of(frame)
         for label, point in points_of(frame).items():
-            points.setdefault(label, point)
+            first, owner = points.setdefault(label, (name, point))
+            if owner.id != point.id:
+                raise MetadataError(
+                    f"column {label!r} is of the point @{owner.id} in {first} and of @{point.id} in {name}; rename "
+                    "one, or, where one goes on as the other, take the note of one off first, with .attrs.clear()"
+                )
             aggs = [*reads.get(point.id, Read()).aggs]
             if len(aggs) > 1 or not aggs or "agg" in frame.columns.names:
                 continue  # of several the label says which it is, or after df.xs nothing
-            first, wanted = rules.setdefault(label, (number, aggs[0]))
+            first, wanted = rules.setdefault(label, (name, aggs[0]))
             if wanted != aggs[0]:
                 raise MetadataError(
-                    f"column {label!r} is the {wanted} over intervals in frame {first} and the {aggs[0]} in frame "
-                    f"{number}; read both with one agg=, or rename one column"
+                    f"column {label!r} is the {wanted} over intervals in {first} and the {aggs[0]} in {name}; read "
+                    "both with one agg=, or rename one column"
                 )
         differing.update(differing_of(frame))
         aligned.append(frame.astype(changed) if changed else frame)
     result = pd.concat(aligned, ignore_index=ignore_index)
-    if sort_index:
-        result = result.sort_index()
     result.attrs = dict(parts[0].attrs)
     if points:
-        attach(result, points, differing=differing)
+        attach(result, {label: point for label, (_, point) in points.items()}, differing=differing)
     note_reads(result, united_reads(parts))
     note_source(result, united_source(parts))
-    note_interval(result, next(iter([*found.values(), *intervals]), None))
+    note_interval(result, next(iter([*found.values(), *(one for _, one in intervals)]), None))
     return result
 
 

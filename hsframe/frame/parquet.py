@@ -14,12 +14,11 @@ import pyarrow as pa
 
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
 from hsframe.frame.arrow import arrow_to_frame, data_names, frame_to_arrow, unit_of_field, zone_of_field, zone_or_offset
-from hsframe.frame.combine import concat
-from hsframe.frame.points import points_of
+from hsframe.frame.combine import joined
 from hsframe.frame.whole_file import whole_file
 from hsframe.spans import from_epoch_us, local_instant_us
 from hsframe.unit_array.dtype import unit_of_dtype
-from hsframe.units import convert, convertible
+from hsframe.units import convert
 from hsframe.units.scalars import UnitScalar
 
 if TYPE_CHECKING:
@@ -159,19 +158,12 @@ def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: b
             )
         for place, label in enumerate(frame.columns):
             unit, wanted = unit_of_dtype(frame.dtypes.iloc[place]), unit_of_dtype(first[label].dtype)
-            if unit != wanted and (is_filtered or unit is None or wanted is None or not convertible(unit, wanted)):
+            if unit != wanted and is_filtered:
                 raise UnitError(
-                    f"column {label!r} is in {wanted or 'no unit'} in {names[0]} and in {unit or 'no unit'} in {name}"
-                    + ("; read them without filters=" if is_filtered else "; read them one by one")
+                    f"column {label!r} is in {wanted or 'no unit'} in {names[0]} and in {unit or 'no unit'} in {name}; "
+                    "read them without filters="
                 )
-        points = points_of(frame)
-        for owner, point in points_of(first).items():
-            if owner in points and points[owner].id != point.id:
-                raise MetadataError(
-                    f"column {owner!r} is of the point @{point.id} in {names[0]} and of @{points[owner].id} in {name}; "
-                    "read them one by one and rename it"
-                )
-    return concat(frames)
+    return joined(frames, names)
 
 
 def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:

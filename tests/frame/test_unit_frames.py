@@ -452,7 +452,7 @@ def test_concat_adds_up_the_samples_dropped_and_keeps_the_interval_of_all_that_h
 @pytest.mark.parametrize("other", ["kW", None])
 def test_concat_refuses_by_name(frame, other):
     column = np.zeros(6) if other is None else pd.array(np.zeros(6), dtype=UnitDtype(other))
-    with pytest.raises(UnitError, match=r"'Zone' is in °F in frame 0 and column 'Zone' is in (kW|no unit) in frame 1"):
+    with pytest.raises(UnitError, match=r"'Zone' is in °F in frame 0 and in (kW|no unit) in frame 1"):
         concat([frame, frame.assign(Zone=column)])
 
 

@@ -164,6 +164,16 @@ def test_the_report_of_reads_that_were_put_together_misses_nothing(metered: hsfr
     assert alone.loc["Power", "missing"] == 0
 
 
+def test_concat_of_columns_of_one_name_of_two_points(metered: hsframe.Session) -> None:
+    first, other = (metered.his_read(ident, DAY, tz="New_York") for ident in ("@kw", "@lon"))
+    assert first.columns.tolist() == other.columns.tolist() == ["Power"]
+    with pytest.raises(MetadataError, match="'Power' is of the point @kw in frame 0 and of @lon in frame 1"):
+        hsframe.concat([first, other])
+    assert hsframe.concat([first, other.rename(columns={"Power": "London"})]).columns.tolist() == ["Power", "London"]
+    other.attrs.clear()
+    assert hsframe.concat([first, other]).hs.points["id"].tolist() == ["kw"]
+
+
 def test_concat_of_values_made_otherwise(metered: hsframe.Session) -> None:
     """A register is no delta, though both are in kWh; other columns of a point may stand beside one another."""
     ids = ["@kwh", "@kw"]
