@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
-from hsframe.history.point_records import read_records
+from hsframe.history.point_records import PointRecord, read_records, with_zones
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch, refuses_instants
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
@@ -63,14 +62,14 @@ def _instants(reply: Reply, point: Point) -> Instants:
 
 async def one_point(exam: Examination) -> Answer:
     """Look for a point with samples, and read some."""
-    candidates = await _candidates(exam)
+    candidates = await _candidates(exam, None if exam.point is None else exam.point.removeprefix("@"))
     if not candidates:
         return "not tried: there are no points", ""
     refusal: HsFrameError | None = None
     answered = 0
     for days, tries, before in _TRIES:
-        for point, last_us in candidates[:tries]:
-            end_us = last_us - before * DAY_US
+        for record in candidates[:tries]:
+            point, end_us = record.point, _end_us(record.tags) - before * DAY_US
             reply = await _ask(exam, point, end_us - days * DAY_US, end_us)
             if reply.error is not None:
                 refusal = refusal or reply.error
@@ -89,8 +88,7 @@ async def one_point(exam: Examination) -> Answer:
         )
     if refusal is not None and not answered:
         return f"no: {brief(refusal)}", "no history can be read until this works: try another point, doctor(point=id)"
-    point, _ = candidates[0]
-    looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{point} has"
+    looked = f"{len(candidates[:5])} points have" if len(candidates) > 1 else f"{candidates[0].point} has"
     return (
         f"yes, but {looked} hardly any samples",
         f"the questions that follow cannot be answered: name {'another' if exam.point else 'a'} point that has "
@@ -98,30 +96,14 @@ async def one_point(exam: Examination) -> Answer:
     )
 
 
-async def _candidates(exam: Examination) -> list[tuple[Point, int]]:
-    """Points to try, the likeliest first, each with the end of the range to ask for."""
-    if exam.point is None:
-        return _in_order(exam, exam.records)
-    ident = exam.point.removeprefix("@")
-    records = [record for record in exam.records if record["id"] == Ref(ident)]
-    if not records:
-        (record,) = await read_records(exam.client, [ident])
-        return [(_zoned(exam, record.point), _now_us())]
-    return _in_order(exam, records)
-
-
-def _in_order(exam: Examination, records: list[Mapping[str, Any]]) -> list[tuple[Point, int]]:
-    historized = [record for record in records if "his" in record] or records
-    ordered = sorted(historized, key=lambda record: (record.get("kind") != "Number", "hisEnd" not in record))
-    return [(_zoned(exam, Point.from_record(record)), _end_us(record)) for record in ordered]
-
-
-def _zoned(exam: Examination, point: Point) -> Point:
-    return point if point.tz is not None else replace(point, tz=exam.dialect.tz or "UTC")
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000 // SECOND_US * SECOND_US
+async def _candidates(exam: Examination, ident: str | None = None) -> list[PointRecord]:
+    """Points to try, the likeliest first, or the one of an id."""
+    records = [PointRecord.of(tags) for tags in exam.records]
+    if ident is not None:
+        records = [one for one in records if one.id == ident] or await read_records(exam.client, [ident])
+    historized = [one for one in records if "his" in one.tags] or records
+    ordered = sorted(historized, key=lambda one: (one.tags.get("kind") != "Number", "hisEnd" not in one.tags))
+    return await with_zones(exam.client, ordered)
 
 
 def _end_us(record: Mapping[str, Any]) -> int:
@@ -129,7 +111,7 @@ def _end_us(record: Mapping[str, Any]) -> int:
     last = record.get("hisEnd")
     if isinstance(last, datetime) and last.tzinfo is not None:
         return epoch_us(last) // SECOND_US * SECOND_US + SECOND_US
-    return _now_us()
+    return time.time_ns() // 1000 // SECOND_US * SECOND_US
 
 
 def _four_samples(piece: HistoryPiece) -> tuple[int, int, int, int] | None:
@@ -281,7 +263,7 @@ async def batch(exam: Examination) -> Answer:
 async def _second_point(exam: Examination, piece: HistoryPiece) -> Point | None:
     """Another point of the same zone whose history can be read."""
     own = piece.point
-    others = [one for one, _ in _in_order(exam, exam.records) if one.tz == own.tz and one.id != own.id]
+    others = [one.point for one in await _candidates(exam) if one.tz == own.tz and one.id != own.id]
     for point in others[:3]:
         if (await _ask(exam, point, piece.start_us, piece.end_us)).error is None:
             return point
