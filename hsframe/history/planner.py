@@ -54,6 +54,7 @@ from hsframe.history.his_answers import (
 )
 from hsframe.history.plan import Group, GroupKey, ReadOptions, Request
 from hsframe.history.row_caps import (
+    MAY_BE_NEW,
     Answer,
     RowCaps,
     added,
@@ -333,12 +334,13 @@ class Planner:
             return self.give_up(cut_error(answer, request, self.caps.own_limit(answer)), request)
         found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
-        histories = [history for _, history in rest]
-        if added(histories, answer.inside, [end.window for end in ends]) <= 0:
+        more = added([history for _, history in rest], answer.inside, [end.window for end in ends])
+        if more <= 0:
             self.note_proof(answer, request, is_whole=True)
             return self.parts(answer, request)
-        self.caps.remember(answer, ends, histories)
-        self.limits = self.limits.with_row_cap(self.dialect.row_cap)
+        if more > MAY_BE_NEW:  # if the limit is one of each point, this is too high, which the next cut answer mends
+            self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
+            self.limits = self.limits.with_row_cap(self.dialect.row_cap)
         return [*rest, *self.parts(answer, without(ends, request))]
 
     def note_proof(self, answer: Answer, request: Request, *, is_whole: bool) -> None:

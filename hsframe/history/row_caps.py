@@ -31,7 +31,7 @@ from hsframe.protocol.answers import SUSPECT_FROM_ROWS, named, overlapping
 from hsframe.protocol.dialects import Dialect
 
 # What comes while a read runs is no sign of a limit, so a limit is remembered if more samples were missing than these.
-_MAY_BE_NEW: Final = 2
+MAY_BE_NEW: Final = 2
 _MOST_PIECES: Final = 16
 _NO_INSTANTS: Final = np.empty(0, dtype=np.int64)
 _CENTURY_US: Final = 36_525 * DAY_US
@@ -109,14 +109,6 @@ class RowCaps:
             self.extents.add(_extents(answer))
         elif is_whole is False:
             self.limits |= {rows, longest}
-
-    def remember(self, answer: Answer, ends: Sequence[Request], rest: Sequence[History]) -> None:
-        """Remember the limit of an answer that was cut, and whose `rest` was found at the ends of its window.
-
-        If it is one of each point, that of a batch is taken as too high here, which the next cut answer mends.
-        """
-        if added(rest, answer.inside, [end.window for end in ends]) > _MAY_BE_NEW:
-            self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
 
 
 def overlapping_parts(request: Request, answer: Answer) -> list[tuple[Request, Answer]]:
