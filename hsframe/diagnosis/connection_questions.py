@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from hsframe.client.sender import PLAIN_JSON
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
-from hsframe.errors import AuthError, HsFrameError, HTTPStatusError
+from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
@@ -152,9 +152,9 @@ async def formats(exam: Examination) -> Answer:
             else:
                 reply, how = await exam.ask("read", request, accept=PLAIN_JSON), f", asked for as {PLAIN_JSON}"
                 exam.dialect.plain_json |= reply.error is None
-        if reply.error is not None and reply.status != 404:  # WideSky's way to say that nothing was found
+        if reply.error is not None:
             answers.append(f"{name}: {brief(reply.error)}")
-        elif reply.error is None and reply.format != short:
+        elif reply.status != 404 and reply.format != short:  # 404 is WideSky's way to say that nothing was found
             found = "an unknown format" if reply.format is None else FORMATS[reply.format].title
             answers.append(f"{name}: no, answered in {found}{how}")
         else:
@@ -196,11 +196,11 @@ async def gzip(exam: Examination) -> Answer:
 async def empty_read(exam: Examination) -> Answer:
     """A read by a filter that finds nothing."""
     reply = await exam.ask("read", read_request(_UNKNOWN_TAG, 1))
-    if reply.error is None:
-        return "an empty grid", ""
-    if isinstance(reply.error, HTTPStatusError) and reply.status == 404:
+    if reply.error is not None:
+        return brief(reply.error), ""
+    if reply.status == 404:
         return "HTTP 404", "hsframe treats it as an empty answer; other tools may not"
-    return brief(reply.error), ""
+    return "an empty grid", ""
 
 
 async def request_body(exam: Examination) -> Answer:
@@ -213,7 +213,7 @@ async def request_body(exam: Examination) -> Answer:
         tags = {f"hsframePadding{number}": "x" * _PIECE for number in range(size // _PIECE)}
         padded = Grid(tags, padded.cols, padded.columns)
         reply = await exam.ask("read", padded, timeout_s=_BODY_TIMEOUT_S)
-        if reply.error is None or (reply.status == 404 and failure is None):
+        if reply.error is None:
             if failure is None:
                 exam.dialect.body_limit = None
                 return f"{_size(size)} are accepted; hsframe never sends more", ""

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.client.request_log import LoggedRequest
-from hsframe.codecs import decode
 from hsframe.codecs.formats import format_of_body
 from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Dialect, Method
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, http_failure, looks_like_grid
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer
 from hsframe.protocol.request_grids import op_of
 
 if TYPE_CHECKING:
@@ -106,31 +105,20 @@ class Examination:
         timeout_s: float | None = None,
     ) -> Reply:
         """Send one request; the reply may be an error. That of a server that stays busy is raised: it says nothing."""
-        answer: HttpAnswer | None = None
+        answer, sender = None, self.client.sender
         try:
-            answer = await self.client.sender.raw_exchange(
+            answer = await sender.raw_exchange(
                 op, request, method=method, accept=accept, body=body, timeout_s=timeout_s, log=self.log
             )
             if answer.status == 200 and (self.largest is None or len(answer.body) > len(self.largest.body)):
                 self.largest = answer
-            return Reply(answer, self._grid_of(answer, op, accept), None)
+            grid = await sender.decoder.grid(answer, op_of(op))
+            check_answer(grid, op, sender.url(op))
+            return Reply(answer, grid, None)
         except HsFrameError as error:
             if answer is not None and answer.status in (429, 503):
                 raise
             return Reply(answer, None, error)
-
-    def _grid_of(self, answer: HttpAnswer, op: str, accept: str) -> Grid:
-        url = self.client.sender.url(op)
-        failure = http_failure(answer)
-        if failure is not None and not looks_like_grid(answer):
-            raise failure
-        decoder = self.client.sender.decoder
-        try:
-            grid = decode(answer.body, format_of_body(answer.body) or accept)
-        except CodecError as error:
-            raise decoder.with_source(error, op_of(op), answer.body) from None
-        check_answer(decoder.secrets.redacted_error(grid), op, url)
-        return grid
 
 
 def brief(error: HsFrameError) -> str:
