@@ -124,7 +124,7 @@ class RowReader:
             new_rows = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
             self._tries += len(new_rows)
             new_rows += [] if special is None else self._with_first_number(special)
-            if any(self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows):
+            if any([self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows]):
                 continue
             if special is not None:
                 self._read_special(special, split.ok, cells)
@@ -169,20 +169,20 @@ class RowReader:
         return _Special(places, dictionary.to_pylist(), codes)
 
     def _with_first_number(self, special: _Special) -> list[int]:
-        """Rows with a number in a column of which no number was seen."""
+        """Rows with a number in a column of which no number was seen, one for each such column."""
         without = np.array([hole is None for hole in self.shape.holes()])
         if not without.any() or all(text in self._special for text in special.texts):
             return []
         among = np.flatnonzero(without[special.places % self.shape.width])
-        codes, firsts = np.unique(special.codes[among], return_index=True)
-        rows: list[int] = []
-        for code, first in zip(codes.tolist(), among[firsts].tolist(), strict=True):
-            text = special.texts[code]
-            if text not in self._special and self.shape.hole_of(text) is not None:
-                rows.append(int(special.places[first]) // self.shape.width)
-                if len(rows) == _TRIES:
-                    break
-        return rows
+        columns = special.places[among] % self.shape.width
+        # Each text of each column once: points with instants of their own have one number a row, in any column.
+        _, firsts = np.unique(columns * len(special.texts) + special.codes[among], return_index=True)
+        rows: dict[int, int] = {}
+        for column, first in zip(columns[firsts].tolist(), among[firsts].tolist(), strict=True):
+            text = special.texts[special.codes[first]]
+            if column not in rows and text not in self._special and self.shape.hole_of(text) is not None:
+                rows[column] = int(special.places[first]) // self.shape.width
+        return [*dict.fromkeys(rows.values())]
 
     def _read_special(self, special: _Special, ok: Bools, cells: Floats) -> None:
         """Give special cells their boxed numbers; a row whose text is not a value is not ok."""
