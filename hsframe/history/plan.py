@@ -37,8 +37,10 @@ _ANSWERS_A_READ: Final = 36
 # A row of a batch has one timestamp for all points: with fewer points, timestamps are a large part of the answer.
 _MIN_POINTS_PER_BATCH: Final = 25
 _USUAL_POINTS_PER_BATCH: Final = 50
-# Irregular points share no timestamps: in a batch each row has one value, and nulls for all the other points.
-_MAX_IRREGULAR_PER_BATCH: Final = 10
+# Irregular points share no timestamps: in a batch each row has one value, and nulls for all the other points. So many
+# of these take as long to decode as one request more, some milliseconds.
+_NULLS_A_REQUEST: Final = 35_000
+_PROBED_POINTS: Final = 10
 
 GroupKey = tuple[str, bool, int | None]
 """What the points of a group have in common: zone, whether they are irregular, and rows per day, rounded coarsely."""
@@ -239,7 +241,10 @@ class Group:
         if not one_by_one:
             width = int(limits.most_cells * len(self.records) // self.cells)
             width = _USUAL_POINTS_PER_BATCH if width < _MIN_POINTS_PER_BATCH else width
-            width = min(width, limits.points, _MAX_IRREGULAR_PER_BATCH if self.irregular else width)
+            width = min(width, limits.points)
+            if self.irregular:
+                samples = max(self.density * self.window.days, 1.0)
+                width = max(min(width, int(math.sqrt(_NULLS_A_REQUEST / samples))), 1)
         count = math.ceil(len(self.records) / width)
         width = math.ceil(len(self.records) / count)  # batches of about equal size
         return [replace(self, records=request.records) for request in self.whole.in_points(width)]
@@ -258,7 +263,7 @@ class Group:
         """A small request: some of the points, over at most the last day of the span."""
         last_us = min(self.window.end_us, max(now_us, self.window.start_us))
         first_us = last_us - min(DAY_US, (last_us - self.window.start_us) // 8)
-        step = math.ceil(len(self.records) / _MAX_IRREGULAR_PER_BATCH)
+        step = math.ceil(len(self.records) / _PROBED_POINTS)
         return Request(self.records[::step], Window(first_us // SECOND_US * SECOND_US, last_us))
 
 

@@ -159,7 +159,10 @@ class Planner:
         batches = self.batches_of(group)
         are_batches_known = len(group.records) == 1 or self.dialect.his_read_batch is not None
         is_known = group.rows_a_day is not None and self.dialect.ignores_range is not None and are_batches_known
-        if not is_known and (group.cells > self.limits.most_cells or len(self.requests_of(batches[0])) > 1):
+        # Points that share no instants must not be in large batches, however few samples they have.
+        is_wide = len(batches) > 1 and len(batches[0].records) > 1 and group.rows_a_day is None
+        are_many = is_wide or group.cells > self.limits.most_cells
+        if not is_known and (are_many or len(self.requests_of(batches[0])) > 1):
             group = await self.probed(group)
             self.limits = replace(self.limits, total_cells=max(self.limits.total_cells, group.cells))
             batches = self.batches_of(group)

@@ -164,7 +164,11 @@ def test_answers_are_of_a_size() -> None:
     assert shape(1000, "2026-10") == (38, 38)  # as wide as the whole span allows: nothing is cut and joined
     assert shape(1000, "2026-10", None) == (38, 38)  # a quarter of an hour is the guess
     assert shape(1000, "2026-11-01") == (10, 10)
-    assert shape(20, "2026-10", irregular=True) == (2, 2)
+    # Few points with instants of their own, the fewer the more samples they have.
+    assert shape(20, "2026-10", irregular=True) == (7, 7)
+    assert shape(20, "2026-10-01", irregular=True) == (2, 2)
+    assert shape(100, "2026-10", 1.0, irregular=True) == (4, 4)
+    assert shape(2, "2026", irregular=True) == (2, 2)
     assert shape(10_000, "2026", 24.0)[1] < 200  # more at once where more is read
 
 

@@ -232,7 +232,7 @@ def test_requests_of_one_point(rows: int, step_s: int, offset_s: int, requests: 
 
 
 def test_requests_of_many_healthy_points_with_change_of_value() -> None:
-    """4 to 8 more of 100 batches; here of 60, so that the test is short."""
+    """4 to 8 more of 100 batches; here of 30, so that the test is short."""
     rng = np.random.default_rng(5)
     samples: Samples = {}
     for number in range(600):
@@ -243,7 +243,7 @@ def test_requests_of_many_healthy_points_with_change_of_value() -> None:
     records = [replace(record, irregular=True, rows_a_day=80.0) for record in records_of(server)]
     found = asyncio.run(read_histories(server, records, seconds(0, 86_400), ReadOptions(NOW)))
     assert rows_of(found) == truth(server, seconds(0, 86_400))
-    batches = 60
+    batches = 30
     assert batches <= len(server.asked) <= batches + 8
 
 
