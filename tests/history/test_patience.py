@@ -22,6 +22,7 @@ from hsframe.errors import CallError, HsFrameError, HTTPStatusError, NetworkErro
 from hsframe.grid import Grid
 from hsframe.history import write
 from hsframe.history.failures import likeness
+from hsframe.history.verify import read_back_until
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app
@@ -365,8 +366,9 @@ def test_a_write_that_meets_its_deadline_is_accounted_for(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("deadline", [0.6, 2])
-def test_the_deadline_bounds_the_reading_back_of_a_write(deadline: float) -> None:
+def test_the_deadline_bounds_the_reading_back_of_a_write(deadline: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server has confirmed, and what is not there each time that it is looked for, is unknown."""
+    monkeypatch.setitem(read_back_until.__kwdefaults__, "pauses_s", (0.0, 0.25, 0.75, 1.5, 3.0))  # as users have it
     index = pd.DatetimeIndex(FIRST_US + np.arange(5) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
     df = pd.DataFrame({"a": pd.array(np.arange(5.0), dtype="unit[kW]")}, index=index)
     with (
