@@ -124,7 +124,8 @@ class RowReader:
             new_rows = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
             self._tries += len(new_rows)
             new_rows += [] if special is None else self._with_first_number(special)
-            if any([self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows]):
+            learned = [self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows]
+            if any(learned):
                 continue
             if special is not None:
                 self._read_special(special, split.ok, cells)
