@@ -54,7 +54,7 @@ def check_count(value: object, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How large one request may be, and how many run at once; as many as the client has them without a number.
+    """How large one request may be, and how many run at once: by default as many as the client says.
 
     `cells` is the number of samples in one answer, all its points together; if None, it is set between 80,000 and
     500,000 by the size of the read, `total_cells`. `rows` is the number of rows in one answer, `window_us` the longest
