@@ -46,6 +46,14 @@ class HsFrameError(Exception):
     report: Any = None
     is_final: bool = False
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # By the message and the attributes: Exception would call the class, which may need more than its message.
+        return _made_again, (type(self), self.args), vars(self)
+
+
+def _made_again(cls: type[HsFrameError], args: tuple[object, ...]) -> HsFrameError:
+    return cls.__new__(cls, *args)
+
 
 class AuthError(HsFrameError):
     """The login was refused, or the server could not prove that it knows the password.

@@ -47,13 +47,15 @@ STRANGERS = ((("client",), ("frame", "intervals")),)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pandas": (
         *("unit_array", "frame", "intervals", "history", "diagnosis", "spans", "server", "testing"),
-        *("analysis", "archive", "session", "cli", "__init__"),
+        *("analysis", "archive", "dask", "session", "cli", "__init__"),
     ),
     "pyarrow": (
         *("codecs.histories", "codecs.entities", "unit_array", "frame", "intervals"),
         *("analysis", "archive", "history", "server", "testing", "session", "cli"),
     ),
     "deltalake": ("archive",),
+    "dask": ("dask",),
+    "distributed": ("dask",),
     "aiohttp": ("client.transport", "server", "testing"),
     "cryptography": ("protocol", "client.tls", "server"),
     "nest_asyncio": ("session.runners",),
@@ -75,7 +77,9 @@ ONLY_IN_FUNCTIONS = ("nest_asyncio", "nest_asyncio2", "matplotlib", "pint", "pin
 NOT_LOADED_BY_IMPORT = (
     "aiohttp",
     "cryptography",
+    "dask",
     "deltalake",
+    "distributed",
     "hypothesis",
     "matplotlib",
     "nest_asyncio",

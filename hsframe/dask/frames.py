@@ -1,0 +1,244 @@
+"""Histories in partitions: which windows of which points, and the frame of each, read by a worker."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+from dask.dataframe.utils import clear_known_categories
+
+from hsframe.dask.worker import Login, Origin
+from hsframe.durations import DAY_US, Duration
+from hsframe.errors import MetadataError, SpanError
+from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import GUESSED_ROWS_A_DAY
+from hsframe.history.point_records import PointRecord, find_records, with_zones
+from hsframe.history.source import Source
+from hsframe.intervals.regular import intervals, parse_step
+from hsframe.kinds import Ref
+from hsframe.session.reading import ReadRequest, read_frame
+from hsframe.session.signatures import takes
+from hsframe.spans import epoch_us, resolve_in
+
+# Samples of a partition: some tens of megabytes, and a few requests.
+_SAMPLES: Final = 4_000_000
+_LENGTHS: Final = ("1Y", "1Q", "1M", "1W", "1D")
+_PROBED_POINTS: Final = 50
+# What partitions, each of which is read by itself, can have.
+_CHOICES: Final = {
+    "shape": ("wide", "tidy"),
+    "na": ("nan",),
+    "edges": (None, "whole"),
+    "label": ("start",),
+    "boundary": ("none",),
+    "on_error": ("raise",),
+}
+_BY_POINT: Final = ("units", "agg", "max_gap", "rollover")
+
+Window: TypeAlias = tuple[int, int]
+Part: TypeAlias = tuple[int, int, list[str]]
+"""A half-open window, and the ids of some points."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionedRead(ReadRequest):
+    """The parameters of :meth:`hsframe.Session.his_read`, and how long a partition is."""
+
+    by: Duration | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        ReadRequest.__post_init__(self)
+        refused = [name for name, choices in _CHOICES.items() if getattr(self, name) not in choices]
+        refused += ["tz"] if self.tz == "local" else []
+        refused += ["header"] if isinstance(self.header, tuple) else []
+        refused += ["agg"] if self.intervals is not None and not self.intervals.is_flat else []
+        refused += [name for name in _BY_POINT if self.shape == "tidy" and isinstance(getattr(self, name), Mapping)]
+        if refused:
+            name = refused[0]
+            raise MetadataError(
+                f"{name}={getattr(self, name)!r} is not for {self.shape} partitions, each of which is read by itself; "
+                f"expected {' or '.join(map(repr, _CHOICES.get(name, ())) or 'one of the other forms')}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRead(PartitionedRead):
+    """The parameters of :func:`his_read`."""
+
+    uri: str | None = None
+    user: str | None = None
+    password: Callable[[], str] | None = field(default=None, repr=False)
+    connect: Mapping[str, Any] | None = field(default=None, kw_only=True)
+
+
+@takes(ServerRead)
+def his_read(request: ServerRead) -> dd.DataFrame:
+    """The histories of some points as a Dask DataFrame whose partitions the workers read from the server.
+
+    Records and one day of samples are read at once, in this process, to know columns, units and density; each worker
+    process logs in by itself, once.
+
+    Parameters
+    ----------
+    points, span
+        As for :meth:`hsframe.Session.his_read`. The span has an end, and what it means is settled now.
+    uri, user : str, optional
+        By default ``HSFRAME_URI`` and ``HSFRAME_USER``, here and in the environment of each worker.
+    password : callable, optional
+        A function of a module that workers can import, called there. By default ``HSFRAME_PASSWORD`` in their
+        environment. A text is refused: what Dask sends can be read by others.
+    shape : {"wide", "tidy"}
+        ``"wide"``: partitions by time, with divisions. ``"tidy"``: by points, sorted by id, and by time.
+    by : str or timedelta, optional
+        The length of a partition by the local calendar: ``"1D"``, ``"1M"``, ... By default some 4 million samples.
+    connect : mapping, optional
+        Other settings of :func:`hsframe.connect` that are not secret, as ``{"timeout": "2min"}``.
+    max_concurrency : int, optional
+        How many partitions are read at a time in the whole cluster, each by one request after another: 6 by default.
+        Frames with another number are counted apart, and so are the processes of the scheduler ``"processes"``.
+    header, tz, units, interval, ...
+        As for :meth:`hsframe.Session.his_read`; what is not for partitions is refused.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        What :meth:`hsframe.Session.his_read` gives, without ``df.hs.catalog``. The categories of texts, and of ids and
+        units in a tidy frame, are not known before it is computed. A partition with other columns, units or kinds is an
+        error of its task. Each computation reads anew; ``ddf.persist()`` keeps what was read.
+
+    Raises
+    ------
+    MetadataError
+        The password would have to be sent; a setting is not for partitions; a wide span is another time in each zone of
+        the points. Else as :meth:`hsframe.Session.his_read`.
+
+    Examples
+    --------
+    >>> import dask, os
+    >>> from hsframe.testing.server import running_server
+    >>> os.environ["HSFRAME_PASSWORD"] = "demo"                 # where the workers run
+    >>> with running_server() as server, dask.config.set(scheduler="sync"):
+    ...     ddf = his_read('power and siteRef->dis == "Harbor Tower"', "lastWeek", server.uri, "demo", by="1D")
+    ...     hours = ddf.resample("1h").mean().compute()
+    ...     hsframe.dask.close()
+    >>> ddf.npartitions, set(hours.hs.units.values())
+    (7, {'kW'})
+    """
+    login = Login.of(request.uri, request.user, request.password, request.connect or {}, request.max_concurrency)
+    return partitioned(login, request)
+
+
+def partitioned(origin: Origin, request: PartitionedRead) -> dd.DataFrame:
+    """The Dask DataFrame of a read from a server or an archive."""
+    return origin.run(_plan, origin, request)
+
+
+async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any:
+    now = datetime.now(UTC)
+    records = await with_zones(source, await find_records(source, request.points))
+    is_wide = request.shape == "wide"
+    records = records if is_wide else sorted(records, key=lambda record: record.id)
+    windows: dict[Window, list[PointRecord]] = {}
+    spans = resolve_in((record.tz for record in records), request.span, now, week_start=request.week_start)
+    for record in records:
+        span = spans[record.tz]
+        if span.end_us is None:
+            raise SpanError(f"the span {request.span!r} has no end, which partitions need; give one")
+        windows.setdefault((span.start_us, span.end_us), []).append(record)
+    if is_wide and len(windows) > 1:
+        raise MetadataError(
+            f"the span {request.span!r} is another time in each zone of the points; give instants, as in "
+            "('2026-01-01T00:00Z', '2027-01-01T00:00Z'), or take shape='tidy'"
+        )
+    own = {one.name: getattr(request, one.name) for one in fields(ReadRequest)}
+    index_zone = index_zone_of([record.point for record in records], request.tz)
+    assert index_zone is not None, "tz='local' was refused"
+    fetch = _Fetch(origin, ReadRequest(**{**own, "tz": index_zone, "progress": False, "max_concurrency": 1}))
+    # One day, the last one that is there, shows the columns and the density.
+    start_us, end_us = next(iter(windows))
+    day_us = max(start_us, min(epoch_us(now), end_us) - DAY_US)
+    probed = records if is_wide else records[:: -(-len(records) // _PROBED_POINTS)]
+    probe = fetch.request_of((day_us, min(day_us + DAY_US, end_us), [record.id for record in probed]))
+    if request.interval is not None and _days(request.interval) >= 1:
+        probe = replace(probe, interval="1h")
+    seen, _ = await read_frame(source, probe)
+    assert isinstance(seen, pd.DataFrame), "shape='dict' was refused"
+    known = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in probed)
+    a_day = seen.size if is_wide else len(seen)
+    a_point = (known if not a_day or request.interval else a_day) / len(probed)
+
+    parts = [part for window, some in windows.items() for part in _parts(request, window, some, a_point, index_zone)]
+    meta = clear_known_categories(_bare(seen.iloc[:0]))
+    divisions = None
+    if is_wide:
+        bounds_us = [start_us for start_us, *_ in parts] + [end_us - 1]  # Dask includes the last one
+        divisions = tuple(time_index(np.array(bounds_us), index_zone))
+    fetch = replace(fetch, meta=meta, made=now)
+    return dd.from_map(fetch, parts, meta=meta, divisions=divisions, label="his_read")
+
+
+def _parts(
+    request: PartitionedRead, window: Window, records: Sequence[PointRecord], a_point: float, index_zone: Any
+) -> Iterator[Part]:
+    is_wide = request.shape == "wide"
+    least = 0.0 if request.interval is None else _days(request.interval)
+    lengths = [length for length in _LENGTHS if _days(length) >= least]
+    width = len(records) if is_wide else min(len(records), _PROBED_POINTS)
+    fitting = (length for length in lengths if a_point * width * _days(length) <= _SAMPLES)
+    by = request.by or next(fitting, lengths[-1] if lengths else _LENGTHS[0])
+    if _days(by) < least:
+        raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: some partitions had no row")
+    step = parse_step(by, request.week_start)
+    edges_us = intervals(*window, step, index_zone, partial=True).edges_us.tolist()
+    if not is_wide:
+        width = max(int(_SAMPLES / (a_point * _days(by))), 1)
+    for place in range(0, len(records), width):
+        ids = [record.id for record in records[place : place + width]]
+        yield from ((start_us, end_us, ids) for start_us, end_us in itertools.pairwise(edges_us))
+
+
+def _days(length: Duration) -> float:
+    step = parse_step(length)
+    return step.elapsed_us / DAY_US + step.days + step.months * 30.5
+
+
+def _bare(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame without its notes: those of a partition are not those of the whole."""
+    df.attrs = {}
+    return df
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """Reads a partition. `made` makes Dask take each frame for a new one, not for an older one that it has kept."""
+
+    origin: Origin
+    request: ReadRequest
+    meta: pd.DataFrame | None = None
+    made: datetime | None = None
+
+    def request_of(self, part: Part) -> ReadRequest:
+        return replace(self.request, points=[*map(Ref, part[2])], span=span_of(part[0], part[1]))
+
+    def __call__(self, part: Part) -> pd.DataFrame:
+        """The frame of a partition; MetadataError where it is not as the meta says."""
+        request = self.request_of(part)
+        df, _ = self.origin.run(read_frame, request)
+        assert isinstance(df, pd.DataFrame), "shape='dict' was refused"
+        assert self.meta is not None, "it is known before partitions are read"
+        found, expected = ({name: str(dtype) for name, dtype in one.dtypes.items()} for one in (df, self.meta))
+        if list(found.items()) != list(expected.items()):
+            name = next((name for name in {**expected, **found} if found.get(name) != expected.get(name)), "")
+            raise MetadataError(
+                f"the partition {request.span} has {found.get(name, 'nothing')} in column {name!r}, and the Dask "
+                f"DataFrame {expected.get(name, 'no such column')}: its record has changed, or its samples are of "
+                "another unit or kind than before. Make the frame anew, or read spans of one unit"
+            )
+        return _bare(df)

@@ -1,0 +1,149 @@
+"""What a worker needs to read by itself: a session of its own, and its turn among all workers.
+
+Nothing that is sent to workers is secret: a password is in their environment, or a function gives it there.
+"""
+
+from __future__ import annotations
+
+import functools
+import pkgutil
+import threading
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from typing import Any, Final, Protocol, Self, TypeAlias
+
+import distributed
+
+from hsframe.client import Client
+from hsframe.errors import MetadataError
+from hsframe.session.runners import runner_named
+from hsframe.session.session import Session
+from hsframe.session.settings import SessionSettings, Settings
+from hsframe.session.signatures import T
+
+Verb: TypeAlias = Callable[..., Coroutine[Any, Any, T]]
+
+_OWN: Final = ("uri", "user", "password", "token", "headers", "proxy", "max_concurrency")
+_SENT: Final = [field.name for field in fields(Settings) if field.name not in _OWN]
+
+_LOCK: Final = threading.Lock()
+_SESSIONS: Final[dict[Login, Session]] = {}
+_TURNS: Final[dict[tuple[str, str, int], Any]] = {}
+
+
+class Origin(Protocol):
+    """Where partitions come from; workers are sent it."""
+
+    def run(self, fn: Verb[T], *args: object) -> T:
+        """Run ``await fn(source, *args)`` and wait for it."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A server, from which all workers together read at most `at_once` partitions at a time.
+
+    What is None is in the environment of the worker. `password` names a function, as ``"module:function"``.
+    """
+
+    uri: str | None = None
+    user: str | None = None
+    password: str | None = None
+    settings: tuple[tuple[str, Any], ...] = ()
+    at_once: int = Settings.max_concurrency
+
+    @classmethod
+    def of(
+        cls, uri: str | None, user: str | None, password: object, settings: Mapping[str, Any], at_once: int | None
+    ) -> Self:
+        """From what a person gives; MetadataError where a secret would be sent."""
+        stray = next((name for name in settings if name not in _SENT), None)
+        if stray is not None or getattr(settings.get("tls"), "key_password", None):
+            raise MetadataError(
+                f"connect={{{stray or 'tls'!r}: ...}} is not sent to workers, as it may be secret or has a parameter "
+                f"of its own; expected some of {', '.join(_SENT)}, and tls without a key_password"
+            )
+        name = None if password is None else _name_of(password)
+        return cls(uri, user, name, tuple(sorted(settings.items())), at_once or cls.at_once)
+
+    def run(self, fn: Verb[T], *args: object) -> T:
+        """Run ``await fn(client, *args)`` in this process's session, when it is its turn."""
+
+        async def verb(client: Client) -> T:
+            with client.sender.retries.one_verb():
+                return await fn(client, *args)
+
+        session = self._session()
+        with _turn(session.uri, self.at_once):
+            return session.run(verb)
+
+    def _session(self) -> Session:
+        with _LOCK:
+            if self not in _SESSIONS:
+                password = None if self.password is None else pkgutil.resolve_name(self.password)()
+                _SESSIONS[self] = Session(SessionSettings(self.uri, self.user, password, **dict(self.settings)))
+            return _SESSIONS[self]
+
+
+def _name_of(password: object) -> str:
+    if isinstance(password, str):
+        raise MetadataError(
+            "a password given as a text would be sent to the scheduler and to all workers, and may be shown there; set "
+            "HSFRAME_PASSWORD where the workers run, or give a function of a module of yours that returns it"
+        )
+    module, name = (getattr(password, part, None) for part in ("__module__", "__qualname__"))
+    found = None
+    with suppress(ImportError, AttributeError, ValueError):
+        found = pkgutil.resolve_name(f"{module}:{name}")
+    if found is None or found is not password or module in ("__main__", "__mp_main__"):
+        raise MetadataError(
+            f"password={module}.{name} cannot be imported by workers, and would be sent to them with all that it uses, "
+            "secrets too; put the function into a module that they have"
+        )
+    return f"{module}:{name}"
+
+
+@contextmanager
+def _turn(uri: str, count: int) -> Generator[None]:
+    """A block in which at most `count` threads are at a time: of all workers, or where there is no cluster, of this."""
+    try:
+        worker = str(distributed.get_worker().id)
+    except ValueError:
+        worker = ""
+    key = worker, uri, count
+    with _LOCK:
+        if key not in _TURNS:
+            of_all = functools.partial(distributed.Semaphore, name=f"hsframe {count} {uri}")
+            _TURNS[key] = (of_all if worker else threading.BoundedSemaphore)(count)
+    with _TURNS[key]:
+        yield
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """A version of an archive; the options of its object store are without secret ones."""
+
+    uri: str
+    options: tuple[tuple[str, str], ...]
+    version: int
+
+    def run(self, fn: Verb[T], *args: object) -> T:
+        """Run ``await fn(source, *args)``."""
+        return runner_named("thread").run(fn, _opened(self), *args)
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(stored: StoredVersion) -> object:
+    from hsframe.archive.source import ArchiveSource  # deltalake is another extra
+    from hsframe.archive.tables import Place, Tables
+
+    return ArchiveSource(Tables.open(Place(stored.uri, dict(stored.options)), stored.version))
+
+
+def close() -> None:
+    """Close the sessions with servers that this process has for Dask; those of a worker are closed when it ends."""
+    with _LOCK:
+        sessions = list(_SESSIONS.values())
+        _SESSIONS.clear()
+    for session in sessions:
+        session.close()
