@@ -121,11 +121,11 @@ def his_read(request: ServerRead) -> dd.DataFrame:
 
     Examples
     --------
-    >>> import dask, os
+    >>> import dask, hsframe.dask
     >>> from hsframe.testing.server import running_server
-    >>> os.environ["HSFRAME_PASSWORD"] = "demo"                 # where the workers run
-    >>> with running_server() as server, dask.config.set(scheduler="sync"):
-    ...     ddf = his_read('power and siteRef->dis == "Harbor Tower"', "lastWeek", server.uri, "demo", by="1D")
+    >>> tower = 'power and siteRef->dis == "Harbor Tower"'
+    >>> with running_server(users={}) as server, dask.config.set(scheduler="sync"):
+    ...     ddf = hsframe.dask.his_read(tower, "lastWeek", server.uri, by="1D")
     ...     hours = ddf.resample("1h").mean().compute()
     ...     hsframe.dask.close()
     >>> ddf.npartitions, set(hours.hs.units.values())
