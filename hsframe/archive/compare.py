@@ -27,7 +27,11 @@ class Difference:
 
 
 def difference(old: pa.Table, new: pa.Table) -> Difference:
-    """Compare two tables of samples; in each a point has an instant once. NaN equals NaN, and is not NA."""
+    """Compare two tables of samples, where NaN equals NaN, and is not NA.
+
+    The new one has an instant of a point once. Where another program put it twice into the old one, all but the last
+    are gone.
+    """
     if not old.num_rows:
         none = np.empty(0, np.int64)
         return Difference(np.arange(new.num_rows), none, none, none)
@@ -35,12 +39,13 @@ def difference(old: pa.Table, new: pa.Table) -> Difference:
     ts_us = np.concatenate([instants(old), instants(new)])
     order = np.lexsort((ts_us, owner))  # stable, so the old row of an instant comes before the new one
     is_twin = (np.diff(owner[order]) == 0) & (np.diff(ts_us[order]) == 0)
+    is_twin &= order[1:] >= old.num_rows
     both_old, both_new = order[:-1][is_twin], order[1:][is_twin] - old.num_rows
     is_alone = ~(np.append(is_twin, False) | np.append(False, is_twin))
     alone = order[is_alone]
     differs = ~_same(old.take(both_old), new.take(both_new))
     return Difference(
-        new=alone[alone >= old.num_rows] - old.num_rows,
+        new=np.sort(alone[alone >= old.num_rows]) - old.num_rows,  # codes are not in the order of their texts
         changed_old=both_old[differs],
         changed_new=both_new[differs],
         gone=alone[alone < old.num_rows],

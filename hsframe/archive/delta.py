@@ -7,10 +7,13 @@ sorts nothing and takes five times the memory, and two of its ``optimize.compact
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -18,13 +21,16 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
-from hsframe.archive.parquet_file import DataFile, epoch
+from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
 from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
 
 # Two commits that name the same application at the same version exclude each other, whatever else is in them: also a
 # rewrite and a compaction of the same files, which delta-rs lets pass beside each other.
 _APPLICATION: Final = "hsframe"
+_LOG: Final = "_delta_log"
+# delta-rs cuts the last instant of its files to milliseconds.
+_CUT_US: Final = 999
 
 
 class DeltaLog:
@@ -41,7 +47,14 @@ class DeltaLog:
                 f"there is no archive in {uri}; hsframe.export(points, span, path) makes one"
             ) from error
         except DeltaError as error:
-            raise MetadataError(f"the archive in {uri} cannot be opened: {error}") from error
+            which = "" if version is None else f"version {version} of "
+            raise MetadataError(f"{which}the archive in {uri} cannot be opened: {error}") from error
+        if self._table.protocol().min_reader_version > 1:  # its files alone do not tell which rows count
+            raise MetadataError(
+                f"another program has changed {uri}, so that its files alone do not tell its rows ("
+                f"{', '.join(self._table.protocol().reader_features or ['column mapping'])}); read it with "
+                "deltalake.DeltaTable"
+            )
         self.layout = Layout.of_configuration(self._table.metadata().configuration, uri)
 
     @classmethod
@@ -82,15 +95,53 @@ class DeltaLog:
             )
         except CommitFailedError:
             return False
+        except (DeltaError, OSError) as error:
+            raise MetadataError(f"{self.storage.uri} cannot be changed: {error}; repeat it when it can") from error
         self.refresh()  # the object keeps its version, and its next commit would fail
         return True
 
-    def versions(self) -> list[tuple[int, datetime, str]]:
-        """The versions that the log still has: number, when it was made, and by which operation."""
-        return [
-            (entry["version"], datetime.fromtimestamp(entry["timestamp"] / 1000, UTC), str(entry.get("operation", "")))
-            for entry in self._table.history()
-        ]
+    def commit_of(self, version: int) -> Commit:
+        """What a version has changed; FileNotFoundError where the log has forgotten it."""
+        return Commit.of(version, self.storage.read(f"{_LOG}/{version:020}.json"))
+
+    def commits(self) -> list[Commit]:
+        """What the versions have changed, the newest first, as far back as they can be put together from the log."""
+        names = {name.rpartition("/")[2] for name in self.storage.listing(_LOG)}
+        oldest = self.version
+        while oldest and f"{oldest - 1:020}.json" in names:
+            oldest -= 1
+        # A version that is no checkpoint needs all commits since one.
+        while oldest and oldest < self.version and not any(name.startswith(f"{oldest:020}.check") for name in names):
+            oldest += 1
+        return [self.commit_of(version) for version in range(self.version, oldest - 1, -1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a version has changed: the files that it took away, and those that it added with their rows."""
+
+    version: int
+    at_us: int
+    operation: str
+    added: Mapping[str, int | None]
+    removed: Collection[str]
+
+    @classmethod
+    def of(cls, version: int, text: bytes) -> Self:
+        """From the lines of the log."""
+        found: dict[str, list[Any]] = {"commitInfo": [{}], "add": [], "remove": []}
+        for line in text.splitlines():
+            for name, entry in json.loads(line).items():
+                found.setdefault(name, []).append(entry)
+        info, files = found["commitInfo"][-1], [*found["add"], *found["remove"]]
+        is_compaction = bool(files) and not any(entry.get("dataChange") for entry in files)
+        return cls(
+            version,
+            info.get("timestamp", 0) * 1000,
+            "compact" if is_compaction else str(info.get("operation", "")).lower(),
+            {unquote(one["path"]): json.loads(one.get("stats") or "{}").get("numRecords") for one in found["add"]},
+            {unquote(one["path"]) for one in found["remove"]},
+        )
 
 
 class SampleTable(DeltaLog):
@@ -111,10 +162,7 @@ class SampleTable(DeltaLog):
         return self._files[1]
 
     def commit(self, added: Sequence[DataFile], removed: Iterable[DataFile] = (), *, changes_rows: bool = True) -> bool:
-        """Make a version with these files more and these fewer; False if someone else has made one meanwhile.
-
-        Then the new files are removed from the storage.
-        """
+        """Make a version with these files more and these fewer; False if someone else has made one meanwhile."""
         now_ms = int(time.time() * 1000)
         adds = [
             AddAction(
@@ -128,21 +176,19 @@ class SampleTable(DeltaLog):
             for file in added
         ]
         removes = [RemoveAction(file.path, changes_rows, now_ms, file.size) for file in removed]
-        if self.commit_actions([*removes, *adds]):
-            return True
-        for file in added:
+        return self.commit_actions([*removes, *adds])
+
+    def discard(self, files: Iterable[DataFile]) -> None:
+        """Remove files that were written, and that no version counts."""
+        for file in files:
             self.storage.delete(file.path)
-        return False
 
 
 def _file_of(row: Mapping[str, Any]) -> DataFile:
-    try:
-        ts_us = epoch(row["min.ts"]), epoch(row["max.ts"])
-        partition = row["partition.period"], row["partition.bucket"]
-        ids = row["min.id"], row["max.id"]
-        return DataFile(row["path"], partition, row["num_records"], row["size_bytes"], ids, ts_us)
-    except (KeyError, AttributeError, TypeError) as error:
-        raise MetadataError(
-            f"the file {row.get('path')} was put into the table by another program, without the smallest and largest "
-            "id and ts; hsframe.Archive(...).check() says what to do"
-        ) from error
+    """The file of an entry of the log; one that another program put there may be without statistics."""
+    file = DataFile(row["path"], (row["partition.period"], row["partition.bucket"]), row["num_records"] or 0)
+    file.size = row["size_bytes"]
+    file.ids, file.ts_us = ("", chr(sys.maxunicode)), (-FAR_US, FAR_US)
+    if all(row.get(name) is not None for name in ("min.id", "max.id", "min.ts", "max.ts")):
+        file.ids, file.ts_us = (row["min.id"], row["max.id"]), (epoch(row["min.ts"]), epoch(row["max.ts"]) + _CUT_US)
+    return file

@@ -8,6 +8,7 @@ site of a point may change.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -110,6 +111,11 @@ class Layout:
         after = (year, month + 1) if self.period == "month" else (year + 1, 1)
         end = (after[0] + 1, 1) if after[1] > 12 else after
         return epoch_us(datetime(year, month, 1, tzinfo=UTC)), epoch_us(datetime(*end, 1, tzinfo=UTC))
+
+    def has(self, partition: Partition) -> bool:
+        """Whether there is such a partition; another program may have made any."""
+        pattern = r"\d{4}-(0[1-9]|1[0-2])" if self.period == "month" else r"\d{4}"
+        return re.fullmatch(pattern, str(partition[0])) is not None and partition[1] in range(self.buckets)
 
     def parts(self, start_us: int, end_us: int) -> list[tuple[str, int, int]]:
         """The periods that a half-open window is in, each with the part of the window that is in it."""

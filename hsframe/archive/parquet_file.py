@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import bisect
 import json
+import re
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ ROW_GROUP: Final = 1 << 17
 _FIRST_ROWS: Final = 4096
 _DECIMALS: Final = 6
 _MOST_US: Final = (1 << 63) - 1
+FAR_US: Final = 1 << 62
+"""The instants of a file of which the log has none are between this and its negative."""
 
 
 class Ids:
@@ -65,6 +69,11 @@ class DataFile:
         """Whether it may have rows of some points, of any for None, in a half-open window."""
         is_of_time = self.ts_us[0] < end_us and self.ts_us[1] >= start_us
         return is_of_time and (ids is None or ids.has_between(*self.ids))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was written here, so that it is sorted, and the log has its ids and instants."""
+        return self.ts_us[0] != -FAR_US and re.search(r"/[0-9a-f]{32}\.parquet\Z", self.path) is not None
 
     @property
     def statistics(self) -> str:
@@ -122,6 +131,8 @@ def writing(storage: Storage, partition: Partition) -> Generator[Writer]:
         writer = Writer(file, sink)
         yield writer
         writer.close()
+    if not file.rows:
+        storage.delete(file.path)
 
 
 def _settings(rows: pa.Table) -> dict[str, Any]:
@@ -164,29 +175,62 @@ def read_rows(
     For each row group that has some: where it begins in the file, which of its rows these are, and the rows. Row groups
     that cannot have such rows are not read.
     """
+    with opened(storage, file.path) as parquet:
+        begin = 0
+        for number in range(parquet.num_row_groups):
+            group = parquet.metadata.row_group(number)
+            if _may_have(group, ids, start_us, end_us):
+                rows = row_group(parquet, number)
+                places = _places(rows, ids, start_us, end_us)
+                if len(places):
+                    is_run = places[-1] - places[0] + 1 == len(places)  # of one point it is: nothing is copied
+                    yield begin, places, rows.slice(places[0], len(places)) if is_run else rows.take(places)
+            begin += group.num_rows
+
+
+@contextmanager
+def opened(storage: Storage, path: str) -> Generator[pq.ParquetFile]:
+    """A file to read; CodecError where it is not there, or is damaged: each page has a checksum."""
+    where = f"{storage.uri}/{path}"
     try:
-        with pq.ParquetFile(storage.open(file.path), read_dictionary=["id", "text", "unit"]) as opened:
-            begin = 0
-            for number in range(opened.num_row_groups):
-                group = opened.metadata.row_group(number)
-                if _may_have(group, ids, start_us, end_us):
-                    rows = opened.read_row_group(number, use_threads=False)
-                    places = _places(rows, ids, start_us, end_us)
-                    if len(places):
-                        is_run = places[-1] - places[0] + 1 == len(places)  # of one point it is: nothing is copied
-                        yield begin, places, rows.slice(places[0], len(places)) if is_run else rows.take(places)
-                begin += group.num_rows
+        with pq.ParquetFile(
+            storage.open(path), read_dictionary=["id", "text", "unit"], page_checksum_verification=True
+        ) as file:
+            if (names := file.schema_arrow.names)[: len(ROWS_SCHEMA.names)] != ROWS_SCHEMA.names:
+                raise pa.ArrowKeyError(f"its columns are {', '.join(names)}")
+            yield file
     except FileNotFoundError as error:
         raise CodecError(
-            f"{storage.uri}/{file.path} is not there, and the table counts it: another program removed it; "
-            "hsframe.Archive(...).check() says what is missing",
+            f"{where} is not there, and the table counts it: vacuum() took it, where this is an older version, or "
+            "another program did; hsframe.Archive(...).check() says what to do",
             expected="a file of the archive",
             source="parquet",
         ) from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # damaged pages are an OSError without a number
+        if isinstance(error, OSError) and error.errno:
+            raise
+        reason = str(error).partition("\n")[0]
         raise CodecError(
-            f"{storage.uri}/{file.path} is damaged ({error})", expected="a file of the archive", source="parquet"
+            f"{where} is damaged or has not the columns of samples ({reason}); hsframe.Archive(...).check() says what "
+            "to do",
+            expected="a file of the archive",
+            source="parquet",
         ) from error
+
+
+def id_counts(storage: Storage, file: DataFile) -> Counter[str]:
+    """How many rows of each point a file has."""
+    counts: Counter[str] = Counter()
+    with opened(storage, file.path) as parquet:
+        for number in range(parquet.num_row_groups):
+            column = parquet.read_row_group(number, columns=["id"], use_threads=False).column("id")
+            counts.update({entry["values"]: entry["counts"] for entry in column.value_counts().to_pylist()})
+    return counts
+
+
+def row_group(parquet: pq.ParquetFile, number: int) -> pa.Table:
+    """The rows of a row group, whatever other columns another program has put there."""
+    return parquet.read_row_group(number, use_threads=False).select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
 
 
 def _may_have(group: pq.RowGroupMetaData, ids: Ids | None, start_us: int, end_us: int) -> bool:

@@ -7,18 +7,22 @@ someone else has committed meanwhile, it is compared anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.archive.compare import difference
+from hsframe.archive.compare import Difference, difference
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
 from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, writing
+
+Existing: TypeAlias = Literal["replace", "keep"]
+"""What becomes of a sample that is there, where another one is added."""
 
 START_US, END_US = -(1 << 62), 1 << 62
 
@@ -63,7 +67,7 @@ def _find(table: SampleTable, ids: Ids | None, start_us: int, end_us: int) -> _F
     parts, file_numbers, row_numbers = [], [], []
     for number, file in enumerate(files):
         for begin, places, rows in read_rows(table.storage, file, ids, start_us, end_us):
-            parts.append(rows.cast(ROWS_SCHEMA))
+            parts.append(rows)
             file_numbers.append(np.full(len(places), number))
             row_numbers.append(begin + places)
     return _Found(
@@ -77,14 +81,18 @@ def _find(table: SampleTable, ids: Ids | None, start_us: int, end_us: int) -> _F
 def sorted_rows(rows: pa.Table) -> pa.Table:
     """The rows, sorted by id and ts."""
     rows = rows.unify_dictionaries().combine_chunks()
+    owner, ts_us = sort_keys(rows)
+    is_later = (np.diff(owner) > 0) | ((np.diff(owner) == 0) & (np.diff(ts_us) > 0))
+    return rows if is_later.all() else rows.take(np.lexsort((ts_us, owner)))
+
+
+def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """What rows, whose ids are one dictionary, are sorted by: the rank of the id among theirs, and the instant."""
     ids = rows.column("id").combine_chunks()
     texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)
     rank = np.empty(len(texts), np.int64)
     rank[np.argsort(texts)] = np.arange(len(texts))
-    owner = rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int64)
-    ts_us = instants(rows)
-    is_later = (np.diff(owner) > 0) | ((np.diff(owner) == 0) & (np.diff(ts_us) > 0))
-    return rows if is_later.all() else rows.take(np.lexsort((ts_us, owner)))
+    return rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int64), instants(rows)
 
 
 def merge(
@@ -96,17 +104,24 @@ def merge(
     *,
     keep: Iterable[str] = (),
     young_us: int = END_US,
+    existing: Existing | None = None,
 ) -> Changes:
     """Make a half-open window of some points have exactly these samples, sorted by id and ts.
 
-    Of the points in `keep` nothing is removed. Where nothing differs no version is made. New samples from `young_us` on
-    get files of their own: what is read again and corrected soon must not take a whole month with it.
+    Of the points in `keep` nothing is removed. With `existing` no point loses samples, and with ``"keep"`` those that
+    are there stay as they are. Where nothing differs no version is made. New samples from `young_us` on get files of
+    their own: what is read again and corrected soon must not take a whole month with it.
     """
     wanted, kept = Ids(ids), set(keep)
     while True:
         table.refresh()
         found = _find(table, wanted, start_us, end_us)
         differs = difference(found.rows, rows)
+        if existing is not None:
+            differs = replace(differs, gone=differs.gone[:0])
+        held = differs.changed_new
+        if existing == "keep":
+            differs = replace(differs, changed_old=held[:0], changed_new=held[:0])
         owners = found.rows.column("id").take(pa.array(differs.gone)).to_pylist()
         is_kept = np.array([owner in kept for owner in owners], dtype=bool)
         gone = differs.gone[~is_kept]
@@ -114,45 +129,50 @@ def merge(
             _counts(rows, differs.new),
             _counts(rows, differs.changed_new),
             _counts(found.rows, gone),
-            _counts(found.rows, differs.gone[is_kept]),
+            _counts(found.rows, differs.gone[is_kept]) + (_counts(rows, held) if existing == "keep" else Counter()),
         )
         if not (len(differs.new) or len(differs.changed_new) or len(gone)):
             return changes
-        added = _written(table, rows if len(differs.new) == rows.num_rows else rows.take(differs.new), young_us)
-        removed = []
-        touched = np.concatenate([differs.changed_old, gone])
-        for number in np.unique(found.file_numbers[touched]).tolist():
-            file = found.files[number]
-            of_file = found.file_numbers == number
-            replaced = of_file[differs.changed_old]
-            lost = found.row_numbers[gone[of_file[gone]]]
-            rewritten = _rewritten(
-                table,
-                file,
-                found.row_numbers[differs.changed_old[replaced]],
-                rows.take(differs.changed_new[replaced]),
-                lost,
-            )
-            removed.append(file)
-            added += [rewritten] if rewritten.rows else []
-        if table.commit(added, removed):
+        files: list[tuple[DataFile, DataFile | None]] = []
+        try:
+            files.extend(_new_files(table, found, rows, differs, gone, young_us))
+        except BaseException:  # a full disk must not get fuller with each attempt
+            table.discard(new for new, _ in files)
+            raise
+        # What becomes of an error in here is not known: the files stay, and vacuum() removes them if none counts them.
+        if table.commit([new for new, _ in files if new.rows], [old for _, old in files if old is not None]):
             return changes
+        table.discard(new for new, _ in files)
+
+
+def _new_files(
+    table: SampleTable,
+    found: _Found,
+    rows: pa.Table,
+    differs: Difference,
+    gone: npt.NDArray[np.int64],
+    young_us: int,
+) -> Iterator[tuple[DataFile, DataFile | None]]:
+    """The files of a change, each with the one that it is in place of."""
+    new = rows if len(differs.new) == rows.num_rows else rows.take(differs.new)
+    for partition, part in _by_partition(table.layout, new, young_us):
+        with writing(table.storage, partition) as writer:
+            writer.add(part)
+        yield writer.file, None
+    touched = np.concatenate([differs.changed_old, gone])
+    for number in np.unique(found.file_numbers[touched]).tolist():
+        file = found.files[number]
+        of_file = found.file_numbers == number
+        replaced = of_file[differs.changed_old]
+        numbers = found.row_numbers[differs.changed_old[replaced]]
+        lost = found.row_numbers[gone[of_file[gone]]]
+        yield _rewritten(table, file, numbers, rows.take(differs.changed_new[replaced]), lost), file
 
 
 def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:
     """How many of the rows at some places each point has."""
     counts = rows.column("id").take(pa.array(places)).value_counts()
     return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})
-
-
-def _written(table: SampleTable, rows: pa.Table, young_us: int) -> list[DataFile]:
-    """The new files of some rows, sorted by id and ts, one for each partition and one for its young rows."""
-    files = []
-    for partition, part in _by_partition(table.layout, rows, young_us):
-        with writing(table.storage, partition) as writer:
-            writer.add(part)
-        files.append(writer.file)
-    return files
 
 
 def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[Partition, pa.Table]]:
@@ -183,7 +203,6 @@ def _rewritten(
     """A new file in place of one: the rows of some numbers have others in their place, some are left out."""
     with writing(table.storage, file.partition) as writer:
         for begin, places, rows in read_rows(table.storage, file, None, START_US, END_US):
-            rows = rows.cast(ROWS_SCHEMA)
             here = (changed >= begin) & (changed < begin + len(places))
             numbers = np.arange(rows.num_rows)
             numbers[changed[here] - begin] = rows.num_rows + np.arange(int(here.sum()))

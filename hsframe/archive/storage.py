@@ -6,13 +6,20 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pyarrow.fs as pafs
 
 from hsframe.errors import MetadataError
 from hsframe.frame.whole_file import remove_left_parts, whole_file
+
+
+class Stored(NamedTuple):
+    """What a file has: its bytes, and when it was last changed, in epoch microseconds."""
+
+    size: int
+    changed_us: int
 
 
 class Storage:
@@ -57,14 +64,28 @@ class Storage:
         else:
             self._remote.delete_file(f"{self._base}/{path}")
 
-    def files(self) -> dict[str, int]:
-        """All Parquet files below it outside of the log, and their sizes; also those that no table counts."""
+    def read(self, path: str) -> bytes:
+        """The bytes of a file."""
         if self.folder is not None:
-            found = {file.relative_to(self.folder).as_posix(): file for file in self.folder.rglob("*.parquet")}
-            return {name: file.stat().st_size for name, file in found.items() if not name.startswith(("_", "."))}
-        infos = self._remote.get_file_info(pafs.FileSelector(self._base, recursive=True, allow_not_found=True))
-        names = {info.path.removeprefix(f"{self._base}/"): info.size for info in infos if info.is_file}
-        return {name: size for name, size in names.items() if name.endswith(".parquet") and name[0] not in "_."}
+            return (self.folder / path).read_bytes()
+        with self._remote.open_input_file(f"{self._base}/{path}") as file:
+            found: bytes = file.read()
+        return found
+
+    def listing(self, below: str = "") -> dict[str, Stored]:
+        """All files below it, or below a folder of it, also those that no table counts."""
+        filesystem, base = self.arrow
+        found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{below}", recursive=True, allow_not_found=True))
+        return {
+            info.path.removeprefix(f"{base}/"): Stored(info.size, (info.mtime_ns or 0) // 1000)
+            for info in found
+            if info.is_file
+        }
+
+    @property
+    def arrow(self) -> tuple[Any, str]:
+        """Where it is for pyarrow: a filesystem, and the path in it."""
+        return (self._remote, self._base) if self.folder is None else (pafs.LocalFileSystem(), self.folder.as_posix())
 
     def remove_left_parts(self) -> None:
         """Remove what writers that were killed have left; what someone writes stays."""

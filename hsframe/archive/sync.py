@@ -94,6 +94,8 @@ def _job(record: PointRecord, known: ArchivedRecord | None, request: SyncRequest
         return Job(record, start_us, None, start_us)
     since_us, until_us = known.read_us
     start_us = max(since_us, min(until_us, now_us) - request.overlap_us)
+    if until_us - request.overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
+        start_us = since_us
     if given_us is not None:
         start_us = min(given_us, start_us)
     job = Job(record, start_us, None, min(since_us, start_us))

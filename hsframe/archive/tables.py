@@ -65,10 +65,29 @@ class Tables:
 
     @classmethod
     def open(cls, place: Place, version: int | None = None) -> Self:
-        """The tables that are there; MetadataError where there are none."""
+        """The tables that are there, or as they were when the samples had a version; MetadataError where they are not.
+
+        The points are as they were before the next version, because what is noted of samples follows them.
+        """
         if not place.has_archive:
             raise MetadataError(f"there is no archive in {place.uri}; Archive({place.uri!r}).sync('point') makes one")
-        return cls(SampleTable(place.samples, place.options, version), PointTable(place.points, place.options))
+        newest = cls(SampleTable(place.samples, place.options), PointTable(place.points, place.options))
+        if version is None or version == newest.samples.version:
+            return newest
+        if not 0 <= version < newest.samples.version:
+            raise MetadataError(f"{place.uri} has no version {version}; the newest is {newest.samples.version}")
+        gone = f"version {version} of {place.uri} can no longer be read; its versions say which can"
+        try:
+            end_us = newest.samples.commit_of(version + 1).at_us
+            before = [commit.version for commit in newest.points.commits() if commit.at_us < end_us]
+        except FileNotFoundError as error:
+            raise MetadataError(gone) from error
+        samples = SampleTable(place.samples, place.options, version)
+        points = PointTable(place.points, place.options, before[0] if before else None)
+        for log in (samples, points):
+            if not {row["path"] for row in log.rows_of_files()} <= log.storage.listing().keys():
+                raise MetadataError(f"{gone}: vacuum() has removed files of it")
+        return cls(samples, points)
 
     @property
     def versions(self) -> tuple[int, int]:

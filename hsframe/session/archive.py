@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import tzinfo
-from typing import Any, Self, get_args
+from typing import Any, get_args
 
 import pandas as pd
 
 from hsframe.archive.points import point_frame
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.sync import SyncRequest, sync_archive
-from hsframe.archive.tables import Place, Tables
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, duration_us
-from hsframe.errors import MetadataError, ReadWarning, check_choice
+from hsframe.errors import ReadWarning, check_choice
 from hsframe.frame.in_units import Units
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.protocol.request_grids import Ids, as_refs
+from hsframe.session.archive_keeping import ArchiveKeeping
 from hsframe.session.default import default_session
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import OnError, ReadRequest, TrendFrames, read_frame
@@ -35,7 +33,7 @@ from hsframe.session.signatures import T, takes
 from hsframe.spans import SpanLike
 
 
-class Archive:
+class Archive(ArchiveKeeping):
     """Histories in a folder or an object store, as open files that every engine reads.
 
     Two Delta tables: ``samples``, a row per sample (``id``, ``ts``, ``value``, ``text``, ``unit``), and ``points``, the
@@ -57,32 +55,7 @@ class Archive:
         The folder has other things in it, or an archive of a later hsframe.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        storage_options: Mapping[str, str] | None = None,
-        version: int | None = None,
-    ) -> None:
-        if importlib.util.find_spec("deltalake") is None:
-            raise MetadataError("an archive needs deltalake: pip install 'hsframe[archive]'")
-        self._place = Place(os.fspath(path), dict(storage_options or {}))
-        self._version = version
-        self._tables: Tables | None = None
-        self._source: ArchiveSource | None = None
-        self._place.has_archive  # noqa: B018 - refuses a folder of other things
-
-    def __repr__(self) -> str:
-        version = "" if self._version is None else f", version {self._version}"
-        return f"<Archive {self._place.uri}{version}>"
-
-    def _opened(self) -> Tables:
-        """The tables, at the newest version unless this is an older one."""
-        if self._tables is None:
-            self._tables = Tables.open(self._place, self._version)
-        elif self._version is None:
-            self._tables.refresh()
-        return self._tables
+    _source: ArchiveSource | None = None
 
     def _run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
         with DeferredWarnings():
@@ -142,8 +115,7 @@ class Archive:
         MetadataError
             The folder is no archive, or this is an older version of one. Else as :meth:`Session.his_read`.
         """
-        if self._version is not None:
-            raise MetadataError(f"{self!r} is version {self._version}; open it without version= to sync it")
+        self._refuse_older("sync")
         check_choice("on_error", on_error, get_args(OnError))
         session = session or default_session()
         table = session.run(
@@ -205,13 +177,3 @@ class Archive:
         reach_us = duration_us(max_age, "max_age")
         rows = self._run(read_latest, self._reading(), points, reach_us, ReadOptions())
         return latest_frame(rows, units=units, tz=tz)
-
-    @property
-    def versions(self) -> pd.DataFrame:
-        """The versions of the samples, the newest first: ``version``, ``at`` (UTC), ``rows``, ``files``."""
-        found = self._opened().samples.versions()
-        return pd.DataFrame(found, columns=["version", "at", "operation"])
-
-    def at(self, version: int) -> Self:
-        """The archive as an older version had its samples."""
-        return type(self)(self._place.uri, storage_options=dict(self._place.options), version=version)

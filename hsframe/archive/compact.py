@@ -1,0 +1,93 @@
+"""Puts the files of each partition together to one, with bounded memory.
+
+The rows stay as they are, so beside a sync, which puts files of its own in, nothing has to be compared anew: the new
+file counts as long as those in whose place it is are still there. Young files, which the next syncs rewrite, are left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.archive.delta import SampleTable
+from hsframe.archive.layout import ROWS_SCHEMA, Partition
+from hsframe.archive.parquet_file import DataFile, Ids, id_counts, read_rows, writing
+from hsframe.archive.samples import END_US, START_US, sorted_rows
+
+# Rows in memory: 28 bytes each, some three times.
+_MOST_ROWS: Final = 2_000_000
+
+
+def compact(table: SampleTable, young_us: int) -> pd.DataFrame:
+    """Put the files that end before `young_us` together; gives a row per partition."""
+    rows: list[dict[str, Any]] = []
+    table.refresh()
+    for partition in sorted({file.partition for file in table.files() if table.layout.has(file.partition)}):
+        row = dict(zip(("period", "bucket"), partition, strict=True)) | _counts(table, partition, "before")
+        while not _compacted(table, partition, young_us):
+            table.refresh()
+        rows.append(row | _counts(table, partition, "after"))
+    names = ["period", "bucket", *(f"{what}_{when}" for what in ("files", "bytes") for when in ("before", "after"))]
+    return pd.DataFrame(rows, columns=names).astype({"period": "str"} | dict.fromkeys(names[1:], "int64"))
+
+
+def _counts(table: SampleTable, partition: Partition, when: str) -> dict[str, int]:
+    sizes = [file.size for file in table.files() if file.partition == partition]
+    return {f"files_{when}": len(sizes), f"bytes_{when}": sum(sizes)}
+
+
+def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
+    """Whether a partition has been compacted; False if another program has changed one of its files meanwhile."""
+    old = [
+        file for file in table.files() if file.partition == partition and (file.ts_us[1] < young_us or not file.is_own)
+    ]
+    if len(old) < 2 and all(file.is_own for file in old):
+        return True
+    with writing(table.storage, partition) as writer:
+        for ids, start_us, end_us in pieces(table, old):
+            writer.add(rows_between(table, old, ids, start_us, end_us))
+    while {file.path for file in old} <= {file.path for file in table.files()}:
+        if table.commit([writer.file] if writer.file.rows else [], old, changes_rows=False):
+            return True
+        table.refresh()
+    table.discard([writer.file])
+    return False
+
+
+def pieces(table: SampleTable, files: Sequence[DataFile]) -> Iterator[tuple[list[str], int, int]]:
+    """The rows of some files in parts that fit into memory, in order: the ids of each, and its half-open window."""
+    counts: Counter[str] = sum((id_counts(table.storage, file) for file in files), Counter())
+    some: list[str] = []
+    total = 0
+    for ident in sorted(counts):
+        if some and total + counts[ident] > _MOST_ROWS:
+            yield some, START_US, END_US
+            some, total = [], 0
+        if (parts := -(-counts[ident] // _MOST_ROWS)) > 1:
+            bounds_us = table.layout.bounds_us(files[0].partition[0])
+            cuts = np.linspace(*bounds_us, parts + 1).astype(np.int64).tolist()[1:-1]
+            yield from (([ident], *window) for window in zip([START_US, *cuts], [*cuts, END_US], strict=True))
+        else:
+            some.append(ident)
+            total += counts[ident]
+    if some:
+        yield some, START_US, END_US
+
+
+def rows_between(
+    table: SampleTable, files: Sequence[DataFile], ids: Sequence[str], start_us: int, end_us: int
+) -> pa.Table:
+    """The rows of some points in a half-open window in some files, sorted by id and ts."""
+    wanted = Ids(ids)
+    found = [
+        rows
+        for file in files
+        if file.may_have(wanted, start_us, end_us)
+        for _, _, rows in read_rows(table.storage, file, wanted, start_us, end_us)
+    ]
+    return sorted_rows(pa.concat_tables([ROWS_SCHEMA.empty_table(), *found]))

@@ -1,0 +1,184 @@
+"""What stops a sync or a compaction loses nothing and leaves nothing twice: kill -9, a full disk, a wrong clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hsframe
+import hsframe.archive.sync as syncing
+from hsframe import Archive, Session
+from hsframe.errors import MetadataError
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step, building
+
+# As many as these are killed; HSFRAME_KILLS=50 takes a minute.
+KILLS = int(os.environ.get("HSFRAME_KILLS", "12"))
+
+
+@pytest.fixture
+def database() -> Database:
+    return building()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+class Workers:
+    """A warm process that forks a child for each line that it gets: a kill costs no start."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", "from tests.archive.test_faults import work; work()"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def start(self, what: str, uri: str, path: Path, since: str) -> int:
+        """Begin what a child does; gives its number."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([what, uri, str(path), since]) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process; it waits for its children."""
+        self.process.communicate()
+
+
+def work() -> None:
+    """The warm process: little is put in and noted at once, so that a kill finds many places between two commits."""
+    import hsframe.archive.compact
+    import hsframe.archive.fill
+    from hsframe.history import plan
+
+    hsframe.archive.compact._MOST_ROWS = 5_000  # type: ignore[misc]
+    hsframe.archive.fill._ROWS_A_MERGE = 5_000  # type: ignore[misc]
+    hsframe.archive.fill._NOTE_S = 0.05  # type: ignore[misc]
+    plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
+    plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]
+    plan._USUAL_POINTS_PER_BATCH = 2  # type: ignore[misc]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        # Children stay until this process ends: so none of their numbers is another's when it is killed.
+        if (pid := os.fork()) == 0:
+            what, uri, path, since = json.loads(line)
+            if what == "sync":
+                with hsframe.connect(uri, "demo", "demo") as session:
+                    Archive(path).sync("point", session=session, since=since)
+            elif (Path(path) / "samples" / "_delta_log").exists():
+                Archive(path).compact()
+            os._exit(0)
+        print(pid, flush=True)
+
+
+def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_twice(tmp_path: Path) -> None:
+    database = Database(tz="UTC")
+    ts_us = FIRST_US + np.arange(20 * 96) * 900_000_000
+    for number in range(12):
+        tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"}
+        database.add({"id": Ref(f"p{number}"), "dis": f"P{number}", "hisInterval": Number(15, "min"), **tags})
+        database.set_history(f"p{number}", ts_us, np.round(np.sin(ts_us / 1e9 + number), 2))
+    at_random = random.Random(7)
+    workers = [Workers(), Workers()]
+    killed = 0
+    try:
+        with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+            while killed < KILLS:
+                jobs = ["sync", at_random.choice(["sync", "compact"])]
+                pids = [
+                    worker.start(what, server.uri, tmp_path / "a", str(SINCE))
+                    for worker, what in zip(workers, jobs, strict=True)
+                ]
+                time.sleep(at_random.uniform(0.02, 0.5))
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+                if at_random.random() < 0.2:  # there is something to do again
+                    database.history("p3").merge(ts_us[-400:], np.full(400, float(killed)), np.zeros(400, bool))
+            archive, whole = Archive(tmp_path / "a"), Archive(tmp_path / "b")
+            for one in (archive, whole):
+                assert set(one.sync("point", session=session, since=SINCE)["status"]) <= {"synced", "same"}
+            assert archive.sync(session=session)["status"].unique().tolist() == ["same"]
+            order = [("id", "ascending"), ("ts", "ascending")]
+            found, wanted = (one.to_arrow().to_table().sort_by(order) for one in (archive, whole))
+            assert found.equals(wanted)
+            assert found.num_rows == 12 * len(ts_us)
+            archive.compact(overlap="1h")
+            assert archive.check()["problem"].str.startswith("no version counts it").all()
+            for file in tmp_path.rglob("*.parquet"):
+                os.utime(file, (1e9, 1e9))
+            archive.vacuum()
+            assert archive.check().empty
+            assert not list(tmp_path.rglob("*.part"))
+            assert archive.to_arrow().count_rows() == found.num_rows
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_a_disk_that_is_full_is_named_and_loses_nothing(tmp_path: Path, session: Session) -> None:
+    archive = Archive(tmp_path)
+    archive.sync("temp", session=session, since=SINCE)
+    before = archive.his_read("temp", (SINCE, None))
+    files = {path for path in tmp_path.rglob("*") if "_delta_log" not in path.parts}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        with pytest.raises(MetadataError, match=r"parquet cannot be written: File too large"):
+            archive.sync("point", session=session, since=SINCE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    left = {path for path in tmp_path.rglob("*") if "_delta_log" not in path.parts and path.parent.name != "points"}
+    assert {path for path in left - files if path.is_file()} == set()
+    assert archive.check().empty
+    assert archive.his_read("temp", (SINCE, None)).equals(before)
+    archive.sync("point", session=session, since=SINCE)
+    assert_in_step(archive, session)
+    assert archive.check().empty
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_clock_that_was_wrong_leaves_no_gap(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, ahead: bool
+) -> None:
+    history = database.history("temp")
+    late = history.ts_us[history.ts_us > NOW_US - 8 * DAY_US]
+    values = np.asarray(history.values)[-len(late) :]
+    history.remove(late)
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            days = timedelta(days=300 if ahead else -6000)
+            return datetime.now(tz) + days
+
+    archive = Archive(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(syncing, "datetime", Wrong)
+        archive.sync("temp", session=session, since=SINCE)
+    history.merge(late, values, np.zeros(len(late), bool))
+    if ahead:
+        assert archive.check()["problem"].str.contains("a clock was wrong").sum() == 1
+    archive.sync(session=session)
+    assert_in_step(archive, session, "temp")
+    assert archive.check().empty
