@@ -8,10 +8,10 @@ command goes on where it was, and two at once do no harm.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
@@ -24,17 +24,19 @@ from hsframe.archive.parquet_file import instants
 from hsframe.archive.points import ArchivedRecord, PointTable
 from hsframe.archive.samples import END_US, Changes, merge, sorted_rows
 from hsframe.client.in_thread import in_thread
-from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError
+from hsframe.durations import DAY_US, HOUR_US
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, RequestLimits
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import read_batches
-from hsframe.history.source import Progress, Source
-from hsframe.spans import Span, from_epoch_us
+from hsframe.history.source import Source
+from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, and one commit.
 _ROWS_A_MERGE: Final = 2_000_000
+# Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
+# without rows halves it.
+_UNSEEN_ROWS_A_DAY: Final = 1440.0
 # How often it is noted until when points were read.
 _NOTE_S: Final = 20.0
 
@@ -59,51 +61,68 @@ class Job:
 
 @dataclass(slots=True)
 class Filling:
-    """One run over some points; errors of single points are put in `failures`, or raised if that is None."""
+    """One run over some points."""
 
     source: Source
     samples: SampleTable
     points: PointTable
-    now_us: int
-    limits: RequestLimits
-    progress: Progress
+    options: ReadOptions
     young_us: int = END_US
     changes: Changes = field(default_factory=Changes)
-    failures: dict[str, HsFrameError] | None = None
+    _rows_a_day: dict[str, float] = field(default_factory=dict)
+    _silent: Counter[str] = field(default_factory=Counter)
     _unnoted: dict[str, ArchivedRecord] = field(default_factory=dict)
     _noted_s: float = field(default_factory=time.monotonic)
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Read the windows of all points."""
+        lengths_us = [(self.options.now_us if job.end_us is None else job.end_us) - job.start_us for job in jobs]
+        self.options.progress.expect_all(sum(max(length_us, 0) for length_us in lengths_us))
         try:
-            for (start_us, end_us), some in _by_window(jobs).items():
+            for (start_us, end_us), some in by_window(jobs).items():
                 for window in self._windows(some, start_us, end_us):
                     await self._read(some, *window)
         finally:
             await in_thread(self._note)
 
     def _windows(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> Iterator[tuple[int, int | None]]:
-        """The parts of a window, in order of time: each ends with a period, and has few enough rows for one merge."""
-        last_us = max(self.now_us, start_us) if end_us is None else end_us
-        rows_a_day = sum(job.record.rows_a_day or GUESSED_ROWS_A_DAY for job in jobs)
+        """The parts of a window, in order of time.
+
+        No batch of points has more rows in one than are merged at once. Where all points together have as many, a part
+        ends with its period, so that few files are of two.
+        """
+        last_us = max(self.options.now_us, start_us) if end_us is None else end_us
         begin_us = start_us
         for _, _, until_us in self.samples.layout.parts(start_us, last_us):
-            if (until_us - begin_us) / DAY_US * rows_a_day >= _ROWS_A_MERGE and until_us < last_us:
+            while until_us - begin_us > (most_us := self._most_us(jobs, self.options.limits.points)):
+                yield begin_us, begin_us + most_us
+                begin_us += most_us
+            if until_us - begin_us >= self._most_us(jobs, len(jobs)) and until_us < last_us:
                 yield begin_us, until_us
                 begin_us = until_us
         yield begin_us, end_us
 
+    def _most_us(self, jobs: Sequence[Job], points: int) -> int:
+        """The time in which the densest of some points have as many rows as are merged at once, in whole hours."""
+        rows_a_day = [
+            self._seen(job).rows_a_day or max(_UNSEEN_ROWS_A_DAY / 2 ** self._silent[job.record.id], GUESSED_ROWS_A_DAY)
+            for job in jobs
+        ]
+        return max(int(_ROWS_A_MERGE * 24 / sum(sorted(rows_a_day)[-points:])), 1) * HOUR_US
+
+    def _seen(self, job: Job) -> PointRecord:
+        """The record of a point, with the rows a day that were seen where it does not tell them."""
+        record = job.record
+        return record if record.rows_a_day else replace(record, rows_a_day=self._rows_a_day.get(record.id))
+
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
-        left = {job.record.id: job for job in jobs if not self._has_failed(job)}
+        left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
         layout = self.samples.layout
-        records = sorted((job.record for job in left.values()), key=lambda one: (layout.bucket(one.id), one.id))
+        records = sorted(map(self._seen, left.values()), key=lambda one: (layout.bucket(one.id), one.id))
         waiting: list[pa.Table] = []
         ids: list[str] = []
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
-        options = ReadOptions(
-            from_epoch_us(self.now_us, UTC), limits=self.limits, failures=self.failures, progress=self.progress
-        )
-        async with aclosing(read_batches(self.source, records, span, options)) as batches:
+        async with aclosing(read_batches(self.source, records, span, self.options)) as batches:
             async for histories in batches:
                 ids += dict.fromkeys(history.point.id for history in histories)
                 waiting.append(await in_thread(rows_of, histories))
@@ -113,25 +132,26 @@ class Filling:
         await in_thread(self._merge, waiting, [left[one] for one in ids], start_us, end_us)
 
     def _merge(self, parts: Sequence[pa.Table], jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
-        jobs = [job for job in jobs if not self._has_failed(job)]
+        jobs = [job for job in jobs if not self.options.has_failed(job.record.id)]
         rows = sorted_rows(pa.concat_tables([ROWS_SCHEMA.empty_table(), *(part.cast(ROWS_SCHEMA) for part in parts)]))
-        bounds = _bounds(rows)
+        bounds = bounds_of(rows)
         ids = [job.record.id for job in jobs]
         until_us = END_US if end_us is None else end_us
         silent = [ident for ident in ids if ident not in bounds]
         self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=silent, young_us=self.young_us))
+        # What lies beyond the present has not been, whatever was asked for.
+        done_us = self.options.now_us if end_us is None else min(end_us, self.options.now_us)
+        self._silent.update(silent)
         for job in jobs:
             if job.record.id in bounds:
-                first_us, last_us = bounds[job.record.id]
+                first_us, last_us, count = bounds[job.record.id]
+                self._rows_a_day[job.record.id] = count * DAY_US / max(done_us - start_us, HOUR_US)
                 job.first_us = min(job.first_us or first_us, first_us)
                 job.last_us = max(job.last_us or last_us, last_us)
-            read_us = job.since_us, self.now_us if end_us is None else end_us
+            read_us = job.since_us, max(job.since_us, done_us)
             self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
         if time.monotonic() - self._noted_s > _NOTE_S:
             self._note()
-
-    def _has_failed(self, job: Job) -> bool:
-        return self.failures is not None and job.record.id in self.failures
 
     def _note(self) -> None:
         """Note until when the points were read; where nothing has changed the table stays as it is."""
@@ -140,15 +160,16 @@ class Filling:
         self._noted_s = time.monotonic()
 
 
-def _by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
+def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
+    """The jobs of each window."""
     found: dict[tuple[int, int | None], list[Job]] = {}
     for job in jobs:
         found.setdefault((job.start_us, job.end_us), []).append(job)
     return found
 
 
-def _bounds(rows: pa.Table) -> dict[str, tuple[int, int]]:
-    """The first and last instant of each point in rows that are sorted."""
+def bounds_of(rows: pa.Table) -> dict[str, tuple[int, int, int]]:
+    """The first and last instant of each point in rows that are sorted, and how many there are."""
     ids = rows.column("id").combine_chunks()
     ts_us = instants(rows)
     runs = pc.run_end_encode(ids.cast(pa.string())) if len(ids) else None
@@ -157,6 +178,6 @@ def _bounds(rows: pa.Table) -> dict[str, tuple[int, int]]:
     ends = runs.run_ends.to_numpy()
     starts = [0, *ends[:-1].tolist()]
     return {
-        ident: (int(ts_us[start]), int(ts_us[end - 1]))
+        ident: (int(ts_us[start]), int(ts_us[end - 1]), end - start)
         for ident, start, end in zip(runs.values.to_pylist(), starts, ends.tolist(), strict=True)
     }

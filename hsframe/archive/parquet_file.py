@@ -108,7 +108,7 @@ class Writer:
             return
         rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
         if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._sink, rows.schema, **_settings(rows))
+            self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows))
         self._parquet.write_table(rows, row_group_size=ROW_GROUP)
         ids, ts_us = used_ids(rows), instants(rows)
         first, last = self.file.ids if self.file.rows else (min(ids), max(ids))
@@ -135,7 +135,7 @@ def writing(storage: Storage, partition: Partition) -> Generator[Writer]:
         storage.delete(file.path)
 
 
-def _settings(rows: pa.Table) -> dict[str, Any]:
+def file_settings(rows: pa.Table) -> dict[str, Any]:
     """The settings of a file, by its first rows.
 
     Values of up to six digits after the point repeat: a dictionary takes least. Others, as single precision made wide,
@@ -153,6 +153,13 @@ def _settings(rows: pa.Table) -> dict[str, Any]:
         "store_schema": False,  # else readers give dictionaries back, and the times are no longer of UTC everywhere
         "write_page_checksum": True,
     }
+
+
+def count_ids(storage: Storage, file: DataFile) -> dict[str, int]:
+    """How many rows of a file each point has."""
+    with pq.ParquetFile(storage.open(file.path), read_dictionary=["id"]) as opened:
+        counts = opened.read(columns=["id"], use_threads=False).column("id").value_counts()
+    return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
 
 
 def used_ids(rows: pa.Table) -> list[str]:

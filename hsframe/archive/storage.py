@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,13 @@ class Storage:
     def arrow(self) -> tuple[Any, str]:
         """Where it is for pyarrow: a filesystem, and the path in it."""
         return (self._remote, self._base) if self.folder is None else (pafs.LocalFileSystem(), self.folder.as_posix())
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
+        else:
+            self._remote.delete_dir(self._base)
 
     def remove_left_parts(self) -> None:
         """Remove what writers that were killed have left; what someone writes stays."""

@@ -12,7 +12,7 @@ import pandas as pd
 from hsframe.archive.fill import Filling, Job
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import Changes
+from hsframe.archive.samples import END_US, Changes
 from hsframe.archive.tables import Place, Tables
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
@@ -20,7 +20,7 @@ from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, RequestLimits
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, RequestLimits
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
 from hsframe.history.source import Progress, Source
 from hsframe.kinds import Ref
@@ -48,8 +48,7 @@ class SyncRequest:
 async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
     now = datetime.now(UTC)
-    opened = await in_thread(Tables.open, place) if place.has_archive else None
-    known = {} if opened is None else await in_thread(opened.points.records)
+    known = await in_thread(known_records, place)
     points = request.points
     if points is None:
         points = [Ref(one.id) for one in known.values() if one.read_us is not None]
@@ -59,24 +58,40 @@ async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd
     records = await with_zones(source, await find_records(source, points, failures=unknown))
     jobs = [_job(record, known.get(record.id), request, now) for record in records]
     jobs += [_gone(ident, known.get(ident), error) for ident, error in (unknown or {}).items()]
-    tables = await in_thread(Tables.open_or_create, place, _layout(records)) if opened is None else opened
-    await in_thread(tables.samples.storage.remove_left_parts)
-    filling = Filling(
-        source,
-        tables.samples,
-        tables.points,
-        epoch_us(now),
-        request.limits,
-        request.progress,
-        young_us=(epoch_us(now) - request.overlap_us) // DAY_US * DAY_US,
-        failures=None if request.raises else {},
+    options = ReadOptions(
+        now, limits=request.limits, failures=None if request.raises else {}, progress=request.progress
     )
+    young_us = (options.now_us - request.overlap_us) // DAY_US * DAY_US
+    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us)
+    return _outcome_table(jobs, changes, options.failures or {})
+
+
+def known_records(place: Place) -> dict[str, ArchivedRecord]:
+    """The records of an archive, by id; none where there is no archive yet."""
+    return Tables.open(place).points.records() if place.has_archive else {}
+
+
+async def fill_archive(
+    source: Source,
+    place: Place,
+    records: Sequence[PointRecord],
+    jobs: Sequence[Job],
+    options: ReadOptions,
+    *,
+    young_us: int = END_US,
+    layout: Layout | None = None,
+) -> Changes:
+    """Read windows of some points into an archive, which is made where there is none."""
+    tables = await in_thread(Tables.open_or_create, place, layout or _layout(records))
+    await in_thread(tables.samples.storage.remove_left_parts)
+    known = await in_thread(tables.points.records)
     others = await _referenced(source, records, known)
     # In the order of the server, which is that of the columns of a frame.
     new = [record.tags for record in records if record.id not in known]
     await in_thread(tables.points.put, [ArchivedRecord(tags) for tags in (*new, *others)])
+    filling = Filling(source, tables.samples, tables.points, options, young_us)
     await filling.run([job for job in jobs if not job.status])
-    return _outcome_table(jobs, filling.changes, filling.failures or {})
+    return filling.changes
 
 
 def _layout(records: Iterable[PointRecord]) -> Layout:
@@ -99,15 +114,20 @@ def _job(record: PointRecord, known: ArchivedRecord | None, request: SyncRequest
     if given_us is not None:
         start_us = min(given_us, start_us)
     job = Job(record, start_us, None, min(since_us, start_us))
-    differing = [
+    differing = differences(known, record)
+    if differing and start_us > since_us:
+        job.status = "changed"
+        job.reason = f"{differing}: not read, so as not to mix them; sync it with since= to read all anew"
+    return job
+
+
+def differences(known: ArchivedRecord, record: PointRecord) -> str:
+    """What of a point is another than in the archive, so that its samples must not be mixed; mostly nothing."""
+    return "; ".join(
         f"its {name} was {before or 'none'} and is {after or 'none'}"
         for name in ("unit", "kind", "tz")
         if (before := getattr(known.point, name)) != (after := getattr(record.point, name))
-    ]
-    if differing and start_us > since_us:
-        job.status = "changed"
-        job.reason = f"{'; '.join(differing)}: not read, so as not to mix them; sync it with since= to read all anew"
-    return job
+    )
 
 
 def _gone(ident: str, known: ArchivedRecord | None, error: HsFrameError) -> Job:

@@ -282,6 +282,18 @@ def groups_of(records: Sequence[PointRecord], window_in: Callable[[str], Window]
     return groups
 
 
+def expected(groups: Sequence[Group], limits: RequestLimits) -> dict[str, tuple[float, float]]:
+    """For each point, by id, the rows that a read may give and its share of the requests; proofs are not counted."""
+    limits = replace(limits, total_cells=sum(group.cells for group in groups))
+    found = {}
+    for batch in [batch for group in groups for batch in group.batches(limits)]:
+        share = len(batch.requests(limits)) / len(batch.records)
+        for record in batch.records:
+            rows = (record.rows_a_day or GUESSED_ROWS_A_DAY) * batch.window.days
+            found[record.id] = rows if record.most_rows is None else min(rows, record.most_rows), share
+    return found
+
+
 def _key_of(record: PointRecord) -> GroupKey:
     # Rows per day that differ by less than a half count as similar.
     about = None if record.rows_a_day is None else round(2 * math.log2(max(record.rows_a_day, 1e-6)))

@@ -69,10 +69,16 @@ class Progress:
     def __init__(self) -> None:
         self.total = self.done = 0.0  # points times microseconds: known before the first answer
         self.samples = 0
+        self._is_all = False
 
     def expect(self, size: float) -> None:
-        self.total += size
+        self.total += 0.0 if self._is_all else size
         self.changed()
+
+    def expect_all(self, size: float) -> None:
+        """What several reads to come have together, of which none adds its own then."""
+        self.expect(size)
+        self._is_all = True
 
     def advance(self, size: float, samples: int) -> None:
         self.done = min(self.done + size, self.total)

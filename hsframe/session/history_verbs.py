@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -17,14 +16,13 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, ReadWarning, check_choice
 from hsframe.frame.in_units import Units
-from hsframe.frame.labels import Header
 from hsframe.frame.points_like import PointsLike
-from hsframe.frame.whole_file import checked_path
 from hsframe.history.latest import latest_frame, read_latest
 from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.remove import Removal, Times
 from hsframe.session.base import SessionBase
+from hsframe.session.exporting import ExportRequest, expected_table, export
 from hsframe.session.reading import OnError, ReadRequest, TrendFrames, failure_text, note_origin, read_frame
 from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.session.writing import WriteRequest, checked, remove_checked, write_checked
@@ -50,8 +48,26 @@ if TYPE_CHECKING:  # for type checkers: the fields of a request, once per type o
     @dataclass(frozen=True)
     class _FramePerPoint(ReadRequest):
         shape: Literal["dict"] = field(kw_only=True)
+
+    @dataclass(frozen=True)
+    class _Export(ExportRequest):
+        dry_run: Literal[False] = field(default=False, kw_only=True)
+
+    @dataclass(frozen=True)
+    class _DryRun(ExportRequest):
+        dry_run: Literal[True] = field(kw_only=True)
 else:
     _OneFrame = _FramePerPoint = ReadRequest
+    _Export = _DryRun = ExportRequest
+
+
+def _by_dry_run(
+    path: Callable[P, ExportRequest], table: Callable[Q, ExportRequest]
+) -> Callable[
+    [Callable[[Any, ExportRequest], Coroutine[Any, Any, Path | str | pd.DataFrame]]],
+    Overloaded[P, Coroutine[None, None, Path | str], Q, Coroutine[None, None, pd.DataFrame]],
+]:
+    return takes(path)  # type: ignore[return-value]
 
 
 class HistoryVerbs(SessionBase):
@@ -351,40 +367,61 @@ class HistoryVerbs(SessionBase):
             self._remember(record.point for record in removal.records)
             return removal.table("dry run") if dry_run else await remove_checked(self.client, removal)
 
-    async def export(
-        self,
-        points: PointsLike,
-        span: SpanLike,
-        path: str | os.PathLike[str],
-        *,
-        header: Header = "dis",
-        tz: str | tzinfo = "point",
-        week_start: str = "monday",
-    ) -> Path:
-        """Read histories into a Parquet file, with units, zones and ids in its metadata.
+    @_by_dry_run(_Export, _DryRun)
+    async def export(self, request: ExportRequest) -> Path | str | pd.DataFrame:
+        """Read histories into a Parquet file, or into an archive: open files in a folder, with units and points.
 
-        The frame is in memory meanwhile; :meth:`hsframe.Client.his_stream` needs none to speak of, see README.
+        A tidy file and an archive are written as answers arrive, so memory does not grow with points or samples; and
+        the same command goes on where it was interrupted, also by kill -9. A wide file is one frame in memory, and is
+        read anew.
 
         Parameters
         ----------
-        points, span, header, tz, week_start
+        points, span, week_start, max_concurrency, progress
             As for :meth:`his_read`.
-        path : path
-            The file; it is there whole or not at all. :func:`hsframe.read_parquet` gives the frame back, and other
-            tools read plain doubles.
+        path : path-like or uri
+            One file, where it ends in ``.parquet``: it is there whole or not at all. Anything else is the folder or the
+            place in an object store of an archive, see :class:`hsframe.Archive`, whose ``sync`` may continue it. An
+            archive that is there gets what it does not have of the span yet, and what is between: it has no holes.
+        layout : {"wide", "tidy"}, optional
+            Of one file: ``"wide"``, a column per point, by default; ``"tidy"``, a row per sample, sorted by id and
+            time. Both are as :meth:`his_read` gives them by ``shape=``. An archive is tidy.
+        header, tz
+            Of one file: as for :meth:`his_read`.
+        on_error : {"raise", "warn"}
+            What to do about a point that cannot be read: raise its error; or leave it out of a file, with a warning. An
+            archive keeps what was read of it, and the same command reads on.
+        dry_run : bool
+            Read the records alone, write nothing, and give what is expected.
+        storage_options : mapping, optional
+            For an object store, as for :class:`hsframe.Archive`.
 
         Returns
         -------
-        Path
+        Path or str
+            The path; of a uri its text. :func:`hsframe.read_parquet` gives the frame of a file back, other tools read
+            plain doubles; ``hsframe.Archive(path)`` opens an archive.
+        DataFrame
+            With `dry_run`: a row per point, ``id``, ``dis``, and what is left to do: ``rows``, ``requests`` (its share
+            of those that it shares with others, so that they add up; without those that prove answers whole) and
+            ``bytes``. They follow from the records (``hisInterval``, ``hisSize``); of those that do not tell, a sample
+            each quarter of an hour is assumed.
 
         Raises
         ------
         MetadataError
-            There is no such folder. Else as :meth:`his_read`.
-        """
-        from hsframe.frame.parquet import write_parquet  # pyarrow's Parquet, loaded when it is needed
+            There is no such folder; it has other things in it; the disk is full; a point has another unit, kind or zone
+            than in the archive; another program writes the same file. Else as :meth:`his_read`.
 
-        target = checked_path(path)  # before anything is read: a long read must not fail at its end
-        df = await self.his_read(points, span, header=header, tz=tz, week_start=week_start)
-        await in_thread(write_parquet, df, target)
-        return target
+        Notes
+        -----
+        A tidy file is staged in an archive beside it, ``.NAME.parquet.export``, which is removed when the file has its
+        name; remove it to begin anew. What was read before an interruption is not read again. Of a span that is not
+        over, samples after the present are not taken for read.
+        """
+        if request.dry_run:
+            with self.client.sender.retries.one_verb():
+                return await expected_table(self.client, request)
+        with self.client.sender.retries.one_verb():
+            self._remember((await export(self.client, request)).points)
+        return request.target

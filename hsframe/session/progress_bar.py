@@ -64,7 +64,8 @@ class _Bar(Progress):
             self._bar = _bar_class()(total=self.total or None, desc=self._what, bar_format=_FORMAT, leave=False)
             self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count
         self._bar.total, self._bar.n = self.total or None, self.done
-        self._bar.set_description_str(f"{self._what}, {self.samples:,} samples", refresh=False)
+        rate = self.samples / (time.monotonic() - self._started_s)
+        self._bar.set_description_str(f"{self._what}, {self.samples:,} samples, {rate:,.0f}/s", refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:

@@ -298,7 +298,7 @@ def test_export_writes_a_whole_file_or_none(session: hsframe.Session, tmp_path: 
     assert [file.name for file in tmp_path.iterdir()] == ["day.parquet"]
     with pytest.raises(hsframe.MetadataError, match="no folder"):
         session.export("kw", "2026-11-01", tmp_path / "none" / "day.parquet")
-    with pytest.raises(hsframe.MetadataError, match="is a folder"):
+    with pytest.raises(hsframe.MetadataError, match=r"is no archive, and has other things in it \(day.parquet\)"):
         session.export("kw", "2026-11-01", tmp_path)
     with pytest.raises(hsframe.UnknownRecError):
         session.export("@nobody", "2026-11-01", tmp_path / "other.parquet")
@@ -349,7 +349,7 @@ def test_the_verbs_are_those_of_the_asynchronous_session() -> None:
     of_package = {
         name for name in hsframe.__all__ if "hsframe.session" in getattr(getattr(hsframe, name), "__module__", "")
     }
-    assert of_package - {"AsyncSession", "Session", "close", "connect", "frame_to_his_grids"} == of_async
+    assert of_package - {"Archive", "AsyncSession", "Session", "close", "connect", "frame_to_his_grids"} == of_async
     for name in of_async:
         verb = getattr(hsframe.AsyncSession, name)
         assert inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(verb)

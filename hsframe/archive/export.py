@@ -1,0 +1,240 @@
+"""Exports: samples of fixed windows in an archive at rest, or in one tidy file.
+
+A file is staged in an archive beside it, hidden and removed at the end, and is made of it by one pass in order of id.
+So the same command goes on where it was killed, and a file has its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hsframe.archive.fill import Job, bounds_of, by_window
+from hsframe.archive.layout import ROWS_SCHEMA, Layout
+from hsframe.archive.parquet_file import ROW_GROUP, count_ids, file_settings, instants
+from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.samples import read_samples
+from hsframe.archive.storage import Storage, joined
+from hsframe.archive.sync import differences, fill_archive, known_records
+from hsframe.archive.tables import Place, Tables
+from hsframe.client.in_thread import in_thread
+from hsframe.errors import MetadataError
+from hsframe.frame.arrow import frame_to_arrow
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.frame.reads import Read, note_reads
+from hsframe.frame.trend import trend_frame
+from hsframe.history.plan import ReadOptions, Window, expected, groups_of
+from hsframe.history.point_records import PointRecord
+from hsframe.history.source import Source
+from hsframe.spans import Span
+
+if sys.platform != "win32":
+    import fcntl
+
+# Rows of the staged archive that are in memory at once.
+_ROWS_A_PASS: Final = 1_000_000
+# The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
+_TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
+
+
+# Measured for the demo building by quarters of an hour, and for changes of value.
+_BYTES_A_ROW: Final = 2.0
+_BYTES_OF_CHANGES: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Points with their zones, the span in each zone, and how they are read."""
+
+    source: Source
+    records: Sequence[PointRecord]
+    spans: Mapping[str, Span]
+    options: ReadOptions
+
+    async def to_archive(self, place: Place, layout: Layout | None = None) -> int:
+        """Read what an archive does not have yet of these windows; gives how many samples were new."""
+        jobs = await in_thread(self._jobs, place, layout is not None)
+        for job in jobs:
+            if job.status == "changed":
+                error = MetadataError(f"{job.record.point}: {job.reason}")
+                if self.options.failures is None:
+                    raise error
+                self.options.failures[job.record.id] = error
+        return (await fill_archive(self.source, place, self.records, jobs, self.options, layout=layout)).new.total()
+
+    async def to_file(self, place: Place, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
+        """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
+        stage = _stage_of(place, name)
+        storage = Storage(stage.uri, stage.options)
+        with _alone(storage.folder, name):
+            # In one bucket, so that each pass finds its points side by side.
+            density = Layout.of_density(sum(record.rows_a_day or 0.0 for record in self.records))
+            await self.to_archive(stage, Layout(density.period))
+            rows = await in_thread(self._write, Tables.open(stage), place, name, tz, note)
+            await in_thread(storage.remove)
+        return rows
+
+    def expected(self, place: Place | None, name: str = "") -> pd.DataFrame:
+        """What this is expected to take, a row per point; `place` has what of it was read already.
+
+        ``requests`` are shares, since several points are in one, and add up.
+        """
+        place = place and (_stage_of(place, name) if name else place)
+        jobs = [self._job(one, None, False) for one in self.records] if place is None else self._jobs(place, bool(name))
+        now_us, found = self.options.now_us, dict[str, tuple[float, float]]()
+        for (start_us, end_us), some in by_window(job for job in jobs if not job.status).items():
+            window = Window(start_us, max(now_us if end_us is None else min(end_us, now_us), start_us))
+            groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
+            found |= expected(groups, self.options.limits)
+        rows = []
+        for record in self.records:
+            count, share = found.get(record.id, (0.0, 0.0))
+            size = count * (_BYTES_OF_CHANGES if record.irregular else _BYTES_A_ROW)
+            rows.append((record.id, record.point.dis, round(count), share, round(size)))
+        types = {"id": "str", "dis": "str", "rows": "int64", "requests": "float64", "bytes": "int64"}
+        return pd.DataFrame(rows, columns=list(types)).astype(types)
+
+    def _jobs(self, place: Place, is_stage: bool) -> list[Job]:
+        """What is to be read of each point, beside what an archive has; a status where it is nothing."""
+        known = known_records(place)
+        return [self._job(record, known.get(record.id), is_stage) for record in self.records]
+
+    def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:
+        start_us, end_us = self._window(record)
+        anew = Job(record, start_us, end_us, start_us)
+        if known is None or known.read_us is None:
+            return anew
+        since_us, until_us = known.read_us
+        differing = differences(known, record)
+        if is_stage and (differing or not since_us <= start_us <= until_us):
+            return anew  # it was of another command
+        if not differing and since_us <= start_us:  # what is between two windows is read too: an archive has no holes
+            is_there = end_us is not None and end_us <= until_us
+            return Job(record, until_us, end_us, since_us, status="same" if is_there else "")
+        longer_us = None if end_us is None else max(end_us, until_us)
+        job = Job(record, start_us, longer_us, min(since_us, start_us))
+        if differing and since_us < start_us:
+            job.status, job.reason = "changed", f"{differing}; export it to another folder, so as not to mix them"
+        return job
+
+    def _window(self, record: PointRecord) -> tuple[int, int | None]:
+        span = self.spans[record.tz]
+        return span.start_us, span.end_us
+
+    def _write(
+        self, tables: Tables, place: Place, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]
+    ) -> int:
+        """Write the samples to a file, in order of id and time; gives how many there are."""
+        records = [record for record in self.records if not self.options.has_failed(record.id)]
+        windows = {record.id: self._window(record) for record in records}
+        last_us = max((file.ts_us[1] for file in tables.samples.files()), default=0) + 1
+        ends_us = {ident: (start, last_us if end is None else end) for ident, (start, end) in windows.items()}
+        firsts: dict[str, int] = {}
+        lasts: dict[str, int] = {}
+        count, parquet = 0, None
+        with Storage(place.uri, place.options).writing(name) as sink:
+            for rows in itertools.chain(_in_order(tables, ends_us), [_TIDY_SCHEMA.empty_table()]):
+                if parquet is None:
+                    parquet = pq.ParquetWriter(sink, _TIDY_SCHEMA, **file_settings(rows))
+                parquet.write_table(rows.cast(_TIDY_SCHEMA), row_group_size=ROW_GROUP)
+                count += rows.num_rows
+                is_number = pc.fill_null(pc.invert(pc.is_nan(rows["value"])), False)
+                is_value = pc.or_(is_number, pc.is_valid(rows["text"]))
+                for ident, (first, last, _) in bounds_of(rows.filter(is_value)).items():
+                    firsts.setdefault(ident, first)
+                    lasts[ident] = last
+            assert parquet is not None
+            reads = {}
+            for ident, (start_us, end_us) in windows.items():
+                present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
+                time = start_us, max(start_us, present_us if end_us is None else min(end_us, present_us))
+                reads[ident] = Read({}, (*time, (firsts.get(ident),), (lasts.get(ident),)))
+            parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
+            parquet.close()
+        return count
+
+
+def _stage_of(place: Place, name: str) -> Place:
+    """Where a file is staged."""
+    return Place(joined(place.uri, f".{name}.export"), place.options)
+
+
+def _in_order(tables: Tables, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
+    """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold."""
+    table = tables.samples
+    counts: Counter[str] = Counter()
+    for file in table.files():
+        counts.update(count_ids(table.storage, file))
+    for ids in _passes(counts, sorted(windows)):
+        start_us, end_us = min(windows[one][0] for one in ids), max(windows[one][1] for one in ids)
+        times = -(-sum(counts[one] for one in ids) // _ROWS_A_PASS)  # more than one where a single point has too many
+        for part in Window(start_us, end_us).parts(max(times, 1)):
+            rows = read_samples(table, ids, part.start_us, part.end_us)
+            codes = rows["id"].combine_chunks()
+            texts = codes.dictionary.to_pylist() if len(codes) else []
+            own = np.array([windows[one] for one in texts], dtype=np.int64).reshape(-1, 2)[codes.indices.to_numpy()]
+            ts_us = instants(rows)
+            yield rows.filter(pa.array((ts_us >= own[:, 0]) & (ts_us < own[:, 1])))
+
+
+def _passes(counts: Mapping[str, int], ids: Sequence[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    rows = 0
+    for ident in ids:
+        if some and rows + counts[ident] > _ROWS_A_PASS:
+            yield some
+            some, rows = [], 0
+        some.append(ident)
+        rows += counts[ident]
+    if some:
+        yield some
+
+
+def _metadata(
+    points: Sequence[Point], tz: str | tzinfo, reads: Mapping[str, Read], note: Callable[[pd.DataFrame], None]
+) -> dict[str, Any]:
+    """What :func:`hsframe.read_parquet` needs to give the frame back, as the file of a tidy frame has it."""
+    empty = [History(point, np.empty(0, np.int64), ()) for point in points]
+    df = trend_frame(empty, header="id", shape="tidy", tz=tz)
+    assert isinstance(df, pd.DataFrame)
+    note_reads(df, reads)
+    note(df)
+    metadata = frame_to_arrow(df).schema.metadata
+    # pyarrow writes the schema at the beginning, when the samples were not seen yet.
+    schema = _TIDY_SCHEMA.with_metadata(metadata).serialize().to_pybytes()
+    return {**metadata, "ARROW:schema": base64.b64encode(schema)}
+
+
+@contextmanager
+def _alone(folder: Path | None, name: str) -> Generator[None]:
+    """A block that no other program is in for the same folder, where folders can be locked."""
+    if folder is None or sys.platform == "win32":
+        yield
+        return
+    folder.mkdir(exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise MetadataError(f"another program exports to {name}; wait for it, or take another name") from error
+    finally:
+        os.close(handle)
+        with suppress(OSError):  # it is not empty: the same command goes on there
+            folder.rmdir()

@@ -1,0 +1,190 @@
+"""Histories into files: the request of an export, checked before anything is read, and what became of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
+from hsframe.client import Client
+from hsframe.client.in_thread import in_thread
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
+from hsframe.frame.labels import Header
+from hsframe.frame.outcomes import outcomes_in
+from hsframe.frame.points import Point
+from hsframe.frame.points_like import PointsLike
+from hsframe.frame.whole_file import checked_path
+from hsframe.history.plan import ReadOptions
+from hsframe.history.point_records import find_records, with_zones
+from hsframe.history.source import Progress
+from hsframe.kinds import Ref
+from hsframe.protocol.answers import named
+from hsframe.session.progress_bar import progress_of
+from hsframe.session.reading import ReadRequest, note_origin, read_frame
+from hsframe.spans import SpanLike
+
+if TYPE_CHECKING:
+    from hsframe.archive.export import Export
+    from hsframe.archive.tables import Place
+
+FileLayout: TypeAlias = Literal["wide", "tidy"]
+OnExportError: TypeAlias = Literal["raise", "warn"]
+_SUFFIX: Final = ".parquet"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """The parameters of :meth:`hsframe.Session.export`, checked when it is made."""
+
+    points: PointsLike
+    span: SpanLike
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    layout: FileLayout | None = None
+    header: Header = "dis"
+    tz: str | tzinfo = "point"
+    week_start: str = "monday"
+    on_error: OnExportError = "raise"
+    dry_run: bool = False
+    max_concurrency: int | None = None
+    progress: bool | None = None
+    storage_options: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.layout is not None:
+            check_choice("layout", self.layout, get_args(FileLayout))
+        check_choice("on_error", self.on_error, get_args(OnExportError))
+        if not self.is_file and self.is_wide:
+            raise MetadataError(
+                f"layout='wide' is one file, and {os.fspath(self.path)!r} does not end in {_SUFFIX}; leave layout= out "
+                "for an archive, whose his_read gives wide frames"
+            )
+        if not self.is_file and self.tz != "point":
+            raise MetadataError("an archive is in UTC, and its his_read takes tz=; leave it out")
+        if self.is_uri and self.is_wide:
+            raise MetadataError("a wide file is written to this machine; take layout='tidy' for a uri, or an archive")
+        _ = self.read  # refuses what does not fit
+        if not self.is_uri and self.is_file:
+            checked_path(self.path)  # before anything is read: a long read must not fail at its end
+
+    @property
+    def is_file(self) -> bool:
+        """Whether one file is wanted, and not an archive."""
+        return os.fspath(self.path).lower().endswith(_SUFFIX)
+
+    @property
+    def is_uri(self) -> bool:
+        """Whether it is in an object store; a drive of Windows is no scheme."""
+        return len(urlsplit(os.fspath(self.path)).scheme) > 1
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a column per point is wanted."""
+        return self.layout == "wide" or (self.layout is None and self.is_file)
+
+    @property
+    def read(self) -> ReadRequest:
+        """The read that has the same samples."""
+        return ReadRequest(
+            self.points,
+            self.span,
+            header=self.header,
+            shape="wide" if self.is_wide else "tidy",
+            tz=self.tz,
+            week_start=self.week_start,
+            on_error=self.on_error,
+            max_concurrency=self.max_concurrency,
+            progress=self.progress,
+        )
+
+    @property
+    def target(self) -> Path | str:
+        """What the export gives: the path, and of a uri its text."""
+        return os.fspath(self.path) if self.is_uri else Path(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export has written: its points, why some could not be read, by id, and how many rows were new."""
+
+    points: list[Point]
+    failures: Mapping[str, object]
+    rows: int
+
+
+async def export(client: Client, request: ExportRequest) -> Exported:
+    """Export as :meth:`hsframe.Session.export` describes."""
+    if request.is_wide:
+        return await _wide(client, request)
+    with DeferredWarnings(), told_once(client.dialect.told):
+        async with progress_of(request.progress, "export") as bar:
+            found, unknown = await _found(client, request, bar)
+            place, name = _place(request)
+
+            def note(df: pd.DataFrame) -> None:
+                note_origin([df], client, found.options, found.spans.values())
+
+            rows = await (found.to_file(place, name, request.tz, note) if name else found.to_archive(place))
+        points, failures = [record.point for record in found.records], unknown | (found.options.failures or {})
+        if failures:
+            ids, first = named([Ref(ident) for ident in failures]), next(iter(failures.values()))
+            warn_caller(
+                f"{len(failures)} of {len(unknown) + len(points)} points could not be read, and are not all in "
+                f"{request.path}: {ids}; of the first: {first}",
+                ReadWarning,
+            )
+        return Exported(points, failures, rows)
+
+
+async def _wide(client: Client, request: ExportRequest) -> Exported:
+    from hsframe.frame.parquet import write_parquet  # pyarrow's Parquet, loaded when it is needed
+
+    frame, points = await read_frame(client, request.read)
+    assert isinstance(frame, pd.DataFrame)
+    await in_thread(write_parquet, frame, request.path)
+    failed = {one["id"]: one["reason"] for one in outcomes_in(frame).values() if one["status"] == "failed"}
+    return Exported(points, failed, len(frame))
+
+
+async def expected_table(client: Client, request: ExportRequest) -> pd.DataFrame:
+    """What an export is expected to take, a row per point."""
+    found, _ = await _found(client, request, Progress())
+    return await in_thread(found.expected, *((None,) if request.is_wide else _place(request)))
+
+
+async def _found(client: Client, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
+    """The points and windows of an export, and the errors of points that are unknown."""
+    if importlib.util.find_spec("deltalake") is None:
+        raise MetadataError("archives, layout='tidy' and dry_run=True need deltalake: pip install 'hsframe[archive]'")
+    from hsframe.archive.export import Export
+
+    raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
+    records = await find_records(client, request.points, failures=None if raises else unknown)
+    options = ReadOptions(
+        week_start=request.week_start,
+        limits=request.read.limits,
+        failures=None if raises else {},
+        progress=progress,
+    )
+    records = await with_zones(client, records)
+    return Export(client, records, options.spans(request.span, (record.tz for record in records)), options), unknown
+
+
+def _place(request: ExportRequest) -> tuple[Place, str]:
+    """Where an archive is, and no name; of a file the folder, and its name in there."""
+    from hsframe.archive.tables import Place
+
+    path, options = os.fspath(request.path), request.storage_options or {}
+    if not request.is_file:
+        return Place(path, options), ""
+    path = path if request.is_uri else os.path.realpath(path).replace(os.sep, "/")
+    folder, _, name = path.rpartition("/")
+    return Place(folder, options), name

@@ -1,0 +1,316 @@
+"""What is exported is what his_read gives, in one file or in an archive, however the export was interrupted."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import hsframe
+from hsframe import Archive, Session
+from hsframe.archive import export as export_module
+from hsframe.archive import fill
+from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
+from hsframe.frame.parquet import write_parquet
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.exporter import Exporter
+from tests.archive.test_sync import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
+from tests.session.connected import break_point
+
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+TODAY = pd.Timestamp(NOW_US, unit="us", tz="UTC").date()
+YESTERDAY = TODAY - pd.Timedelta("1D")
+SPAN = (SINCE, YESTERDAY)
+
+
+@pytest.fixture
+def database() -> Database:
+    return building()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+def day(days: float) -> Any:
+    """The date so many days after that from which the histories are."""
+    return (pd.Timestamp(SINCE) + pd.Timedelta(days=days)).date()
+
+
+def assert_as_read(path: Path, session: Session, span: Any = SPAN, points: Any = "point", tz: str = "UTC") -> None:
+    """The file is the one that `write_parquet` makes of the frame that is read, but for the time of the read."""
+    df, read = hsframe.read_parquet(path), session.his_read(points, span, shape="tidy", tz=tz)
+    if len(read):  # else Parquet does not keep the units that are categories
+        pd.testing.assert_frame_equal(df, read)
+    write_parquet(read, path.with_suffix(".read"))
+    again = hsframe.read_parquet(path.with_suffix(".read"))
+    path.with_suffix(".read").unlink()
+    assert df.attrs == again.attrs
+    pd.testing.assert_frame_equal(df, again)
+
+
+@pytest.mark.parametrize("rows", [1_000_000, 1000])
+def test_a_tidy_file_is_the_tidy_frame(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(export_module, "_ROWS_A_PASS", rows)
+    path = session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
+    assert path == tmp_path / "all.parquet"
+    assert_as_read(tmp_path / "all.parquet", session)
+    assert os.listdir(tmp_path) == ["all.parquet"]
+    with pq.ParquetFile(path) as file:
+        ids = file.read(columns=["id"])["id"].to_pylist()
+        assert ids == sorted(ids)
+        assert file.schema_arrow.field("ts").type.tz == "UTC"
+
+
+def test_a_tidy_file_has_the_zone_that_is_asked_for(tmp_path: Path, session: Session) -> None:
+    path = session.export("temp", SPAN, tmp_path / "t.parquet", layout="tidy", tz="Tokyo")
+    assert_as_read(tmp_path / "t.parquet", session, points="temp", tz="Tokyo")
+    assert str(hsframe.read_parquet(path)["ts"].dt.tz) == "Asia/Tokyo"
+    with pytest.warns(ZoneWarning):
+        session.export("point", SPAN, tmp_path / "t.parquet", layout="tidy")
+
+
+def test_a_tidy_file_of_points_without_samples(tmp_path: Path, session: Session) -> None:
+    session.export("empty", SPAN, tmp_path / "none.parquet", layout="tidy")
+    assert_as_read(tmp_path / "none.parquet", session, points="empty", tz="London")
+
+
+def test_a_span_to_the_present_has_what_is_there_and_forecasts(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    ahead_us = NOW_US + np.arange(1, 20) * QUARTER_US
+    database.history("temp").merge(ahead_us, np.arange(19.0), np.zeros(19, bool))
+    session.export("temp", (SINCE, None), tmp_path / "t.parquet", layout="tidy")
+    df = hsframe.read_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(df, session.his_read("temp", (SINCE, None), shape="tidy", tz="point"))
+
+
+def test_a_folder_is_an_archive_that_can_be_synced(tmp_path: Path, session: Session) -> None:
+    path = session.export("point", (SINCE, day(10)), tmp_path / "trends")
+    assert path == tmp_path / "trends"
+    archive = Archive(path)
+    assert_in_step(archive, session, span=(SINCE, day(10)))
+    assert archive.points["until"].max() < pd.Timestamp(day(12), tz="UTC")
+    assert archive.sync(session=session)["status"].drop(5).unique().tolist() == ["synced"]
+    assert_in_step(archive, session)
+
+
+def test_the_same_command_reads_nothing_twice_and_a_longer_one_what_is_missing(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    session.export("temp or run", (day(8), day(10)), tmp_path)
+    archive = Archive(tmp_path)
+    versions = archive.versions
+    database.set_history("run", np.empty(0, np.int64), np.empty(0, bool))  # so another read would show
+    session.export("temp or run", (day(8), day(10)), tmp_path)
+    pd.testing.assert_frame_equal(archive.versions, versions)
+    assert len(archive.his_read("run", (day(8), day(10))))
+    # What is between is read too: nobody is to take a hole for a time without samples.
+    session.export("temp", (day(14), day(15)), tmp_path)
+    assert_in_step(archive, session, "temp", (day(8), day(15)))
+    session.export("temp", (day(3), day(4)), tmp_path)
+    assert_in_step(archive, session, "temp", (day(3), day(15)))
+    window = archive.points.set_index("id").loc["temp"]
+    assert (window["since"], window["until"]) == (
+        pd.Timestamp(day(3), tz="Europe/London"), pd.Timestamp(day(16), tz="Europe/London")
+    )  # fmt: skip
+
+
+def test_of_a_day_that_is_not_over_the_rest_comes_with_the_same_command(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    span = (SINCE, TODAY + pd.Timedelta("3D"))
+    session.export("temp", span, tmp_path)
+    now_us = int(pd.Timestamp.now("UTC").timestamp() * 1e6)
+    assert Archive(tmp_path).points["until"].iloc[0] <= pd.Timestamp(now_us, unit="us", tz="UTC")
+    database.history("temp").merge(np.array([now_us]), np.array([1.0]), np.zeros(1, bool))
+    session.export("temp", span, tmp_path)
+    assert_in_step(Archive(tmp_path), session, "temp", span)
+
+
+def test_a_point_with_another_unit_than_in_the_archive_is_named(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    session.export("power or temp", (day(5), day(8)), tmp_path)
+    database.update("power", {"unit": "W"})
+    with pytest.raises(MetadataError, match=r"POWER\): its unit was kW and is W; export it to another folder"):
+        session.export("power or temp", (day(7), day(12)), tmp_path)
+    with pytest.warns(ReadWarning, match="1 of 2 points could not be read, .*@power"):
+        session.export("power or temp", (day(7), day(12)), tmp_path, on_error="warn")
+    assert_in_step(Archive(tmp_path), session, "temp", (day(5), day(12)))
+    session.export("power", (day(4), day(12)), tmp_path)  # all of it, so nothing is mixed
+    assert_in_step(Archive(tmp_path), session, "power", (day(4), day(12)))
+
+
+@pytest.mark.parametrize("layout", ["wide", "tidy", None])
+def test_points_that_cannot_be_read_are_named(
+    tmp_path: Path, session: Session, database: Database, layout: Any
+) -> None:
+    break_point(database, "temp")
+    path = tmp_path / ("all.parquet" if layout else "all")
+    with pytest.raises(hsframe.CallError, match="temp"):
+        session.export("point", SPAN, path, layout=layout)
+    assert not path.is_file()
+    with pytest.warns(ReadWarning, match=r"2 of 7 points could not be read.*@nobody"):
+        session.export(
+            ["temp", "power", "plain", "run", "mode", "empty", "nobody"], SPAN, path, layout=layout, on_error="warn"
+        )
+    if layout == "tidy":
+        assert_as_read(path, session, points=["power", "plain", "run", "mode", "empty"])
+    elif layout is None:
+        assert_in_step(Archive(path), session, ["power", "plain", "run", "mode", "empty"], SPAN)
+        assert Archive(path).points["id"].tolist() == ["power", "plain", "run", "mode", "empty"]
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_dry_run_writes_nothing_and_says_what_is_left(tmp_path: Path, session: Session) -> None:
+    path = tmp_path / "trends"
+    table = session.export("temp or power or run", (day(1), day(10)), path, dry_run=True)
+    assert isinstance(table, pd.DataFrame)
+    assert table.dtypes.astype(str).to_dict() == {
+        "id": "str", "dis": "str", "rows": "int64", "requests": "float64", "bytes": "int64",
+    }  # fmt: skip
+    assert table["rows"].tolist()[:2] == [960, 960]
+    assert table["requests"].sum() == 3  # two zones, and changes of value by themselves
+    assert table["bytes"].tolist() == [1920, 1920, 4800]
+    assert not path.exists()
+    session.export("temp", (day(1), day(5)), path)
+    assert session.export("temp", (day(1), day(10)), path, dry_run=True)["rows"].tolist() == [480]
+    for layout in ("wide", "tidy"):
+        one = tmp_path / "all.parquet"
+        assert session.export("temp", (day(1), day(10)), one, layout=layout, dry_run=True)["rows"].tolist() == [960]
+    assert os.listdir(tmp_path) == ["trends"]
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "said"),
+    [
+        ("trends", {"layout": "wide"}, r"layout='wide' is one file, and '.*trends' does not end in .parquet; leave"),
+        ("a.parquet", {"layout": "long"}, r"layout='long' is unknown; expected 'wide' or 'tidy'"),
+        ("a.parquet", {"layout": "tidy", "header": "navName"}, r"header='navName' names columns"),
+        ("trends", {"tz": "Tokyo"}, r"an archive is in UTC, and its his_read takes tz="),
+        ("a.parquet", {"on_error": "catalog"}, r"on_error='catalog' is unknown; expected 'raise' or 'warn'"),
+        ("none/a.parquet", {"layout": "tidy"}, r"there is no folder .*none; make it first"),
+        ("s3://bucket/a.parquet", {}, r"a wide file is written to this machine; take layout='tidy' for a uri"),
+        ("", {}, r"is no archive, and has other things in it \(notes.txt\)"),
+    ],
+)
+def test_what_is_refused_is_refused_before_anything_is_read(
+    tmp_path: Path, session: Session, path: str, how: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(MetadataError, match=said):
+        session.export("point", SPAN, path if ":" in path else tmp_path / path, **how)
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_two_exports_of_one_tidy_file_are_not_at_once(tmp_path: Path, session: Session) -> None:
+    with (
+        export_module._alone(tmp_path / ".a.parquet.export", "a.parquet"),
+        pytest.raises(MetadataError, match=r"another program exports to a.parquet; wait for it"),
+    ):
+        session.export("temp", SPAN, tmp_path / "a.parquet", layout="tidy")
+    session.export("temp", SPAN, tmp_path / "a.parquet", layout="tidy")
+    assert os.listdir(tmp_path) == ["a.parquet"]
+
+
+def test_a_window_is_never_larger_than_what_is_merged_at_once(
+    tmp_path: Path, database: Database, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of points whose records do not say how many samples they have: the first answers tell."""
+    monkeypatch.setattr(fill, "_ROWS_A_MERGE", 1000)
+    most, seen = [], fill.rows_of
+
+    def rows_of(histories: Any) -> Any:
+        most.append(sum(len(history.ts_us) for history in histories))
+        return seen(histories)
+
+    monkeypatch.setattr(fill, "rows_of", rows_of)
+    session.export("point", SPAN, tmp_path)
+    assert max(most) <= 1200
+    assert len(most) < 80
+    assert_in_step(Archive(tmp_path), session, span=SPAN)
+
+
+# Interruptions ------------------------------------------------------------------------------------------------------
+
+KILLS = int(os.environ.get("HSFRAME_KILLS", "6"))
+
+
+@pytest.fixture
+def many() -> Iterator[Any]:
+    database = building()
+    ts_us = FIRST_US + np.arange(96 * 20) * QUARTER_US
+    for number in range(12):
+        name = f"p{number:02}"
+        add_point(database, name, "Number", unit="kW", **({"hisInterval": Number(15, "min")} if number % 3 else {}))
+        own = ts_us + (number * 1_000_001 if number % 4 == 0 else 0)
+        database.set_history(name, own[number * 9 :], np.round(np.sin(np.arange(len(own))[number * 9 :]) * 9, 2))
+    with running_server(database) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    with Exporter() as exporter:
+        yield exporter
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "archive"])
+def test_what_was_killed_goes_on_with_the_same_command(
+    tmp_path: Path, many: Any, exporter: Exporter, name: str
+) -> None:
+    layout = "tidy" if name.endswith("parquet") else None
+    path, span = tmp_path / "there" / name, (str(SINCE), str(YESTERDAY))
+    path.parent.mkdir()
+    task = {"uri": many.uri, "points": "point", "span": span, "path": str(path), "layout": layout}
+    at_random, ends = random.Random(name), []
+    for _ in range(KILLS):
+        pid = exporter.start(**task)
+        ends.append(exporter.end(pid, kill_after_s=at_random.uniform(0.02, 0.4)))
+        assert ends[-1] in ("killed", "done")
+        if path.is_file():
+            assert pq.ParquetFile(path).metadata.num_rows > 0
+            path.unlink()
+    assert "killed" in ends
+    assert exporter.end(exporter.start(**task)) == "done"
+    with hsframe.connect(many.uri, "demo", "demo") as session:
+        if layout:
+            assert_as_read(path, session)
+            assert os.listdir(path.parent) == [name]
+        else:
+            assert_in_step(Archive(path), session, span=SPAN)
+            assert [file for file in path.rglob("*") if file.name.endswith(".part")] == []
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "archive"])
+def test_a_full_disk_is_named_and_the_same_command_goes_on(
+    tmp_path: Path, many: Any, exporter: Exporter, name: str
+) -> None:
+    path = tmp_path / name
+    layout = "tidy" if name.endswith("parquet") else None
+    task = {"uri": many.uri, "points": "point", "span": (str(SINCE), str(YESTERDAY)), "path": str(path)}
+    ended = exporter.end(exporter.start(**task, layout=layout, most_bytes=3_000))
+    assert ended.startswith("MetadataError")
+    assert "cannot be written: File too large" in ended
+    assert not path.is_file()
+    assert exporter.end(exporter.start(**task, layout=layout)) == "done"
+    assert os.listdir(tmp_path) == [name]
+    with hsframe.connect(many.uri, "demo", "demo") as session:
+        if layout:
+            assert_as_read(path, session)
+        else:
+            assert_in_step(Archive(path), session, span=SPAN)
