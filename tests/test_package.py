@@ -97,7 +97,7 @@ def test_the_leg_with_a_random_seed_is_random() -> None:
 def test_one_leg_runs_every_test() -> None:
     """What one Python runs alone is left out on the other, and no property test is, whose examples are drawn there."""
     check = (ROOT / "scripts" / "check").read_text("utf-8")
-    assert '"$main/bin/python" -m pytest -n 2 --dist worksteal\n' in check
+    assert '"$main/bin/python" -m pytest -n 3 --dist worksteal\n' in check
     alone = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark.one_python" in path.read_text("utf-8")]
     assert len(alone) == 5
     assert [path.name for path in alone if re.search(r"^@given", path.read_text("utf-8"), re.M)] == []
