@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import by_ids
 from hsframe.protocol.dialects import Dialect
+from hsframe.protocol.request_grids import read_request
 
 
 class ArchiveSource:
@@ -38,10 +40,12 @@ class ArchiveSource:
         """The zone of points without a ``tz``; the records of an archive all have one."""
         return Grid.from_rows({}, ["tz"], [{"tz": self.dialect.tz}])
 
-    async def read(self, filter: str, *, raw: Literal[True] = True) -> Grid:
+    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True] = True) -> Grid:
         """Records by filter."""
+        read_request(filter, limit)  # refuses what is none
         wanted = parse(filter)
-        return _grid(tags for tags in self._tags() if wanted.matches(tags, self._record))
+        found = (tags for tags in self._tags() if wanted.matches(tags, self._record))
+        return _grid(itertools.islice(found, limit))
 
     async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True] = True) -> Grid:
         """Records by id, in the order of the ids; an empty row for an unknown one unless `checked`."""
@@ -67,4 +71,5 @@ class ArchiveSource:
 
 def _grid(records: Iterable[Mapping[str, Any]]) -> Grid:
     rows = list(records)
-    return Grid.from_rows({}, dict.fromkeys(name for row in rows for name in row), rows)
+    names = {name for row in rows for name in row}  # by name, as servers have them
+    return Grid.from_rows({}, sorted(names, key=lambda name: (name != "id", name != "dis", name)), rows)

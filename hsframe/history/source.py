@@ -26,7 +26,7 @@ class RecordSource(Protocol):
     async def about(self, *, raw: Literal[True]) -> Grid:
         """One row; its ``tz`` is the zone of points without a ``tz``."""
 
-    async def read(self, filter: str, *, raw: Literal[True]) -> Grid:
+    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid:
         """Records by filter."""
 
     async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True]) -> Grid:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from datetime import tzinfo
-from typing import Any, get_args
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
@@ -16,21 +16,29 @@ from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import ReadWarning, check_choice
-from hsframe.frame.in_units import Units
+from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
-from hsframe.grid import Grid
-from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.plan import ReadOptions, RequestLimits
-from hsframe.protocol.request_grids import Ids, as_refs
+from hsframe.history.plan import RequestLimits
 from hsframe.session.archive_keeping import ArchiveKeeping
 from hsframe.session.default import default_session
+from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
-from hsframe.session.reading import OnError, ReadRequest, TrendFrames, read_frame
-from hsframe.session.record_verbs import record_frame
+from hsframe.session.reading import OnError
+from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.runners import runner_named
 from hsframe.session.session import Session
-from hsframe.session.signatures import T, takes
+from hsframe.session.signatures import T
 from hsframe.spans import SpanLike
+
+
+class _Verbs(ReadingVerbs, MatrixVerb):
+    """The verbs that only read, for one read of an archive."""
+
+    def __init__(self, source: ArchiveSource, known: dict[str, Point]) -> None:
+        self._source, self._known = source, known
+
+    def _one_verb(self) -> AbstractContextManager[ArchiveSource]:
+        return nullcontext(self._source)
 
 
 class Archive(ArchiveKeeping):
@@ -57,9 +65,20 @@ class Archive(ArchiveKeeping):
 
     _source: ArchiveSource | None = None
 
-    def _run(self, fn: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
+    @functools.cached_property
+    def _known(self) -> dict[str, Point]:
+        return {}
+
+    read = Session.read
+    read_by_ids = Session.read_by_ids
+    his_read = Session.his_read
+    latest = Session.latest
+    matrix = Session.matrix
+
+    def _run(self, verb: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        verbs = _Verbs(self._reading(), self._known)
         with DeferredWarnings():
-            return runner_named("thread").run(fn, *args)
+            return runner_named("thread").run(verb, verbs)
 
     def _reading(self) -> ArchiveSource:
         """The source for one read."""
@@ -67,6 +86,20 @@ class Archive(ArchiveKeeping):
         if self._source is None or self._source.versions != tables.versions:
             self._source = ArchiveSource(tables)
         return self._source
+
+    @property
+    def known_points(self) -> list[Point]:
+        """The points that were read with this object."""
+        return list(self._known.values())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if not name.startswith("_") and hasattr(Session, name):
+                raise AttributeError(
+                    f"an archive has no {name}(): it is read, and sync() brings more; take a session with a server"
+                )
+            raise AttributeError(f"an Archive has no attribute {name!r}")
 
     def sync(
         self,
@@ -146,16 +179,6 @@ class Archive(ArchiveKeeping):
                 request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar)
                 return await sync_archive(client, self._place, request)
 
-    def read(self, filter: str, limit: int | None = None) -> pd.DataFrame:
-        """Records by filter, as :meth:`Session.read` gives them; those that the points refer to are there too."""
-        grid: Grid = self._run(self._reading().read, filter)
-        return record_frame(Grid.from_rows({}, grid.cols, list(grid)[:limit]))
-
-    def read_by_ids(self, ids: Ids) -> pd.DataFrame:
-        """Records by id, in the order of the ids; UnknownRecError for ids that it does not have."""
-        source = self._reading()
-        return record_frame(self._run(functools.partial(source.read_by_ids, as_refs(ids, "read"), checked=True)))
-
     @property
     def points(self) -> pd.DataFrame:
         """One row per point; it can be given to the verbs as their points.
@@ -163,17 +186,3 @@ class Archive(ArchiveKeeping):
         ``id``, ``dis``, ``kind``, ``unit``, ``tz``; ``since`` and ``until`` (UTC): the window that was read.
         """
         return point_frame(self._opened().points.records().values())
-
-    @takes(ReadRequest)
-    def his_read(self, request: ReadRequest) -> TrendFrames:
-        """The histories of some points as a frame, as :meth:`Session.his_read` gives it."""
-        frame, _ = self._run(read_frame, self._reading(), request)
-        return frame
-
-    def latest(
-        self, points: PointsLike, *, units: Units = "native", tz: str | tzinfo = "point", max_age: Duration = "400D"
-    ) -> pd.DataFrame:
-        """The latest value of some points, as :meth:`Session.latest` gives it."""
-        reach_us = duration_us(max_age, "max_age")
-        rows = self._run(read_latest, self._reading(), points, reach_us, ReadOptions())
-        return latest_frame(rows, units=units, tz=tz)

@@ -1,19 +1,43 @@
-"""The base of AsyncSession, without its verbs: settings, client, opening and closing, and the points read so far."""
+"""The bases of AsyncSession, without its verbs: settings, client, opening and closing, and the points read so far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Self
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point
+from hsframe.history.source import Source
 from hsframe.session.settings import Settings
 from hsframe.session.signatures import takes
 
 
-class SessionBase:
+class ReadingBase:
+    """The base class of the verbs that only read: what they read from, and the points that were read."""
+
+    def __init__(self) -> None:
+        # The points that were read here: their display names may be labels of a frame that is written.
+        self._known: dict[str, Point] = {}
+
+    def _one_verb(self) -> AbstractContextManager[Source]:
+        """A verb: what it reads from, which sees all that is asked in the block as one."""
+        raise NotImplementedError
+
+    @property
+    def known_points(self) -> list[Point]:
+        """The points that were read in this session."""
+        return list(self._known.values())
+
+    def _remember(self, points: Iterable[Point]) -> None:
+        for point in points:
+            before = self._known.get(point.id, point)
+            self._known[point.id] = replace(point, made=point.made or before.made)
+
+
+class SessionBase(ReadingBase):
     """The base class of all verbs of :class:`hsframe.AsyncSession`: the state that they share."""
 
     @takes(Settings)
@@ -22,8 +46,7 @@ class SessionBase:
         self._client = self._settings.client()
         self._client.sender.caller = type(self).__name__
         self._opened = self._closed = False
-        # The points that were read here: their display names may be labels of a frame that is written.
-        self._known: dict[str, Point] = {}
+        super().__init__()
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("an AsyncSession is not pickled or deep-copied: it holds connections; make a new one")
@@ -49,10 +72,10 @@ class SessionBase:
         """The client that the verbs use: grids in and grids out, with the login of this session."""
         return self._client
 
-    @property
-    def known_points(self) -> list[Point]:
-        """The points that were read in this session."""
-        return list(self._known.values())
+    @contextmanager
+    def _one_verb(self) -> Iterator[Source]:
+        with self._client.sender.retries.one_verb():
+            yield self._client
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -76,11 +99,6 @@ class SessionBase:
         if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session
             return f"<{type(self).__name__}>"
         return shown(type(self).__name__, self, is_closed=self._closed)
-
-    def _remember(self, points: Iterable[Point]) -> None:
-        for point in points:
-            before = self._known.get(point.id, point)
-            self._known[point.id] = replace(point, made=point.made or before.made)
 
 
 def shown(name: str, session: SessionBase, *, is_closed: bool) -> str:

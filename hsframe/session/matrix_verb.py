@@ -26,7 +26,7 @@ from hsframe.history.point_records import PointRecord, find_records, followed, r
 from hsframe.history.source import Source
 from hsframe.intervals.rules import Aggregation, Edges, IntervalSettings
 from hsframe.kinds import ID, Number, Ref
-from hsframe.session.base import SessionBase
+from hsframe.session.base import ReadingBase
 from hsframe.session.reading import OnError, ReadRequest, note_origin, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import SpanLike
@@ -102,7 +102,7 @@ class MatrixRequest:
         )
 
 
-class MatrixVerb(SessionBase):
+class MatrixVerb(ReadingBase):
     """Portfolios."""
 
     @takes(MatrixRequest)
@@ -163,8 +163,8 @@ class MatrixVerb(SessionBase):
         ``LinearRegression().fit(df.dropna()[["oat"]], df.dropna()["kw"])`` of scikit-learn and
         ``statsmodels.formula.api.ols("kw ~ oat", df)`` take the frame as it is.
         """
-        with self.client.sender.retries.one_verb():
-            frame, points = await _read_matrix(self.client, request)
+        with self._one_verb() as source:
+            frame, points = await _read_matrix(source, request)
         self._remember(points)
         return frame
 

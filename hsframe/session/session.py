@@ -20,7 +20,7 @@ from hsframe.session.signatures import Overloaded, P, Q, R, S, T
 @overload
 def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Session, P], R]: ...
+) -> Callable[Concatenate[Any, P], R]: ...
 @overload
 def _waiting(verb: Overloaded[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, S]]) -> Overloaded[P, R, Q, S]: ...
 @overload
@@ -28,14 +28,17 @@ def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],
 ) -> Callable[Concatenate[Session, P], Generator[R, None, None]]: ...
 def _waiting(verb: Any) -> Any:
-    """A verb of :class:`AsyncSession` as a method of :class:`Session`, with its signature and documentation."""
+    """A verb of :class:`AsyncSession` as a method of :class:`Session`, with its signature and documentation.
+
+    Those that only read are methods of an archive too, so `self` is anything that has `_run` and `_each`.
+    """
     iterates = inspect.isasyncgenfunction(verb)
 
     @functools.wraps(verb)
-    def method(self: Session, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if iterates:
             verb(self, *args, **kwargs)  # wrong arguments are refused here, not by the first next(); nothing begins
-        run = self._connection.each if iterates else self._connection.run
+        run = self._each if iterates else self._run
         return run(lambda session: verb(session, *args, **kwargs))
 
     method.__qualname__ = f"Session.{verb.__name__}"
@@ -56,6 +59,12 @@ class Session:
 
     def __init__(self, settings: SessionSettings) -> None:
         self._connection = Connection(AsyncSession(**settings.of_session()), runner_named(settings.runner))
+
+    def _run(self, verb: Callable[[AsyncSession], Coroutine[Any, Any, T]]) -> T:
+        return self._connection.run(verb)
+
+    def _each(self, verb: Callable[[AsyncSession], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
+        return self._connection.each(verb)
 
     about = _waiting(AsyncSession.about)
     ops = _waiting(AsyncSession.ops)

@@ -189,11 +189,11 @@ def three_raised(df: pd.DataFrame) -> pd.DataFrame:
 
 # What takes long with large answers and frames, and a verb that does it.
 SLOW_WORK: dict[str, Any] = {
-    "hsframe.session.record_verbs.entity_frame": lambda s, df: s.read("point"),
+    "hsframe.session.reading_verbs.entity_frame": lambda s, df: s.read("point"),
     "hsframe.session.point_verbs.entity_frame": lambda s, df: s.watch_sub("kw", "mine"),
     "hsframe.session.async_session.trend_frame": lambda s, df: s.eval("hisRead"),
     "hsframe.session.reading.trend_frame": lambda s, df: s.his_read("kw", DAY),
-    "hsframe.session.history_verbs.latest_frame": lambda s, df: s.latest("point"),
+    "hsframe.session.reading_verbs.latest_frame": lambda s, df: s.latest("point"),
     "hsframe.history.intervals.interval_histories": lambda s, df: s.his_read("kw", DAY, interval="1h"),
     "hsframe.history.intervals.warn_of_gaps": lambda s, df: s.his_read("kw", DAY, interval="1h"),
     "hsframe.session.writing.frame_columns": lambda s, df: s.his_write(df, dry_run=True),

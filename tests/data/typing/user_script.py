@@ -150,6 +150,11 @@ def methods(s: hsframe.Session) -> None:
     assert_type(s.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
     assert_type(s.read_by_ids("kw"), pd.DataFrame)
     assert_type(s.watch("kw"), Generator[pd.DataFrame, None, None])
+    archive = hsframe.Archive("trends")
+    assert_type(archive.his_read("kw", "today"), pd.DataFrame)
+    assert_type(archive.his_read("kw", "today", shape="dict"), dict[str, pd.DataFrame])
+    assert_type(archive.latest("kw", on_error="warn"), pd.DataFrame)
+    assert_type(archive.sync(), pd.DataFrame)
 
 
 async def coroutines() -> None:
