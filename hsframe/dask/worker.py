@@ -6,6 +6,7 @@ Nothing that is sent to workers is secret: a password is in their environment, o
 from __future__ import annotations
 
 import functools
+import os
 import pkgutil
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -26,6 +27,8 @@ Verb: TypeAlias = Callable[..., Coroutine[Any, Any, T]]
 
 _OWN: Final = ("uri", "user", "password", "token", "headers", "proxy", "max_concurrency")
 _SENT: Final = [field.name for field in fields(Settings) if field.name not in _OWN]
+
+_OPEN_OPTIONS: Final = ("aws_region", "aws_endpoint_url", "aws_allow_http", "aws_virtual_hosted_style_request")
 
 _LOCK: Final = threading.Lock()
 _SESSIONS: Final[dict[Login, Session]] = {}
@@ -121,11 +124,17 @@ def _turn(uri: str, count: int) -> Generator[None]:
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """A version of an archive; the options of its object store are without secret ones."""
+    """A version of an archive; `options` are those of its object store, without secret ones."""
 
     uri: str
     options: tuple[tuple[str, str], ...]
-    version: int
+    version: int | None = None
+
+    @classmethod
+    def of(cls, uri: str, options: Mapping[str, str], version: int | None = None) -> Self:
+        """With the options that are not secret; the others are in the environment of the workers."""
+        uri = uri if "://" in uri else os.path.abspath(uri)
+        return cls(uri, tuple((name, text) for name, text in options.items() if name.lower() in _OPEN_OPTIONS), version)
 
     def run(self, fn: Verb[T], *args: object) -> T:
         """Run ``await fn(source, *args)``."""

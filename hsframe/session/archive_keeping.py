@@ -6,7 +6,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ArchiveKeeping:
-    """The methods of :class:`hsframe.Archive` that ask no server and make no frames of histories."""
+    """The methods of :class:`hsframe.Archive` that ask no server and make no frames of pandas."""
 
     def __init__(
         self,
@@ -160,6 +160,24 @@ class ArchiveKeeping:
             spans = {} if span is None else resolve_in(ids, span)
             wanted = [(some, *_bounds_us(spans.get(tz))) for tz, some in ids.items()]
         return scanner(tables.samples, wanted, columns)
+
+    def to_dask(self, points: PointsLike, span: SpanLike, *, by: Duration | None = None, **settings: Any) -> Any:
+        """The histories of some points as a Dask DataFrame, whose partitions the workers read from the files.
+
+        They read the version of now. Secret options of an object store are not sent to them: they have their own, as in
+        ``AWS_SECRET_ACCESS_KEY``.
+
+        Parameters
+        ----------
+        points, span, by
+        **settings
+            As for :func:`hsframe.dask.his_read`, which says what is given too.
+        """
+        from hsframe.dask.frames import PartitionedRead, partitioned  # Dask is an extra of its own
+        from hsframe.dask.worker import StoredVersion
+
+        stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().samples.version)
+        return partitioned(stored, PartitionedRead(points, span, by=by, **settings))
 
 
 def _bounds_us(span: Span | None) -> tuple[int, int]:

@@ -1,0 +1,63 @@
+"""An archive and Dask: its files as a Dask DataFrame, and workers that bring it in step with a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cloudpickle
+import dask
+import pytest
+
+import hsframe
+import hsframe.dask
+from hsframe import Archive, Session
+from hsframe.dask.worker import StoredVersion
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.test_sync import SINCE, building
+from tests.dask.test_frames import POINTS, SPAN, assert_same
+
+
+@pytest.fixture
+def database() -> Database:
+    return building()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        with dask.config.set(scheduler="sync"):
+            yield session
+        hsframe.dask.close()
+
+
+def test_the_files_of_an_archive_are_a_dask_frame(tmp_path: Path, session: Session) -> None:
+    archive = Archive(tmp_path / "trends")
+    archive.sync("point", session=session, since=SINCE)
+    expected = archive.his_read(POINTS, SPAN)
+    wide = archive.to_dask(POINTS, SPAN, by="1D")
+    tidy = archive.to_dask("point", SPAN, shape="tidy", by="1D", tz="UTC")
+    session.close()
+    assert wide.npartitions == tidy.npartitions == 8
+    assert_same(wide, expected)
+    assert len(tidy) == len(archive.his_read("point", SPAN, shape="tidy", tz="UTC"))
+
+
+def test_what_workers_read_of_an_archive_is_the_version_of_its_moment(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    archive = Archive(tmp_path)
+    archive.sync("temp", session=session, since=SINCE)
+    ddf, before = archive.to_dask("temp", SPAN, by="2D"), archive.his_read("temp", SPAN)
+    database.history("temp").values[:] = 7.0
+    archive.sync("temp", session=session, since=SINCE)
+    assert archive.his_read("temp", SPAN)["TEMP"].unique().tolist() != before["TEMP"].unique().tolist()
+    assert_same(ddf, before)
+
+
+def test_secret_options_of_an_object_store_are_not_sent() -> None:
+    options = {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_SESSION_TOKEN": "hush", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    stored = StoredVersion.of("s3://bucket/a", options, 3)
+    assert stored.options == (("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),)
+    assert b"hush" not in cloudpickle.dumps(stored)
