@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
@@ -27,6 +27,9 @@ from hsframe.kinds import Ref
 from hsframe.spans import SpanLike, epoch_us, resolve
 from hsframe.zones import zone
 
+Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[Changes]]
+"""Reads the windows of some points into the tables; the last is from when on samples are young."""
+
 # How far back a new point is read, where its record does not say when its history began.
 _FIRST_REACH_US: Final = 3653 * DAY_US
 # Points refer to equips, these to spaces, these to sites.
@@ -43,6 +46,7 @@ class SyncRequest:
     raises: bool = False
     limits: RequestLimits = RequestLimits()  # noqa: RUF009 - frozen
     progress: Progress = field(default_factory=Progress)
+    fill: Fill | None = None
 
 
 async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd.DataFrame:
@@ -62,7 +66,7 @@ async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd
         now, limits=request.limits, failures=None if request.raises else {}, progress=request.progress
     )
     young_us = (options.now_us - request.overlap_us) // DAY_US * DAY_US
-    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us)
+    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=request.fill)
     return _outcome_table(jobs, changes, options.failures or {})
 
 
@@ -80,8 +84,9 @@ async def fill_archive(
     *,
     young_us: int = END_US,
     layout: Layout | None = None,
+    fill: Fill | None = None,
 ) -> Changes:
-    """Read windows of some points into an archive, which is made where there is none."""
+    """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     tables = await in_thread(Tables.open_or_create, place, layout or _layout(records))
     await in_thread(tables.samples.storage.remove_left_parts)
     known = await in_thread(tables.points.records)
@@ -89,8 +94,11 @@ async def fill_archive(
     # In the order of the server, which is that of the columns of a frame.
     new = [record.tags for record in records if record.id not in known]
     await in_thread(tables.points.put, [ArchivedRecord(tags) for tags in (*new, *others)])
+    wanted = [job for job in jobs if not job.status]
+    if fill is not None:
+        return await fill(tables, wanted, options, young_us)
     filling = Filling(source, tables.samples, tables.points, options, young_us)
-    await filling.run([job for job in jobs if not job.status])
+    await filling.run(wanted)
     return filling.changes
 
 

@@ -69,6 +69,13 @@ class Login:
         name = None if password is None else _name_of(password)
         return cls(uri, user, name, tuple(sorted(settings.items())), at_once or cls.at_once)
 
+    @classmethod
+    def of_session(cls, session: Session, at_once: int | None) -> Self:
+        """That of a session, whose password the workers have in their environment."""
+        own, usual = session.settings, Settings()
+        sent = {name: given for name in _SENT if (given := getattr(own, name)) != getattr(usual, name)}
+        return cls.of(session.uri, own.user or None, None, sent, at_once or own.max_concurrency)
+
     def run(self, fn: Verb[T], *args: object) -> T:
         """Run ``await fn(client, *args)`` in this process's session, when it is its turn."""
 

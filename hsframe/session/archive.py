@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
 from hsframe.archive.points import point_frame
 from hsframe.archive.source import ArchiveSource
-from hsframe.archive.sync import SyncRequest, sync_archive
+from hsframe.archive.sync import Fill, SyncRequest, sync_archive
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, duration_us
@@ -110,6 +110,7 @@ class Archive(ArchiveKeeping):
         overlap: Duration = "2D",
         on_error: OnError = "catalog",
         max_concurrency: int | None = None,
+        engine: Literal["local", "dask"] = "local",
         progress: bool | None = None,
     ) -> pd.DataFrame:
         """Read what is missing from a server, and the last days once more for what came late or was corrected.
@@ -131,8 +132,12 @@ class Archive(ArchiveKeeping):
             What to do about points that cannot be read.
         max_concurrency : int, optional
             How many requests run at once; by default the setting of :func:`connect`.
+        engine : {"local", "dask"}
+            ``"dask"``: the workers of the caller's Dask cluster read and write, `max_concurrency` groups of points at a
+            time. They log in as `session` does, with the ``HSFRAME_PASSWORD`` (or token) of their environment, and
+            all see `path`. See :mod:`hsframe.dask`.
         progress : bool, optional
-            Whether to draw a bar, as for :meth:`Session.his_read`.
+            Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
 
         Returns
         -------
@@ -150,9 +155,17 @@ class Archive(ArchiveKeeping):
         """
         self._refuse_older("sync")
         check_choice("on_error", on_error, get_args(OnError))
+        check_choice("engine", engine, ("local", "dask"))
         session = session or default_session()
+        fill = None
+        if engine == "dask":
+            from hsframe.dask.sync import fill_on_workers  # Dask is an extra of its own
+            from hsframe.dask.worker import Login, StoredVersion
+
+            stored = StoredVersion.of(self._place.uri, self._place.options)
+            fill = fill_on_workers(Login.of_session(session, max_concurrency), stored)
         table = session.run(
-            self._sync, points, since, duration_us(overlap, "overlap"), on_error, max_concurrency, progress
+            self._sync, points, since, duration_us(overlap, "overlap"), on_error, max_concurrency, progress, fill
         )
         failed = table[table["status"] == "failed"]
         if on_error == "warn" and len(failed):
@@ -172,11 +185,12 @@ class Archive(ArchiveKeeping):
         on_error: OnError,
         max_concurrency: int | None,
         progress: bool | None,
+        fill: Fill | None,
     ) -> pd.DataFrame:
         limits = RequestLimits(max_concurrency=max_concurrency)
         with client.sender.retries.one_verb():
             async with progress_of(progress, "sync") as bar:
-                request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar)
+                request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar, fill)
                 return await sync_archive(client, self._place, request)
 
     @property

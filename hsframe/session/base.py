@@ -63,6 +63,11 @@ class SessionBase(ReadingBase):
         return self._client.base_url
 
     @property
+    def settings(self) -> Settings:
+        """How it was made; what is secret is hidden in its repr."""
+        return self._settings
+
+    @property
     def user(self) -> str:
         """The name of the user; empty for anonymous access."""
         return self._settings.user or ""

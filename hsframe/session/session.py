@@ -13,7 +13,7 @@ from hsframe.session.async_session import AsyncSession
 from hsframe.session.base import shown
 from hsframe.session.connection import Connection
 from hsframe.session.runners import runner_named
-from hsframe.session.settings import SessionSettings
+from hsframe.session.settings import SessionSettings, Settings
 from hsframe.session.signatures import Overloaded, P, Q, R, S, T
 
 
@@ -98,6 +98,11 @@ class Session:
     def uri(self) -> str:
         """Where the API is, without credentials."""
         return self._connection.inner.uri
+
+    @property
+    def settings(self) -> Settings:
+        """How it was made; what is secret is hidden in its repr."""
+        return self._connection.inner.settings
 
     @property
     def client(self) -> Client:

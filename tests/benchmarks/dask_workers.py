@@ -1,8 +1,8 @@
 """Two Dask workers against one: samples a CPU second of the busiest worker, and whether the frames are the same.
 
-``python -m tests.benchmarks.dask_workers`` prints both and their ratio, and ends with 1 where it is below the limit. The
-server is the embedded one, in a process of its own. The CPU time is that of the whole worker process while it reads:
-where other programs use the cores too, the work is divided less evenly and the ratio is smaller.
+``python -m tests.benchmarks.dask_workers`` prints both and their ratio, and ends with 1 where it is below the limit.
+The server is the embedded one, in a process of its own. The CPU time is that of the whole worker process while it
+reads: where other programs use the cores too, the work is divided less evenly and the ratio is smaller.
 """
 
 from __future__ import annotations

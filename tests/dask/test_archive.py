@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cloudpickle
 import dask
+import pandas as pd
 import pytest
 
 import hsframe
 import hsframe.dask
 from hsframe import Archive, Session
 from hsframe.dask.worker import StoredVersion
+from hsframe.errors import AuthError, HsFrameError
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_sync import SINCE, building
 from tests.dask.test_frames import POINTS, SPAN, assert_same
+from tests.session.connected import break_point
 
 
 @pytest.fixture
@@ -61,3 +65,34 @@ def test_secret_options_of_an_object_store_are_not_sent() -> None:
     stored = StoredVersion.of("s3://bucket/a", options, 3)
     assert stored.options == (("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),)
     assert b"hush" not in cloudpickle.dumps(stored)
+
+
+def test_workers_bring_an_archive_in_step(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsframe.dask.sync._POINTS", 2)
+    monkeypatch.setenv("HSFRAME_PASSWORD", "demo")
+    break_point(database, "plain")
+    archive, other = Archive(tmp_path / "dask"), Archive(tmp_path / "local")
+    for _ in range(2):
+        with ThreadPoolExecutor(4) as pool, dask.config.set(scheduler="threads", pool=pool):
+            table = archive.sync("point", session=session, since=SINCE, engine="dask")
+        pd.testing.assert_frame_equal(table, other.sync("point", session=session, since=SINCE))
+        columns = ["id", "dis", "kind", "unit", "tz", "since"]
+        pd.testing.assert_frame_equal(archive.points[columns], other.points[columns])
+        for shape in ("wide", "tidy"):
+            found, expected = (one.his_read("point", SPAN, shape=shape, tz="UTC") for one in (archive, other))
+            pd.testing.assert_frame_equal(found, expected)
+        database.history("temp").values[-50:] = 7.0
+    assert table.set_index("id")["status"].to_dict() | {"run": ""} == {
+        **dict.fromkeys(("power", "mode", "empty"), "same"),
+        "temp": "synced",
+        "plain": "failed",
+        "run": "",
+    }
+    with pytest.raises(HsFrameError, match="plain"):
+        archive.sync("point", session=session, engine="dask", on_error="raise")
+    monkeypatch.delenv("HSFRAME_PASSWORD")
+    hsframe.dask.close()
+    with pytest.raises(AuthError):
+        archive.sync("point", session=session, engine="dask")

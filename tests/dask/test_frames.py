@@ -266,19 +266,23 @@ def spent():
     return frames.spent
 
 if __name__ == "__main__":
-    uri, start, end = sys.argv[1:]
+    uri, start, end, folder = sys.argv[1:]
     how = dict(n_workers=2, threads_per_worker=3, processes=True, dashboard_address=None)
     with LocalCluster(**how) as cluster, Client(cluster) as client:
         client.run(timed)
         ddf = hsframe.dask.his_read("temp", (start, end), uri, "ann", by="12h", max_concurrency=2)
         df = ddf.compute()
         times = client.run(spent)
+        with hsframe.connect(uri, "ann") as session:
+            archive = hsframe.Archive(folder)
+            archive.sync("temp or power", session=session, since=start, engine="dask")
+        stored = archive.to_dask("temp", (start, end), by="1D").compute()
         try:
             hsframe.dask.his_read("temp or nothing", (start, end), uri, "nobody", max_concurrency=2)
         except hsframe.AuthError as error:
             refused = type(error).__name__
     hsframe.dask.close()
-    print(json.dumps([df["TEMP"].tolist(), str(df.dtypes["TEMP"]), list(times.values()), refused]))
+    print(json.dumps([df["TEMP"].tolist(), str(df.dtypes["TEMP"]), list(times.values()), refused, stored.equals(df)]))
 """
 
 
@@ -289,7 +293,7 @@ def test_processes_of_a_cluster_log_in_by_themselves_and_wait_for_their_turn(
     script.write_text(CLUSTER)
     end = SPAN[0] + pd.Timedelta("4D")
     done = subprocess.run(
-        [sys.executable, script, server.uri, SPAN[0].isoformat(), end.isoformat()],
+        [sys.executable, script, server.uri, SPAN[0].isoformat(), end.isoformat(), tmp_path / "trends"],
         env={**os.environ, "HSFRAME_PASSWORD": SECRET, "PYTHONPATH": str(Path(hsframe.__file__).parent.parent)},
         capture_output=True,
         text=True,
@@ -297,10 +301,10 @@ def test_processes_of_a_cluster_log_in_by_themselves_and_wait_for_their_turn(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    values, dtype, times, refused = json.loads(done.stdout.splitlines()[-1])
+    values, dtype, times, refused, is_stored = json.loads(done.stdout.splitlines()[-1])
     df = session.his_read("temp", (SPAN[0], end))
     np.testing.assert_array_equal(values, df["TEMP"].to_numpy())
-    assert [dtype, refused] == ["unit[°C]", "AuthError"]
+    assert [dtype, refused, is_stored] == ["unit[°C]", "AuthError", True]
     assert all(times)  # each process has read
     begun = [(begin, 1) for own in times for begin, _ in own] + [(end, -1) for own in times for _, end in own]
     assert max(np.cumsum([step for _, step in sorted(begun)])) == 2

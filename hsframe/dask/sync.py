@@ -1,0 +1,72 @@
+"""An archive is brought in step by Dask workers: each reads groups of points and writes them into it by itself.
+
+Commits are compared with what others have committed meanwhile, and what is read twice changes nothing. So workers need
+not know of each other, and the group of a worker that was lost is simply read again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Final
+
+import dask
+from dask.delayed import delayed
+from distributed import futures_of
+
+from hsframe.archive.fill import Filling, Job
+from hsframe.archive.samples import Changes
+from hsframe.archive.sync import Fill
+from hsframe.archive.tables import Place, Tables
+from hsframe.client import Client
+from hsframe.client.in_thread import in_thread
+from hsframe.dask.worker import Login, StoredVersion
+from hsframe.errors import HsFrameError
+from hsframe.history.plan import ReadOptions
+from hsframe.history.source import Progress
+
+# For each group that is read at a time so many: the slow ones do not come last. And the least points of one.
+_GROUPS: Final = 4
+_POINTS: Final = 25
+
+
+def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
+    """What reads windows of points into an archive on the workers of the caller's cluster."""
+
+    async def fill(tables: Tables, jobs: Sequence[Job], options: ReadOptions, young_us: int) -> Changes:
+        bucket = tables.samples.layout.bucket
+        jobs = sorted(jobs, key=lambda job: (bucket(job.record.id), job.record.id))  # few files of a group
+        size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _POINTS)
+        groups = [jobs[place : place + size] for place in range(0, len(jobs), size)]
+        failures: dict[str, HsFrameError] | None = None if options.failures is None else {}
+        limits = dataclasses.replace(options.limits, max_concurrency=1)
+        sent = dataclasses.replace(options, limits=limits, failures=failures, progress=Progress())
+        run = functools.partial(login.run, _fill, stored)
+        held = await in_thread(
+            dask.persist, *(delayed(functools.partial(run, some, sent, young_us))() for some in groups)
+        )
+        try:
+            results = await in_thread(dask.compute, *held)
+        finally:
+            for future in futures_of(held):
+                future.cancel()
+        changes = Changes()
+        for some, (done, its, failed) in zip(groups, results, strict=True):
+            for job, found in zip(some, done, strict=True):
+                job.first_us, job.last_us = found.first_us, found.last_us
+            changes.add(its)
+            if options.failures is not None:
+                options.failures.update(failed)
+        return changes
+
+    return fill
+
+
+async def _fill(
+    client: Client, stored: StoredVersion, jobs: Sequence[Job], options: ReadOptions, young_us: int
+) -> tuple[Sequence[Job], Changes, dict[str, HsFrameError]]:
+    tables = await in_thread(Tables.open, Place(stored.uri, dict(stored.options)))
+    filling = Filling(client, tables.samples, tables.points, options, young_us)
+    await filling.run(jobs)
+    return jobs, filling.changes, options.failures or {}
