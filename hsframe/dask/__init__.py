@@ -5,6 +5,11 @@ joins, ``resample``, ``set_index`` and ``to_parquet``. Dask makes the scalars of
 so ``ddf["kW"].sum()`` is a plain number; :func:`statistic` gives it with its unit.
 """
 
+import importlib.util
+
+if importlib.util.find_spec("distributed") is None:
+    raise ImportError("hsframe.dask needs Dask: pip install 'hsframe[dask]'")
+
 from hsframe.dask.dtypes import statistic
 from hsframe.dask.frames import his_read
 from hsframe.dask.worker import close
