@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import getpass
 import io
+import json
 import os
 import re
 import shutil
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 _SPAN_HELP: Final = (
     "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's zone"
 )
+
+# argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
+_SPAN: Final = re.compile(r"-\d")
+# What of a sync is not as it should be; the last one is no failure.
+_PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,6 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("path", type=Path, help="the file to write")
     export.set_defaults(run=_export)
 
+    sync = commands.add_parser(
+        "sync",
+        parents=[connection, _outcome()],
+        help="bring an archive in step with a server",
+        description="The exit code is 1 where not all points could be read. Two at once do no harm.",
+    )
+    sync.add_argument("archive", help="its folder or uri; made where there is none")
+    sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")
+    sync.add_argument("--since", metavar="DATE", help="from when on new points are read, and others anew; -30d, ...")
+    sync.add_argument("--overlap", metavar="DURATION", default="2D", help="what is read once more; 2D by default")
+    sync.set_defaults(run=_sync)
+    sync._negative_number_matcher = _SPAN
+
     doctor = commands.add_parser(
         "doctor", parents=[connection, table], help="what a server can do, with advice; writes nothing"
     )
@@ -148,9 +168,17 @@ def _connection() -> argparse.ArgumentParser:
     return parser
 
 
+def _outcome() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be read, and write nothing")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
+    shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
+    return parser
+
+
 def _add_history(parser: argparse.ArgumentParser) -> None:
-    # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
-    parser._negative_number_matcher = re.compile(r"-\d")
+    parser._negative_number_matcher = _SPAN
     parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
     parser.add_argument("--header", default="dis", help="what columns are called: dis, id, a tag, or equipRef->dis")
@@ -242,6 +270,36 @@ def _export(args: argparse.Namespace) -> int:
         path = session.export(_points(args), args.span, args.path, header=args.header, tz=args.tz)
     print(path)
     return 0
+
+
+def _sync(args: argparse.Namespace) -> int:
+    from hsframe.session.archive import Archive
+
+    started_s = time.monotonic()
+    with _connect(args) as session:
+        table = Archive(args.archive).sync(
+            _points(args) or None,
+            session=session,
+            since=args.since,
+            overlap=args.overlap,
+            dry_run=args.dry_run,
+            progress=False if args.quiet or args.json else None,
+        )
+    counts = {str(name): round(table[name].sum()) for name in table if str(name).startswith(("rows", "requests"))}
+    problems = table[table["status"].isin(_PROBLEMS)]
+    for row in problems.itertuples():
+        print(f"hsframe: @{row.id} ({row.dis}) {row.status}: {row.reason}", file=sys.stderr)
+    found: dict[str, float] = {"points": len(table), **counts}
+    found |= {name: int((table["status"] == name).sum()) for name in _PROBLEMS}
+    found["seconds"] = round(time.monotonic() - started_s, 1)
+    if args.json:
+        print(json.dumps(found))
+    elif not args.quiet:
+        shown = (
+            f"{name.replace('_', ' ')} {count:,}" for name, count in found.items() if count or name not in _PROBLEMS
+        )
+        print(", ".join(shown))
+    return int(bool(problems["status"].isin(_PROBLEMS[:-1]).any()))
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -148,3 +148,14 @@ def test_the_extras_name_what_they_need() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     for extra, package in {"plot": "matplotlib", "demo": "matplotlib", "notebook": "ipykernel", "pint": "pint"}.items():
         assert any(re.match(rf"{package}\b", requirement) for requirement in extras[extra]), extra
+
+
+def test_without_deltalake_all_but_archives_works() -> None:
+    code = (
+        "import sys; sys.modules['deltalake'] = None\n"
+        "from hsframe import *\n"
+        "try: Archive('trends')\n"
+        "except MetadataError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "an archive needs deltalake: pip install 'hsframe[archive]'\n", done.stderr

@@ -11,19 +11,22 @@ import json
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
 from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
+
+with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+    from deltalake import CommitProperties, DeltaTable, Transaction
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+    from deltalake.transaction import AddAction, RemoveAction
 
 # Two commits that name the same application at the same version exclude each other, whatever else is in them: also a
 # rewrite and a compaction of the same files, which delta-rs lets pass beside each other.

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hsframe.archive.fill import Job, bounds_of, by_window
+from hsframe.archive.fill import Job, bounds_of, expected_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import ROW_GROUP, count_ids, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
@@ -39,7 +39,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.frame.reads import Read, note_reads
 from hsframe.frame.trend import trend_frame
-from hsframe.history.plan import ReadOptions, Window, expected, groups_of
+from hsframe.history.plan import ReadOptions, Window
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
 from hsframe.spans import Span
@@ -97,11 +97,7 @@ class Export:
         """
         place = place and (_stage_of(place, name) if name else place)
         jobs = [self._job(one, None, False) for one in self.records] if place is None else self._jobs(place, bool(name))
-        now_us, found = self.options.now_us, dict[str, tuple[float, float]]()
-        for (start_us, end_us), some in by_window(job for job in jobs if not job.status).items():
-            window = Window(start_us, max(now_us if end_us is None else min(end_us, now_us), start_us))
-            groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
-            found |= expected(groups, self.options.limits)
+        found = expected_of(jobs, self.options)
         rows = []
         for record in self.records:
             count, share = found.get(record.id, (0.0, 0.0))

@@ -26,7 +26,7 @@ from hsframe.archive.samples import END_US, Changes, merge, sorted_rows
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import read_batches
 from hsframe.history.source import Source
@@ -158,6 +158,17 @@ class Filling:
         self.points.put(self._unnoted.values())
         self._unnoted.clear()
         self._noted_s = time.monotonic()
+
+
+def expected_of(jobs: Iterable[Job], options: ReadOptions) -> dict[str, tuple[float, float]]:
+    """What jobs are expected to take, by the id of the point: its rows, and its share of the requests."""
+    found: dict[str, tuple[float, float]] = {}
+    for (start_us, end_us), some in by_window(job for job in jobs if not job.status).items():
+        until_us = options.now_us if end_us is None else min(end_us, options.now_us)
+        window = Window(start_us, max(until_us, start_us))
+        groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
+        found |= expected(groups, options.limits)
+    return found
 
 
 def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -29,7 +30,6 @@ from uuid import uuid4
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction, RemoveAction
 
 from hsframe.archive.delta import DeltaLog
 from hsframe.archive.layout import Layout
@@ -37,6 +37,9 @@ from hsframe.archive.parquet_file import epoch
 from hsframe.codecs.json4 import Json4
 from hsframe.errors import CodecError
 from hsframe.frame.points import Point, display_name
+
+with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+    from deltalake.transaction import AddAction, RemoveAction
 
 _TIME: Final = pa.timestamp("us", "UTC")
 _SCHEMA: Final = pa.schema(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
-
-from deltalake import DeltaTable
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import PointTable
 from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
+
+with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+    from deltalake import DeltaTable
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
 from hsframe.archive.points import point_frame
 from hsframe.archive.source import ArchiveSource
-from hsframe.archive.sync import Fill, SyncRequest, sync_archive
+from hsframe.archive.sync import SyncRequest, sync_archive
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, duration_us
@@ -111,6 +112,7 @@ class Archive(ArchiveKeeping):
         on_error: OnError = "catalog",
         max_concurrency: int | None = None,
         engine: Literal["local", "dask"] = "local",
+        dry_run: bool = False,
         progress: bool | None = None,
     ) -> pd.DataFrame:
         """Read what is missing from a server, and the last days once more for what came late or was corrected.
@@ -136,6 +138,8 @@ class Archive(ArchiveKeeping):
             ``"dask"``: the workers of the caller's Dask cluster read and write, `max_concurrency` groups of points at a
             time. They log in as `session` does, with the ``HSFRAME_PASSWORD`` (or token) of their environment, and
             all see `path`. See :mod:`hsframe.dask`.
+        dry_run : bool
+            Read the records alone, and write nothing: the table says what would be read.
         progress : bool, optional
             Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
 
@@ -147,6 +151,9 @@ class Archive(ArchiveKeeping):
             ``"kept"``, where the server gave no samples at all and the archive has some; ``"changed"``, where the
             point has another unit, kind or zone than before and was not read (with `since` at or before the start of
             its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
+
+            With `dry_run`: ``rows`` and ``requests`` as they are expected, as for :meth:`Session.export`; ``since``,
+            from when on (UTC); and the status ``"dry run"``, or why the point would not be read.
 
         Raises
         ------
@@ -164,9 +171,16 @@ class Archive(ArchiveKeeping):
 
             stored = StoredVersion.of(self._place.uri, self._place.options)
             fill = fill_on_workers(Login.of_session(session, max_concurrency), stored)
-        table = session.run(
-            self._sync, points, since, duration_us(overlap, "overlap"), on_error, max_concurrency, progress, fill
+        request = SyncRequest(
+            points,
+            since,
+            duration_us(overlap, "overlap"),
+            on_error == "raise",
+            dry_run,
+            RequestLimits(max_concurrency=max_concurrency),
+            fill=fill,
         )
+        table = session.run(self._sync, request, progress)
         failed = table[table["status"] == "failed"]
         if on_error == "warn" and len(failed):
             warn_caller(
@@ -176,22 +190,10 @@ class Archive(ArchiveKeeping):
             )
         return table
 
-    async def _sync(
-        self,
-        client: Client,
-        points: PointsLike | None,
-        since: SpanLike | None,
-        overlap_us: int,
-        on_error: OnError,
-        max_concurrency: int | None,
-        progress: bool | None,
-        fill: Fill | None,
-    ) -> pd.DataFrame:
-        limits = RequestLimits(max_concurrency=max_concurrency)
+    async def _sync(self, client: Client, request: SyncRequest, progress: bool | None) -> pd.DataFrame:
         with client.sender.retries.one_verb():
             async with progress_of(progress, "sync") as bar:
-                request = SyncRequest(points, since, overlap_us, on_error == "raise", limits, bar, fill)
-                return await sync_archive(client, self._place, request)
+                return await sync_archive(client, self._place, replace(request, progress=bar))
 
     @property
     def points(self) -> pd.DataFrame:

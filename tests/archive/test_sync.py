@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 import hsframe
-from hsframe import Archive, Session
+from hsframe import Archive, Session, cli
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -230,3 +232,53 @@ def test_an_older_version_is_not_synced(tmp_path: Path, session: Session) -> Non
     with pytest.raises(MetadataError, match=r"is version 0; open it without version="):
         archive.at(0).sync(session=session)
     assert archive.at(0).his_read("temp", (SINCE, None)).empty
+
+
+def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    archive = Archive(tmp_path / "trends")
+    plan = archive.sync("point", session=session, since=SINCE, dry_run=True).set_index("id")
+    assert not (tmp_path / "trends").exists()
+    assert plan["status"].unique().tolist() == ["dry run"]
+    assert plan.loc["temp", "rows"] == pytest.approx(22 * 96, abs=2 * 96)
+    assert 1 <= plan["requests"].sum() < 20
+    assert plan.loc["temp", "since"] == pd.Timestamp(SINCE, tz="Europe/London")
+    archive.sync("point", session=session, since=SINCE)
+    database.update("power", {"unit": "W"})
+    versions = archive.versions
+    plan = archive.sync(session=session, dry_run=True).set_index("id")
+    assert plan.loc["temp", "rows"] == pytest.approx(2 * 96, abs=2)
+    assert plan.loc["power", ["rows", "requests", "status"]].tolist() == [0, 0, "changed"]
+    pd.testing.assert_frame_equal(archive.versions, versions)
+
+
+def test_the_command_syncs_for_cron(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name, value in {"URI": session.uri, "USER": "demo", "PASSWORD": "demo"}.items():
+        monkeypatch.setenv(f"HSFRAME_{name}", value)
+    path = str(tmp_path / "trends")
+    assert cli.main(["sync", path, "power or temp", "--since", "-30d", "--dry-run"]) == 0
+    told = capsys.readouterr()
+    assert re.fullmatch(r"points 2, rows 5,760, requests \d+, seconds [\d.]+\n", told.out)
+    assert (told.err, Path(path).exists()) == ("", False)
+    assert cli.main(["sync", path, "power or temp", "--since", "-30d"]) == 0
+    assert re.fullmatch(
+        r"points 2, rows new 3,5\d\d, rows changed 0, rows removed 0, seconds [\d.]+\n", capsys.readouterr().out
+    )
+    database.remove("power")
+    assert cli.main(["sync", path, "--json"]) == 1
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert {name: summary[name] for name in ("points", "rows_new", "gone", "failed")} == {
+        "points": 2, "rows_new": 0, "gone": 1, "failed": 0
+    }  # fmt: skip
+    assert told.err.startswith("hsframe: @power (POWER) gone: ")
+    assert cli.main(["sync", path, "temp", "--quiet", "--overlap", "1h"]) == 0
+    assert capsys.readouterr() == ("", "")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli.main(["sync", str(tmp_path), "temp"]) == 1
+    assert "has other things in it" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["sync", path, "--quiet", "--json"])
