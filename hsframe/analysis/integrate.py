@@ -38,7 +38,7 @@ def integrate(
 ) -> pd.DataFrame:
     """The integral of each column over regular intervals, kW to kWh, as ``his_read(..., agg="integral")`` gives it.
 
-    The rules are those of :mod:`hsframe.intervals.rules`, and so are days of 23 and 25 hours, and what is not known. A
+    The rules are those of ``docs/intervals.md``, and so are days of 23 and 25 hours, and what is not known. A
     missing value is taken for no sample, since a frame does not tell it from NA. What lies before the first and after
     the last row is not known either, so an interval there is missing: read beyond the span, as with
     ``boundary="both"``, for the last day to be whole. A value that holds (of Bool, and with change of value) does so to

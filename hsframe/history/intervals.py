@@ -34,7 +34,7 @@ async def read_intervals(
     labels: Sequence[ColumnLabel],
     options: ReadOptions,
 ) -> list[History]:
-    """The histories of some points, one value per interval (:mod:`hsframe.intervals.rules` says which).
+    """The histories of some points, one value per interval.
 
     A point has one history for each of its aggregations and states; its samples are read and searched once for all.
 

@@ -1,51 +1,8 @@
-"""What a row of a history over regular intervals means: the rules and their defaults.
+"""Which value an interval of a history has, by `agg` and by the record of its point.
 
-A row is the interval that starts at its label: [label, next label), in the point's own zone
-(:mod:`hsframe.intervals.regular`); with ``label="end"`` that which ends there. `agg` decides which value it has:
-
-============== ============================================================================= ==================
-`agg`          value of the interval [a, b)                                                  unit
-============== ============================================================================= ==================
-``"step"``     at a: the last sample at or before it                                         of the point
-``"linear"``   at a: on the straight line between the samples around it                      of the point
-``"mean"``     the mean over time of the point's function (see below); Bool: the share of    of the point; Bool:
-               the time that it was true                                                     none
-``"avg"``      the arithmetic mean of the samples in it, however long each held              likewise
-``"integral"`` the integral over time of the point's function; Bool: how long it was true    kW: kWh, cfm: ft³,
-                                                                                             Bool, no unit: hr
-``"delta"``    the reading at b less the reading at a, with roll-overs and resets            kWh: kWh, °F: Δ°F
-``"sum"``      the samples in it added up                                                    of the point
-``"min"``      the smallest sample in it; of a step function also what held at a             of the point
-``"max"``      the largest, likewise                                                         of the point
-``"first"``    the first sample in it that has a value                                       of the point
-``"last"``     the last one                                                                  of the point
-``"count"``    how many samples in it have a value                                           none (int64)
-``"coverage"`` the share of it in which the point's function is known, 0 to 1; beside a      none
-               ``"sum"``, and of amounts: the samples in it over those that are due
-``"duration"`` how long each state lasted, one column a state: of Bool False and True        hr
-``"share"``    the share of each state in the time that is known                             none
-``"starts"``   how often a Bool went from false to true                                      none (Int64)
-============== ============================================================================= ==================
-
-**What is taken where `agg` is not given** depends on the record, and on nothing that would be a guess:
-
-=================================================================== ============ ========
-the record                                                          function     `agg`
-=================================================================== ============ ========
-kind Bool or Str                                                    step         step
-``hisTotalized`` (a meter's reading: a running total)               linear¹      delta
-``hisMode`` ``"consumption"`` (each sample is an amount)            linear¹      sum
-``hisMode`` ``"cov"``, or ``hisCov``                                step         step
-a Number in a unit of energy, volume or mass, and none of the above linear       refused²
-every other Number                                                  linear       mean
-=================================================================== ============ ========
-
-``hisInterpolate`` is read like ``hisMode``. ¹ Of ``hisMode`` ``"cov"``: step. ² Such a point may count up or give the
-amount of each interval, and a mean would be wrong for both: say which with ``agg={"@id": "delta"}`` or ``"sum"``.
-
-A missing interval is one of which too little is known: `max_gap` and `min_coverage` say how much, by default as much as
-makes no sum or delta of a part look like one of the whole. What else holds, why, and the worst case of each rule, of
-meters above all, is in ``docs/intervals.md``: https://github.com/hsframe/hsframe/blob/main/docs/intervals.md.
+``docs/intervals.md`` has the rules in words: what each aggregation is and which one is the default, what is unknown,
+what `max_gap` and `min_coverage` decide, and the worst cases.
+https://github.com/hsframe/hsframe/blob/main/docs/intervals.md
 """
 
 from __future__ import annotations

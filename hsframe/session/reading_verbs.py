@@ -144,7 +144,8 @@ class ReadingVerbs(ReadingBase):
             ``"duration"``, ``"share"``, ``"starts"``; for all points, or by id, label or unit. By
             default what is right for the kind of point: the value that held for Bool, Str and change of value, the
             delta of a meter's running total, else the mean over time. A list, for all or as a value of the mapping,
-            gives columns of two levels, ``point`` and ``agg``. :mod:`hsframe.intervals.rules` has all rules.
+            gives columns of two levels, ``point`` and ``agg``. All rules:
+            https://github.com/hsframe/hsframe/blob/main/docs/intervals.md
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional
