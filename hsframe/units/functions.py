@@ -67,8 +67,8 @@ class UnitFunctions:
             unit = next((item.unit for item in inputs if getattr(item, "unit", None)), None)
             return self._like(ufunc(*(_in_unit(item, unit, ufunc.__name__) for item in inputs)), unit)
         if ufunc is np.modf and unit is not None and not np.ndim(self._plain()):  # pd.cut has it of each bin
-            how = "expected plain numbers in the unit of the column, or pd.Series(bins, dtype=column.dtype)"
-            raise UnitError(f"np.modf of a single value in {unit}; pd.cut takes no bins of a unit each: {how}")
+            how = "give plain numbers in the unit of the column, or pd.Series(bins, dtype=column.dtype)"
+            raise UnitError(f"np.modf and pd.cut take no single values with a unit, as in {unit}; {how}")
         refuse_several(inputs, f"np.{ufunc.__name__}")
         values = ufunc(*map(magnitudes, inputs))
         if ufunc in _POWERS and unit is not None:

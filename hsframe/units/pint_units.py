@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from hsframe.errors import MetadataError, UnitError
-from hsframe.units.table import find, more_of_units
+from hsframe.units.table import equivalents, find
 
 if TYPE_CHECKING:
     from hsframe.unit_array.array import UnitArray
@@ -28,7 +28,7 @@ def pint_unit(symbol: str) -> str:
     ('foot ** 3 / minute', 'kilowatt_hour')
     """
     found = find(symbol)
-    expression = None if found is None else more_of_units("pint").get(found.symbol)
+    expression = None if found is None else equivalents("pint").get(found.symbol)
     if expression is None:
         why = "the unit table does not have it" if found is None else f"it measures {found.quantity} ({found.name})"
         raise UnitError(f"pint has no equal for {symbol!r}: {why}; convert the column, or take df.hs.magnitude()")
@@ -56,7 +56,7 @@ def _symbols(quantity: Callable[[int, str], Any]) -> Mapping[Any, str]:
     Without those that pint has as a multiple of a unit only, as ``100 * foot ** 3``.
     """
     symbols: dict[Any, str] = {}
-    for symbol, expression in sorted(more_of_units("pint").items(), key=lambda pair: len(pair[0])):
+    for symbol, expression in sorted(equivalents("pint").items(), key=lambda pair: len(pair[0])):
         with suppress(ValueError):
             symbols.setdefault(quantity(1, expression).units, symbol)
     return symbols

@@ -22,7 +22,7 @@ from typing import Literal
 
 from hsframe import options
 from hsframe.errors import UnitError
-from hsframe.units.table import MISPRINTS, find, more_of_units
+from hsframe.units.table import MISPRINTS, equivalents, find
 
 System = Literal["si", "ip"]
 
@@ -56,7 +56,7 @@ def to_system(symbol: str, system: System) -> str:
     if system not in ("si", "ip"):
         raise UnitError(f"there is no unit system {system!r}; expected 'si' or 'ip'")
     found = find(symbol)
-    target = None if found is None else more_of_units(system).get(found.symbol)
+    target = None if found is None else equivalents(system).get(found.symbol)
     if found is None or target is None:
         return symbol
     if options.unit_factors != "corrected" and (found.symbol in MISPRINTS or target in MISPRINTS):

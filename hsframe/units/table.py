@@ -1,8 +1,9 @@
 """The table of units (standard: chapter Units): which units there are, and how one becomes another.
 
 The table is the standard's, in ``units.csv`` beside this file: 457 units under 977 names and symbols, in 60
-quantities; and what each is in the two systems and to pint. A value in SI base units is ``value * scale + offset``;
-scales that are plain fractions are written as fractions, so 32 °F is exactly 0 °C. It is read on first use.
+quantities. Three columns are ours: the unit of each in the two systems, and in pint. A value in SI base units is
+``value * scale + offset``; scales that are plain fractions are written as fractions, so 32 °F is exactly 0 °C. It is
+read on first use.
 
 Two units convert only where the dimension **and** the quantity agree: kWh and kVAh have the same dimension and are
 different things. Currencies never convert. Of the dimensionless units only ppu, %, ppm and ppb convert among
@@ -36,7 +37,7 @@ _BASES = ("kg", "m", "s", "K", "A", "mol", "cd", "sr")
 _RATIOS = frozenset({"%", "ppu", "ppm", "ppb"})
 _ANGLES = frozenset({"rad", "deg", "degPh"})
 _DELTAS: Final = {"°F": "Δ°F", "°C": "Δ°C", "K": "ΔK"}
-# Unicode has two micro signs and two ohms, and keyboards give either.
+# Unicode has several of each of these signs, and keyboards give any.
 _LOOKALIKES = str.maketrans({"μ": "µ", "Ω": "Ω", "∆": "Δ", "℃": "°C", "℉": "°F", "⁄": "/", "∕": "/"})
 _SLASH: Final = re.compile(r"\s*/\s*|[\s_]+per[\s_]+")
 
@@ -132,8 +133,8 @@ def all_units() -> tuple[Unit, ...]:
 
 
 @functools.cache
-def more_of_units(column: Literal["si", "ip", "pint"]) -> Mapping[str, str]:
-    """What the file has beside the standard's table, by the preferred symbols of the units that have it."""
+def equivalents(column: Literal["si", "ip", "pint"]) -> Mapping[str, str]:
+    """What units are in a system or in pint, by their preferred symbols; those without an entry are left out."""
     rows = zip(all_units(), read_table("units.csv"), strict=True)
     return {one.symbol: row[column] for one, row in rows if row[column]}
 
@@ -203,21 +204,22 @@ def unit(symbol: str) -> Unit:
     """
     found = find(symbol)
     if found is None:
-        raise UnitError(f"the unit table has no {symbol!r}{nearest(symbol)}")
+        raise UnitError(unknown(symbol))
     return found
 
 
-def nearest(symbol: str) -> str:
-    """The end of a message about a unit that the table does not have."""
+def unknown(symbol: str) -> str:
+    """The message that the table does not have a unit, with the nearest that it has."""
+    says = f"the unit table has no {symbol!r}; "
     if symbol.startswith("_"):  # standard: Units, a custom unit
-        return "; a unit that begins with _ is the server's own, and its size is not known"
+        return f"{says}a unit that begins with _ is the server's own, and its size is not known"
     identifiers = list(_by_identifier())
     by_fold = {identifier.casefold(): identifier for identifier in reversed(identifiers)}
     folded = [by_fold[symbol.casefold()]] if symbol.casefold() in by_fold else []
     near = folded or difflib.get_close_matches(symbol, identifiers, n=3, cutoff=0.6)
     if not near:
-        return "; hsframe.units.all_units() lists what there is"
-    return f"; did you mean {' or '.join(repr(name) for name in near)}?"
+        return f"{says}hsframe.units.all_units() lists what there is"
+    return f"{says}did you mean {' or '.join(map(repr, near))}?"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -405,4 +407,4 @@ def convert(values: Any, source: str, target: str) -> float | NDArray[np.float64
         plain = values if given is values else given.astype(np.float64)
         return converter(source, target)(plain)  # type: ignore[no-any-return]  # doubles of doubles
     except (TypeError, ValueError) as error:
-        raise UnitError(f"values must be a number, or an array or a list, of numbers: {error}") from error
+        raise UnitError(f"values must be a number, or an array or a list of numbers: {error}") from error

@@ -58,7 +58,7 @@ import numpy as np
 from hsframe import options
 from hsframe.errors import UnitError
 from hsframe.units.algebra import divide, multiply, power, rate_terms
-from hsframe.units.table import Conversion, converter, convertible, delta, find, nearest
+from hsframe.units.table import Conversion, converter, convertible, delta, find, unknown
 
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -133,8 +133,8 @@ def _of_rate(a: str, b: str, what: str) -> UnitRule | None:
             if not convertible(amount, terms[1]):
                 how = "for plain numbers leave a unit out, as with float() or hs.magnitude()"
                 if find(terms[1]) is None:
-                    how += ", for another unit write price.hs.magnitude().astype('unit[$/kWh]'); the unit table has no "
-                    how += f"{terms[1]!r}{nearest(terms[1])}"
+                    how = "give the price another unit, as Number(0.21, '$/kWh') or "
+                    how += f"price.hs.magnitude().astype('unit[$/kWh]'): {unknown(terms[1])}"
                 takes = f"{rate} takes amounts in {terms[1]}, and {amount} does not convert to that"
                 raise UnitError(f"cannot {what}: {takes}; {how}")
             change, paid = conversion(amount, terms[1], what), terms[0] or None

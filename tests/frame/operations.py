@@ -275,7 +275,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain('pd.cut(df["power"], [0, 2, 9])', "bins are plain numbers in the unit of the column, whatever they say"),
         refused(
             'pd.cut(df["power"], [Number(500, "W"), Number(9, "kW")])',
-            "pd.cut takes no bins of a unit each",
+            "pd.cut take no single values with a unit",
             '`pd.Series(bins, dtype="unit[kW]")` as the bins',
         ),
         refused('pd.cut(df["power"], [Number(0, "kW"), Number(9, "kW")])', "pd.Series(bins, dtype=column.dtype)"),

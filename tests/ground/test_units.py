@@ -168,7 +168,7 @@ def test_a_list_of_numbers_is_converted_and_one_of_values_with_units_is_refused(
         with pytest.raises(UnitError, match="the values carry the unit kW"):
             units.convert(values, "kW", "W")
     for values in (["x"], "72", None, [1, [2]], [1.0, k], {"a": 1}):
-        with pytest.raises(UnitError, match="values must be a number, or an array or a list, of numbers: "):
+        with pytest.raises(UnitError, match="values must be a number, or an array or a list of numbers: "):
             units.convert(values, "kW", "W")
 
 
@@ -311,7 +311,7 @@ def test_differences():
 
 @pytest.mark.parametrize("system", ["si", "ip"])
 def test_the_tables_of_systems_are_sound(system):
-    pairs = table.more_of_units(system)
+    pairs = table.equivalents(system)
     for source, target in pairs.items():
         assert units.unit(source).symbol == source
         assert units.unit(target).symbol == target

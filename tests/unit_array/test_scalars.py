@@ -327,7 +327,7 @@ def test_a_price_per_something_unknown_is_no_factor_of_an_amount(rate: str, word
     for amount in (Number(1, "MWh"), UnitFloat(1.0, "h"), column(1, "kW"), Number(1, "%"), Number(1, "furlong")):
         for price in (Number(2, rate), column(2, rate)):
             for x, y in ((amount, price), (price, amount)):
-                with pytest.raises(UnitError, match=rf"takes amounts in .* hs\.magnitude\(\).*{words}") as caught:
+                with pytest.raises(UnitError, match=rf"takes amounts in .*hs\.magnitude\(\).*{words}") as caught:
                     operator.mul(x, y)
                 assert "price.hs.magnitude().astype('unit[$/kWh]')" in str(caught.value)
     assert outcome(lambda: 3 * column(2, rate)) == (6.0, rate)

@@ -16,7 +16,7 @@ from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.scalars import UnitFloat
 from hsframe.units.pint_units import pint_unit
-from hsframe.units.table import more_of_units
+from hsframe.units.table import equivalents
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_unit_that_pint_has_not_is_refused_by_name():
             frame.hs.to_pint()
 
 
-@pytest.mark.parametrize("symbol", [one.symbol for one in units.all_units() if one.symbol in more_of_units("pint")])
+@pytest.mark.parametrize("symbol", [one.symbol for one in units.all_units() if one.symbol in equivalents("pint")])
 def test_pints_unit_is_ours(symbol):
     pint = pytest.importorskip("pint")
     registry = pint.get_application_registry()
@@ -281,9 +281,7 @@ def test_pints_unit_is_ours(symbol):
 
 def test_what_pint_has_not_is_known():
     refused = {
-        one.symbol
-        for one in units.all_units()
-        if one.symbol not in more_of_units("pint") and one.quantity != "currency"
+        one.symbol for one in units.all_units() if one.symbol not in equivalents("pint") and one.quantity != "currency"
     }
     assert refused == {
         *("%RH", "%obsc/ft", "%obsc/m", "COP", "DCIE", "PUE", "dBmV", "dBµV", "db", "fnu", "kW/ton", "ntu", "pH", "pf"),
