@@ -64,7 +64,7 @@ class PartitionedRead(ReadRequest):
             name = refused[0]
             raise MetadataError(
                 f"{name}={getattr(self, name)!r} is not for {self.shape} partitions, each of which is read by itself; "
-                f"expected {' or '.join(map(repr, _CHOICES.get(name, ())) or 'one of the other forms')}"
+                f"expected {' or '.join(map(repr, _CHOICES.get(name, ()))) or 'one of its other forms'}"
             )
 
 
@@ -194,7 +194,7 @@ def _parts(
     fitting = (length for length in lengths if a_point * width * _days(length) <= _SAMPLES)
     by = request.by or next(fitting, lengths[-1] if lengths else _LENGTHS[0])
     if _days(by) < least:
-        raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: some partitions had no row")
+        raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: partitions would lack rows")
     step = parse_step(by, request.week_start)
     edges_us = intervals(*window, step, index_zone, partial=True).edges_us.tolist()
     if not is_wide:

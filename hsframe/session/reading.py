@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -138,11 +138,11 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
         return frames, points if request.interval is None else _with_what_was_made(points, frames, request.label)
 
 
-def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOptions, spans: Iterable[Span]) -> None:
+def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOptions, spans: Collection[Span]) -> None:
     """Note in some frames what they were read from, over the time that all spans together take."""
-    windows = [(span.start_us, span.end_us) for span in spans]
-    starts, ends = {start for start, _ in windows}, {end for _, end in windows}
-    start_us, end_us = min(starts, default=None), None if None in ends else max(filter(None, ends), default=None)
+    start_us = min((span.start_us for span in spans), default=None)
+    ends_us = [span.end_us for span in spans if span.end_us is not None]
+    end_us = max(ends_us, default=None) if len(ends_us) == len(spans) else None
     times = {"start": start_us, "end": end_us, "at": options.now_us}
     texts = {name: None if us is None else from_epoch_us(us, UTC).isoformat() for name, us in times.items()}
     entry = {**source.origin, **texts, "seconds": (datetime.now(UTC) - options.now).total_seconds()}

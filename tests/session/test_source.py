@@ -52,6 +52,8 @@ def test_each_verb_counts_its_own_requests(session: Session) -> None:
     frames = session.his_read("power", SPAN, shape="dict")
     assert all(frame.hs.source["requests"] >= 2 for frame in frames.values())
     assert session.his_read("@kw", ("2026-11-01", None)).hs.source["end"] is None
+    before_1970 = session.his_read("@kw", ("1969-12-01T00:00Z", "1970-01-01T00:00Z")).hs.source
+    assert before_1970["end"] == "1970-01-01T00:00:00+00:00"
     matrix = session.matrix({"kw": "power"}, SPAN, by="id")
     # From London's midnight to that of New York.
     assert (matrix.hs.source["start"], matrix.hs.source["end"]) == (
