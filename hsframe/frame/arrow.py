@@ -248,7 +248,7 @@ def _in_zone(index: pd.Index) -> pd.Index:
 
 
 def zone_or_offset(name: str) -> tzinfo:
-    """The zone of a name, or what ``-05:00`` and ``UTC-05:00`` say, which have none; ZoneError for an unknown name."""
+    """The zone of a name, or the fixed offset that ``-05:00`` and ``UTC-05:00`` are; ZoneError for an unknown name."""
     is_offset = re.fullmatch(r"(UTC)?[+-]\d\d:\d\d", name) is not None
     return pd.Timestamp(0, tz=name).tz if is_offset else zone(name)  # type: ignore[return-value]  # it has a zone
 

@@ -71,7 +71,7 @@ def match_columns(
     by_column = isinstance(points, Mapping) and ("id" in df.columns or not isinstance(points.get("id"), Ref | str))
     explicit = _explicit(df, points) if by_column else {}
     listed = [] if by_column or points is None else as_points(points)
-    catalog, noted = points_of(df), reads_of(df)
+    catalog, reads = points_of(df), reads_of(df)
     session = list(known)
     # The points that the caller gives come last, and win; then those that the session has read.
     by_id = {point.id: point for point in [*catalog.values(), *session, *listed]}
@@ -86,11 +86,11 @@ def match_columns(
         if point is None:
             raise unknown_column(label, df)
         # Without a note it may be anything that was read of the point; a label with an @ was given by a person.
-        if said is None and point.made and point.id not in noted and not str(label).startswith("@"):
+        if said is None and point.made and point.id not in reads and not str(label).startswith("@"):
             raise MetadataError(
-                f"column {label!r} has lost the note of what it is, as pandas does, and this session has read "
-                f"{point.made} of the point @{point.id}, which its name means: are these values its samples, say so "
-                f"with points={{{label!r}: '@{point.id}'}}; nothing was sent"
+                f"column {label!r} has lost the note of what it is (many operations of pandas drop it), and this "
+                f"session has read {point.made} of the point @{point.id}, which its name means; if these values are "
+                f"its samples, say so with points={{{label!r}: '@{point.id}'}}; nothing was sent"
             )
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(

@@ -83,7 +83,7 @@ class Point:
     his : str or None
         The tags that say how its history is sampled and within which limits, as a Zinc dict; see :meth:`his_tags`.
     made : str
-        Of a point that a session has read: what it read of it that is no sample of it, in words. In no catalog.
+        What a session has read of the point that is no sample of it, in words; a catalog does not have it.
 
     Examples
     --------
@@ -359,14 +359,14 @@ def column_points(df: pd.DataFrame) -> list[Point | None]:
 
 
 def points_from(entries: Mapping[str, Any], labels: Iterable[ColumnLabel]) -> dict[ColumnLabel, Point]:
-    """The points of some labels, from the entries of a catalog; what is none is left out."""
+    """The points of some labels, from the entries of a catalog; what has no id is left out."""
     known = ((label, entries.get(label_key(label))) for label in labels if isinstance(label, str | tuple))
     found: dict[ColumnLabel, Point] = {}
     for label, entry in known:
         if isinstance(entry, Mapping) and "id" in entry:
             ident, dis, unit, tz, kind, his = texts = [entry.get(name) for name in (*POINT_FIELDS, "his")]
             if ident is None or not all(isinstance(text, str | None) for text in texts):
-                raise MetadataError(f"the note of the point of {label!r} must have texts, 'id' one; got {entry!r}")
+                raise MetadataError(f"the catalog's point of {label!r} must have texts, and an 'id'; got {entry!r}")
             found[label] = Point(ident, dis or "", unit, tz, kind, _states(entry.get("states")), his)
     return found
 

@@ -39,7 +39,7 @@ class Read:
 
     @property
     def made(self) -> str:
-        """What of it is no sample of the point, and among these would be read as some, in words; mostly nothing."""
+        """The aggregations whose values are no samples of the point, in words; empty without any."""
         amounts = [agg for agg in self.aggs if agg not in _LIKE_SAMPLES]
         return f"the {' and '.join(amounts)} over intervals" if amounts else ""
 

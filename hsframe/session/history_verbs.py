@@ -215,9 +215,8 @@ class HistoryVerbs(SessionBase):
         name; remove it to begin anew. What was read before an interruption is not read again. Of a span that is not
         over, samples after the present are not taken for read.
         """
-        if request.dry_run:
-            with self.client.sender.retries.one_verb():
-                return await expected_table(self.client, request)
         with self.client.sender.retries.one_verb():
+            if request.dry_run:
+                return await expected_table(self.client, request)
             self._remember((await export(self.client, request)).points)
         return request.target

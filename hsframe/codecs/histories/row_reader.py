@@ -124,6 +124,7 @@ class RowReader:
             new_rows = np.flatnonzero(~split.ok)[:_TRIES].tolist() if self._tries < _MOST_TRIES else []
             self._tries += len(new_rows)
             new_rows += [] if special is None else self._with_first_number(special)
+            # A list: all of them are learned from before the next pass, not only those up to the first that helps.
             learned = [self._learn(block, starts[row], nexts[row], numbers[row]) for row in new_rows]
             if any(learned):
                 continue
