@@ -126,10 +126,10 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     grid = await _request_grid(request)
-    if state.database.keep_up is not None:
-        state.database.keep_up(state.clock.now())
-    apply_levels(state.database, state.clock.monotonic_s())
     try:
+        if state.database.keep_up is not None:
+            state.database.keep_up(state.clock.now())
+        apply_levels(state.database, state.clock.monotonic_s())
         if op.writes and state.database.refusal:
             raise OpRefusal(f"{name}: {state.database.refusal}", "ReadOnlyErr")
         answer = op.run(Call(name, grid, state, admitted.user))

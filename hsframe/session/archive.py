@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.plan import RequestLimits
 from hsframe.session.archive_keeping import ArchiveKeeping
-from hsframe.session.default import default_session
+from hsframe.session.default import default_session, set_default
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import OnError
@@ -65,6 +65,7 @@ class Archive(ArchiveKeeping):
     """
 
     _source: ArchiveSource | None = None
+    is_closed = False
 
     @functools.cached_property
     def _known(self) -> dict[str, Point]:
@@ -80,6 +81,22 @@ class Archive(ArchiveKeeping):
         verbs = _Verbs(self._reading(), self._known)
         with DeferredWarnings():
             return runner_named("thread").run(verb, verbs)
+
+    def use(self) -> Self:
+        """Let the functions of the package, as ``hsframe.his_read``, read from this archive, until the next connect."""
+        self.is_closed = False
+        set_default(self)
+        return self
+
+    def close(self) -> None:
+        """End :meth:`use`; nothing else is open."""
+        self.is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def _reading(self) -> ArchiveSource:
         """The source for one read."""

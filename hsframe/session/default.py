@@ -86,9 +86,14 @@ def connect(settings: SessionSettings) -> Session:
     ...     s
     <Session http://127.0.0.1:8080/api as demo>
     """
-    global _default
-    _default = session = Session(settings)
+    set_default(session := Session(settings))
     return session
+
+
+def set_default(session: Any) -> None:
+    """Make a session, or an archive that stands for one, that of the package's functions."""
+    global _default
+    _default = session
 
 
 def default_session() -> Session:
@@ -107,7 +112,7 @@ def of_default(method: Any) -> Any:
 
     @functools.wraps(method)
     def verb(*args: Any, **kwargs: Any) -> Any:
-        return method(default_session(), *args, **kwargs)
+        return getattr(default_session(), method.__name__)(*args, **kwargs)
 
     verb.__signature__ = inspect.signature(functools.partial(method, None))  # type: ignore[attr-defined]
     verb.__module__, verb.__qualname__ = __name__, method.__name__

@@ -117,6 +117,18 @@ def test_errors_are_the_same(both: tuple[Archive, Session]) -> None:
     assert {point.id for point in archive.known_points} >= {"temp", "power"}
 
 
+def test_the_functions_of_the_package_read_from_it(both: tuple[Archive, Session]) -> None:
+    archive, session = both
+    with archive.use() as used:
+        assert used is archive
+        pd.testing.assert_frame_equal(hsframe.his_read("temp", DAY), session.his_read("temp", DAY))
+        assert hsframe.latest("temp").hs.source["kind"] == "archive"
+        with pytest.raises(AttributeError, match=r"an archive has no about\(\): it is read"):
+            hsframe.about()
+    with pytest.raises(MetadataError, match="there is no session"):
+        hsframe.his_read("temp", DAY)
+
+
 @pytest.mark.parametrize("name", ["his_write", "watch", "point_write", "eval", "about", "export"])
 def test_what_an_archive_cannot_do_is_said(both: tuple[Archive, Session], name: str) -> None:
     with pytest.raises(AttributeError, match=rf"an archive has no {name}\(\): it is read, and sync\(\) brings more"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_a_sync_of_meanwhile_is_there_with_the_next_request(
     archive.sync("point", session=session, since=SINCE)
     assert len(served.his_read("@temp", (SINCE, None))) == before + 1
     assert served.his_read("@more", (SINCE, None)).hs.units == {"More": "°C"}
+
+
+def test_an_archive_that_is_gone_is_an_error_in_words(served: Session, tmp_path: Path) -> None:
+    served.his_read("temp", "yesterday")
+    shutil.rmtree(tmp_path / "trends")
+    with pytest.raises(CallError, match=r"the op failed: "):
+        served.his_read("temp", "yesterday")
 
 
 def test_nothing_is_written_into_it(archive: Archive, served: Session) -> None:
