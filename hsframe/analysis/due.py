@@ -102,7 +102,7 @@ def intervals_of(
     if not len(ts_us) and (start_us is None or end_us is None or start_us == end_us):
         return None
     first_us = int(ts_us[0]) if start_us is None else start_us
-    last_us = max([*ts_us[-1:].tolist(), *([] if end_us is None else [end_us - 1])])
+    last_us = int(ts_us.max(initial=first_us if end_us is None else end_us - 1))
     at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
     reach_us, step = int(interval.longest_us) + DAY_US, parse_step(interval.length)
     if step.days % 7 == 0 and step.days:  # weeks begin on the day of a row that no span has cut

@@ -13,7 +13,7 @@ from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.origin import note_source, united_source
 from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.reads import Read, note_reads, reads_of, united_reads
-from hsframe.frame.stamps import interval_of, note_interval, noted_interval
+from hsframe.frame.stamps import Interval, interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
@@ -79,20 +79,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
 def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index: bool = False) -> pd.DataFrame:
     """The rows of frames as :func:`concat` has them; its errors call each by its name."""
     parts = [part.set_axis(_in_zone_of(frames[0].index, part.index)) for part in frames]
-    found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
-    if len(found) > 1:
-        which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
-        raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
-    notes = [(name, part, noted_interval(part)) for name, part in zip(names, parts, strict=True)]
-    intervals = [(name, one) for name, _, one in notes if one is not None]
-    # What has no note of its points, as pd.DataFrame makes it, may be rows of either.
-    samples = [name for name, part, one in notes if one is None and points_of(part)]
-    if samples and intervals:
-        raise MetadataError(
-            f"the rows of {samples[0]} are samples, and those of {intervals[0][0]} values over intervals of "
-            f"{intervals[0][1].length}: nothing would tell them apart; read both alike, or, where these samples are "
-            "such values by now, as resample makes them, take their note off first, with .attrs.clear()"
-        )
+    interval = _interval_of_all(parts, names)
     united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
     units: dict[Hashable, tuple[str, str | None]] = {}
     rules: dict[ColumnLabel, tuple[str, str]] = {}
@@ -137,8 +124,27 @@ def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index
         attach(result, {label: point for label, (_, point) in points.items()}, differing=differing)
     note_reads(result, united_reads(parts))
     note_source(result, united_source(parts))
-    note_interval(result, next(iter([*found.values(), *(one for _, one in intervals)]), None))
+    note_interval(result, interval)
     return result
+
+
+def _interval_of_all(parts: Sequence[pd.DataFrame], names: Sequence[str]) -> Interval | None:
+    """What a row of all frames stands for; a MetadataError where it is not one thing."""
+    found = {(one.label, one.longest_us): one for part in parts if (one := interval_of(part))}
+    if len(found) > 1:
+        which = " and ".join(f"interval={one.length!r}, label={one.label!r}" for one in found.values())
+        raise MetadataError(f"the rows stand for different intervals: {which}; expected frames that were read alike")
+    noted = [(name, part, noted_interval(part)) for name, part in zip(names, parts, strict=True)]
+    intervals = [(name, one) for name, _, one in noted if one is not None]
+    # What has no note of its points, as pd.DataFrame makes it, may be rows of either.
+    samples = [name for name, part, one in noted if one is None and points_of(part)]
+    if samples and intervals:
+        raise MetadataError(
+            f"the rows of {samples[0]} are samples, and those of {intervals[0][0]} values over intervals of "
+            f"{intervals[0][1].length}: nothing would tell them apart; read both alike, or, where these samples are "
+            "such values by now, as resample makes them, take their note off first, with .attrs.clear()"
+        )
+    return next(iter([*found.values(), *(one for _, one in intervals)]), None)
 
 
 def _in_zone_of(first: Any, index: Any) -> Any:

@@ -80,7 +80,7 @@ def noted_interval(df: pd.DataFrame) -> Interval | None:
 
 
 def _interval_from(entry: Mapping[str, Any]) -> Interval:
-    return Interval(**{"length": "", **{name: entry[name] for name in entry if name in ("length", "label")}})
+    return Interval(entry.get("length", ""), entry.get("label", "start"))  # no length is refused in words
 
 
 def interval_of(df: pd.DataFrame) -> Interval | None:

@@ -110,8 +110,8 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
         one, aggs, span_us = found.get(track.point.id, Read()), {}, track.span_us
         if track.over is not None:
             aggs = {track.over.agg: unit_of_dtype(track.array.dtype)}
-            ended = track.ts_us[: track.over.ended]
-            span_us = (int(track.ts_us[0]), int(ended[-1]) + 1 if len(ended) else int(track.ts_us[0]))
+            start_us = int(track.ts_us[0])
+            span_us = (start_us, int(track.ts_us[: track.over.ended].max(initial=start_us - 1)) + 1)
         time = None
         if span_us is not None:
             known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
