@@ -128,8 +128,8 @@ def frame_columns(
     if interval and (interval.label == "end" or (interval.label == "both" and frame.index.names != ["start"])):
         raise MetadataError(
             f"the times are the ends of the intervals of {interval.length} (label={interval.label!r}), and who reads "
-            "the history takes each value to be that of the time after it; read with label='start', or where the "
-            "points are stamped with ends df.attrs.clear() takes the note off, and points= is needed; nothing was sent"
+            "the history takes each value to be that of the time after it; read with label='start', or, where the "
+            "points are stamped with ends, take the note off with df.attrs.clear() and give points=; nothing was sent"
             + ("; of label='both' take df.droplevel('end')" if interval.label == "both" else "")
         )
     ts_us, order = _checked_instants(frame)

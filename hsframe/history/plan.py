@@ -205,6 +205,7 @@ class Group:
     """Points that may share a request: same zone, similar rows per day, and either all irregular or none.
 
     `window` is the span in their zone; `rows_a_day` the highest of their records, None if the records do not say.
+    `density` is that or a guess, of one point, and `cells` how many samples are expected of all points together.
     """
 
     records: tuple[PointRecord, ...]

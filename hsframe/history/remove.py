@@ -134,7 +134,7 @@ class Removal:
 
 
 class _Trial:
-    """The sample of a point that is removed before any other; `was` is its value.
+    """The sample of a point that is removed before any other; `was` is its value, `there` what was found at last.
 
     `beside` is what a server of whole seconds would remove in its place; None where it is at a whole second.
     """

@@ -1,4 +1,4 @@
-"""What a read is given by its caller: the ops of a client, and where it reports its progress."""
+"""What a read is given by its caller: a server or an archive, and where it reports its progress."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Progress:
         self.changed()
 
     def expect_all(self, size: float) -> None:
-        """What several reads to come have together, of which none adds its own then."""
+        """Expect what several reads to come have together; none of them adds its own then."""
         self.expect(size)
         self._is_all = True
 
