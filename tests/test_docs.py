@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
+import dask
 import pytest
 
 import hsframe
@@ -27,6 +28,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
+    "docs/beyond-one-machine.md",
     "docs/intervals.md",
     "docs/operations.md",
     "docs/recipes.md",
@@ -92,7 +94,11 @@ INCOMPLETE_MATRIX = pytest.mark.filterwarnings("ignore:.* cells of the matrix:hs
 
 @pytest.mark.parametrize(
     ("document", "files"),
-    [("README.md", "*.parquet"), pytest.param("docs/recipes.md", "*.csv", marks=INCOMPLETE_MATRIX)],
+    [
+        ("README.md", "*.parquet"),
+        pytest.param("docs/recipes.md", "*.csv", marks=INCOMPLETE_MATRIX),
+        ("docs/beyond-one-machine.md", "trends"),
+    ],
 )
 def test_a_document_runs_as_it_stands(
     document: str, files: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -104,9 +110,11 @@ def test_a_document_runs_as_it_stands(
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)
+    for name in ("URI", "USER", "PASSWORD"):  # a document may set them
+        monkeypatch.setenv(f"HSFRAME_{name}", "")
     source = blocks(document, "python")
     assert len(source) >= 3
-    with running_server() as server:
+    with running_server() as server, dask.config.set(scheduler="sync"):  # no threads are left
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
             for number, block in enumerate(source, 1):

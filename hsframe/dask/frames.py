@@ -57,8 +57,6 @@ class PartitionedRead(ReadRequest):
         ReadRequest.__post_init__(self)
         refused = [name for name, choices in _CHOICES.items() if getattr(self, name) not in choices]
         refused += ["tz"] if self.tz == "local" else []
-        refused += ["header"] if isinstance(self.header, tuple) else []
-        refused += ["agg"] if self.intervals is not None and not self.intervals.is_flat else []
         refused += [name for name in _BY_POINT if self.shape == "tidy" and isinstance(getattr(self, name), Mapping)]
         if refused:
             name = refused[0]
@@ -170,12 +168,15 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
         probe = replace(probe, interval="1h")
     seen, _ = await read_frame(source, probe)
     assert isinstance(seen, pd.DataFrame), "shape='dict' was refused"
+    if seen.columns.nlevels > 1:
+        raise MetadataError("a Dask DataFrame has no columns in levels; take one header, and one agg for a point")
     known = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in probed)
     a_day = seen.size if is_wide else len(seen)
     a_point = (known if not a_day or request.interval else a_day) / len(probed)
 
     parts = [part for window, some in windows.items() for part in _parts(request, window, some, a_point, index_zone)]
-    meta = clear_known_categories(_bare(seen.iloc[:0]))
+    meta = clear_known_categories(seen.iloc[:0])
+    meta.attrs = {}
     divisions = None
     if is_wide:
         bounds_us = [start_us for start_us, *_ in parts] + [end_us - 1]  # Dask includes the last one
@@ -197,6 +198,9 @@ def _parts(
         raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: partitions would lack rows")
     step = parse_step(by, request.week_start)
     edges_us = intervals(*window, step, index_zone, partial=True).edges_us.tolist()
+    # Neither what the span cuts off at its start nor at its end must be too short for an interval.
+    first_us, last_us = edges_us[0] + least * DAY_US, edges_us[-1] - least * DAY_US
+    edges_us = [edges_us[0], *(one for one in edges_us[1:-1] if first_us <= one <= last_us), edges_us[-1]]
     if not is_wide:
         width = max(int(_SAMPLES / (a_point * _days(by))), 1)
     for place in range(0, len(records), width):
@@ -207,12 +211,6 @@ def _parts(
 def _days(length: Duration) -> float:
     step = parse_step(length)
     return step.elapsed_us / DAY_US + step.days + step.months * 30.5
-
-
-def _bare(df: pd.DataFrame) -> pd.DataFrame:
-    """The frame without its notes: those of a partition are not those of the whole."""
-    df.attrs = {}
-    return df
 
 
 @dataclass(frozen=True)
@@ -241,4 +239,5 @@ class _Fetch:
                 f"DataFrame {expected.get(name, 'no such column')}: its record has changed, or its samples are of "
                 "another unit or kind than before. Make the frame anew, or read spans of one unit"
             )
-        return _bare(df)
+        df.attrs = {}  # the notes of a partition are not those of the whole
+        return df

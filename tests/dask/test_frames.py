@@ -109,6 +109,8 @@ def test_values_over_intervals_and_points_of_several_zones(server: RunningServer
     how: dict[str, Any] = {"interval": "1h", "units": {"TEMP": "°F"}, "header": "dis"}
     assert_same(in_dask(POINTS[:3], SPAN, server, by="1D", **how), session.his_read(POINTS[:3], SPAN, **how))
     days: dict[str, Any] = {"interval": "1D", "edges": "whole", "tz": "UTC"}
+    noon = (SPAN[0] + pd.Timedelta("12h"), SPAN[1] - pd.Timedelta("1h"))
+    assert_same(in_dask("temp", noon, server, by="1D", **days), session.his_read("temp", noon, **days))
     points = ["@temp", "@power"]
     assert_same(in_dask(points, SPAN, server, by="1W", **days), session.his_read(points, SPAN, **days))
     local = (str(FIRST.date()), str(FIRST.date()))
@@ -201,7 +203,8 @@ def test_a_function_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyP
         ({"header": ("dis", "id")}, "header=.* is not for wide partitions.*expected one of its other forms"),
         ({"boundary": "before"}, "boundary='before' is not for wide partitions"),
         ({"on_error": "warn"}, "on_error='warn' is not for wide partitions"),
-        ({"interval": "1h", "agg": ["min", "max"]}, "agg=.* is not for wide partitions"),
+        ({"interval": "1h", "agg": ["min", "max"]}, "a Dask DataFrame has no columns in levels"),
+        ({"header": ("dis", "id")}, "a Dask DataFrame has no columns in levels"),
         ({"interval": "1M", "by": "1D"}, "by='1D' is shorter than interval='1M'"),
         ({"shape": "tidy", "units": {"°C": "°F"}}, "units=.* is not for tidy partitions"),
         ({"connect": {"token": SECRET}}, "connect={'token': ...} is not sent to workers"),
