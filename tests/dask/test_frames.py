@@ -200,7 +200,7 @@ def test_a_function_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyP
     ("settings", "words"),
     [
         ({"shape": "dict"}, "shape='dict' is not for dict partitions.*expected 'wide' or 'tidy'"),
-        ({"header": ("dis", "id")}, "header=.* is not for wide partitions.*expected one of its other forms"),
+        ({"shape": "tidy", "agg": {"°C": "min"}, "interval": "1h"}, "agg=.*tidy partitions.*one of its other forms"),
         ({"boundary": "before"}, "boundary='before' is not for wide partitions"),
         ({"on_error": "warn"}, "on_error='warn' is not for wide partitions"),
         ({"interval": "1h", "agg": ["min", "max"]}, "a Dask DataFrame has no columns in levels"),
