@@ -47,9 +47,9 @@ _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _EXAMPLES: Final = (
-    "expected 'today', 'yesterday', 'lastWeek', 'thisMonth', 'pastYear', '-7d', 'last24hr', '2026', '2026-01', "
-    "'2026-01-15', '2026-01-15,2026-01-20', '2026-01-15T08:00:00-05:00 New_York', or a pair (start, end) of these, "
-    "dates or datetimes"
+    "expected 'today', 'yesterday', 'lastWeek', 'thisMonth', 'pastYear', '-7d', 'last24hr', '2026' (the year), "
+    "'2026-01' (the month), '2026-01-15', '2026-01-15,2026-01-20', '2026-01-15T08:00:00-05:00 New_York', or a pair "
+    "(start, end) of these, dates or datetimes"
 )
 
 _AMOUNTS: Final = "s, min, h, d, w, mo, q or y, as in '-90min' or '-7d'"

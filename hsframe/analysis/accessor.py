@@ -34,7 +34,7 @@ _BLANK = re.compile(r"Unnamed: \d+_level_\d+")
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 
 
-class _Windows(Generic[Object]):
+class _OfRows(Generic[Object]):
     _obj: Object
 
     if TYPE_CHECKING:
@@ -44,6 +44,19 @@ class _Windows(Generic[Object]):
 
     def __init__(self, obj: Object) -> None:
         self._obj = obj
+
+    @property
+    def interval(self) -> Interval | None:
+        """What a row stands for, as ``Interval(length='1h', label='start')``; None for samples.
+
+        None too where pandas has made rows that are further apart, as ``resample("1D")`` of hours. It is in
+        ``df.attrs``, as the points are, and pandas takes attrs along only where one frame becomes another, or where all
+        frames have the same: in ``pd.concat``, ``join`` and ``merge`` of reads of the same points by the same rule, but
+        not in those of others, nor in ``pd.DataFrame({"a": df["a"]})``.
+        """
+        from hsframe.frame.stamps import interval_of
+
+        return interval_of(self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj)
 
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
@@ -65,7 +78,7 @@ class _Windows(Generic[Object]):
 
 
 @pd.api.extensions.register_dataframe_accessor("hs")
-class FrameAccessor(_Windows[pd.DataFrame]):
+class FrameAccessor(_OfRows[pd.DataFrame]):
     """Units, points, conversion and the ways out of a frame.
 
     Examples
@@ -89,9 +102,13 @@ class FrameAccessor(_Windows[pd.DataFrame]):
     def points(self) -> pd.DataFrame:
         """The points of the columns: a table of ``id``, ``dis``, ``unit`` (the record's), ``tz`` and ``kind``.
 
-        It is read from ``df.attrs``, which pandas drops in some operations; the units are not.
+        It is read from ``df.attrs``, which pandas drops in some operations; the units are not. A column of a matrix has
+        several, which are in :attr:`catalog`.
         """
-        return points_table(self._obj)
+        found, levels = points_table(self._obj), self._obj.index.names
+        if found.empty and len(levels) > 1 and levels[0] != "start" and self.interval:
+            raise MetadataError("a column of a matrix has a point in each group; df.hs.catalog has their ids")
+        return found
 
     def to(self, target: System | str | Mapping[Any, str]) -> pd.DataFrame:
         """The frame in other units.
@@ -219,6 +236,9 @@ class FrameAccessor(_Windows[pd.DataFrame]):
     def from_unit_header(self) -> pd.DataFrame:
         """The frame of :meth:`with_unit_header` with its units in the dtypes again, also after a way through CSV.
 
+        The index stays as it is. The times of a CSV file are texts, and ``pd.to_datetime(df.index, utc=True)`` makes
+        times of them, also where summer and winter differ, in which case ``parse_dates=True`` leaves them.
+
         Raises
         ------
         MetadataError
@@ -329,19 +349,6 @@ class FrameAccessor(_Windows[pd.DataFrame]):
         return frame_to_grid(self._obj)
 
     @property
-    def interval(self) -> Interval | None:
-        """What a row stands for, as ``Interval(length='1h', label='start')``; None for samples.
-
-        None too where pandas has made rows that are further apart, as ``resample("1D")`` of hours. It is in
-        ``df.attrs``, as the points are, and pandas takes attrs along only where one frame becomes another, or where all
-        frames have the same: in ``pd.concat``, ``join`` and ``merge`` of reads of the same points by the same rule, but
-        not in those of others, nor in ``pd.DataFrame({"a": df["a"]})``.
-        """
-        from hsframe.frame.stamps import interval_of
-
-        return interval_of(self._obj)
-
-    @property
     def catalog(self) -> pd.DataFrame:
         """The outcome for each point of the read, see :func:`hsframe.frame.outcomes.outcomes_table`."""
         from hsframe.frame.outcomes import outcomes_table
@@ -367,7 +374,7 @@ class FrameAccessor(_Windows[pd.DataFrame]):
 
 
 @pd.api.extensions.register_series_accessor("hs")
-class SeriesAccessor(_Windows["pd.Series[Any]"]):
+class SeriesAccessor(_OfRows["pd.Series[Any]"]):
     """The unit of a column, its conversion, and windows that keep it."""
 
     @property

@@ -15,7 +15,7 @@ from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.stamps import Interval, Label, interval_of, note_interval
-from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
 from hsframe.intervals.samples import Floats, Instants, IntervalSamples
@@ -51,7 +51,8 @@ def degree_days(
         Temperatures in °F or °C over time. Rows that stand for intervals (``df.hs.interval``) count for these,
         whether they are named by the start, the end or both; one that ``edges="partial"`` cut counts for all of its
         interval, unless ``label="both"`` says where it ends. Other rows are samples: each stands for the time up to
-        the next one, the last for as long as is usual.
+        the next one, the last for as long as is usual. Rows of a file that are named by their end need to be moved
+        before: ``temp.index -= pd.Timedelta("1h")``.
     base : Number or float
         The base temperature. A plain number is in the unit of `temp`.
     kind : {"heating", "cooling"}
@@ -67,7 +68,7 @@ def degree_days(
         Weather Service has it (to base 65 °F).
     max_gap : str, timedelta or Number
         The longest time for which a sample stands, as where the next ones are missing. A row of an interval stands for
-        that, and no longer.
+        that, and no longer: where one of hours is missing, its day is, unless `min_coverage` allows it.
     min_coverage : float, optional
         The share of a day that must be known, else the day is missing. By default 1 with
         ``"hourly"``, as for integrals (``docs/intervals.md``), and 0.5 else, as for means.
@@ -146,10 +147,12 @@ def degree_days(
         by_day = _by_day(excess, one, days, method, share)
         sums = np.add.reduceat(by_day, np.searchsorted(days.edges_us, rows.edges_us[:-1]))
         if len(excess) and np.isnan(sums).all():
+            short = time_index(days.labels_us[np.isnan(by_day)], days_tz).strftime("%Y-%m-%d").tolist()
+            advice = "" if own else f"; samples that are further apart need a longer max_gap than {max_gap!r}"
             warn_caller(
-                f"column {name!r} has values, and no row of interval={interval!r} has degree days: of each, too little "
-                f"is known. Samples that are further apart need a longer max_gap than {max_gap!r}; min_coverage= takes "
-                "days of which less is known",
+                f"column {name!r} has values, and no row of interval={interval!r} has degree days: too little is known "
+                f"of {len(short)} days ({', '.join(short[:5] + ['...'] * (len(short) > 5))}). min_coverage= takes days "
+                f"of which less is known{advice}",
                 GapWarning,
             )
         arrays.append(UnitArray(sums, _UNITS[unit]))
@@ -168,6 +171,8 @@ def _zone_of_days(df: pd.DataFrame, tz: str | tzinfo | None) -> ZoneInfo:
     times = df.index.get_level_values(0) if has_both else df.index
     if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
         what = f"of the levels {df.index.names}" if isinstance(times, pd.MultiIndex) else f"{times.dtype} without one"
+        if is_of_text(times):
+            raise ZoneError(f"a day is one of a time zone, and the index is of texts; {TIMES_OF_TEXT}")
         raise ZoneError(
             f"a day is one of a time zone, and the index is {what}; expected what his_read gave, or tz_localize with "
             "the zone of the clock that wrote the times. Of a matrix take one site of index='utc' and say its zone, as "

@@ -19,7 +19,7 @@ from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, attach, points_of
 from hsframe.frame.reads import Read, note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
-from hsframe.frame.trend import trend_frame
+from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text, trend_frame
 from hsframe.intervals.gaps import warn_of_gaps
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.resample import interval_histories
@@ -84,9 +84,8 @@ def integrate(
         )
     index, df = df.index, in_one_unit(df)
     if not isinstance(index, pd.DatetimeIndex):
-        raise MetadataError(
-            f"the index must be of times, and is of {index.dtype}: df.set_index('ts'), or df.loc['Site']"
-        )
+        advice = TIMES_OF_TEXT if is_of_text(index) else "df.set_index('ts'), or df.loc['Site']"
+        raise MetadataError(f"the index must be of times, and is of {index.dtype}: {advice}")
     if index.tz is None:
         raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
     if not len(index):

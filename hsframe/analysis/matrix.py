@@ -74,6 +74,8 @@ def cells_of(
 
 def warn_of_cells(cells: Sequence[Cell]) -> None:
     """Warn of cells that no point fills; a MetadataError where that is so of all."""
+    if not cells:
+        raise MetadataError("no point can fill the matrix: each role was given without one")
     open_cells = [cell for cell in cells if cell.status != "ok"]
     if not open_cells:
         return

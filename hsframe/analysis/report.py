@@ -12,11 +12,13 @@ import pandas as pd
 
 from hsframe.analysis import due
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
+from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
+from hsframe.frame.origin import source_of
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
-from hsframe.frame.trend import time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
@@ -38,6 +40,8 @@ _COLUMNS: Final[dict[str, Any]] = {
     "stuck_for": "timedelta64[us]",
     **dict.fromkeys(("false_readings", "resets", "out_of_range", "clock_shifts"), "Int64"),
 }
+# A present that all rows are before.
+_LATE: Final = "2262-01-01T00:00Z"
 
 
 def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
@@ -90,12 +94,13 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     df : DataFrame
-        A trend frame; of a frame without a time index the columns about time are missing.
+        A trend frame, or a matrix, each group of which is judged by itself: all its rows are due, but those that were
+        not over when it was read. Of a frame without a time index the columns about time are missing.
 
     Returns
     -------
     DataFrame
-        Index: the columns' labels. What it is and holds:
+        Index: the columns' labels; of a matrix below the group. What it is and holds:
 
         - ``id``, ``unit``, ``kind``: where known
         - ``samples``: rows with a value; ``infinite``: of these, how many are
@@ -114,7 +119,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
 
         What looks wrong:
 
-        - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``pd.DataFrame`` makes a table of it
+        - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``gaps.explode()`` has a row of each
         - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
           the first to the last of such a run
         - ``false_readings``: of a meter (``hisTotalized``), by the rule of ``docs/intervals.md``; of a
@@ -127,18 +132,31 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     """
     if df.index.names == ["start", "end"]:
         df = df.droplevel("end")
+    if is_of_text(df.index):
+        raise MetadataError(f"the times of the index are texts, of which no gap can be told; {TIMES_OF_TEXT}")
+    if "fold" in df.index.names and not df.index.get_level_values("fold").any():
+        df = df.droplevel("fold")
+    if isinstance(df.index, pd.MultiIndex) and any(isinstance(level, pd.DatetimeIndex) for level in df.index.levels):
+        names = list(map(str, df.index.names))
+        if len(names) > 2 or not isinstance(df.index.levels[1], pd.DatetimeIndex):
+            raise MetadataError(f"the index has the levels {', '.join(names)}; read a matrix with index='utc'")
+        groups = df.groupby(level=0, sort=False)
+        return pd.concat({group: report(own.droplevel(0)) for group, own in groups}, names=names[:1])
     points, differing, reads, interval = points_of(df), differing_of(df), reads_of(df), interval_of(df)
     if noted_interval(df) is not None:  # the tags of the records are of the samples, not of what was made of them
         points = {label: replace(point, his=None) for label, point in points.items()}
         reads = reads if interval else {}
     df = in_one_unit(df, refuse=False)
+    # No column of a matrix has a point, and its rows are the intervals of a group: those that were over then are due.
+    is_group = interval is not None and interval.label != "end" and not points
+    at = (source_of(df) or {"at": _LATE})["at"] if is_group else None
     rows = []
     for place, label in enumerate(point_labels(df.columns)):
         point = points.get(label, Point(""))
         column, read, tags = df.iloc[:, place], reads.get(point.id, Read()), point.his_tags()
         sampling = PointSampling.from_record(tags)
         row = _row(column, point, tags, sampling, differing.get(label, 0))
-        rows.append(row | _times(column, point, sampling, read, interval))
+        rows.append(row | _times(column, point, sampling, read, interval, at))
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
@@ -189,7 +207,7 @@ def _step_us(sampling: PointSampling, steps: Instants) -> int | None:
 
 
 def _times(
-    column: pd.Series[Any], point: Point, sampling: PointSampling, read: Read, interval: Interval | None
+    column: pd.Series[Any], point: Point, sampling: PointSampling, read: Read, interval: Interval | None, at: str | None
 ) -> dict[str, Any]:
     """What is due of a column, and what is missing of it."""
     index = column.index
@@ -204,15 +222,19 @@ def _times(
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
     if sampling.is_step or not _is_number(column):
         return row
-    if (rows := due.intervals_of(index, interval, ts_us, read, point.tz)) is not None:
+    if interval is not None and at is not None:
+        rows = due.rows_of_group(index, interval, ts_us, at)
+    else:
+        rows = due.intervals_of(index, interval, ts_us, read, point.tz)
+    if rows is not None:
         edges_us, stamps_us = rows
         step_us: int | None = int(np.median(np.diff(edges_us)))
         row |= due.of_intervals(ts_us, edges_us, stamps_us, index.tz)
     elif (step_us := _step_us(sampling, steps)) is not None:
         row |= due.of_samples(ts_us, step_us, read, index.tz)
-    if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US:
-        at = zone(point.tz) if point.tz else index.tz
-        changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), at)
+    if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
+        tz = zone(point.tz) if point.tz else index.tz
+        changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
 

@@ -25,6 +25,7 @@ from hsframe.frame.match import frame_of, match_columns
 from hsframe.frame.points import COLUMN_LEVELS, Point, column_points, listed_columns
 from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import noted_interval
+from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.frame.values import object_array, same_unit
 from hsframe.grid import Col, Grid
 from hsframe.kinds import REMOVE, UNIT, Number, Ref
@@ -206,9 +207,10 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
             f"alone; {advice}, with points= where the columns are no points; nothing was sent"
         )
     if not isinstance(index, pd.DatetimeIndex):
+        advice = TIMES_OF_TEXT if is_of_text(index) else "put the time there with df.set_index('ts')"
         raise MetadataError(
             f"the index of the frame with the columns {columns} is a {type(index).__name__} of {index.dtype}, "
-            "expected a zone-aware DatetimeIndex; put the time there with df.set_index('ts')"
+            f"expected a zone-aware DatetimeIndex; {advice}; nothing was sent"
         )
     name = "the index" if index.name is None else f"the index {index.name!r}"
     if index.tz is None:

@@ -6,6 +6,7 @@ clock repeats and the hour that it skips cannot go wrong. What is already in ord
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final, Literal, get_args, overload
@@ -37,6 +38,11 @@ Missing = Literal["nan", "flag"]
 # is more likely an accident than a wish.
 _LARGE_BYTES: Final = 1 << 30
 _LEAST_FILL: Final = 0.1
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+TIMES_OF_TEXT: Final = (
+    "a CSV file has its times as texts: make them times again with "
+    "df.set_axis(pd.to_datetime(df.index, utc=True).tz_convert('America/New_York'), axis=0)"
+)
 
 
 @overload
@@ -175,6 +181,12 @@ def time_index(ts_us: Instants, index_zone: tzinfo | None, name: str | None = "t
         return pd.DatetimeIndex(ts_us.view("M8[us]"), name=name)
     # Integers under a dtype with a zone are instants, in the dtype's unit: no wall clock is looked at, nothing copied.
     return pd.DatetimeIndex(ts_us, dtype=pd.DatetimeTZDtype("us", index_zone), name=name, copy=False)
+
+
+def is_of_text(index: pd.Index) -> bool:
+    """Whether an index has times as texts, as a CSV file gives them; also in one of its levels."""
+    cells = index[0] if isinstance(index, pd.MultiIndex) and len(index) else index[:1]
+    return any(isinstance(cell, str) and _DATE.match(cell) for cell in cells)
 
 
 def _wide(

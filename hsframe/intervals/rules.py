@@ -295,7 +295,10 @@ def _checked(given: Any) -> tuple[Aggregation | None, ...]:
     """The aggregations of one point; None is that of its record."""
     several = tuple(given) if isinstance(given, list | tuple) else (given,)
     if strange := [one for one in several if given is not None and str(one) not in _AGGREGATIONS]:
-        raise MetadataError(f"agg={strange[0]!r} is unknown; expected {', '.join(sorted(_AGGREGATIONS))}")
+        raise MetadataError(
+            f"agg={strange[0]!r} is unknown; expected one of {', '.join(sorted(_AGGREGATIONS))}; "
+            "'mean' is that over time, 'avg' that of the samples"
+        )
     if not several or len(set(several)) < len(several):
         raise MetadataError(f"agg must list one aggregation or more, each once; got {given!r}")
     return several

@@ -112,10 +112,11 @@ class MatrixVerb(ReadingBase):
         Parameters
         ----------
         roles : mapping of name to points
-            A column each, as ``{"oat": "outside and temp", "kw": "siteMeter and power"}``: anything that names points
-            for :meth:`his_read`. Or by group, its name or id, an id or what finds one point of the group, and under
-            ``"*"`` the points of all others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``. A
-            group without a point in any role is not known, and so neither in the matrix nor in its catalog.
+            A column each, as ``{"oat": "outside and temp", "kw": "power and equipRef->siteMeter"}``: anything that
+            names points for :meth:`his_read`; an empty frame of ``read`` where no site has it: a column without values.
+            Or by group, its name or id, an id or what finds one point of the group, and under ``"*"`` the points of all
+            others: ``{"oat": {"Harbor Tower": "@p:oat-2", "*": "outside and temp"}}``. A group without a point in any
+            role is not known, and so neither in the matrix nor in its catalog.
         span : str, date, datetime, or (start, end)
             As for :meth:`his_read`, in each point's own zone.
         by : str
@@ -207,9 +208,11 @@ async def _cells(source: Source, request: MatrixRequest) -> list[Cell]:
         by_name: dict[Any, Any] = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
         filters = by_name.pop("*", None) if by_name else points
         try:
-            found[role] = [] if by_name and filters is None else await find_records(source, filters)
+            is_empty = isinstance(filters, pd.DataFrame) and filters.empty  # which one has looked at, unlike a filter
+            found[role] = [] if (by_name and filters is None) or is_empty else await find_records(source, filters)
         except (CodecError, MetadataError) as error:
-            raise MetadataError(f"roles= for {role!r}: {error}") from error
+            optional = "; read(filter) in its place may be empty" if isinstance(filters, str) else ""
+            raise MetadataError(f"roles= for {role!r}: {error}{optional}") from error
         for name, some in by_name.items():
             try:
                 if not isinstance(name, str | Ref):

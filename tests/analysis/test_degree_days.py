@@ -242,6 +242,17 @@ def test_what_is_known_of_no_day_is_warned_of():
     assert found.isna().all()
 
 
+def test_of_rows_of_hours_the_days_are_named_and_no_longer_gap_is_advised():
+    """A longer max_gap would change nothing: such a row stands for its hour alone."""
+    starts = pd.date_range("2026-01-05", periods=24 * 7 + 1, freq="h", tz=NY, unit="us")
+    week = stamped(starts, [55] * 24 * 7, "1h", "start").drop(index=starts[[30, 31, 80]])
+    with pytest.warns(GapWarning, match=r"too little is known of 2 days \(2026-01-06, 2026-01-08\)") as caught:
+        assert hsframe.degree_days(week, 65, "heating", interval="1W").isna().all(axis=None)
+    (warning,) = caught
+    assert "max_gap" not in str(warning.message)
+    assert not hsframe.degree_days(week, 65, "heating", interval="1W", min_coverage=0.9).isna().any(axis=None)
+
+
 def test_a_local_time_and_a_matrix_are_refused_with_what_to_do():
     temp = hourly("2026-01-05", [55] * 24)
     local = pd.MultiIndex.from_arrays(

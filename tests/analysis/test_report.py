@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
+from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point, attach
 from hsframe.frame.points_like import as_points
 from hsframe.kinds import MARKER, Number, Ref
@@ -496,3 +497,25 @@ def test_the_frame_of_read_tells_the_same_tags(server: RunningServer) -> None:
         session.his_read("point", "2026-10-30")
         (known,) = session.known_points
     assert dict(point.his_tags()) == dict(known.his_tags()) | {"hisTotalized": True}
+
+
+def test_times_that_are_texts_are_refused_and_how_they_become_times(tmp_path: Path) -> None:
+    """A month whose clock changes has two offsets in a CSV file, of which pandas makes no times."""
+    df = frame(P=pd.array(np.arange(300.0), dtype="unit[°F]")).drop(index=frame(P=np.zeros(300)).index[[7, 8]])
+    df.hs.with_unit_header().to_csv(tmp_path / "p.csv")
+    back = pd.read_csv(tmp_path / "p.csv", header=[0, 1], index_col=0, parse_dates=True).hs.from_unit_header()
+    advice = r"pd.to_datetime\(df.index, utc=True\).tz_convert\('America/New_York'\)"
+    for name in ("report", "integrate"):
+        with pytest.raises(MetadataError, match=f"texts.*{advice}"):
+            getattr(back.hs, name)()
+    with pytest.raises(ZoneError, match=advice):
+        hsframe.degree_days(back, 60, "heating")
+    with pytest.raises(MetadataError, match=f"{advice}.*; nothing was sent"):
+        hsframe.frame_to_his_grids(back, {"P": Point("p")})
+    several = pd.concat({"Tower": back}, names=["siteRef"])
+    with pytest.raises(MetadataError, match=advice):
+        several.hs.report()
+    back = back.set_axis(pd.to_datetime(back.index, utc=True).tz_convert("America/New_York"), axis=0)
+    pd.testing.assert_frame_equal(back, df, check_index_type=False, check_freq=False)
+    assert back.hs.report()["missing"].tolist() == [2]
+    assert back.set_axis([f"Site {n}" for n in range(len(back))], axis=0).hs.report()["samples"].tolist() == [298]

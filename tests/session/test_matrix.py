@@ -420,3 +420,74 @@ def test_statsmodels_takes_it_as_it_is() -> None:
     known = lab.dropna()
     params = api.OLS(known["kw"], known[["oat", "fan"]]).fit().params
     assert params.to_dict() == pytest.approx({"oat": 1, "fan": 0}, abs=1e-9)
+
+
+def gapped() -> Database:
+    """The power of New York has no sample for five hours, and that of Lab ends on the 31st at 18 o'clock."""
+    database = portfolio()
+    for key, tz, lost in (
+        ("t-kw", "America/New_York", [*range(30, 35)]),
+        ("l-kw", "Australia/Brisbane", range(42, 96)),
+    ):
+        hours = np.delete(np.arange(96), lost)
+        database.set_history(Ref(key), day_us(tz) + hours.astype(np.int64) * HOUR_US, hours * 1.0)
+    return database
+
+
+REPORTED = ["samples", "expected", "missing", "coverage", "first", "last"]
+
+
+@pytest.mark.parametrize("interval", ["1h", "1D"])
+def test_the_report_has_a_row_for_each_role_of_each_site(interval: str) -> None:
+    with connected(gapped()) as session:
+        settings: dict[str, Any] = {"interval": interval, "agg": {"kw": "integral", "oat": "avg"}}
+        df = session.matrix({"oat": ROLES["oat"], "kw": "power"}, SPAN, **settings)
+        ids = dict(zip(df.hs.catalog.index, df.hs.catalog["id"], strict=True))
+        table = df.hs.report()
+        assert table.index.names == ["siteRef", "point"]
+        for site, role in table.index:
+            one = session.his_read(ids[role, site], SPAN, interval=interval, agg=settings["agg"][role], header="id")
+            expected, found = one.hs.report().iloc[0], table.loc[(site, role)]
+            assert found[REPORTED].to_dict() == expected[REPORTED].to_dict()
+            assert found["gaps"] == expected["gaps"]
+            alone = df.loc[site].hs.report().loc[role]
+            assert alone["gaps"] == found["gaps"]
+        assert table["missing"].sum() == {"1h": 6 + 31, "1D": 3}[interval]
+        local = session.matrix({"oat": ROLES["oat"], "kw": "power"}, SPAN, index="local", **settings)
+        if interval == "1h":
+            with pytest.raises(MetadataError, match=r"levels siteRef, ts, fold; read a matrix with index='utc'"):
+                local.hs.report()
+        else:
+            same = ["samples", "expected", "missing"]
+            pd.testing.assert_frame_equal(local.hs.report()[same], table[same])
+
+
+def test_what_was_not_over_is_not_due_of_a_site() -> None:
+    made = Portfolio().add("tower", "t-oat", "outside temp", unit="°F").add("lab", "l-oat", "outside temp", unit="°C")
+    with connected(made.database) as session:
+        df = session.matrix({"oat": ROLES["oat"]}, ("2026-10-30", pd.Timestamp.now("UTC") + pd.Timedelta("9D")))
+        at = pd.Timestamp(df.hs.source["at"])
+        for site, row in df.hs.report().droplevel("point").iterrows():
+            rows = df.loc[site].index
+            assert row["expected"] == ((rows + pd.Timedelta("1h")) <= at).sum() < len(rows)
+
+
+def test_the_points_of_a_matrix_are_in_its_catalog() -> None:
+    with connected(portfolio()) as session:
+        df = session.matrix({"kw": "power"}, SPAN)
+    with pytest.raises(MetadataError, match=r"has a point in each group; df\.hs\.catalog has their ids"):
+        _ = df.hs.points
+    assert df["kw"].hs.interval == df.hs.interval
+
+
+def test_a_role_that_no_site_has_may_be_what_was_read() -> None:
+    with connected(portfolio()) as session:
+        with pytest.raises(MetadataError, match=r"'hot': the filter .* read\(filter\) in its place may be empty"):
+            session.matrix({"kw": "power", "hot": "heat and cmd"}, SPAN)
+        nothing = session.read("heat and cmd")
+        with pytest.warns(ReadWarning, match="3 of 6 cells of the matrix have no point"):
+            df = session.matrix({"kw": "power", "hot": nothing}, SPAN)
+        assert df["hot"].isna().all()
+        pd.testing.assert_frame_equal(df[["kw"]], session.matrix({"kw": "power"}, SPAN), check_like=True)
+        with pytest.raises(MetadataError, match="no point can fill the matrix"):
+            session.matrix({"hot": nothing}, SPAN)
