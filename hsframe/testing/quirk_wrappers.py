@@ -45,6 +45,7 @@ _GET_ONLY: Final = ("about", "ops", "formats", "close")
 _WRITES: Final = ("hisWrite", "pointWrite")
 _MISSING: Final = ("close", "defs", "libs", "filetypes")
 SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
+_OF_WINDOWS: Final = {"ignore-range", "start-exclusive", "extra-samples", "point-cap-first", "point-cap-newest"}
 _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
 _OUTAGE_EVERY: Final = 40
@@ -153,7 +154,7 @@ def _his_read(quirks: Quirks, call: Call, run: Run) -> Grid:
         call = _batch_call(quirks, call)
     if "dates-only" in quirks:
         call = _in_utc(call)
-    grid = run(replace(call, between=between))
+    grid = run(replace(call, between=between) if quirks.keys() & _OF_WINDOWS else call)
     if "zone-of-range" in quirks:
         _check_zone(call)
     meta, columns = dict(grid.meta), [column[_cut(quirks, "cap", slice(0, len(grid)))] for column in grid.columns]

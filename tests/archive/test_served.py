@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session, cli
-from hsframe.archive.samples import START_US, merge
+from hsframe.archive.samples import START_US, merge, read_samples
 from hsframe.archive.served import ArchiveDatabase
 from hsframe.archive.tables import Place, Tables
 from hsframe.errors import CallError, ReadWarning
@@ -63,6 +64,21 @@ def test_it_answers_as_the_server_that_the_archive_is_from(session: Session, ser
     assert list(served.read('equipRef->siteRef->dis == "Works"')["id"]) == list(session.read("point")["id"])
     assert list(served.nav("equip")["id"]) == list(session.nav("equip")["id"])
     assert served.about().loc[0, "serverName"] == "trends"
+
+
+def test_no_more_is_read_than_a_request_asks_for(
+    archive: Archive, served: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows: list[tuple[int, int]] = []
+
+    def reading(table: Any, ids: Any, start_us: int, end_us: int) -> Any:
+        windows.append((start_us, end_us))
+        return read_samples(table, ids, start_us, end_us)
+
+    monkeypatch.setattr("hsframe.archive.served.read_samples", reading)
+    served.his_read("point", "yesterday", tz="UTC")
+    assert windows
+    assert all(end_us - start_us < 3 * DAY_US for start_us, end_us in windows)
 
 
 def test_a_sync_of_meanwhile_is_there_with_the_next_request(
