@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     serve = commands.add_parser("serve", parents=[server], help="serve an archive, Parquet files, or the demo building")
-    serve.add_argument("folder", nargs="?", help="an archive, or with *.parquet files; the demo building without it")
+    serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=_serve)

@@ -111,7 +111,7 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
     last, following = np.maximum(later - 1, 0), np.minimum(later, len(drops) - 1)
     is_back = (later > 0) & (suspect - drops[last] <= _CHANGES_BESIDE) & (after[suspect] >= held[last])
     is_high = (abs(drops[following] - suspect) <= _CHANGES_BESIDE) & (found[following] >= before[suspect])
-    # A meter that is set back comes from above where it begins, and stays below where it was, unlike one that fails.
+    # Before a true reset all is above where it begins anew, and after it all is below what was; false ones jump back.
     since, until = np.maximum(drops - _CHANGES_BESIDE, 0), np.minimum(drops + _CHANGES_BESIDE, len(changed) - 1)
     is_apart = np.diff(drops) > _CHANGES_BESIDE
     is_reset = np.append(True, is_apart) & np.append(is_apart, True) & (before[since] > found) & (after[until] < held)

@@ -130,7 +130,7 @@ class Database:
         return self._histories.setdefault(key, Samples(cast("Kind", kind)))
 
     def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
-        """The samples of some points, all that are in a half-open window; here with those before and after it."""
+        """The samples of some points: at least those in a half-open window, here all that there are."""
         return [self.history(id) for id in ids]
 
     def set_history(

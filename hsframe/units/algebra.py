@@ -80,7 +80,7 @@ def multiply(a: str, b: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def rate_terms(symbol: str) -> tuple[str, str] | None:
-    """The two sides of the last slash, or "per", of a unit that the table has not; it may lack either side too.
+    """The two sides of the last slash, or "per", of a unit that the table lacks; it may lack the sides too.
 
     Prices and emission factors are written so. A degree on either side is a difference.
 
