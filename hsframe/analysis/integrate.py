@@ -79,8 +79,8 @@ def integrate(
     """
     if over := noted_interval(df):
         raise MetadataError(
-            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral', or "
-            "multiply them by the length of an interval, as in df * hsframe.Number(1, 'h')"
+            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral'. (Means "
+            "of a day and more have no one length to be multiplied by: days have 23, 24 and 25 hours.)"
         )
     index, df = df.index, in_one_unit(df)
     if not isinstance(index, pd.DatetimeIndex):

@@ -20,33 +20,46 @@ from hsframe.zones import zone
 
 
 def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, History]]) -> None:
-    """Warn of points that have samples but no value, because no two samples are within `max_gap` of each other.
+    """Warn of points that have samples but no value: all of them too far apart, or too few in each interval.
 
     `histories` are as they were read, `results` what :func:`hsframe.intervals.resample.interval_histories` made of them
     by the rules that come with them.
     """
     empty = {
-        result.point.id: (rule, result.point)
+        result.point.id: (rule, result)
         for rule, result in results
-        if rule.after_us
-        and isinstance(result.values, NumberColumn)
+        if isinstance(result.values, NumberColumn)
         and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
     }
     instants: dict[str, list[Instants]] = {ident: [] for ident in empty}
     for history in histories:
         if history.point.id in empty:
             instants[history.point.id].append(history.ts_us[~null_mask(history.values)])
-    apart = []
-    for (rule, point), parts in zip(empty.values(), instants.values(), strict=True):
-        steps = np.diff(np.unique(np.concatenate(parts)))
-        if len(steps) and int(steps.min()) > rule.gap_us:
-            apart.append((point, timedelta(microseconds=int(np.median(steps)))))
+    apart, few = [], []
+    for (rule, result), parts in zip(empty.values(), instants.values(), strict=True):
+        ts_us = np.unique(np.concatenate(parts))
+        steps = np.diff(ts_us)
+        if rule.after_us and len(steps) and int(steps.min()) > rule.gap_us:
+            apart.append((result.point, timedelta(microseconds=int(np.median(steps)))))
+        elif len(result.ts_us) > 1 and result.over is not None:  # of one row a person sees that it is missing
+            inside = ts_us[(ts_us >= result.ts_us[0]) & (ts_us < result.over.ends_us[-1])]
+            if len(inside) > 1:
+                few.append((result.point, timedelta(microseconds=int(np.diff(inside).max()))))
     if apart:
         point, usual = apart[0]
         warn_caller(
             f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples "
             f"are further apart than max_gap: {named([one for one, _ in apart])}; those of @{point.id} are {usual} "
             f"apart, so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
+            GapWarning,
+        )
+    if few:
+        point, longest = few[0]
+        hours = longest // timedelta(hours=1) + 1
+        warn_caller(
+            f"{len(few)} of {_count(results)} points have samples and no value in any interval, since each interval "
+            f"lacks some: {named([one for one, _ in few])}; the longest gap of @{point.id} is {longest}. Bridge such "
+            f"gaps, as in max_gap={{'@{point.id}': '{hours}h'}}, or take what is there, with min_coverage=0.5",
             GapWarning,
         )
 

@@ -100,21 +100,23 @@ class Intervals:
     """Intervals that follow one another: number `i` is [edges_us[i], edges_us[i + 1]), its label the start.
 
     Starts and ends are one array each for all points, so that frames need not compare them. `unfinished` is the number
-    of the one that is taken as far as it is known, since the present is in it.
+    of the one that is taken as far as it is known, since the present is in it. `cut_us` are the edges at which the span
+    has cut an interval.
     """
 
     edges_us: Instants
     labels_us: Instants
     ends_us: Instants
     unfinished: int | None = None
+    cut_us: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels_us)
 
     @classmethod
-    def of(cls, edges_us: Instants, unfinished: int | None = None) -> Intervals:
+    def of(cls, edges_us: Instants, unfinished: int | None = None, cut_us: tuple[int, ...] = ()) -> Intervals:
         """The intervals between some edges."""
-        return cls(edges_us, edges_us[:-1], edges_us[1:], unfinished)
+        return cls(edges_us, edges_us[:-1], edges_us[1:], unfinished, cut_us)
 
     @property
     def start_us(self) -> int:
@@ -166,7 +168,7 @@ def intervals(
         row = min(int(np.searchsorted(found, now_us, side="left")) - 1, len(found) - 2)
         whole_end_us = edges[np.searchsorted(edges, found[row], side="right")]
         unfinished = row if whole_end_us > now_us else None
-    return Intervals.of(np.ascontiguousarray(found), unfinished)
+    return Intervals.of(np.ascontiguousarray(found), unfinished, tuple(np.setdiff1d(found, edges).tolist()))
 
 
 def _sub_daily(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:

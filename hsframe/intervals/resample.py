@@ -87,7 +87,7 @@ def _resampled(
             f"{point} has samples of several kinds, or of a kind that has no value per interval; "
             "read it without interval="
         )
-    values = _Values(point, array, kind, unit_of_dtype(array.dtype), times, now_us)
+    values = _Values(point, array, kind, unit_of_dtype(array.dtype), times, now_us, cut_us=grid.cut_us)
     plain = replace(point, unit=None, kind=kind)
     if point.states and isinstance(array, pd.Categorical):
         plain = replace(plain, states=tuple(array.categories))  # those not in the record have been warned of
@@ -118,6 +118,7 @@ class _Values:
     times: IntervalSamples
     now_us: int
     unknown: int | None = None
+    cut_us: tuple[int, ...] = ()
 
     def as_far_as_known(self, rule: Rule, agg: Aggregation, row: int | None) -> _Values:
         """The values with the unfinished interval, number `row`, divided where ``docs/intervals.md`` says.
@@ -207,7 +208,7 @@ class _Values:
         times, values, lengths_us = self.times, self._floats, np.diff(self.times.edges_us)
         if agg in ("count", "sum", "avg") or (agg == "coverage" and rule.by_samples):
             counts = times.sample_counts(~np.isnan(values)).astype(np.float64)
-            due = rule.samples_due(lengths_us)
+            due = rule.samples_due(times.edges_us, self.cut_us)
             if agg == "count":
                 return counts, None
             if agg == "coverage":

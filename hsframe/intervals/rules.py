@@ -7,7 +7,7 @@ https://github.com/hsframe/hsframe/blob/main/docs/intervals.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -181,11 +181,19 @@ class Rule:
         """The share of an interval that must be known: of a part an integral or a sum would be too small."""
         return self.min_coverage if self.min_coverage is not None else 0.5 if agg in ("mean", "share") else 1.0
 
-    def samples_due(self, lengths_us: Instants) -> Floats:
-        """How many samples intervals of these lengths should have, in whole numbers; 0 where the record is silent."""
+    def samples_due(self, edges_us: Instants, cut_us: Collection[int] = ()) -> Floats:
+        """How many samples the intervals between edges should have, in whole numbers; 0 where the record is silent.
+
+        A part of an interval, which ends at one of `cut_us`, has at least as many as fit in it.
+        """
+        lengths_us = np.diff(edges_us)
         if self.interval_us is None:
             return np.zeros(len(lengths_us))
-        return np.maximum(np.ceil(lengths_us / self.interval_us - 0.5), 1)
+        due = np.ceil(lengths_us / self.interval_us - 0.5)
+        if len(cut_us):
+            is_cut = np.isin(edges_us, list(cut_us))
+            due = np.where(is_cut[:-1] | is_cut[1:], lengths_us // self.interval_us, due)
+        return np.maximum(due, 1)
 
     def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
         """The aggregation for values of a kind and unit.
