@@ -79,8 +79,8 @@ def integrate(
     """
     if over := noted_interval(df):
         raise MetadataError(
-            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral'. (Means "
-            "of a day and more have no one length to be multiplied by: days have 23, 24 and 25 hours.)"
+            f"the rows are made of intervals of {over.length} and are no samples: read them with agg='integral' "
+            "(of days and longer no one length can be the factor of all: days have 23, 24 and 25 hours)"
         )
     index, df = df.index, in_one_unit(df)
     if not isinstance(index, pd.DatetimeIndex):
