@@ -51,9 +51,10 @@ class HistoryVerbs(SessionBase):
         also of an index of Arrow timestamps or of datetime objects; the zone that is written is the point's own.
 
         Values over intervals are written as samples at their starts. Means, extremes and the like may go to the point
-        they were made of, where they replace samples at these instants and stand beside all others. What is no value
-        of the point, as a delta, sum, integral, count or coverage, is refused there: it would be read as one. So is a
-        frame whose note pandas has dropped, where this session has read such values of a point that its name means.
+        they were made of, also by ``resample``, where they replace samples at these instants and stand beside all
+        others: ``different`` of a dry run counts these. What is no value of the point, as a delta, sum, integral, count
+        or coverage, is refused there: it would be read as one. So is a frame whose note pandas has dropped, where this
+        session has read such values of a point that its name means.
 
         Parameters
         ----------
