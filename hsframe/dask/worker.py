@@ -11,7 +11,7 @@ import pkgutil
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol, Self, TypeAlias
 
 import distributed
@@ -88,11 +88,12 @@ class Login:
             return session.run(verb)
 
     def _session(self) -> Session:
+        own = replace(self, at_once=0)  # one session, whatever its frames may do at a time
         with _LOCK:
-            if self not in _SESSIONS:
+            if own not in _SESSIONS:
                 password = None if self.password is None else pkgutil.resolve_name(self.password)()
-                _SESSIONS[self] = Session(SessionSettings(self.uri, self.user, password, **dict(self.settings)))
-            return _SESSIONS[self]
+                _SESSIONS[own] = Session(SessionSettings(self.uri, self.user, password, **dict(self.settings)))
+            return _SESSIONS[own]
 
 
 def _name_of(password: object) -> str:

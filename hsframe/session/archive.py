@@ -154,7 +154,7 @@ class Archive(ArchiveKeeping):
         engine : {"local", "dask"}
             ``"dask"``: the workers of the caller's Dask cluster read and write, `max_concurrency` groups of points at a
             time. They log in as `session` does, with the ``HSFRAME_PASSWORD`` (or token) of their environment, and
-            all see `path`. See :mod:`hsframe.dask`.
+            all see `path`. What a worker that was lost had written is counted as there before.
         dry_run : bool
             Read the records alone, and write nothing: the table says what would be read.
         progress : bool, optional
