@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol, Self, TypeAlias
+from urllib.parse import urlsplit
 
 import distributed
 
@@ -66,6 +67,11 @@ class Login:
                 f"connect={{{stray or 'tls'!r}: ...}} is not sent to workers, as it may be secret or has a parameter "
                 f"of its own; expected some of {', '.join(_SENT)}, and tls without a key_password"
             )
+        place = urlsplit(uri or "")
+        if "@" in place.netloc or place.query:
+            raise MetadataError(
+                "uri= has a user, a password or a query, which would be sent to workers; leave them out"
+            )
         name = None if password is None else _name_of(password)
         return cls(uri, user, name, tuple(sorted(settings.items())), at_once or cls.at_once)
 
@@ -73,6 +79,8 @@ class Login:
     def of_session(cls, session: Session, at_once: int | None) -> Self:
         """That of a session, whose password the workers have in their environment."""
         own, usual = session.settings, Settings()
+        if own.headers or own.proxy:
+            raise MetadataError("the session has headers= or proxy=, which may be secret and are not sent to workers")
         sent = {name: given for name in _SENT if (given := getattr(own, name)) != getattr(usual, name)}
         return cls.of(session.uri, own.user or None, None, sent, at_once or own.max_concurrency)
 

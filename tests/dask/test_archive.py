@@ -15,7 +15,7 @@ import hsframe
 import hsframe.dask
 from hsframe import Archive, Session
 from hsframe.dask.worker import StoredVersion
-from hsframe.errors import AuthError, HsFrameError
+from hsframe.errors import AuthError, HsFrameError, MetadataError
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_sync import SINCE, building
@@ -96,3 +96,10 @@ def test_workers_bring_an_archive_in_step(
     hsframe.dask.close()
     with pytest.raises(AuthError):
         archive.sync("point", session=session, engine="dask")
+
+
+def test_a_session_with_secret_settings_is_not_sent(tmp_path: Path, session: Session) -> None:
+    with hsframe.connect(session.uri, "demo", "demo", headers={"X-Key": "hush"}) as other:
+        with pytest.raises(MetadataError, match="headers= or proxy=, which may be secret and are not sent"):
+            Archive(tmp_path).sync("point", session=other, engine="dask")
+        assert other.settings.timeout is None

@@ -175,6 +175,13 @@ def test_nothing_secret_is_in_what_dask_sends(server: RunningServer, monkeypatch
         assert len(ddf) > 0
 
 
+@pytest.mark.parametrize("uri", [f"http://ann:{SECRET}@127.0.0.1:1/api", f"http://127.0.0.1:1/api?key={SECRET}"])
+def test_a_secret_in_the_uri_is_refused(uri: str) -> None:
+    with pytest.raises(MetadataError, match="uri= has a user, a password or a query") as caught:
+        hsframe.dask.his_read("temp", SPAN, uri)
+    assert SECRET not in str(caught.value)
+
+
 class _Vault:
     def password(self) -> str:
         return SECRET
