@@ -101,9 +101,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_history(his_read)
     his_read.set_defaults(run=_his_read)
 
-    export = commands.add_parser("export", parents=[connection], help="histories into a Parquet file")
+    export = commands.add_parser(
+        "export",
+        parents=[connection, _outcome()],
+        help="histories into a Parquet file or an archive",
+        description="The exit code is 1 where not all points could be read. The same command goes on where it was "
+        "interrupted, but for a wide file.",
+    )
     _add_history(export)
-    export.add_argument("path", type=Path, help="the file to write")
+    export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
+    export.add_argument("--layout", choices=("wide", "tidy"), help="of a file: a column a point, or a row a sample")
+    export.add_argument("--on-error", choices=("raise", "warn"), default="raise", help="warn: leave points out")
     export.set_defaults(run=_export)
 
     sync = commands.add_parser(
@@ -266,10 +274,45 @@ def _his_read(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from hsframe.session.exporting import ExportRequest, expected_table, export
+
+    started_s = time.monotonic()
+    request = ExportRequest(
+        _points(args),
+        args.span,
+        args.path,
+        layout=args.layout,
+        header=args.header,
+        tz=args.tz,
+        on_error=args.on_error,
+        progress=_progress(args),
+    )
+    failed, found = 0, dict[str, Any]()
     with _connect(args) as session:
-        path = session.export(_points(args), args.span, args.path, header=args.header, tz=args.tz)
-    print(path)
-    return 0
+        if args.dry_run:
+            table = session.run(expected_table, request)
+            found = {"points": len(table), **{name: round(table[name].sum()) for name in ("rows", "requests", "bytes")}}
+        else:
+            done = session.run(export, request)
+            failed = len(done.failures)
+            found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
+    _say(args, found, started_s)
+    return int(failed > 0)
+
+
+def _progress(args: argparse.Namespace) -> bool | None:
+    return False if args.quiet or args.json else None
+
+
+def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float) -> None:
+    """One line of what was done; of problems only those that there are."""
+    found["seconds"] = round(time.monotonic() - started_s, 1)
+    if args.json:
+        print(json.dumps(found))
+    elif not args.quiet:
+        shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
+        texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
+        print(", ".join(f"{name.replace('_', ' ')} {text}" for name, text in zip(shown, texts, strict=True)))
 
 
 def _sync(args: argparse.Namespace) -> int:
@@ -283,22 +326,14 @@ def _sync(args: argparse.Namespace) -> int:
             since=args.since,
             overlap=args.overlap,
             dry_run=args.dry_run,
-            progress=False if args.quiet or args.json else None,
+            progress=_progress(args),
         )
     counts = {str(name): round(table[name].sum()) for name in table if str(name).startswith(("rows", "requests"))}
     problems = table[table["status"].isin(_PROBLEMS)]
     for row in problems.itertuples():
         print(f"hsframe: @{row.id} ({row.dis}) {row.status}: {row.reason}", file=sys.stderr)
-    found: dict[str, float] = {"points": len(table), **counts}
-    found |= {name: int((table["status"] == name).sum()) for name in _PROBLEMS}
-    found["seconds"] = round(time.monotonic() - started_s, 1)
-    if args.json:
-        print(json.dumps(found))
-    elif not args.quiet:
-        shown = (
-            f"{name.replace('_', ' ')} {count:,}" for name, count in found.items() if count or name not in _PROBLEMS
-        )
-        print(", ".join(shown))
+    found: dict[str, Any] = {"points": len(table), **counts}
+    _say(args, found | {name: int((table["status"] == name).sum()) for name in _PROBLEMS}, started_s)
     return int(bool(problems["status"].isin(_PROBLEMS[:-1]).any()))
 
 

@@ -14,8 +14,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
@@ -32,8 +32,8 @@ from hsframe.history.read import read_batches
 from hsframe.history.source import Source
 from hsframe.spans import Span
 
-# Samples that are put into the archive at once: 28 bytes each in memory, and one commit.
-_ROWS_A_MERGE: Final = 2_000_000
+# Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
+_ROWS_A_MERGE: Final = 500_000
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
@@ -181,14 +181,13 @@ def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
 
 def bounds_of(rows: pa.Table) -> dict[str, tuple[int, int, int]]:
     """The first and last instant of each point in rows that are sorted, and how many there are."""
-    ids = rows.column("id").combine_chunks()
-    ts_us = instants(rows)
-    runs = pc.run_end_encode(ids.cast(pa.string())) if len(ids) else None
-    if runs is None:
+    ids, ts_us = rows.column("id").combine_chunks(), instants(rows)
+    if not len(ids):
         return {}
-    ends = runs.run_ends.to_numpy()
-    starts = [0, *ends[:-1].tolist()]
+    codes, texts = ids.indices.to_numpy(), ids.dictionary
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    ends = np.append(starts[1:], len(ids))
     return {
-        ident: (int(ts_us[start]), int(ts_us[end - 1]), end - start)
-        for ident, start, end in zip(runs.values.to_pylist(), starts, ends.tolist(), strict=True)
+        texts[int(codes[start])].as_py(): (int(ts_us[start]), int(ts_us[end - 1]), int(end - start))
+        for start, end in zip(starts, ends, strict=True)
     }

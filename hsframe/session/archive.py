@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -21,6 +21,7 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.plan import RequestLimits
 from hsframe.session.archive_keeping import ArchiveKeeping
+from hsframe.session.connection import next_of
 from hsframe.session.default import default_session, set_default
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
@@ -74,6 +75,7 @@ class Archive(ArchiveKeeping):
     read = Session.read
     read_by_ids = Session.read_by_ids
     his_read = Session.his_read
+    his_iter = Session.his_iter
     latest = Session.latest
     matrix = Session.matrix
 
@@ -97,6 +99,17 @@ class Archive(ArchiveKeeping):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _each(self, verb: Callable[[Any], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
+        """The items of a verb, all of one version."""
+        runner, items = runner_named("thread"), verb(_Verbs(self._reading(), self._known))
+        runner.hold()  # a loop that ends closes what it has begun
+        try:
+            while (item := self._run(lambda _: next_of(items))) is not None:
+                yield item[0]
+        finally:
+            runner.run(items.aclose)
+            runner.release()
 
     def _reading(self) -> ArchiveSource:
         """The source for one read."""

@@ -80,7 +80,7 @@ class Connection:
         session = self.session
         items = make(session)
         try:
-            while self.session is session and (item := self.run(lambda _: _next_of(items))) is not None:
+            while self.session is session and (item := self.run(lambda _: next_of(items))) is not None:
                 yield item[0]
         finally:
             if self._is_current() and self.inner is session:  # else it was closed with its session
@@ -132,7 +132,8 @@ class Connection:
             self._at_collection.detach()
 
 
-async def _next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
+async def next_of(items: AsyncGenerator[T, None]) -> tuple[T] | None:
+    """The next item in a tuple; None where there are no more."""
     async for item in items:
         return (item,)
     return None

@@ -113,7 +113,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export has written: its points, why some could not be read, by id, and how many rows were new."""
+    """What an export has written: its points, why some could not be read, by id, and how many samples."""
 
     points: list[Point]
     failures: Mapping[str, object]
@@ -122,9 +122,9 @@ class Exported:
 
 async def export(client: Client, request: ExportRequest) -> Exported:
     """Export as :meth:`hsframe.Session.export` describes."""
-    if request.is_wide:
-        return await _wide(client, request)
-    with DeferredWarnings(), told_once(client.dialect.told):
+    with client.sender.retries.one_verb(), DeferredWarnings(), told_once(client.dialect.told):
+        if request.is_wide:
+            return await _wide(client, request)
         async with progress_of(request.progress, "export") as bar:
             found, unknown = await _found(client, request, bar)
             place, name = _place(request)
@@ -150,13 +150,15 @@ async def _wide(client: Client, request: ExportRequest) -> Exported:
     frame, points = await read_frame(client, request.read)
     assert isinstance(frame, pd.DataFrame)
     await in_thread(write_parquet, frame, request.path)
-    failed = {one["id"]: one["reason"] for one in outcomes_in(frame).values() if one["status"] == "failed"}
-    return Exported(points, failed, len(frame))
+    outcomes = outcomes_in(frame).values()
+    failed = {one["id"]: one["reason"] for one in outcomes if one["status"] == "failed"}
+    return Exported(points, failed, sum(one["rows"] for one in outcomes))
 
 
 async def expected_table(client: Client, request: ExportRequest) -> pd.DataFrame:
     """What an export is expected to take, a row per point."""
-    found, _ = await _found(client, request, Progress())
+    with client.sender.retries.one_verb():
+        found, _ = await _found(client, request, Progress())
     return await in_thread(found.expected, *((None,) if request.is_wide else _place(request)))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -13,7 +13,7 @@ import pandas as pd
 from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError, check_choice
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
@@ -27,16 +27,17 @@ from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, t
 from hsframe.frame.values import null_mask
 from hsframe.history.intervals import read_intervals
 from hsframe.history.nearest_samples import Boundary, read_with_boundary
-from hsframe.history.plan import ReadOptions, RequestLimits
-from hsframe.history.point_records import find_records, read_labels
+from hsframe.history.plan import ReadOptions, RequestLimits, check_count
+from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
 from hsframe.history.read import read_histories
 from hsframe.history.source import Source
-from hsframe.intervals.regular import parse_step
+from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
 from hsframe.spans import Span, SpanLike, from_epoch_us
+from hsframe.zones import zone
 
 OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
@@ -121,8 +122,83 @@ class ReadRequest:
         return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
-async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames, list[Point]]:
-    """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read."""
+@dataclass(frozen=True)
+class IterRequest(ReadRequest):
+    """The parameters of :meth:`hsframe.Session.his_iter`, checked when it is made."""
+
+    shape: Literal["wide", "tidy"] = field(default="wide", kw_only=True)
+    by: Duration = field(default="1M", kw_only=True)
+    points_at_once: int = field(default=50, kw_only=True)
+
+    def __post_init__(self) -> None:
+        ReadRequest.__post_init__(self)
+        check_choice("shape", self.shape, ("wide", "tidy"))
+        check_count(self.points_at_once, "points_at_once")
+        if parse_step(self.by, self.week_start).elapsed_us:
+            raise SpanError(f"by={self.by!r} is less than a day; expected '1D', '1W', '1M', '1Q' or '1Y'")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records of points; by id the labels that all would have, those that cannot be read too; and the unknown."""
+
+    records: Sequence[PointRecord]
+    labels: Mapping[str, ColumnLabel]
+    unknown: Mapping[str, HsFrameError]
+
+
+async def find(source: Source, request: ReadRequest) -> Found:
+    """The points of a read."""
+    unknown: dict[str, HsFrameError] = {}
+    records = await find_records(source, request.points, failures=None if request.on_error == "raise" else unknown)
+    asked = [*(record.point for record in records), *(Point(ident, ident) for ident in unknown)]
+    header = "id" if request.shape == "tidy" else request.header
+    return Found(records, await read_labels(source, records, asked, header), unknown)
+
+
+async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadRequest, Found]]:
+    """The reads, one after the other, whose frames :meth:`hsframe.Session.his_iter` gives."""
+    found, options = await find(source, request), ReadOptions(week_start=request.week_start)
+    if not found.records:
+        return iter([(request, found)])
+    groups: dict[str, list[PointRecord]] = {}
+    for record in await with_zones(source, found.records):
+        groups.setdefault(record.tz, []).append(record)
+    spans = options.spans(request.span, groups)
+    step = parse_step(request.by, request.week_start)
+
+    def parts() -> Iterator[tuple[ReadRequest, Found]]:
+        for tz, records in groups.items():
+            start_us, end_us = spans[tz].start_us, spans[tz].end_us
+            last_us = max(options.now_us, start_us + 1) if end_us is None else end_us
+            edges_us = [start_us, last_us]
+            if start_us < last_us:
+                edges_us = intervals(start_us, last_us, step, zone(tz), partial=True).edges_us.tolist()
+            if request.interval is not None and request.edges != "partial":  # a part in which none starts has no frame
+                rows = intervals(start_us, last_us, parse_step(request.interval, request.week_start), zone(tz))
+                used = np.unique(np.searchsorted(edges_us, rows.labels_us, side="right") - 1)
+                edges_us = [start_us, *(edges_us[place] for place in used[1:]), last_us]
+            cuts = [from_epoch_us(us, zone(tz)) for us in edges_us[:-1]]
+            for place in range(0, len(records), request.points_at_once):
+                some = records[place : place + request.points_at_once]
+                ids = [*(record.id for record in some), *found.unknown]
+                own = Found(some, {ident: found.labels[ident] for ident in ids}, found.unknown)
+                edges = request.edges
+                for start, end in zip(cuts, [*cuts[1:], spans[tz].end], strict=True):
+                    yield replace(request, span=Span(start, end), edges=edges), own
+                    if request.interval is not None:  # what is before a later part is in the one before it
+                        edges = edges or "whole"
+
+    return parts()
+
+
+async def read_frame(
+    source: Source, request: ReadRequest, found: Found | None = None
+) -> tuple[TrendFrames, list[Point]]:
+    """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read.
+
+    `found` are the points, where they were looked for already.
+    """
     failures: dict[str, HsFrameError] = {}
     with DeferredWarnings(), told_once(source.dialect.told):
         async with progress_of(request.progress, "his_read") as progress:
@@ -130,11 +206,14 @@ async def read_frame(source: Source, request: ReadRequest) -> tuple[TrendFrames,
             options = ReadOptions(
                 week_start=request.week_start, limits=request.limits, failures=kept, progress=progress
             )
-            points, labels, histories = await _histories(source, request, failures, options)
+            found = found or await find(source, request)
+            failures.update(found.unknown)
+            histories = await _histories(source, request, found, options)
             spans = options.spans(request.span, (one.point.tz for one in histories if one.point.tz is not None))
             histories = _with_spans(histories, spans, options.now_us)
-        frames = await in_thread(_frame, request, labels, histories, failures)
+        frames = await in_thread(_frame, request, found.labels, histories, failures)
         note_origin(_several(frames), source, options, spans.values())
+        points = [record.point for record in found.records]
         return frames, points if request.interval is None else _with_what_was_made(points, frames, request.label)
 
 
@@ -162,25 +241,17 @@ def _with_what_was_made(points: Sequence[Point], frames: TrendFrames, label: Lab
     return [replace(point, made=made.get(point.id, "")) for point in points]
 
 
-async def _histories(
-    source: Source, request: ReadRequest, failures: dict[str, HsFrameError], options: ReadOptions
-) -> tuple[list[Point], dict[str, ColumnLabel], list[History]]:
-    """The points whose records were read; by id the labels of all; and the histories of those that did not fail."""
-    records = await find_records(source, request.points, failures=options.failures)
-    points = [record.point for record in records]
-    # The labels that the columns would have if all points had been read.
-    asked = [*points, *(Point(ident, ident) for ident in failures)]
-    labels = await read_labels(source, records, asked, "id" if request.shape == "tidy" else request.header)
+async def _histories(source: Source, request: ReadRequest, found: Found, options: ReadOptions) -> list[History]:
+    """The histories of the points that do not fail."""
+    records = found.records
     if not records:  # no point is known, so settings that name single points cannot be checked
-        return points, labels, []
+        return []
     if request.intervals is not None:
-        of_records = [labels[record.id] for record in records]
-        histories = await read_intervals(source, records, request.span, request.intervals, of_records, options)
-    elif request.boundary != "none":
-        histories = await read_with_boundary(source, records, request.span, request.boundary, options)
-    else:
-        histories = await read_histories(source, records, request.span, options)
-    return points, labels, histories
+        labels = [found.labels[record.id] for record in records]
+        return await read_intervals(source, records, request.span, request.intervals, labels, options)
+    if request.boundary != "none":
+        return await read_with_boundary(source, records, request.span, request.boundary, options)
+    return await read_histories(source, records, request.span, options)
 
 
 def _with_spans(histories: Sequence[History], spans: Mapping[str, Span], now_us: int) -> list[History]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -24,7 +24,16 @@ from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
-from hsframe.session.reading import OnError, ReadRequest, TrendFrames, failure_text, note_origin, read_frame
+from hsframe.session.reading import (
+    IterRequest,
+    OnError,
+    ReadRequest,
+    TrendFrames,
+    failure_text,
+    note_origin,
+    parts_of,
+    read_frame,
+)
 from hsframe.session.signatures import Overloaded, P, Q, takes
 
 
@@ -218,6 +227,44 @@ class ReadingVerbs(ReadingBase):
             frame, points = await read_frame(source, request)
         self._remember(points)
         return frame
+
+    @takes(IterRequest)
+    async def his_iter(self, request: IterRequest) -> AsyncGenerator[pd.DataFrame, None]:
+        """Histories as one frame after the other, each of some points over a part of the span, in bounded memory.
+
+        The points come in their order, those of each zone by themselves, `points_at_once` together; of these all parts
+        of the span in order of time, before the next points. The parts are whole days, weeks, months, ... of local
+        time, but for the first and the last one, which the span cuts. A part without samples has a frame without rows;
+        one in which no `interval` starts is in the frame of the part beside it.
+
+        Parameters
+        ----------
+        points, span, ...
+            As for :meth:`his_read`, and each frame is as that gives it for its points and its part. ``shape="dict"`` is
+            not taken: ``points_at_once=1`` gives a frame per point.
+        by : str or timedelta
+            The length of the parts: ``"1D"``, ``"1W"``, ``"1M"``, ``"1Q"``, ``"1Y"``.
+        points_at_once : int
+            The most points of one frame.
+
+        Yields
+        ------
+        DataFrame
+            As of :meth:`his_read`. Columns are called as in one frame of all points.
+
+        Raises
+        ------
+        SpanError
+            `by` is no such length, or less than a day. Else as :meth:`his_read`, before the frame that fails.
+        """
+        with self._one_verb() as source:
+            parts = await parts_of(source, request)
+        for part in parts:
+            with self._one_verb() as source:
+                frame, points = await read_frame(source, *part)
+            self._remember(points)
+            assert isinstance(frame, pd.DataFrame)
+            yield frame
 
     async def latest(
         self,

@@ -26,13 +26,13 @@ def _waiting(verb: Overloaded[P, Coroutine[Any, Any, R], Q, Coroutine[Any, Any, 
 @overload
 def _waiting(
     verb: Callable[Concatenate[AsyncSession, P], AsyncGenerator[R, None]],
-) -> Callable[Concatenate[Session, P], Generator[R, None, None]]: ...
+) -> Callable[Concatenate[Any, P], Generator[R, None, None]]: ...
 def _waiting(verb: Any) -> Any:
     """A verb of :class:`AsyncSession` as a method of :class:`Session`, with its signature and documentation.
 
     Those that only read are methods of an archive too, so `self` is anything that has `_run` and `_each`.
     """
-    iterates = inspect.isasyncgenfunction(verb)
+    iterates = inspect.isasyncgenfunction(inspect.unwrap(verb))
 
     @functools.wraps(verb)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,6 +77,7 @@ class Session:
     read_by_ids = _waiting(AsyncSession.read_by_ids)
     nav = _waiting(AsyncSession.nav)
     his_read = _waiting(AsyncSession.his_read)
+    his_iter = _waiting(AsyncSession.his_iter)
     latest = _waiting(AsyncSession.latest)
     matrix = _waiting(AsyncSession.matrix)
     his_write = _waiting(AsyncSession.his_write)

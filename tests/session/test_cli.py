@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
@@ -91,7 +92,7 @@ def test_his_read_and_export(login: RunningServer, capsys: pytest.CaptureFixture
     assert "96 rows x 1 columns" in capsys.readouterr().out
     path = tmp_path / "kw.parquet"
     assert cli.main(["export", "kw", "2026-11-01", str(path)]) == 0
-    assert capsys.readouterr().out.strip() == str(path)
+    assert capsys.readouterr().out.startswith(f"path {path}, points 1, rows 100, seconds ")
     assert hsframe.read_parquet(path).hs.units == {"Power": "kW"}
 
 
@@ -104,6 +105,28 @@ def test_a_span_may_begin_with_a_minus(
     """For argparse it looks like an option."""
     assert cli.main(["his-read", *args]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+@pytest.mark.filterwarnings("always::hsframe.ReadWarning")
+def test_an_export_says_in_one_line_what_it_did(
+    login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tidy, folder = str(tmp_path / "kw.parquet"), str(tmp_path / "trends")
+    assert cli.main(["export", "kw", "2026-11-01", tidy, "--layout", "tidy", "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["points"], found["rows"] > 0, found["requests"], os.listdir(tmp_path)) == (1, True, 1, [])
+    assert cli.main(["export", "kw", "2026-11-01", tidy, "--layout", "tidy", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    del found["seconds"]
+    assert found == {"path": tidy, "points": 1, "rows": 100, "failed": 0}
+    assert len(hsframe.read_parquet(tidy)) == 100
+    assert cli.main(["export", "@kw", "@nobody", "2026-11-01", folder, "--quiet", "--on-error", "warn"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "1 of 2 points could not be read, and are not all in" in told.err
+    assert len(hsframe.Archive(folder).points) == 1
+    assert cli.main(["export", "kw", "2026-11-01", folder, "--layout", "wide"]) == 1
+    assert "layout='wide' is one file" in capsys.readouterr().err
 
 
 def test_an_export_of_the_last_days(login: RunningServer, tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ def test_the_verbs_are_those_of_the_asynchronous_session() -> None:
     assert of_package - {"Archive", "AsyncSession", "Session", "close", "connect", "frame_to_his_grids"} == of_async
     for name in of_async:
         verb = getattr(hsframe.AsyncSession, name)
-        assert inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(verb)
+        assert inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(inspect.unwrap(verb))
         assert not inspect.iscoroutinefunction(getattr(hsframe.Session, name))
 
 
@@ -408,7 +408,7 @@ def test_a_wrong_argument_names_the_function() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_a_method_takes_what_its_twin_takes(name: str) -> None:
     """Those that give frames of more than one answer have arguments of their own; all others follow the client."""
-    if name in ("his_read", "his_write", "his_remove", "export", "latest", "matrix", "watch"):
+    if name in ("his_iter", "his_read", "his_write", "his_remove", "export", "latest", "matrix", "watch"):
         assert not hasattr(Client, name) or parameters(getattr(hsframe.Session, name))
         return
     twin = getattr(Client, name)

@@ -141,6 +141,8 @@ def functions(shape: Shape) -> None:
     assert_type(hsframe.watch_close("w"), None)
     assert_type(hsframe.call("about"), Grid)
     assert_type(hsframe.doctor("http://host/api", point="kw"), pd.DataFrame)
+    for part in hsframe.his_iter("kw", "lastYear", by="1M", interval="1h"):
+        assert_type(part, pd.DataFrame)
     for frame in hsframe.watch("kw"):
         assert_type(frame, pd.DataFrame)
 
