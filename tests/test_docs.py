@@ -97,7 +97,7 @@ LONG_GAPS = pytest.mark.filterwarnings("ignore:.* has degree days:hsframe.GapWar
     ("document", "files"),
     [
         ("README.md", "*.parquet"),
-        pytest.param("docs/recipes.md", "*.csv", marks=INCOMPLETE_MATRIX),
+        pytest.param("docs/recipes.md", "*.csv", marks=[INCOMPLETE_MATRIX, LONG_GAPS]),
         ("docs/beyond-one-machine.md", "trends"),
     ],
 )

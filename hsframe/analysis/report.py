@@ -40,8 +40,6 @@ _COLUMNS: Final[dict[str, Any]] = {
     "stuck_for": "timedelta64[us]",
     **dict.fromkeys(("false_readings", "resets", "out_of_range", "clock_shifts"), "Int64"),
 }
-# A present that all rows are before.
-_LATE: Final = "2262-01-01T00:00Z"
 
 
 def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
@@ -136,9 +134,10 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         raise MetadataError(f"the times of the index are texts, of which no gap can be told; {TIMES_OF_TEXT}")
     if "fold" in df.index.names and not df.index.get_level_values("fold").any():
         df = df.droplevel("fold")
-    if isinstance(df.index, pd.MultiIndex) and any(isinstance(level, pd.DatetimeIndex) for level in df.index.levels):
+    levels = df.index.levels if isinstance(df.index, pd.MultiIndex) and len(df) else []
+    if any(isinstance(level, pd.DatetimeIndex) for level in levels):
         names = list(map(str, df.index.names))
-        if len(names) > 2 or not isinstance(df.index.levels[1], pd.DatetimeIndex):
+        if len(names) > 2 or not isinstance(levels[1], pd.DatetimeIndex):
             raise MetadataError(f"the index has the levels {', '.join(names)}; read a matrix with index='utc'")
         groups = df.groupby(level=0, sort=False)
         return pd.concat({group: report(own.droplevel(0)) for group, own in groups}, names=names[:1])
@@ -149,7 +148,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     df = in_one_unit(df, refuse=False)
     # No column of a matrix has a point, and its rows are the intervals of a group: those that were over then are due.
     is_group = interval is not None and interval.label != "end" and not points
-    at = (source_of(df) or {"at": _LATE})["at"] if is_group else None
+    at = (source_of(df) or {"at": "2262-01-01"})["at"] if is_group else None  # else the end of pandas' calendar
     rows = []
     for place, label in enumerate(point_labels(df.columns)):
         point = points.get(label, Point(""))

@@ -144,6 +144,7 @@ class MatrixVerb(ReadingBase):
             ``df.hs.catalog`` has a row per role and group: the ``id`` of the point that fills it, ``status`` and
             ``reason`` (``"missing"``: no point was found; ``"ambiguous"``: several were, and none is taken; ``"no
             group"``: a point without the tag `by`), and what :meth:`his_read` notes of a point. It is in ``df.attrs``.
+            ``df.hs.report()`` (of ``index="utc"``) says of each role and group what is missing.
 
         Raises
         ------

@@ -423,11 +423,11 @@ def test_statsmodels_takes_it_as_it_is() -> None:
 
 
 def gapped() -> Database:
-    """The power of New York has no sample for five hours, and that of Lab ends on the 31st at 18 o'clock."""
+    """The power of New York has no sample for five hours, and that of Lab ends on the 1st at 18 o'clock."""
     database = portfolio()
     for key, tz, lost in (
         ("t-kw", "America/New_York", [*range(30, 35)]),
-        ("l-kw", "Australia/Brisbane", range(42, 96)),
+        ("l-kw", "Australia/Brisbane", range(66, 96)),
     ):
         hours = np.delete(np.arange(96), lost)
         database.set_history(Ref(key), day_us(tz) + hours.astype(np.int64) * HOUR_US, hours * 1.0)
@@ -452,7 +452,8 @@ def test_the_report_has_a_row_for_each_role_of_each_site(interval: str) -> None:
             assert found["gaps"] == expected["gaps"]
             alone = df.loc[site].hs.report().loc[role]
             assert alone["gaps"] == found["gaps"]
-        assert table["missing"].sum() == {"1h": 6 + 31, "1D": 3}[interval]
+        assert table["missing"].sum() == {"1h": 6 + 7, "1D": 2}[interval]
+        assert df[:0].hs.report()["samples"].tolist() == [0, 0]
         local = session.matrix({"oat": ROLES["oat"], "kw": "power"}, SPAN, index="local", **settings)
         if interval == "1h":
             with pytest.raises(MetadataError, match=r"levels siteRef, ts, fold; read a matrix with index='utc'"):
