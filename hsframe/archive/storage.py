@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -44,13 +46,11 @@ class Storage:
             with whole_file(target) as file:
                 yield file
             return
-        stream = self._remote.open_output_stream(f"{self._base}/{path}")
-        try:
-            yield stream
-        except BaseException:
-            stream.abort()  # an upload that is not ended is no object
-            raise
-        stream.close()
+        with tempfile.TemporaryFile() as part:  # pyarrow cannot take back an upload that it has begun
+            yield part
+            part.seek(0)
+            with self._remote.open_output_stream(f"{self._base}/{path}") as stream:
+                shutil.copyfileobj(part, stream, _COPIED_BYTES)
 
     def open(self, path: str) -> Any:
         """A file to read at random places."""
@@ -63,7 +63,8 @@ class Storage:
         if self.folder is not None:
             (self.folder / path).unlink(missing_ok=True)
         else:
-            self._remote.delete_file(f"{self._base}/{path}")
+            with suppress(FileNotFoundError):
+                self._remote.delete_file(f"{self._base}/{path}")
 
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
@@ -107,24 +108,41 @@ def joined(uri: str | os.PathLike[str], name: str) -> str:
     return f"{os.fspath(uri).rstrip('/')}/{name}"
 
 
-# Names of options as delta-rs has them, and what pyarrow calls them.
+def store_error(uri: str, error: Exception) -> MetadataError:
+    """The error of a store, which delta-rs gives as a coloured tree."""
+    text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()
+    return MetadataError(f"{uri} cannot be reached: {text}")
+
+
+# Names of options as delta-rs has them, with or without "aws_", and what pyarrow calls them.
 _S3_OPTIONS = {
-    "aws_access_key_id": "access_key",
-    "aws_secret_access_key": "secret_key",
-    "aws_session_token": "session_token",
-    "aws_region": "region",
-    "aws_endpoint_url": "endpoint_override",
+    "access_key_id": "access_key",
+    "secret_access_key": "secret_key",
+    "session_token": "session_token",
+    "token": "session_token",
+    "region": "region",
+    "default_region": "region",
+    "endpoint_url": "endpoint_override",
+    "endpoint": "endpoint_override",
 }
+_COPIED_BYTES = 1 << 20
 
 
 def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
-    given = {key.lower(): value for key, value in options.items()}
+    given = {key.lower().removeprefix("aws_"): value for key, value in options.items()}
     place = urlsplit(uri)
     if place.scheme in ("s3", "s3a"):
-        known = {_S3_OPTIONS[key]: value for key, value in given.items() if key in _S3_OPTIONS}
+        known: dict[str, Any] = {_S3_OPTIONS[key]: value for key, value in given.items() if key in _S3_OPTIONS}
+        if given.get("skip_signature", "").lower() == "true":
+            known["anonymous"] = True
         if known.get("endpoint_override", "").startswith("http://"):
             known["scheme"] = "http"
         return pafs.S3FileSystem(**known), f"{place.netloc}{place.path}".rstrip("/")
+    if options:
+        raise MetadataError(
+            f"storage_options are not known of {place.scheme}://; give them as environment variables, which delta-rs "
+            "and pyarrow both read"
+        )
     try:
         found: tuple[Any, str] = pafs.FileSystem.from_uri(uri)
     except Exception as error:

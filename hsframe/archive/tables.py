@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import PointTable
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import Storage, store_error
 from hsframe.errors import MetadataError
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Place:
     @property
     def has_archive(self) -> bool:
         """Whether both tables are there; MetadataError where there is something else."""
-        found = [DeltaTable.is_deltatable(uri, dict(self.options)) for uri in (self.samples, self.points)]
+        try:
+            found = [DeltaTable.is_deltatable(uri, dict(self.options)) for uri in (self.samples, self.points)]
+        except (OSError, DeltaError) as error:
+            raise store_error(self.uri, error) from error
         if all(found):
             return True
         folder = Storage(self.uri, self.options).folder
