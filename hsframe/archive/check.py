@@ -135,7 +135,7 @@ def _within(low: object, high: object, first: object, last: object) -> bool:
 
 
 def _check_twice(table: SampleTable, partition: Partition, files: Sequence[DataFile], report: Report) -> None:
-    for some, start_us, end_us in pieces(table, files):
+    for some, start_us, end_us in pieces(table, files, table.layout.bounds_us(partition[0])):
         rows = rows_between(table, files, some, start_us, end_us)
         owner, ts_us = sort_keys(rows)
         twice = np.flatnonzero((np.diff(owner) == 0) & (np.diff(ts_us) == 0))

@@ -7,7 +7,7 @@ file counts as long as those in whose place it is are still there. Young files, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
-from hsframe.archive.parquet_file import DataFile, Ids, id_counts, read_rows, writing
+from hsframe.archive.parquet_file import DataFile, Ids, count_ids, read_rows, writing
 from hsframe.archive.samples import END_US, START_US, sorted_rows
 
 # Rows in memory: 28 bytes each, some three times.
@@ -49,7 +49,7 @@ def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
     if len(old) < 2 and all(file.is_own for file in old):
         return True
     with writing(table.storage, partition) as writer:
-        for ids, start_us, end_us in pieces(table, old):
+        for ids, start_us, end_us in pieces(table, old, table.layout.bounds_us(partition[0])):
             writer.add(rows_between(table, old, ids, start_us, end_us))
     while {file.path for file in old} <= {file.path for file in table.files()}:
         if table.commit([writer.file] if writer.file.rows else [], old, changes_rows=False):
@@ -59,22 +59,29 @@ def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
     return False
 
 
-def pieces(table: SampleTable, files: Sequence[DataFile]) -> Iterator[tuple[list[str], int, int]]:
-    """The rows of some files in parts that fit into memory, in order: the ids of each, and its half-open window."""
-    counts: Counter[str] = sum((id_counts(table.storage, file) for file in files), Counter())
+def pieces(
+    table: SampleTable, files: Iterable[DataFile], bounds_us: tuple[int, int], most: int = 0
+) -> Iterator[tuple[list[str], int, int]]:
+    """The rows of some files in parts that memory may hold, in order: the ids of each, and its half-open window.
+
+    A point that has more than that alone is cut within some bounds.
+    """
+    counts: Counter[str] = Counter()
+    for file in files:
+        counts.update(count_ids(table.storage, file))
+    most = most or _MOST_ROWS
     some: list[str] = []
-    total = 0
+    rows = 0
     for ident in sorted(counts):
-        if some and total + counts[ident] > _MOST_ROWS:
+        if some and rows + counts[ident] > most:
             yield some, START_US, END_US
-            some, total = [], 0
-        if (parts := -(-counts[ident] // _MOST_ROWS)) > 1:
-            bounds_us = table.layout.bounds_us(files[0].partition[0])
+            some, rows = [], 0
+        if (parts := -(-counts[ident] // most)) > 1:
             cuts = np.linspace(*bounds_us, parts + 1).astype(np.int64).tolist()[1:-1]
             yield from (([ident], *window) for window in zip([START_US, *cuts], [*cuts, END_US], strict=True))
         else:
             some.append(ident)
-            total += counts[ident]
+            rows += counts[ident]
     if some:
         yield some, START_US, END_US
 

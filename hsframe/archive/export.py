@@ -10,7 +10,6 @@ import base64
 import itertools
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,9 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hsframe.archive.compact import pieces
 from hsframe.archive.fill import Job, bounds_of, expected_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import ROW_GROUP, count_ids, file_settings, instants
+from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import read_samples
 from hsframe.archive.storage import Storage, joined
@@ -39,7 +39,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.frame.reads import Read, note_reads
 from hsframe.frame.trend import trend_frame
-from hsframe.history.plan import ReadOptions, Window
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
 from hsframe.spans import Span
@@ -174,32 +174,14 @@ def _stage_of(place: Place, name: str) -> Place:
 def _in_order(tables: Tables, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
     """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold."""
     table = tables.samples
-    counts: Counter[str] = Counter()
-    for file in table.files():
-        counts.update(count_ids(table.storage, file))
-    for ids in _passes(counts, sorted(windows)):
-        start_us, end_us = min(windows[one][0] for one in ids), max(windows[one][1] for one in ids)
-        times = -(-sum(counts[one] for one in ids) // _ROWS_A_PASS)  # more than one where a single point has too many
-        for part in Window(start_us, end_us).parts(max(times, 1)):
-            rows = read_samples(table, ids, part.start_us, part.end_us)
-            codes = rows["id"].combine_chunks()
-            texts = codes.dictionary.to_pylist() if len(codes) else []
-            own = np.array([windows[one] for one in texts], dtype=np.int64).reshape(-1, 2)[codes.indices.to_numpy()]
-            ts_us = instants(rows)
-            yield rows.filter(pa.array((ts_us >= own[:, 0]) & (ts_us < own[:, 1])))
-
-
-def _passes(counts: Mapping[str, int], ids: Sequence[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    rows = 0
-    for ident in ids:
-        if some and rows + counts[ident] > _ROWS_A_PASS:
-            yield some
-            some, rows = [], 0
-        some.append(ident)
-        rows += counts[ident]
-    if some:
-        yield some
+    bounds_us = min(start for start, _ in windows.values()), max(end for _, end in windows.values())
+    for ids, start_us, end_us in pieces(table, table.files(), bounds_us, _ROWS_A_PASS):
+        rows = read_samples(table, [one for one in ids if one in windows], start_us, end_us)
+        codes = rows["id"].combine_chunks()
+        texts = codes.dictionary.to_pylist() if len(codes) else []
+        own = np.array([windows[one] for one in texts], dtype=np.int64).reshape(-1, 2)[codes.indices.to_numpy()]
+        ts_us = instants(rows)
+        yield rows.filter(pa.array((ts_us >= own[:, 0]) & (ts_us < own[:, 1])))
 
 
 def _metadata(

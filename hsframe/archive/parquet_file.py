@@ -156,11 +156,14 @@ def file_settings(rows: pa.Table) -> dict[str, Any]:
     }
 
 
-def count_ids(storage: Storage, file: DataFile) -> dict[str, int]:
+def count_ids(storage: Storage, file: DataFile) -> Counter[str]:
     """How many rows of a file each point has."""
-    with pq.ParquetFile(storage.open(file.path), read_dictionary=["id"]) as opened:
-        counts = opened.read(columns=["id"], use_threads=False).column("id").value_counts()
-    return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
+    counts: Counter[str] = Counter()
+    with opened(storage, file.path) as parquet:
+        for number in range(parquet.num_row_groups):
+            found = parquet.read_row_group(number, columns=["id"], use_threads=False).column("id").value_counts()
+            counts.update({entry["values"]: entry["counts"] for entry in found.to_pylist()})
+    return counts
 
 
 def used_ids(rows: pa.Table) -> list[str]:
@@ -224,16 +227,6 @@ def opened(storage: Storage, path: str) -> Generator[pq.ParquetFile]:
             expected="a file of the archive",
             source="parquet",
         ) from error
-
-
-def id_counts(storage: Storage, file: DataFile) -> Counter[str]:
-    """How many rows of each point a file has."""
-    counts: Counter[str] = Counter()
-    with opened(storage, file.path) as parquet:
-        for number in range(parquet.num_row_groups):
-            column = parquet.read_row_group(number, columns=["id"], use_threads=False).column("id")
-            counts.update({entry["values"]: entry["counts"] for entry in column.value_counts().to_pylist()})
-    return counts
 
 
 def row_group(parquet: pq.ParquetFile, number: int) -> pa.Table:

@@ -71,7 +71,7 @@ async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd
         return _expected_table(jobs, options)
     young_us = (options.now_us - request.overlap_us) // DAY_US * DAY_US
     changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=request.fill)
-    return _outcome_table(jobs, changes, options.failures or {})
+    return outcome_table(jobs, changes, options.failures or {})
 
 
 def known_records(place: Place) -> dict[str, ArchivedRecord]:
@@ -92,7 +92,8 @@ async def fill_archive(
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     tables = await in_thread(Tables.open_or_create, place, layout or _layout(records))
-    await in_thread(tables.samples.storage.remove_left_parts)
+    for log in (tables.samples, tables.points):
+        await in_thread(log.storage.remove_left_parts)
     known = await in_thread(tables.points.records)
     others = await _referenced(source, records, known)
     # In the order of the server, which is that of the columns of a frame.
@@ -178,7 +179,7 @@ def _expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
     return df
 
 
-def _outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:
+def outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:
     """One row per point: what was new, changed and removed, and how it ended."""
     rows = [_outcome(job, changes, failures.get(job.record.id)) for job in jobs]
     names = ["id", "dis", "rows_new", "rows_changed", "rows_removed", "status", "reason"]

@@ -123,15 +123,15 @@ def frame_columns(
         raise MetadataError(
             f"the columns have a level {level!r}, so a point may have several of them; write those of one, as with "
             + (f"df[{one!r}].rename('@the-id')" if frame.columns.nlevels == 1 else f"df.xs({one!r}, axis=1, {level=})")
-            + "; nothing was sent"
+            + "; nothing was written"
         )
     interval = noted_interval(frame)
     if interval and (interval.label == "end" or (interval.label == "both" and frame.index.names != ["start"])):
         raise MetadataError(
             f"the times are the ends of the intervals of {interval.length} (label={interval.label!r}), and who reads "
             "the history takes each value to be that of the time after it; read with label='start', or, where the "
-            "points are stamped with ends, take the note off with df.attrs.clear() and give points=; nothing was sent"
-            + ("; of label='both' take df.droplevel('end')" if interval.label == "both" else "")
+            "points are stamped with ends, take the note off with df.attrs.clear() and give points=; nothing was "
+            "written" + ("; of label='both' take df.droplevel('end')" if interval.label == "both" else "")
         )
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known, words_are_ids=words_are_ids)
@@ -153,7 +153,7 @@ def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> N
                 f"column {label!r} is the {' or '.join(found.aggs)} over intervals of the point @{point.id} itself: "
                 "among its samples each value would be read as one of them; write it to another point, as with "
                 f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
-                f"df.attrs.clear(), and give points={{{label!r}: '@{point.id}'}}; nothing was sent"
+                f"df.attrs.clear(), and give points={{{label!r}: '@{point.id}'}}; nothing was written"
             )
 
 
@@ -185,7 +185,7 @@ def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:
             raise ZoneError(
                 f"the index of the columns {listed_columns(df)} has times with and without a zone, first without one "
                 f"{next(cell for cell in index if not is_missing(cell) and cell.tzinfo is None)}: without a zone their "
-                "instants are not known; give all of them one; nothing was sent"
+                "instants are not known; give all of them one; nothing was written"
             )
         times = pd.to_datetime(index, utc=len(zones) > 1)
     else:
@@ -204,7 +204,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
             advice = "read it with index='utc', and " + advice
         raise MetadataError(
             f"the index of the frame with the columns {columns} has the levels {', '.join(levels)}, expected times "
-            f"alone; {advice}, with points= where the columns are no points; nothing was sent"
+            f"alone; {advice}, with points= where the columns are no points; nothing was written"
         )
     if not isinstance(index, pd.DatetimeIndex):
         advice = TIMES_OF_TEXT if is_of_text(index) else "put the time there with df.set_index('ts')"
@@ -218,12 +218,12 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
         raise ZoneError(
             f"the times of the columns {columns} are naive ({name}{first}): without a zone their "
             "instants are not known; say which zone they are in with df.tz_localize('America/New_York', ambiguous=..., "
-            "nonexistent=...); nothing was sent"
+            "nonexistent=...); nothing was written"
         )
     if index.hasnans:
         row = int(np.argmax(index.isna()))
         raise MetadataError(
-            f"{name} of the columns {columns}, row {row}: NaT is not a time; drop that row; nothing was sent"
+            f"{name} of the columns {columns}, row {row}: NaT is not a time; drop that row; nothing was written"
         )
     ts_us: Instants = index.as_unit("us").asi8
     order = np.argsort(ts_us, kind="stable")
@@ -234,7 +234,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
         first_row, second_row = int(order[pair]), int(order[pair + 1])
         raise MetadataError(
             f"{name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
-            f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was sent"
+            f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was written"
         )
     return ts_us, order
 
@@ -261,7 +261,7 @@ class FrameColumn:
             try:
                 array = object_array(None if is_missing(cell) else as_kind(cell) for cell in array)
             except (MetadataError, UnitError) as error:
-                raise type(error)(f"column {label!r} (point @{point.id}): {error}; nothing was sent") from None
+                raise type(error)(f"column {label!r} (point @{point.id}): {error}; nothing was written") from None
         filled = ~np.asarray(pd.isna(array), dtype=bool)
         if dtype.kind == "f":  # for pandas a NaN in an Arrow or masked column is a value beside its nulls
             filled &= ~np.isnan(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
@@ -381,7 +381,7 @@ class FrameColumn:
                     f"the zone of the point is not known, and the index does not tell one: {error}; give the point "
                     f"with its tz, as in points={{{self.label!r}: record}}"
                 )
-            raise ZoneError(f"column {self.label!r} (point @{point.id}): {what}; nothing was sent") from None
+            raise ZoneError(f"column {self.label!r} (point @{point.id}): {what}; nothing was written") from None
         return point.tz
 
     def error(self, kind: type[HsFrameError], place: int, what: str, way_out: str) -> HsFrameError:
@@ -389,7 +389,7 @@ class FrameColumn:
         row = int(self.rows[place])
         return kind(
             f"column {self.label!r} (point @{self.point.id}), row {row}, {self.index[row]}: {what}; {way_out}; "
-            "nothing was sent"
+            "nothing was written"
         )
 
 

@@ -27,8 +27,8 @@ _WORD = re.compile(r"[A-Za-z0-9_:\-.~]+")
 _BARE_ID = re.compile(r"([A-Za-z0-9_\-.~]+(?::[A-Za-z0-9_:\-.~]+)|[0-9a-f]{8}-[0-9a-f]{8})\Z")
 
 
-def frame_of(df: Any) -> pd.DataFrame:
-    """A frame as it is, a Series as a frame of one column; anything else is refused."""
+def frame_of(df: Any, *, tidy: bool = False) -> pd.DataFrame:
+    """A frame as it is, a Series as a frame of one column; anything else is refused, and a tidy one unless `tidy`."""
     if isinstance(df, pd.Series):
         return df.to_frame()
     if not isinstance(df, pd.DataFrame):
@@ -43,8 +43,10 @@ def frame_of(df: Any) -> pd.DataFrame:
             raise MetadataError(
                 f"this tidy frame has {what}, and in a history each would be read as a sample from its time on; read "
                 "with label='start' and shape='wide' (pivot would lose the note of what it is), and where the values "
-                "are no samples of their point give another with points={label: '@the-id'}; nothing was sent"
+                "are no samples of their point give another with points={label: '@the-id'}; nothing was written"
             )
+        if tidy:
+            return df
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
             "or as df.pivot(index='ts', columns='id', values='value') of rows in the units of their points"
@@ -90,7 +92,7 @@ def match_columns(
             raise MetadataError(
                 f"column {label!r} has lost the note of what it is (many operations of pandas drop it), and this "
                 f"session has read {point.made} of the point @{point.id}, which its name means; if these values are "
-                f"its samples, say so with points={{{label!r}: '@{point.id}'}}; nothing was sent"
+                f"its samples, say so with points={{{label!r}: '@{point.id}'}}; nothing was written"
             )
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(

@@ -110,7 +110,7 @@ def read_parquet(
        Zone
     0  77.0
     """
-    files = _files(path)
+    files = parquet_files(path)
     frames = [_frame(file, columns, filters) for file in files]
     return frames[0] if len(frames) == 1 else _joined(frames, [_name(file) for file in files], filters is not None)
 
@@ -123,11 +123,12 @@ def _frame(file: Source, columns: Sequence[Any] | None, filters: Filters | None)
         raise MetadataError(f"{_name(file)}: {error}; pandas.read_parquet reads the plain numbers") from error
 
 
-def _files(path: Any) -> list[Any]:
+def parquet_files(path: Any) -> list[Any]:
+    """The files that a path, a folder, a file object or several of these are."""
     if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
         if isinstance(path, bytes) or not isinstance(path, Iterable):
             raise MetadataError(f"{path!r} is no file; expected a path, a file object, a folder, or a list of these")
-        if not (files := [file for one in path for file in _files(one)]):
+        if not (files := [file for one in path for file in parquet_files(one)]):
             raise MetadataError("the list of files is empty; expected one or more Parquet files")
         return files
     if hasattr(path, "read") or not os.path.isdir(path):

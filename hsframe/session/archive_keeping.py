@@ -5,20 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import pandas as pd
 
+from hsframe.archive.add import Adding
 from hsframe.archive.check import check
 from hsframe.archive.compact import compact
-from hsframe.archive.samples import END_US, START_US
+from hsframe.archive.samples import END_US, START_US, Existing
 from hsframe.archive.scan import scanner
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.tables import Place, Tables
 from hsframe.archive.versions import vacuum, version_table
 from hsframe.durations import DAY_US, Duration, duration_us
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, check_choice
+from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.point_records import find_records
 from hsframe.session.runners import runner_named
@@ -60,6 +62,47 @@ class ArchiveKeeping:
     def _refuse_older(self, verb: str) -> None:
         if self._version is not None:
             raise MetadataError(f"{self!r} is version {self._version}; open it without version= to {verb} it")
+
+    def add(
+        self,
+        data: pd.DataFrame | pd.Series[Any] | Source | Iterable[Source],
+        points: Any = None,
+        *,
+        existing: Existing = "replace",
+        convert: bool = False,
+    ) -> pd.DataFrame:
+        """Put the samples of a frame or of Parquet files into the archive, which is made where there is none.
+
+        What is no sample of a point is refused as by :meth:`Session.his_write`: amounts and other aggregations over
+        intervals, times that are ends or that have no zone, values of another kind or unit. Missing values add and
+        remove nothing. It is safe to repeat; of several files those before a bad one are added.
+
+        Parameters
+        ----------
+        data : DataFrame, Series, path, or iterable of paths
+            A frame as ``his_read`` gives it, wide or tidy; or files, and folders of files, of :func:`hsframe.export`
+            or :func:`hsframe.write_parquet`, which are read one after another.
+        points : optional
+            Which points the columns are, as for :meth:`Session.his_write`; of a tidy frame, records of its points.
+        existing : {"replace", "keep"}
+            What becomes of a sample that the archive has, where it is another.
+        convert : bool
+            Convert values to the units of the points, instead of refusing those in another one.
+
+        Returns
+        -------
+        DataFrame
+            As of :meth:`sync`; the status is ``"added"``, ``"same"``, or ``"kept"`` where nothing is new and some were
+            kept. A point that the archive did not have gets a record by the frame's catalog, and counts as read from
+            its first sample to its last: the next :meth:`sync` goes on from there.
+        """
+        self._refuse_older("add to")
+        check_choice("existing", existing, get_args(Existing))
+        now_us = _now_us()
+        adding = Adding(self._place, now_us, (now_us - 2 * DAY_US) // DAY_US * DAY_US, points, existing, convert)
+        if isinstance(data, pd.DataFrame | pd.Series):
+            return adding.run([("", data)])
+        return adding.run((str(file), read_parquet(file)) for file in parquet_files(data))
 
     def compact(self, overlap: Duration = "2D") -> pd.DataFrame:
         """Put the files of each partition together to one, sorted by id and ts; the samples stay as they are.

@@ -263,7 +263,7 @@ def test_naive_times_are_refused():
         "naive",
         "2024-05-01 12:00:00 in row 0",
         "tz_localize",
-        "nothing was sent",
+        "nothing was written",
     ):
         assert part in text
 

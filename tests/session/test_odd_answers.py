@@ -120,7 +120,7 @@ def test_a_unit_with_a_blank_stops_no_read_and_is_warned_of_once_a_server(form: 
     pd.testing.assert_frame_equal(df, again)
     with pytest.raises(CodecError, match=r"'deg C' cannot be a unit; expected letters"):
         hsframe.encode(df.hs.to_grid(), form)
-    with pytest.raises(UnitError, match=r"column 'A' \(point @a\).*: 'deg C' cannot be a unit.*nothing was sent"):
+    with pytest.raises(UnitError, match=r"column 'A' \(point @a\).*: 'deg C' cannot be a unit.*nothing was written"):
         hsframe.frame_to_his_grids(df)
 
 

@@ -141,7 +141,7 @@ def test_parquet_keeps_all_of_it(s: hsframe.Session, tmp_path: Path) -> None:
 
 def test_one_of_them_can_be_written_and_several_cannot(s: hsframe.Session) -> None:
     df = s.his_read(["@kw", "@oat"], DAY, interval="1D", agg=["mean", "max"])
-    words = r"level 'agg'.*write those of one, as with df.xs\('mean', axis=1, level='agg'\); nothing was sent"
+    words = r"level 'agg'.*write those of one, as with df.xs\('mean', axis=1, level='agg'\); nothing was written"
     with pytest.raises(hsframe.MetadataError, match=words):
         s.his_write(df)
     report = s.his_write(df.xs("mean", axis=1, level="agg"), dry_run=True)
@@ -166,7 +166,7 @@ def test_one_of_them_can_be_written_and_several_cannot(s: hsframe.Session) -> No
         ),
         ({"agg": []}, r"agg must list one aggregation or more, each once; got \[\]"),
         ({"agg": ["max", "mean", "max"]}, r"each once; got \['max', 'mean', 'max'\]"),
-        ({"agg": ["max", None]}, r"agg=None is unknown; expected avg, "),
+        ({"agg": ["max", None]}, r"agg=None is unknown; expected one of avg, "),
         ({"agg": ["max", ["min"]]}, r"agg=\['min'\] is unknown"),
         ({"agg": {"@kw": []}}, r"agg must list one aggregation or more"),
         ({"agg": ["max", "coverage"], "min_coverage": 0.5}, r"min_coverage= .*\(agg: coverage, max\)"),

@@ -161,7 +161,7 @@ def test_labels_that_cannot_be(s: hsframe.Session, settings: dict[str, Any], wor
 
 def test_rows_by_their_ends_are_not_written(s: hsframe.Session) -> None:
     end = s.his_read("@kw", DAYS, interval="1D", label="end")
-    words = r"the times are the ends of the intervals of 1D \(label='end'\).*read with label='start'.*nothing was sent"
+    words = r"the times are the ends of the intervals of 1D \(label='end'\).*with label='start'.*nothing was written"
     with pytest.raises(hsframe.MetadataError, match=words):
         s.his_write(end)
     with pytest.raises(hsframe.MetadataError, match=words):

@@ -1,0 +1,54 @@
+"""Object stores: what they are told, and that a file is there whole or not at all; a local folder stands for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.fs as pafs
+import pytest
+
+from hsframe import Archive
+from hsframe.archive import storage
+from hsframe.archive.storage import Storage
+from hsframe.errors import MetadataError
+
+
+def test_a_file_of_an_object_store_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_filesystem", lambda *given: (pafs.LocalFileSystem(), tmp_path.as_posix()))
+    store = Storage("s3://bucket/works")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(TypeError), store.writing("a/b.parquet") as file:
+        file.writelines([b"half", None])  # type: ignore[list-item]
+    assert store.listing() == {}
+    with store.writing("a/b.parquet") as file:
+        file.write(b"whole")
+    assert {path: stored.size for path, stored in store.listing().items()} == {"a/b.parquet": 5}
+    assert store.read("a/b.parquet") == b"whole"
+    store.delete("a/b.parquet")
+    store.delete("a/b.parquet")
+    assert store.listing("a") == {}
+
+
+def test_options_have_their_names_of_delta_rs() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "k", "secret_access_key": "s", "AWS_REGION": "eu-west-1"}
+    found, base = Storage(
+        "s3://bucket/a/b", {**keys, "aws_endpoint": "http://127.0.0.1:9", "aws_allow_http": "true"}
+    ).arrow
+    wanted = pafs.S3FileSystem(
+        access_key="k", secret_key="s", region="eu-west-1", endpoint_override="http://127.0.0.1:9", scheme="http"
+    )
+    assert (found, base) == (wanted, "bucket/a/b")
+    assert Storage("s3://bucket", {"aws_skip_signature": "true", "region": "x"}).arrow[0] == pafs.S3FileSystem(
+        anonymous=True, region="x"
+    )
+    with pytest.raises(MetadataError, match=r"storage_options are not known of gs://; give them as environment"):
+        Storage("gs://bucket/a", {"google_service_account": "x"})
+
+
+def test_a_store_that_is_none_is_named_in_plain_words() -> None:
+    with pytest.raises(
+        MetadataError, match=r"^memory://works cannot be reached: Generic URL error: Unable to recognise"
+    ):
+        Archive("memory://works")
