@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
+from multiprocessing import util
 from typing import Any, Final, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -101,6 +102,7 @@ class Login:
             if own not in _SESSIONS:
                 password = None if self.password is None else pkgutil.resolve_name(self.password)()
                 _SESSIONS[own] = Session(SessionSettings(self.uri, self.user, password, **dict(self.settings)))
+                util.Finalize(None, close, exitpriority=1)  # a worker that was forked runs no functions of atexit
             return _SESSIONS[own]
 
 

@@ -257,6 +257,7 @@ def test_threads_read_as_many_partitions_at_a_time_as_may_be(
 
 CLUSTER = """
 import json, os, sys, time
+import dask
 import hsframe.dask
 from distributed import Client, LocalCluster
 
@@ -278,6 +279,7 @@ def spent():
 
 if __name__ == "__main__":
     uri, start, end, folder = sys.argv[1:]
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})  # imports once
     how = dict(n_workers=2, threads_per_worker=3, processes=True, dashboard_address=None)
     with LocalCluster(**how) as cluster, Client(cluster) as client:
         client.run(timed)
