@@ -105,7 +105,8 @@ class Number(UnitScalar["Number"]):
     -----
     NaN equals NaN here: two grids that hold the same cells are equal. ``==`` never converts. Arithmetic and order
     convert, or raise :class:`~hsframe.UnitError`, by the rules of columns (:mod:`hsframe.units.unit_rules`); a plain
-    number is taken to be in the unit of the other side. A result that is NaN is the plain float, a missing value.
+    number is taken to be in the unit of the other side, and so are those of a column, a frame or an array of NumPy: the
+    result is a column with its unit. A result that is NaN is the plain float, a missing value.
 
     Examples
     --------
@@ -158,7 +159,7 @@ class Number(UnitScalar["Number"]):
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, UnitScalar):
-            return NotImplemented
+            return NotImplemented if self.beside(other, False) is None else other == self.boxed()
         return self.unit == other.unit and (self.val == other.val or (self.val != self.val and other.val != other.val))
 
     def __hash__(self) -> int:

@@ -24,6 +24,7 @@ from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
 from hsframe.unit_array.ufuncs import UnitUfuncs
 from hsframe.unit_array.values import Floats
 from hsframe.units import convert
+from hsframe.units.scalars import UnitScalar
 
 # Types that NumPy makes doubles of without a look at each value. UnitFloat and Number are looked at.
 _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int64, np.int32})
@@ -304,6 +305,20 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitUfuncs):
 
 # pandas asks the dtype for the array's class, whose module imports that of the dtype.
 UnitDtype.array_type = UnitArray
+
+
+def _beside(number: UnitScalar[Any], other: Any, with_unit: bool) -> Any:
+    # Of a Series only plain numbers: pandas, which would ask again for each of its arrays, makes doubles of N // 0.
+    if not isinstance(other, np.ndarray | ExtensionArray | pd.Index | pd.Series) or other.ndim == 0:
+        return None
+    if (known := isinstance(other.dtype, UnitDtype)) or other.dtype == object or isinstance(other, np.ma.MaskedArray):
+        return None if isinstance(other, pd.Series) or (known and not isinstance(other, pd.Index)) else number.boxed()
+    if number.unit is None or not with_unit:
+        return float(number.val)
+    return UnitArray(np.full(other.shape[-1], float(number.val)), number.unit)
+
+
+UnitScalar.beside = _beside
 
 
 def _without_ellipsis(item: tuple[Any, ...]) -> Any:

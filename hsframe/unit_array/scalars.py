@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
     It is a float in every respect: equality, which never converts (7 kW == 7 W), hash, formatting with a format, JSON.
     It computes, and is less or greater, by the rules of columns (:mod:`hsframe.units.unit_rules`): with another such
     float or a plain number the result is one, or a plain float where no unit is left; with a :class:`~hsframe.Number`
-    it is a Number. A plain number is taken to be in its unit.
+    it is a Number. A plain number is taken to be in its unit, and so are those of a column, a frame or an array.
 
     NumPy's functions, those of :mod:`math` and a duration on its left take it for the plain float: use operators, abs,
     round, min and max, or a Number, which NumPy's functions know. (An ``__array_ufunc__`` would have
@@ -65,6 +66,12 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
     def val(self) -> float:
         """The magnitude as a plain float, as :class:`~hsframe.Number` names it."""
         return float.__pos__(self)
+
+    def __eq__(self, other: object) -> bool:
+        found = float.__eq__(self, other)
+        return self._with_array(other, operator.eq, True, False) if found is NotImplemented else found
+
+    __hash__ = float.__hash__
 
     def __repr__(self) -> str:
         return f"UnitFloat({float.__repr__(self)}, {self.unit!r})"

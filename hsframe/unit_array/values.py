@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pandas.api.extensions import ExtensionArray
 
+from hsframe.errors import UnitError
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units.functions import UnitFunctions
+from hsframe.units.scalars import UnitRows
 from hsframe.units.unit_rules import conversion
 
 Floats = npt.NDArray[np.float64]
@@ -42,6 +44,8 @@ class UnitValues(UnitFunctions, ExtensionArray):
         """The result of an operation: an array with its unit, or plain values where there is none."""
         if unit is None or not isinstance(values, np.ndarray) or values.dtype != np.float64:
             return values
+        if values.ndim > 1:
+            raise UnitError(UnitRows.REFUSAL)
         return self._simple(values, self._dtype if unit == self._dtype.unit else UnitDtype(unit))
 
     def magnitudes_in(self, unit: str, what: str) -> Floats:

@@ -12,7 +12,7 @@ from hsframe.units.algebra import power
 from hsframe.units.unit_rules import conversion
 
 # The method of the left side, and that of the right side where the left has no unit.
-_OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
+OPERATORS: Final[dict[np.ufunc, tuple[str, str]]] = {
     np.add: ("__add__", "__radd__"),
     np.subtract: ("__sub__", "__rsub__"),
     np.multiply: ("__mul__", "__rmul__"),
@@ -54,9 +54,9 @@ class UnitFunctions:
 
     def _called(self, ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
         inputs = tuple(map(_single, inputs))
-        if ufunc in _OPERATORS:
+        if ufunc in OPERATORS:
             left, right = inputs
-            direct, reflected = _OPERATORS[ufunc]
+            direct, reflected = OPERATORS[ufunc]
             if isinstance(left, UnitFunctions):
                 return getattr(left, direct)(right)
             return getattr(right, reflected)(left)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 import numpy as np
 
 from hsframe.errors import UnitError
-from hsframe.units.functions import UnitFunctions
+from hsframe.units.functions import OPERATORS, UnitFunctions
 from hsframe.units.systems import unit_in
 from hsframe.units.table import converter
 from hsframe.units.unit_rules import ARITHMETIC, ORDER, as_duration, conversion, unit_rule
@@ -38,12 +38,18 @@ class UnitScalar(UnitFunctions, Generic[T]):
     """A number `val` with a `unit`, None for a plain one; the results are of class `T`.
 
     The other side may be a number of Python or NumPy, or a duration in ``*`` and ``/``. ``==`` and hash are those of
-    the class: they never convert. Beside a NumPy array the result is a plain array; in one of objects each computes.
+    the class: they never convert. Beside plain numbers in a NumPy array, a column or a frame it computes as a column of
+    its unit does; in an array of objects each computes.
     """
 
     __slots__ = ()
-    # NumPy's numbers and arrays leave an operation to the class with the higher priority.
+    # Who has the higher priority computes: before NumPy's numbers and arrays, pandas' arrays and an Index (2000). A
+    # Series (3000) comes with its array, because its ``*=`` can leave nothing to others.
     __array_priority__ = 1000
+    __pandas_priority__ = 2500
+    #: What stands for the number beside an array, with its unit or without; None where the other side knows it. Set
+    #: by the module of columns, which is above this one.
+    beside: ClassVar[Callable[[UnitScalar[Any], Any, bool], Any]]
     #: Of two classes the one with the higher rank makes the result.
     _rank: ClassVar[int] = 0
 
@@ -78,32 +84,41 @@ class UnitScalar(UnitFunctions, Generic[T]):
     def _like(self, values: Any, unit: str | None) -> Any:
         return values if unit is None or np.ndim(values) else self._made(values, unit)
 
-    def _beside(self, as_plain: bool) -> Any:
-        """The number as NumPy takes it beside an array: its magnitude, or itself as one of an array of objects."""
-        if as_plain:
-            return float(self.val)
-        boxed = np.empty((), dtype=object)
-        boxed[()] = self
-        return boxed
+    def boxed(self) -> Any:
+        """The number as an array of one object, to which nobody leaves an operation."""
+        return np.array(self, dtype=object)
 
     def _numpy(self, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What ``__array_ufunc__`` gives, for the class that can have one."""
         arrays = [item for item in inputs if hasattr(item, "__array_ufunc__") and np.ndim(item)]
         is_equality = ufunc in (np.equal, np.not_equal)
-        if method == "__call__" and not arrays and not kwargs:
+        if method == "__call__" and not kwargs and (not arrays or (ufunc in OPERATORS and not is_equality)):
             found = self._called(ufunc, inputs)
             return ufunc is np.not_equal if is_equality and found is NotImplemented else found
-        as_plain = not is_equality and all(type(item) is np.ndarray and item.dtype != object for item in arrays)
-        args = (item._beside(as_plain) if isinstance(item, UnitScalar) else item for item in inputs)
-        return getattr(ufunc, method)(*args, **kwargs)
+        if self.unit and any(np.asarray(array).dtype.kind in "iufc" for array in kwargs.get("out", ())):
+            raise UnitError(f"an array of NumPy cannot take numbers in {self.unit}; write a = a * b for a *= b")
+
+        def argument(item: Any) -> Any:
+            if not isinstance(item, UnitScalar) or not arrays:
+                return float(item.val) if isinstance(item, UnitScalar) else item
+            mine = None if is_equality or method != "__call__" else item.beside(arrays[0], True)
+            return item.boxed() if mine is None else mine
+
+        return getattr(ufunc, method)(*map(argument, inputs), **kwargs)
+
+    def _with_array(self, other: Any, compute: Callable[[Any, Any], Any], reflected: bool, with_unit: bool) -> Any:
+        if (mine := self.beside(other, with_unit)) is None:
+            return NotImplemented
+        if isinstance(mine, UnitFunctions) and other.ndim > 1:
+            rows = [self._with_array(row, compute, reflected, with_unit) for row in other]
+            return np.stack(rows) if rows and isinstance(rows[0], np.ndarray) else UnitRows(rows)
+        return compute(other, mine) if reflected else compute(mine, other)
 
     def _computed(self, other: object, symbol: str, *, reflected: bool = False) -> T:
-        if isinstance(other, np.ndarray) and other.ndim:
-            mine = self._beside(other.dtype != object)
-            return ARITHMETIC[symbol](*((other, mine) if reflected else (mine, other)))  # type: ignore[no-any-return]
-        operand = number_operand(other) or as_duration(other, symbol, self.unit, reflected)
-        if operand is None:
-            return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
+        if (operand := number_operand(other)) is None:
+            found = self._with_array(other, ARITHMETIC[symbol], reflected, True)
+            if found is not NotImplemented or not (operand := as_duration(other, symbol, self.unit, reflected)):
+                return found  # type: ignore[no-any-return]  # a column, or what operators may give
         (x, a), (y, b) = (operand, (self.val, self.unit)) if reflected else ((self.val, self.unit), operand)
         rule = unit_rule(symbol, a, b, float(y) if symbol == "**" else None)
         val = _calculated(symbol, *rule.converted(x, y))
@@ -111,10 +126,8 @@ class UnitScalar(UnitFunctions, Generic[T]):
         return made_by._made(val, rule.unit)  # type: ignore[no-any-return]  # the class of the higher rank
 
     def _compared(self, other: object, symbol: str) -> bool:
-        if isinstance(other, np.ndarray) and other.ndim:
-            return ORDER[symbol](self._beside(other.dtype != object), other)  # type: ignore[no-any-return]  # an array of them
-        if (operand := number_operand(other)) is None:
-            return NotImplemented  # type: ignore[no-any-return]  # for the operators, which may
+        if (operand := number_operand(other)) is None:  # an array, or NotImplemented, which operators may give
+            return self._with_array(other, ORDER[symbol], False, False)  # type: ignore[no-any-return]
         y, b = operand
         change = None
         if self.unit is not None and b is not None:
@@ -129,6 +142,10 @@ class UnitScalar(UnitFunctions, Generic[T]):
     __mod__, __rmod__ = _operators("%")
     __pow__, __rpow__ = _operators("**")
     __lt__, __le__, __gt__, __ge__ = map(_comparison, ("<", "<=", ">", ">="))
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return not equal if isinstance(equal, bool) else equal if equal is NotImplemented else ~equal
 
     def __divmod__(self, other: object) -> tuple[T, T]:
         return self // other, self % other
@@ -154,6 +171,26 @@ class UnitScalar(UnitFunctions, Generic[T]):
     def __format__(self, spec: str) -> str:
         """The magnitude in a format; with an empty one, the unit too."""
         return format(self.val, spec) if spec else str(self)
+
+
+class UnitRows:
+    """The plain columns of a frame beside a number: pandas makes columns of its rows (``Block._split_op_result``)."""
+
+    REFUSAL: Final = "NumPy has no tables with a unit; take pd.DataFrame(values) column by column, or float(number)"
+    ndim = 2
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+        self.dtype = rows[0].dtype if rows else None
+
+    def __getitem__(self, place: int) -> Any:
+        return self._rows[place]
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no {name!r} of rows with a unit: {self.REFUSAL}")
+
+    def __repr__(self) -> str:
+        return f"<rows with a unit: {self.REFUSAL}>"
 
 
 def number_operand(other: object) -> tuple[float, str | None] | None:
