@@ -107,7 +107,9 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         """
         found, levels = points_table(self._obj), self._obj.index.names
         if found.empty and len(levels) > 1 and levels[0] != "start" and self.interval:
-            raise MetadataError("a column of a matrix has a point in each group; df.hs.catalog has their ids")
+            raise MetadataError(
+                "a column of a matrix has a point in each group; their ids are in df.hs.catalog of the read"
+            )
         return found
 
     def to(self, target: System | str | Mapping[Any, str]) -> pd.DataFrame:
@@ -405,7 +407,9 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
         """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
         from hsframe.analysis.report import report
 
-        return report(self._obj.to_frame()).iloc[0]
+        if len(found := report(self._obj.to_frame())) > 1:
+            raise MetadataError("the column is of several groups; df.hs.report() of a frame has a row for each")
+        return found.iloc[0]
 
     def integrate(
         self,

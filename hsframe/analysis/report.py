@@ -138,7 +138,9 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     if any(isinstance(level, pd.DatetimeIndex) for level in levels):
         names = list(map(str, df.index.names))
         if len(names) > 2 or not isinstance(levels[1], pd.DatetimeIndex):
-            raise MetadataError(f"the index has the levels {', '.join(names)}; read a matrix with index='utc'")
+            raise MetadataError(
+                f"the index has the levels {', '.join(names)}; expected group and time, as of a matrix of index='utc'"
+            )
         groups = df.groupby(level=0, sort=False)
         return pd.concat({group: report(own.droplevel(0)) for group, own in groups}, names=names[:1])
     points, differing, reads, interval = points_of(df), differing_of(df), reads_of(df), interval_of(df)

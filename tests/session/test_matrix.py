@@ -454,9 +454,14 @@ def test_the_report_has_a_row_for_each_role_of_each_site(interval: str) -> None:
             assert alone["gaps"] == found["gaps"]
         assert table["missing"].sum() == {"1h": 6 + 7, "1D": 2}[interval]
         assert df[:0].hs.report()["samples"].tolist() == [0, 0]
+        assert df.loc["Lab", "kw"].hs.report()["missing"] == table.at[("Lab", "kw"), "missing"]
+        with pytest.raises(MetadataError, match="the column is of several groups"):
+            df["kw"].hs.report()
         local = session.matrix({"oat": ROLES["oat"], "kw": "power"}, SPAN, index="local", **settings)
         if interval == "1h":
-            with pytest.raises(MetadataError, match=r"levels siteRef, ts, fold; read a matrix with index='utc'"):
+            with pytest.raises(
+                MetadataError, match=r"levels siteRef, ts, fold; expected group and time, .* index='utc'"
+            ):
                 local.hs.report()
         else:
             same = ["samples", "expected", "missing"]
@@ -476,7 +481,7 @@ def test_what_was_not_over_is_not_due_of_a_site() -> None:
 def test_the_points_of_a_matrix_are_in_its_catalog() -> None:
     with connected(portfolio()) as session:
         df = session.matrix({"kw": "power"}, SPAN)
-    with pytest.raises(MetadataError, match=r"has a point in each group; df\.hs\.catalog has their ids"):
+    with pytest.raises(MetadataError, match=r"has a point in each group; their ids are in df\.hs\.catalog"):
         _ = df.hs.points
     assert df["kw"].hs.interval == df.hs.interval
 
