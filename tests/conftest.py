@@ -71,6 +71,12 @@ def _new_threads(before: set[threading.Thread]) -> list[str]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def nothing_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has read of a point says nothing of the point of that id in another test."""
+    monkeypatch.setattr("hsframe.frame.reads._MADE", {})
+
+
 @pytest.fixture(autouse=True, scope="session")
 def short_pauses() -> Iterator[None]:
     """What is sent again is sent after a tenth of the pause; what was written is looked for as often, but sooner."""

@@ -363,8 +363,9 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
         ``kind`` (``"server"`` or ``"archive"``), ``uri`` (without credentials) and, of an archive, ``version``; the
         span that was read, ``start`` and ``end``, in UTC (no end: all that there was); when it was read, ``at``; and
-        how many ``requests``, ``bytes`` of answers and ``seconds`` that took. Parquet files keep it. It is in
-        ``df.attrs``: of frames that pandas puts together it is that of the first.
+        how many ``requests``, ``bytes`` of answers and ``seconds`` that took; and of frames that
+        :func:`hsframe.concat` put together, ``spans``, a pair each, if they do not all touch. Parquet files keep it. It
+        is in ``df.attrs``: of frames that pandas puts together it is that of the first.
         """
         return source_of(self._obj)
 

@@ -5,6 +5,7 @@ Each column is judged by itself: no row that only another column has makes anyth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -94,6 +95,14 @@ def rows_of_group(
     over_us = pd.Timestamp(at).value // 1000 - (DAY_US if index.tz is None else 0)  # of local times not known exactly
     count = np.count_nonzero((edges_us[1:] <= over_us) | (stamps_us <= ts_us.max(initial=0)))
     return (edges_us[: count + 1], stamps_us[:count]) if count else None
+
+
+def together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is due of some spans together, of those that tell it."""
+    expected, missing = (sum(part[name] for part in parts if part) for name in ("expected", "missing"))
+    gaps = [gap for part in parts if part for gap in part["gaps"]]
+    found = {"expected": expected, "missing": missing, "coverage": 1 - missing / (expected or 1), "gaps": gaps}
+    return found if expected else {}
 
 
 def intervals_of(

@@ -42,7 +42,9 @@ def integrate(
     missing value is taken for no sample, since a frame does not tell it from NA. What lies before the first and after
     the last row is not known either, so an interval there is missing: read beyond the span, as with
     ``boundary="both"``, for the last day to be whole. A value that holds (of Bool, and with change of value) does so to
-    the end of the span that was read, or else to the last sample of its column.
+    the end of the span that was read, or else to the last sample of its column; and so in each span of those that
+    :func:`hsframe.concat` put together: between them nothing is known. Where pandas has taken rows out, or put frames
+    together, nothing tells that they are missing, and the value before them holds on.
 
     Parameters
     ----------
@@ -131,11 +133,11 @@ def integrate(
         for tz in dict.fromkeys(history.point.tz or own_tz for history in histories)
     }
     # What holds does so to the end of the span that was read, or to its own last sample: not to that of another column.
-    spans, until_us = reads_of(df), dict.fromkeys(labels, end_us)
-    for label, point, sampling, history in zip(labels, points, samplings, histories, strict=True):
-        if sampling.is_step and len(history.ts_us):
-            read_us = spans.get(point.id, Read()).known_from(history.ts_us)[1]
-            until_us[label] = max(int(history.ts_us[-1]), read_us or 0)
+    reads_before, until_us = reads_of(df), dict.fromkeys(labels, end_us)
+    for place, (label, point, sampling) in enumerate(zip(labels, points, samplings, strict=True)):
+        if sampling.is_step and len(histories[place].ts_us):
+            read = reads_before.get(point.id, Read())
+            histories[place], until_us[label] = _held_in_spans(histories[place], read)
     results = interval_histories(histories, grids, rules, now_us=until_us)
     warn_of_gaps(histories, results)
     result = trend_frame([history for _, history in results], tz=index.tz)
@@ -147,6 +149,18 @@ def integrate(
     note_reads(result, {point.id: reads[str(label)] for label, point in known.items()})
     note_interval(result, Interval.of(interval, "start"))
     return result
+
+
+def _held_in_spans(history: History, read: Read) -> tuple[History, int]:
+    """The samples of a step function, with one that is not known at the end of each span; and that of the last."""
+    assert isinstance(history.values, NumberColumn)
+    parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(history.ts_us) if len(own_us)]
+    lasts_us = np.array([own_us[-1] for _, own_us in parts])
+    ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
+    places = np.cumsum([len(own_us) for _, own_us in parts])[:-1]
+    ts_us = np.insert(history.ts_us, places, np.maximum(ends_us, lasts_us + 1)[:-1])
+    values = np.insert(history.values.values.to_numpy(), places, np.nan)
+    return replace(history, ts_us=ts_us, values=NumberColumn(pa.array(values), history.point.unit)), int(ends_us[-1])
 
 
 def _history(column: pd.Series[Any], ts_us: Instants, point: Point) -> History:

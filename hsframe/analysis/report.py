@@ -223,16 +223,20 @@ def _times(
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
     if sampling.is_step or not _is_number(column):
         return row
-    if interval is not None and at is not None:
-        rows = due.rows_of_group(index, interval, ts_us, at)
-    else:
-        rows = due.intervals_of(index, interval, ts_us, read, point.tz)
-    if rows is not None:
-        edges_us, stamps_us = rows
-        step_us: int | None = int(np.median(np.diff(edges_us)))
-        row |= due.of_intervals(ts_us, edges_us, stamps_us, index.tz)
-    elif (step_us := _step_us(sampling, steps)) is not None:
-        row |= due.of_samples(ts_us, step_us, read, index.tz)
+    step_us, parts = _step_us(sampling, steps), []
+    # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
+    for part, own_us in read.parts(ts_us) if index.freq is None and at is None else [(read, ts_us)]:
+        if interval is not None and at is not None:
+            rows = due.rows_of_group(index, interval, own_us, at)
+        else:
+            rows = due.intervals_of(index, interval, own_us, part, point.tz)
+        if rows is not None:
+            edges_us, stamps_us = rows
+            step_us = int(np.median(np.diff(edges_us)))
+            parts.append(due.of_intervals(own_us, edges_us, stamps_us, index.tz))
+        elif step_us is not None:
+            parts.append(due.of_samples(own_us, step_us, part, index.tz))
+    row |= due.together(parts)
     if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
         tz = zone(point.tz) if point.tz else index.tz
         changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)

@@ -160,7 +160,7 @@ class Export:
             for ident, (start_us, end_us) in windows.items():
                 present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
                 time = start_us, max(start_us, present_us if end_us is None else min(end_us, present_us))
-                reads[ident] = Read({}, (*time, (firsts.get(ident),), (lasts.get(ident),)))
+                reads[ident] = Read({}, ((*time, (firsts.get(ident),), (lasts.get(ident),)),))
             parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
             parquet.close()
         return count

@@ -24,7 +24,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
-``reads``          optional, {id: {"aggs": ..., "time": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
+``reads``          optional, {id: {"aggs": ..., "spans": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
 ``source``         optional, {"kind": ..., "uri": ...}: what it was read from (:mod:`hsframe.frame.origin`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 ``tz``             optional, the zone of the frame of a tidy table, whose ``ts`` is in UTC

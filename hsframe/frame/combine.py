@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -11,7 +12,8 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
 from hsframe.frame.origin import note_source, united_source
-from hsframe.frame.points import ColumnLabel, Point, attach, differing_of, points_of
+from hsframe.frame.outcomes import note_outcomes, united_outcomes
+from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.reads import Read, note_reads, reads_of, united_reads
 from hsframe.frame.stamps import Interval, interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
@@ -36,7 +38,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     Parameters
     ----------
     frames : iterable of DataFrame
-        A column that a frame lacks is missing there.
+        A column that a frame lacks is missing there; a state of a duration or share is 0 where another one of its
+        point is known, as it is in the read of all.
     ignore_index : bool, default False
         Number the rows from 0.
     sort_index : bool, default False
@@ -45,7 +48,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     Returns
     -------
     DataFrame
-        With the points of all frames in its catalog, and the samples that were dropped at repeated instants.
+        With the points of all frames in its catalog, the samples that were dropped at repeated instants, and what
+        became of each point, where all frames know it: counts are added, and a failure stands.
 
     Raises
     ------
@@ -79,6 +83,8 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
 def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index: bool = False) -> pd.DataFrame:
     """The rows of frames as :func:`concat` has them; its errors call each by its name."""
     parts = [part.set_axis(_in_zone_of(frames[0].index, part.index)) for part in frames]
+    labels = dict.fromkeys(label for part in parts if _has_states(part) for label in part.columns)
+    parts = [_with_states(part, labels) if _has_states(part) else part for part in parts]
     interval = _interval_of_all(parts, names)
     united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
     units: dict[Hashable, tuple[str, str | None]] = {}
@@ -120,11 +126,33 @@ def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index
         aligned.append(frame.astype(changed) if changed else frame)
     result = pd.concat(aligned, ignore_index=ignore_index)
     result.attrs = dict(parts[0].attrs)
-    if points:
+    if points or ATTRS_KEY in result.attrs:  # what the catalog of the first says of its read alone is not of all
         attach(result, {label: point for label, (_, point) in points.items()}, differing=differing)
-    note_reads(result, united_reads(parts))
+    note_reads(result, united_reads(parts, interval.longest_us if interval else 0))
     note_source(result, united_source(parts))
     note_interval(result, interval)
+    if (outcomes := united_outcomes(parts)) is not None:
+        note_outcomes(result, outcomes)
+    return result
+
+
+def _has_states(part: pd.DataFrame) -> bool:
+    return part.columns.nlevels > 1 and "state" in part.columns.names
+
+
+def _with_states(part: pd.DataFrame, labels: Iterable[Any]) -> pd.DataFrame:
+    """A frame with the states that others have of its points: 0 in a row where another state of the point is known."""
+    place, result = part.columns.names.index("state"), part
+    own: dict[Any, list[Any]] = {}
+    for label in part.columns:
+        own.setdefault((*label[:place], *label[place + 1 :]), []).append(label)
+    for label in (one for one in labels if one[place] and one not in part.columns):
+        beside = own.get((*label[:place], *label[place + 1 :]), [])
+        if known := [one for one in beside if one[place]]:
+            result = result.copy(deep=False)
+            result[label] = functools.reduce(lambda zero, more: zero.fillna(more), (part[one] * 0 for one in known))
+        else:  # the column without a state says that none was known
+            result = result.drop(columns=[one for one in beside if one in result.columns])
     return result
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import Instants, places_in, union_of
-from hsframe.frame.match import frame_of, match_columns
+from hsframe.frame.match import frame_of, match_columns, of_amounts
 from hsframe.frame.points import COLUMN_LEVELS, Point, column_points, listed_columns
 from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import noted_interval
@@ -204,7 +204,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
             advice = "read it with index='utc', and " + advice
         raise MetadataError(
             f"the index of the frame with the columns {columns} has the levels {', '.join(levels)}, expected times "
-            f"alone; {advice}, with points= where the columns are no points; nothing was written"
+            f"alone; {advice}, with points= where the columns are no points{of_amounts(df)}; nothing was written"
         )
     if not isinstance(index, pd.DatetimeIndex):
         advice = TIMES_OF_TEXT if is_of_text(index) else "put the time there with df.set_index('ts')"

@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from hsframe.errors import MetadataError
+from hsframe.frame.flags import FLAG_DTYPE
 from hsframe.frame.points import Point, is_tidy, listed_columns, merged, points_of
 from hsframe.frame.points_like import as_points
-from hsframe.frame.reads import reads_of
+from hsframe.frame.reads import amount_in, made_of, reads_of
 from hsframe.frame.stamps import noted_interval
 from hsframe.kinds import Ref
 
@@ -36,7 +37,7 @@ def frame_of(df: Any, *, tidy: bool = False) -> pd.DataFrame:
             f"a {type(df).__name__} cannot be written; expected a DataFrame or Series with times in its index"
         )
     if is_tidy(df):
-        what = next((f"{one.made} of the point @{ident}" for ident, one in reads_of(df).items() if one.made), "")
+        what = amount_in(df)
         if (interval := noted_interval(df)) and interval.label == "end":
             what = f"values at the ends of intervals of {interval.length}"
         if what:
@@ -49,7 +50,8 @@ def frame_of(df: Any, *, tidy: bool = False) -> pd.DataFrame:
             return df
         raise MetadataError(
             "a tidy frame, a row per sample, cannot be written; expected a column per point, as shape='wide' gives it, "
-            "or as df.pivot(index='ts', columns='id', values='value') of rows in the units of their points"
+            "or, of rows in the units of their points, as with his_write(df.pivot(index='ts', columns='id', "
+            "values='value'), points=df['id'].unique())"
         )
     return df
 
@@ -87,12 +89,15 @@ def match_columns(
             point = Point(str(label), str(label))
         if point is None:
             raise unknown_column(label, df)
-        # Without a note it may be anything that was read of the point; a label with an @ was given by a person.
-        if said is None and point.made and point.id not in reads and not str(label).startswith("@"):
+        # Without a note it may be anything that was read of the point; a label with an @ that no read has given was
+        # given by a person.
+        made = made_of(label if isinstance(label, str) and label.startswith("@") else point.id)
+        if said is None and made and point.id not in reads:
             raise MetadataError(
                 f"column {label!r} has lost the note of what it is (many operations of pandas drop it), and this "
-                f"session has read {point.made} of the point @{point.id}, which its name means; if these values are "
-                f"its samples, say so with points={{{label!r}: '@{point.id}'}}; nothing was written"
+                f"program has read {made} of the point @{point.id}, which its name means; if these values are its "
+                f"samples, say so with points={{{label!r}: '@{point.id}'}}, or of all columns with points= and the "
+                "list of their ids; nothing was written"
             )
         if listed and point.id not in {one.id for one in listed}:
             raise MetadataError(
@@ -148,11 +153,23 @@ def could_be_id(label: Hashable) -> bool:
     return isinstance(label, str) and _WORD.fullmatch(label) is not None
 
 
+def of_amounts(df: pd.DataFrame) -> str:
+    """What to say of amounts in a frame to one who is about to give its columns points; empty without any."""
+    what = amount_in(df)
+    return f"; it has {what}, and what is no sample of a point goes to a point of its own, not to that one" * bool(what)
+
+
 def unknown_column(label: Hashable, df: pd.DataFrame) -> MetadataError:
     """The error of a column for which no point is found."""
+    if df[label].dtype == FLAG_DTYPE:
+        return MetadataError(
+            f"column {label!r} is of na='flag', and says why values are missing; a history has no such flags: write "
+            f"the values alone, as with df.drop(columns=[{label!r}]); nothing was written"
+        )
     return MetadataError(
         f"column {label!r} belongs to no known point: it is not in the catalog, not an id, and not a display name; say "
         f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {listed_columns(df)}"
+        + of_amounts(df)
     )
 
 

@@ -29,9 +29,12 @@ def note_source(df: pd.DataFrame, entry: Mapping[str, Any] | None) -> None:
     """Put into a frame's catalog what it was read from; only its attrs change."""
     if entry is not None:
         known = entry if isinstance(entry, Mapping) else {}
-        if not all(isinstance(known.get(name, ...), kind) for name, kind in _FIELDS.items()):
+        spans = known.get("spans", ())
+        are_spans = isinstance(spans, list | tuple) and all(list(map(type, span)) == [str, str] for span in spans)
+        if not are_spans or not all(isinstance(known.get(name, ...), kind) for name, kind in _FIELDS.items()):
             raise MetadataError(f"the note of what a frame was read from must have {', '.join(_FIELDS)}; got {entry!r}")
-        note(df, _KEY, {name: entry[name] for name in _FIELDS})
+        more = {"spans": tuple(map(tuple, spans))} if spans else {}
+        note(df, _KEY, {name: entry[name] for name in _FIELDS} | more)
 
 
 def source_of(df: pd.DataFrame) -> Mapping[str, Any] | None:
@@ -48,4 +51,16 @@ def united_source(frames: Iterable[pd.DataFrame]) -> Mapping[str, Any] | None:
     for name, pick in (("start", min), ("end", max), ("at", max)):  # in UTC, so the order of texts is that of times
         values = [one[name] for one in entries]
         united[name] = None if None in values else pick(values)
-    return {**entries[0], **united}
+    return {**entries[0], **united, "spans": _separate(entries)}
+
+
+def _separate(entries: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """The spans of some sources, those that touch as one; none where that is all, or where one has no end."""
+    found: list[tuple[str, str]] = []
+    spans = [span for one in entries for span in one.get("spans", ((one["start"], one["end"]),))]
+    for start, end in sorted(map(tuple, spans)) if all(map(all, spans)) else ():
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return tuple(found) if len(found) > 1 else ()

@@ -15,6 +15,7 @@ from hsframe.frame.values import null_mask
 
 _KEY = "read"
 _COUNTS = ("rows", "differing", "spikes")
+_STATUSES = {"ok": 1, "empty": 2}  # of several reads of a point; all others are failures, and come first
 
 
 def outcomes_of(
@@ -61,10 +62,27 @@ def outcomes_in(df: pd.DataFrame) -> Mapping[str, Mapping[str, Any]]:
     """The outcomes that :func:`note_outcomes` put into a frame; a MetadataError where there are none."""
     if (outcomes := noted(df, _KEY)) is None:
         raise MetadataError(
-            "the frame does not know how it was read: it is not from his_read, or is from a file, or an operation of "
-            "pandas dropped its attrs; take df.hs.catalog from the frame that his_read gave"
+            "the frame does not know how it was read: it is not from his_read, or is from a file, or was put together "
+            "with such a frame, or an operation of pandas dropped its attrs; take df.hs.catalog from the frame that "
+            "his_read gave"
         )
     return outcomes
+
+
+def united_outcomes(frames: Iterable[pd.DataFrame]) -> dict[str, Any] | None:
+    """The outcomes of the reads of some frames together: counts added, and a failure stands.
+
+    None where a frame has no outcomes, or where a label, or a cell of a matrix, is another one in two.
+    """
+    united: dict[str, dict[str, Any]] = {}
+    for df in frames:
+        for key, row in (noted(df, _KEY) or {"": {}}).items():
+            one = united.get(key, {})
+            if not row or (one and any(one.get(name) != row.get(name) for name in ("id", "role", "group"))):
+                return None
+            first = min((one or row, row), key=lambda some: _STATUSES.get(some.get("status"), 0))
+            united[key] = {**first, **{count: one.get(count, 0) + row.get(count, 0) for count in _COUNTS}}
+    return united
 
 
 def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:

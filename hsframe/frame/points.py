@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pandas as pd
@@ -82,8 +82,6 @@ class Point:
         The names in the tag ``enum``, in its order: what the values of a Str may be.
     his : str or None
         The tags that say how its history is sampled and within which limits, as a Zinc dict; see :meth:`his_tags`.
-    made : str
-        What a session has read of the point that is no sample of it, in words; a catalog does not have it.
 
     Examples
     --------
@@ -98,7 +96,6 @@ class Point:
     kind: str | None = None
     states: tuple[str, ...] | None = None
     his: str | None = None
-    made: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Point:
@@ -273,7 +270,7 @@ def _compared(catalog: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _entry(point: Point) -> dict[str, Any]:
-    known = {name: value for name, value in asdict(point).items() if value is not None and name != "made"}
+    known = {name: value for name, value in asdict(point).items() if value is not None}
     return {**dict.fromkeys(POINT_FIELDS), **known}
 
 

@@ -1,9 +1,9 @@
-"""What a frame was read as: by point its aggregations, and the time over which its samples are all there.
+"""What a frame was read as: by point its aggregations, and the times over which its samples are all there.
 
 It is in the catalog (:mod:`hsframe.frame.points`), so it goes where attrs go, and into Parquet. Times are epoch
 microseconds, of local time those that it would be in UTC::
 
-    {"reads": {id: {"aggs": {"delta": "kWh"}, "time": (start, end, firsts, lasts)}}}
+    {"reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)]}}}
 """
 
 from __future__ import annotations
@@ -12,30 +12,37 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
-from hsframe.frame.points import note, noted
+from hsframe.frame.points import note, noted, points_of
 
 _KEY: Final = "reads"
 
 # The aggregations whose values could be samples of the point.
 _LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
 _Ends: TypeAlias = "tuple[int | None, ...]"
+_Span: TypeAlias = "tuple[int, int, _Ends, _Ends]"
+
+# What this program has read of points that is no sample of theirs, in words: by id, and by label if that is an id with
+# its @. pandas drops the note of a frame in many operations, and any session may write back what is from another one,
+# an archive or a file.
+_MADE: Final[dict[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """What was read of a point.
 
-    `aggs` has the unit of the values for each aggregation; of samples there is none. `time` is the span, half-open, of
+    `aggs` has the unit of the values for each aggregation; of samples there is none. Each of `spans` is half-open, of
     intervals from the first row to the last that was over at the present of the read; and then the first and the last
-    rows with a value, or None, of each of its columns.
+    rows with a value, or None, of each of its columns. They are in order, and those that touch are one.
     """
 
     aggs: Mapping[str, str | None] = field(default_factory=dict)
-    time: tuple[int, int, _Ends, _Ends] | None = None
+    spans: tuple[_Span, ...] = ()
 
     @property
     def made(self) -> str:
@@ -43,22 +50,48 @@ class Read:
         amounts = [agg for agg in self.aggs if agg not in _LIKE_SAMPLES]
         return f"the {' and '.join(amounts)} over intervals" if amounts else ""
 
+    def parts(self, ts_us: Instants) -> list[tuple[Read, Instants]]:
+        """What was read in each span, and those instants of a column that are of it."""
+        if len(self.spans) < 2:
+            return [(self, ts_us)]
+        own = np.split(ts_us, np.searchsorted(ts_us, [_extent(span)[0] for span in self.spans[1:]]))
+        return [(Read(self.aggs, (span,)), part) for span, part in zip(self.spans, own, strict=True)]
+
     def known_from(self, ts_us: Instants) -> tuple[int | None, int | None]:
-        """From where up to where nothing is unknown, of a column with these instants; None on a side that was cut.
+        """From where up to where nothing is unknown, of a column in one span; None on a side that was cut.
 
         Whether it was cut is told by its first and last value alone, so never by the columns beside it.
         """
-        if self.time is None:
-            return None, None
-        start_us, end_us, firsts_us, lasts_us = self.time
+        start_us, end_us, firsts_us, lasts_us = self.spans[0] if self.spans else (0, 0, (), ())
         first, last = (int(ts_us[0]), int(ts_us[-1])) if len(ts_us) else (None, None)
         return start_us if first in firsts_us else None, end_us if last in lasts_us else None
+
+
+def _extent(span: _Span) -> tuple[int, int]:
+    """From where up to where a span has samples; those around it, of boundary=, show that there is none between."""
+    start_us, end_us, firsts_us, lasts_us = span
+    known = [us for us in (*firsts_us, *lasts_us) if us is not None]
+    return min([start_us, *known]), max([end_us, *(us + 1 for us in known)])
 
 
 def note_reads(df: pd.DataFrame, reads: Mapping[str, Read | Mapping[str, Any]] | None) -> None:
     """Put into a frame's catalog what was read, or the entry of another one; only the attrs change."""
     if reads:
-        note(df, _KEY, {ident: asdict(_read_of(ident, one)) for ident, one in reads.items()})
+        found = {ident: _read_of(ident, one) for ident, one in reads.items()}
+        note(df, _KEY, {ident: asdict(one) for ident, one in found.items()})
+        remember(df, {ident: one.made for ident, one in found.items() if one.made})
+
+
+def remember(df: pd.DataFrame, made: Mapping[str, str]) -> None:
+    """Remember what the values of some points in a frame are that are no samples of theirs, in words by id."""
+    _MADE.update(made)
+    labels = points_of(df).items() if made else ()
+    _MADE.update((str(label), made[one.id]) for label, one in labels if one.id in made and str(label).startswith("@"))
+
+
+def made_of(ident: str) -> str:
+    """What this program has read of a point that is no sample of it, in words; of its id, or of a label with its @."""
+    return _MADE.get(ident, "")
 
 
 def reads_of(df: pd.DataFrame) -> dict[str, Read]:
@@ -66,38 +99,59 @@ def reads_of(df: pd.DataFrame) -> dict[str, Read]:
     return {ident: _read_of(ident, entry) for ident, entry in (noted(df, _KEY) or {}).items()}
 
 
+def amount_in(df: pd.DataFrame) -> str:
+    """The first values of a frame that are no samples of their point, in words; empty without any."""
+    return next((f"{one.made} of the point @{ident}" for ident, one in reads_of(df).items() if one.made), "")
+
+
 def _read_of(ident: str, entry: Any) -> Read:
     """A read, or that of an entry, of which JSON has made lists; what else is in it is passed over."""
     match entry:
         case Read():
             return entry
-        case {"aggs": {**aggs}, "time": None | [int(), int(), [*_], [*_]] as time}:
-            start_us, end_us, firsts_us, lasts_us = time or (0, 0, (), ())
-            types, of_ends = {type(unit) for unit in aggs.values()}, {type(us) for us in (*firsts_us, *lasts_us)}
-            if types <= {str, type(None)} and of_ends <= {int, type(None)}:
-                return Read(entry["aggs"], time and (start_us, end_us, tuple(firsts_us), tuple(lasts_us)))
-    raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'time': {entry!r}")
+        case {"aggs": {**aggs}, "spans": [*spans]}:
+            found = [_span_of(span) for span in spans]
+            if {type(unit) for unit in aggs.values()} <= {str, type(None)} and None not in found:
+                return Read(entry["aggs"], tuple(span for span in found if span))
+    raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'spans': {entry!r}")
 
 
-def united_reads(frames: Iterable[pd.DataFrame]) -> dict[str, Read]:
-    """What was read in some frames together; the time is that from the start of one to the end of another."""
+def _span_of(entry: Any) -> _Span | None:
+    match entry:
+        case [int(start_us), int(end_us), [*firsts_us], [*lasts_us]]:
+            if {type(us) for us in (*firsts_us, *lasts_us)} <= {int, type(None)}:
+                return start_us, end_us, tuple(firsts_us), tuple(lasts_us)
+    return None
+
+
+def united_reads(frames: Iterable[pd.DataFrame], reach_us: float = 0) -> dict[str, Read]:
+    """What was read in some frames together; rows of intervals that begin `reach_us` from one another touch."""
     found: dict[str, Read] = {}
     for df in frames:
         for ident, one in reads_of(df).items():
-            found[ident] = _united(found[ident], one) if ident in found else one
+            found[ident] = _united(found[ident], one, reach_us) if ident in found else one
     return found
 
 
-def _united(one: Read, other: Read) -> Read:
-    if one.time is None or other.time is None:
+def _united(one: Read, other: Read, reach_us: float) -> Read:
+    # Where one has fewer columns, nothing tells where another was cut.
+    if not one.spans or not other.spans or list(one.aggs) != list(other.aggs):
         return Read({**one.aggs, **other.aggs})
-    if list(one.aggs) != list(other.aggs):  # where one has fewer columns, nothing tells where another was cut
-        return Read({**one.aggs, **other.aggs}, None)
-    (start_us, end_us, *ends), (other_start_us, other_end_us, *other_ends) = one.time, other.time
+    spans: list[_Span] = []
+    for span in sorted([*one.spans, *other.spans], key=_extent):
+        if spans and _extent(span)[0] <= _extent(spans[-1])[1] + max(reach_us - 1, 0):
+            spans[-1] = _joined(spans[-1], span)
+        else:
+            spans.append(span)
+    return Read(one.aggs, tuple(spans))
+
+
+def _joined(one: _Span, other: _Span) -> _Span:
+    (start_us, end_us, *ends), (other_start_us, other_end_us, *other_ends) = one, other
     firsts, lasts = (
         tuple(pick((us for us in pair if us is not None), default=None) for pair in zip(own, others, strict=False))
         for pick, own, others in zip((min, max), ends, other_ends, strict=True)
     )
     first_us, spans = min(start_us, other_start_us), ((start_us, end_us), (other_start_us, other_end_us))
     last_us = max((end for start, end in spans if end > start), default=first_us)  # an empty one reaches nowhere
-    return Read(one.aggs, (first_us, last_us, firsts, lasts))
+    return first_us, last_us, firsts, lasts

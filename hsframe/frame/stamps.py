@@ -19,7 +19,8 @@ import pandas as pd
 from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
 from hsframe.errors import MetadataError, check_choice
 from hsframe.frame.histories import NAT_US, Instants
-from hsframe.frame.points import note, noted
+from hsframe.frame.points import note, noted, points_of
+from hsframe.frame.reads import remember
 from hsframe.frame.tracks import Track
 from hsframe.spans import EPOCH, local_instant_us
 from hsframe.zones import zone
@@ -70,7 +71,11 @@ class Interval:
 def note_interval(df: pd.DataFrame, interval: Interval | Mapping[str, Any] | None) -> None:
     """Put into a frame's catalog what its rows stand for, or its entry in another one; only the attrs change."""
     if interval is not None:
-        note(df, _KEY, asdict(interval if isinstance(interval, Interval) else _interval_from(interval)))
+        found = interval if isinstance(interval, Interval) else _interval_from(interval)
+        note(df, _KEY, asdict(found))
+        if found.label != "start":
+            ends = f"values at the ends of their intervals (label={found.label!r})"
+            remember(df, {point.id: ends for point in points_of(df).values()})
 
 
 def noted_interval(df: pd.DataFrame) -> Interval | None:

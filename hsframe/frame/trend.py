@@ -149,8 +149,8 @@ def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo | None:
     return None if tz == "local" else index_zone_of(points, tz)
 
 
-def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
-    """The zone that some points are shown in together; UTC, with a ZoneWarning, where theirs are several."""
+def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, of_rows: bool = False) -> ZoneInfo:
+    """The zone that some points, or the rows of some, are shown in together; UTC, with a ZoneWarning, of several."""
     if isinstance(tz, ZoneInfo):
         return tz
     if isinstance(tz, tzinfo):
@@ -166,9 +166,9 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo:
     keys = {zone_key(name) for name in names}
     if len(keys) > 1:
         warn_caller(
-            f"the points are in {len(keys)} time zones ({', '.join(names)}), so the index of their one frame is UTC; "
-            "choose a zone with tz='New_York' (say), or take one frame a point, each in its own zone, with "
-            "shape='dict'",
+            f"the points are in {len(keys)} time zones ({', '.join(names)}), so the "
+            f"{'column ts' if of_rows else 'index'} of their one frame is UTC; choose a zone with tz='New_York' (say)"
+            + ("" if of_rows else ", or take one frame a point, each in its own zone, with shape='dict'"),
             ZoneWarning,
         )
         return zone("UTC")

@@ -118,7 +118,7 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         {
             "id": pd.array([point.id for point in points], dtype="str"),
             "dis": pd.array([point.dis for point in points], dtype="str"),
-            "ts": time_index(ts_us, index_zone_of(points, tz), name=None),
+            "ts": time_index(ts_us, index_zone_of(points, tz, of_rows=True), name=None),
             "age": age_us.view("timedelta64[us]"),
             "value": _values(values, symbols, points),
             "unit": pd.array(symbols, dtype="str"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import Self
 
 from hsframe.client import Client
@@ -32,9 +31,7 @@ class ReadingBase:
         return list(self._known.values())
 
     def _remember(self, points: Iterable[Point]) -> None:
-        for point in points:
-            before = self._known.get(point.id, point)
-            self._known[point.id] = replace(point, made=point.made or before.made)
+        self._known.update((point.id, point) for point in points)
 
 
 class SessionBase(ReadingBase):

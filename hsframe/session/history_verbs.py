@@ -54,7 +54,8 @@ class HistoryVerbs(SessionBase):
         they were made of, also by ``resample``, where they replace samples at these instants and stand beside all
         others: ``different`` of a dry run counts these. What is no value of the point, as a delta, sum, integral, count
         or coverage, is refused there: it would be read as one. So is a frame whose note pandas has dropped, where this
-        session has read such values of a point that its name means.
+        program has read such values of a point that its name means, from a server, an archive or a file. What was put
+        into a frame of samples, ``raw["M"] = delta["M"]``, is taken for samples.
 
         Parameters
         ----------

@@ -20,6 +20,7 @@ from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
+from hsframe.frame.reads import Read, note_reads, united_reads
 from hsframe.frame.stamps import Interval, note_interval
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, followed, read_records
@@ -175,6 +176,7 @@ async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataF
     columns: dict[tuple[str, str], pd.Series[Any]] = {}
     known: dict[str, Point] = {}
     outcomes: dict[Cell, Mapping[str, Any]] = {}
+    parts: list[pd.DataFrame] = []
     options = ReadOptions(week_start=request.week_start)
     with DeferredWarnings(), told_once(source.dialect.told):
         cells = await _cells(source, request)
@@ -190,11 +192,14 @@ async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataF
             known.update((point.id, point) for point in points)
             for cell in (one for one in waiting if roles[one.id] == one.role):
                 df = frames[cell.id]
+                parts.append(df)
                 outcomes[cell] = outcomes_in(df)[cell.id]
                 if cell.group is not None and len(df.columns):
                     columns[cell.role, cell.group] = df.iloc[:, 0]
             waiting = [cell for cell in waiting if cell not in outcomes]
         frame = await in_thread(matrix_frame, columns, list(request.roles), request.by, request.index)
+    # A row has several points, so what was read of each is known by its id alone, and no span of a column.
+    note_reads(frame, {ident: Read(one.aggs) for ident, one in united_reads(parts).items()})
     note_interval(frame, Interval.of(request.interval, "start"))
     zones = (point.tz for point in known.values() if point.tz)
     note_origin([frame], source, options, options.spans(request.span, zones).values())

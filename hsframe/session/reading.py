@@ -21,7 +21,6 @@ from hsframe.frame.origin import note_source
 from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ColumnLabel, Point, noted
 from hsframe.frame.points_like import PointsLike
-from hsframe.frame.reads import united_reads
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
@@ -213,8 +212,7 @@ async def read_frame(
             histories = _with_spans(histories, spans, options.now_us)
         frames = await in_thread(_frame, request, found.labels, histories, failures)
         note_origin(_several(frames), source, options, spans.values())
-        points = [record.point for record in found.records]
-        return frames, points if request.interval is None else _with_what_was_made(points, frames, request.label)
+        return frames, [record.point for record in found.records]
 
 
 def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOptions, spans: Collection[Span]) -> None:
@@ -231,14 +229,6 @@ def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOpt
 
 def _several(frames: TrendFrames) -> list[pd.DataFrame]:
     return list(frames.values()) if isinstance(frames, dict) else [frames]
-
-
-def _with_what_was_made(points: Sequence[Point], frames: TrendFrames, label: Label) -> list[Point]:
-    """The points with what was read of them that is no sample of theirs, for a session to remember."""
-    reads = united_reads(_several(frames))
-    ends = "" if label == "start" else f"values at the ends of their intervals (label={label!r})"
-    made = {ident: ends or one.made for ident, one in reads.items()}
-    return [replace(point, made=made.get(point.id, "")) for point in points]
 
 
 async def _histories(source: Source, request: ReadRequest, found: Found, options: ReadOptions) -> list[History]:

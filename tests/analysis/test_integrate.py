@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,3 +207,44 @@ def test_what_holds_is_known_to_the_end_of_the_span(server: RunningServer) -> No
         both = session.his_read("@fan", "2026-10-30,2026-10-30", boundary="both")
     assert both.hs.integrate()["fan"].tolist()[0] == 1.0
     assert df.iloc[:2].hs.integrate(edges="partial")["fan"].tolist() == [1.0]
+
+
+DAYS = ["2026-10-30", "2026-10-31", "2026-11-01", "2026-11-02", "2026-11-03"]
+
+
+@given(KEPT, st.lists(st.sampled_from(DAYS), min_size=1, max_size=5, unique=True), st.sampled_from(["cov", "fan"]))
+def test_nothing_holds_over_days_that_were_not_read(
+    server: RunningServer, kept: list[bool], days: list[str], name: str
+) -> None:
+    """Each day that was read is what the server gives of it, and each other one is not known."""
+    there = np.flatnonzero([True, *kept[1:]])
+    values = np.sqrt(there + 1.0)
+    server.database.set_history(name, FIRST_US + there * HOUR_US, values % 2 > 1 if name == "fan" else values)
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        truth = session.his_read(f"@{name}", f"{DAYS[0]},{DAYS[-1]}", interval="1D", agg="integral")
+        parts = [session.his_read(f"@{name}", day, boundary="before") for day in days]
+    df = hsframe.concat(parts, sort_index=True)
+    found = df[~df.index.duplicated()].hs.integrate()
+    expected = truth.where(truth.index.strftime("%Y-%m-%d").isin(days)[:, None])  # type: ignore[call-overload]
+    # A sample before a day shows that there is none between, so days before it may be known too.
+    known = found[name].notna() & expected[name].reindex(found.index).isna()
+    pd.testing.assert_frame_equal(
+        found[~known], expected.loc[found.index][~known], check_freq=False, check_exact=False, rtol=1e-12
+    )
+    for day in found.index[known]:
+        assert found.loc[day, name] == pytest.approx(truth.loc[day, name])
+
+
+def test_files_of_two_months_know_nothing_of_the_one_between(server: RunningServer, tmp_path: Path) -> None:
+    every = np.arange(24 * -320, 0, dtype=np.int64)
+    server.database.set_history("fan", FIRST_US + every * HOUR_US, every % 24 > 15)
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        for month in ("2026-01", "2026-03"):
+            hsframe.write_parquet(session.his_read("@fan", month, boundary="before"), tmp_path / f"{month}.parquet")
+        truth = session.his_read("@fan", "2026-01,2026-03", interval="1M", agg="integral")["fan"].tolist()
+    df = hsframe.read_parquet(tmp_path)
+    assert df.hs.integrate("1M")["fan"].fillna(-1).tolist() == [truth[0], -1, truth[2]]
+    assert [tuple(text[:7] for text in span) for span in df.hs.source["spans"]] == [
+        ("2026-01", "2026-02"),
+        ("2026-03", "2026-04"),
+    ]

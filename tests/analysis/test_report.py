@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import hsframe
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point, attach
 from hsframe.frame.points_like import as_points
+from hsframe.frame.reads import reads_of
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -140,6 +142,41 @@ def test_the_span_that_was_read_is_due_whatever_is_beside_it(july: hsframe.Sessi
     assert counted(df.hs.report().loc["ok"]) == [120, 0, 1]
     assert counted(df.hs.report().loc["none"]) == counted(july.his_read("@none", SPAN).hs.report().iloc[0])
     assert counted(df.hs.report().loc["none"]) == [120, 120, 0]
+
+
+@pytest.mark.parametrize("settings", [{}, {"interval": "1h"}, {"interval": "1D"}, {"interval": "1h", "label": "end"}])
+@pytest.mark.parametrize("of", ["concat", "parquet"])
+def test_only_what_was_read_is_due(july: hsframe.Session, tmp_path: Path, settings: dict[str, Any], of: str) -> None:
+    spans = ["2026-07-01,2026-07-02", "2026-07-04", "2026-07-08"]
+    frames = [july.his_read(["@dead", "@ok", "@none"], span, **settings) for span in spans]
+    for frame in (hsframe.concat(frames), hsframe.concat(frames[::-1], sort_index=True)):
+        df = frame
+        if of == "parquet":
+            hsframe.write_parquet(df, tmp_path / "a.parquet")
+            df = hsframe.read_parquet(tmp_path / "a.parquet")
+        table, parts = df.hs.report(), [one.hs.report() for one in frames]
+        for name in ("dead", "ok", "none"):
+            for count in ("expected", "missing"):
+                assert table.loc[name, count] == sum(part.loc[name, count] for part in parts), (name, count)
+            gaps = [gap for part in parts for gap in part.loc[name, "gaps"]]
+            assert sorted(table.loc[name, "gaps"]) == sorted(gaps)
+    # A day that is read later makes the spans one again.
+    more = hsframe.concat([*frames, july.his_read(["@dead", "@ok", "@none"], "2026-07-03", **settings)])
+    assert len(reads_of(more)["ok"].spans) == 2
+
+
+@pytest.mark.parametrize("interval", ["1h", "1D", "1W", "1M"])
+def test_reads_of_intervals_that_touch_are_one(july: hsframe.Session, interval: str) -> None:
+    months, weeks = (
+        ["2026-01", "2026-02", "2026-03", "2026-07"],
+        ["2025-12-29", "2026-02-02", "2026-03-02", "2026-07-06"],
+    )
+    ends = pd.DatetimeIndex(weeks if interval == "1W" else months)
+    spans = [(first, second - pd.Timedelta("1D")) for first, second in pairwise(ends)]
+    parts = [july.his_read("@ok", (str(a.date()), str(b.date())), interval=interval) for a, b in spans]
+    for frames in (parts, parts[::-1]):
+        assert len(reads_of(hsframe.concat(frames))["ok"].spans) == 1
+    assert len(reads_of(hsframe.concat([parts[0], parts[2]]))["ok"].spans) == 2
 
 
 def test_of_a_column_that_was_cut_its_own_samples_say_from_where(july: hsframe.Session) -> None:

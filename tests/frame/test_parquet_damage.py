@@ -161,7 +161,7 @@ def test_metadata_of_another_kind_is_named() -> None:
 
 RIGHT: dict[str, Any] = {
     "interval": {"length": "1h", "label": "end"},
-    "reads": {"p:1": {"aggs": {"mean": "kW"}, "time": [0, 9, [0, None], [8, None]]}},
+    "reads": {"p:1": {"aggs": {"mean": "kW"}, "spans": [[0, 9, [0, None], [8, None]]]}},
     "points": {"p:1": {"id": "p:1", "dis": "P", "unit": "kW", "tz": "New_York", "kind": "Str", "states": ["a", "b"]}},
     "tz": "America/New_York",
     "differing": {"Power": 1},
@@ -225,7 +225,7 @@ def test_a_key_of_later_days_in_an_entry_is_passed_over() -> None:
     content["reads"] = {"p:1": {**RIGHT["reads"]["p:1"], "colour": 1}}
     back = arrow_to_frame(table.replace_schema_metadata({**table.schema.metadata, b"hsframe": json.dumps(content)}))
     assert back.hs.interval == Interval("1h", "end")
-    assert reads_of(back) == {"p:1": Read({"mean": "kW"}, (0, 9, (0, None), (8, None)))}
+    assert reads_of(back) == {"p:1": Read({"mean": "kW"}, ((0, 9, (0, None), (8, None)),))}
 
 
 @pytest.mark.parametrize("his", ["5", "{hisInterval:", "[1]", "x"])
@@ -239,7 +239,13 @@ def test_tags_of_samples_that_are_no_dict_are_named(tmp_path: Path, his: str) ->
         read_parquet(tmp_path / "x.parquet")
 
 
-ODD_READS: list[Any] = [3, {"aggs": {"delta": 5}, "time": None}, {"aggs": {}, "time": [0, 1, [0], "x"]}, {"aggs": {}}]
+ODD_READS: list[Any] = [
+    3,
+    {"aggs": {"delta": 5}, "spans": []},
+    {"aggs": {}, "spans": [[0, 1, [0], "x"]]},
+    {"aggs": {}, "spans": [[0, 1, [0], ["x"]]]},
+    {"aggs": {}},
+]
 
 
 def test_what_pandas_has_kept_of_a_catalog_may_be_of_another_type_too(tmp_path: Path) -> None:

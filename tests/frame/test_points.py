@@ -202,7 +202,9 @@ def test_what_is_of_one_read_alone_is_not_compared():
     frames = [frame_with_catalog() for _ in range(3)]
     for number, df in enumerate(frames):
         note(df, "read", {"Fan": {"id": "b", "rows": number}})
-        note_reads(df, {"a": Read({"mean": "kW"}, (number, 9, (number,), (8,))), "b": Read({}, (number, 9, (), ()))})
+        note_reads(
+            df, {"a": Read({"mean": "kW"}, ((number, 9, (number,), (8,)),)), "b": Read({}, ((number, 9, (), ()),))}
+        )
     note(frames[0], "differing", {"Fan": 4})
     first = frames[0].attrs[ATTRS_KEY]
     for other in [frame.attrs[ATTRS_KEY] for frame in frames[1:]]:
@@ -210,7 +212,7 @@ def test_what_is_of_one_read_alone_is_not_compared():
         assert (first != other) is False
         assert frames[0].attrs == {ATTRS_KEY: other}
     assert pd.concat(frames, ignore_index=True).attrs[ATTRS_KEY] is first
-    note_reads(frames[1], {"a": Read({"max": "kW"}, (1, 9, (1,), (8,)))})
+    note_reads(frames[1], {"a": Read({"max": "kW"}, ((1, 9, (1,), (8,)),))})
     note_interval(frames[2], Interval("1h"))
     others = [frame.attrs[ATTRS_KEY] for frame in frames[1:]]
     for other in [*others, PointCatalog.of({"Fan": FAN}), {}, {"reads": 3}, 3]:

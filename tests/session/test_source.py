@@ -85,6 +85,18 @@ def test_frames_put_together(session: Session, df: pd.DataFrame) -> None:
     united = hsframe.concat([df, later]).hs.source
     assert (united["start"], united["end"]) == (df.hs.source["start"], later.hs.source["end"])
     assert united["requests"] == df.hs.source["requests"] + later.hs.source["requests"]
+    assert "spans" not in united
+    last = session.his_read("@kw", "2026-11-06")
+    for frames in ([df, later, last], [last, later, df], [hsframe.concat([last, df]), later]):
+        spans = hsframe.concat(frames).hs.source["spans"]
+        assert [list(map(str, span)) for span in spans] == [
+            [united["start"], united["end"]],
+            [last.hs.source["start"], last.hs.source["end"]],
+        ]
+    back = arrow_to_frame(frame_to_arrow(hsframe.concat([df, last])))
+    assert back.hs.source == hsframe.concat([df, last]).hs.source
+    between = session.his_read("@kw", "2026-11-05")
+    assert "spans" not in hsframe.concat([df, last, between, later]).hs.source
     later.attrs.clear()
     assert hsframe.concat([df, later]).hs.source is None
 
@@ -110,7 +122,9 @@ def test_no_secret_is_in_it(session: Session, df: pd.DataFrame) -> None:
         assert "sesame" not in str(caught.value)
 
 
-@pytest.mark.parametrize("entry", [[], {}, {"kind": "server"}, {"uri": 3}])
+@pytest.mark.parametrize(
+    "entry", [[], {}, {"kind": "server"}, {"uri": 3}, {"uri": "", "spans": 3}, {"uri": "", "spans": [["2026"]]}]
+)
 def test_a_damaged_note_is_named(df: pd.DataFrame, entry: object, tmp_path: Path) -> None:
     table = frame_to_arrow(df)
     content = json.loads(table.schema.metadata[b"hsframe"])
@@ -120,3 +134,28 @@ def test_a_damaged_note_is_named(df: pd.DataFrame, entry: object, tmp_path: Path
     table = table.replace_schema_metadata({**table.schema.metadata, b"hsframe": damaged})
     with pytest.raises(MetadataError, match="what a frame was read from must have kind, uri"):
         arrow_to_frame(table)
+
+
+def test_the_catalog_of_frames_put_together(session: Session, df: pd.DataFrame) -> None:
+    later = session.his_read(["@kw", "@nope"], "2026-11-04", on_error="catalog")
+    catalog = hsframe.concat([df, later]).hs.catalog
+    assert catalog["rows"].tolist() == [len(df) + len(later), 0]
+    assert catalog["status"].tolist() == ["ok", "failed"]
+    other = session.his_read("@kw", "2026-11-05")
+    assert hsframe.concat([later, other]).hs.catalog["rows"].tolist() == [len(later) + len(other), 0]
+    empty = session.his_read("@kw", "1990-01-01")
+    for frames in ([df, empty], [empty, df]):
+        assert hsframe.concat(frames).hs.catalog["status"].tolist() == ["ok"]
+    back = arrow_to_frame(frame_to_arrow(df))
+    with pytest.raises(MetadataError, match="or was put together with such a frame"):
+        _ = hsframe.concat([df, back]).hs.catalog
+
+
+def test_the_catalog_of_matrices_put_together(session: Session) -> None:
+    parts = [session.matrix({"kw": "@kw"}, day, by="tz") for day in ("2026-11-01", "2026-11-02")]
+    catalog = hsframe.concat(parts).hs.catalog
+    assert catalog["rows"].tolist() == [25 + 24]
+    assert catalog.index.names == ["role", "group"]
+    other = session.matrix({"x": "@kw"}, "2026-11-03", by="tz")
+    with pytest.raises(MetadataError, match="does not know how it was read"):
+        _ = hsframe.concat([parts[0], other]).hs.catalog

@@ -163,3 +163,29 @@ def test_concat_loses_no_value(values):
     df = hsframe.concat([column(some) for some in values], ignore_index=True)
     assert [None if pd.isna(text) else text for text in df["a"]] == [text for some in values for text in some]
     assert categories(df, "a") == sorted({text for some in values for text in some if text})
+
+
+SOME = st.lists(st.sampled_from(TEXTS), min_size=8, max_size=8)
+
+
+@given(SOME, st.sampled_from(["share", "duration"]), st.booleans())
+def test_days_put_together_are_the_read_of_all(texts, agg, several):
+    with connected(building(texts, enum="")) as session:
+        settings = {"interval": "1D", "agg": [agg, "count"] if several else agg}
+        whole = session.his_read("point", "2026-01-04,2026-01-10", **settings)
+        days = [session.his_read("point", f"2026-01-{day:02}", **settings) for day in range(4, 11)]
+    df = hsframe.concat(days)
+    assert set(df.columns) == set(whole.columns)
+    pd.testing.assert_frame_equal(df[whole.columns], whole, check_freq=False)
+
+
+def test_a_state_that_is_not_known_of_another_point_stays_missing():
+    with connected(building(["a", "a", "b", "b"], enum="")) as session:
+        first, second, none = (
+            session.his_read("point", f"2026-01-{day}", interval="1D", agg="share") for day in ("05", "06", "01")
+        )
+    df = hsframe.concat([first, second.rename(columns={"Mode": "Other"}, level="point")])
+    assert df[("Other", "b")].isna().tolist() == [True, False]
+    assert none.columns.tolist() == [("Mode", "")]
+    assert hsframe.concat([first, none])["Mode"].fillna(-1).to_numpy().tolist() == [[1.0], [-1.0]]
+    assert hsframe.concat([none, none]).columns.tolist() == [("Mode", "")]

@@ -12,6 +12,7 @@ import pytest
 
 import hsframe
 from hsframe.errors import MetadataError
+from hsframe.frame import reads
 from tests.session.conftest import small_building
 from tests.session.connected import connected
 
@@ -104,10 +105,10 @@ def test_without_its_note_a_name_alone_does_not_write_it(
     assert not df.attrs
     what = "label='end'" if settings.get("label") else "the (delta|count) over intervals"
     with pytest.raises(
-        MetadataError, match=rf"this session has read .*{what}.* of the point {ident}, .*points=.*{ident}"
+        MetadataError, match=rf"this program has read .*{what}.* of the point {ident}, .*points=.*{ident}"
     ):
         metered.his_write(df)
-    with pytest.raises(MetadataError, match="this session has read"):
+    with pytest.raises(MetadataError, match="this program has read"):
         metered.his_write(df.iloc[:, 0])
     pd.testing.assert_frame_equal(metered.his_read(ident, DAY, header=header), raw)
     # Whoever says which point it is knows what it is.
@@ -132,10 +133,109 @@ def test_samples_that_have_their_note_are_written_though_amounts_were_read(meter
     assert metered.his_write(by_id, dry_run=True)["id"].tolist() == ["kw"]
 
 
-def test_a_matrix_has_no_note_of_its_points(metered: hsframe.Session) -> None:
-    df = metered.matrix({"kwh": "@kwh", "Power": "@kw"}, DAY, by="tz", agg={"kwh": "delta"}).droplevel("tz")
-    with pytest.raises(MetadataError, match="this session has read the delta over intervals of the point @kwh"):
-        metered.his_write(df[["kwh"]])
+MATRICES: dict[str, tuple[str, Any]] = {
+    "delta": ("@kwh", None),
+    "count": ("@kw", {"x": "count"}),
+    "integral": ("@kw", {"x": "integral"}),
+}
+
+
+@pytest.mark.parametrize("agg", MATRICES)
+@pytest.mark.parametrize("of", ["session", "archive", "parquet", "concat"])
+def test_amounts_of_a_matrix_are_not_written_among_the_samples_that_they_are_of(
+    metered: hsframe.Session, tmp_path: Path, agg: str, of: str
+) -> None:
+    ident, aggs = MATRICES[agg]
+    source: Any = metered
+    if of == "archive":
+        source = hsframe.Archive(tmp_path / "a")
+        source.sync(["@kwh", "@kw"], session=metered)
+    df = source.matrix({"x": ident, "like": "@kw"}, DAY, by="tz", agg=aggs)
+    if of == "parquet":
+        hsframe.write_parquet(df, tmp_path / "m.parquet")
+        df = hsframe.read_parquet(tmp_path / "m.parquet")
+    elif of == "concat":
+        df = hsframe.concat([df, source.matrix({"x": ident, "like": "@kw"}, "2026-11-02", by="tz", agg=aggs)])
+    what = f"{agg}.* over intervals of the point {ident}"
+    with pytest.raises(MetadataError, match=rf"df\.xs\(.*, level='tz'\).*{what}"):
+        metered.his_write(df)
+    one = df.xs("New_York", level="tz")
+    with pytest.raises(MetadataError, match=f"points=.*{what}.* a point of its own"):
+        metered.his_write(one)
+    before = metered.his_read(ident, DAY)
+    for points in ({"x": ident}, metered.read_by_ids(ident), ident):
+        with pytest.raises(MetadataError, match=f"{what} itself"):
+            metered.his_write(one[["x"]], points=points)
+    pd.testing.assert_frame_equal(metered.his_read(ident, DAY), before)
+    assert metered.his_write(one[["like"]], points={"like": "@kw"}, dry_run=True)["id"].tolist() == ["kw"]
+    to = "@day" if agg == "delta" else "@plain"
+    plain = one[["x"]] if agg != "integral" else one[["x"]].hs.magnitude()
+    assert metered.his_write(plain, points={"x": to}, dry_run=True)["id"].tolist() == [to[1:]]
+
+
+def test_a_point_in_two_roles_is_written_from_the_one_that_is_like_samples(metered: hsframe.Session) -> None:
+    df = metered.matrix({"n": "@kw", "kw": "@kw"}, DAY, by="tz", agg={"n": "count"}).droplevel("tz")
+    assert metered.his_write(df[["kw"]], points={"kw": "@kw"}, dry_run=True)["rows"].tolist() == [25]
+    with pytest.raises(MetadataError, match="count over intervals of the point @kw itself"):
+        metered.his_write(df[["n"]], points={"n": "@kw"})
+
+
+@pytest.mark.parametrize("of", ["archive", "parquet", "arrow", "another session"])
+def test_amounts_that_lost_their_note_are_refused_whatever_they_were_read_from(
+    metered: hsframe.Session, tmp_path: Path, of: str
+) -> None:
+    settings: dict[str, Any] = {"interval": "1h", "header": "id"}
+    if of == "archive":
+        archive = hsframe.Archive(tmp_path / "a")
+        archive.sync("@kwh", session=metered)
+        df = archive.his_read("@kwh", DAY, **settings)
+    else:
+        with hsframe.connect(metered.uri, "demo", "demo") as other:
+            df = other.his_read("@kwh", DAY, **settings)
+        table = hsframe.frame_to_arrow(df)
+        hsframe.write_parquet(df, tmp_path / "d.parquet")
+        if of != "another session":
+            forget()
+            df = hsframe.read_parquet(tmp_path / "d.parquet") if of == "parquet" else hsframe.arrow_to_frame(table)
+    with pytest.raises(MetadataError, match="this program has read the delta over intervals of the point @kwh"):
+        metered.his_write(pd.DataFrame({"kwh": df["kwh"]}))
+
+
+def forget() -> None:
+    """As if the program had begun anew."""
+    reads._MADE.clear()
+
+
+def test_a_label_with_an_at_sign_that_a_read_gave_was_not_given_by_a_person(metered: hsframe.Session) -> None:
+    def by_hand(record: Any) -> str:
+        return f"@{record['id'].val}"
+
+    metered.his_read("@kw", DAY, interval="1h", agg="count")
+    given = pd.DataFrame({"@kw": [1.0]}, pd.DatetimeIndex(["2026-11-01"], tz="America/New_York"))
+    assert metered.his_write(given, dry_run=True)["id"].tolist() == ["kw"]
+    df = metered.his_read("@kwh", DAY, interval="1h", header=by_hand)
+    assert df.columns.tolist() == ["@kwh"]
+    with pytest.raises(MetadataError, match="this program has read the delta over intervals of the point @kwh"):
+        metered.his_write(pd.DataFrame({"@kwh": df["@kwh"]}))
+
+
+def test_tidy_samples_are_written_as_the_message_says_though_amounts_were_read(metered: hsframe.Session) -> None:
+    metered.his_read("@kwh", DAY, interval="1h")
+    df = metered.his_read(["@kwh", "@kw"], DAY, shape="tidy")
+    with pytest.raises(MetadataError, match=r"his_write\(df\.pivot\(.*points=df\['id'\]\.unique\(\)\)"):
+        metered.his_write(df)
+    wide = df.pivot(index="ts", columns="id", values="value")
+    report = metered.his_write(wide, points=df["id"].unique(), dry_run=True)
+    assert report["id"].tolist() == ["kw", "kwh"]
+    with pytest.raises(MetadataError, match="of all columns with points= and the list of their ids"):
+        metered.his_write(wide)
+
+
+def test_flags_say_why_they_are_not_written(metered: hsframe.Session) -> None:
+    df = metered.his_read("@kw", DAY, na="flag")
+    with pytest.raises(MetadataError, match=r"'Power \[na\]' is of na='flag'.*df\.drop\(columns=\['Power \[na\]'\]\)"):
+        metered.his_write(df)
+    assert metered.his_write(df.drop(columns=["Power [na]"]), dry_run=True)["id"].tolist() == ["kw"]
 
 
 def test_concat_of_pandas_keeps_the_note_of_reads_of_other_spans(metered: hsframe.Session) -> None:
