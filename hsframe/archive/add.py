@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,8 +69,8 @@ class Adding:
         records = {} if tables is None else tables.points.records()
         known = {ident: record.point for ident, record in records.items()}
         samples = []
-        for part, points in _wide(frame_of(df, tidy=True), self.points, known):
-            columns = frame_columns(part, points, known.values(), inf="send", convert=self.convert)
+        for part, *points in _wide(frame_of(df, tidy=True), self.points, known):
+            columns = frame_columns(part, *points, inf="send", convert=self.convert)
             samples += [column.samples(known.get(column.point.id, column.point)) for column in columns]
         if tables is None:
             tables = Tables.open_or_create(self.place, Layout.of_density(sum(map(_rows_a_day, samples))))
@@ -110,11 +110,13 @@ def _rows_a_day(samples: PointSamples) -> float:
 def _groups(samples: Iterable[PointSamples]) -> Iterator[list[PointSamples]]:
     """Points that have samples, so many together as one merge takes."""
     some: list[PointSamples] = []
+    count = 0
     for one in samples:
         some += [one] if len(one.ts_us) else []
-        if sum(len(each.ts_us) for each in some) >= _ROWS_A_MERGE:
+        count += len(one.ts_us)
+        if count >= _ROWS_A_MERGE:
             yield some
-            some = []
+            some, count = [], 0
     if some:
         yield some
 
@@ -137,10 +139,12 @@ def _tags(samples: PointSamples) -> dict[str, Any]:
     return {name: tag for name, tag in tags.items() if tag}
 
 
-def _wide(df: pd.DataFrame, points: Any, known: Mapping[str, Point]) -> Iterator[tuple[pd.DataFrame, Any]]:
-    """A wide frame as it is; a tidy one as a frame per point, each with the point of its column."""
+def _wide(
+    df: pd.DataFrame, points: Any, known: Mapping[str, Point]
+) -> Iterator[tuple[pd.DataFrame, Any, Collection[Point]]]:
+    """A wide frame as it is, with the points that its labels may mean; a tidy one as a frame per point, with it."""
     if not is_tidy(df):
-        yield df, points
+        yield df, points, known.values()
         return
     given = {point.id: point for point in (*points_of(df).values(), *known.values(), *as_points(points or []))}
     if df["id"].isna().any():
@@ -149,7 +153,7 @@ def _wide(df: pd.DataFrame, points: Any, known: Mapping[str, Point]) -> Iterator
         label = f"@{ident}"
         point = given.get(str(ident), Point(str(ident), str(ident)))
         values = pd.Series(_cells(rows, point.kind), index=pd.Index(rows["ts"]), name=label)
-        yield values.to_frame(), {label: point}
+        yield values.to_frame(), {label: point}, ()
 
 
 def _cells(rows: pd.DataFrame, kind: str | None) -> Any:

@@ -9,11 +9,11 @@ from typing import Final, TypeAlias
 import numpy as np
 import pandas as pd
 
-from hsframe.archive.compact import pieces, rows_between
+from hsframe.archive.compact import pieces
 from hsframe.archive.delta import DeltaLog, SampleTable
 from hsframe.archive.layout import Partition
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch, opened, row_group, used_ids
-from hsframe.archive.samples import sort_keys
+from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
 from hsframe.archive.versions import orphans
 from hsframe.errors import HsFrameError
@@ -136,7 +136,7 @@ def _within(low: object, high: object, first: object, last: object) -> bool:
 
 def _check_twice(table: SampleTable, partition: Partition, files: Sequence[DataFile], report: Report) -> None:
     for some, start_us, end_us in pieces(table, files, table.layout.bounds_us(partition[0])):
-        rows = rows_between(table, files, some, start_us, end_us)
+        rows = read_samples(table, some, start_us, end_us, files)
         owner, ts_us = sort_keys(rows)
         twice = np.flatnonzero((np.diff(owner) == 0) & (np.diff(ts_us) == 0))
         if len(twice):

@@ -7,20 +7,19 @@ file counts as long as those in whose place it is are still there. Young files, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
-from hsframe.archive.layout import ROWS_SCHEMA, Partition
-from hsframe.archive.parquet_file import DataFile, Ids, count_ids, read_rows, writing
-from hsframe.archive.samples import END_US, START_US, sorted_rows
+from hsframe.archive.layout import Partition
+from hsframe.archive.parquet_file import DataFile, count_ids, writing
+from hsframe.archive.samples import END_US, START_US, read_samples
 
-# Rows in memory: 28 bytes each, some three times.
-_MOST_ROWS: Final = 2_000_000
+# Rows in memory: 28 bytes each, some five times.
+_MOST_ROWS: Final = 1_000_000
 
 
 def compact(table: SampleTable, young_us: int) -> pd.DataFrame:
@@ -50,7 +49,7 @@ def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
         return True
     with writing(table.storage, partition) as writer:
         for ids, start_us, end_us in pieces(table, old, table.layout.bounds_us(partition[0])):
-            writer.add(rows_between(table, old, ids, start_us, end_us))
+            writer.add(read_samples(table, ids, start_us, end_us, old))
     while {file.path for file in old} <= {file.path for file in table.files()}:
         if table.commit([writer.file] if writer.file.rows else [], old, changes_rows=False):
             return True
@@ -84,17 +83,3 @@ def pieces(
             rows += counts[ident]
     if some:
         yield some, START_US, END_US
-
-
-def rows_between(
-    table: SampleTable, files: Sequence[DataFile], ids: Sequence[str], start_us: int, end_us: int
-) -> pa.Table:
-    """The rows of some points in a half-open window in some files, sorted by id and ts."""
-    wanted = Ids(ids)
-    found = [
-        rows
-        for file in files
-        if file.may_have(wanted, start_us, end_us)
-        for _, _, rows in read_rows(table.storage, file, wanted, start_us, end_us)
-    ]
-    return sorted_rows(pa.concat_tables([ROWS_SCHEMA.empty_table(), *found]))

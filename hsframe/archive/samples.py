@@ -52,16 +52,24 @@ class _Found:
     row_numbers: npt.NDArray[np.int64]
 
 
-def read_samples(table: SampleTable, ids: Iterable[str] | None, start_us: int, end_us: int) -> pa.Table:
-    """The samples of some points, of all for None, in a half-open window, sorted by id and ts."""
-    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us).rows)
+def read_samples(
+    table: SampleTable,
+    ids: Iterable[str] | None,
+    start_us: int,
+    end_us: int,
+    files: Sequence[DataFile] | None = None,
+) -> pa.Table:
+    """The samples of some points, of all for None, in a half-open window, sorted by id and ts; of all or some files."""
+    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us, files).rows)
 
 
-def _find(table: SampleTable, ids: Ids | None, start_us: int, end_us: int) -> _Found:
-    buckets = None if ids is None else set(map(table.layout.bucket, ids.all))
+def _find(
+    table: SampleTable, ids: Ids | None, start_us: int, end_us: int, among: Sequence[DataFile] | None = None
+) -> _Found:
+    buckets = None if ids is None or among is not None else set(map(table.layout.bucket, ids.all))
     files = [
         file
-        for file in table.files()
+        for file in (table.files() if among is None else among)
         if file.may_have(ids, start_us, end_us) and (buckets is None or file.partition[1] in buckets)
     ]
     parts, file_numbers, row_numbers = [], [], []

@@ -338,6 +338,19 @@ def test_rows_in_another_partition_are_named(place: Path) -> None:
     Archive(place).compact()
 
 
+def test_compacting_loses_no_rows_that_another_program_put_into_the_wrong_bucket(tmp_path: Path) -> None:
+    table = SampleTable.create(str(tmp_path / "samples"), Layout("month", 4))
+    for number in range(3):
+        add(table, day("a", number))
+    wrong = next(bucket for bucket in range(4) if bucket != table.layout.bucket("a"))
+    for number in range(3, 5):
+        appended(tmp_path, day("a", number), bucket=wrong)
+    table.refresh()
+    df = compact(table, END_US)
+    assert df["files_after"].tolist() == [1, 1]
+    assert sum(file.rows for file in table.files()) == 20
+
+
 def test_an_older_version_has_the_records_of_its_time(place: Path) -> None:
     tables = Tables.open(Place(str(place), {}))
     add(tables.samples, day("a", 0, CELLS[5]))
