@@ -164,6 +164,22 @@ def test_vacuum_removes_what_only_old_versions_need(place: Path) -> None:
     assert archive.check().empty
 
 
+def test_versions_that_the_log_has_forgotten(place: Path) -> None:
+    archive = Archive(place)
+    deltalake.DeltaTable(place / "samples").create_checkpoint()
+    log = place / "samples" / "_delta_log"
+    for number in range(3):
+        (log / f"{number:020}.json").unlink()
+    add(samples_of(place), day("a", 1, CELLS[1]))
+    assert archive.versions["version"].tolist() == [4, 3]
+    assert archive.versions["readable"].all()
+    with pytest.raises(MetadataError, match=r"version 1 of .* can no longer be read; its versions say which can"):
+        archive.at(1)
+    assert archive.at(3).to_arrow().count_rows() == 24
+    assert len(vacuumed(archive)) == 1
+    assert archive.check().empty
+
+
 def test_vacuum_removes_what_killed_writers_left_and_nothing_that_one_writes(place: Path) -> None:
     archive, folder = Archive(place), place / "samples" / "period=2026-01" / "bucket=0"
     some = next(folder.glob("*.parquet"))
