@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
-from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
+from hsframe.archive.parquet_file import FAR_US, ROW_GROUP, DataFile, epoch
 from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
 
@@ -151,6 +151,7 @@ class SampleTable(DeltaLog):
     """The files of the samples."""
 
     partition_columns: ClassVar[list[str]] = PARTITION_COLUMNS
+    row_group = ROW_GROUP
     _files: tuple[int, list[DataFile]] | None = None
 
     @classmethod

@@ -48,7 +48,7 @@ if sys.platform != "win32":
     import fcntl
 
 # Rows of the staged archive that are in memory at once.
-_ROWS_A_PASS: Final = 1_000_000
+_ROWS_A_PASS: Final = 3 * ROW_GROUP
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 
@@ -67,16 +67,16 @@ class Export:
     spans: Mapping[str, Span]
     options: ReadOptions
 
-    async def to_archive(self, place: Place, layout: Layout | None = None) -> int:
+    async def to_archive(self, place: Place, stage: Layout | None = None) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
-        jobs = await in_thread(self._jobs, place, layout is not None)
+        jobs = await in_thread(self._jobs, place, stage is not None)
         for job in jobs:
             if job.status == "changed":
                 error = MetadataError(f"{job.record.point}: {job.reason}")
                 if self.options.failures is None:
                     raise error
                 self.options.failures[job.record.id] = error
-        return (await fill_archive(self.source, place, self.records, jobs, self.options, layout=layout)).new.total()
+        return (await fill_archive(self.source, place, self.records, jobs, self.options, stage=stage)).new.total()
 
     async def to_file(self, place: Place, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
         """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""

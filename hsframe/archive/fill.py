@@ -20,20 +20,20 @@ import pyarrow as pa
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
 from hsframe.archive.layout import ROWS_SCHEMA
-from hsframe.archive.parquet_file import instants
+from hsframe.archive.parquet_file import ROW_GROUP, instants
 from hsframe.archive.points import ArchivedRecord, PointTable
 from hsframe.archive.samples import END_US, Changes, merge, sorted_rows
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.history.nearest_samples import span_of
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, expected, groups_of
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import read_batches
 from hsframe.history.source import Source
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
-_ROWS_A_MERGE: Final = 500_000
+_ROWS_A_MERGE: Final = 3 * ROW_GROUP
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
@@ -80,8 +80,10 @@ class Filling:
         self.options.progress.expect_all(sum(max(length_us, 0) for length_us in lengths_us))
         try:
             for (start_us, end_us), some in by_window(jobs).items():
-                for window in self._windows(some, start_us, end_us):
-                    await self._read(some, *window)
+                for irregular in (False, True):
+                    alike = [job for job in some if job.record.irregular == irregular]
+                    for window in self._windows(alike, start_us, end_us) if alike else ():
+                        await self._read(alike, *window)
         finally:
             await in_thread(self._note)
 
@@ -93,8 +95,10 @@ class Filling:
         """
         last_us = max(self.options.now_us, start_us) if end_us is None else end_us
         begin_us = start_us
+        # Of points with instants of their own the fewer are read at once the more samples they have.
+        width = 1 if jobs[0].record.irregular else POINTS_A_BATCH
         for _, _, until_us in self.samples.layout.parts(start_us, last_us):
-            while until_us - begin_us > (most_us := self._most_us(jobs, self.options.limits.points)):
+            while until_us - begin_us > (most_us := self._most_us(jobs, width)):
                 yield begin_us, begin_us + most_us
                 begin_us += most_us
             if until_us - begin_us >= self._most_us(jobs, len(jobs)) and until_us < last_us:

@@ -101,6 +101,7 @@ class Writer:
 
     file: DataFile
     _sink: Any
+    _row_group: int
     _parquet: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
@@ -110,7 +111,7 @@ class Writer:
         rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
         if self._parquet is None:
             self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows))
-        self._parquet.write_table(rows, row_group_size=ROW_GROUP)
+        self._parquet.write_table(rows, row_group_size=self._row_group)
         ids, ts_us = used_ids(rows), instants(rows)
         first, last = self.file.ids if self.file.rows else (min(ids), max(ids))
         self.file.ids = min(first, *ids), max(last, *ids)
@@ -125,11 +126,11 @@ class Writer:
 
 
 @contextmanager
-def writing(storage: Storage, partition: Partition) -> Generator[Writer]:
+def writing(storage: Storage, partition: Partition, row_group: int = ROW_GROUP) -> Generator[Writer]:
     """A new file of a partition; it is there when the block has ended, if it was given rows."""
     file = DataFile.new(partition)
     with storage.writing(file.path) as sink:
-        writer = Writer(file, sink)
+        writer = Writer(file, sink, row_group)
         yield writer
         writer.close()
     if not file.rows:

@@ -33,6 +33,8 @@ Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[
 
 # How far back a new point is read, where its record does not say when its history began.
 _FIRST_REACH_US: Final = 3653 * DAY_US
+# A point has few rows in each file of a stage, and is read from there by itself.
+_STAGE_ROW_GROUP: Final = 1 << 15
 # Points refer to equips, these to spaces, these to sites.
 _MOST_STEPS: Final = 4
 
@@ -87,11 +89,13 @@ async def fill_archive(
     options: ReadOptions,
     *,
     young_us: int = END_US,
-    layout: Layout | None = None,
+    stage: Layout | None = None,
     fill: Fill | None = None,
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
-    tables = await in_thread(Tables.open_or_create, place, layout or _layout(records))
+    tables = await in_thread(Tables.open_or_create, place, stage or _layout(records))
+    if stage is not None:
+        tables.samples.row_group = _STAGE_ROW_GROUP
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
     known = await in_thread(tables.points.records)

@@ -36,7 +36,7 @@ _MOST_CELLS: Final = 500_000
 _ANSWERS_A_READ: Final = 36
 # A row of a batch has one timestamp for all points: with fewer points, timestamps are a large part of the answer.
 _MIN_POINTS_PER_BATCH: Final = 25
-_USUAL_POINTS_PER_BATCH: Final = 50
+POINTS_A_BATCH: Final = 50
 # Irregular points share no timestamps: in a batch each row has one value, and nulls for all the other points. So many
 # of these take as long to decode as one request more, some milliseconds.
 _NULLS_A_REQUEST: Final = 35_000
@@ -241,7 +241,7 @@ class Group:
         width = 1
         if not one_by_one:
             width = int(limits.most_cells * len(self.records) // self.cells)
-            width = _USUAL_POINTS_PER_BATCH if width < _MIN_POINTS_PER_BATCH else width
+            width = POINTS_A_BATCH if width < _MIN_POINTS_PER_BATCH else width
             width = min(width, limits.points)
             if self.irregular:
                 samples = max(self.density * self.window.days, 1.0)

@@ -64,7 +64,7 @@ def main() -> None:
     hsframe.archive.export._ROWS_A_PASS = 5_000  # type: ignore[misc]
     plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
     plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]
-    plan._USUAL_POINTS_PER_BATCH = 2  # type: ignore[misc]
+    plan.POINTS_A_BATCH = 2  # type: ignore[misc]
     print("ready", flush=True)
     pid, reading = 0, -1
     for line in sys.stdin:

@@ -75,7 +75,7 @@ def work() -> None:
     hsframe.archive.fill._NOTE_S = 0.05  # type: ignore[misc]
     plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
     plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]
-    plan._USUAL_POINTS_PER_BATCH = 2  # type: ignore[misc]
+    plan.POINTS_A_BATCH = 2  # type: ignore[misc]
     print("ready", flush=True)
     for line in sys.stdin:
         # Children stay until this process ends: so none of their numbers is another's when it is killed.
