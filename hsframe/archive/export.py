@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hsframe.archive.compact import pieces
-from hsframe.archive.fill import Job, bounds_of, expected_of
+from hsframe.archive.fill import Job, bounds_of, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
@@ -51,11 +51,6 @@ if sys.platform != "win32":
 _ROWS_A_PASS: Final = 3 * ROW_GROUP
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
-
-
-# Measured for the demo building by quarters of an hour, and for changes of value.
-_BYTES_A_ROW: Final = 2.0
-_BYTES_OF_CHANGES: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +86,10 @@ class Export:
         return rows
 
     def expected(self, place: Place | None, name: str = "") -> pd.DataFrame:
-        """What this is expected to take, a row per point; `place` has what of it was read already.
-
-        ``requests`` are shares, since several points are in one, and add up.
-        """
+        """What this is expected to take, a row per point; `place` has what of it was read already."""
         place = place and (_stage_of(place, name) if name else place)
         jobs = [self._job(one, None, False) for one in self.records] if place is None else self._jobs(place, bool(name))
-        found = expected_of(jobs, self.options)
-        rows = []
-        for record in self.records:
-            count, share = found.get(record.id, (0.0, 0.0))
-            size = count * (_BYTES_OF_CHANGES if record.irregular else _BYTES_A_ROW)
-            rows.append((record.id, record.point.dis, round(count), share, round(size)))
-        types = {"id": "str", "dis": "str", "rows": "int64", "requests": "float64", "bytes": "int64"}
-        return pd.DataFrame(rows, columns=list(types)).astype(types)
+        return expected_table(jobs, self.options)
 
     def _jobs(self, place: Place, is_stage: bool) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""

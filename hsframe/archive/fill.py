@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
@@ -37,6 +38,9 @@ _ROWS_A_MERGE: Final = 3 * ROW_GROUP
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
+# Measured for the demo building by quarters of an hour, and for changes of value.
+_BYTES_A_ROW: Final = 2.0
+_BYTES_OF_CHANGES: Final = 5.0
 # How often it is noted until when points were read.
 _NOTE_S: Final = 20.0
 
@@ -164,15 +168,21 @@ class Filling:
         self._noted_s = time.monotonic()
 
 
-def expected_of(jobs: Iterable[Job], options: ReadOptions) -> dict[str, tuple[float, float]]:
-    """What jobs are expected to take, by the id of the point: its rows, and its share of the requests."""
+def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
+    """What jobs are expected to take, a row each; of requests that several points share each has its part."""
     found: dict[str, tuple[float, float]] = {}
     for (start_us, end_us), some in by_window(job for job in jobs if not job.status).items():
         until_us = options.now_us if end_us is None else min(end_us, options.now_us)
         window = Window(start_us, max(until_us, start_us))
         groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
         found |= expected(groups, options.limits)
-    return found
+    rows = []
+    for job in jobs:
+        of, (count, share) = job.record, found.get(job.record.id, (0.0, 0.0))
+        size = count * (_BYTES_OF_CHANGES if of.irregular else _BYTES_A_ROW)
+        rows.append((of.id, of.point.dis, round(count), share, round(size), job.status or "dry run", job.reason))
+    names = ["id", "dis", "rows", "requests", "bytes", "status", "reason"]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("id", "dis", "status", "reason"), "str"))
 
 
 def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:

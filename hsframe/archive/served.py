@@ -10,6 +10,7 @@ from hsframe.archive.samples import END_US, START_US, read_samples
 from hsframe.archive.tables import Place, Tables
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
+from hsframe.kinds import Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Samples
 
@@ -36,6 +37,10 @@ class ArchiveDatabase(Database):
                 if record.shown != self.get(record.id):
                     self.add(record.shown)
             self._records_of = points.version
+
+    def history(self, id: Ref | str) -> Samples:
+        """All samples of a point; what is changed in them does not last."""
+        return self.histories([id.val if isinstance(id, Ref) else id], None, None)[0]
 
     def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
         """The samples of some points in a half-open window."""

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-import numpy as np
 import pandas as pd
 
-from hsframe.archive.fill import Filling, Job, expected_of
+from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import END_US, Changes
@@ -70,7 +69,7 @@ async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd
         now, limits=request.limits, failures=None if request.raises else {}, progress=request.progress
     )
     if request.dry_run:
-        return _expected_table(jobs, options)
+        return expected_table(jobs, options)
     young_us = (options.now_us - request.overlap_us) // DAY_US * DAY_US
     changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=request.fill)
     return outcome_table(jobs, changes, options.failures or {})
@@ -168,19 +167,6 @@ async def _referenced(
         tags = [record.tags for record in await read_records(source, ids, {})]
         found += tags
     return found
-
-
-def _expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
-    """One row per point: what would be read."""
-    found = expected_of(jobs, options)
-    rows = []
-    for job in jobs:
-        count, share = found.get(job.record.id, (0.0, 0.0))
-        rows.append((job.record.id, job.record.point.dis, round(count), share, job.status or "dry run", job.reason))
-    types = {"id": "str", "dis": "str", "rows": "int64", "requests": "float64", "status": "str", "reason": "str"}
-    df = pd.DataFrame(rows, columns=list(types)).astype(types)
-    df.insert(4, "since", time_index(np.array([job.start_us for job in jobs], np.int64), UTC, None))
-    return df
 
 
 def outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:

@@ -182,8 +182,7 @@ class Archive(ArchiveKeeping):
             point has another unit, kind or zone than before and was not read (with `since` at or before the start of
             its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
 
-            With `dry_run`: ``rows`` and ``requests`` as they are expected, as for :meth:`Session.export`; ``since``,
-            from when on (UTC); and the status ``"dry run"``, or why the point would not be read.
+            With `dry_run` the table of :meth:`Session.export`: what is expected of each point.
 
         Raises
         ------

@@ -202,8 +202,9 @@ class HistoryVerbs(SessionBase):
         DataFrame
             With `dry_run`: a row per point, ``id``, ``dis``, and what is left to do: ``rows``, ``requests`` (its share
             of those that it shares with others, so that they add up; without those that prove answers whole) and
-            ``bytes``. They follow from the records (``hisInterval``, ``hisSize``); of those that do not tell, a sample
-            each quarter of an hour is assumed.
+            ``bytes``; ``status``: ``"dry run"``, or why there is nothing to do, and ``reason``. They follow from the
+            records (``hisInterval``, ``hisSize``); of those that do not tell, a sample each quarter of an hour is
+            assumed.
 
         Raises
         ------

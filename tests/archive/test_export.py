@@ -182,6 +182,7 @@ def test_a_dry_run_writes_nothing_and_says_what_is_left(tmp_path: Path, session:
     assert isinstance(table, pd.DataFrame)
     assert table.dtypes.astype(str).to_dict() == {
         "id": "str", "dis": "str", "rows": "int64", "requests": "float64", "bytes": "int64",
+        "status": "str", "reason": "str",
     }  # fmt: skip
     assert table["rows"].tolist()[:2] == [960, 960]
     assert table["requests"].sum() == 3  # two zones, and changes of value by themselves
