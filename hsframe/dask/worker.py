@@ -30,7 +30,11 @@ Verb: TypeAlias = Callable[..., Coroutine[Any, Any, T]]
 _OWN: Final = ("uri", "user", "password", "token", "headers", "proxy", "max_concurrency")
 _SENT: Final = [field.name for field in fields(Settings) if field.name not in _OWN]
 
-_OPEN_OPTIONS: Final = ("aws_region", "aws_endpoint_url", "aws_allow_http", "aws_virtual_hosted_style_request")
+# Of an object store, without the prefix aws_.
+_OPEN_OPTIONS: Final = (
+    *("region", "default_region", "endpoint_url", "endpoint", "allow_http"),
+    *("virtual_hosted_style_request", "skip_signature", "conditional_put"),
+)
 
 _LOCK: Final = threading.Lock()
 _SESSIONS: Final[dict[Login, Session]] = {}
@@ -152,7 +156,8 @@ class StoredVersion:
     def of(cls, uri: str, options: Mapping[str, str], version: int | None = None) -> Self:
         """With the options that are not secret; the others are in the environment of the workers."""
         uri = uri if "://" in uri else os.path.abspath(uri)
-        return cls(uri, tuple((name, text) for name, text in options.items() if name.lower() in _OPEN_OPTIONS), version)
+        known = {name: name.lower().removeprefix("aws_") in _OPEN_OPTIONS for name in options}
+        return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), version)
 
     def run(self, fn: Verb[T], *args: object) -> T:
         """Run ``await fn(source, *args)``."""
