@@ -43,8 +43,9 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
             apart.append((result.point, timedelta(microseconds=int(np.median(steps)))))
         elif len(result.ts_us) > 1 and result.over is not None:  # of one row a person sees that it is missing
             inside = ts_us[(ts_us >= result.ts_us[0]) & (ts_us < result.over.ends_us[-1])]
-            if len(inside) > 1:
-                few.append((result.point, timedelta(microseconds=int(np.diff(inside).max()))))
+            longest_us = int(np.diff(inside).max(initial=0))
+            if longest_us > rule.gap_us:  # else they begin late or end early, which no longer gap would bridge
+                few.append((result.point, timedelta(microseconds=longest_us)))
     if apart:
         point, usual = apart[0]
         warn_caller(
