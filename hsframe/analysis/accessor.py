@@ -117,10 +117,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
         Parameters
         ----------
-        target : "si", "ip", unit, or {column: unit}
+        target : "si", "ip", unit, or {column or unit: unit}
             A system: each column whose unit the system has another for, see :mod:`hsframe.units.systems`. A unit:
-            each column that converts to it, and at least one must. A mapping: the columns named, to a unit or system
-            each; of columns in levels, a label of the first stands for all below it.
+            each column that converts to it, and at least one must. A mapping: the columns named, or those in a unit, to
+            a unit or system each; of columns in levels, a label of the first stands for all below it.
 
         Returns
         -------
@@ -136,14 +136,18 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         """
         self._refuse_tidy()
         if isinstance(target, Mapping):
-            if missing := [label for label in target if label not in self._obj.columns]:
-                raise MetadataError(
-                    f"there is no column {', '.join(map(repr, missing))}; the columns are {listed_columns(self._obj)}"
-                )
             result, columns = self._obj.copy(deep=False), self._obj.columns
-            for label, wanted in target.items():
+            in_each = [units_among(column.array) for _, column in self._obj.items()]
+            if missing := [label for label in target if label not in columns and [label] not in in_each]:
+                raise MetadataError(
+                    f"there is no column {', '.join(map(repr, missing))}, and none in such a unit; the columns are "
+                    f"{listed_columns(self._obj)}"
+                )
+            # The columns that are named themselves come last, and win.
+            for label, wanted in sorted(target.items(), key=lambda item: item[0] in columns):
                 # Columns may share a label, and one of the first level has all below it.
-                for place in np.atleast_1d(np.arange(len(columns))[columns.get_loc(label)]):
+                found = columns.get_loc(label) if label in columns else [own == [label] for own in in_each]
+                for place in np.atleast_1d(np.arange(len(columns))[found]):
                     array = self._obj.iloc[:, place].array
                     _refuse_without_unit(array, columns[place])
                     result.isetitem(int(place), in_units(array, wanted, columns[place]))

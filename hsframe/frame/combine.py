@@ -258,6 +258,11 @@ def with_units(
     >>> with_units(df.rolling(2).mean(), like=df).dtypes["Power"]
     unit[kW]
     """
+    if not isinstance(result, pd.DataFrame | pd.Series) or not isinstance(like, pd.DataFrame | pd.Series):
+        raise MetadataError(
+            f"with_units takes a DataFrame or Series, and like= one too; got {type(result).__name__} and "
+            f"{type(like).__name__}; an array becomes one with pd.DataFrame(array, df.index, df.columns)"
+        )
     columns = [(like.name, like.dtype)] if isinstance(like, pd.Series) else list(like.dtypes.items())
     units: dict[Hashable, set[str | None]] = {}
     for label, dtype in columns:

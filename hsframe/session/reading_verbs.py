@@ -13,7 +13,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
-from hsframe.errors import HsFrameError, ReadWarning, check_choice
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.in_units import Units
 from hsframe.frame.points import Point
@@ -86,6 +86,8 @@ class ReadingVerbs(ReadingBase):
         IncompleteError
             The server says that there is more, and no `limit` was given.
         """
+        if not isinstance(filter, str):
+            raise MetadataError(f"filter must be a text, as 'point and temp'; got {filter!r}; read_by_ids takes ids")
         with self._one_verb() as source:
             return _with_names(await self._records(await source.read(filter, limit, raw=True)))
 

@@ -49,6 +49,7 @@ None. The result is how to convert each side first, and the unit of what comes o
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -97,6 +98,11 @@ class UnitRule(NamedTuple):
         return x if self.left is None else self.left(x), y if self.right is None else self.right(y)
 
 
+# '$kWh', '$·kWh⁻¹': what it is per is not known, and a plain number would be wrong for every other unit of the amount.
+_WITHOUT_SLASH: Final = re.compile(r"^[$€£¥]\W*\w|⁻|\^-")
+_RAISED: Final = str.maketrans("23", "²³")
+
+
 def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | None = None) -> UnitRule:
     """The rule for ``a operator b``; the unit of a plain number is None.
 
@@ -139,6 +145,11 @@ def _of_rate(a: str, b: str, what: str) -> UnitRule | None:
                 raise UnitError(f"cannot {what}: {takes}; {how}")
             change, paid = conversion(amount, terms[1], what), terms[0] or None
             return UnitRule(None, change, paid) if rate == a else UnitRule(change, None, paid)
+        if find(rate) is None and find(amount) and _WITHOUT_SLASH.search(rate):
+            how = f"{rate!r} reads as a price without its slash; write it as '$/kWh', or"
+            raise UnitError(f"cannot {what}: {how} for plain numbers leave the unit out, as with float()")
+        if find(amount) is None and find(meant := amount.translate(_RAISED)) and rate.endswith(f"/{meant}"):
+            raise UnitError(f"cannot {what}: {unknown(amount)} Write it as {meant!r}, as {rate!r} has it")
     return None
 
 

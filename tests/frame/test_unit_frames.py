@@ -217,7 +217,7 @@ def test_to_a_system_a_unit_and_by_column(frame):
     [
         ("bar", UnitError, "no column converts to 'bar'; the units are kW, °F"),
         ("furlong", UnitError, "no column converts to 'furlong'"),
-        ({"Zon": "°C"}, MetadataError, "no column 'Zon'; the columns are 'Zone'"),
+        ({"Zon": "°C"}, MetadataError, "no column 'Zon', and none in such a unit; the columns are 'Zone'"),
         ({"COP": "kW"}, UnitError, "column 'COP' is float64 and has no unit"),
         ({"Zone": "kW"}, UnitError, "column 'Zone'.*°F cannot be converted to kW"),
         ({"Zone": "kwh"}, UnitError, "did you mean 'kWh'"),
@@ -500,3 +500,35 @@ def test_concat_shows_times_in_the_zone_of_the_first():
 def test_concat_of_what_is_no_frame_says_so(frames, what):
     with pytest.raises(MetadataError, match=what):
         concat(frames)
+
+
+def test_a_mapping_of_units_is_of_the_columns_in_them():
+    df = pd.DataFrame({name: pd.array([1.0], dtype=f"unit[{unit}]") for name, unit in PLANT.items()})
+    assert df.hs.to({"kW": "W", "°F": "si"}).hs.units == {"a": "W", "b": "W", "t": "°C"}
+    assert df.hs.to({"kW": "W", "a": "MW"}).hs.units == df.hs.to({"a": "MW", "kW": "W"}).hs.units
+    assert df.hs.to({"kW": "W", "a": "MW"}).hs.units == {"a": "MW", "b": "W", "t": "°F"}
+    named = df.rename(columns={"t": "kW"})
+    assert named.hs.to({"kW": "°C"}).hs.units == {"a": "kW", "b": "kW", "kW": "°C"}
+    levels = df.set_axis(pd.MultiIndex.from_tuples([("x", "a"), ("x", "b"), ("y", "t")]), axis=1)
+    assert [*levels.hs.to({"kW": "W"}).hs.units.values()] == ["W", "W", "°F"]
+    with pytest.raises(MetadataError, match="no column 'MW', and none in such a unit; the columns are 'a', 'b', 't'"):
+        df.hs.to({"MW": "kW"})
+    with pytest.raises(UnitError, match="column 'a'"):
+        df.hs.to({"kW": "°C"})
+
+
+PLANT = {"a": "kW", "b": "kW", "t": "°F"}
+
+
+def test_what_is_no_frame_gets_no_units():
+    df = pd.DataFrame({"a": [1.0]})
+    for result, like in ((np.ones(3), df), (df, np.ones(3)), ([1.0], df["a"])):
+        with pytest.raises(MetadataError, match=r"takes a DataFrame or Series.*; got .*pd\.DataFrame\(array"):
+            hsframe.with_units(result, like=like)
+
+
+def test_an_index_in_another_unit_is_converted_before_a_join():
+    power, watts = pd.Index(pd.array([1.0, 2.0], dtype="unit[kW]")), pd.Index(pd.array([2000.0], dtype="unit[W]"))
+    left, right = pd.DataFrame({"a": [1, 2]}, power), pd.DataFrame({"b": [3.0]}, watts)
+    assert left.join(right)["b"].isna().all()
+    assert left.join(right.set_axis(right.index.astype("unit[kW]")))["b"].tolist()[1] == 3.0

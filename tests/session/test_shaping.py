@@ -400,3 +400,17 @@ def test_samples_that_are_too_far_apart_are_said() -> None:
         assert df.isna().all(axis=None)
         df = s.his_read(["@daily", "@none"], ("2026-11-01", "2026-11-03"), interval="1D", max_gap={"@daily": "25h"})
     assert floats(df["daily"]) == [24, 24, 24]
+
+
+def test_what_a_warning_of_the_latest_values_advises_can_be_followed(s: hsframe.Session) -> None:
+    advice = "so the column ts of their one frame is UTC; choose a zone with tz="
+    with pytest.warns(hsframe.errors.ZoneWarning, match=advice) as caught:
+        s.latest(["@kw", "@lon"])
+    assert "dict" not in str(caught[0].message)
+    assert str(s.latest(["@kw", "@lon"], tz="New_York")["ts"].dt.tz) == "America/New_York"
+
+
+@pytest.mark.parametrize("given", [None, 3, ["@kw"]])
+def test_what_is_no_filter_is_refused_in_words(s: hsframe.Session, given: Any) -> None:
+    with pytest.raises(hsframe.MetadataError, match=r"filter must be a text, as 'point and temp'; got .*read_by_ids"):
+        s.read(given)

@@ -384,3 +384,24 @@ def test_single_values_are_equal_without_conversion_and_ordered_with_it() -> Non
         assert make(7, "kW") != make(7000, "W")
         assert make(7, "kW") == make(7000, "W").to("kW")
     assert (column(7, "kW") == column(7000, "W")).all()
+
+
+@pytest.mark.parametrize("price", ["$kWh", "$·kWh⁻¹", "€kWh", "$ kWh", "kWh⁻¹", "$ kWh^-1"])
+@pytest.mark.parametrize("unit", ["kWh", "MWh"])
+def test_a_price_without_a_slash_is_refused(price, unit):
+    """A plain number would be right for the unit that is meant, and a thousand times wrong for another one."""
+    amounts = pd.Series([1.0], dtype=f"unit[{unit}]")
+    for amount in (Number(1, unit), amounts.max(), amounts):
+        for both in ((amount, Number(0.2, price)), (Number(0.2, price), amount)):
+            with pytest.raises(UnitError, match=r"reads as a price without its slash; write it as '\$/kWh'"):
+                _ = both[0] * both[1]
+
+
+def test_a_unit_that_is_written_another_way_than_after_the_slash_is_named():
+    for rate, area, meant in (("kWh/m²", "m2", "m²"), ("kW/ft²", "ft2", "ft²"), ("kWh/m³", "m3", "m³")):
+        with pytest.raises(UnitError, match=f"no '{area}'.*Write it as '{meant}', as '{rate}' has it") as caught:
+            _ = Number(3, rate) * Number(2, area)
+        assert "\n" not in str(caught.value)
+        assert Number(3, rate) * Number(2, meant) == Number(6, rate.partition("/")[0])
+    for amount, other in (("kWh", "m2"), ("kWh/m²", "persons"), ("$", "kWh"), ("widgets", "kWh"), ("kWh/m²", "ft3")):
+        assert (Number(3, amount) * Number(2, other)).unit is None
