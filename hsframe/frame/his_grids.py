@@ -201,7 +201,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
         levels, one = list(map(str, index.names)), index[0][0] if len(index) else "..."
         advice = f"write the rows of one {levels[0]} at a time, as df.xs({one!r}, level={levels[0]!r})"
         if "fold" in levels:
-            advice = "read it with index='utc', and " + advice
+            advice = "read it with index='utc'" + (f", and {advice}" if levels[0] != "ts" else "")
         raise MetadataError(
             f"the index of the frame with the columns {columns} has the levels {', '.join(levels)}, expected times "
             f"alone; {advice}, with points= where the columns are no points{of_amounts(df)}; nothing was written"

@@ -173,6 +173,14 @@ def test_amounts_of_a_matrix_are_not_written_among_the_samples_that_they_are_of(
     assert metered.his_write(plain, points={"x": to}, dry_run=True)["id"].tolist() == [to[1:]]
 
 
+def test_local_times_of_one_group_are_read_in_utc_to_be_written(metered: hsframe.Session) -> None:
+    df = metered.matrix({"kw": "@kw"}, DAY, by="tz", index="local")
+    with pytest.raises(MetadataError, match=r"read it with index='utc', and write .*df\.xs\('New_York'"):
+        metered.his_write(df)
+    with pytest.raises(MetadataError, match=r"alone; read it with index='utc', with points="):
+        metered.his_write(df.loc["New_York"])
+
+
 def test_a_point_in_two_roles_is_written_from_the_one_that_is_like_samples(metered: hsframe.Session) -> None:
     df = metered.matrix({"n": "@kw", "kw": "@kw"}, DAY, by="tz", agg={"n": "count"}).droplevel("tz")
     assert metered.his_write(df[["kw"]], points={"kw": "@kw"}, dry_run=True)["rows"].tolist() == [25]
