@@ -90,9 +90,12 @@ class Storage:
         return (self._remote, self._base) if self.folder is None else (pafs.LocalFileSystem(), self.folder.as_posix())
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove all of it; a half of it, where this is killed, has another name, and is removed the next time."""
         if self.folder is not None:
-            shutil.rmtree(self.folder)
+            gone = self.folder.with_name(f"{self.folder.name}.removed")
+            shutil.rmtree(gone, ignore_errors=True)
+            self.folder.rename(gone)
+            shutil.rmtree(gone)
         else:
             self._remote.delete_dir(self._base)
 

@@ -246,6 +246,27 @@ def test_a_window_is_never_larger_than_what_is_merged_at_once(
     assert_in_step(Archive(tmp_path), session, span=SPAN)
 
 
+def test_half_a_stage_is_never_taken_for_a_whole_one(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a program is killed while it removes the stage of a file that has its name already."""
+
+    def killed(folder: Path, **how: Any) -> None:
+        for file in folder.rglob("*.parquet"):
+            file.unlink()
+        if not how:
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hsframe.archive.storage.shutil.rmtree", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            session.export("temp", SPAN, tmp_path / "a.parquet", layout="tidy")
+    assert sorted(os.listdir(tmp_path)) == [".a.parquet.export.removed", "a.parquet"]
+    session.export("temp", SPAN, tmp_path / "a.parquet", layout="tidy")
+    assert_as_read(tmp_path / "a.parquet", session, points="temp", tz="London")
+    assert os.listdir(tmp_path) == ["a.parquet"]
+
+
 # Interruptions ------------------------------------------------------------------------------------------------------
 
 KILLS = int(os.environ.get("HSFRAME_KILLS", "6"))
