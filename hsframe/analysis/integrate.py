@@ -94,7 +94,7 @@ def integrate(
         raise MetadataError("there are no rows to integrate")
     if not index.is_monotonic_increasing or not index.is_unique:
         raise MetadataError(
-            "the index must be of times in order, each once: df.sort_index(), df[~df.index.duplicated()]"
+            "the index must be of times in order, each once: df.sort_index(), df.groupby(level=0).first()"
         )
     labels = [str(label) for label in df.columns]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:

@@ -234,7 +234,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
         first_row, second_row = int(order[pair]), int(order[pair + 1])
         raise MetadataError(
             f"{name}: the instant {index[second_row]} comes twice, in rows {first_row} and {second_row}, "
-            f"for the columns {columns}; keep one, as with df[~df.index.duplicated(keep='last')]; nothing was written"
+            f"for the columns {columns}; keep one, as with df.groupby(level=0).last(); nothing was written"
         )
     return ts_us, order
 

@@ -42,10 +42,16 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         if rule.after_us and len(steps) and int(steps.min()) > rule.gap_us:
             apart.append((result.point, timedelta(microseconds=int(np.median(steps)))))
         elif len(result.ts_us) > 1 and result.over is not None:  # of one row a person sees that it is missing
-            inside = ts_us[(ts_us >= result.ts_us[0]) & (ts_us < result.over.ends_us[-1])]
+            starts_us, ends_us = result.ts_us, result.over.ends_us
+            inside = ts_us[(ts_us >= starts_us[0]) & (ts_us < ends_us[-1])]
             longest_us = int(np.diff(inside).max(initial=0))
-            if longest_us > rule.gap_us:  # else they begin late or end early, which no longer gap would bridge
-                few.append((result.point, timedelta(microseconds=longest_us)))
+            # Of a history that begins late or ends early no interval is covered, and no setting would help.
+            is_covered = False
+            if len(inside) and not rule.is_step:
+                is_begun, is_over = starts_us >= inside[0] - rule.gap_us, ends_us <= inside[-1] + rule.gap_us
+                is_covered = bool((is_begun & is_over).any())
+            if longest_us > rule.gap_us or is_covered:
+                few.append((result.point, timedelta(microseconds=longest_us * (longest_us > rule.gap_us))))
     if apart:
         point, usual = apart[0]
         warn_caller(
@@ -56,11 +62,15 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         )
     if few:
         point, longest = few[0]
-        hours = longest // timedelta(hours=1) + 1
+        what = f"the longest gap of @{point.id} is {longest}. Bridge such gaps, as in max_gap="
+        what += (
+            f"{{'@{point.id}': '{longest // timedelta(hours=1) + 1}h'}}, or take what is there, with min_coverage=0.5"
+        )
+        if not longest:
+            what = "samples that are NA or left out. Take what is there, with min_coverage=0.9"
         warn_caller(
             f"{len(few)} of {_count(results)} points have samples and no value in any interval, since each interval "
-            f"lacks some: {named([one for one, _ in few])}; the longest gap of @{point.id} is {longest}. Bridge such "
-            f"gaps, as in max_gap={{'@{point.id}': '{hours}h'}}, or take what is there, with min_coverage=0.5",
+            f"lacks some: {named([one for one, _ in few])}; {what}",
             GapWarning,
         )
 

@@ -18,7 +18,8 @@ a plain number or array    is taken to be in the column's unit in ``+``, ``-``, 
                            so does any other unit beside a rate per what the table does not have, as $/KWH or $/ccf.
                            Also ``money / price``: $ / ($/kWh) is kWh; a price by another is the true ratio.
 ``a * duration``           a Timedelta, or an array of them, counts in hours, minutes, seconds or days, the first with
-                           which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. Beside a
+                           which the table has a unit: kW x 15 min is kWh, cfm x 1 h is ft³, kWh / 1 h is kW. So does a
+                           number or a column in a unit of time, where its own unit gives none. Beside a
                            single value the duration must be on the right: on the left Python scales it.
 ``a // b``, ``a % b``      one quantity: a plain number, and a remainder in the unit of `a`. A plain divisor keeps the
                            unit in both; different quantities raise UnitError.
@@ -126,10 +127,26 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
         to_a, to_b, unit = _sum_units(a, b, operator)
         return UnitRule(conversion(a, to_a, what), conversion(b, to_b, what), unit)
     if operator == "*":
-        return _of_rate(a, b, what) or UnitRule(None, None, multiply(a, b))
+        return _of_rate(a, b, what) or _of_time(a, b, multiply) or UnitRule(None, None, multiply(a, b))
     if operator == "/" and not convertible(b, a):
-        return _by_rate(a, b, what) or UnitRule(None, None, divide(a, b))
+        return _by_rate(a, b, what) or _of_time(a, b, divide) or UnitRule(None, None, divide(a, b))
     return UnitRule(None, conversion(b, a, what), a if operator == "%" else None)
+
+
+def _of_time(a: str, b: str, combine: Callable[[str, str], str | None]) -> UnitRule | None:
+    """The rule of a time whose product or quotient has no name, where that in another unit of time has one."""
+    if combine(a, b) is not None:
+        return None
+    what = f"compute {a} and {b}"
+    if convertible(b, "h") and (name := next((name for name in _TIMES if combine(a, name)), None)):
+        return UnitRule(None, conversion(b, name, what), combine(a, name))
+    if (
+        combine is multiply
+        and convertible(a, "h")
+        and (name := next((name for name in _TIMES if combine(name, b)), None))
+    ):
+        return UnitRule(conversion(a, name, what), None, combine(name, b))
+    return None
 
 
 def _of_rate(a: str, b: str, what: str) -> UnitRule | None:

@@ -437,6 +437,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         kept('np.float64(2) * df["power"].max()', "kW"),
         right('np.sqrt(Number(4, "m²"))', "m (Numbers)"),
         right('np.array([1.0, 2.0]) * Number(2, "h")', "h"),
+        plain('n = pd.DataFrame({"h": [1.0, 2.0]}); n.loc[:, "h"] *= Number(2, "h"); n', 'pandas writes into the plain column; `n["h"] = n["h"] * ...`'),
         refused('a = np.array([1.0, 2.0]); a *= Number(2, "h"); a', "an array of NumPy cannot take numbers in h", "`a = a * b`"),
         refused('(np.ones((2, 2)) * Number(2, "h")).sum()', "NumPy has no tables with a unit", "a DataFrame"),
         plain('np.linalg.norm(df["zone"])'),

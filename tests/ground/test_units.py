@@ -16,6 +16,7 @@ from hsframe import options, units
 from hsframe.errors import MetadataError, UnitError
 from hsframe.kinds import Number
 from hsframe.units import table
+from hsframe.units.unit_rules import unit_rule
 
 ALL = units.all_units()
 SYMBOLS = [one.symbol for one in ALL]
@@ -358,3 +359,20 @@ def test_a_misspelt_option_is_refused():
     with pytest.raises(MetadataError, match="no setting"), options.using(unit_mixin="raise"):
         pass
     assert options.unit_mixing == "convert"
+
+
+@pytest.mark.parametrize(("time", "hours"), [("min", 1 / 60), ("day", 24), ("h", 1), ("wk", 168)])
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_time_of_any_unit_times_power_is_energy(time: str, hours: float, is_left: bool) -> None:
+    rule = unit_rule("*", *((time, "kW") if is_left else ("kW", time)))
+    assert rule.unit == "kWh"
+    x, y = rule.converted(*((90.0, 2.0) if is_left else (2.0, 90.0)))
+    assert x * y == pytest.approx(180 * hours)
+
+
+def test_a_time_keeps_its_own_product_where_that_has_a_name() -> None:
+    assert unit_rule("*", "kW", "s").unit == "kJ"
+    assert unit_rule("*", "°F", "day").unit is None
+    assert Number(10, "gal/min") * Number(2, "h") == Number(1200, "gal")
+    assert Number(30, "kWh") / Number(90, "min") == Number(20, "kW")
+    assert (Number(90, "min") / Number(30, "kWh")).unit is None
