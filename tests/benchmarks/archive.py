@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.spans import resolve
+from tests.benchmarks.serving import serve_app, server_process
 
 MINUTE_US = 60_000_000
 YEAR = resolve("2025", "UTC")
@@ -38,7 +39,6 @@ async def serve(points: int, what: str) -> None:
     """Serve some points until the standard input ends; prints the uri. Of `own` each has instants of its own."""
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
-    from hsframe.server.run import listening
 
     database = Database(tz="UTC")
     regular_us = np.arange(YEAR.start_us, YEAR.end_us, MINUTE_US, dtype=np.int64)
@@ -50,24 +50,7 @@ async def serve(points: int, what: str) -> None:
         database.add(tags if what == "regular" else tags | {"hisMode": "cov"})
         day = np.sin(np.arange(len(ts_us)) / 230) * 20 + 50
         database.set_history(f"p{number:04}", ts_us, np.round(day + rng.normal(size=len(ts_us)) * 0.1, 1))
-    async with listening(make_app(database, {})) as uri:
-        print(uri, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-@contextmanager
-def server(points: int, what: str) -> Iterator[str]:
-    """A server in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.archive", "serve", str(points), what]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
+    await serve_app(make_app(database, {}))
 
 
 # The readers, each in a process of its own --------------------------------------------------------------------------
@@ -168,7 +151,7 @@ def main() -> int:
     samples = points * len(range(YEAR.start_us, YEAR.end_us or 0, MINUTE_US))
     verdicts: list[tuple[str, float, float]] = []
     for what in ("regular", "own"):
-        with server(points, what) as uri, tempfile.TemporaryDirectory() as folder:
+        with server_process("tests.benchmarks.archive", points, what) as uri, tempfile.TemporaryDirectory() as folder:
             figures = {"archive": reader("export", uri, points, f"{folder}/archive")}
             figures["tidy file"] = reader("export", uri, points, f"{folder}/all.parquet")
             if what == "regular":

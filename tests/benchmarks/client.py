@@ -18,8 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,31 +40,14 @@ async def serve(rows: int) -> None:
     from hsframe.kinds import MARKER, Ref
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
-    from hsframe.server.run import listening
+    from tests.benchmarks.serving import serve_app
 
     database = Database(tz="New_York")
     tags: dict[str, Any] = {"id": Ref("p0"), "dis": "Meter", "point": MARKER, "his": MARKER}
     database.add(tags | {"kind": "Number", "unit": "kW", "tz": "New_York"})
     values = np.round(50 + 20 * np.random.default_rng(7).normal(size=rows), 2)
     database.set_history("p0", FIRST_US + MINUTE_US * np.arange(rows, dtype=np.int64), values)
-    async with listening(make_app(database, {})) as uri:
-        print(uri, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-@contextmanager
-def server(rows: int) -> Iterator[str]:
-    """A server in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.client", "serve", str(rows)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
+    await serve_app(make_app(database, {}))
 
 
 # The clients, each in a process of its own --------------------------------------------------------------------------
@@ -125,6 +106,7 @@ def client(python: Path | str, who: str, *arguments: object) -> float:
 def main() -> int:
     """Measure both."""
     from tests.benchmarks.peers import PEERS, python_of
+    from tests.benchmarks.serving import server_process
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help="at most 100,000, the cap of haystack-py")
@@ -132,7 +114,7 @@ def main() -> int:
     options = parser.parse_args()
     peer = next(peer for peer in PEERS if peer.name == "haystack-py")
     python, reason = python_of(peer)
-    with server(options.rows) as uri:
+    with server_process("tests.benchmarks.client", options.rows) as uri:
         ours = client(sys.executable, "hsframe", uri, options.rows, options.repeats, "")
         print(f"{options.rows:,} rows of one point, a server to a DataFrame, CPU seconds of the client")
         print(f"  hsframe            {ours:8.4f}")

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from tests.benchmarks.serving import serve_app, server_process
 
 FIRST_US = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 ROWS = 35_040
@@ -30,7 +29,6 @@ async def serve(points: int) -> None:
     from hsframe.kinds import MARKER, Number, Ref
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
-    from hsframe.server.run import listening
 
     database, random = Database(tz="UTC"), np.random.default_rng(7)
     ts_us = FIRST_US + 900_000_000 * np.arange(ROWS, dtype=np.int64)
@@ -38,24 +36,7 @@ async def serve(points: int) -> None:
         tags: dict[str, Any] = {"id": Ref(f"p{number:03}"), "dis": f"Meter {number}", "point": MARKER, "his": MARKER}
         database.add(tags | {"kind": "Number", "unit": "kW", "tz": "UTC", "hisInterval": Number(15, "min")})
         database.set_history(f"p{number:03}", ts_us, np.round(50 + 20 * random.normal(size=ROWS), 2))
-    async with listening(make_app(database, {})) as uri:
-        print(uri, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-@contextmanager
-def server(points: int) -> Iterator[str]:
-    """A server in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.dask_workers", "serve", str(points)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
+    await serve_app(make_app(database, {}))
 
 
 def read(uri: str, workers: int) -> tuple[pd.DataFrame, float, float]:
@@ -85,7 +66,7 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=100)
     points = parser.parse_args().points
     rates, frames = [], []
-    with server(points) as uri:
+    with server_process("tests.benchmarks.dask_workers", points) as uri:
         for workers in (1, 2):
             df, cpu_s, took_s = read(uri, workers)
             rates.append(df.size / cpu_s)

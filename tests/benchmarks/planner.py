@@ -24,14 +24,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from hsframe.kinds import MARKER, Number, Ref
+from tests.benchmarks.serving import serve_app, server_process
 
 STEP_US = 900_000_000
 YEAR_ROWS = 365 * 96
@@ -53,7 +53,6 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
     """Serve some points until the standard input ends; prints the uri."""
     from hsframe.server.app import make_app
     from hsframe.server.database import Database
-    from hsframe.server.run import listening
     from hsframe.testing.quirk_wrappers import with_quirks
 
     database = Database(tz="New_York")
@@ -70,27 +69,8 @@ async def serve(points: int, delay_s: float, interval: bool) -> None:
     quirks = [f"slow={delay_s}"] if delay_s else []
     app = make_app(database, {})
     with_quirks(quirks)(app)
-    async with listening(app) as uri:
-        print(uri, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await serve_app(app)
     print(json.dumps({"cpu_s": time.process_time()}), flush=True)
-
-
-@contextmanager
-def server(points: int, delay_s: float = 0.0, *, interval: bool = False) -> Iterator[str]:
-    """A server in a process of its own."""
-    command = [sys.executable, "-m", __spec__.name, "serve", f"--points={points}", f"--delay={delay_s}"]
-    process = subprocess.Popen(
-        [*command, "--interval"] if interval else command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
 
 
 # The readers, each in a process of its own --------------------------------------------------------------------------
@@ -200,7 +180,7 @@ def least(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 def month(rounds: int, points: int = 1000) -> list[tuple[str, float, float]]:
     """1,000 points, a month: time against requests by hand, and memory."""
-    with server(points) as uri:
+    with server_process(__spec__.name, f"--points={points}") as uri:
         hand = {size: least([reader("hand", uri, points, MONTH, size, AT_ONCE)]) for size in SIZES}
         best = min(hand, key=lambda size: hand[size]["seconds"])
         plans, hands, bodies = [], [], []
@@ -225,7 +205,7 @@ def month(rounds: int, points: int = 1000) -> list[tuple[str, float, float]]:
 
 def latency(rounds: int, points: int = 100) -> list[tuple[str, float, float]]:
     """100 points, a year, 200 ms a request: time against one request a point, one after the other."""
-    with server(points, DELAY_S) as uri:
+    with server_process(__spec__.name, f"--points={points}", f"--delay={DELAY_S}") as uri:
         plans, hands = [], [reader("hand", uri, points, YEAR, 1, 1)]
         plans += [reader("plan", uri, points, YEAR) for _ in range(rounds)]
     plan, hand = least(plans), least(hands)
@@ -256,7 +236,7 @@ def worker(what: str, arguments: list[str]) -> None:
         logging.disable(logging.CRITICAL)
         parser = argparse.ArgumentParser()
         parser.add_argument("--points", type=int)
-        parser.add_argument("--delay", type=float)
+        parser.add_argument("--delay", type=float, default=0.0)
         parser.add_argument("--interval", action="store_true")
         options = parser.parse_args(arguments)
         asyncio.run(serve(options.points, options.delay, options.interval))
