@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,9 @@ import pytest
 import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
-from hsframe.server.database import Database
-from hsframe.testing.server import running_server
-from tests.archive.test_sync import SINCE, assert_in_step, building
+from tests.archive.test_sync import SINCE, assert_in_step
 
 SPAN = (SINCE, None)
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
 
 
 def assert_same_values(archive: Archive, session: Session, span: Any = SPAN) -> None:

@@ -32,17 +32,6 @@ YESTERDAY = TODAY - pd.Timedelta("1D")
 SPAN = (SINCE, YESTERDAY)
 
 
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
-
-
 def day(days: float) -> Any:
     """The date so many days after that from which the histories are."""
     return (pd.Timestamp(SINCE) + pd.Timedelta(days=days)).date()

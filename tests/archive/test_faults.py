@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,10 @@ from hsframe.errors import MetadataError
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step, building
+from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step
 
 # As many as these are killed; HSFRAME_KILLS=50 takes half a minute.
 KILLS = int(os.environ.get("HSFRAME_KILLS", "12"))
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
 
 
 class Workers:

@@ -21,18 +21,7 @@ from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_samples import rows
-from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, building
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
+from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import hsframe
 from hsframe import Archive, Session, cli
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
-from hsframe.testing.server import running_server
 from tests.session.connected import break_point
 
 QUARTER_US = 900_000_000
@@ -57,17 +54,6 @@ def building() -> Database:
     database.set_history("run", ts_us[::7] + 123_456 * (np.arange(len(ts_us[::7])) % 9), values[::7] > 0)
     database.set_history("mode", ts_us, [["on", "off", "@a", "2026-01-01"][one % 4] for one in range(len(ts_us))])
     return database
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
 
 
 def assert_in_step(
