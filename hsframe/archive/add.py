@@ -86,8 +86,8 @@ class Adding:
             if record.read_us is None:
                 until_us = max(first_us, min(last_us + 1, self.now_us))
                 noted.append(ArchivedRecord(record.tags, (first_us, until_us)))
-        bucket = tables.samples.layout.bucket
-        samples.sort(key=lambda one: (bucket(one.point.id), one.point.id))
+        place = tables.samples.layout.place
+        samples.sort(key=lambda one: place(one.point.id))
         for some in _groups(samples):
             self._merge(tables, some)
         tables.points.put(noted)

@@ -125,8 +125,8 @@ class Filling:
 
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
-        layout = self.samples.layout
-        records = sorted(map(self._seen, left.values()), key=lambda one: (layout.bucket(one.id), one.id))
+        place = self.samples.layout.place
+        records = sorted(map(self._seen, left.values()), key=lambda one: place(one.id))
         waiting: list[pa.Table] = []
         ids: list[str] = []
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, Self, TypeAlias, get_args
@@ -94,12 +94,9 @@ class Layout:
         """The bucket of a point: CRC-32 of the UTF-8 of its id, modulo the number of buckets."""
         return zlib.crc32(ident.encode()) % self.buckets
 
-    def by_bucket(self, ids: Iterable[str]) -> dict[int, list[str]]:
-        """The ids of each bucket that has some, sorted."""
-        found: dict[int, list[str]] = {}
-        for ident in sorted(ids):
-            found.setdefault(self.bucket(ident), []).append(ident)
-        return found
+    def place(self, ident: str) -> tuple[int, str]:
+        """What points are sorted by so that those of one bucket, and of ids beside each other, are read together."""
+        return self.bucket(ident), ident
 
     def period_of(self, ts_us: int) -> str:
         """The name of the period that an instant is in."""

@@ -35,10 +35,10 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
     """What reads windows of points into an archive on the workers of the caller's cluster."""
 
     async def fill(tables: Tables, jobs: Sequence[Job], options: ReadOptions, young_us: int) -> Changes:
-        bucket = tables.samples.layout.bucket
-        jobs = sorted(jobs, key=lambda job: (bucket(job.record.id), job.record.id))  # few files of a group
+        place = tables.samples.layout.place
+        jobs = sorted(jobs, key=lambda job: place(job.record.id))  # few files of a group
         size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _POINTS)
-        groups = [jobs[place : place + size] for place in range(0, len(jobs), size)]
+        groups = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         failures: dict[str, HsFrameError] | None = None if options.failures is None else {}
         limits = dataclasses.replace(options.limits, max_concurrency=1)
         sent = dataclasses.replace(options, limits=limits, failures=failures, progress=Progress())
