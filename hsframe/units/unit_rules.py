@@ -53,7 +53,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -133,19 +133,23 @@ def unit_rule(operator: str, a: str | None, b: str | None, exponent: float | Non
     return UnitRule(None, conversion(b, a, what), a if operator == "%" else None)
 
 
-def _of_time(a: str, b: str, combine: Callable[[str, str], str | None]) -> UnitRule | None:
+_Combine: TypeAlias = Callable[[str, str], str | None]
+
+
+def _time_beside(unit: str, combine: _Combine) -> str | None:
+    """The first unit of time for whose product or quotient with a unit the table has a unit."""
+    return next((name for name in _TIMES if combine(unit, name) is not None), None)
+
+
+def _of_time(a: str, b: str, combine: _Combine) -> UnitRule | None:
     """The rule of a time whose product or quotient has no name, where that in another unit of time has one."""
     if combine(a, b) is not None:
         return None
     what = f"compute {a} and {b}"
-    if convertible(b, "h") and (name := next((name for name in _TIMES if combine(a, name)), None)):
-        return UnitRule(None, conversion(b, name, what), combine(a, name))
-    if (
-        combine is multiply
-        and convertible(a, "h")
-        and (name := next((name for name in _TIMES if combine(name, b)), None))
-    ):
-        return UnitRule(conversion(a, name, what), None, combine(name, b))
+    if convertible(b, "h") and (right := _time_beside(a, combine)):
+        return UnitRule(None, conversion(b, right, what), combine(a, right))
+    if combine is multiply and convertible(a, "h") and (left := _time_beside(b, combine)):
+        return UnitRule(conversion(a, left, what), None, combine(b, left))
     return None
 
 
@@ -238,11 +242,10 @@ def as_duration(other: Any, operator: str, unit: str | None, reflected: bool = F
     if unit is None or not (is_numpy or isinstance(other, timedelta)):
         return None
     combine = {"*": multiply, "/": divide}.get("" if reflected and operator == "/" else operator)
-    for name, seconds in _TIMES.items():
-        if combine is not None and combine(unit, name) is not None:
-            if not is_numpy:
-                return other / timedelta(seconds=seconds), name
-            return np.asarray(other / np.timedelta64(seconds, "s"), dtype=np.float64)[()], name
+    if combine is not None and (name := _time_beside(unit, combine)):
+        if not is_numpy:
+            return other / timedelta(seconds=_TIMES[name]), name
+        return np.asarray(other / np.timedelta64(_TIMES[name], "s"), dtype=np.float64)[()], name
     raise UnitError(
         f"cannot compute {unit} {operator} a duration: the unit table has no unit for it; take a number of hours "
         'instead, as in hsframe.Number(0.25, "h")'
