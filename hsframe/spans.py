@@ -327,7 +327,7 @@ class _SpanParser:
         if end_us < first.start_us or last.start_us < end_us == first.start_us:
             raise SpanError(
                 f"the span {span!r} ends before it starts: {from_epoch_us(first.start_us, self.tz).isoformat()} to "
-                f"{from_epoch_us(end_us, self.tz).isoformat()}"
+                f"{from_epoch_us(last.start_us, self.tz).isoformat()}"
             )
         return first.start_us, end_us
 

@@ -42,9 +42,9 @@ def integrate(
     missing value is taken for no sample, since a frame does not tell it from NA. What lies before the first and after
     the last row is not known either, so an interval there is missing: read beyond the span, as with
     ``boundary="both"``, for the last day to be whole. A value that holds (of Bool, and with change of value) does so to
-    the end of the span that was read, or else to the last sample of its column; and so in each span of those that
-    :func:`hsframe.concat` put together: between them nothing is known. Where pandas has taken rows out, or put frames
-    together, nothing tells that they are missing, and the value before them holds on.
+    the end of the span that was read, or else to the last sample of its column. Between spans that
+    :func:`hsframe.concat` put together nothing is known, however long `max_gap` is. Where pandas has taken rows out, or
+    put frames together, nothing tells that they are missing, and the value before them holds on.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ def integrate(
     }
     # What holds does so to the end of the span that was read, or to its own last sample: not to that of another column.
     reads_before, until_us = reads_of(df), dict.fromkeys(labels, end_us)
-    for place, (label, point, sampling) in enumerate(zip(labels, points, samplings, strict=True)):
-        if sampling.is_step and len(histories[place].ts_us):
+    for place, (label, point) in enumerate(zip(labels, points, strict=True)):
+        if len(histories[place].ts_us):
             read = reads_before.get(point.id, Read())
-            histories[place], until_us[label] = _held_in_spans(histories[place], read)
+            histories[place], until_us[label] = _known_in_spans(histories[place], read)
     results = interval_histories(histories, grids, rules, now_us=until_us)
-    warn_of_gaps(histories, results)
+    warn_of_gaps(histories, results, sign="")
     result = trend_frame([history for _, history in results], tz=index.tz)
     result.columns = df.columns
     result.index.name = index.name
@@ -151,8 +151,8 @@ def integrate(
     return result
 
 
-def _held_in_spans(history: History, read: Read) -> tuple[History, int]:
-    """The samples of a step function, with one that is not known at the end of each span; and that of the last."""
+def _known_in_spans(history: History, read: Read) -> tuple[History, int]:
+    """The samples, with one that is not known at the end of each span that was read; and the end of the last."""
     assert isinstance(history.values, NumberColumn)
     parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(history.ts_us) if len(own_us)]
     lasts_us = np.array([own_us[-1] for _, own_us in parts])

@@ -210,7 +210,7 @@ def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
         advice = TIMES_OF_TEXT if is_of_text(index) else "put the time there with df.set_index('ts')"
         raise MetadataError(
             f"the index of the frame with the columns {columns} is a {type(index).__name__} of {index.dtype}, "
-            f"expected a zone-aware DatetimeIndex; {advice}; nothing was sent"
+            f"expected a zone-aware DatetimeIndex; {advice}; nothing was written"
         )
     name = "the index" if index.name is None else f"the index {index.name!r}"
     if index.tz is None:

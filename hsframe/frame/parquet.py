@@ -18,6 +18,7 @@ from hsframe.frame.combine import joined
 from hsframe.frame.whole_file import whole_file
 from hsframe.spans import from_epoch_us, local_instant_us
 from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert
 from hsframe.units.scalars import UnitScalar
 
@@ -238,6 +239,11 @@ def _plain(filters: Any, schema: pa.Schema) -> Any:
     column = str(label)
     if column not in schema.names:
         return filters
+    if any(is_missing(one) for one in (value if isinstance(value, list | tuple | set) else [value])):
+        raise MetadataError(
+            f"the filter {filters!r} compares with a missing value, and no row is less, greater or equal; the rows "
+            f"without a value are filters=pyarrow.compute.field({column!r}).is_null(), the others ~ of it"
+        )
     if pa.types.is_timestamp(schema.field(column).type):
         return (column, *_instants(operator, value, zone_of_field(schema, column), column))
     unit = unit_of_field(schema, column)
@@ -250,7 +256,8 @@ def _instants(operator: str, value: Any, tz: str | None, column: str) -> tuple[s
     """The operator and the value of a filter of times: a date is its whole day, by the zone of the column."""
     values = value if isinstance(value, list | tuple | set) else [value]
     times = [one for one in values if isinstance(one, datetime | np.datetime64 | str)]
-    if odd := [one for one in times if (getattr(one, "tzinfo", None) is None) != (tz is None)]:
+    is_text = any(isinstance(one, str) for one in times)  # which pyarrow compares with no time
+    if odd := [one for one in times if is_text or (getattr(one, "tzinfo", None) is None) != (tz is None)]:
         where = "" if tz is None else f", tz={tz!r}"
         raise MetadataError(
             f"the filter of column {column!r} has the time {odd[0]!r}, and the column's times are "

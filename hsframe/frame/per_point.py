@@ -29,9 +29,10 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[ColumnLabe
         used.update(named)
         found.append(setting[named[0]] if named else None)
     if stray := [key for key in setting if key not in used]:
+        what = "values, as they are read" if name == "units" else "points"
         known = dict.fromkeys([*map(str, labels), *(p.unit for p in points if p.unit), *("@" + p.id for p in points)])
         raise MetadataError(
-            f"{name}= names {stray[0]!r}, which is not an id, label or unit of these points; "
+            f"{name}= names {stray[0]!r}, which is not an id, label or unit of these {what}; "
             + did_you_mean(stray[0], known)
         )
     return found

@@ -10,7 +10,9 @@ import numpy as np
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning, ReadWarning
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.flags import flag_codes
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
 from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
@@ -19,11 +21,11 @@ from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
 
-def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, History]]) -> None:
+def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, History]], *, sign: str = "@") -> None:
     """Warn of points that have samples but no value: all of them too far apart, or too few in each interval.
 
     `histories` are as they were read, `results` what :func:`hsframe.intervals.resample.interval_histories` made of them
-    by the rules that come with them.
+    by the rules that come with them. `sign` is what stands before the ids in a message.
     """
     empty = {
         result.point.id: (rule, result)
@@ -31,48 +33,64 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         if isinstance(result.values, NumberColumn)
         and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
     }
-    instants: dict[str, list[Instants]] = {ident: [] for ident in empty}
+    parts: dict[str, list[History]] = {ident: [] for ident in empty}
     for history in histories:
         if history.point.id in empty:
-            instants[history.point.id].append(history.ts_us[~null_mask(history.values)])
+            parts[history.point.id].append(history)
     apart, few = [], []
-    for (rule, result), parts in zip(empty.values(), instants.values(), strict=True):
-        ts_us = np.unique(np.concatenate(parts))
-        steps = np.diff(ts_us)
+    for (rule, result), own in zip(empty.values(), parts.values(), strict=True):
+        there = [~null_mask(part.values) for part in own]
+        found = [part.ts_us[mask] for part, mask in zip(own, there, strict=True)]
+        ts_us, first = np.unique(np.concatenate(found), return_index=True)
+        has_value = np.concatenate([flag_codes(part.values)[mask] < 0 for part, mask in zip(own, there, strict=True)])
+        # Beside NA nothing is bridged.
+        is_gap = has_value[first][1:] & has_value[first][:-1]
+        steps = np.diff(ts_us)[is_gap]
         if rule.after_us and len(steps) and int(steps.min()) > rule.gap_us:
-            apart.append((result.point, timedelta(microseconds=int(np.median(steps)))))
+            apart.append((rule, result.point, timedelta(microseconds=int(np.median(steps)))))
         elif len(result.ts_us) > 1 and result.over is not None:  # of one row a person sees that it is missing
             starts_us, ends_us = result.ts_us, result.over.ends_us
-            inside = ts_us[(ts_us >= starts_us[0]) & (ts_us < ends_us[-1])]
-            longest_us = int(np.diff(inside).max(initial=0))
+            is_inside = (ts_us >= starts_us[0]) & (ts_us < ends_us[-1])
+            inside = ts_us[is_inside]
+            longest_us = int(np.diff(ts_us)[is_gap & is_inside[1:] & is_inside[:-1]].max(initial=0))
             # Of a history that begins late or ends early no interval is covered, and no setting would help.
             is_covered = False
             if len(inside) and not rule.is_step:
                 is_begun, is_over = starts_us >= inside[0] - rule.gap_us, ends_us <= inside[-1] + rule.gap_us
                 is_covered = bool((is_begun & is_over).any())
             if longest_us > rule.gap_us or is_covered:
-                few.append((result.point, timedelta(microseconds=longest_us * (longest_us > rule.gap_us))))
+                longest_us *= rule.bridges and longest_us > rule.gap_us
+                few.append((rule, result.point, timedelta(microseconds=longest_us)))
     if apart:
-        point, usual = apart[0]
+        _, point, usual = apart[0]
+        name = sign + point.id
         warn_caller(
-            f"{len(apart)} of {_count(results)} points have samples and no value in any interval, since their samples "
-            f"are further apart than max_gap: {named([one for one, _ in apart])}; those of @{point.id} are {usual} "
-            f"apart, so give a longer one, as in max_gap={{'@{point.id}': '7D'}}",
+            f"{_share(apart, results)} have samples and no value in any interval, since their samples are further "
+            f"apart than max_gap: {_names(apart, sign)}; those of {name} are {usual} apart, so give a longer one, as "
+            f"in max_gap={{{name!r}: '7D'}}",
             GapWarning,
         )
     if few:
-        point, longest = few[0]
-        what = f"the longest gap of @{point.id} is {longest}. Bridge such gaps, as in max_gap="
-        what += (
-            f"{{'@{point.id}': '{longest // timedelta(hours=1) + 1}h'}}, or take what is there, with min_coverage=0.5"
-        )
-        if not longest:
-            what = "samples that are NA or left out. Take what is there, with min_coverage=0.9"
+        rule, point, longest = few[0]
+        name, ways = sign + point.id, []
+        what = f"the longest gap of {name} is {longest}" if longest else "samples that are NA, left out or not read"
+        if longest:
+            ways.append(f"Bridge such gaps, as in max_gap={{{name!r}: '{longest // timedelta(hours=1) + 1}h'}}")
+        if rule.covers:
+            ways.append(f"{'take' if longest else 'Take'} what is there, with min_coverage={0.5 if longest else 0.9}")
         warn_caller(
-            f"{len(few)} of {_count(results)} points have samples and no value in any interval, since each interval "
-            f"lacks some: {named([one for one, _ in few])}; {what}",
+            f"{_share(few, results)} have samples and no value in any interval, since each interval lacks some: "
+            f"{_names(few, sign)}; {what}" + ". " * bool(ways) + ", or ".join(ways),
             GapWarning,
         )
+
+
+def _share(some: Sequence[object], results: Sequence[tuple[Rule, History]]) -> str:
+    return f"{len(some)} of {_count(results)} points"
+
+
+def _names(some: Sequence[tuple[Rule, Point, timedelta]], sign: str) -> str:
+    return named([sign + str(point).removeprefix("@") for _, point, _ in some])
 
 
 def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:

@@ -229,8 +229,8 @@ class Rule:
         found = _with_time(unit)
         if found is None:
             raise UnitError(
-                f"agg='integral' of {point}: the unit table has no unit of {unit} x time; take the mean, or "
-                "convert to a unit of power or flow first"
+                f"agg='integral' of {point}: the unit table has no unit of {unit} x time; take the mean"
+                + (", or hsframe.degree_days" if delta(unit) != unit else "")
             )
         return found
 

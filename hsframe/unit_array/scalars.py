@@ -84,11 +84,6 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
 
     # What NumPy's numbers have, which a value of a plain column is.
 
-    @property
-    def dtype(self) -> np.dtype[np.float64]:
-        """That of the magnitude."""
-        return np.dtype(np.float64)
-
     def item(self) -> float:
         """The magnitude."""
         return self.val

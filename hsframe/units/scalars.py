@@ -186,6 +186,14 @@ class UnitRows:
     def __getitem__(self, place: int) -> Any:
         return self._rows[place]
 
+    def astype(self, dtype: object, copy: bool = True) -> Any:
+        """Itself for pandas, which would then fill N // 0 with INF and NaN, as it is already (mask_zero_div_zero)."""
+        return self.__getattr__("astype") if copy else self
+
+    def __setitem__(self, mask: Any, value: float) -> None:
+        if math.isfinite(value):
+            raise TypeError(f"nothing can be put into rows with a unit: {self.REFUSAL}")
+
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"no {name!r} of rows with a unit: {self.REFUSAL}")
 

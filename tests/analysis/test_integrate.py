@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,38 @@ def test_a_gap_is_bridged_when_asked() -> None:
     assert df.hs.integrate(max_gap="8h")["P"].tolist() == [24.0]
     with pytest.warns(GapWarning, match="further apart than max_gap"):
         hours(49).iloc[::24].hs.integrate()
+
+
+@pytest.mark.parametrize("name", ["kw", "cov"])
+def test_nothing_bridges_what_was_not_read(server: RunningServer, name: str) -> None:
+    """A day that nobody read is missing, however long max_gap is, and is not said to be a gap."""
+    server.database.set_history(name, FIRST_US + np.arange(96) * HOUR_US, np.arange(96.0))
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        days = [session.his_read(f"@{name}", day, header=lambda _: "K") for day in ("2026-10-30", "2026-11-01")]
+    df = hsframe.concat(days)
+    found = df.hs.integrate(max_gap="100h", min_coverage=0.9)
+    assert found["K"].isna().tolist() == [False, True, False]
+    alone = [day.hs.integrate(min_coverage=0.9)["K"].iloc[0] for day in days]
+    assert found["K"].tolist()[::2] == alone
+    if name == "kw":
+        message = r"1 of 1 points .*lacks some: K; samples that are NA, left out or not read. Take .* min_coverage=0.9$"
+        with pytest.warns(GapWarning, match=message):
+            df.hs.integrate()
+
+
+@pytest.mark.parametrize("step", [5, 30])
+def test_what_a_warning_of_gaps_advises_is_taken(server: RunningServer, step: int) -> None:
+    """By the label of the column, whatever the id of its point is."""
+    kept = (
+        np.arange(0, 97, step) if step == 30 else np.setdiff1d(np.arange(97), np.arange(2, 96, 24)[:, None] + range(5))
+    )
+    server.database.set_history("kw", FIRST_US + kept * HOUR_US, np.ones(len(kept)))
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.his_read("@kw", "2026-10-30,2026-11-02", boundary="both", header=lambda _: "K")
+    with pytest.warns(GapWarning, match=r"as in max_gap={'K': '\d+.'}") as told:
+        assert df.hs.integrate()["K"].isna().all()
+    advised = ast.literal_eval(re.search(r"max_gap=({.*?})", str(told[0].message))[1])  # type: ignore[index]
+    assert not df.hs.integrate(max_gap=advised)["K"].isna().all()
 
 
 def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: RunningServer) -> None:

@@ -547,7 +547,7 @@ def test_times_that_are_texts_are_refused_and_how_they_become_times(tmp_path: Pa
             getattr(back.hs, name)()
     with pytest.raises(ZoneError, match=advice):
         hsframe.degree_days(back, 60, "heating")
-    with pytest.raises(MetadataError, match=f"{advice}.*; nothing was sent"):
+    with pytest.raises(MetadataError, match=f"{advice}.*; nothing was written"):
         hsframe.frame_to_his_grids(back, {"P": Point("p")})
     several = pd.concat({"Tower": back}, names=["siteRef"])
     with pytest.raises(MetadataError, match=advice):

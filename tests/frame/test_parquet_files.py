@@ -197,6 +197,11 @@ def test_times_without_a_zone_are_compared_with_such(tmp_path: Path) -> None:
     write_parquet(pd.DataFrame({"x": [1.0, 2, 3]}, index), tmp_path / "local.parquet")
     assert read_parquet(tmp_path, filters=[("ts", "<=", date(2024, 1, 1))])["x"].tolist() == [1, 2]
     assert read_parquet(tmp_path, filters=[("ts", ">", pd.Timestamp("2024-01-01"))])["x"].tolist() == [2, 3]
+    for operator, value in ((">=", "2024-01-02"), ("in", ["2024-01-02"]), ("not in", ["2024-01-02"])):
+        with pytest.raises(
+            MetadataError, match=r"has the time '2024-01-02', .*without a zone; expected as in pd.Times"
+        ):
+            read_parquet(tmp_path, filters=[("ts", operator, value)])
     with pytest.raises(MetadataError, match="the column's times are without a zone"):
         read_parquet(tmp_path, filters=[("ts", ">", pd.Timestamp("2024-01-01", tz="UTC"))])
 
@@ -258,6 +263,9 @@ def test_a_filter_takes_a_value_with_a_unit_as_it_is_computed(folder: Path) -> N
         ([("ts", "==", date(2024, 1, 1))], MetadataError, r"a whole day.*\('ts', '<=', day\)"),
         ([("ts", "in", [date(2024, 1, 1)])], MetadataError, "a whole day"),
         ([("Zone", "~", 1)], MetadataError, "not a valid operator"),
+        ([("Zone", "==", None)], MetadataError, r"compares with a missing value, .*field\('Zone'\)\.is_null\(\)"),
+        ([[("Fan", "in", [True, pd.NA])]], MetadataError, "compares with a missing value"),
+        ([("ts", ">", pd.NaT)], MetadataError, "compares with a missing value"),
         ("Zone > 71", MetadataError, "expected as in"),
         ([("Zone", ">", hsframe.Number(1, "kW"))], UnitError, "kW"),
         ([("Fan", "==", hsframe.Number(1, "kW"))], UnitError, "the column has no unit"),

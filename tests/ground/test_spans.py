@@ -298,6 +298,8 @@ def test_the_message_shows_the_ways_out() -> None:
         resolve("-5m", "UTC")
     with pytest.raises(SpanError, match=r"ends before it starts: 2026-01-02"):
         resolve("2026-01-02,2025-01-01", "UTC")
+    with pytest.raises(SpanError, match=r"ends before it starts: 2026-11-03T00:00:00\+00:00 to 2026-11-02T00:00:00"):
+        resolve(("2026-11-03", "2026-11-02"), "UTC")
 
 
 def test_a_wrong_zone_now_or_week_start_is_named() -> None:

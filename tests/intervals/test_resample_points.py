@@ -395,7 +395,7 @@ def test_the_unit_of_an_integral(unit, result, factor):
 @pytest.mark.parametrize(
     ("agg", "unit", "message"),
     [
-        ("integral", "°F", "no unit of °F x time"),
+        ("integral", "°F", "no unit of °F x time; take the mean, or hsframe.degree_days$"),
         ("sum", "kW", "expected mean or 'integral'"),
         ("sum", "cfm", "how often it was sampled"),
         ("sum", "°F", "expected mean"),

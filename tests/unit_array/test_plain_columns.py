@@ -92,8 +92,6 @@ def test_a_frame_has_the_unit_in_each_column() -> None:
     assert (df > Number(1500, "W"))["k"].tolist() == [False, True]
     df *= Number(2, "h")
     assert str(df["c"].dtype) == "unit[h]"
-    with pytest.raises(AttributeError, match="NumPy has no tables with a unit"):
-        Number(2, "h") // pd.DataFrame({"a": [0]})
 
 
 def test_quotients_by_zero() -> None:
@@ -168,6 +166,10 @@ def test_tables_of_numpy_say_what_to_do() -> None:
         assert "NumPy has no tables with a unit; take pd.DataFrame(values)" in repr(found)
         with pytest.raises(AttributeError, match="no 'sum' of rows with a unit: NumPy has no tables"):
             found.sum()
+        with pytest.raises(AttributeError, match="no 'astype' of rows with a unit"):
+            found.astype(float)
+        with pytest.raises(TypeError, match="nothing can be put into rows with a unit"):
+            found[0] = 1.0
         with pytest.raises(TypeError):
             found + 1
         copy.deepcopy(found)
@@ -178,3 +180,22 @@ def test_tables_of_numpy_say_what_to_do() -> None:
     assert (table > Number(0.5, "h")).tolist() == [[True] * 3] * 2
     assert (table ** Number(2)).tolist() == (table % Number(2)).tolist() == table.tolist()
     assert (table // Number(2, "h")).tolist() == np.zeros((2, 3)).tolist()
+
+
+@pytest.mark.parametrize("made", [UnitFloat, Number])
+@pytest.mark.parametrize("size", [2.0, 0.0, -2.0])
+@pytest.mark.parametrize("values", [[3.0, 0.0, -1.0], [3, 0, -1], [True, False, True]], ids=["float", "int", "bool"])
+def test_quotients_and_rests_beside_zeros_are_those_of_doubles(made: Any, size: float, values: list[Any]) -> None:
+    """pandas fills what it divides by zero, and asks for that what it takes for an array."""
+    number, floats = made(size, "h"), np.array(values, dtype=float)
+    with np.errstate(all="ignore"):
+        for left, right, expected in (
+            ("plain", "number", (floats // size, floats % size)),
+            ("number", "plain", (size // floats, size % floats)),
+        ):
+            for plain in (pd.Series(values), pd.DataFrame({"a": values, "b": values})):
+                sides = {"plain": plain, "number": number}
+                a, b = sides[left], sides[right]
+                for found, wanted in zip((a // b, a % b, *divmod(a, b)), (*expected, *expected), strict=True):
+                    column = found["b"] if isinstance(found, pd.DataFrame) else found
+                    np.testing.assert_array_equal(np.asarray(column, dtype=float), wanted)
