@@ -236,14 +236,14 @@ def row_group(parquet: pq.ParquetFile, number: int) -> pa.Table:
 
 
 def _may_have(group: pq.RowGroupMetaData, ids: Ids | None, start_us: int, end_us: int) -> bool:
-    by_id, by_ts = group.column(0).statistics, group.column(1).statistics
-    if by_ts is not None and by_ts.has_min_max:
-        first, last = (epoch(when) for when in (by_ts.min, by_ts.max))
-        if first >= end_us or last < start_us:
+    if ids is not None:  # first: most row groups have other points, and the statistics of times take longer to read
+        by_id = group.column(0).statistics
+        if by_id is not None and by_id.has_min_max and not ids.has_between(by_id.min, by_id.max):
             return False
-    if ids is None or by_id is None or not by_id.has_min_max:
+    by_ts = group.column(1).statistics
+    if by_ts is None or not by_ts.has_min_max:
         return True
-    return ids.has_between(by_id.min, by_id.max)
+    return epoch(by_ts.min) < end_us and epoch(by_ts.max) >= start_us
 
 
 def epoch(when: datetime) -> int:
