@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.archive.delta import SampleTable
 from hsframe.archive.parquet_file import instants
+from hsframe.archive.samples import END_US, START_US, read_samples
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.frame.histories import History
@@ -24,6 +26,14 @@ def rows_of(histories: Iterable[History]) -> pa.Table:
     """The samples of some points, sorted by id and ts; of several at one instant the last one."""
     tracks = tracks_of(histories, drop_null=True, flags=True)
     return tidy_table(tracks, [track.point.id for track in tracks]).drop_columns(["na"] if tracks else [])
+
+
+def read_histories(
+    table: SampleTable, points: Sequence[Point], start_us: int | None, end_us: int | None, most: int | None = None
+) -> list[History]:
+    """The history of each point in a half-open window; IncompleteError where they have more than `most` samples."""
+    window = START_US if start_us is None else start_us, END_US if end_us is None else end_us
+    return histories_of(read_samples(table, [point.id for point in points], *window, most=most), points)
 
 
 def histories_of(rows: pa.Table, points: Sequence[Point]) -> list[History]:

@@ -20,6 +20,7 @@ from hsframe.archive.compare import Difference, difference
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
 from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, writing
+from hsframe.errors import IncompleteError
 
 Existing: TypeAlias = Literal["replace", "keep"]
 """What becomes of a sample that is there, where another one is added."""
@@ -58,13 +59,22 @@ def read_samples(
     start_us: int,
     end_us: int,
     files: Sequence[DataFile] | None = None,
+    most: int | None = None,
 ) -> pa.Table:
-    """The samples of some points, of all for None, in a half-open window, sorted by id and ts; of all or some files."""
-    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us, files).rows)
+    """The samples of some points, of all for None, in a half-open window, sorted by id and ts; of all or some files.
+
+    IncompleteError where there are more than `most`.
+    """
+    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us, files, most).rows)
 
 
 def _find(
-    table: SampleTable, ids: Ids | None, start_us: int, end_us: int, among: Sequence[DataFile] | None = None
+    table: SampleTable,
+    ids: Ids | None,
+    start_us: int,
+    end_us: int,
+    among: Sequence[DataFile] | None = None,
+    most: int | None = None,
 ) -> _Found:
     buckets = None if ids is None or among is not None else set(map(table.layout.bucket, ids.all))
     files = [
@@ -76,6 +86,8 @@ def _find(
     for number, file in enumerate(files):
         for begin, places, rows in read_rows(table.storage, file, ids, start_us, end_us):
             parts.append(rows)
+            if most is not None and sum(part.num_rows for part in parts) > most:
+                raise IncompleteError(f"there are more than {most:,} samples, the limit of one read")
             file_numbers.append(np.full(len(places), number))
             row_numbers.append(begin + places)
     return _Found(

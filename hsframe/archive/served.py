@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from hsframe.archive.histories import histories_of
-from hsframe.archive.samples import END_US, START_US, read_samples
+from hsframe.archive.histories import read_histories
 from hsframe.archive.tables import Place, Tables
-from hsframe.frame.histories import History
+from hsframe.errors import IncompleteError
+from hsframe.frame.histories import History, union_of
 from hsframe.frame.points import Point
 from hsframe.kinds import Ref
 from hsframe.server.database import Database
+from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
+
+# Samples of one answer: some 150 MB while it is read and written.
+_MOST: Final = 1_000_000
+# A row of several points has a cell of each, also of those without a sample at its instant.
+_CELLS_A_SAMPLE: Final = 4
 
 
 class ArchiveDatabase(Database):
@@ -21,33 +28,42 @@ class ArchiveDatabase(Database):
     Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request.
     """
 
+    his_kinds = (None, *"Number Bool Str Date Time DateTime Uri Ref Symbol Coord XStr".split())
+    reads_files = True
+
     def __init__(self, place: Place) -> None:
         self._tables = Tables.open(place)
         self._records_of = -1
+        self._lock = threading.Lock()
         super().__init__(name=place.uri.rstrip("/").rpartition("/")[2])
         self.refusal = "this server gives what an archive has, and takes nothing; write to the server that it is from"
         self.keep_up = lambda _: self._follow()
         self._follow()
 
     def _follow(self) -> None:
-        self._tables.refresh()
-        points = self._tables.points
-        if self._records_of != points.version:
-            for record in points.records().values():
-                if record.shown != self.get(record.id):
-                    self.add(record.shown)
-            self._records_of = points.version
+        with self._lock:
+            self._tables.refresh()
+            points = self._tables.points
+            if self._records_of != points.version:
+                for record in points.records().values():
+                    if record.shown != self.get(record.id):
+                        self.add(record.shown)
+                self._records_of = points.version
 
     def history(self, id: Ref | str) -> Samples:
         """All samples of a point; what is changed in them does not last."""
         return self.histories([id.val if isinstance(id, Ref) else id], None, None)[0]
 
     def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
-        """The samples of some points in a half-open window."""
-        window = START_US if start_us is None else start_us, END_US if end_us is None else end_us
-        rows = read_samples(self._tables.samples, ids, *window)
+        """The samples of some points in a half-open window; a refusal where they are too many for one answer."""
         points = [Point.from_record(self._recs[id]) for id in ids]
-        return [_Read(history) for history in histories_of(rows, points)]
+        try:
+            histories = read_histories(self._tables.samples, points, start_us, end_us, _MOST)
+            if len(union_of(one.ts_us for one in histories)) * len(points) > _CELLS_A_SAMPLE * _MOST:
+                raise IncompleteError("the samples have too many instants to be side by side, more than the limit")
+            return list(map(_Read, histories))
+        except IncompleteError as error:
+            raise OpRefusal(f"{error}; ask for a shorter range, or fewer points", "LimitErr") from error
 
 
 class _Read(Samples):

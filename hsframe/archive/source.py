@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from hsframe.archive.histories import histories_of
-from hsframe.archive.samples import END_US, read_samples
+from hsframe.archive.histories import read_histories
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
 from hsframe.filters import parse
@@ -54,12 +53,7 @@ class ArchiveSource:
 
     async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
         """The history of each point in a half-open window, whole and in order of time."""
-
-        def read() -> list[History]:
-            until_us = END_US if end_us is None else end_us
-            return histories_of(read_samples(self._samples, [point.id for point in points], start_us, until_us), points)
-
-        return await in_thread(read)
+        return await in_thread(read_histories, self._samples, points, start_us, end_us)
 
     def _tags(self) -> Iterable[Mapping[str, Any]]:
         return (record.shown for record in self._records.values())

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final, Unpack
 
 from aiohttp import web
@@ -42,8 +43,10 @@ _POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
 _MAX_BODY: Final = 256 * 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
-# Above this, compressing would hold up the other clients, so it goes to a thread.
-_LARGE: Final = 256 * 1024
+# Writing more cells would hold up the other clients, so it goes to a thread.
+_FEW_CELLS: Final = 10_000
+# What a database of files reads at once, for so many requests, is in memory together.
+_THREADS: Final = 4
 
 _log = logging.getLogger("hsframe.server")
 
@@ -76,7 +79,7 @@ def make_app(
 
 async def _pool(app: web.Application) -> AsyncIterator[None]:
     # A pool of its own, so that no thread is left when the application ends.
-    with ThreadPoolExecutor(2, "hsframe-server") as pool:
+    with ThreadPoolExecutor(_THREADS, "hsframe-server") as pool:
         app[_POOL] = pool
         yield
 
@@ -125,24 +128,34 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     if chosen is None:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
-    grid = await _request_grid(request)
+    call = Call(name, await _request_grid(request), state, admitted.user)
+    if state.database.reads_files:
+        run = copy_context().run
+        answer = await asyncio.get_running_loop().run_in_executor(request.app[_POOL], run, _run, op, call)
+    else:
+        answer = _run(op, call)
+    if name == "close":
+        logins.end(admitted)
+    return answer, chosen
+
+
+def _run(op: Op, call: Call) -> Grid:
+    """The answer of an op; an error grid where it refuses, or fails."""
+    state = call.state
     try:
         if state.database.keep_up is not None:
             state.database.keep_up(state.clock.now())
         apply_levels(state.database, state.clock.monotonic_s())
         if op.writes and state.database.refusal:
-            raise OpRefusal(f"{name}: {state.database.refusal}", "ReadOnlyErr")
-        answer = op.run(Call(name, grid, state, admitted.user))
+            raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
+        return op.run(call)
     except OpRefusal as refusal:
-        return error_grid(name, refusal), chosen
+        return error_grid(call.op, refusal)
     except HttpRefusal:
         raise
     except Exception as error:  # a bug of the server: the client gets an error grid, the log gets the trace
-        _log.exception("the op %s failed", name)
-        return error_grid(name, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr")), chosen
-    if name == "close":
-        logins.end(admitted)
-    return answer, chosen
+        _log.exception("the op %s failed", call.op)
+        return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
 
 
 async def _request_grid(request: web.Request) -> Grid:
@@ -173,24 +186,26 @@ def _argument(text: str) -> Any:
 
 
 async def _response(request: web.Request, grid: Grid, chosen: MediaFormat) -> web.Response:
+    # Caches must not keep answers: the same request has another answer tomorrow.
+    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
+    packs = accepts_gzip(request.headers.get("Accept-Encoding"))
+    if len(grid) * len(grid.cols) < _FEW_CELLS:
+        body, is_packed = _body(request.match_info["op"], grid, chosen, packs)
+    else:
+        loop, name = asyncio.get_running_loop(), request.match_info["op"]
+        body, is_packed = await loop.run_in_executor(request.app[_POOL], _body, name, grid, chosen, packs)
+    return web.Response(body=body, headers=headers | ({"Content-Encoding": "gzip"} if is_packed else {}))
+
+
+def _body(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> tuple[bytes, bool]:
+    """The bytes of an answer, and whether they are packed."""
     try:
         body = encode(grid, chosen.short)
     except CodecError as error:
         # Some formats cannot carry some kinds; the client can ask for another.
         refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
-        body = encode(error_grid(request.match_info["op"], refusal), chosen.short)
-    # Caches must not keep answers: the same request has another answer tomorrow.
-    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
-    if len(body) >= _MIN_GZIP and accepts_gzip(request.headers.get("Accept-Encoding")):
-        headers["Content-Encoding"] = "gzip"
-        if len(body) < _LARGE:
-            body = _gzipped(body)
-        else:
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(request.app[_POOL], _gzipped, body)
-    return web.Response(body=body, headers=headers)
-
-
-def _gzipped(body: bytes) -> bytes:
+        body = encode(error_grid(name, refusal), chosen.short)
+    if not packs or len(body) < _MIN_GZIP:
+        return body, False
     # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
-    return gzip.compress(body, compresslevel=1, mtime=0)
+    return gzip.compress(body, compresslevel=1, mtime=0), True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from hsframe.zones import zone
 Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
 """A function that invokeAction calls with the database, the record and the arguments; it returns the answer."""
 
-_HIS_KINDS: Final = ("Number", "Bool", "Str")
-
 
 class Database:
     """The records of a server, the histories of its points, and their priority arrays.
@@ -30,12 +28,16 @@ class Database:
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
     time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
-    written, where nothing can.
+    written, where nothing can. `his_kinds` are the kinds of points that have histories. Where a database reads files
+    (`reads_files`), its ops run in threads, several at a time.
 
     >>> database = Database([{"id": Ref("a"), "site": True}])
     >>> [rec["id"].val for rec in database.query("site")]
     ['a']
     """
+
+    his_kinds: Collection[str | None] = ("Number", "Bool", "Str")
+    reads_files = False
 
     def __init__(self, recs: Iterable[Mapping[str, Any]] = (), *, tz: str = "UTC", name: str = "hsframe") -> None:
         zone(tz)  # an unknown name fails here, not in the first answer
@@ -121,9 +123,9 @@ class Database:
             return samples
         rec = self._recs.get(key)
         kind = None if rec is None else rec.get("kind")
-        if kind not in _HIS_KINDS:
+        if kind not in self.his_kinds:
             raise MetadataError(
-                f"@{key} has the kind {kind!r}; a history needs one of the kinds {', '.join(_HIS_KINDS)}"
+                f"@{key} has the kind {kind!r}; a history needs one of the kinds {', '.join(self.his_kinds)}"
                 if rec is not None
                 else f"there is no record @{key}"
             )

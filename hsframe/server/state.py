@@ -67,7 +67,7 @@ class Call:
     def his_point(self, ref: Ref) -> dict[str, Any]:
         """The record of a point that has a history and a zone; a refusal where it lacks one."""
         rec = self.rec(ref)
-        if "his" not in rec or rec.get("kind") not in _TYPES:
+        if "his" not in rec or rec.get("kind") not in self.database.his_kinds:
             raise OpRefusal(f"{ref} ({rec.get('dis')}) has no history: it lacks the tag 'his' or a kind", "NotHisErr")
         if not isinstance(rec.get("tz"), str):
             raise OpRefusal(f"{ref} ({rec.get('dis')}) has no time zone: it lacks the tag 'tz'", "NotHisErr")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,14 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session, cli
-from hsframe.archive.samples import START_US, merge, read_samples
+from hsframe.archive.histories import read_histories
+from hsframe.archive.layout import Layout
+from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.samples import START_US, merge
 from hsframe.archive.served import ArchiveDatabase
 from hsframe.archive.tables import Place, Tables
 from hsframe.errors import CallError, ReadWarning
-from hsframe.kinds import Number
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_samples import rows
@@ -60,14 +66,65 @@ def test_no_more_is_read_than_a_request_asks_for(
 ) -> None:
     windows: list[tuple[int, int]] = []
 
-    def reading(table: Any, ids: Any, start_us: int, end_us: int) -> Any:
+    def reading(table: Any, points: Any, start_us: int, end_us: int, most: int) -> Any:
         windows.append((start_us, end_us))
-        return read_samples(table, ids, start_us, end_us)
+        return read_histories(table, points, start_us, end_us, most)
 
-    monkeypatch.setattr("hsframe.archive.served.read_samples", reading)
+    monkeypatch.setattr("hsframe.archive.served.read_histories", reading)
     served.his_read("point", "yesterday", tz="UTC")
     assert windows
     assert all(end_us - start_us < 3 * DAY_US for start_us, end_us in windows)
+
+
+def test_while_much_is_read_other_clients_are_answered(served: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def reading(*args: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        return read_histories(*args)
+
+    monkeypatch.setattr("hsframe.archive.served.read_histories", reading)
+    with ThreadPoolExecutor(1) as pool, hsframe.connect(served.uri, "demo", "demo") as other:
+        large = pool.submit(served.his_read, "@temp", "yesterday")
+        try:
+            assert begun.wait(30)
+            assert other.about().loc[0, "serverName"] == "trends"
+            assert not large.done()
+        finally:
+            go_on.set()
+        assert len(large.result()) == 96
+
+
+def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hsframe.archive.served._MOST", 300)
+    with pytest.raises(CallError, match="there are more than 300 samples, the limit of one read; ask for a shorter"):
+        served.run(lambda client: client.his_read("temp", f"{SINCE},2100-01-01", raw=True))
+    monkeypatch.setattr("hsframe.archive.served._CELLS_A_SAMPLE", 1)
+    refs = [hsframe.Ref("run"), hsframe.Ref("mode"), hsframe.Ref("temp")]
+    days = f"{pd.Timestamp(NOW_US - 6 * DAY_US, unit='us'):%Y-%m-%d},{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
+    monkeypatch.setattr("hsframe.archive.served._MOST", 600)
+    with pytest.raises(CallError, match="too many instants to be side by side, more than the limit"):
+        served.run(lambda client: client.his_read_batch(refs, days, raw=True))
+    frames = [one.his_read("point", (SINCE, None), shape="tidy", tz="UTC") for one in (served, session)]
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
+    tables = Tables.open_or_create(Place(str(tmp_path / "trends"), {}), Layout())
+    values = {"Date": "2026-01-31", "Ref": "@a", "Uri": "`http://a/`", "Coord": "C(1.5,2.5)", "DateTime": None, None: "x"}
+    for place, (kind, text) in enumerate(values.items()):
+        tags = {"id": Ref(f"p{place}"), "dis": f"P{place}", "point": MARKER, "his": MARKER, "tz": "UTC"}
+        tables.points.put([ArchivedRecord(tags | ({"kind": kind} if kind else {}), (FIRST_US, NOW_US))])
+        merge(tables.samples, rows({(f"p{place}", FIRST_US): (None, text, None)}), [f"p{place}"], START_US, FIRST_US + 1)
+    with running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server:
+        with hsframe.connect(server.uri, "demo", "demo") as served:
+            frames = [
+                one.his_read("point", (SINCE, None), shape="dict") for one in (served, Archive(tmp_path / "trends"))
+            ]
+    for name, df in frames[1].items():
+        pd.testing.assert_frame_equal(frames[0][name], df)
+    assert [df.iloc[0, 0] for df in frames[0].values()][:2] == [date(2026, 1, 31), Ref("a")]
 
 
 def test_a_sync_of_meanwhile_is_there_with_the_next_request(
