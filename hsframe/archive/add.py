@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hsframe.archive.fill import Job
-from hsframe.archive.histories import rows_of
-from hsframe.archive.layout import Layout
+from hsframe.archive.histories import histories_of, rows_of
+from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge
-from hsframe.archive.sync import outcome_table
+from hsframe.archive.sync import known_records, outcome_table
 from hsframe.archive.tables import Place, Tables
 from hsframe.columns import NumberColumn
 from hsframe.durations import DAY_US
@@ -25,12 +28,11 @@ from hsframe.frame.histories import History
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
-from hsframe.frame.values import object_array
+from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
-from hsframe.kinds import MARKER, Number, Ref
-from hsframe.unit_array.array import UnitArray
+from hsframe.kinds import MARKER, Ref
 
-# Samples of one commit.
+# Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
 
 
@@ -40,23 +42,37 @@ class Adding:
 
     place: Place
     now_us: int
-    young_us: int
     points: Any
     existing: Existing
     convert: bool
     changes: Changes = field(default_factory=Changes)
     jobs: dict[str, Job] = field(default_factory=dict)
+    bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
+    records: Mapping[str, ArchivedRecord] = field(default_factory=dict)
 
-    def run(self, frames: Iterable[tuple[str, Any]]) -> pd.DataFrame:
+    def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
-        for name, df in frames:
-            try:
-                self._add(df)
-            except HsFrameError as error:
-                if name:
-                    error.add_note(f"in {name}; the files before it are added")
-                raise
+        self.records = known_records(self.place)
+        counts: Counter[str] = Counter()
+        # The layout of a new archive is that of all frames, and is fixed when it is made: they are read once before.
+        for is_trial in (False,) if self.place.has_archive() else (True, False):
+            lengths_us = {
+                ident: max(last_us - first_us, DAY_US) for ident, (first_us, last_us) in self.bounds_us.items()
+            }
+            a_day = sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items())
+            tables = None if is_trial else Tables.open_or_create(self.place, Layout.of_density(a_day))
+            for name, load in frames:
+                try:
+                    samples = self._samples(load())
+                    counts.update({one.point.id: len(one.ts_us) for one in samples})
+                    if tables is not None:
+                        self._merge(tables, samples)
+                except HsFrameError as error:
+                    if name:
+                        error.add_note(f"in {name}; {'nothing was' if is_trial else 'the files before it are'} added")
+                    raise
         for ident, job in self.jobs.items():
+            job.first_us, job.last_us = self.bounds_us.get(ident, (None, None))
             kept = self.changes.kept[ident]
             is_changed = self.changes.new[ident] or self.changes.changed[ident]
             job.status = "added" if is_changed else "kept" if kept else "same"
@@ -64,61 +80,41 @@ class Adding:
             job.reason = "; ".join(filter(None, notes))
         return outcome_table([*self.jobs.values()], self.changes, {})
 
-    def _add(self, df: Any) -> None:
-        tables = Tables.open(self.place) if self.place.has_archive else None
-        records = {} if tables is None else tables.points.records()
-        known = {ident: record.point for ident, record in records.items()}
-        samples = []
+    def _samples(self, df: Any) -> list[PointSamples]:
+        """The samples of the points of a frame, of those that have some."""
+        known = {ident: record.point for ident, record in self.records.items()}
+        known |= {ident: job.record.point for ident, job in self.jobs.items()}
+        found = []
         for part, *points in _wide(frame_of(df, tidy=True), self.points, known):
             columns = frame_columns(part, *points, inf="send", convert=self.convert)
-            samples += [column.samples(known.get(column.point.id, column.point)) for column in columns]
-        if tables is None:
-            tables = Tables.open_or_create(self.place, Layout.of_density(sum(map(_rows_a_day, samples))))
-        noted = []
-        for one in samples:
-            record = records.get(one.point.id) or ArchivedRecord(_tags(one))
-            job = self.jobs.setdefault(one.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
-            if not len(one.ts_us):
-                continue
-            first_us, last_us = int(one.ts_us[0]), int(one.ts_us[-1])
-            job.first_us = min(first_us, first_us if job.first_us is None else job.first_us)
-            job.last_us = max(last_us, last_us if job.last_us is None else job.last_us)
-            if record.read_us is None:
-                until_us = max(first_us, min(last_us + 1, self.now_us))
-                noted.append(ArchivedRecord(record.tags, (first_us, until_us)))
+            found += [column.samples(known.get(column.point.id, column.point)) for column in columns]
+        for one in found:
+            record = self.records.get(one.point.id) or ArchivedRecord(_tags(one))
+            self.jobs.setdefault(one.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
+        found = [one for one in found if len(one.ts_us)]
+        for one in found:
+            own = int(one.ts_us[0]), int(one.ts_us[-1])
+            first_us, last_us = self.bounds_us.get(one.point.id, own)
+            self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
+        return found
+
+    def _merge(self, tables: Tables, samples: list[PointSamples]) -> None:
         place = tables.samples.layout.place
         samples.sort(key=lambda one: place(one.point.id))
-        for some in _groups(samples):
-            self._merge(tables, some)
+        ends = itertools.accumulate(len(one.ts_us) for one in samples)
+        young_us = (self.now_us - 2 * DAY_US) // DAY_US * DAY_US
+        for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_MERGE):
+            some = [one for one, _ in pairs]
+            rows = rows_of(History(one.point, one.ts_us, one.values) for one in some)
+            window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
+            ids = [one.point.id for one in some]
+            self.changes.add(merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing))
+        noted = []
+        for ident in (one.point.id for one in samples if one.point.id not in self.records):
+            first_us, last_us = self.bounds_us[ident]
+            window = first_us, max(first_us, min(last_us + 1, self.now_us))
+            noted.append(ArchivedRecord(self.jobs[ident].record.tags, window))
         tables.points.put(noted)
-
-    def _merge(self, tables: Tables, samples: Sequence[PointSamples]) -> None:
-        rows = rows_of(History(one.point, one.ts_us, one.values) for one in samples)
-        ids = [one.point.id for one in samples]
-        first_us, last_us = min(one.ts_us[0] for one in samples), max(one.ts_us[-1] for one in samples)
-        found = merge(
-            tables.samples, rows, ids, int(first_us), int(last_us) + 1, young_us=self.young_us, existing=self.existing
-        )
-        self.changes.add(found)
-
-
-def _rows_a_day(samples: PointSamples) -> float:
-    days = (samples.ts_us[-1] - samples.ts_us[0]) / DAY_US if len(samples.ts_us) else 0.0
-    return len(samples.ts_us) / max(days, 1.0)
-
-
-def _groups(samples: Iterable[PointSamples]) -> Iterator[list[PointSamples]]:
-    """Points that have samples, so many together as one merge takes."""
-    some: list[PointSamples] = []
-    count = 0
-    for one in samples:
-        some += [one] if len(one.ts_us) else []
-        count += len(one.ts_us)
-        if count >= _ROWS_A_MERGE:
-            yield some
-            some, count = [], 0
-    if some:
-        yield some
 
 
 def _tags(samples: PointSamples) -> dict[str, Any]:
@@ -149,28 +145,13 @@ def _wide(
     given = {point.id: point for point in (*points_of(df).values(), *known.values(), *as_points(points or []))}
     if df["id"].isna().any():
         raise MetadataError(f"row {int(df['id'].isna().argmax())} of this tidy frame has no id; nothing was added")
-    for ident, rows in df.groupby("id", observed=True, sort=False):
-        label = f"@{ident}"
-        point = given.get(str(ident), Point(str(ident), str(ident)))
-        values = pd.Series(_cells(rows, point.kind), index=pd.Index(rows["ts"]), name=label)
-        yield values.to_frame(), {label: point}, ()
-
-
-def _cells(rows: pd.DataFrame, kind: str | None) -> Any:
-    """The values of tidy rows of one point, as a wide frame has them."""
-    texts, units = rows["text"], rows["unit"]
-    numbers = rows["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-    if not texts.notna().any():
-        used = units.dropna().unique().tolist()
-        if kind == "Bool" and not used:
-            return pd.arrays.BooleanArray(numbers != 0, np.isnan(numbers))
-        if not used:
-            return numbers
-        if len(used) == 1 and not (units.isna() & np.isfinite(numbers)).any():
-            return UnitArray(numbers, used[0])
-    cells = zip(numbers.tolist(), texts.tolist(), units.tolist(), strict=True)
-    return object_array(text if isinstance(text, str) else _number(value, unit) for value, text, unit in cells)
-
-
-def _number(value: float, unit: Any) -> Number | None:
-    return None if np.isnan(value) else Number(value, unit if isinstance(unit, str) else None)
+    df = df.sort_values("id", kind="stable")
+    columns = {name: pa.array(df[name], from_pandas=True) for name in ("value", "text", "unit")}
+    ids = pa.array(df["id"].astype("str"))
+    # The place of a row stands for its time, which is checked with the others.
+    rows = pa.table({"id": ids, "ts": pa.array(np.arange(len(df))).view(pa.timestamp("us", "UTC")), **columns})
+    named = [given.get(ident, Point(ident, ident)) for ident in pc.unique(ids).to_pylist()]
+    for history in histories_of(rows.cast(ROWS_SCHEMA), named):
+        label = f"@{history.point.id}"
+        times = pd.Index(df["ts"].iloc[history.ts_us])
+        yield pd.Series(value_array([history.values]), times, name=label).to_frame(), {label: history.point}, ()

@@ -105,7 +105,8 @@ class DeltaLog:
 
     def commit_of(self, version: int) -> Commit:
         """What a version has changed; FileNotFoundError where the log has forgotten it."""
-        return Commit.of(version, self.storage.read(f"{_LOG}/{version:020}.json"))
+        with self.storage.open(f"{_LOG}/{version:020}.json") as file:
+            return Commit.of(version, file.read())
 
     def commits(self) -> list[Commit]:
         """What the versions have changed, the newest first, as far back as they can be put together from the log."""

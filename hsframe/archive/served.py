@@ -28,7 +28,7 @@ class ArchiveDatabase(Database):
     Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request.
     """
 
-    his_kinds = (None, *"Number Bool Str Date Time DateTime Uri Ref Symbol Coord XStr".split())
+    his_kinds = (None, *["Number", "Bool", "Str", "Date", "Time", "DateTime", "Uri", "Ref", "Symbol", "Coord", "XStr"])
     reads_files = True
 
     def __init__(self, place: Place) -> None:

@@ -26,7 +26,10 @@ class Stored(NamedTuple):
 
 
 class Storage:
-    """A folder or the place of a uri; `options` are those of ``storage_options``, as delta-rs has them."""
+    """A folder or the place of a uri; `options` are those of ``storage_options``, as delta-rs has them.
+
+    `folder` is None in an object store; `arrow` is where it is for pyarrow: a filesystem, and the path in it.
+    """
 
     def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
         self.uri = uri
@@ -34,8 +37,9 @@ class Storage:
         scheme = urlsplit(uri).scheme
         if len(scheme) < 2 or scheme == "file":  # a drive of Windows is no scheme
             self.folder = Path(unquote(urlsplit(uri).path) if scheme == "file" else uri)
-            return
-        self._remote, self._base = _filesystem(uri, options or {})
+            self.arrow: tuple[Any, str] = pafs.LocalFileSystem(), self.folder.as_posix()
+        else:
+            self.arrow = _filesystem(uri, options or {})
 
     @contextmanager
     def writing(self, path: str) -> Generator[IO[bytes]]:
@@ -46,33 +50,23 @@ class Storage:
             with whole_file(target) as file:
                 yield file
             return
+        filesystem, base = self.arrow
         with tempfile.TemporaryFile() as part:  # pyarrow cannot take back an upload that it has begun
             yield part
             part.seek(0)
-            with self._remote.open_output_stream(f"{self._base}/{path}") as stream:
+            with filesystem.open_output_stream(f"{base}/{path}") as stream:
                 shutil.copyfileobj(part, stream, _COPIED_BYTES)
 
     def open(self, path: str) -> Any:
         """A file to read at random places."""
-        if self.folder is not None:
-            return self.folder / path
-        return self._remote.open_input_file(f"{self._base}/{path}")
+        filesystem, base = self.arrow
+        return filesystem.open_input_file(f"{base}/{path}")
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing where there is none."""
-        if self.folder is not None:
-            (self.folder / path).unlink(missing_ok=True)
-        else:
-            with suppress(FileNotFoundError):
-                self._remote.delete_file(f"{self._base}/{path}")
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a file."""
-        if self.folder is not None:
-            return (self.folder / path).read_bytes()
-        with self._remote.open_input_file(f"{self._base}/{path}") as file:
-            found: bytes = file.read()
-        return found
+        filesystem, base = self.arrow
+        with suppress(FileNotFoundError):
+            filesystem.delete_file(f"{base}/{path}")
 
     def listing(self, below: str = "") -> dict[str, Stored]:
         """All files below it, or below a folder of it, also those that no table counts."""
@@ -84,11 +78,6 @@ class Storage:
             if info.is_file
         }
 
-    @property
-    def arrow(self) -> tuple[Any, str]:
-        """Where it is for pyarrow: a filesystem, and the path in it."""
-        return (self._remote, self._base) if self.folder is None else (pafs.LocalFileSystem(), self.folder.as_posix())
-
     def remove(self) -> None:
         """Remove all of it; a half of it, where this is killed, has another name, and is removed the next time."""
         if self.folder is not None:
@@ -97,7 +86,8 @@ class Storage:
             self.folder.rename(gone)
             shutil.rmtree(gone)
         else:
-            self._remote.delete_dir(self._base)
+            filesystem, base = self.arrow
+            filesystem.delete_dir(base)
 
     def remove_left_parts(self) -> None:
         """Remove what writers that were killed have left; what someone writes stays."""
@@ -117,36 +107,50 @@ def store_error(uri: str, error: Exception) -> MetadataError:
     return MetadataError(f"{uri} cannot be reached: {text}")
 
 
-# Names of options as delta-rs has them, with or without "aws_", and what pyarrow calls them.
-_S3_OPTIONS = {
-    "access_key_id": "access_key",
-    "secret_access_key": "secret_key",
-    "session_token": "session_token",
-    "token": "session_token",
-    "region": "region",
-    "default_region": "region",
-    "endpoint_url": "endpoint_override",
-    "endpoint": "endpoint_override",
-}
+# Of the stores with options pyarrow's class, and for names of delta-rs, without their prefixes, its own.
+_S3 = (
+    "S3FileSystem",
+    {
+        "access_key_id": "access_key",
+        "secret_access_key": "secret_key",
+        "session_token": "session_token",
+        "token": "session_token",
+        "region": "region",
+        "default_region": "region",
+        "endpoint_url": "endpoint_override",
+        "endpoint": "endpoint_override",
+        "skip_signature": "anonymous",
+    },
+)
+_AZURE_NAMES = ("account_name", "account_key", "sas_token", "client_id", "client_secret", "tenant_id")
+_AZURE = "AzureFileSystem", {**{name: name for name in _AZURE_NAMES}, "access_key": "account_key"}
+_GOOGLE = "GcsFileSystem", {"skip_signature": "anonymous"}
+_STORES = {"s3": _S3, "s3a": _S3, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "gs": _GOOGLE}
+_PREFIX = re.compile("aws_|azure_storage_|azure_|google_")
 _COPIED_BYTES = 1 << 20
 
 
 def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
-    given = {key.lower().removeprefix("aws_"): value for key, value in options.items()}
     place = urlsplit(uri)
-    if place.scheme in ("s3", "s3a"):
-        known: dict[str, Any] = {_S3_OPTIONS[key]: value for key, value in given.items() if key in _S3_OPTIONS}
-        if given.get("skip_signature", "").lower() == "true":
-            known["anonymous"] = True
-        if known.get("endpoint_override", "").startswith("http://"):
-            known["scheme"] = "http"
-        return pafs.S3FileSystem(**known), f"{place.netloc}{place.path}".rstrip("/")
-    if options:
+    name, names = _STORES.get(place.scheme, ("", {}))
+    given = {_PREFIX.sub("", key.lower(), count=1): (key, value) for key, value in options.items()}
+    strange = [key for short, (key, _) in given.items() if short not in names]
+    if strange and name != "S3FileSystem":  # of S3 the others are how delta-rs commits
         raise MetadataError(
-            f"storage_options are not known of {place.scheme}://; give them as environment variables, which delta-rs "
-            "and pyarrow both read"
+            f"storage_options are not known of {place.scheme}://: {', '.join(strange)}; give them as environment "
+            "variables, which delta-rs and pyarrow both read"
         )
+    known: dict[str, Any] = {names[short]: value for short, (_, value) in given.items() if short in names}
+    if "anonymous" in known:
+        known["anonymous"] = known["anonymous"].lower() == "true"
+    if known.get("endpoint_override", "").startswith("http://"):
+        known["scheme"] = "http"
+    bucket, _, host = place.netloc.partition("@")
+    if name == "AzureFileSystem":
+        known.setdefault("account_name", host.partition(".")[0] or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"))
     try:
+        if name:
+            return getattr(pafs, name)(**known), f"{bucket}{place.path}".rstrip("/")
         found: tuple[Any, str] = pafs.FileSystem.from_uri(uri)
     except Exception as error:
         raise MetadataError(f"{uri} is no place that pyarrow knows: {error}") from error

@@ -77,7 +77,7 @@ async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd
 
 def known_records(place: Place) -> dict[str, ArchivedRecord]:
     """The records of an archive, by id; none where there is no archive yet."""
-    return Tables.open(place).points.records() if place.has_archive else {}
+    return Tables.open(place).points.records() if place.has_archive() else {}
 
 
 async def fill_archive(

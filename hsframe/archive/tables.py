@@ -41,7 +41,6 @@ class Place:
         """The uri of the table of points."""
         return f"{self.uri.rstrip('/')}/points"
 
-    @property
     def has_archive(self) -> bool:
         """Whether both tables are there; MetadataError where there is something else."""
         try:
@@ -75,7 +74,7 @@ class Tables:
 
         The points are as they were before the next version, because what is noted of samples follows them.
         """
-        if not place.has_archive:
+        if not place.has_archive():
             raise MetadataError(f"there is no archive in {place.uri}; Archive({place.uri!r}).sync('point') makes one")
         newest = cls(SampleTable(place.samples, place.options), PointTable(place.points, place.options))
         if version is None or version == newest.samples.version:
@@ -108,7 +107,7 @@ class Tables:
     @classmethod
     def open_or_create(cls, place: Place, layout: Layout) -> Self:
         """The tables that are there, or new ones in this layout."""
-        if place.has_archive:
+        if place.has_archive():
             return cls.open(place)
         # The samples last: a folder with points alone was not finished, and is made anew.
         points = PointTable.create(place.points, layout, place.options)

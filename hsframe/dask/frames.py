@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import dask.dataframe as dd
 import numpy as np
@@ -19,11 +20,10 @@ from hsframe.errors import MetadataError, SpanError
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import GUESSED_ROWS_A_DAY
-from hsframe.history.point_records import PointRecord, find_records, with_zones
+from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.source import Source
 from hsframe.intervals.regular import intervals, parse_step
-from hsframe.kinds import Ref
-from hsframe.session.reading import ReadRequest, read_frame
+from hsframe.session.reading import Found, ReadRequest, find, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import epoch_us, resolve_in
 
@@ -41,10 +41,6 @@ _CHOICES: Final = {
     "on_error": ("raise",),
 }
 _BY_POINT: Final = ("units", "agg", "max_gap", "rollover")
-
-Window: TypeAlias = tuple[int, int]
-Part: TypeAlias = tuple[int, int, list[str]]
-"""A half-open window, and the ids of some points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +136,11 @@ def partitioned(origin: Origin, request: PartitionedRead) -> dd.DataFrame:
 
 async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any:
     now = datetime.now(UTC)
-    records = await with_zones(source, await find_records(source, request.points))
+    found = await find(source, request)
+    records = await with_zones(source, found.records)
     is_wide = request.shape == "wide"
     records = records if is_wide else sorted(records, key=lambda record: record.id)
-    windows: dict[Window, list[PointRecord]] = {}
+    windows: dict[tuple[int, int], list[PointRecord]] = {}
     spans = resolve_in((record.tz for record in records), request.span, now, week_start=request.week_start)
     for record in records:
         span = spans[record.tz]
@@ -158,15 +155,16 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
     own = {one.name: getattr(request, one.name) for one in fields(ReadRequest)}
     index_zone = index_zone_of([record.point for record in records], request.tz)
     assert index_zone is not None, "tz='local' was refused"
-    fetch = _Fetch(origin, ReadRequest(**{**own, "tz": index_zone, "progress": False, "max_concurrency": 1}))
+    read = ReadRequest(**{**own, "points": (), "tz": index_zone, "progress": False, "max_concurrency": 1})
+
     # One day, the last one that is there, shows the columns and the density.
     start_us, end_us = next(iter(windows))
     day_us = max(start_us, min(epoch_us(now), end_us) - DAY_US)
     probed = records if is_wide else records[:: -(-len(records) // _PROBED_POINTS)]
-    probe = fetch.request_of((day_us, min(day_us + DAY_US, end_us), [record.id for record in probed]))
+    probe = replace(read, span=span_of(day_us, min(day_us + DAY_US, end_us)))
     if request.interval is not None and _days(request.interval) >= 1:
         probe = replace(probe, interval="1h")
-    seen, _ = await read_frame(source, probe)
+    seen, _ = await read_frame(source, probe, found.of(probed))
     assert isinstance(seen, pd.DataFrame), "shape='dict' was refused"
     if seen.columns.nlevels > 1:
         raise MetadataError("a Dask DataFrame has no columns in levels; take one header, and one agg for a point")
@@ -174,38 +172,38 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
     a_day = seen.size if is_wide else len(seen)
     a_point = (known if not a_day or request.interval else a_day) / len(probed)
 
-    parts = [part for window, some in windows.items() for part in _parts(request, window, some, a_point, index_zone)]
+    parts: list[tuple[ReadRequest, Found]] = []
+    starts_us: list[int] = []
+    for window, some in windows.items():
+        edges_us, width = _cuts(request, window, len(some), a_point, index_zone)
+        for place in range(0, len(some), width):
+            of = found.of(some[place : place + width])
+            parts += [(replace(read, span=span_of(*part)), of) for part in itertools.pairwise(edges_us)]
+        starts_us += edges_us[:-1]
     meta = clear_known_categories(seen.iloc[:0])
     meta.attrs = {}
-    divisions = None
-    if is_wide:
-        bounds_us = [start_us for start_us, *_ in parts] + [end_us - 1]  # Dask includes the last one
-        divisions = tuple(time_index(np.array(bounds_us), index_zone))
-    fetch = replace(fetch, meta=meta, made=now)
-    return dd.from_map(fetch, parts, meta=meta, divisions=divisions, label="his_read")
+    # Dask includes the last one.
+    divisions = tuple(time_index(np.array([*starts_us, end_us - 1]), index_zone)) if is_wide else None
+    return dd.from_map(_Fetch(origin, meta, now), parts, meta=meta, divisions=divisions, label="his_read")
 
 
-def _parts(
-    request: PartitionedRead, window: Window, records: Sequence[PointRecord], a_point: float, index_zone: Any
-) -> Iterator[Part]:
+def _cuts(
+    request: PartitionedRead, window: tuple[int, int], count: int, a_point: float, index_zone: ZoneInfo
+) -> tuple[list[int], int]:
+    """Where a window is cut, and how many of its points are in a partition."""
     is_wide = request.shape == "wide"
     least = 0.0 if request.interval is None else _days(request.interval)
     lengths = [length for length in _LENGTHS if _days(length) >= least]
-    width = len(records) if is_wide else min(len(records), _PROBED_POINTS)
+    width = count if is_wide else min(count, _PROBED_POINTS)
     fitting = (length for length in lengths if a_point * width * _days(length) <= _SAMPLES)
     by = request.by or next(fitting, lengths[-1] if lengths else _LENGTHS[0])
     if _days(by) < least:
         raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: partitions would lack rows")
-    step = parse_step(by, request.week_start)
-    edges_us = intervals(*window, step, index_zone, partial=True).edges_us.tolist()
+    edges_us = intervals(*window, parse_step(by, request.week_start), index_zone, partial=True).edges_us.tolist()
     # Neither what the span cuts off at its start nor at its end must be too short for an interval.
     first_us, last_us = edges_us[0] + least * DAY_US, edges_us[-1] - least * DAY_US
     edges_us = [edges_us[0], *(one for one in edges_us[1:-1] if first_us <= one <= last_us), edges_us[-1]]
-    if not is_wide:
-        width = max(int(_SAMPLES / (a_point * _days(by))), 1)
-    for place in range(0, len(records), width):
-        ids = [record.id for record in records[place : place + width]]
-        yield from ((start_us, end_us, ids) for start_us, end_us in itertools.pairwise(edges_us))
+    return edges_us, width if is_wide else max(int(_SAMPLES / (a_point * _days(by))), 1)
 
 
 def _days(length: Duration) -> float:
@@ -218,24 +216,21 @@ class _Fetch:
     """Reads a partition. `made` makes Dask take each frame for a new one, not for an older one that it has kept."""
 
     origin: Origin
-    request: ReadRequest
-    meta: pd.DataFrame | None = None
-    made: datetime | None = None
+    meta: pd.DataFrame
+    made: datetime
 
-    def request_of(self, part: Part) -> ReadRequest:
-        return replace(self.request, points=[*map(Ref, part[2])], span=span_of(part[0], part[1]))
+    def __call__(self, part: tuple[ReadRequest, Found]) -> pd.DataFrame:
+        """The frame of a partition; MetadataError where it is not as the meta says.
 
-    def __call__(self, part: Part) -> pd.DataFrame:
-        """The frame of a partition; MetadataError where it is not as the meta says."""
-        request = self.request_of(part)
-        df, _ = self.origin.run(read_frame, request)
+        The records of its points were read once, for all partitions.
+        """
+        df, _ = self.origin.run(read_frame, *part)
         assert isinstance(df, pd.DataFrame), "shape='dict' was refused"
-        assert self.meta is not None, "it is known before partitions are read"
         found, expected = ({name: str(dtype) for name, dtype in one.dtypes.items()} for one in (df, self.meta))
         if list(found.items()) != list(expected.items()):
             name = next((name for name in {**expected, **found} if found.get(name) != expected.get(name)), "")
             raise MetadataError(
-                f"the partition {request.span} has {found.get(name, 'nothing')} in column {name!r}, and the Dask "
+                f"the partition {part[0].span} has {found.get(name, 'nothing')} in column {name!r}, and the Dask "
                 f"DataFrame {expected.get(name, 'no such column')}: its record has changed, or its samples are of "
                 "another unit or kind than before. Make the frame anew, or read spans of one unit"
             )

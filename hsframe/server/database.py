@@ -125,7 +125,7 @@ class Database:
         kind = None if rec is None else rec.get("kind")
         if kind not in self.his_kinds:
             raise MetadataError(
-                f"@{key} has the kind {kind!r}; a history needs one of the kinds {', '.join(self.his_kinds)}"
+                f"@{key} has the kind {kind!r}; a history needs one of the kinds {', '.join(map(str, self.his_kinds))}"
                 if rec is not None
                 else f"there is no record @{key}"
             )

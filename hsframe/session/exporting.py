@@ -126,8 +126,8 @@ async def export(client: Client, request: ExportRequest) -> Exported:
         if request.is_wide:
             return await _wide(client, request)
         async with progress_of(request.progress, "export") as bar:
-            found, unknown = await _found(client, request, bar)
             place, name = _place(request)
+            found, unknown = await _found(client, request, bar)
 
             def note(df: pd.DataFrame) -> None:
                 note_origin([df], client, found.options, found.spans.values())
@@ -157,15 +157,14 @@ async def _wide(client: Client, request: ExportRequest) -> Exported:
 
 async def expected_table(client: Client, request: ExportRequest) -> pd.DataFrame:
     """What an export is expected to take, a row per point."""
+    place = (None,) if request.is_wide else _place(request)
     with client.sender.retries.one_verb():
         found, _ = await _found(client, request, Progress())
-    return await in_thread(found.expected, *((None,) if request.is_wide else _place(request)))
+    return await in_thread(found.expected, *place)
 
 
 async def _found(client: Client, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
     """The points and windows of an export, and the errors of points that are unknown."""
-    if importlib.util.find_spec("deltalake") is None:
-        raise MetadataError("archives, layout='tidy' and dry_run=True need deltalake: pip install 'hsframe[archive]'")
     from hsframe.archive.export import Export
 
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
@@ -182,6 +181,8 @@ async def _found(client: Client, request: ExportRequest, progress: Progress) -> 
 
 def _place(request: ExportRequest) -> tuple[Place, str]:
     """Where an archive is, and no name; of a file the folder, and its name in there."""
+    if importlib.util.find_spec("deltalake") is None:
+        raise MetadataError("archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'")
     from hsframe.archive.tables import Place
 
     path, options = os.fspath(request.path), request.storage_options or {}

@@ -145,6 +145,11 @@ class Found:
     labels: Mapping[str, ColumnLabel]
     unknown: Mapping[str, HsFrameError]
 
+    def of(self, records: Sequence[PointRecord]) -> Found:
+        """Of some points, beside the unknown."""
+        ids = [*(record.id for record in records), *self.unknown]
+        return Found(records, {ident: self.labels[ident] for ident in ids}, self.unknown)
+
 
 async def find(source: Source, request: ReadRequest) -> Found:
     """The points of a read."""
@@ -179,9 +184,7 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
                 edges_us = [start_us, *(edges_us[place] for place in used[1:]), last_us]
             cuts = [from_epoch_us(us, zone(tz)) for us in edges_us[:-1]]
             for place in range(0, len(records), request.points_at_once):
-                some = records[place : place + request.points_at_once]
-                ids = [*(record.id for record in some), *found.unknown]
-                own = Found(some, {ident: found.labels[ident] for ident in ids}, found.unknown)
+                own = found.of(records[place : place + request.points_at_once])
                 edges = request.edges
                 for start, end in zip(cuts, [*cuts[1:], spans[tz].end], strict=True):
                     yield replace(request, span=Span(start, end), edges=edges), own

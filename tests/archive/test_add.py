@@ -10,7 +10,8 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
-from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError
+from hsframe.archive.tables import Place, Tables
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError, ZoneError
 from tests.archive.test_sync import SINCE, assert_in_step
 
 SPAN = (SINCE, None)
@@ -58,7 +59,7 @@ def test_files_and_folders_of_old_exports(tmp_path: Path, session: Session, shap
     if shape == "wide":
         with pytest.raises(UnitError, match=r"the column is in °F, the point in °C.*nothing was written") as caught:
             archive.add(folder)
-        assert caught.value.__notes__ == [f"in {folder}/a.parquet; the files before it are added"]
+        assert caught.value.__notes__ == [f"in {folder}/a.parquet; nothing was added"]
         assert not (tmp_path / "trends").exists()
     archive.add([folder / "b.parquet", folder / "a.parquet"], convert=True)
     found = archive.his_read("@temp", SPAN, tz="UTC")["TEMP"].hs.magnitude()
@@ -66,6 +67,28 @@ def test_files_and_folders_of_old_exports(tmp_path: Path, session: Session, shap
     pd.testing.assert_series_equal(found, wanted, rtol=1e-12)
     if shape == "tidy":
         assert_same_values(archive, session)
+
+
+def test_the_layout_and_the_window_are_those_of_all_files(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsframe.archive.layout._ROWS_A_PARTITION", 96 * 366 * 1.5)  # a year of one point and a half
+    files, days = [], pd.date_range(pd.Timestamp(SINCE) + pd.Timedelta("9D"), periods=3, freq="D")
+    for point, day in [("temp", days[1]), ("plain", days[0]), ("temp", days[0]), ("power", days[2])]:
+        files.append(tmp_path / f"{point}{day:%d}.parquet")
+        hsframe.write_parquet(session.his_read(f"@{point}", str(day.date()), tz="UTC"), files[-1])
+    archive = Archive(tmp_path / "trends")
+    archive.add(files)
+    assert Tables.open(Place(str(tmp_path / "trends"), {})).samples.layout.period == "month"
+    first, last = archive.his_read("@temp", SPAN, tz="UTC").index[[0, -1]]
+    read = archive.points.set_index("id").loc["temp", ["since", "until"]]
+    assert read.tolist() == [first, last + pd.Timedelta("1us")]
+    other = Archive(tmp_path / "other")
+    (tmp_path / "bad.parquet").write_text("no file of Parquet")
+    with pytest.raises(CodecError, match="is not a Parquet file") as caught:
+        other.add([*files, tmp_path / "bad.parquet"])
+    assert caught.value.__notes__[-1] == f"in {tmp_path}/bad.parquet; nothing was added"
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_becomes_of_samples_that_are_there(tmp_path: Path, session: Session) -> None:

@@ -102,7 +102,7 @@ def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monk
         served.run(lambda client: client.his_read("temp", f"{SINCE},2100-01-01", raw=True))
     monkeypatch.setattr("hsframe.archive.served._CELLS_A_SAMPLE", 1)
     refs = [hsframe.Ref("run"), hsframe.Ref("mode"), hsframe.Ref("temp")]
-    days = f"{pd.Timestamp(NOW_US - 6 * DAY_US, unit='us'):%Y-%m-%d},{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
+    days = ",".join(f"{pd.Timestamp(NOW_US - back * DAY_US, unit='us'):%Y-%m-%d}" for back in (6, 5))
     monkeypatch.setattr("hsframe.archive.served._MOST", 600)
     with pytest.raises(CallError, match="too many instants to be side by side, more than the limit"):
         served.run(lambda client: client.his_read_batch(refs, days, raw=True))
@@ -112,16 +112,26 @@ def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monk
 
 def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
     tables = Tables.open_or_create(Place(str(tmp_path / "trends"), {}), Layout())
-    values = {"Date": "2026-01-31", "Ref": "@a", "Uri": "`http://a/`", "Coord": "C(1.5,2.5)", "DateTime": None, None: "x"}
+    values = {
+        "Date": "2026-01-31",
+        "Ref": "@a",
+        "Uri": "`http://a/`",
+        "Coord": "C(1.5,2.5)",
+        "DateTime": None,
+        None: "x",
+    }
     for place, (kind, text) in enumerate(values.items()):
         tags = {"id": Ref(f"p{place}"), "dis": f"P{place}", "point": MARKER, "his": MARKER, "tz": "UTC"}
         tables.points.put([ArchivedRecord(tags | ({"kind": kind} if kind else {}), (FIRST_US, NOW_US))])
-        merge(tables.samples, rows({(f"p{place}", FIRST_US): (None, text, None)}), [f"p{place}"], START_US, FIRST_US + 1)
-    with running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server:
-        with hsframe.connect(server.uri, "demo", "demo") as served:
-            frames = [
-                one.his_read("point", (SINCE, None), shape="dict") for one in (served, Archive(tmp_path / "trends"))
-            ]
+        merge(
+            tables.samples, rows({(f"p{place}", FIRST_US): (None, text, None)}), [f"p{place}"], START_US, FIRST_US + 1
+        )
+    with (
+        running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server,
+        hsframe.connect(server.uri, "demo", "demo") as served,
+    ):
+        both = served, Archive(tmp_path / "trends")
+        frames = [one.his_read("point", (SINCE, None), shape="dict") for one in both]
     for name, df in frames[1].items():
         pd.testing.assert_frame_equal(frames[0][name], df)
     assert [df.iloc[0, 0] for df in frames[0].values()][:2] == [date(2026, 1, 31), Ref("a")]

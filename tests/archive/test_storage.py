@@ -25,7 +25,8 @@ def test_a_file_of_an_object_store_is_there_whole_or_not_at_all(
     with store.writing("a/b.parquet") as file:
         file.write(b"whole")
     assert {path: stored.size for path, stored in store.listing().items()} == {"a/b.parquet": 5}
-    assert store.read("a/b.parquet") == b"whole"
+    with store.open("a/b.parquet") as file:
+        assert file.read() == b"whole"
     store.delete("a/b.parquet")
     store.delete("a/b.parquet")
     assert store.listing("a") == {}
@@ -43,8 +44,31 @@ def test_options_have_their_names_of_delta_rs() -> None:
     assert Storage("s3://bucket", {"aws_skip_signature": "true", "region": "x"}).arrow[0] == pafs.S3FileSystem(
         anonymous=True, region="x"
     )
-    with pytest.raises(MetadataError, match=r"storage_options are not known of gs://; give them as environment"):
-        Storage("gs://bucket/a", {"google_service_account": "x"})
+
+
+def test_options_of_other_stores_are_taken_or_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"AZURE_STORAGE_ACCOUNT_NAME": "works", "azure_storage_account_key": "c2VjcmV0"}
+    wanted = pafs.AzureFileSystem(account_name="works", account_key="c2VjcmV0"), "box/a/b"
+    assert Storage("az://box/a/b/", options).arrow == wanted
+    key = {"account_key": "c2VjcmV0"}
+    assert Storage("abfss://box@works.dfs.core.windows.net/a/b", key).arrow == wanted
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "works")
+    assert Storage("az://box/a/b", key).arrow == wanted
+    assert Storage("gs://bucket/a", {"google_skip_signature": "true"}).arrow == (
+        pafs.GcsFileSystem(anonymous=True),
+        "bucket/a",
+    )
+    for uri, name in {
+        "gs://bucket/a": "google_service_account",
+        "az://bucket/a": "azure_msi_endpoint",
+        "hdfs://h/a": "x",
+    }.items():
+        scheme = uri.partition(":")[0]
+        with pytest.raises(
+            MetadataError, match=rf"not known of {scheme}://: {name}; give them as environment"
+        ) as caught:
+            Storage(uri, {name: "hush"})
+        assert "hush" not in str(caught.value)
 
 
 def test_a_store_that_is_none_is_named_in_plain_words() -> None:

@@ -23,7 +23,8 @@ import hsframe
 import hsframe.dask
 from hsframe import Session
 from hsframe.dask import frames
-from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError, SpanError, UnitError
+from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError, SpanError, UnitError, UnitWarning
+from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
 from tests.archive.test_sync import FIRST_US, building
@@ -152,11 +153,23 @@ def test_a_statistic_of_a_column_has_its_unit(how: str) -> None:
 def test_a_partition_that_is_not_as_the_frame_says_is_refused(server: RunningServer, database: Database) -> None:
     ddf = in_dask(["@temp", "@plain"], SPAN, server, by="1D")
     database.update("temp", {"unit": "kW"})
-    with pytest.raises(MetadataError, match=r"unit\[kW\] in column 'TEMP', and the Dask DataFrame unit\[°C\]: its"):
+    words = r"unit\[kW\] in column 'TEMP', and the Dask DataFrame unit\[°C\]: its"
+    with pytest.warns(UnitWarning), pytest.raises(MetadataError, match=words):
         ddf.compute()
-    database.update("temp", {"unit": "°C", "dis": "Other"})
-    with pytest.raises(MetadataError, match="has nothing in column 'TEMP', and the Dask DataFrame unit"):
+    database.update("temp", {"unit": "°C", "kind": "Str"})
+    database.set_history("temp", database.history("plain").ts_us, ["on"] * len(database.history("plain").ts_us))
+    with pytest.raises(MetadataError, match="has category in column 'TEMP', and the Dask DataFrame unit"):
         ddf.compute()
+
+
+def test_records_are_read_once_for_all_partitions(server: RunningServer, session: Session, database: Database) -> None:
+    wide = in_dask("temp or plain", SPAN, server, by="1D", tz="UTC", interval="1h")
+    tidy = in_dask("temp or plain", SPAN, server, shape="tidy", by="1D", tz="UTC")
+    expected = session.his_read("temp or plain", SPAN, interval="1h", tz="UTC")
+    server.app[SERVED_OPS].pop("read")
+    database.update("temp", {"dis": "Other"})
+    assert_same(wide, expected)
+    assert len(tidy) == 2 * 8 * 96
 
 
 def test_a_point_that_cannot_be_read_fails_its_partition(server: RunningServer, database: Database) -> None:
