@@ -156,6 +156,12 @@ def test_without_deltalake_all_but_archives_works() -> None:
         "from hsframe import *\n"
         "try: Archive('trends')\n"
         "except MetadataError as error: print(error)\n"
+        "from hsframe.testing.server import running_server\n"
+        "with running_server(users={}) as server, connect(server.uri) as session:\n"
+        "    assert len(session.export('power', 'yesterday', 'a.parquet', dry_run=True))\n"
+        "    try: session.export('power', 'yesterday', 'trends')\n"
+        "    except MetadataError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "an archive needs deltalake: pip install 'hsframe[archive]'\n", done.stderr
+    how = "deltalake: pip install 'hsframe[archive]'\n"
+    assert done.stdout == f"an archive needs {how}archives and layout='tidy' need {how}", done.stderr

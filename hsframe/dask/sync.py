@@ -6,10 +6,11 @@ not know of each other, and the group of a worker that was lost is simply read a
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
 import functools
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 import dask
 from dask.delayed import delayed
@@ -23,12 +24,15 @@ from hsframe.client import Client
 from hsframe.client.in_thread import in_thread
 from hsframe.dask.worker import Login, StoredVersion
 from hsframe.errors import HsFrameError
+from hsframe.history.concurrency import all_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.source import Progress
 
 # For each group that is read at a time so many: the slow ones do not come last. And the least points of one.
 _GROUPS: Final = 4
 _POINTS: Final = 25
+
+_Filled: TypeAlias = tuple[Sequence[Job], Changes, dict[str, HsFrameError]]
 
 
 def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
@@ -38,21 +42,26 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
         place = tables.samples.layout.place
         jobs = sorted(jobs, key=lambda job: place(job.record.id))  # few files of a group
         size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _POINTS)
-        groups = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+        limits = replace(options.limits, max_concurrency=1)
         failures: dict[str, HsFrameError] | None = None if options.failures is None else {}
-        limits = dataclasses.replace(options.limits, max_concurrency=1)
-        sent = dataclasses.replace(options, limits=limits, failures=failures, progress=Progress())
-        run = functools.partial(login.run, _fill, stored)
-        held = await in_thread(
-            dask.persist, *(delayed(functools.partial(run, some, sent, young_us))() for some in groups)
-        )
-        try:
-            results = await in_thread(dask.compute, *held)
-        finally:
-            for future in futures_of(held):
-                future.cancel()
+        sent = replace(options, limits=limits, failures=failures, progress=Progress())
+        turns = asyncio.Semaphore(login.at_once)
+
+        async def filled(some: Sequence[Job]) -> _Filled:
+            async with turns:  # what was not begun when this is interrupted never is
+                run = delayed(functools.partial(login.run, _fill, stored, some, sent, young_us))
+                held = await in_thread(dask.persist, run())
+                try:
+                    (result,) = await in_thread(dask.compute, *held)
+                finally:
+                    for future in futures_of(held):
+                        future.cancel()
+            found: _Filled = result
+            return found
+
+        groups = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         changes = Changes()
-        for some, (done, its, failed) in zip(groups, results, strict=True):
+        for some, (done, its, failed) in zip(groups, await all_of(map(filled, groups)), strict=True):
             for job, found in zip(some, done, strict=True):
                 job.first_us, job.last_us = found.first_us, found.last_us
             changes.add(its)
@@ -65,7 +74,7 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
 
 async def _fill(
     client: Client, stored: StoredVersion, jobs: Sequence[Job], options: ReadOptions, young_us: int
-) -> tuple[Sequence[Job], Changes, dict[str, HsFrameError]]:
+) -> _Filled:
     tables = await in_thread(Tables.open, Place(stored.uri, dict(stored.options)))
     filling = Filling(client, tables.samples, tables.points, options, young_us)
     await filling.run(jobs)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 import dask
@@ -14,11 +18,12 @@ import pytest
 import hsframe
 import hsframe.dask
 from hsframe import Archive, Session
+from hsframe.dask import sync as syncing
 from hsframe.dask.worker import StoredVersion
 from hsframe.errors import AuthError, HsFrameError, MetadataError
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import SINCE, building
+from tests.archive.test_sync import SINCE, assert_in_step, building
 from tests.dask.test_frames import POINTS, SPAN, assert_same
 from tests.session.connected import break_point
 
@@ -97,6 +102,35 @@ def test_workers_bring_an_archive_in_step(
     hsframe.dask.close()
     with pytest.raises(AuthError):
         archive.sync("point", session=session, engine="dask")
+
+
+def test_an_interrupt_begins_no_more_groups_and_the_same_call_goes_on(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsframe.dask.sync._POINTS", 1)
+    monkeypatch.setenv("HSFRAME_PASSWORD", "demo")
+    begun: list[str] = []
+    interrupted = threading.Event()
+    fill = syncing._fill
+
+    async def filling(client: Any, stored: Any, jobs: Any, *rest: Any) -> Any:
+        begun.append(jobs[0].record.id)
+        if len(begun) == 2:
+            _thread.interrupt_main()
+            await asyncio.to_thread(interrupted.wait, 30)
+        return await fill(client, stored, jobs, *rest)
+
+    archive = Archive(tmp_path / "trends")
+    with monkeypatch.context() as patch:
+        patch.setattr(syncing, "_fill", filling)
+        with pytest.raises(KeyboardInterrupt):
+            archive.sync("point", session=session, since=SINCE, engine="dask", max_concurrency=1)
+        interrupted.set()
+        for thread in [one for one in threading.enumerate() if one.name.startswith("hsframe-work")]:
+            thread.join()
+        assert len(begun) == 2
+    archive.sync("point", session=session, since=SINCE, engine="dask")
+    assert_in_step(archive, session)
 
 
 def test_a_session_with_secret_settings_is_not_sent(tmp_path: Path, session: Session) -> None:
