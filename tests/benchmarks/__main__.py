@@ -7,6 +7,9 @@ from bytes to a DataFrame with a zone-aware index, for peers by way of their own
 numbers (here: Arrow columns) to bytes. The floors do less than what is asked for:
 ``newlines`` counts lines, ``csv`` is pyarrow.csv to strings on the Zinc body of the same rows, ``msgspec`` a typed
 parse of the JSON.
+
+With names, as in ``python -m tests.benchmarks archive_reads archive_sync``, it runs those instead. Each is a module
+with options of its own (``python -m tests.benchmarks.archive --points=200``), and ends with 1 where a limit is passed.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ from tests.benchmarks.bodies import WIDTH, body_file
 from tests.benchmarks.peers import PEERS, Peer, python_of
 
 WORKER = Path(__file__).with_name("worker.py")
+OTHERS = (
+    "archive", "archive_reads", "archive_sync", "client", "dask_workers", "entities", "planner", "unit_arrays",
+)  # fmt: skip
 _MOST_S = 900
 WIDE_SHARE = WIDTH  # rows of a wide body are so many times fewer
 
@@ -181,12 +187,18 @@ def table(figures: list[Figure]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(OTHERS)}")
     parser.add_argument("--json", action="store_true", help="print JSON and no table")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of one point (default 1,000,000)")
     parser.add_argument("--repeats", type=int, default=5, help="calls of which the median counts (default 5)")
     parser.add_argument("--only", help="only cases whose name holds this text")
     parser.add_argument("--no-peers", action="store_true", help="only this package and the floors")
     options = parser.parse_args(arguments)
+    if strange := set(options.names) - set(OTHERS):
+        parser.error(f"there is no {', '.join(sorted(strange))}; expected some of {', '.join(OTHERS)}")
+    if options.names:
+        commands = [[sys.executable, "-m", f"tests.benchmarks.{name}"] for name in options.names]
+        return max(subprocess.run(command, check=False).returncode for command in commands)
     peers = [] if options.no_peers else [(peer, *python_of(peer)) for peer in PEERS]
     with tempfile.TemporaryDirectory(prefix="hsframe-benchmarks-") as folder:
         run = Run(Path(folder), options.rows, options.repeats)

@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,8 +23,10 @@ import numpy as np
 
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.spans import resolve
-from tests.benchmarks.serving import serve_app, server_process
+from tests.benchmarks.serving import figures_of, serve_app, server_process
+from tests.benchmarks.verdicts import verdict
 
+MODULE = "tests.benchmarks.archive"
 MINUTE_US = 60_000_000
 YEAR = resolve("2025", "UTC")
 BATCH = 50
@@ -133,16 +134,6 @@ READERS = {"export": exported, "decode": decoded, "stream": streamed}
 # The report ---------------------------------------------------------------------------------------------------------
 
 
-def reader(*arguments: object) -> dict[str, float]:
-    """The figures of one reader."""
-    command = [sys.executable, "-m", "tests.benchmarks.archive", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
-
-
 def main() -> int:
     """Measure all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,11 +142,11 @@ def main() -> int:
     samples = points * len(range(YEAR.start_us, YEAR.end_us or 0, MINUTE_US))
     verdicts: list[tuple[str, float, float]] = []
     for what in ("regular", "own"):
-        with server_process("tests.benchmarks.archive", points, what) as uri, tempfile.TemporaryDirectory() as folder:
-            figures = {"archive": reader("export", uri, points, f"{folder}/archive")}
-            figures["tidy file"] = reader("export", uri, points, f"{folder}/all.parquet")
+        with server_process(MODULE, points, what) as uri, tempfile.TemporaryDirectory() as folder:
+            figures = {"archive": figures_of(MODULE, "export", uri, points, f"{folder}/archive")}
+            figures["tidy file"] = figures_of(MODULE, "export", uri, points, f"{folder}/all.parquet")
             if what == "regular":
-                figures |= {name: reader(name, uri, points, "") for name in ("decode", "stream")}
+                figures |= {name: figures_of(MODULE, name, uri, points, "") for name in ("decode", "stream")}
         print(f"{samples:,} samples of {points} points, {what} instants")
         for name, one in figures.items():
             size = f"{one['bytes'] / samples:6.2f} bytes a sample" if "bytes" in one else ""
@@ -169,9 +160,7 @@ def main() -> int:
             verdicts.append((f"{name}: of decoding", one["cpu_s"] / figures["decode"]["cpu_s"], LIMIT_OF_DECODING))
             verdicts.append((f"{name}: of streaming", one["cpu_s"] / figures["stream"]["cpu_s"], LIMIT_OF_STREAMING))
             verdicts.append((f"{name}: bytes a sample", one["bytes"] / samples, LIMIT_BYTES))
-    for name, value, limit in verdicts:
-        print(f"{name:36} {value:6.2f}  (limit {limit:g}){'' if value <= limit else '  OVER'}")
-    return int(any(value > limit for _, value, limit in verdicts))
+    return verdict(verdicts)
 
 
 if __name__ == "__main__":

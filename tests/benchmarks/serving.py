@@ -1,8 +1,9 @@
-"""The server of a benchmark in a process of its own: it prints its uri, and ends when its input does."""
+"""The processes of a benchmark: the server, which prints its uri and ends when its input does, and its readers."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,3 +36,13 @@ def server_process(module: str, *arguments: object) -> Iterator[str]:
         process.stdin.close()
         process.wait()
         process.stdout.close()
+
+
+def figures_of(module: str, *arguments: object) -> dict[str, float]:
+    """What ``python -m module ...`` has measured: the last line that it prints, as JSON."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
