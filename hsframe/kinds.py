@@ -328,3 +328,29 @@ def same(a: Any, b: Any) -> bool:
 
 def _zone_text(when: datetime) -> str:
     return "" if when.tzinfo is None else haystack_name(when.tzinfo)
+
+
+# A frozen dataclass takes twice as long to make as to read; an answer of ten thousand records has a hundred thousand.
+# The slots' own descriptors set what the frozen class refuses to set.
+_set_val: Final = Number.__dict__["val"].__set__
+_set_unit: Final = Number.__dict__["unit"].__set__
+_set_ref_val: Final = Ref.__dict__["val"].__set__
+_set_ref_dis: Final = Ref.__dict__["dis"].__set__
+
+
+def unchecked_number(val: float, unit: str | None) -> Number:
+    """``Number(val, unit)`` for a unit that is not an empty text, for decoders that have made its other checks."""
+    if unit is not None and not math.isfinite(val):
+        return Number(val)
+    number = object.__new__(Number)
+    _set_val(number, val)
+    _set_unit(number, unit)
+    return number
+
+
+def unchecked_ref(val: str, dis: str | None) -> Ref:
+    """``Ref(val, dis)`` for a val that does not start with ``@``."""
+    ref = object.__new__(Ref)
+    _set_ref_val(ref, val)
+    _set_ref_dis(ref, dis)
+    return ref

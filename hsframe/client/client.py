@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 from urllib.parse import urlsplit
 
-from hsframe.client.base import NO_SUCH_OP, AnswerT
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
+from hsframe.client.record_ops import NO_SUCH_OP, AnswerT
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport, split_user

@@ -7,8 +7,7 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from hsframe.client.base import AnswerT
-from hsframe.client.record_ops import RecordOps
+from hsframe.client.record_ops import AnswerT, RecordOps
 from hsframe.client.streams import HistoryStreams, PointFacts
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid, GridBuilder

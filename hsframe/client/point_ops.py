@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Literal, Unpack, overload
 
-from hsframe.client.base import AnswerT
-from hsframe.client.record_ops import RecordOps
+from hsframe.client.record_ops import AnswerT, RecordOps
 from hsframe.client.watching import WatchOptions, watch_grids
 from hsframe.durations import Duration
 from hsframe.grid import Grid

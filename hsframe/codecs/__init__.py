@@ -1,7 +1,7 @@
 """Bytes to Grid and back: Zinc, JSON of both versions, Trio, CSV (standard: chapters Zinc, Json, Trio, Csv).
 
-:mod:`hsframe.codecs.formats` is the table of the formats, and :mod:`hsframe.codecs.exact` the reference: a history or
-many records are read faster, with the same result.
+:mod:`hsframe.codecs.formats` is the table of the formats and of their exact codecs: a history or many records are read
+faster, with the same result.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import re
 from typing import Final
 
 from hsframe.caller_warnings import DeferredWarnings
-from hsframe.codecs.exact import decode_exact, encode_exact
-from hsframe.codecs.formats import format_named
+from hsframe.codecs.formats import decode_exact, encode_exact, format_named
 from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid

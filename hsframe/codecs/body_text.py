@@ -45,7 +45,6 @@ def text_of(body: bytes | str, source: str) -> str:
 
 
 def excerpt(text: str, pos: int) -> str:
-    """The text around a position, within its line."""
     begin = max(text.rfind("\n", 0, pos) + 1, pos - _BEFORE)
     end = text.find("\n", pos)
     return text[begin : min(len(text) if end < 0 else end, pos + _AFTER)].rstrip("\r")

@@ -1,6 +1,7 @@
 """The table of the wire formats: their names, how a body in one begins, its exact reader and writer.
 
-A new format is a row of :data:`FORMATS`.
+A new format is a row of :data:`FORMATS`. The exact codecs are the reference: whatever reads or writes faster gives what
+these give.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.csv import encode_csv
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
@@ -29,8 +31,6 @@ _JSON_START: Final = re.compile(rb'[\[{](.*"(?:_kind|meta|cols|rows)"|\s*\{.*:\s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A wire format."""
-
     #: Its name in this package.
     short: str
     #: The MIME type to ask a server for.
@@ -147,7 +147,6 @@ def short_of(mime: str) -> str | None:
 
 
 def media_type(text: str) -> tuple[str, dict[str, str]]:
-    """A media type and its parameters, lower case."""
     name, *parameters = text.lower().split(";")
     pairs = (part.partition("=") for part in parameters)
     return name.strip(), {key.strip(): value.strip().strip('"') for key, _, value in pairs}
@@ -162,6 +161,32 @@ def format_named(name: str) -> Format:
             f"{name!r} is not a format of Haystack", expected=f"one of {', '.join(FORMATS)}, or a MIME type: {mimes}"
         )
     return FORMATS[short]
+
+
+class NeedsExactParserError(Exception):
+    """The body is so unusual, or so wrong, that only the exact parser can read or refuse it.
+
+    Raised by the faster readers, and caught within :mod:`hsframe.codecs`.
+    """
+
+
+def decode_exact(body: bytes | str, mime: str) -> Grid:
+    """The same as :func:`hsframe.codecs.decode` by the exact codecs alone, every cell a Python object."""
+    format = format_named(mime)
+    if format.read is None:
+        readable = ", ".join(other.title for other in FORMATS.values() if other.read is not None)
+        raise CodecError(
+            f"{format.title} is write-only: it does not keep the kinds of its values",
+            expected=readable,
+            source=format.short,
+        )
+    with DeferredWarnings():  # so that a warning that many cells give is given once
+        return format.read(body)
+
+
+def encode_exact(grid: Grid, mime: str) -> bytes:
+    """The same as :func:`hsframe.codecs.encode` by the exact writers alone; the bodies of both decode alike."""
+    return format_named(mime).write(grid)
 
 
 def mime_of(name: str) -> str:

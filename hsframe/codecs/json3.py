@@ -145,30 +145,24 @@ class Json3(JsonCodec):
         self._texts = _Texts({None: None})
 
     def read_text(self, text: str) -> Any:
-        """The value of a text with its type code."""
         return self._texts[text]
 
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
-        """A nested grid or a dict."""
         return self.read_grid(value, depth + 1) if _is_grid(value) else self.read_tags(value, depth + 1)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
-        """See :class:`JsonCodec`."""
         return self.read_grid(value, 0) if "cols" in value else self.read_row(value)
 
     def read_cells(self, cells: list[Any]) -> list[Any] | None:
-        """The values of texts."""
         try:
             return list(map(self._texts.__getitem__, cells))
         except (TypeError, Misfit):
             return None  # a cell that is not a text, or a text that is wrong
 
     def col_tags(self, col: Mapping[str, Any]) -> dict[str, Any]:
-        """The tags are beside the name."""
         return {name: tag for name, tag in col.items() if name != "name"}
 
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
-        """The tags are beside the name."""
         if "name" in col.meta:
             raise self.refused(
                 f"the column {col.name!r} has a tag 'name', for which version 3 has no place", "another name of the tag"

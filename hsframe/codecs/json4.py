@@ -11,11 +11,27 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, load_json, plain_number
-from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid
-from hsframe.kinds import ID, MARKER, NA, REMOVE, SYMBOL, TYPE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.kinds import (
+    ID,
+    MARKER,
+    NA,
+    REMOVE,
+    SYMBOL,
+    TYPE,
+    UNIT,
+    Bin,
+    Coord,
+    Number,
+    Ref,
+    Symbol,
+    Uri,
+    XStr,
+    unchecked_number,
+    unchecked_ref,
+)
 
 _SOURCE: Final = "json v4"
 _NUMBERS: Final = (int, float)  # bool is another class
@@ -194,7 +210,6 @@ class Json4(JsonCodec):
         return instant
 
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
-        """The value of an object by its kind."""
         kind = _kind_of(value)
         if kind == "dict":
             return self.read_tags(value, depth + 1)
@@ -213,7 +228,6 @@ class Json4(JsonCodec):
         return super().read_tags({name: value for name, value in tags.items() if name != "_kind"}, depth)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
-        """See :class:`JsonCodec`."""
         kind = _kind_of(value) if "_kind" in value else "grid" if "cols" in value else "dict"
         if kind == "dict":
             return self.read_row(value)
@@ -222,15 +236,12 @@ class Json4(JsonCodec):
         return self.read_grid(value, 0)
 
     def read_cells(self, cells: list[Any]) -> list[Any] | None:
-        """The cells, where all of them are values."""
         return cells if _READY.issuperset(map(type, cells)) else None
 
     def col_tags(self, col: Mapping[str, Any]) -> Any:
-        """The tags are in ``meta``."""
         return col.get("meta", {})
 
     def write_col(self, col: Col, depth: int) -> dict[str, Any]:
-        """The tags are in ``meta``."""
         return {"name": col.name, "meta": self.tags_of(col.meta, depth)} if col.meta else {"name": col.name}
 
 

@@ -50,7 +50,6 @@ class Misfit(Exception):
         return self
 
     def error(self, source: str) -> CodecError:
-        """The error for the reader of the message, with the whole path."""
         path = "".join(reversed(self.parts)).lstrip(".")
         problem = f"{path}: {self.problem}" if path else self.problem
         return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source)
@@ -72,7 +71,6 @@ class JsonCodec(ValueWriter[Any]):
     # ---- what differs between the versions
 
     def read_text(self, text: str) -> Any:
-        """The value of a text."""
         return text
 
     @abc.abstractmethod
@@ -103,7 +101,6 @@ class JsonCodec(ValueWriter[Any]):
         return self.grid_from(self.load(body))
 
     def load(self, body: bytes | str) -> Any:
-        """What ``json.loads`` gives, for :meth:`grid_from`."""
         return load_json(body, self.source)
 
     def grid_from(self, value: Any) -> Grid:
@@ -165,7 +162,6 @@ class JsonCodec(ValueWriter[Any]):
         return _each(partial(self.read, depth=depth), values, "[{}]")
 
     def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """The tags of an object."""
         _check_depth(depth)
         values = {}
         for name, value in tags.items():
@@ -182,7 +178,6 @@ class JsonCodec(ValueWriter[Any]):
         return Grid({}, list(values), [[value] for value in values.values()])
 
     def read_grid(self, value: Mapping[str, Any], depth: int) -> Grid:
-        """The grid of an object with ``cols`` and ``rows``."""
         _check_depth(depth)
         raw_meta, raw_cols, rows = value.get("meta", {}), value.get("cols"), value.get("rows", [])
         if not isinstance(raw_cols, list):
@@ -233,7 +228,6 @@ class JsonCodec(ValueWriter[Any]):
         return to_bytes(text, self.source)
 
     def grid_of(self, grid: Grid, depth: int) -> dict[str, Any]:
-        """A grid as objects and lists."""
         names = [NAME.checked(name, self.source) for name in grid.col_names]
         columns = [[self.write(cell, depth) for cell in column] for column in grid.columns]
         return {
@@ -247,15 +241,12 @@ class JsonCodec(ValueWriter[Any]):
         }
 
     def tags_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """Tags as an object."""
         return {NAME.checked(name, self.source): self.write(value, depth) for name, value in tags.items()}
 
     def dict_of(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        """A dict as an object."""
         return self.tags_of(tags, depth)
 
     def list_of(self, items: list[Any]) -> list[Any]:
-        """A list as a list."""
         return items
 
 
@@ -271,7 +262,6 @@ def _each(read: Callable[[Any], _T], values: Iterable[Any], path: str) -> list[_
 
 
 def fitting(rule: TextRule, text: str, at: str = "") -> str:
-    """The text of a value; `at` is the path to it."""
     if (problem := rule.problem(text)) is not None:
         raise Misfit(problem, rule.expected).at(at)
     return text
@@ -304,7 +294,6 @@ def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text
 
 
 def skip_json_blanks(text: str, at: int) -> int:
-    """The position of what comes after the white space of JSON."""
     return _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere
 
 

@@ -38,7 +38,6 @@ class ValueWriter(abc.ABC, Generic[_Written]):
         """A list of what was written."""
 
     def write(self, value: Any, depth: int = 0) -> _Written:
-        """A value at a depth of nesting; CodecError where the format cannot write it."""
         write = self.scalars.get(type(value))
         if write is not None:
             return write(value)
@@ -59,13 +58,11 @@ class ValueWriter(abc.ABC, Generic[_Written]):
 
     @classmethod
     def check_depth(cls, depth: int) -> None:
-        """Refuse a container that is nested too deep."""
         if depth >= MAX_DEPTH:
             raise cls.refused(TOO_DEEP, f"at most {MAX_DEPTH}")
 
     @classmethod
     def refused(cls, problem: str, expected: str) -> CodecError:
-        """The error for what the format cannot write."""
         return CodecError(problem, expected=expected, source=cls.source)
 
     def _number(self, value: Any) -> Number:
@@ -157,7 +154,6 @@ def datetime_text(when: datetime, source: str) -> str:
 
 
 def time_text(clock: time, source: str) -> str:
-    """A Time as ``08:12:05.123``."""
     if clock.tzinfo is not None:
         raise CodecError(
             f"the time {clock.isoformat()} has a time zone", expected="a datetime.time without tzinfo", source=source
@@ -170,7 +166,6 @@ def _timespec(microsecond: int) -> str:
 
 
 def coord_floats(coord: Coord, source: str) -> tuple[float, float]:
-    """Latitude and longitude, which must be finite."""
     lat, lng = float(coord.lat), float(coord.lng)
     if not (math.isfinite(lat) and math.isfinite(lng)):
         raise CodecError(f"{coord} is nowhere", expected="finite degrees", source=source)

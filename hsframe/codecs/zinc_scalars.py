@@ -15,9 +15,23 @@ from typing import Any, Final
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.codecs.body_text import error_at, without_lone_surrogates
-from hsframe.codecs.unchecked_kinds import unchecked_number, unchecked_ref
 from hsframe.errors import CodecError, UnitWarning
-from hsframe.kinds import MARKER, MAX_EXACT_INT, NA, REMOVE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.kinds import (
+    MARKER,
+    MAX_EXACT_INT,
+    NA,
+    REMOVE,
+    UNIT,
+    Bin,
+    Coord,
+    Number,
+    Ref,
+    Symbol,
+    Uri,
+    XStr,
+    unchecked_number,
+    unchecked_ref,
+)
 from hsframe.zones import check_offset, zone_or_utc
 
 _SOURCE: Final = "zinc"
@@ -100,7 +114,6 @@ _EXPECTED: Final = 'a value: "text", @ref, ^symbol, `uri`, a number, a date, M, 
 
 
 def skip_blanks(text: str, pos: int) -> int:
-    """The position of what comes after blanks and tabs."""
     return _BLANKS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
 
 
@@ -176,7 +189,6 @@ def scan_number_of_cell(text: str, pos: int) -> tuple[Number, int] | None:
 
 
 def is_decimal(text: str) -> bool:
-    """Whether a whole text is a <decimal>."""
     return _DECIMAL_ONLY.fullmatch(text) is not None
 
 
@@ -213,7 +225,6 @@ def _clock(text: str) -> time:
 
 
 def scan_str(text: str, pos: int) -> tuple[str, int]:
-    """Read the <str> that begins at a position."""
     match = _STR.match(text, pos)
     if match is None:
         raise _error(text, pos, "this string does not end in its line", 'a closing "; a line end inside is written \\n')

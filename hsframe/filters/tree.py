@@ -46,7 +46,6 @@ class Has(Filter):
     path: tuple[str, ...]
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
         return next(iter(_values(rec, self.path, resolve)), None) is not None
 
     def __str__(self) -> str:
@@ -60,7 +59,6 @@ class Missing(Filter):
     path: tuple[str, ...]
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
         return next(iter(_values(rec, self.path, resolve)), None) is None
 
     def __str__(self) -> str:
@@ -76,7 +74,6 @@ class Compare(Filter):
     value: Any
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
         return any(_compare(found, self.op, self.value) for found in _values(rec, self.path, resolve))
 
     def __str__(self) -> str:
@@ -93,7 +90,6 @@ class Spec(Filter):
     name: str
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """Refuse: see :meth:`Filter.matches`."""
         raise MetadataError(
             f"the filter asks for {self.name!r}, and this server has no specs and no definitions to find it by; "
             "ask for tags instead, as in 'point and temp'"
@@ -120,7 +116,6 @@ class And(_Terms):
     __slots__ = ()
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
         return all(term.matches(rec, resolve) for term in self.terms)
 
     def __str__(self) -> str:
@@ -133,7 +128,6 @@ class Or(_Terms):
     __slots__ = ()
 
     def matches(self, rec: Mapping[str, Any], resolve: Resolve = _nowhere) -> bool:
-        """See :meth:`Filter.matches`."""
         return any(term.matches(rec, resolve) for term in self.terms)
 
     def __str__(self) -> str:

@@ -17,8 +17,7 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Final
 
-from hsframe.codecs.exact import decode_exact
-from hsframe.codecs.formats import body_start, formats_by_start, starts_like_grid
+from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
 from hsframe.protocol.secret import KnownSecrets
 

@@ -20,8 +20,8 @@ from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.order import UnitOrder
 from hsframe.unit_array.pandas_internals import algorithms, format_array, missing
+from hsframe.unit_array.reductions import UnitReductions
 from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
-from hsframe.unit_array.ufuncs import UnitUfuncs
 from hsframe.unit_array.values import Floats
 from hsframe.units import convert
 from hsframe.units.scalars import UnitScalar
@@ -31,7 +31,7 @@ _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int
 _DISPLAY_ROWS = 10_000
 
 
-class UnitArray(UnitOrder, UnitArithmetic, UnitUfuncs):
+class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
     """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
 
     The units of results follow :mod:`hsframe.units.unit_rules`.

@@ -1,4 +1,4 @@
-"""Reductions, accumulations and groups of unit arrays: pandas' own functions on the doubles, and the unit of each.
+"""Reductions, accumulations, groups and NumPy's functions, on the doubles of unit arrays; and the unit of each.
 
 The units of results are those of :mod:`hsframe.units.unit_rules`.
 """
@@ -10,17 +10,29 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from hsframe.errors import UnitError
 from hsframe.unit_array.groups import reduce_runs
 from hsframe.unit_array.pandas_internals import grouped, nanops
 from hsframe.unit_array.scalars import UnitFloat
 from hsframe.unit_array.values import UnitValues
+from hsframe.units.functions import magnitudes, refuse_several
 from hsframe.units.unit_rules import statistic_unit
 
 _REDUCERS: Final = {
     name: getattr(nanops, f"nan{name}")
     for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")
 }
+_REDUCTIONS: Final = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logical_or: "any",
+    np.logical_and: "all",
+}
+_ACCUMULATIONS: Final = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 
 
 def _method(name: str, *options: str) -> Callable[..., Any]:
@@ -36,7 +48,7 @@ def _method(name: str, *options: str) -> Callable[..., Any]:
 
 
 class UnitReductions(UnitValues):
-    """The part of a unit array that sums up."""
+    """The part of a unit array that sums up, and that NumPy's functions call."""
 
     def _reduce(self, name: str, *, skipna: bool = True, keepdims: bool = False, **kwargs: Any) -> Any:
         if name == "count":
@@ -100,3 +112,30 @@ class UnitReductions(UnitValues):
 
     def _groupby_quantile(self, **kwargs: Any) -> Any:
         return self._like(super()._groupby_quantile(**kwargs), self.unit)  # type: ignore[misc]  # of ExtensionArray
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        # A function that does not keep a unit gives plain arrays; a wrong unit is never given. out= is taken for
+        # plain arrays only.
+        if any(isinstance(item, pd.Series | pd.Index | pd.DataFrame) for item in inputs):
+            return NotImplemented
+        if method == "__call__" and not kwargs:
+            return self._called(ufunc, inputs)
+        if method == "reduce" and ufunc in _REDUCTIONS and not kwargs.get("keepdims") and "out" not in kwargs:
+            return self._reduce(_REDUCTIONS[ufunc], skipna=False)
+        if method == "accumulate" and ufunc in _ACCUMULATIONS and "out" not in kwargs:
+            return self._accumulate(_ACCUMULATIONS[ufunc], skipna=False)
+        refuse_several(inputs, f"np.{ufunc.__name__}, called so,")
+        return getattr(ufunc, method)(*map(magnitudes, inputs), **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # Only for ``@`` and ``dot``, whose result pandas gives the unit of the operands, as if kW times kW were kW.
+        if func is not np.dot:
+            return np.empty(0).__array_function__(func, (np.ndarray,), args, kwargs)  # NumPy's own
+        left, right = args[:2]
+        if max(np.ndim(left), np.ndim(right)) > 1:
+            raise UnitError(
+                f"a frame @ a column of {self.unit} has no rule of units; take the plain numbers of both, as in "
+                "df.hs.magnitude() @ column.hs.magnitude()"
+            )
+        products = left * right
+        return np.add.reduce(products) if np.ndim(left) == np.ndim(right) else products

@@ -16,8 +16,7 @@ from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
 from hsframe.codecs.entities.typed_columns import JsonCellReader
-from hsframe.codecs.exact import NeedsExactParserError
-from hsframe.codecs.formats import has_kinds
+from hsframe.codecs.formats import NeedsExactParserError, has_kinds
 from hsframe.codecs.histories.decode import head_length
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4

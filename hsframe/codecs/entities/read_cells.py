@@ -58,11 +58,9 @@ class CellReader:
         return None
 
     def read_some(self, part: ColumnCells, which: Ints) -> list[Any]:
-        """The values of some of a column's cells."""
         return self.exact([self.separator.join(self.texts(part, which))], [len(which)])[0] if len(which) else []
 
     def texts(self, part: ColumnCells, which: Ints) -> list[bytes]:
-        """The texts of some of a column's cells."""
         return list(map(self.body.block.text, part.starts[which].tolist(), part.ends[which].tolist()))
 
     def compact_texts(self, starts: Positions, ends: Positions, kind: Any = None) -> pa.Array:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
 

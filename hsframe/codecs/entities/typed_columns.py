@@ -14,19 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.entities.byte_index import any_between
 from hsframe.codecs.entities.read_cells import CellReader
-from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody
+from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, any_between
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.stamps import STAMP_TEXT, check_offsets, instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec
-from hsframe.codecs.unchecked_kinds import unchecked_number
 from hsframe.columns import LazyColumn, NumberColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
-from hsframe.kinds import ID, MAX_EXACT_INT, UNIT, Ref
+from hsframe.kinds import ID, MAX_EXACT_INT, UNIT, Ref, unchecked_number
 from hsframe.zones import zone
 
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')

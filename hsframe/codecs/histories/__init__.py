@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from hsframe.codecs.histories.decode import try_decode
+from hsframe.codecs.histories.decode import HistoryStream, try_decode
 from hsframe.codecs.histories.encode import encode_history
-from hsframe.codecs.histories.stream import HistoryStream
 
 __all__ = ["HistoryStream", "encode_history", "try_decode"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.cells import ABSENT, boxed, column_of
 from hsframe.codecs.histories.stamps import instant_us
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn

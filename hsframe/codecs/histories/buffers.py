@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
 
 #: Large enough that the few hundred calls per block do not count, small enough that its columns stay in the cache.
@@ -58,11 +58,9 @@ class RowBuffers:
 
     @property
     def times(self) -> Ints:
-        """The instants so far."""
         return self._times[: self.length]
 
     def cells(self, place: int) -> Floats:
-        """The cells of a column so far."""
         return self._cells[place][: self.length]
 
 
@@ -126,5 +124,4 @@ class BodyBuffer:
 
     @property
     def held(self) -> bytes:
-        """What was not read yet."""
         return self._block.text(PAD, PAD + self._held)

@@ -49,7 +49,6 @@ class Block:
         self.words: Words = np.ndarray((len(self.octets) - 7,), "<u8", self.octets, strides=(1,))
 
     def text(self, start: int, end: int) -> bytes:
-        """The bytes of a place."""
         return self.octets[start:end].tobytes()
 
 

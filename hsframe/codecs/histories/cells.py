@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
@@ -59,7 +59,6 @@ class SpecialCells:
         return np.array([self._numbers[text] for text in texts], np.int64)
 
     def resolve(self, values: Sequence[Any]) -> None:
-        """Give the waiting texts their values."""
         assert len(values) == len(self.texts)
         self.values += values
         self.texts = []

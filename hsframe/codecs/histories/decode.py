@@ -1,8 +1,19 @@
-"""A whole body to a grid by columns, where that can be done."""
+"""A history by columns, whole or while it arrives: bytes in, a grid or Arrow record batches out.
+
+The exact parser reads what the kernels cannot: of a whole body all of it, of a stream before the first batch the whole
+body, afterwards what follows the last batch. An error names its place in the whole body. Memory holds the piece that is
+being read and the batch that is being made.
+"""
 
 from __future__ import annotations
 
-from hsframe.codecs.exact import NeedsExactParserError, decode_exact
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from hsframe.codecs.formats import NeedsExactParserError, decode_exact
+from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.json_rows import JsonRows
 from hsframe.codecs.histories.json_rows import head_length as json_head_length
@@ -11,6 +22,9 @@ from hsframe.codecs.histories.zinc_rows import ZincRows
 from hsframe.codecs.histories.zinc_rows import head_length as zinc_head_length
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+
+# How much is decoded before a column in which no value was seen is given a type.
+_WAIT_BYTES: Final = 8 << 20
 
 
 def try_decode(body: bytes, short: str) -> Grid | None:
@@ -22,7 +36,7 @@ def try_decode(body: bytes, short: str) -> Grid | None:
     view = memoryview(body)
     ahead = min(len(body), begin + BLOCK_BYTES)
     try:
-        _, reader = open_history(body[:begin], short)
+        _, reader = _open_history(body[:begin], short)
         buffer = BodyBuffer(reader, BLOCK_BYTES)
         buffer.push(view[begin:ahead])
         if ahead < len(body):
@@ -40,7 +54,7 @@ def head_length(body: bytes, short: str) -> int:
     return zinc_head_length(body) if short == "zinc" else json_head_length(body)
 
 
-def open_history(head: bytes, short: str) -> tuple[Grid, RowReader]:
+def _open_history(head: bytes, short: str) -> tuple[Grid, RowReader]:
     """The grid without rows, and a reader for them; `head` is the body up to its first row."""
     if not head or short not in ("zinc", "json4", "json3"):
         raise NeedsExactParserError
@@ -52,3 +66,158 @@ def open_history(head: bytes, short: str) -> tuple[Grid, RowReader]:
     if ts != "ts" or not names or len(grid):
         raise NeedsExactParserError
     return grid, RowReader(ZincRows(head, len(names)) if short == "zinc" else JsonRows(head, names, short))
+
+
+class HistoryStream:
+    r"""Decodes one answer to hisRead, in the format with the short name, as it arrives.
+
+    A batch has ``ts`` (``timestamp[us, tz=<IANA zone>]``) and the value columns: Number is ``double`` (NaN and the
+    infinities as such), Bool is ``bool``, Str is ``string``. The metadata of a field has ``hsframe:kind``,
+    ``hsframe:unit``, ``hsframe:id``, ``hsframe:dis`` and ``hsframe:tz``. All batches have the same types. The rows come
+    as the server wrote them: neither sorted nor clipped nor without duplicates.
+
+    `kinds` (``"Number"``, ``"Bool"`` or ``"Str"``) and `units`, by column name, are those of the points' records: for a
+    column that has no value in its first rows; without them it becomes double. With `na_columns` each value column is
+    followed by a boolean column ``<name>.na`` that is true where the cell is NA; without it NA is null, like a missing
+    value. `header` is the grid's meta and columns without rows, once they have arrived; again at the end, for in JSON
+    the meta may come after the rows.
+
+    >>> stream = HistoryStream("zinc")
+    >>> stream.feed(b'ver:"3.0" id:@a\nts,val\n2021-01-01T00:00:00-05:00 New_York,72.5')
+    []
+    >>> [batch] = stream.feed("°F\n".encode()) + stream.finish()
+    >>> batch.schema.field("val").metadata[b"hsframe:unit"].decode(), batch["val"].to_pylist()
+    ('°F', [72.5])
+    """
+
+    def __init__(
+        self,
+        short: str,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        units: Mapping[str, str | None] | None = None,
+        na_columns: bool = False,
+    ) -> None:
+        self._short = short
+        self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
+        # The bytes of which no batch was made yet; those before are counted, for the position of an error.
+        self._window = bytearray()
+        self._position = _ErrorPosition()
+        self._head = b""
+        self._reader: RowReader | None = None
+        self._buffer: BodyBuffer | None = None
+        self._exact = False
+        self.header: Grid | None = None
+
+    def feed(self, chunk: bytes) -> list[Any]:
+        """Take the next bytes of the body; gives the record batches that became whole, often none.
+
+        CodecError where the unit or the kind of a column changes: one Arrow column cannot hold both.
+        """
+        self._window += chunk
+        if self._exact:
+            return []
+        try:
+            return self._advance(chunk) if self._reader else self._begin()
+        except NeedsExactParserError:
+            self._exact = True
+            return []
+
+    def finish(self) -> list[Any]:
+        """Say that the body has ended; gives the last batches.
+
+        CodecError where the body, or its end, is not what the format promises, with line and column in the whole body;
+        or where it is not a history, or holds cells of several units or kinds in one column.
+        """
+        if self._reader is None or self._buffer is None or self._exact:
+            return self._finish_exactly()
+        try:
+            self._buffer.flush()
+            grid = self._reader.finish(self._buffer.held)
+            columns = self._reader.columns() if self._reader.rows.length else None
+        except NeedsExactParserError:
+            return self._finish_exactly()
+        self.header = _header_of(grid)
+        return [] if columns is None else [self._maker.batch(grid, columns)]
+
+    def _begin(self) -> list[Any]:
+        length = head_length(bytes(self._window), self._short)
+        if length == 0:
+            # So long a head is none; looking for it again at each piece would take the square of the time.
+            self._exact = len(self._window) > _WAIT_BYTES
+            return []
+        head = bytes(self._window[:length])
+        self.header, self._reader = _open_history(head, self._short)
+        self._head = head
+        self._buffer = BodyBuffer(self._reader, BLOCK_BYTES)
+        del self._window[:length]
+        return self._advance(bytes(self._window))
+
+    def _advance(self, data: bytes) -> list[Any]:
+        """Have rows read; a batch comes out where enough of them are whole."""
+        reader, buffer = self._reader, self._buffer
+        assert reader is not None
+        assert buffer is not None
+        buffer.push(memoryview(data))
+        if reader.rows.length == 0:
+            return []
+        grid = reader.settle()
+        columns = reader.columns(keep=self._maker.is_open)
+        count = buffer.taken - self._position.octets
+        if self._maker.is_undecided(columns) and count < _WAIT_BYTES:
+            return []
+        batch = self._maker.batch(grid, columns)
+        reader.forget_rows()
+        self._position.add(bytes(self._window[:count]))
+        del self._window[:count]
+        return [batch]
+
+    def _finish_exactly(self) -> list[Any]:
+        """Read what is left by the exact parser, under the header."""
+        try:
+            grid = decode_exact(self._head + bytes(self._window), self._short)
+        except CodecError as error:
+            raise self._position.placed(error, self._head) from None
+        self.header = _header_of(grid)
+        columns = columns_of_grid(grid, self._short)
+        return [self._maker.batch(grid, columns)] if len(grid) else []
+
+
+def _header_of(grid: Grid) -> Grid:
+    return Grid(grid.meta, grid.cols, [()] * len(grid.cols))
+
+
+class _ErrorPosition:
+    """Counts what was taken out of a body right after its head, and says where an error is in the whole.
+
+    `octets` and `lines` are the bytes and line ends that were taken out, `chars` the characters after the last line
+    end, or all where there was none.
+    """
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self.lines = 0
+        self.chars = 0
+
+    def add(self, text: bytes) -> None:
+        """Count bytes that follow those that were counted before."""
+        self.octets += len(text)
+        lines = text.count(b"\n")
+        last = text[text.rfind(b"\n") + 1 :]
+        octets = np.frombuffer(last, np.uint8)
+        chars = len(last) - int(np.count_nonzero((octets & 0xC0) == 0x80))
+        self.lines += lines
+        self.chars = chars if lines else self.chars + chars
+
+    def placed(self, error: CodecError, head: bytes) -> CodecError:
+        """The error with its place in the whole body, for one of the head and what is left."""
+        if error.line is None or self.octets == 0:
+            return error
+        head_lines = head.count(b"\n")
+        head_chars = len(head[head.rfind(b"\n") + 1 :].decode("utf-8", "replace"))
+        line, column = error.line, error.column
+        if line > head_lines:
+            if line == head_lines + 1 and column is not None and column > head_chars:
+                column += self.chars - (head_chars if self.lines else 0)
+            line += self.lines
+        return error.changed(line=line, column=column)

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.exact import encode_exact
+from hsframe.codecs.formats import encode_exact
 from hsframe.codecs.histories.stamp_texts import stamp_texts
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc_write import encode_zinc, write_value

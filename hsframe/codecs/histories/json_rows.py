@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hsframe.codecs.exact import NeedsExactParserError, decode_exact
+from hsframe.codecs.formats import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_bytes
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
@@ -89,7 +89,6 @@ class JsonRows(RowShape):
         return True
 
     def learn(self, row: bytes) -> list[int] | None:
-        """See :meth:`RowShape.learn`."""
         scanned = _scanned(row)
         if scanned is None:
             return None
@@ -121,11 +120,9 @@ class JsonRows(RowShape):
         return learned if learned or is_new else None
 
     def hole_of(self, value: bytes) -> Hole | None:
-        """See :meth:`RowShape.hole_of`."""
         return _hole(value.decode("utf-8", "replace"), _V4_NUMBER, _V3_NUMBER, _NUMBER_KEYS)
 
     def is_value(self, text: bytes) -> bool:
-        """See :meth:`RowShape.is_value`."""
         try:
             json.loads(text.decode())
         except (ValueError, RecursionError):
@@ -133,7 +130,6 @@ class JsonRows(RowShape):
         return True
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
-        """See :meth:`RowShape.split`."""
         here = starts.copy()
         times = np.zeros(len(starts), np.int64)
         ok = np.ones(len(starts), bool)
@@ -183,21 +179,16 @@ class JsonRows(RowShape):
         return begins, ends, fits
 
     def row_with(self, text: bytes) -> bytes:
-        """See :meth:`RowShape.row_with`."""
         return b'{"ts":' + self.stamp + b"," + self._first_name + b":" + text + b"},"
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
-        """See :meth:`RowShape.last_row`."""
         length = _value_length(rest)
         if length is None:
             raise NeedsExactParserError
         return rest[:length] + b",", rest[length:]
 
     def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:
-        """See :meth:`RowShape.exactly`.
-
-        Each row is an object of JSON by itself, so it is the same row between other ones.
-        """
+        """See :meth:`RowShape.exactly`: a row is an object by itself, so it is the same row between other ones."""
         try:
             alone = [row.decode().rstrip(_BLANKS) for row in rows]
             for row in alone:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.buffers import RowBuffers
 from hsframe.codecs.histories.byte_words import Block, Bools, Day, Floats, Ints, Positions, coded_texts
 from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of
@@ -62,8 +62,6 @@ class _Special:
 
 
 class RowReader:
-    """Reads the rows of one body, which have a shape, into buffers."""
-
     def __init__(self, shape: RowShape) -> None:
         self.shape = shape
         self.rows = RowBuffers(shape.width)
@@ -77,7 +75,6 @@ class RowReader:
         self._days: dict[Day, None] = {}
 
     def take(self, block: Block, start: int, end: int) -> int:
-        """Read the rows that are whole; gives the bytes that were read."""
         block.days = self._days
         repeated = self._repeated.read_wide(block, start, end)
         if repeated is not None:
@@ -102,7 +99,6 @@ class RowReader:
         return int(bounds[-1]) - start
 
     def _read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools]:
-        """Instants, cells, and whether a row was read."""
         repeated = self._repeated.read(block, bounds)
         if repeated is None:
             return self._read_apart(block, bounds[:-1], bounds[1:], np.arange(len(bounds) - 1))

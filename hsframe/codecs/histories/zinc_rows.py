@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
@@ -33,8 +33,6 @@ def head_length(body: bytes) -> int:
 
 
 class ZincRows(RowShape):
-    """See :class:`RowShape`."""
-
     def __init__(self, head: bytes, width: int) -> None:
         super().__init__(head, width)
         self._suffixes: list[tuple[int, Words, Words]] = []
@@ -51,7 +49,6 @@ class ZincRows(RowShape):
         return np.concatenate(([start], nexts[:count])) if count else nexts[:0]
 
     def learn(self, row: bytes) -> list[int] | None:
-        """See :meth:`RowShape.learn`."""
         close = b"\r\n" if row.endswith(b"\r\n") else b"\n"
         # All that follows the timestamp of a single point is the one cell, whatever commas it holds.
         stamp, *cells = row[: -len(close)].split(b",", 1 if self.width == 1 else -1)
@@ -81,7 +78,6 @@ class ZincRows(RowShape):
         return Hole(number[1], unit[0])
 
     def split(self, block: Block, starts: Positions, nexts: Positions) -> SplitRows:
-        """See :meth:`RowShape.split`."""
         hole = self.keys[0].hole
         assert hole is not None
         times, ok, lengths = read_stamps(block, starts, hole.after + b",")
@@ -129,7 +125,6 @@ class ZincRows(RowShape):
         return fits
 
     def row_with(self, text: bytes) -> bytes:
-        """See :meth:`RowShape.row_with`."""
         # With the return of its line, or a text that ends in one would be taken for a text and a line end.
         return self.stamp + b"," + text + b"," * (self.width - 1) + self.close[:-1]
 
@@ -143,11 +138,7 @@ class ZincRows(RowShape):
         return (rest, b"") if rest.strip(b" \t\r") else (b"", rest)
 
     def exactly(self, rows: Sequence[bytes], tail: bytes) -> Grid:
-        """See :meth:`RowShape.exactly`.
-
-        A row that is whole in itself is the same row between other rows, so a line that gives one row here gives the
-        same row where it was.
-        """
+        """See :meth:`RowShape.exactly`: a line that gives one row here gives the same row where it was."""
         lines = [row.removesuffix(b"\n") for row in rows]
         try:
             return decode_zinc(self.head + b"\n".join(lines) + (b"\n" if tail and lines else b"") + tail)

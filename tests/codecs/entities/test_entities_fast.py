@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode, encode_exact
 from hsframe.codecs.entities import try_records
-from hsframe.codecs.entities.byte_index import ByteIndex, block_of, escaped_places
-from hsframe.codecs.entities.column_names import ColumnNames
-from hsframe.codecs.exact import NeedsExactParserError
+from hsframe.codecs.entities.split_cells import ByteIndex, block_of, escaped_places
+from hsframe.codecs.entities.split_json import ColumnNames
+from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD
 from hsframe.codecs.json4 import Json4
 from hsframe.columns import DictionaryColumn, LazyColumn, RefColumn, TagColumn

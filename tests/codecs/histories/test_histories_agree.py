@@ -18,8 +18,7 @@ from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs import decode, decode_exact
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories import stream as stream_module
-from hsframe.codecs.histories.decode import try_decode
-from hsframe.codecs.histories.stream import HistoryStream
+from hsframe.codecs.histories.decode import HistoryStream, try_decode
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number, same
