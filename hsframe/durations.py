@@ -75,8 +75,6 @@ def amount_of(value: object, where: str, expected: str = _EXPECTED, *, plain: st
     timedelta of whole days is days. A number without a unit is in `plain`, or refused. A SpanError begins with `where`
     the value stands and names what was `expected`.
 
-    Examples
-    --------
     >>> amount_of("1.5h", "chunk='1.5h'"), amount_of("M", "interval='M'")
     ((1.5, 'h'), (1, 'mo'))
     """
@@ -109,8 +107,6 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
 
     A SpanError names `what` it is: no amount of time, not positive, or one without a fixed length (a month, a year).
 
-    Examples
-    --------
     >>> duration_us("1.5h", "max_gap"), duration_us(Number(500, "ms"), "poll"), duration_us(2, "poll", plain="s")
     (5400000000, 500000, 2000000)
     """

@@ -78,8 +78,6 @@ def local_instant_us(wall: datetime, tz: tzinfo) -> int:
 
     For a time that the clock skips it is the instant of the change.
 
-    Examples
-    --------
     The clocks of Sao Paulo went from 2018-11-03T23:59 to 2018-11-04T01:00, so that day has no midnight:
 
     >>> from_epoch_us(local_instant_us(datetime(2018, 11, 4), zone("Sao_Paulo")), UTC).isoformat()
@@ -164,8 +162,6 @@ def range_text(start_us: int, end_us: int | None, tz_name: str) -> str:
 
     `tz_name` is the point's own ``tz``: some servers take no other zone.
 
-    Examples
-    --------
     >>> day = resolve("2026-11-01", "New_York")
     >>> range_text(day.start_us, day.end_us, "New_York")
     '2026-11-01T00:00:00-04:00 New_York,2026-11-02T00:00:00-05:00 New_York'
@@ -177,8 +173,6 @@ def range_text(start_us: int, end_us: int | None, tz_name: str) -> str:
 def dates_text(start_us: int, end_us: int | None) -> str:
     """Whole dates that hold a window, in whatever zone the server counts days; without an end, up to ten years on.
 
-    Examples
-    --------
     >>> day = resolve("2026-11-01", "New_York")
     >>> dates_text(day.start_us, day.end_us)
     '2026-10-31,2026-11-03'

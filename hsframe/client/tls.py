@@ -39,13 +39,7 @@ class TLSConfig:
     verify: bool = True
 
     def client_context(self) -> ssl.SSLContext:
-        """The context for a client's connections.
-
-        Raises
-        ------
-        MetadataError
-            A file is missing, is not PEM, does not match the other one, or needs another password; it is named.
-        """
+        """The context for a client's connections; a MetadataError names a file that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_certificates_path is not None:

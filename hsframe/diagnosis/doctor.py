@@ -76,8 +76,6 @@ async def examine(client: Client, point: str | None = None) -> pd.DataFrame:
 def findings_text(df: pd.DataFrame, width: int = 100) -> str:
     """The table in plain text, aligned, long cells over several lines of at most `width` characters.
 
-    Examples
-    --------
     >>> df = pd.DataFrame([Finding("clock", "90 s ahead of this machine's", "set both by NTP")])
     >>> print(findings_text(df, 50))
     question  answer               advice

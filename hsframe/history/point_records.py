@@ -128,8 +128,12 @@ async def read_records(
                 waiting.insert(0, [ident for ident in some if ident not in error.ids])
             continue
         # The rows are in the order of the ids; an unknown id has an empty row.
-        unknown += [ident for ident, row in zip(some, grid, strict=True) if not row]
-        found += [_under_the_id(ident, row) for ident, row in zip(some, grid, strict=True) if row]
+        for ident, row in zip(some, grid, strict=True):
+            if row:  # under the id that was asked for: a server may answer with a longer or a shorter form of it
+                answered = row.get("id")
+                found.append({**row, "id": Ref(ident, answered.dis if isinstance(answered, Ref) else None)})
+            else:
+                unknown.append(ident)
     if unknown and failures is None:
         names = named([Ref(ident) for ident in unknown])
         raise UnknownRecError(
@@ -138,12 +142,6 @@ async def read_records(
     if failures is not None:
         failures.update((ident, UnknownRecError(f"the server knows no record of @{ident}")) for ident in unknown)
     return _each_once(found)
-
-
-def _under_the_id(ident: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record with the id that was requested: a server may answer with a longer or a shorter form of it."""
-    answered = row.get("id")
-    return {**row, "id": Ref(ident, answered.dis if isinstance(answered, Ref) else None)}
 
 
 def _each_once(rows: Sequence[Mapping[str, Any]]) -> list[PointRecord]:

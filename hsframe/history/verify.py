@@ -35,7 +35,8 @@ async def read_back(client: Client, entries: Sequence[PointWrite]) -> Sequence[P
     """Read the samples of some points from the server, and keep the comparison in each entry; returns the entries."""
     found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
     for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
-        there = [entry.record for entry in entries if _has(entry.samples.ts_us, first_us, last_us)]
+        times = [(entry.record, entry.samples.ts_us) for entry in entries]
+        there = [record for record, ts_us in times if ((ts_us >= first_us) & (ts_us <= last_us)).any()]
         # A server of whole seconds keeps the first sample at the second before its instant.
         span = span_of(first_us // SECOND_US * SECOND_US, (last_us // SECOND_US + 1) * SECOND_US)
         for history in await read_histories(client, there, span, ReadOptions()):
@@ -82,7 +83,3 @@ def _windows(times: Sequence[Instants]) -> list[tuple[int, int]]:
         ends = np.sort(np.argsort(gaps, kind="stable")[-(_MOST_WINDOWS - 1) :])
     firsts, lasts = ts_us[[0, *(ends + 1)]], ts_us[[*ends, -1]]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
-def _has(ts_us: Instants, first_us: int, last_us: int) -> bool:
-    return bool(np.searchsorted(ts_us, first_us) < np.searchsorted(ts_us, last_us, side="right"))

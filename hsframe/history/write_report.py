@@ -237,10 +237,6 @@ def _named(entries: Sequence[PointWrite]) -> str:
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")
 
 
-def _looked(entry: PointWrite) -> str:
-    return "could not be read back" if entry.looked_s is None else f"not there after {entry.looked_s:.1f} s"
-
-
 def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any]:
     none = Comparison(np.empty(0, dtype=np.int8))
     seen = [entry.comparison or none for entry in entries]

@@ -119,8 +119,6 @@ def rows_of_ids(grid: Grid, asked: Sequence[Ref], *, of_read: bool = True) -> tu
     that asks for. A row of nulls in the place of an id means an unknown one (standard), and in a read so does a row of
     nothing but an id (rusty-haystack).
 
-    Examples
-    --------
     >>> rows_of_ids(Grid({}, ["id", "dis"], [[Ref("a")], ["A"]]), [Ref("b"), Ref("a")])
     ([None, 0], False)
     >>> rows_of_ids(Grid({}, ["id", "dis"], [[None, Ref("a")], [None, "A"]]), [Ref("b"), Ref("a")])
@@ -275,8 +273,6 @@ def python_value(value: Value | None) -> PythonValue:
     Marker is True, NA is None, a Number without unit is int or float, Symbol and Uri are str, a nested Grid is a
     list of dicts. **A Number with a unit stays a Number**, as do Ref, dates and times.
 
-    Examples
-    --------
     >>> from hsframe.kinds import MARKER, NA
     >>> [python_value(value) for value in (MARKER, NA, Number(3), Number(3, "kW"), Symbol("site"))]
     [True, None, 3, Number(3, 'kW'), 'site']

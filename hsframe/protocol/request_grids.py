@@ -98,8 +98,6 @@ def as_kind(value: object) -> object:
 
     A number of any class keeps its unit; one whose unit cannot be written is a UnitError, never a plain number.
 
-    Examples
-    --------
     >>> as_kind([1, 2.5, True, "a"])
     [Number(1), Number(2.5), True, 'a']
     """

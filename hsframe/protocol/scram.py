@@ -256,8 +256,6 @@ class ScramServer:
     A name that `lookup` does not know is answered like a known one, with the hash and the count of `unknown`, and fails
     at the proof. A given nonce is for test vectors.
 
-    Examples
-    --------
     >>> users = {"user": ScramCredentials.from_password("pencil", iterations=4096)}
     >>> client, server = ScramClient("user"), ScramServer(users.get)
     >>> derivation = client.challenge(server.first(client.first()), Secret("pencil"))

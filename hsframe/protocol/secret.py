@@ -52,8 +52,6 @@ class HiddenStr(str):
     Libraries pass header values around as ``str`` and keep them in local variables; a traceback prints those by
     their repr.
 
-    Examples
-    --------
     >>> {"Authorization": HiddenStr("BEARER authToken=abc")}
     {'Authorization': '<secret>'}
     """

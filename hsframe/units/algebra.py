@@ -84,8 +84,6 @@ def rate_terms(symbol: str) -> tuple[str, str] | None:
 
     Prices and emission factors are written so. A degree on either side is a difference.
 
-    Examples
-    --------
     >>> rate_terms("$/kWh"), rate_terms("kW per °F"), rate_terms("kWh/m²"), rate_terms("$ / furlong")
     (('$', 'kWh'), ('kW', 'Δ°F'), None, ('$', 'furlong'))
     """

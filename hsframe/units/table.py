@@ -226,8 +226,6 @@ def unknown(symbol: str) -> str:
 def delta(symbol: str) -> str:
     """The unit of a difference: Δ°F of °F; every other unit is its own.
 
-    Examples
-    --------
     >>> delta("°F"), delta("kW")
     ('Δ°F', 'kW')
     """

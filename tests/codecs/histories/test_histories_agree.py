@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs import decode, decode_exact
 from hsframe.codecs.histories import decode as decode_module
-from hsframe.codecs.histories import stream as stream_module
 from hsframe.codecs.histories.decode import HistoryStream, try_decode
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -456,7 +455,7 @@ def test_a_stream_gives_the_same_rows_or_the_same_error(
 def assert_streams_as_exactly(body: bytes, short: str, rnd: Random, block: int) -> None:
     exact = outcome(decode_exact, body, short)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream_module, "BLOCK_BYTES", block)
+        patch.setattr(decode_module, "BLOCK_BYTES", block)
         try:
             batches: list[pa.RecordBatch] | CodecError = streamed(body, short, rnd)
         except CodecError as error:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from hsframe.codecs.histories import HistoryStream
-from hsframe.codecs.histories import stream as stream_module
+from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.decode import try_decode
 from hsframe.errors import CodecError
 
@@ -28,7 +28,7 @@ def read(text: str, short: str = "zinc", size: int = 50, **options: Any) -> list
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(decode_module, "BLOCK_BYTES", 1000)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -74,7 +74,7 @@ def test_a_column_that_is_silent_at_first_waits_or_takes_the_record_word(monkeyp
     text = HEAD + "".join(line(minute, "" if minute < 60 else "T") for minute in range(120))
     batches = read(text)
     assert {batch.schema.field("val").type for batch in batches} == {pa.bool_()}
-    monkeypatch.setattr(stream_module, "_WAIT_BYTES", 100)
+    monkeypatch.setattr(decode_module, "_WAIT_BYTES", 100)
     assert {batch.schema.field("val").type for batch in read(text, kinds={"val": "Bool"})} == {pa.bool_()}
     with pytest.raises(CodecError, match="changes from numbers without a unit to Bool"):
         read(text)
@@ -82,7 +82,7 @@ def test_a_column_that_is_silent_at_first_waits_or_takes_the_record_word(monkeyp
 
 @pytest.mark.usefixtures("small_blocks")
 def test_a_unit_that_comes_late_is_told_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "_WAIT_BYTES", 100)
+    monkeypatch.setattr(decode_module, "_WAIT_BYTES", 100)
     batches = read(HEAD + "".join(line(minute, "" if minute < 60 else "1kW") for minute in range(120)))
     units = [(batch.schema.field("val").metadata or {}).get(b"hsframe:unit") for batch in batches]
     assert units[0] is None
@@ -163,9 +163,9 @@ def test_a_stream_and_a_whole_body_give_the_same_columns() -> None:
 @pytest.mark.parametrize("start", ["", HEAD[:9]])
 def test_a_head_without_end_is_not_looked_for_again_and_again(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    real = stream_module.head_length
-    monkeypatch.setattr(stream_module, "head_length", lambda body, short: looked.append(len(body)) or real(body, short))
-    monkeypatch.setattr(stream_module, "_WAIT_BYTES", 10_000)
+    real = decode_module.head_length
+    monkeypatch.setattr(decode_module, "head_length", lambda body, short: looked.append(len(body)) or real(body, short))
+    monkeypatch.setattr(decode_module, "_WAIT_BYTES", 10_000)
     with pytest.raises(CodecError):
         read(start + " " * 100_000, size=1000)
     assert 5 < len(looked) < 15
