@@ -48,11 +48,7 @@ class HsFrameError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # By the message and the attributes: Exception would call the class, which may need more than its message.
-        return _made_again, (type(self), self.args), vars(self)
-
-
-def _made_again(cls: type[HsFrameError], args: tuple[object, ...]) -> HsFrameError:
-    return cls.__new__(cls, *args)
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class AuthError(HsFrameError):

@@ -153,10 +153,6 @@ class _Trial:
         self.beside_was: Any = None  # until it is known whether it has to be written again
 
     @property
-    def there(self) -> Any:
-        return _there(self.sample)
-
-    @property
     def what(self) -> str:
         return f"the sample of {self.entry.point} at {_when(self.sample)}, which was {self.was}"
 
@@ -164,7 +160,7 @@ class _Trial:
         """Remove the sample; a CallError where it does not go, or something else is there then."""
         both = [one for one in (self.sample, self.beside) if one is not None]
         await read_back(self.client, both)
-        self.was = self.there
+        self.was = _there(self.sample)
         if self.was is None:
             raise CallError(f"{self.what} is gone since it was found; nothing was sent: call it again")
         self.beside_was = None if self.beside is None else _there(self.beside)
@@ -176,7 +172,7 @@ class _Trial:
             self.sample.status[:] = NOT_STORED
         finally:
             self.entry.status[self.at], self.entry.error = self.sample.status, self.sample.error
-        if not same(self.there, self.was):
+        if not same(_there(self.sample), self.was):
             await self.put_back()
             assert self.entry.error is not None
             raise self.entry.error
@@ -192,20 +188,20 @@ class _Trial:
         await read_back_until(
             self.client,
             [self.sample],
-            there=lambda _: not same(self.there, self.was),
+            there=lambda _: not same(_there(self.sample), self.was),
             pauses_s=_CHECK_PAUSES_S,
         )
-        if self.there is not None and not same(self.there, self.was):
+        if _there(self.sample) is not None and not same(_there(self.sample), self.was):
             await self.put_back()
             self.sample.status[:] = NOT_STORED
-        elif self.there is not None and (beside := await self.beside_put_back()):
+        elif _there(self.sample) is not None and (beside := await self.beside_put_back()):
             self.entry.error = self.entry.error or CallError(f"the server has {self.what}, still{beside}")
         self.entry.status[self.at] = self.sample.status
 
     async def put_back(self) -> None:
         """Write the value that there was again; what became of it is the error of the point."""
         self.beside_was = None
-        found, ending = self.there, await self.written(self.sample, self.was)
+        found, ending = _there(self.sample), await self.written(self.sample, self.was)
         self.entry.error = CallError(
             f"this server does not remove samples whose value is written as Remove: in place of {self.what}, it had "
             f"{found}; the sample {ending}; nothing else was sent"
@@ -225,11 +221,7 @@ class _Trial:
         request = his_write_request(Ref(sample.point.id), times, [value], sample.samples.tz)
         try:
             await self.client.call("hisWrite", request)
-            left = await read_back_until(
-                self.client,
-                [sample],
-                there=lambda _: same(_there(sample), value),
-            )
+            left = await read_back_until(self.client, [sample], there=lambda _: same(_there(sample), value))
             return f"could not be put back: write {value} there again" if left else "was put back"
         except HsFrameError as error:
             return f"could not be put back ({error}): write {value} there again"

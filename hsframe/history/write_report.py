@@ -93,13 +93,6 @@ class PointWrite:
     def rest(self) -> PointSamples:
         return self.samples.only(self.status != STORED)
 
-    def send_new(self) -> None:
-        """Send no sample where the server has one, by the comparison that was made."""
-        assert self.comparison is not None
-        new = self.comparison.state == MISSING
-        self.samples, self.status = self.samples.only(new), self.status[new]
-        self.comparison = Comparison(self.comparison.state[new])
-
     def compared(self, comparison: Comparison) -> None:
         """Keep a comparison with the samples on the server; those that are the same are stored.
 
@@ -152,7 +145,10 @@ class WriteReport:
             error.report = self.table("dry run")
             raise error
         for entry in self.entries:
-            entry.send_new()
+            assert entry.comparison is not None
+            new = entry.comparison.state == MISSING
+            entry.samples, entry.status = entry.samples.only(new), entry.status[new]
+            entry.comparison = Comparison(entry.comparison.state[new])
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
@@ -228,11 +224,11 @@ def _difference(entry: PointWrite) -> str:
 
 
 def _named(entries: Sequence[PointWrite]) -> str:
-    names = [
-        f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows"
-        + (f", {entry.unknown} unknown: {_looked(entry)})" if entry.unknown else ")")
-        for entry in entries[:_NAMED]
-    ]
+    names = []
+    for entry in entries[:_NAMED]:
+        looked = "could not be read back" if entry.looked_s is None else f"not there after {entry.looked_s:.1f} s"
+        unknown = f", {entry.unknown} unknown: {looked}" if entry.unknown else ""
+        names.append(f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows{unknown})")
     more = len(entries) - _NAMED
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")
 

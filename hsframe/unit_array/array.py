@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.extensions import ExtensionArray, no_default
+from pandas.api.extensions import ExtensionArray
 from pandas.api.indexers import check_array_indexer
 from pandas.api.types import is_integer, pandas_dtype
 
@@ -137,11 +137,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
         unit = self.unit
         return (UnitFloat(value, unit) if value == value else math.nan for value in self._data.tolist())
 
-    def __contains__(self, item: object) -> bool:
-        if isinstance(item, float) and item != item:
-            return bool(np.isnan(self._data).any())
-        return not is_missing(item) and bool(np.any(self == item))
-
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
         if not boxed:
             return lambda value: str(float(value))  # the last line names the unit
@@ -182,26 +177,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
             fill_value = as_float(fill_value, self.unit, f"fill a column of {self.unit}")
         values = pd.api.extensions.take(self._data, indices, allow_fill=allow_fill, fill_value=fill_value)
         return self._simple(np.asarray(values), self._dtype)
-
-    def fillna(self, value: Any, limit: int | None = None, copy: bool = True) -> Self:
-        """Missing values replaced by a value of this or of a convertible unit."""
-        if limit is not None or pd.api.types.is_list_like(value):
-            filled: Self = super().fillna(value, limit=limit, copy=copy)
-            return filled
-        fill = as_float(value, self.unit, f"fill a column of {self.unit} with {value!r}")
-        mask = np.isnan(self._data)
-        if copy:
-            return self._simple(np.where(mask, fill, self._data), self._dtype)
-        if mask.any():
-            self[mask] = fill
-        return self._share(self._data)
-
-    def _pad_or_backfill(
-        self, *, method: Any, limit: int | None = None, limit_area: Any = None, copy: bool = True
-    ) -> Self:
-        values = self._data.copy()
-        missing.pad_or_backfill_inplace(values, method=method, axis=0, limit=limit, limit_area=limit_area)
-        return self._simple(values, self._dtype)
 
     def interpolate(self, *, copy: bool = True, **kwargs: Any) -> Self:
         """Missing values replaced by interpolated ones, by the methods of ``Series.interpolate``."""
@@ -251,20 +226,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
         values.flags.writeable = False
         return values
 
-    def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: object = no_default) -> npt.NDArray[Any]:
-        """The magnitudes as float64; with ``dtype=object``, Numbers."""
-        values = self.__array__(dtype, copy=copy)
-        if na_value is no_default or (isinstance(na_value, float) and na_value != na_value):
-            return values
-        mask = self.isna()
-        if mask.any():
-            values = values.copy()
-            values[mask] = na_value
-        return values
-
-    def _values_for_json(self) -> Floats:
-        return self._data
-
     def __arrow_array__(self, type: Any = None) -> Any:
         import pyarrow as pa
 
@@ -298,9 +259,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
             return len(self) > 0 and len(values) == 1
         mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
         return any(mine) and all(is_own or is_missing(item) for is_own, item in zip(mine, values, strict=False))
-
-    def _explode(self) -> tuple[Self, npt.NDArray[np.uint64]]:
-        return self.copy(), np.ones(len(self), dtype=np.uint64)
 
 
 # pandas asks the dtype for the array's class, whose module imports that of the dtype.

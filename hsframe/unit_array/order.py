@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from hsframe.errors import UnitError
 from hsframe.unit_array.pandas_internals import algorithms, quantile_with_mask
@@ -33,12 +32,6 @@ class UnitOrder(UnitValues):
         """Where values belong in a sorted array; values of a convertible unit are converted."""
         return self._data.searchsorted(self._value_to_set(value), side=side, sorter=sorter)
 
-    def value_counts(self, dropna: bool = True) -> pd.Series:
-        """How often each value is there, with the values as a unit index."""
-        counts = algorithms.value_counts_internal(self._data, sort=False, dropna=dropna)
-        index = pd.Index(self._simple(counts.index.to_numpy(), self._dtype), name=counts.index.name)
-        return pd.Series(counts.to_numpy(), index=index, name=counts.name, copy=False)
-
     def duplicated(self, keep: Any = "first") -> npt.NDArray[np.bool_]:
         """Which values were there before."""
         return np.asarray(algorithms.duplicated(self._data, keep=keep))
@@ -57,18 +50,6 @@ class UnitOrder(UnitValues):
                     found.append(as_float(item, self.unit, "look up"))
             values = np.array(found, dtype=np.float64)
         return np.asarray(algorithms.isin(self._data, values))
-
-    def shift(self, periods: int = 1, fill_value: Any = None) -> Any:
-        """The values moved along; what comes in is `fill_value`, or missing."""
-        fill = as_float(fill_value, self.unit, f"shift a column of {self.unit}")
-        result = np.full_like(self._data, fill)
-        if periods == 0:
-            result[:] = self._data
-        elif periods > 0:
-            result[periods:] = self._data[:-periods]
-        else:
-            result[:periods] = self._data[-periods:]
-        return self._simple(result, self._dtype)
 
     def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Any:
         """The values rounded."""

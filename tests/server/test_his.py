@@ -294,7 +294,7 @@ def test_an_unknown_id_fails_the_batch_and_is_named(raw: Any) -> None:
         ('ver:"3.0"\nid,range\n@temp,"2026-11-09,2026-11-10T00:00:00Z"\n', "RangeErr"),
         ('ver:"3.0"\nid,range\n@temp,"today,2026-11-10"\n', "RangeErr"),
         ('ver:"3.0"\nid,range\n@temp,"2026-11-09,2026-11-09,2026-11-09"\n', "RangeErr"),
-        ('ver:"3.0"\nid,range\n@temp,"9999-12-31"\n', "beyond the years"),
+        ('ver:"3.0"\nid,range\n@temp,"9999-12-31"\n', "the ends of the calendar"),
     ],
 )
 def test_a_history_read_that_makes_no_sense(raw: Any, request_: str, words: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from hsframe.kinds import Ref
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, Times, placed
 from hsframe.server.state import Call, ref_of
-from hsframe.spans import Span, epoch_us
+from hsframe.spans import Span, epoch_us, resolve
 from hsframe.zones import zone
 
 _EXPECTED: Final = (
@@ -102,45 +102,23 @@ def _shown(rec: Mapping[str, Any]) -> Ref:
 def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
     """The span that a range of the standard means, in the zone that is given; without an end where it names none.
 
-    Other forms, as ``lastWeek`` or ``last24hr``, are refused, as other servers do.
-
-    A GET argument may already be a Date or a DateTime.
+    Other forms, as ``lastWeek`` or ``last24hr``, are refused, as other servers do. A GET argument may already be a Date
+    or a DateTime.
     """
-    if isinstance(value, str):
-        parts: list[Any] = [_part(text.strip(), tz, now, value) for text in value.split(",")]
-    elif isinstance(value, date):
-        parts = [value]
-    else:
+    parts: list[Any] = [value]
+    if isinstance(value, str) and value.strip() not in ("today", "yesterday"):
+        try:
+            parts = [parse_value(text) for text in value.split(",")]
+        except CodecError as error:
+            raise OpRefusal(f"the range {value!r} cannot be read: {error.problem}; {_EXPECTED}", "RangeErr") from error
+        if len(parts) > 2 or not all(isinstance(part, date) for part in parts) or len(set(map(type, parts))) > 1:
+            raise OpRefusal(f"the range {value!r} is not one of the standard; {_EXPECTED}", "RangeErr")
+    elif not isinstance(value, str | date):
         raise OpRefusal(f"the range is {value!r}; {_EXPECTED}", "RangeErr")
-    if len(parts) > 2 or len({isinstance(part, datetime) for part in parts}) > 1:
-        raise OpRefusal(f"the range {value!r} is not one of the standard; {_EXPECTED}", "RangeErr")
-    first, last = parts[0], parts[-1]
     try:
-        if isinstance(first, datetime):
-            return Span(first.astimezone(tz), last.astimezone(tz) if len(parts) == 2 else None)
-        if last >= first:
-            return Span(_midnight(first, tz), _midnight(last + timedelta(days=1), tz))
-    except OverflowError:
-        raise OpRefusal(f"the range {value!r} goes beyond the years 1 to 9999", "RangeErr") from None
-    except SpanError:
-        pass
-    raise OpRefusal(f"the range {value!r} ends before it starts", "RangeErr")
-
-
-def _midnight(day: date, tz: ZoneInfo) -> datetime:
-    # Where the clock skips midnight, fold=0 gives the first instant of the day; by way of UTC it exists.
-    return datetime.combine(day, time(), tz).astimezone(UTC).astimezone(tz)
-
-
-def _part(text: str, tz: ZoneInfo, now: datetime, whole: str) -> date:
-    if text in ("today", "yesterday"):
-        if text != whole.strip():
-            raise OpRefusal(f"the range {whole!r} has {text!r} beside something else; {_EXPECTED}", "RangeErr")
-        return now.astimezone(tz).date() - timedelta(days=text == "yesterday")
-    try:
-        part = parse_value(text)
-    except CodecError as error:
-        raise OpRefusal(f"the range {whole!r} cannot be read: {error.problem}; {_EXPECTED}", "RangeErr") from error
-    if not isinstance(part, date):
-        raise OpRefusal(f"the range {whole!r} is not one of the standard; {_EXPECTED}", "RangeErr")
-    return part
+        if isinstance(parts[0], datetime):  # also a little beyond what a person may write: requests are padded
+            first, *last = (part.astimezone(tz) for part in parts)
+            return Span(first, last[0] if last else None)
+        return resolve(value, tz, now)
+    except (SpanError, OverflowError) as error:
+        raise OpRefusal(f"the range {value!r}: {error}", "RangeErr") from error
