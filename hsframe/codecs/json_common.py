@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
@@ -295,6 +296,20 @@ def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text
 
 def skip_json_blanks(text: str, at: int) -> int:
     return _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere
+
+
+def json_value_length(body: bytes, at: int = 0) -> int | None:
+    """The bytes of the value at a place of a body that goes on after it; None where none ends within some mebibytes."""
+    size = 512
+    while True:
+        text = body[at : at + size].decode("utf-8", "ignore")
+        with suppress(ValueError, RecursionError):
+            _, end = scan_json(text)
+            if end < len(text):
+                return len(text[:end].encode())
+        if at + size >= len(body) or size > 1 << 20:
+            return None
+        size *= 8
 
 
 def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:

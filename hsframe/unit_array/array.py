@@ -185,14 +185,6 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
         missing.interpolate_2d_inplace(values, **(kwargs | {"axis": 0}))
         return self._simple(values, self._dtype) if copy else self
 
-    def _where(self, mask: npt.NDArray[np.bool_], value: Any) -> Self:
-        return self._simple(np.where(mask, self._data, self._value_to_set(value)), self._dtype)
-
-    def _putmask(self, mask: npt.NDArray[np.bool_], value: Any) -> None:
-        if pd.api.types.is_list_like(value):
-            value = self._value_to_set(value)[mask]
-        self[mask] = value
-
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """The values in another dtype: another unit converts, float64 takes the magnitudes, object makes Numbers.
 

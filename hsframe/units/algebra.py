@@ -19,8 +19,8 @@ from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find, read_ta
 # are nearer to one another than this.
 _NEAR = 1e-3
 
-# Rules for single units: a power factor and a COP are plain numbers that change one quantity into another.
-_FACTORS = (("apparent power", "pf", "power"), ("apparent energy", "pf", "energy"), ("power", "COP", "power"))
+# Plain numbers that change one quantity into another; in the rules they stand for themselves.
+_CHANGERS: Final = ("pf", "COP")
 
 # No unit of the table is a higher power of another one; of very high ones the scale is no double.
 _MOST_POWER: Final = 20
@@ -67,13 +67,10 @@ def multiply(a: str, b: str) -> str | None:
     for first, second in ((x, y), (y, x)):
         if _is_ratio(second) and not _is_ratio(first):
             return first.symbol if _scale(second) == 1 else None
-        for quantity, factor, result in _FACTORS:
-            if first.quantity == quantity and second.symbol == factor:
-                return _best_match(first.dimension, _scale(first), result, frozenset())
-    if not _is_factor(x) or not _is_factor(y):
+    quantity_of = _rules()[0].get((_quantity(x), _quantity(y)))
+    if quantity_of is None and not (_is_factor(x) and _is_factor(y)):
         return None
     dimension = tuple(i + j for i, j in zip(x.dimension, y.dimension, strict=True))
-    quantity_of = _rules()[0].get((x.quantity, y.quantity))
     texts = {text for p, q in _names(x, y) for text in (p + q, q + p)} | _cancelled(x, y) | _cancelled(y, x)
     return _best_match(dimension, _scale(x) * _scale(y), quantity_of, texts)
 
@@ -112,33 +109,23 @@ def divide(a: str | None, b: str) -> str | None:
     >>> divide("kWh", "h"), divide("kWh", "kW"), divide("kW", "kVA"), divide("kW", "kW"), divide(None, "h")
     ('kW', 'hr', 'pf', None, '/h')
     """
-    y = find(b)
-    if y is None or not _is_factor(y):
-        return _by_factor(a, y)
+    x, y = None if a is None else find(a), find(b)
+    if y is None or y.offset:
+        return None
+    if x is not None and _is_ratio(y):
+        return x.symbol if _scale(y) == 1 and not _is_ratio(x) else None
     if a is None:
         dimension = tuple(-exponent for exponent in y.dimension)
         return _best_match(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
-    x = find(a)
     if x is None or not _is_factor(x) or x.kind == y.kind:
         return None
-    for quantity, factor, result in _FACTORS:
-        if (x.quantity, y.quantity) == (result, quantity) and quantity != result and _scale(x) == _scale(y):
-            return factor
-    dimension = tuple(i - j for i, j in zip(x.dimension, y.dimension, strict=True))
-    quantity_of = _rules()[1].get((x.quantity, y.quantity))
-    return _best_match(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
-
-
-def _by_factor(a: str | None, y: Unit | None) -> str | None:
-    x = None if a is None else find(a)
-    if x is None or y is None:
+    quantity_of = _rules()[1].get((x.quantity, _quantity(y)))
+    if quantity_of in _CHANGERS:
+        return quantity_of if _scale(x) == _scale(y) else None
+    if quantity_of is None and not _is_factor(y):
         return None
-    if _is_ratio(y):
-        return x.symbol if _scale(y) == 1 and not _is_ratio(x) else None
-    for quantity, factor, result in _FACTORS:
-        if y.symbol == factor and x.quantity == result:
-            return _best_match(x.dimension, _scale(x), quantity, frozenset())
-    return None
+    dimension = tuple(i - j for i, j in zip(x.dimension, y.dimension, strict=True))
+    return _best_match(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
 
 
 def power(a: str, exponent: float) -> str | None:
@@ -164,6 +151,10 @@ def power(a: str, exponent: float) -> str | None:
 def _scale(one: Unit) -> Fraction:
     """The scale, corrected where the standard misprints it (:data:`hsframe.units.table.MISPRINTS`)."""
     return MISPRINTS.get(one.symbol, one.scale)
+
+
+def _quantity(one: Unit) -> str:
+    return one.symbol if one.symbol in _CHANGERS else one.quantity
 
 
 def _is_factor(one: Unit) -> bool:

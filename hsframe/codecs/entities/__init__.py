@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-import pyarrow as pa
-
 from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
@@ -35,15 +32,16 @@ def try_records(body: bytes, short: str) -> Grid | None:
 
     None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
     """
-    if len(body) > _LONGEST or not _is_utf8(body):
+    if len(body) > _LONGEST:
         return None
     try:
+        body.decode()  # cells are cut out of the bytes, and must be texts
         begin = head_length(body, short)
         if begin == 0:
             return None
         head, cells = _READERS[short](body, begin)
         return Grid(head.meta, head.cols, cells.columns())
-    except (NeedsExactParserError, CodecError):
+    except (NeedsExactParserError, CodecError, UnicodeDecodeError):
         return None
 
 
@@ -72,16 +70,6 @@ def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:
     if not grid.cols or len(grid):
         raise NeedsExactParserError
     return grid
-
-
-def _is_utf8(body: bytes) -> bool:
-    offsets = np.array([0, len(body)], np.int32)
-    text = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(body)])
-    try:
-        text.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 _READERS: Final = {"zinc": _zinc, "json4": _json, "json3": _json}

@@ -26,7 +26,7 @@ from hsframe.codecs.histories.byte_words import (
     lowest_bits,
     zero_bytes,
 )
-from hsframe.codecs.json_common import scan_json
+from hsframe.codecs.json_common import json_value_length
 
 _TAIL: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 _NEXT_ROW: Final = re.compile(rb"([ \t\r\n]*,[ \t\r\n]*)\{")
@@ -249,18 +249,9 @@ class _JsonSplitter(Splitter):
         return nests
 
     def value_length(self, begin: int) -> int:
-        at, size = begin - PAD, 512
-        while True:
-            text = self.body[at : at + size].decode("utf-8", "ignore")
-            try:
-                _, end = scan_json(text)
-                if end < len(text):
-                    return len(text[:end].encode())
-            except (ValueError, RecursionError):
-                pass
-            if at + size >= len(self.body) or size > 1 << 20:
-                raise NeedsExactParserError
-            size *= 8
+        if (length := json_value_length(self.body, begin - PAD)) is None:
+            raise NeedsExactParserError
+        return length
 
     def true_rows(self, starts: Positions, ends: Positions, between: bytes) -> Ints:
         """Which of the places are rows: the first, and each that begins where the one before it ends."""

@@ -21,7 +21,7 @@ from hsframe.codecs.histories.byte_words import Block, Bools, Positions, equal_b
 from hsframe.codecs.histories.numbers import ends_of
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
-from hsframe.codecs.json_common import scan_json, skip_json_blanks
+from hsframe.codecs.json_common import json_value_length, scan_json, skip_json_blanks
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 
@@ -75,7 +75,7 @@ class JsonRows(RowShape):
 
     def _learn_begin(self, text: bytes) -> bool:
         """Learn how rows begin and end from the first one; False while a second one is not there."""
-        length = _value_length(text)
+        length = json_value_length(text)
         second = text.find(b"{", length or len(text))
         if second < 0:
             return False
@@ -182,7 +182,7 @@ class JsonRows(RowShape):
         return b'{"ts":' + self.stamp + b"," + self._first_name + b":" + text + b"},"
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
-        length = _value_length(rest)
+        length = json_value_length(rest)
         if length is None:
             raise NeedsExactParserError
         return rest[:length] + b",", rest[length:]
@@ -201,16 +201,6 @@ class JsonRows(RowShape):
             return decode_exact(body, self._short)
         except (CodecError, ValueError, RecursionError):
             raise NeedsExactParserError from None
-
-
-def _value_length(text: bytes) -> int | None:
-    """The bytes of the value with which a text begins."""
-    try:
-        row = text.decode("utf-8", "ignore")
-        _, length = scan_json(row)
-    except (ValueError, RecursionError):
-        return None
-    return len(row[:length].encode())
 
 
 def _scanned(text: bytes) -> tuple[list[tuple[str, str, str]], str] | None:

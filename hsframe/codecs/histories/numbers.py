@@ -96,18 +96,13 @@ def _short(last: Words, lengths: Positions) -> tuple[Floats, Bools]:
     # A dot was made a zero: this finds one where the first digit should be, too.
     zeros = np.flatnonzero(((digits >> shift) & np.uint64(0xFF)) == 0)
     if len(zeros):
-        ok[zeros] &= _is_zero_before_dot(dot[zeros], shift[zeros])
+        # Such a zero is the only digit, or is right before the dot.
+        dots, shifts = dot[zeros], shift[zeros]
+        ok[zeros] &= (dots >> shifts == np.uint64(1 << 8)) | ((shifts == np.uint64(56)) & (dots == 0))
     # The digits before the dot move up by one byte, over the dot: as if they were added 255 times more.
     digits += (digits & below) * np.minimum(dot, np.uint64(0xFF))
     scale = _SCALES[dot.astype(np.float64).view(np.int64) >> 55]
     return eight_digits(digits).astype(np.float64) / scale, ok
-
-
-def _is_zero_before_dot(dot: Words, shift: Words) -> Bools:
-    """Whether a first zero is the only digit, or is right before the dot."""
-    second_is_dot = dot >> shift == np.uint64(1 << 8)
-    result: Bools = second_is_dot | ((shift == np.uint64(56)) & (dot == 0))
-    return result
 
 
 def _long(block: Block, starts: Positions, ends: Positions) -> tuple[Floats, Bools]:

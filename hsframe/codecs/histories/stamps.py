@@ -45,7 +45,6 @@ _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
 # What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
 _CLOCK_LIMIT: Final = np.uint64(int.from_bytes(bytes(0x7F - most for most in (2, 9, 0, 5, 9, 0, 5, 9)), "little"))
 _SIX_BYTES: Final = np.uint64(0xFFFFFFFFFFFF)
-_LONGEST_FRACTION: Final = 9
 _MOST_DAYS: Final = 1 << 12
 
 
@@ -84,43 +83,25 @@ def read_stamps(block: Block, starts: Positions, after: bytes = b"") -> tuple[In
 
 
 def _by_form(block: Block, starts: Positions, after: bytes) -> tuple[Ints, Bools, Ints]:
-    """Timestamps of several forms: the byte after the seconds tells them apart."""
-    mark = block.octets[starts + 19]
-    is_offset = (mark == ord("+")) | (mark == ord("-"))
+    """Timestamps of several forms, by what follows the seconds: a fraction of some digits, an offset or Z."""
     us = np.zeros(len(starts), np.int64)
     ok = np.zeros(len(starts), bool)
     lengths = np.zeros(len(starts), np.int64)
-    is_utc = mark == ord("Z")
-    forms: list[tuple[Positions, int, bool]] = [
-        (np.flatnonzero(is_offset), 0, True),
-        (np.flatnonzero(is_utc), 0, False),
-    ]
+    digits = np.zeros(len(starts), np.int64)
+    mark = block.octets[starts + 19]
     fractional = np.flatnonzero(mark == ord("."))
-    if len(fractional):
-        forms += _fractional_forms(block, starts, fractional)
-    for rows, digits, offset in forms:
-        if len(rows):
-            us[rows], ok[rows] = _of_form(block, starts[rows], digits, offset=offset, after=after)
-            lengths[rows] = 20 + (digits and digits + 1) + (5 if offset else 0)
-    return us, ok, lengths
-
-
-def _fractional_forms(block: Block, starts: Positions, rows: Positions) -> list[tuple[Positions, int, bool]]:
-    """Rows with a fraction, by its number of digits and by what follows it."""
-    begin = starts[rows] + 20
+    begin = starts[fractional] + 20
     flags = not_digits(block.words[begin] ^ ZEROS)
-    digits = np.where(flags == 0, 8, byte_index(flags))
+    found = np.where(flags == 0, 8, byte_index(flags))
     ninth = block.octets[begin + 8]
-    digits += (digits == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
-    mark = block.octets[begin + digits]
-    is_offset = (mark == ord("+")) | (mark == ord("-"))
-    forms = []
-    for count in range(1, _LONGEST_FRACTION + 1):
-        here = digits == count
-        if here.any():
-            forms.append((rows[here & is_offset], count, True))
-            forms.append((rows[here & (mark == ord("Z"))], count, False))
-    return forms
+    found += (found == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
+    digits[fractional], mark[fractional] = found, np.where(found, block.octets[begin + found], 0)
+    for offset, has_mark in ((True, (mark == ord("+")) | (mark == ord("-"))), (False, mark == ord("Z"))):
+        for count in np.unique(digits[has_mark]).tolist():
+            rows = np.flatnonzero(has_mark & (digits == count))
+            us[rows], ok[rows] = _of_form(block, starts[rows], count, offset=offset, after=after)
+            lengths[rows] = 20 + (count and count + 1) + (5 if offset else 0)
+    return us, ok, lengths
 
 
 def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, after: bytes) -> tuple[Ints, Bools]:
