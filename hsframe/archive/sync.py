@@ -139,11 +139,9 @@ def _job(record: PointRecord, known: ArchivedRecord | None, request: SyncRequest
 
 def differences(known: ArchivedRecord, record: PointRecord) -> str:
     """What of a point is another than in the archive, so that its samples must not be mixed; mostly nothing."""
-    return "; ".join(
-        f"its {name} was {before or 'none'} and is {after or 'none'}"
-        for name in ("unit", "kind", "tz")
-        if (before := getattr(known.point, name)) != (after := getattr(record.point, name))
-    )
+    old, new = known.point, record.point
+    pairs = ((name, getattr(old, name), getattr(new, name)) for name in ("unit", "kind", "tz"))
+    return "; ".join(f"its {name} was {a or 'none'} and is {b or 'none'}" for name, a, b in pairs if a != b)
 
 
 def _gone(ident: str, known: ArchivedRecord | None, error: HsFrameError) -> Job:
