@@ -11,9 +11,9 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.in_units import in_one_unit, in_units, units_among
-from hsframe.frame.origin import source_of
 from hsframe.frame.points import is_tidy, listed_columns
 from hsframe.frame.points_like import points_table
+from hsframe.frame.reads import source_of
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
@@ -40,10 +40,27 @@ class _OfRows(Generic[Object]):
     if TYPE_CHECKING:
 
         def magnitude(self) -> Object: ...
-        def _in_one_unit(self) -> Object: ...
 
     def __init__(self, obj: Object) -> None:
         self._obj = obj
+
+    @property
+    def _wide(self) -> pd.DataFrame:
+        """The rows as a frame; no tidy one, where a statistic of a column would be of kW and °F together."""
+        df = self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj
+        if is_tidy(df):
+            raise MetadataError(
+                "a tidy frame has points and units in its rows, and this is for columns of one unit; read it with "
+                "shape='wide' (or units='si'), or group it: df.groupby(['id', 'unit'], observed=True)['value']"
+            )
+        return df
+
+    def _like_given(self, df: pd.DataFrame) -> Object:
+        found: Any = df
+        if isinstance(self._obj, pd.Series):
+            found = df.iloc[:, 0]
+            found.name = self._obj.name
+        return found  # type: ignore[no-any-return]  # of the class of the object
 
     @property
     def interval(self) -> Interval | None:
@@ -57,6 +74,20 @@ class _OfRows(Generic[Object]):
         from hsframe.frame.stamps import interval_of
 
         return interval_of(self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj)
+
+    def integrate(
+        self,
+        interval: Duration = "1D",
+        *,
+        max_gap: Duration | Mapping[str, Duration] | None = None,
+        min_coverage: float | None = None,
+        edges: Literal["whole", "partial"] = "whole",
+    ) -> Object:
+        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
+        from hsframe.analysis.integrate import integrate
+
+        found = integrate(self._wide, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
+        return self._like_given(found)
 
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
@@ -73,7 +104,7 @@ class _OfRows(Generic[Object]):
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
         from hsframe.frame.windows import UnitWindow
 
-        like = self._in_one_unit()
+        like = self._like_given(in_one_unit(self._wide))
         return UnitWindow(getattr(type(self)(like).magnitude(), name)(*args, **kwargs), like)
 
 
@@ -134,27 +165,27 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         MetadataError
             A named column is not there.
         """
-        self._refuse_tidy()
+        df = self._wide
         if isinstance(target, Mapping):
-            result, columns = self._obj.copy(deep=False), self._obj.columns
-            in_each = [units_among(column.array) for _, column in self._obj.items()]
+            result, columns = df.copy(deep=False), df.columns
+            in_each = [units_among(column.array) for _, column in df.items()]
             if missing := [label for label in target if label not in columns and [label] not in in_each]:
                 raise MetadataError(
                     f"there is no column {', '.join(map(repr, missing))}, and none in such a unit; the columns are "
-                    f"{listed_columns(self._obj)}"
+                    f"{listed_columns(df)}"
                 )
             # The columns that are named themselves come last, and win.
             for label, wanted in sorted(target.items(), key=lambda item: item[0] in columns):
                 # Columns may share a label, and one of the first level has all below it.
                 found = columns.get_loc(label) if label in columns else [own == [label] for own in in_each]
                 for place in np.atleast_1d(np.arange(len(columns))[found]):
-                    array = self._obj.iloc[:, place].array
+                    array = df.iloc[:, place].array
                     _refuse_without_unit(array, columns[place])
                     result.isetitem(int(place), in_units(array, wanted, columns[place]))
             return result
         if target in ("si", "ip"):
             return self._mapped(lambda label, array: in_units(array, target, label))
-        units = {unit for _, column in self._obj.items() for unit in units_among(column.array)}
+        units = {unit for _, column in df.items() for unit in units_among(column.array)}
         if not any(convertible(unit, target) for unit in units):
             raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
         return self._mapped(
@@ -164,18 +195,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
                 else array
             )
         )
-
-    def _in_one_unit(self) -> pd.DataFrame:
-        self._refuse_tidy()
-        return in_one_unit(self._obj)
-
-    def _refuse_tidy(self) -> None:
-        """Where each row has its own point and unit, a statistic of a column would be of kW and °F together."""
-        if is_tidy(self._obj):
-            raise MetadataError(
-                "a tidy frame has points and units in its rows, and this is for columns of one unit; read it with "
-                "shape='wide' (or units='si'), or group it: df.groupby(['id', 'unit'], observed=True)['value']"
-            )
 
     def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
         """The frame with `change` applied to each column with units; one that it returns unchanged shares its data."""
@@ -310,43 +329,25 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         """
         from hsframe.frame.tables import aggregated
 
-        self._refuse_tidy()
-        return aggregated(self._obj, func, named)
+        return aggregated(self._wide, func, named)
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""
         from hsframe.analysis.report import describe
 
-        self._refuse_tidy()
-        return describe(self._obj, percentiles)
+        return describe(self._wide, percentiles)
 
     def report(self) -> pd.DataFrame:
         """One row per column: how complete it is, where it looks wrong; see :func:`hsframe.analysis.report.report`."""
         from hsframe.analysis.report import report
 
-        self._refuse_tidy()
-        return report(self._obj)
-
-    def integrate(
-        self,
-        interval: Duration = "1D",
-        *,
-        max_gap: Duration | Mapping[str, Duration] | None = None,
-        min_coverage: float | None = None,
-        edges: Literal["whole", "partial"] = "whole",
-    ) -> pd.DataFrame:
-        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
-        from hsframe.analysis.integrate import integrate
-
-        self._refuse_tidy()
-        return integrate(self._obj, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
+        return report(self._wide)
 
     def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
         """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
         from hsframe.frame.plot import plot
 
-        self._refuse_tidy()
-        return plot(in_one_unit(self._obj, refuse=False), figsize=figsize, **kwargs)
+        return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, **kwargs)
 
     def to_grid(self) -> Grid:
         """The frame as one grid, see :func:`hsframe.frame.to_grid.frame_to_grid`."""
@@ -403,36 +404,17 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
         result.name, result.attrs = self._obj.name, self._obj.attrs
         return result
 
-    def _in_one_unit(self) -> pd.Series[Any]:
-        column: pd.Series[Any] = in_one_unit(self._obj.to_frame()).iloc[:, 0]
-        column.name = self._obj.name
-        return column
-
     def report(self) -> pd.Series[Any]:
         """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
         from hsframe.analysis.report import report
 
-        if len(found := report(self._obj.to_frame())) > 1:
+        if len(found := report(self._wide)) > 1:
             raise MetadataError("the column is of several groups; df.hs.report() of a frame has a row for each")
         return found.iloc[0]
 
-    def integrate(
-        self,
-        interval: Duration = "1D",
-        *,
-        max_gap: Duration | None = None,
-        min_coverage: float | None = None,
-        edges: Literal["whole", "partial"] = "whole",
-    ) -> pd.Series[Any]:
-        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
-        from hsframe.analysis.integrate import integrate
-
-        df = self._obj.to_frame()
-        return integrate(df, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges).iloc[:, 0]
-
     def magnitude(self) -> pd.Series[Any]:
         """The column as plain float64."""
-        column = self._in_one_unit()
+        column = self._like_given(in_one_unit(self._wide))
         return column.astype("float64") if isinstance(column.array, UnitArray) else column
 
 

@@ -14,9 +14,8 @@ from hsframe.analysis import due
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.origin import source_of
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas

@@ -70,7 +70,7 @@ class RecordOps(Generic[AnswerT]):
 
     @property
     def origin(self) -> Mapping[str, Any]:
-        """What the frames say that are made of its answers: `hsframe.frame.origin` has the fields."""
+        """What the frames say that are made of its answers: `hsframe.frame.reads` has the fields."""
         verb = self.sender.retries.patience()
         return {"kind": "server", "uri": self.base_url, "version": None, "requests": verb.requests, "bytes": verb.bytes}
 

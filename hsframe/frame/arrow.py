@@ -25,7 +25,7 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
 ``reads``          optional, {id: {"aggs": ..., "spans": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
-``source``         optional, {"kind": ..., "uri": ...}: what it was read from (:mod:`hsframe.frame.origin`)
+``source``         optional, {"kind": ..., "uri": ...}: what it was read from (:mod:`hsframe.frame.reads`)
 ``points``         optional, {label: {"id": ...}}: the points of a tidy table, as :mod:`hsframe.frame.points` has them
 ``tz``             optional, the zone of the frame of a tidy table, whose ``ts`` is in UTC
 =================  ====================================================================================
@@ -46,7 +46,6 @@ import pyarrow as pa
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import HsFrameError, MetadataError, UnitWarning, ZoneError
-from hsframe.frame.origin import note_source, source_of
 from hsframe.frame.points import (
     ColumnLabel,
     Point,
@@ -60,7 +59,7 @@ from hsframe.frame.points import (
     points_from,
     points_of,
 )
-from hsframe.frame.reads import note_reads, reads_of
+from hsframe.frame.reads import note_reads, note_source, reads_of, source_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
-from hsframe.frame.origin import note_source, united_source
 from hsframe.frame.outcomes import note_outcomes, united_outcomes
 from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, attach, differing_of, points_of
-from hsframe.frame.reads import Read, note_reads, reads_of, united_reads
+from hsframe.frame.reads import Read, note_reads, note_source, reads_of, united_reads, united_source
 from hsframe.frame.stamps import Interval, interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype

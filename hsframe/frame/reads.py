@@ -1,9 +1,13 @@
-"""What a frame was read as: by point its aggregations, and the times over which its samples are all there.
+"""What a frame was read from, and as what: by point its aggregations, and the times that have all of its samples.
 
-It is in the catalog (:mod:`hsframe.frame.points`), so it goes where attrs go, and into Parquet. Times are epoch
-microseconds, of local time those that it would be in UTC::
+Both are in the catalog (:mod:`hsframe.frame.points`), so they go where attrs go, and into Parquet::
 
-    {"reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)]}}}
+    {"source": {"kind": "server", "uri": "http://127.0.0.1:8080/api", "version": None,
+                "start": "2026-01-01T05:00:00+00:00", "end": "2026-02-01T05:00:00+00:00", "at": ...,
+                "requests": 3, "bytes": 51234, "seconds": 0.8},
+     "reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)]}}}
+
+Times of the reads are epoch microseconds, of local time those that it would be in UTC.
 """
 
 from __future__ import annotations
@@ -19,7 +23,14 @@ from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
 from hsframe.frame.points import note, noted, points_of
 
-_KEY: Final = "reads"
+_READS: Final = "reads"
+_SOURCE: Final = "source"
+
+_SOURCE_FIELDS: Final = {
+    **{"kind": str, "uri": str, "version": int | None, "start": str | None, "end": str | None},
+    **{"at": str, "requests": int, "bytes": int, "seconds": int | float},
+}
+_OF_ONE: Final = ("kind", "uri", "version")
 
 # The aggregations whose values could be samples of the point.
 _LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
@@ -78,7 +89,7 @@ def note_reads(df: pd.DataFrame, reads: Mapping[str, Read | Mapping[str, Any]] |
     """Put into a frame's catalog what was read, or the entry of another one; only the attrs change."""
     if reads:
         found = {ident: _read_of(ident, one) for ident, one in reads.items()}
-        note(df, _KEY, {ident: asdict(one) for ident, one in found.items()})
+        note(df, _READS, {ident: asdict(one) for ident, one in found.items()})
         remember(df, {ident: one.made for ident, one in found.items() if one.made})
 
 
@@ -96,7 +107,7 @@ def made_of(ident: str) -> str:
 
 def reads_of(df: pd.DataFrame) -> dict[str, Read]:
     """What the catalog of a frame says was read of its points, by their ids."""
-    return {ident: _read_of(ident, entry) for ident, entry in (noted(df, _KEY) or {}).items()}
+    return {ident: _read_of(ident, entry) for ident, entry in (noted(df, _READS) or {}).items()}
 
 
 def amount_in(df: pd.DataFrame) -> str:
@@ -155,3 +166,46 @@ def _joined(one: _Span, other: _Span) -> _Span:
     first_us, spans = min(start_us, other_start_us), ((start_us, end_us), (other_start_us, other_end_us))
     last_us = max((end for start, end in spans if end > start), default=first_us)  # an empty one reaches nowhere
     return first_us, last_us, firsts, lasts
+
+
+def note_source(df: pd.DataFrame, entry: Mapping[str, Any] | None) -> None:
+    """Put into a frame's catalog what it was read from; only its attrs change."""
+    if entry is not None:
+        known = entry if isinstance(entry, Mapping) else {}
+        spans = known.get("spans", ())
+        are_spans = isinstance(spans, list | tuple) and all(list(map(type, span)) == [str, str] for span in spans)
+        if not are_spans or not all(isinstance(known.get(name, ...), kind) for name, kind in _SOURCE_FIELDS.items()):
+            raise MetadataError(
+                f"the note of what a frame was read from must have {', '.join(_SOURCE_FIELDS)}; got {entry!r}"
+            )
+        more = {"spans": tuple(map(tuple, spans))} if spans else {}
+        note(df, _SOURCE, {name: entry[name] for name in _SOURCE_FIELDS} | more)
+
+
+def source_of(df: pd.DataFrame) -> Mapping[str, Any] | None:
+    """What a frame was read from; None where that is not known."""
+    return noted(df, _SOURCE)
+
+
+def united_source(frames: Iterable[pd.DataFrame]) -> Mapping[str, Any] | None:
+    """What some frames together were read from; None where it was not one server, or one version of an archive."""
+    entries = [source_of(df) or {} for df in frames]
+    if not all(entries) or any(one[name] != entries[0][name] for one in entries for name in _OF_ONE):
+        return None
+    united = {name: sum(one[name] for one in entries) for name in ("requests", "bytes", "seconds")}
+    for name, pick in (("start", min), ("end", max), ("at", max)):  # in UTC, so the order of texts is that of times
+        values = [one[name] for one in entries]
+        united[name] = None if None in values else pick(values)
+    return {**entries[0], **united, "spans": _separate(entries)}
+
+
+def _separate(entries: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """The spans of some sources, those that touch as one; none where that is all, or where one has no end."""
+    found: list[tuple[str, str]] = []
+    spans = [span for one in entries for span in one.get("spans", ((one["start"], one["end"]),))]
+    for start, end in sorted(map(tuple, spans)) if all(map(all, spans)) else ():
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return tuple(found) if len(found) > 1 else ()

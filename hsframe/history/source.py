@@ -17,7 +17,7 @@ class RecordSource(Protocol):
 
     @property
     def origin(self) -> Mapping[str, Any]:
-        """Its kind, uri and version, and the requests and bytes of the verb that runs: see `hsframe.frame.origin`."""
+        """Its kind, uri and version, and the requests and bytes of the verb that runs: see `hsframe.frame.reads`."""
 
     @property
     def dialect(self) -> Dialect:

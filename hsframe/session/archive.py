@@ -32,14 +32,13 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.plan import RequestLimits
 from hsframe.history.point_records import find_records
-from hsframe.session.connection import next_of
 from hsframe.session.default import default_session, set_default
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import OnError
 from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.runners import runner_named
-from hsframe.session.session import Session
+from hsframe.session.session import Session, next_of
 from hsframe.session.signatures import T
 from hsframe.spans import Span, SpanLike, resolve_in
 

@@ -1,4 +1,4 @@
-"""AsyncSession: all verbs together, each a coroutine; here the doctor, actions, Axon and calls of any op."""
+"""AsyncSession: all verbs together, each a coroutine; here those about the server itself, Axon and calls of any op."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hsframe.protocol.request_grids import as_ref
 from hsframe.session.history_verbs import HistoryVerbs
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.point_verbs import PointVerbs
-from hsframe.session.record_verbs import RecordVerbs
+from hsframe.session.reading_verbs import ReadingVerbs
 
 
-class AsyncSession(RecordVerbs, HistoryVerbs, MatrixVerb, PointVerbs):
+class AsyncSession(ReadingVerbs, HistoryVerbs, MatrixVerb, PointVerbs):
     """A connection to one server for asynchronous code: the verbs of :class:`hsframe.Session`, each awaited.
 
     Frames in and frames out, with all that the synchronous verbs guarantee, on the caller's own event loop. ``watch``
@@ -54,6 +54,51 @@ class AsyncSession(RecordVerbs, HistoryVerbs, MatrixVerb, PointVerbs):
     >>> len(df) >= 23, set(df.hs.units.values())
     (True, {'kW'})
     """
+
+    async def about(self) -> pd.DataFrame:
+        """What the server says of itself.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``serverName``, ``haystackVersion``, ``tz``, ``productName``, ...
+        """
+        return await in_thread(entity_frame, await self.client.about(raw=True))
+
+    async def ops(self) -> pd.DataFrame:
+        """The operations that the server has, one row each."""
+        return await in_thread(entity_frame, await self.client.ops(raw=True))
+
+    async def formats(self) -> pd.DataFrame:
+        """The formats that the server reads and writes, one row each: ``mime``, ``receive``, ``send``.
+
+        A server of Haystack 4 that has ``filetypes`` in place of this op is asked for those.
+        """
+        return await in_thread(entity_frame, await self.client.formats(raw=True))
+
+    async def defs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's definitions, one row each.
+
+        Parameters
+        ----------
+        filter : str, optional
+            Which of them; all without it.
+        limit : int, optional
+            The most rows to give.
+        """
+        return await in_thread(entity_frame, await self.client.defs(filter, limit, raw=True))
+
+    async def libs(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The server's libraries of definitions, one row each; `filter` and `limit` as for :meth:`defs`."""
+        return await in_thread(entity_frame, await self.client.libs(filter, limit, raw=True))
+
+    async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The file types that the server knows, one row each; `filter` and `limit` as for :meth:`defs`."""
+        return await in_thread(entity_frame, await self.client.filetypes(filter, limit, raw=True))
+
+    async def nav(self, nav_id: object = None) -> pd.DataFrame:
+        """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
+        return await self._records(await self.client.nav(nav_id, raw=True))
 
     async def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
         """What the server can do, asked question by question, with advice.

@@ -29,7 +29,7 @@ from hsframe.server.app import make_app
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.run import listening
-from hsframe.session import writing
+from hsframe.session import history_verbs
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
 
@@ -384,7 +384,7 @@ def test_the_deadline_bounds_the_reading_back_of_a_write(deadline: float, monkey
 
 
 def test_the_deadline_bounds_the_looking_after_a_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 0.2)
+    monkeypatch.setattr(history_verbs, "_CHECK_WHEN_CANCELLED_S", 0.2)
     monkeypatch.setattr(write, "_CHECK_PAUSES_S", (0.0, *[0.1] * 100))
     index = pd.DatetimeIndex(FIRST_US + np.arange(5) * STEP_US, dtype="datetime64[us, UTC]", name="ts")
     df = pd.DataFrame({"a": pd.array(np.arange(5.0), dtype="unit[kW]")}, index=index)

@@ -22,7 +22,7 @@ from hsframe.history import write
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.refusal import HttpRefusal, OpRefusal
-from hsframe.session import writing
+from hsframe.session import history_verbs
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import RunningServer, running_server
 from tests.history.bad_line import Fault, bad_line
@@ -336,7 +336,7 @@ def test_no_sample_that_is_called_not_written_is_stored_later(
 
 def test_the_default_looks_more_than_once_within_the_time_of_the_check() -> None:
     assert len(write._CHECK_PAUSES_S) > 3
-    assert 3.0 < sum(write._CHECK_PAUSES_S) < writing._CHECK_S
+    assert 3.0 < sum(write._CHECK_PAUSES_S) < history_verbs._CHECK_S
 
 
 @pytest.mark.parametrize("status", [502, 504])

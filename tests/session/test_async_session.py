@@ -196,7 +196,7 @@ SLOW_WORK: dict[str, Any] = {
     "hsframe.session.reading_verbs.latest_frame": lambda s, df: s.latest("point"),
     "hsframe.history.intervals.interval_histories": lambda s, df: s.his_read("kw", DAY, interval="1h"),
     "hsframe.history.intervals.warn_of_gaps": lambda s, df: s.his_read("kw", DAY, interval="1h"),
-    "hsframe.session.writing.frame_columns": lambda s, df: s.his_write(df, dry_run=True),
+    "hsframe.session.history_verbs.frame_columns": lambda s, df: s.his_write(df, dry_run=True),
     "hsframe.history.write.batch_grid": lambda s, df: s.his_write(three_raised(df)),
     "hsframe.history.verify.compare": lambda s, df: s.his_write(df, dry_run=True),
 }

@@ -21,7 +21,7 @@ from hsframe.errors import MetadataError, NetworkError, UnitError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
-from hsframe.session import writing
+from hsframe.session import history_verbs
 from hsframe.testing.server import RunningServer, running_server
 from tests.history.bad_line import Fault, bad_line
 
@@ -49,9 +49,9 @@ async def write(
     client: Client, df: pd.DataFrame, known: Sequence[Point] = (), body_limit: int | None = 4_000, **settings: Any
 ) -> Any:
     client.dialect.body_limit = body_limit  # 4,000 bytes: some requests a point
-    request = writing.WriteRequest(df, **{"points": POINTS, **settings})
-    report = await writing.checked(client, request, known)
-    return await writing.write_checked(client, request, report)
+    request = history_verbs.WriteRequest(df, **{"points": POINTS, **settings})
+    report = await history_verbs.checked(client, request, known)
+    return await history_verbs.write_checked(client, request, report)
 
 
 # Before anything is sent ---------------------------------------------------------------------------------------------
@@ -79,9 +79,9 @@ class Mute:
 def test_what_needs_no_record_is_refused_before_the_server_is_asked(
     change: Callable[[pd.DataFrame], pd.DataFrame], settings: dict[str, Any], error: type[Exception], words: str
 ) -> None:
-    request = writing.WriteRequest(change(frame()), **{"points": POINTS, **settings})
+    request = history_verbs.WriteRequest(change(frame()), **{"points": POINTS, **settings})
     with pytest.raises(error, match=words):
-        asyncio.run(writing.checked(Mute(), request, ()))  # type: ignore[arg-type]
+        asyncio.run(history_verbs.checked(Mute(), request, ()))  # type: ignore[arg-type]
 
 
 def test_what_needs_the_records_is_judged_by_them_alone(building: RunningServer) -> None:
@@ -226,8 +226,8 @@ def test_a_cancelled_write_is_read_back(building: RunningServer) -> None:
 def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
     building: RunningServer, monkeypatch: pytest.MonkeyPatch, cancelled: bool
 ) -> None:
-    monkeypatch.setattr(writing, "_CHECK_S", 0.5)
-    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 0.2)
+    monkeypatch.setattr(history_verbs, "_CHECK_S", 0.5)
+    monkeypatch.setattr(history_verbs, "_CHECK_WHEN_CANCELLED_S", 0.2)
     options = {} if cancelled else {"timeout": 0.5}
     error = struck(building, "mute", lambda task: cancelled and task.cancel(), **options)
     assert isinstance(error, asyncio.CancelledError if cancelled else NetworkError)
@@ -236,14 +236,14 @@ def test_a_server_that_says_nothing_more_is_not_asked_for_ever(
 
 def no_end(monkeypatch: pytest.MonkeyPatch, begun: Callable[[], Any]) -> None:
     """Looking after a write takes as long as the server does; `begun` is called when it begins."""
-    check_sent = writing.check_sent
+    check_sent = history_verbs.check_sent
 
     async def noted(*args: Any, **kwargs: Any) -> None:
         begun()
         await check_sent(*args, **kwargs)
 
-    monkeypatch.setattr(writing, "_CHECK_WHEN_CANCELLED_S", 600.0)
-    monkeypatch.setattr(writing, "check_sent", noted)
+    monkeypatch.setattr(history_verbs, "_CHECK_WHEN_CANCELLED_S", 600.0)
+    monkeypatch.setattr(history_verbs, "check_sent", noted)
 
 
 def test_a_second_cancellation_ends_it_at_once(building: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +276,8 @@ def test_a_cancellation_while_the_check_ends_is_not_lost(
                 raise NetworkError("it could not be asked") from None
             raise
 
-    monkeypatch.setattr(writing, "_CHECK_S", 0.05)
-    monkeypatch.setattr(writing, "check_sent", slow_to_end)
+    monkeypatch.setattr(history_verbs, "_CHECK_S", 0.05)
+    monkeypatch.setattr(history_verbs, "check_sent", slow_to_end)
     error = struck(building, "cut", tasks.append)
     assert isinstance(error, asyncio.CancelledError)
     check(error, building, known=False)
