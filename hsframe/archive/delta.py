@@ -180,8 +180,14 @@ class SampleTable(DeltaLog):
             )
             for file in added
         ]
-        removes = [RemoveAction(file.path, changes_rows, now_ms, file.size) for file in removed]
-        return self.commit_actions([*removes, *adds])
+        gone = {file.path: file for file in removed}
+        version, before = self.version, self.files()
+        removes = [RemoveAction(path, changes_rows, now_ms, file.size) for path, file in gone.items()]
+        if not self.commit_actions([*removes, *adds]):
+            return False
+        # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
+        self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
+        return True
 
     def discard(self, files: Iterable[DataFile]) -> None:
         """Remove files that were written, and that no version counts."""

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
-from hsframe.archive.layout import ROWS_SCHEMA
-from hsframe.archive.parquet_file import ROW_GROUP, instants
+from hsframe.archive.parquet_file import ROW_GROUP, instants, runs_of
 from hsframe.archive.points import ArchivedRecord, PointTable
-from hsframe.archive.samples import END_US, Changes, merge, sorted_rows
-from hsframe.client.in_thread import in_thread
+from hsframe.archive.samples import END_US, Changes, merge
+from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
+from hsframe.frame.histories import History
+from hsframe.history.his_answers import sample_count
 from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
@@ -34,7 +34,10 @@ from hsframe.history.source import Source
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
-_ROWS_A_MERGE: Final = 3 * ROW_GROUP
+_ROWS_A_MERGE: Final = 8 * ROW_GROUP
+# So that some requests are under way while their answers are put together; smaller ones cost more a sample.
+_REQUESTS_A_MERGE: Final = 4
+_ALONE_A_MERGE: Final = 6
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
@@ -82,26 +85,30 @@ class Filling:
         """Read the windows of all points."""
         lengths_us = [(self.options.now_us if job.end_us is None else job.end_us) - job.start_us for job in jobs]
         self.options.progress.expect_all(sum(max(length_us, 0) for length_us in lengths_us))
-        try:
-            for (start_us, end_us), some in by_window(jobs).items():
-                for irregular in (False, True):
-                    alike = [job for job in some if job.record.irregular == irregular]
-                    for window in self._windows(alike, start_us, end_us) if alike else ():
-                        await self._read(alike, *window)
-        finally:
-            await in_thread(self._note)
+        with one_thread():
+            try:
+                for (start_us, end_us), some in by_window(jobs).items():
+                    for irregular in (False, True):
+                        alike = [job for job in some if job.record.irregular == irregular]
+                        for window in self._windows(alike, start_us, end_us) if alike else ():
+                            await self._read(alike, *window)
+            finally:
+                await in_thread(self._note)
 
     def _windows(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> Iterator[tuple[int, int | None]]:
         """The parts of a window, in order of time.
 
-        No batch of points has more rows in one than are merged at once. Where all points together have as many, a part
-        ends with its period, so that few files are of two.
+        No batch of points has more rows in one than are merged at once. Where all points together have as many, or the
+        next period would be too much, a part ends with its period, so that few files are of two.
         """
         last_us = max(self.options.now_us, start_us) if end_us is None else end_us
         begin_us = start_us
-        # Of points with instants of their own the fewer are read at once the more samples they have.
-        width = 1 if jobs[0].record.irregular else POINTS_A_BATCH
-        for _, _, until_us in self.samples.layout.parts(start_us, last_us):
+        # Points with instants of their own are read one by one, several at the same time.
+        width = _ALONE_A_MERGE if jobs[0].record.irregular else POINTS_A_BATCH
+        for _, from_us, until_us in self.samples.layout.parts(start_us, last_us):
+            if begin_us < from_us and until_us - begin_us > self._most_us(jobs, width):
+                yield begin_us, from_us
+                begin_us = from_us
             while until_us - begin_us > (most_us := self._most_us(jobs, width)):
                 yield begin_us, begin_us + most_us
                 begin_us += most_us
@@ -127,30 +134,30 @@ class Filling:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
         place = self.samples.layout.place
         records = sorted(map(self._seen, left.values()), key=lambda one: place(one.id))
-        waiting: list[pa.Table] = []
-        ids: list[str] = []
+        waiting: list[History] = []
+        limits = self.options.limits
+        limits = replace(limits, cells=limits.cells or _ROWS_A_MERGE // _REQUESTS_A_MERGE)
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
-        async with aclosing(read_batches(self.source, records, span, self.options)) as batches:
+        async with aclosing(read_batches(self.source, records, span, replace(self.options, limits=limits))) as batches:
             async for histories in batches:
-                ids += dict.fromkeys(history.point.id for history in histories)
-                waiting.append(await in_thread(rows_of, histories))
-                if sum(rows.num_rows for rows in waiting) >= _ROWS_A_MERGE:
-                    await in_thread(self._merge, waiting, [left[one] for one in ids], start_us, end_us)
-                    waiting, ids = [], []
-        await in_thread(self._merge, waiting, [left[one] for one in ids], start_us, end_us)
+                if waiting and sum(map(sample_count, [*waiting, *histories])) > _ROWS_A_MERGE:
+                    await in_thread(self._merge, waiting, left, start_us, end_us)
+                    waiting = []
+                waiting += histories
+        await in_thread(self._merge, waiting, left, start_us, end_us)
 
-    def _merge(self, parts: Sequence[pa.Table], jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
-        jobs = [job for job in jobs if not self.options.has_failed(job.record.id)]
-        rows = sorted_rows(pa.concat_tables([ROWS_SCHEMA.empty_table(), *(part.cast(ROWS_SCHEMA) for part in parts)]))
+    def _merge(self, histories: Sequence[History], left: Mapping[str, Job], start_us: int, end_us: int | None) -> None:
+        histories = [history for history in histories if not self.options.has_failed(history.point.id)]
+        ids = [*dict.fromkeys(history.point.id for history in histories)]
+        rows = rows_of(histories)
         bounds = bounds_of(rows)
-        ids = [job.record.id for job in jobs]
         until_us = END_US if end_us is None else end_us
         silent = [ident for ident in ids if ident not in bounds]
         self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=silent, young_us=self.young_us))
         # What lies beyond the present has not been, whatever was asked for.
         done_us = self.options.now_us if end_us is None else min(end_us, self.options.now_us)
         self._silent.update(silent)
-        for job in jobs:
+        for job in map(left.__getitem__, ids):
             if job.record.id in bounds:
                 first_us, last_us, count = bounds[job.record.id]
                 self._rows_a_day[job.record.id] = count * DAY_US / max(done_us - start_us, HOUR_US)
@@ -195,13 +202,5 @@ def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
 
 def bounds_of(rows: pa.Table) -> dict[str, tuple[int, int, int]]:
     """The first and last instant of each point in rows that are sorted, and how many there are."""
-    ids, ts_us = rows.column("id").combine_chunks(), instants(rows)
-    if not len(ids):
-        return {}
-    codes, texts = ids.indices.to_numpy(), ids.dictionary
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    ends = np.append(starts[1:], len(ids))
-    return {
-        texts[int(codes[start])].as_py(): (int(ts_us[start]), int(ts_us[end - 1]), int(end - start))
-        for start, end in zip(starts, ends, strict=True)
-    }
+    ts_us = instants(rows)
+    return {ident: (int(ts_us[begin]), int(ts_us[end - 1]), end - begin) for ident, begin, end in runs_of(rows)}

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.archive.delta import SampleTable
-from hsframe.archive.parquet_file import instants
+from hsframe.archive.layout import ROWS_SCHEMA
+from hsframe.archive.parquet_file import instants, runs_of
 from hsframe.archive.samples import END_US, START_US, read_samples
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
@@ -25,7 +26,8 @@ from hsframe.kinds import NA, Number
 def rows_of(histories: Iterable[History]) -> pa.Table:
     """The samples of some points, sorted by id and ts; of several at one instant the last one."""
     tracks = tracks_of(histories, drop_null=True, flags=True)
-    return tidy_table(tracks, [track.point.id for track in tracks]).drop_columns(["na"] if tracks else [])
+    table = tidy_table(tracks, [track.point.id for track in tracks])
+    return table.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
 
 
 def read_histories(
@@ -39,15 +41,8 @@ def read_histories(
 def histories_of(rows: pa.Table, points: Sequence[Point]) -> list[History]:
     """The history of each point in rows that are sorted by id and ts; empty where it has none."""
     rows = rows.combine_chunks()
-    column = rows.column("id").combine_chunks()
-    codes = {ident: code for code, ident in enumerate(column.dictionary.to_pylist())} if len(column) else {}
-    owners = column.indices.to_numpy() if len(column) else np.empty(0, np.int32)
-    # Sorted by the text, and its codes may be in any order: the run of each code is found by where it begins.
-    begins = np.flatnonzero(np.append(True, np.diff(owners) != 0)) if len(owners) else np.empty(0, np.intp)
-    ends = np.append(begins[1:], len(owners))[: len(begins)]
-    runs = {int(owners[begin]): slice(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True)}
-    ts_us = instants(rows)
-    return [_history(rows, ts_us, runs.get(codes.get(point.id, -1), slice(0, 0)), point) for point in points]
+    ts_us, runs = instants(rows), {ident: slice(begin, end) for ident, begin, end in runs_of(rows)}
+    return [_history(rows, ts_us, runs.get(point.id, slice(0, 0)), point) for point in points]
 
 
 def _history(rows: pa.Table, ts_us: npt.NDArray[np.int64], run: slice, point: Point) -> History:

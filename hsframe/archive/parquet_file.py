@@ -112,9 +112,9 @@ class Writer:
         if self._parquet is None:
             self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows))
         self._parquet.write_table(rows, row_group_size=self._row_group)
-        ids, ts_us = used_ids(rows), instants(rows)
-        first, last = self.file.ids if self.file.rows else (min(ids), max(ids))
-        self.file.ids = min(first, *ids), max(last, *ids)
+        ts_us, runs = instants(rows), runs_of(rows)
+        first, last = self.file.ids if self.file.rows else (runs[0][0], "")
+        self.file.ids = min(first, runs[0][0]), max(last, runs[-1][0])
         self.file.ts_us = min(self.file.ts_us[0], int(ts_us.min())), max(self.file.ts_us[1], int(ts_us.max()))
         self.file.rows += rows.num_rows
 
@@ -171,6 +171,17 @@ def used_ids(rows: pa.Table) -> list[str]:
     """The ids that occur."""
     found: list[str] = rows.column("id").unique().to_pylist()
     return found
+
+
+def runs_of(rows: pa.Table) -> list[tuple[str, int, int]]:
+    """The points of rows that are sorted by id, whose ids are one dictionary: where those of each begin and end."""
+    ids = rows.column("id").combine_chunks()
+    if not len(ids):
+        return []
+    codes = ids.indices.to_numpy()
+    begins = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()]
+    texts = ids.dictionary.take(pa.array(codes[begins])).to_pylist()
+    return list(zip(texts, begins, [*begins[1:], len(ids)], strict=True))
 
 
 def instants(rows: pa.Table) -> npt.NDArray[np.int64]:

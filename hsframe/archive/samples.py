@@ -14,12 +14,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hsframe.archive.compare import Difference, difference
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
-from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, writing
+from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, runs_of, writing
 from hsframe.errors import IncompleteError
 
 Existing: TypeAlias = Literal["replace", "keep"]
@@ -109,18 +108,20 @@ def sorted_rows(rows: pa.Table) -> pa.Table:
     return rows.take(order if _are_sorted(owner[order], ts_us[order]) else np.lexsort((ts_us, owner)))
 
 
-def _are_sorted(owner: npt.NDArray[np.int64], ts_us: npt.NDArray[np.int64]) -> bool:
-    step = np.diff(owner)
-    return bool(np.all((step > 0) | ((step == 0) & (np.diff(ts_us) > 0))))
+def _are_sorted(owner: npt.NDArray[np.int32], ts_us: npt.NDArray[np.int64]) -> bool:
+    begins = np.flatnonzero(owner[1:] != owner[:-1])
+    rises = ts_us[1:] > ts_us[:-1]
+    rises[begins] = owner[begins + 1] > owner[begins]
+    return bool(rises.all())
 
 
-def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """What rows, whose ids are one dictionary, are sorted by: the rank of the id among theirs, and the instant."""
     ids = rows.column("id").combine_chunks()
     texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)
-    rank = np.empty(len(texts), np.int64)
+    rank = np.empty(len(texts), np.int32)
     rank[np.argsort(texts)] = np.arange(len(texts))
-    return rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int64), instants(rows)
+    return rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int32), instants(rows)
 
 
 def merge(
@@ -199,26 +200,23 @@ def _new_files(
 
 def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:
     """How many of the rows at some places each point has."""
-    counts = rows.column("id").take(pa.array(places)).value_counts()
+    ids = rows.column("id")
+    counts = (ids if len(places) == len(ids) else ids.take(pa.array(places))).value_counts()
     return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})
 
 
 def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[Partition, pa.Table]]:
-    if not rows.num_rows:
-        return []
-    ids = rows.column("id").combine_chunks()
-    ids = ids if pa.types.is_dictionary(ids.type) else pc.dictionary_encode(ids)
-    buckets = np.array([layout.bucket(ident) for ident in ids.dictionary.to_pylist()])[ids.indices.to_numpy()]
+    """The rows of each partition, those from `young_us` on by themselves."""
     ts_us = instants(rows)
-    first_us, end_us = int(ts_us.min()), int(ts_us.max()) + 1
-    cut_us = min(max(young_us, first_us), end_us)
-    found = []
-    for period, start_us, until_us in [*layout.parts(first_us, cut_us), *layout.parts(cut_us, end_us)]:
-        in_period = (ts_us >= start_us) & (ts_us < until_us)
-        for bucket in np.flatnonzero(np.bincount(buckets[in_period])).tolist():
-            mask = in_period & (buckets == bucket)
-            found.append(((period, bucket), rows if mask.all() else rows.filter(pa.array(mask))))
-    return found
+    found: dict[tuple[str, int, bool], list[pa.Table]] = {}
+    for ident, begin, end in runs_of(rows):
+        first_us, end_us = int(ts_us[begin]), int(ts_us[end - 1]) + 1
+        cut_us = min(max(young_us, first_us), end_us)
+        for period, start_us, until_us in [*layout.parts(first_us, cut_us), *layout.parts(cut_us, end_us)]:
+            here, there = begin + np.searchsorted(ts_us[begin:end], (start_us, until_us))
+            key = period, layout.bucket(ident), start_us >= young_us
+            found.setdefault(key, []).append(rows.slice(here, there - here))
+    return [(key[:2], pa.concat_tables(parts)) for key, parts in found.items() if any(map(len, parts))]
 
 
 def _rewritten(

@@ -6,7 +6,7 @@ column     in Arrow and Parquet           what it holds
 ``id``     dictionary of strings          the id of the point; one without samples is a category that has no rows
 ``ts``     ``timestamp[us, UTC]``         the instant; in a frame, read back too, in its zone
 ``value``  double                         a Number; a Bool as 1 and 0
-``text``   string                         a Str as it is; other kinds as Zinc writes them, as ``2024-01-31`` or ``@a``
+``text``   string, in Arrow a dictionary  a Str as it is; other kinds as Zinc writes them, as ``2024-01-31`` or ``@a``
 ``unit``   dictionary of strings          the unit of the number in this row
 =========  =============================  =========================================================================
 
@@ -49,13 +49,12 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
         columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
     owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
-    texts = pa.array(list(rows.texts), pa.string())
     return pa.table(
         {
             "id": _dictionary(owner, [name for name, _ in owned]),
             "ts": pa.array(ts_us).view(pa.timestamp("us", "UTC")),
             "value": pa.array(rows.values, mask=absent),
-            "text": texts.take(pa.array(rows.text_codes, mask=rows.text_codes < 0)),
+            "text": _dictionary(rows.text_codes, list(rows.texts)),
             "unit": _dictionary(rows.unit_codes, list(rows.units)),
             **columns,
         }
@@ -63,7 +62,9 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
 
 
 def _dictionary(codes: Any, texts: Sequence[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(texts, pa.string()))
+    absent = codes < 0
+    found = pa.array(codes, mask=absent if absent.any() else None)
+    return pa.DictionaryArray.from_arrays(found, pa.array(texts, pa.string()))
 
 
 class _Rows:
@@ -108,10 +109,10 @@ class _Rows:
 
 def tidy_frame(table: pa.Table, index_zone: ZoneInfo) -> pd.DataFrame:
     """The frame of the rows of :func:`tidy_table`, its times in a zone."""
-    place = table.schema.get_field_index("ts")
-    times = table.column(place).cast(pa.timestamp("us", index_zone.key))
-    df = table.set_column(place, "ts", times).to_pandas()
-    return with_categories(df, ())
+    for name, dtype in (("ts", pa.timestamp("us", index_zone.key)), ("text", pa.string())):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table.column(place).cast(dtype))
+    return with_categories(table.to_pandas(), ())
 
 
 def with_categories(df: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
