@@ -37,7 +37,6 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -55,12 +54,13 @@ from hsframe.frame.points import (
     differing_of,
     is_tidy,
     label_key,
+    noted,
     point_labels,
     points_from,
     points_of,
 )
-from hsframe.frame.reads import note_reads, note_source, reads_of, source_of
-from hsframe.frame.stamps import note_interval, noted_interval
+from hsframe.frame.reads import note_reads, note_source
+from hsframe.frame.stamps import note_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, from_arrow, unit_of_dtype
@@ -123,14 +123,11 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     if is_tidy(df):
         content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
         content["points"] = PointCatalog.of(points_of(df))["points"]
-    interval = noted_interval(df)
     optional = {
         "units": {name: unit for name, unit in units.items() if unit},
         "recordUnits": {name: p.unit for name, p in points.items() if p.unit and p.unit != units.get(name)},
         "states": {name: point.states for name, point in points.items() if point.states},
-        "interval": interval and asdict(interval),
-        "reads": {ident: asdict(one) for ident, one in reads_of(df).items()},
-        "source": source_of(df),
+        **{key: noted(df, key) for key in ("interval", "reads", "source")},
         "differing": {label_key(label): count for label, count in differing_of(df).items()},
     }
     content |= {key: entry for key, entry in optional.items() if entry}
@@ -140,22 +137,16 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
 
 def _plain_frame(df: pd.DataFrame) -> pd.DataFrame:
     """The frame with doubles instead of unit columns and microseconds instead of other times; without attrs."""
-    columns = {
-        place: array.magnitudes if isinstance(array, UnitArray) else _microseconds(array)
-        for place, array in enumerate(df[label].array for label in df.columns)
-    }
+    columns: dict[int, Any] = {}
+    for place, array in enumerate(df[label].array for label in df.columns):
+        is_time = isinstance(array.dtype, pd.DatetimeTZDtype) or array.dtype.kind == "M"
+        columns[place] = array.magnitudes if isinstance(array, UnitArray) else array.as_unit("us") if is_time else array
     index = df.index
     if isinstance(index, pd.DatetimeIndex):
         index = index.as_unit("us")
     plain = pd.DataFrame(columns, index=index, copy=False)
     plain.columns = df.columns
     return plain
-
-
-def _microseconds(array: Any) -> Any:
-    dtype = array.dtype
-    is_time = isinstance(dtype, pd.DatetimeTZDtype) or dtype.kind == "M"
-    return array.as_unit("us") if is_time else array
 
 
 def _field_metadata(unit: str | None, point: Point | None) -> dict[str, str] | None:
@@ -207,7 +198,12 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
                 "another program has changed it",
                 UnitWarning,
             )
-        arrays[place] = df[label].array if unit is None else _unit_array(table, name, unit)
+        column = table.column(name)
+        if unit and not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+            raise MetadataError(
+                f"column {name!r} has the metadata {_PREFIX}unit = {unit!r}, but holds {column.type}; expected numbers"
+            )
+        arrays[place] = UnitArray(from_arrow(column), unit) if unit else df[label].array
         states = tuple(content.get("states", {}).get(name, ())) or None
         if states and not all(isinstance(text, str) for text in states):
             raise MetadataError(f"the states of column {name!r} must be texts; got {states!r}")
@@ -250,15 +246,6 @@ def zone_or_offset(name: str) -> tzinfo:
     """The zone of a name, or the fixed offset that ``-05:00`` and ``UTC-05:00`` are; ZoneError for an unknown name."""
     is_offset = re.fullmatch(r"(UTC)?[+-]\d\d:\d\d", name) is not None
     return pd.Timestamp(0, tz=name).tz if is_offset else zone(name)  # type: ignore[return-value]  # it has a zone
-
-
-def _unit_array(table: pa.Table, name: str, unit: str) -> UnitArray:
-    column = table.column(name)
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise MetadataError(
-            f"column {name!r} has the metadata {_PREFIX}unit = {unit!r}, but holds {column.type}; expected numbers"
-        )
-    return UnitArray(from_arrow(column), unit)
 
 
 def data_names(schema: pa.Schema) -> list[str]:

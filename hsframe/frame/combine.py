@@ -85,14 +85,14 @@ def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index
     labels = dict.fromkeys(label for part in parts if _has_states(part) for label in part.columns)
     parts = [_with_states(part, labels) if _has_states(part) else part for part in parts]
     interval = _interval_of_all(parts, names)
-    united: dict[Hashable, Any] = {**_first_zones(parts), **_united(parts)}
+    common = _common_dtypes(parts)
     units: dict[Hashable, tuple[str, str | None]] = {}
     rules: dict[ColumnLabel, tuple[str, str]] = {}
     points: dict[ColumnLabel, tuple[str, Point]] = {}
     differing = Counter[ColumnLabel]()
     aligned = []
     for name, frame in zip(names, parts, strict=True):
-        changed: dict[Hashable, Any] = {label: united[label] for label in frame.columns if label in united}
+        changed: dict[Hashable, Any] = {label: common[label] for label in frame.columns if label in common}
         for label, dtype in frame.dtypes.items():
             unit = unit_of_dtype(dtype)
             first, wanted = units.setdefault(label, (name, unit))
@@ -187,23 +187,21 @@ def _in_zone_of(first: Any, index: Any) -> Any:
     return index if index.tz is None else index.tz_convert(first.tz)
 
 
-def _first_zones(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.DatetimeTZDtype]:
-    """By label the first dtype of columns of times with zones."""
-    found: dict[Hashable, list[Any]] = {}
+def _common_dtypes(frames: Sequence[pd.DataFrame]) -> dict[Hashable, Any]:
+    """By label the dtype that all have: of times with zones the first, of categories theirs united.
+
+    Beside categories may be texts, and nothing but missing values.
+    """
+    columns: dict[Hashable, list[pd.Series[Any]]] = {}
     for frame in frames:
-        for label, dtype in frame.dtypes.items():
-            found.setdefault(label, []).append(dtype)
-    return {label: own[0] for label, own in found.items() if all(isinstance(one, pd.DatetimeTZDtype) for one in own)}
-
-
-def _united(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.CategoricalDtype]:
-    """By label the dtype of columns with categories, also where texts or nothing but missing values are beside them."""
-    labels = dict.fromkeys(n for frame in frames for n, dtype in frame.dtypes.items() if _has_categories(dtype))
-    united: dict[Hashable, pd.CategoricalDtype] = {}
-    for label in labels:
-        parts = [part for f in frames for _, part in f.loc[:, f.columns == label].items()]
+        for label, column in frame.items():
+            columns.setdefault(label, []).append(column)
+    common: dict[Hashable, Any] = {}
+    for label, parts in columns.items():
         dtypes = [part.dtype for part in parts]
-        if all(dtype == dtypes[0] for dtype in dtypes):
+        if all(isinstance(dtype, pd.DatetimeTZDtype) for dtype in dtypes):
+            common[label] = dtypes[0]
+        if not any(map(_has_categories, dtypes)) or all(dtype == dtypes[0] for dtype in dtypes):
             continue
         found = [pd.Index(p.cat.categories if _has_categories(p.dtype) else p.dropna().unique()) for p in parts]
         found = [index.astype(object) for index in found if len(index)]
@@ -212,8 +210,8 @@ def _united(frames: Sequence[pd.DataFrame]) -> dict[Hashable, pd.CategoricalDtyp
             continue
         names = pd.Index(list(dict.fromkeys(name for index in found for name in index)), dtype="str" if texts else None)
         in_order = all(index.is_monotonic_increasing for index in found)
-        united[label] = pd.CategoricalDtype(names.sort_values() if in_order else names)
-    return united
+        common[label] = pd.CategoricalDtype(names.sort_values() if in_order else names)
+    return common
 
 
 def _has_categories(dtype: object) -> bool:

@@ -6,6 +6,7 @@ joined or copied here; :mod:`hsframe.frame.trend` makes frames of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,6 +27,8 @@ Instants = npt.NDArray[np.int64]
 
 NAT_US: Final = int(np.iinfo(np.int64).min)
 """No instant: what NumPy and pandas take for ``NaT``."""
+
+_VALUE: Final = re.compile(r"val|v\d+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +83,13 @@ class History:
             inside &= ts >= start_us
         if end_us is not None:
             inside &= ts < end_us
-        return History(self.point, ts[inside], _filtered(self.values, inside), self.sparse)
+        values = self.values
+        if isinstance(values, ArrowColumn):
+            na = None if values.na is None else values.na.filter(inside)
+            values = values.sliced(values.values.filter(inside), na)
+        else:
+            values = [values[place] for place in np.flatnonzero(inside).tolist()]
+        return History(self.point, ts[inside], values, self.sparse)
 
 
 def union_of(times: Iterable[Instants]) -> Instants:
@@ -103,13 +112,6 @@ def places_in(union: Instants, ts_us: Instants) -> npt.NDArray[np.intp] | None:
     return places
 
 
-def _filtered(values: Sequence[Any], keep: npt.NDArray[np.bool_]) -> Sequence[Any]:
-    if isinstance(values, ArrowColumn):
-        na = None if values.na is None else values.na.filter(keep)
-        return values.sliced(values.values.filter(keep), na)
-    return [values[place] for place in np.flatnonzero(keep).tolist()]
-
-
 def is_history(grid: Grid) -> bool:
     """Whether a grid is the answer of a hisRead, single or batch, or is shaped like one.
 
@@ -118,15 +120,11 @@ def is_history(grid: Grid) -> bool:
     """
     if not grid.cols or grid.cols[0].name != "ts" or len(grid.cols) < 2:
         return False
-    named = all(_is_value_name(col.name) or col.meta.get("id") is not None for col in grid.cols[1:])
+    named = all(_VALUE.fullmatch(col.name) or col.meta.get("id") is not None for col in grid.cols[1:])
     times = grid.columns[0]
     return (named or grid.meta.get("hisStart") is not None) and (
         isinstance(times, TimeColumn) or all(isinstance(cell, datetime) for cell in times)
     )
-
-
-def _is_value_name(name: str) -> bool:
-    return name == "val" or (name[0] == "v" and name[1:].isdigit())
 
 
 def grid_histories(
@@ -182,14 +180,10 @@ def _instants(times: Sequence[Any]) -> Instants:
     if isinstance(times, TimeColumn) and times.values.null_count == 0:
         found: Instants = times.values.to_numpy(zero_copy_only=False)
         return found
-    if bad := next(((row, cell) for row, cell in enumerate(times) if not _is_instant(cell)), None):
-        row, cell = bad
-        error = ZoneError if isinstance(cell, datetime | date) else MetadataError
-        raise error(
-            f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
-        )
+    for row, cell in enumerate(times):
+        if not isinstance(cell, datetime) or cell.utcoffset() is None:
+            error = ZoneError if isinstance(cell, datetime | date) else MetadataError
+            raise error(
+                f"row {row} of the history has {cell!r} in column 'ts'; expected a DateTime with a zone in each row"
+            )
     return np.array([epoch_us(cell) for cell in times], dtype=np.int64)
-
-
-def _is_instant(cell: object) -> bool:
-    return isinstance(cell, datetime) and cell.utcoffset() is not None

@@ -97,14 +97,14 @@ def united(cells: Collection[object]) -> UnitArray | None:
     """Values in the unit of the first; None where they do not convert, or some or all have none."""
     values = [math.nan if is_missing(cell) or is_nan(cell) else cell for cell in cells]
     # A Number that is INF carries no unit.
-    units = [unit_of(value) for value in values if unit_of(value) or not _is_infinite(value)]
+    units = [
+        unit
+        for value in values
+        if (unit := unit_of(value)) or not isinstance(value, float | Number) or math.isfinite(value)
+    ]
     if not units or not all(unit and convertible(unit, units[0] or "") for unit in units):
         return None
     return UnitArray._from_sequence(values, dtype=UnitDtype(units[0] or ""))
-
-
-def _is_infinite(value: object) -> bool:
-    return isinstance(value, float | Number) and not math.isfinite(value)
 
 
 def in_one_unit(df: pd.DataFrame, *, refuse: bool = True) -> pd.DataFrame:

@@ -106,7 +106,12 @@ def match_columns(
             )
         best = by_id.get(point.id, point)
         found[label] = merged(point, best) if label in explicit else merged(best, point)
-    _one_column_per_point(found)
+    owner: dict[str, Hashable] = {}
+    for name, point in found.items():
+        if (first := owner.setdefault(point.id, name)) is not name:
+            raise MetadataError(
+                f"the columns {first!r} and {name!r} both belong to the point @{point.id}; leave one out"
+            )
     return found
 
 
@@ -171,13 +176,3 @@ def unknown_column(label: Hashable, df: pd.DataFrame) -> MetadataError:
         f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {listed_columns(df)}"
         + of_amounts(df)
     )
-
-
-def _one_column_per_point(found: Mapping[Hashable, Point]) -> None:
-    owner: dict[str, Hashable] = {}
-    for label, point in found.items():
-        if point.id in owner:
-            raise MetadataError(
-                f"the columns {owner[point.id]!r} and {label!r} both belong to the point @{point.id}; leave one out"
-            )
-        owner[point.id] = label

@@ -242,10 +242,12 @@ class PointCatalog(_Frozen):
     @classmethod
     def of(cls, points: Mapping[AnyLabel, Point], differing: Mapping[AnyLabel, int] | None = None) -> PointCatalog:
         """The catalog of points by label; those without an id are left out."""
-        content: dict[str, Any] = {
-            "version": _VERSION,
-            "points": {label_key(label): _entry(point) for label, point in points.items() if point.id},
+        known = {label_key(label): asdict(point) for label, point in points.items() if point.id}
+        entries = {
+            key: {name: value for name, value in tags.items() if value is not None or name in POINT_FIELDS}
+            for key, tags in known.items()
         }
+        content: dict[str, Any] = {"version": _VERSION, "points": entries}
         if differing:
             content["differing"] = {label_key(label): count for label, count in differing.items()}
         return cls(content)
@@ -267,11 +269,6 @@ def _compared(catalog: Mapping[str, Any]) -> dict[str, Any]:
     aggs = {ident: one["aggs"] for ident, one in entries if isinstance(one, Mapping) and one.get("aggs")}
     of_one = ("read", "differing", "reads", "source")
     return {key: value for key, value in catalog.items() if key not in of_one} | {"reads": aggs}
-
-
-def _entry(point: Point) -> dict[str, Any]:
-    known = {name: value for name, value in asdict(point).items() if value is not None}
-    return {**dict.fromkeys(POINT_FIELDS), **known}
 
 
 def _freeze(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import MetadataError, ZoneError
@@ -55,8 +56,6 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
 
 
 def _trend(df: pd.DataFrame) -> Grid:
-    import pyarrow as pa
-
     columns: list[Any] = []
     cols = [Col("ts"), Col("end")][: df.index.nlevels]
     for level in range(df.index.nlevels):
@@ -74,8 +73,6 @@ def _trend(df: pd.DataFrame) -> Grid:
 
 
 def _history(series: pd.Series[Any], label: Hashable) -> Any:
-    import pyarrow as pa
-
     array = series.array
     if isinstance(array, UnitArray):
         return NumberColumn(pa.array(array.magnitudes, from_pandas=True), array.unit)

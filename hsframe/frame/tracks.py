@@ -63,13 +63,10 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
 
 
 def warn_of_values(tracks: Sequence[Track]) -> None:
-    """Warn of values that points have against their records: texts of Numbers, texts that are no states."""
-    _check_numbers(tracks)
-    _check_states(tracks)
+    """Warn of values that points have against their records: texts of Numbers, and texts that are no states.
 
-
-def _check_numbers(tracks: Sequence[Track]) -> None:
-    """Warn of texts among the samples of points whose records say that they are Numbers."""
+    They are kept, in columns without a unit and in categories of their own.
+    """
     found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
     if found:
         warn_caller(
@@ -77,10 +74,6 @@ def _check_numbers(tracks: Sequence[Track]) -> None:
             "numbers and have no unit: have the kind in their records checked, or what writes the texts",
             ReadWarning,
         )
-
-
-def _check_states(tracks: Sequence[Track]) -> None:
-    """Warn of texts that are no states of their points; they are kept, in categories of their own."""
     strange = {
         str(track.point): texts
         for track in tracks
@@ -136,20 +129,15 @@ def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
     ts_us = parts[0].ts_us if len(parts) == 1 else np.concatenate([part.ts_us for part in parts])
     if not _increasing(ts_us):
         return _Clock(ts_us, increasing=False)
-    if not drop_null and (absent := _rows_without_sample(batch)).any():
-        kept = np.flatnonzero(~absent)
-        return _Clock(ts_us[kept], increasing=True, kept=kept)
-    return _Clock(ts_us, increasing=True)
-
-
-def _rows_without_sample(batch: Sequence[Sequence[History]]) -> npt.NDArray[np.bool_]:
-    """Rows of a batch in which no point has a sample: a frame leaves them out."""
-    absent: npt.NDArray[np.bool_] = _no_sample(batch[0])
-    for parts in batch[1:]:
-        if not absent.any():
-            break
-        absent = absent & _no_sample(parts)
-    return absent
+    absent = np.array([not drop_null])
+    for own in batch:
+        if not absent.any():  # each row has a sample of some point
+            return _Clock(ts_us, increasing=True)
+        absent = absent & _no_sample(own)
+    if not absent.any():
+        return _Clock(ts_us, increasing=True)
+    kept = np.flatnonzero(~absent)  # rows in which no point has a sample are left out of a frame
+    return _Clock(ts_us[kept], increasing=True, kept=kept)
 
 
 def _no_sample(parts: Sequence[History]) -> npt.NDArray[np.bool_]:

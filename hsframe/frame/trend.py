@@ -105,7 +105,9 @@ def trend_frame(
     index_zone = _index_zone(list(points.values()), tz)
     if shape == "wide" or index_zone is None:
         return _wide(tracks, labels, index_zone, label, header)
-    return _tidy(tracks, labels, index_zone)
+    df = tidy_frame(tidy_table(tracks, [*map(str, labels)]), index_zone)
+    _attach(df, tracks, labels)
+    return df
 
 
 def _convert(tracks: Sequence[Track], labels: Sequence[ColumnLabel], units: Units) -> None:
@@ -221,12 +223,6 @@ def _wide(
 
 def _parts(label: ColumnLabel) -> tuple[str, ...]:
     return label if isinstance(label, tuple) else (label,)
-
-
-def _tidy(tracks: Sequence[Track], labels: Sequence[ColumnLabel], index_zone: ZoneInfo) -> pd.DataFrame:
-    df = tidy_frame(tidy_table(tracks, [*map(str, labels)]), index_zone)
-    _attach(df, tracks, labels)
-    return df
 
 
 def _attach(df: pd.DataFrame, tracks: Sequence[Track], labels: Sequence[ColumnLabel]) -> None:
