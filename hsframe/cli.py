@@ -82,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_serve, folder=None, user=None, anonymous=False)
 
     serve = commands.add_parser("serve", parents=[server], help="serve an archive, Parquet files, or the demo building")
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(run=_serve, once=False)
     for command in (demo, serve):
         command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 
@@ -220,19 +220,11 @@ def _points(args: argparse.Namespace) -> str | list[str]:
     return points[0] if len(points) == 1 else points
 
 
-def _demo(args: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace) -> int:
     if args.once:
         from hsframe.demo_run import demo_once
 
         return demo_once(args.out)
-    from hsframe.server.run import serve
-    from hsframe.testing.quirk_wrappers import with_quirks
-
-    serve(args.host, args.port, prepare=with_quirks(args.quirk))
-    return 0
-
-
-def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
     from hsframe.testing.quirk_wrappers import with_quirks
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hsframe.durations import Duration
+    from hsframe.frame.combine import UnitWindow
     from hsframe.frame.stamps import Interval
     from hsframe.frame.tables import Statistic
-    from hsframe.frame.windows import UnitWindow
     from hsframe.grid import Grid
 
 _UNIT = "unit"
@@ -102,7 +102,7 @@ class _OfRows(Generic[Object]):
         return self._window("ewm", args, kwargs)
 
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
-        from hsframe.frame.windows import UnitWindow
+        from hsframe.frame.combine import UnitWindow
 
         like = self._like_given(in_one_unit(self._wide))
         return UnitWindow(getattr(type(self)(like).magnitude(), name)(*args, **kwargs), like)

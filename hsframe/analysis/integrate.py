@@ -14,7 +14,7 @@ import pyarrow as pa
 from hsframe.columns import NumberColumn
 from hsframe.durations import HOUR_US, Duration
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, attach, points_of
 from hsframe.frame.reads import Read, note_reads, reads_of
@@ -123,21 +123,21 @@ def integrate(
             for sampling in samplings
         ]
     rules = dict(zip(labels, rules_of(points, samplings, labels, settings), strict=True))
-    histories = [
-        _history(df.iloc[:, place], ts_us, replace(point, id=label, dis=label, tz=point.tz or own_tz))
-        for place, (label, point) in enumerate(zip(labels, points, strict=True))
-    ]
     step, start_us, end_us = parse_step(interval), int(ts_us[0]), int(ts_us[-1])
     grids = {
         tz: intervals(start_us, end_us, step, zone(tz), partial=edges == "partial")
-        for tz in dict.fromkeys(history.point.tz or own_tz for history in histories)
+        for tz in dict.fromkeys(point.tz or own_tz for point in points)
     }
     # What holds does so to the end of the span that was read, or to its own last sample: not to that of another column.
-    reads_before, until_us = reads_of(df), dict.fromkeys(labels, end_us)
+    reads_before, until_us, histories = reads_of(df), dict.fromkeys(labels, end_us), []
     for place, (label, point) in enumerate(zip(labels, points, strict=True)):
-        if len(histories[place].ts_us):
-            read = reads_before.get(point.id, Read())
-            histories[place], until_us[label] = _known_in_spans(histories[place], read)
+        column = df.iloc[:, place]
+        there = column.notna().to_numpy(dtype=bool)
+        values = NumberColumn(pa.array(column[there].to_numpy(dtype=np.float64)), point.unit)
+        history = History(replace(point, id=label, dis=label, tz=point.tz or own_tz), ts_us[there], values)
+        if there.any():
+            history, until_us[label] = _known_in_spans(history, reads_before.get(point.id, Read()))
+        histories.append(history)
     results = interval_histories(histories, grids, rules, now_us=until_us)
     warn_of_gaps(histories, results, sign="")
     result = trend_frame([history for _, history in results], tz=index.tz)
@@ -161,10 +161,3 @@ def _known_in_spans(history: History, read: Read) -> tuple[History, int]:
     ts_us = np.insert(history.ts_us, places, np.maximum(ends_us, lasts_us + 1)[:-1])
     values = np.insert(history.values.values.to_numpy(), places, np.nan)
     return replace(history, ts_us=ts_us, values=NumberColumn(pa.array(values), history.point.unit)), int(ends_us[-1])
-
-
-def _history(column: pd.Series[Any], ts_us: Instants, point: Point) -> History:
-    """The samples of a column, where it has a value; True is 1."""
-    there = column.notna().to_numpy(dtype=bool)
-    values = column[there].to_numpy(dtype=np.float64)
-    return History(point, ts_us[there], NumberColumn(pa.array(values), point.unit))

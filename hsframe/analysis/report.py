@@ -198,14 +198,6 @@ def _row(
     return row | {"missing": None, "duplicates": len(there) - len(ts_us)}
 
 
-def _step_us(sampling: PointSampling, steps: Instants) -> int | None:
-    """How far apart samples are due: what the record says, or where most of them are, within a tenth."""
-    if sampling.interval_us is not None:
-        return sampling.interval_us
-    usual = int(np.median(steps)) if len(steps) else 0
-    return usual if usual and np.mean(np.abs(steps - usual) <= usual / 10) > 0.5 else None
-
-
 def _times(
     column: pd.Series[Any], point: Point, sampling: PointSampling, read: Read, interval: Interval | None, at: str | None
 ) -> dict[str, Any]:
@@ -222,7 +214,10 @@ def _times(
         row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
     if sampling.is_step or not _is_number(column):
         return row
-    step_us, parts = _step_us(sampling, steps), []
+    step_us, parts = sampling.interval_us, []
+    usual_us = int(np.median(steps)) if len(steps) else 0
+    if step_us is None and usual_us and np.mean(np.abs(steps - usual_us) <= usual_us / 10) > 0.5:
+        step_us = usual_us  # how far apart most of them are, within a tenth
     # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
     for part, own_us in read.parts(ts_us) if index.freq is None and at is None else [(read, ts_us)]:
         if interval is not None and at is not None:

@@ -37,6 +37,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -54,13 +55,12 @@ from hsframe.frame.points import (
     differing_of,
     is_tidy,
     label_key,
-    noted,
     point_labels,
     points_from,
     points_of,
 )
-from hsframe.frame.reads import note_reads, note_source
-from hsframe.frame.stamps import note_interval
+from hsframe.frame.reads import note_reads, note_source, reads_of, source_of
+from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, from_arrow, unit_of_dtype
@@ -123,11 +123,14 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
     if is_tidy(df):
         content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
         content["points"] = PointCatalog.of(points_of(df))["points"]
+    interval = noted_interval(df)
     optional = {
         "units": {name: unit for name, unit in units.items() if unit},
         "recordUnits": {name: p.unit for name, p in points.items() if p.unit and p.unit != units.get(name)},
         "states": {name: point.states for name, point in points.items() if point.states},
-        **{key: noted(df, key) for key in ("interval", "reads", "source")},
+        "interval": interval and asdict(interval),
+        "reads": {ident: asdict(one) for ident, one in reads_of(df).items()},
+        "source": source_of(df),
         "differing": {label_key(label): count for label, count in differing_of(df).items()},
     }
     content |= {key: entry for key, entry in optional.items() if entry}

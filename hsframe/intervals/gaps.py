@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -85,8 +85,8 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         )
 
 
-def _share(some: Sequence[object], results: Sequence[tuple[Rule, History]]) -> str:
-    return f"{len(some)} of {_count(results)} points"
+def _share(some: Collection[object], results: Sequence[tuple[Rule, History]]) -> str:
+    return f"{len(some)} of {len({one.point.id for _, one in results})} points"
 
 
 def _names(some: Sequence[tuple[Rule, Point, timedelta]], sign: str) -> str:
@@ -98,7 +98,7 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
     unknown = [one.point for rule, one in results if rule.agg == "sum" and not rule.interval_us]
     if unknown:
         warn_caller(
-            f"whether the sums of {len(unknown)} of {_count(results)} points are of whole intervals is unknown, since "
+            f"whether the sums of {_share(unknown, results)} are of whole intervals is unknown, since "
             f"their records do not say how often they are sampled (hisInterval): {named(unknown)}; "
             "where samples are missing the sum is too small. Compare with agg='count'",
             GapWarning,
@@ -107,9 +107,9 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
     if places:
         local = ((point.id, from_epoch_us(us, zone(point.tz or "UTC"))) for point, us in places[:5])
         instants = ", ".join(f"@{ident} at {when.isoformat()}" for ident, when in local)
-        meters = len({point.id for point, _ in places})
+        meters = {point.id for point, _ in places}
         warn_caller(
-            f"{len(places)} readings of {meters} of {_count(results)} points add more than ten times what their meter "
+            f"{len(places)} readings of {_share(meters, results)} add more than ten times what their meter "
             f"usually does, near a drop that counts as a reset or a roll-over: {instants}"
             f"{', ...' if len(places) > 5 else ''}; if they are false, the deltas there are far too large. Look at the "
             "samples: rollover=False lets a false drop and what follows it cancel out, and a longer max_gap leaves out "
@@ -118,7 +118,7 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
         )
     if odd := {one.point: one.over.spikes for _, one in results if one.over and one.over.spikes}:
         warn_caller(
-            f"{sum(odd.values())} readings of {len(odd)} of {_count(results)} points are left out, since no "
+            f"{sum(odd.values())} readings of {_share(odd, results)} are left out, since no "
             f"meter counts up to them and back, as zeros in between are: {named(list(odd))}; "
             "df.hs.catalog has how many of each",
             ReadWarning,
@@ -135,7 +135,3 @@ def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: M
             "row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
             GapWarning,
         )
-
-
-def _count(results: Sequence[tuple[Rule, History]]) -> int:
-    return len({one.point.id for _, one in results})

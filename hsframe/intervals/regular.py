@@ -66,7 +66,20 @@ def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     if not 0 < count < float("inf"):
         raise SpanError(f"interval={interval!r} must be positive; expected {_EXPECTED}")
     if unit not in ("d", "w") and unit not in MONTHS:
-        return Step(elapsed_us=_elapsed_us(count * LENGTHS_US[unit], interval))
+        length_us = count * LENGTHS_US[unit]
+        if length_us == DAY_US:
+            raise SpanError(
+                f"interval={interval!r} is 24 hours of elapsed time, and a local day may have 23 or 25; for days write "
+                "'1D'"
+            )
+        if length_us < SECOND_US:
+            raise SpanError(f"interval={interval!r} is shorter than a second; expected {_EXPECTED}")
+        if DAY_US % length_us:
+            raise SpanError(
+                f"interval={interval!r} does not divide a day, so its steps from midnight to midnight would not be "
+                "even; expected 1, 2, 3, 4, 6, 8 or 12 h, or minutes or seconds that divide a day"
+            )
+        return Step(elapsed_us=int(length_us))
     if count != int(count):
         raise SpanError(
             f"interval={interval!r} must be a whole number of days, weeks, months or years, which differ in "
@@ -78,21 +91,6 @@ def parse_step(interval: Duration, week_start: str = "monday") -> Step:
     if 12 % months and months % 12:
         raise SpanError(f"interval={interval!r} does not divide a year; expected 1, 2, 3, 4, 6 or 12 months")
     return Step(months=months)
-
-
-def _elapsed_us(length_us: float, interval: object) -> int:
-    if length_us == DAY_US:
-        raise SpanError(
-            f"interval={interval!r} is 24 hours of elapsed time, and a local day may have 23 or 25; for days write '1D'"
-        )
-    if length_us < SECOND_US:
-        raise SpanError(f"interval={interval!r} is shorter than a second; expected {_EXPECTED}")
-    if DAY_US % length_us:
-        raise SpanError(
-            f"interval={interval!r} does not divide a day, so its steps from midnight to midnight would not be "
-            "even; expected 1, 2, 3, 4, 6, 8 or 12 h, or minutes or seconds that divide a day"
-        )
-    return int(length_us)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +187,8 @@ def _calendar(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
         number, stop = (first - origin) // step.days, (last - origin) // step.days + 3
         days = range(origin + number * step.days, origin + stop * step.days, step.days)
         return np.array([_midnight_us(day, tz) for day in days], dtype=np.int64)
-    begin, stop = (_month(day) // step.months * step.months for day in (first, last))
+    ends = map(date.fromordinal, (first, last))
+    begin, stop = ((day.year * 12 + day.month - 1) // step.months * step.months for day in ends)
     months = range(begin, stop + 3 * step.months, step.months)
     firsts = (date(month // 12, month % 12 + 1, 1) for month in months)
     return np.array([_midnight_us(day.toordinal(), tz) for day in firsts], dtype=np.int64)
@@ -197,11 +196,6 @@ def _calendar(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:
 
 def _local_date(us: int, tz: ZoneInfo) -> int:
     return from_epoch_us(us, tz).date().toordinal()
-
-
-def _month(ordinal: int) -> int:
-    day = date.fromordinal(ordinal)
-    return day.year * 12 + day.month - 1
 
 
 @functools.lru_cache(maxsize=8192)

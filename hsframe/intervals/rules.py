@@ -109,15 +109,10 @@ class PointSampling:
                 agg = "delta"
             elif "consumption" in modes:
                 agg = "sum"
-        interval, rollover = record.get("hisInterval"), record.get("hisRollover")
-        return cls(is_step, agg, _interval_us(interval), rollover if isinstance(rollover, Number) else None)
-
-
-def _interval_us(interval: Any) -> int | None:
-    if not isinstance(interval, Number) or interval.unit is None or not convertible(interval.unit, "sec"):
-        return None
-    found = round(convert(float(interval.val), interval.unit, "sec") * 1e6)
-    return found if found > 0 else None
+        interval, rollover, interval_us = record.get("hisInterval"), record.get("hisRollover"), 0
+        if isinstance(interval, Number) and interval.unit is not None and convertible(interval.unit, "sec"):
+            interval_us = max(round(convert(float(interval.val), interval.unit, "sec") * 1e6), 0)
+        return cls(is_step, agg, interval_us or None, rollover if isinstance(rollover, Number) else None)
 
 
 @dataclass(frozen=True, slots=True)
