@@ -20,9 +20,9 @@ import distributed
 
 from hsframe.client import Client
 from hsframe.errors import MetadataError
+from hsframe.session.base import SessionSettings, Settings
 from hsframe.session.runners import runner_named
 from hsframe.session.session import Session
-from hsframe.session.settings import SessionSettings, Settings
 from hsframe.session.signatures import T
 
 Verb: TypeAlias = Callable[..., Coroutine[Any, Any, T]]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
 
 from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_columns, his_grids
+from hsframe.session.base import SessionSettings
 from hsframe.session.session import Session
-from hsframe.session.settings import SessionSettings
 from hsframe.session.signatures import Overloaded, P, Q, R, S, takes
 
 if TYPE_CHECKING:

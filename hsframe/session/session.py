@@ -19,10 +19,9 @@ from hsframe.client import Client
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.points import Point
 from hsframe.session.async_session import AsyncSession
-from hsframe.session.base import shown
+from hsframe.session.base import SessionSettings, Settings, shown
 from hsframe.session.progress_bar import in_notebook
 from hsframe.session.runners import Runner, runner_named
-from hsframe.session.settings import SessionSettings, Settings
 from hsframe.session.signatures import Overloaded, P, Q, R, S, T
 
 _CLOSE_S: Final = 10.0
