@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _print_warning
+            warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
             return run(args)
     except HsFrameError as error:
         print(f"hsframe: {error}", file=sys.stderr)
@@ -65,10 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"hsframe: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -350,15 +350,15 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, **kwargs)
 
     def to_grid(self) -> Grid:
-        """The frame as one grid, see :func:`hsframe.frame.to_grid.frame_to_grid`."""
-        from hsframe.frame.to_grid import frame_to_grid
+        """The frame as one grid, see :func:`hsframe.frame.convert.frame_to_grid`."""
+        from hsframe.frame.convert import frame_to_grid
 
         return frame_to_grid(self._obj)
 
     @property
     def catalog(self) -> pd.DataFrame:
-        """The outcome for each point of the read, see :func:`hsframe.frame.outcomes.outcomes_table`."""
-        from hsframe.frame.outcomes import outcomes_table
+        """The outcome for each point of the read, see :func:`hsframe.frame.reads.outcomes_table`."""
+        from hsframe.frame.reads import outcomes_table
 
         return outcomes_table(self._obj)
 

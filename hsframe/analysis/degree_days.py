@@ -137,7 +137,10 @@ def degree_days(
     share = min_coverage if min_coverage is not None else 1.0 if method == "hourly" else 0.5
     arrays = []
     for name, unit, one in zip(df.columns, units, held, strict=True):
-        if own and not own.elapsed_us and not _are_of(one, days):
+        # Whether rows are these days; a span may have cut the first and the last, and one that is alone on one side.
+        is_edge = np.isin([one.ts_us, one.ts_us + one.reach_us], days.edges_us)
+        are_days = is_edge[0, 1:].all() and is_edge[1, :-1].all() and (len(one.ts_us) != 1 or is_edge.any())
+        if own and not own.elapsed_us and not are_days:
             raise ZoneError(
                 f"the rows of column {name!r} stand for days, and not for those of {days_tz.key}: the mean of one is "
                 "of two of its days; give as tz= the zone of the rows' days, or take degree days of rows of hours"
@@ -222,12 +225,6 @@ def _held(column: pd.Series[Any], own: Step | None, label: Label, tz: ZoneInfo, 
         reach_us = np.full(len(starts_us), gap_us)
         reach_us[-1:] = min(gap_us, int(np.median(np.diff(starts_us))) if len(starts_us) > 1 else 0)
     return _Held(np.asarray(column, dtype=np.float64)[order], starts_us, reach_us)
-
-
-def _are_of(held: _Held, days: Intervals) -> bool:
-    """Whether rows are these days; a span may have cut the first and the last, and one that is alone on one side."""
-    is_edge = np.isin([held.ts_us, held.ts_us + held.reach_us], days.edges_us)
-    return bool(is_edge[0, 1:].all() and is_edge[1, :-1].all() and (is_edge.shape[1] != 1 or is_edge.any()))
 
 
 def _rows(instants: Sequence[Instants], step: Step, tz: ZoneInfo) -> Intervals:

@@ -10,7 +10,7 @@ A short tour, from the bottom:
 - ``labels``: what columns are called
 - ``trend``: histories to a frame: one index, one column per point; wide, tidy or one frame each
 - ``entities``: the answer of ``read`` to a frame
-- ``convert``: any grid to a frame
+- ``convert``: any grid to a frame, and back
 - ``match``: which point a column belongs to; ``his_grids``: a frame to samples and to the grids of hisWrite
 - ``arrow``: Arrow tables with units; ``parquet``: files of them; ``df.hs`` is in :mod:`hsframe.analysis.accessor`
 """

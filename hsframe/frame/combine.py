@@ -11,9 +11,17 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError, ZoneError
-from hsframe.frame.outcomes import note_outcomes, united_outcomes
 from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, attach, differing_of, points_of
-from hsframe.frame.reads import Read, note_reads, note_source, reads_of, united_reads, united_source
+from hsframe.frame.reads import (
+    Read,
+    note_outcomes,
+    note_reads,
+    note_source,
+    reads_of,
+    united_outcomes,
+    united_reads,
+    united_source,
+)
 from hsframe.frame.stamps import Interval, interval_of, note_interval, noted_interval
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype

@@ -1,19 +1,32 @@
-"""Any grid to a frame: a history becomes a trend frame, everything else a frame of entities."""
+"""Any grid to a frame and back: a history is a trend frame, everything else a frame of entities."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from datetime import tzinfo
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from hsframe.errors import CallError
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
+from hsframe.errors import CallError, MetadataError, ZoneError
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.labels import Header
+from hsframe.frame.points import DIS_SUFFIX, points_of
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.trend import Shape, trend_frame
-from hsframe.grid import Grid
+from hsframe.grid import Col, Grid
+from hsframe.kinds import MARKER, NA, Ref
+from hsframe.protocol.request_grids import as_kind
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.scalars import is_missing
+from hsframe.zones import haystack_name
+
+_TAG = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 
 @overload
@@ -84,3 +97,111 @@ def grid_to_frame(
     given = as_points(points) if points is not None else []
     histories = grid_histories(grid, {point.id: point for point in given}, ids=[point.id for point in given])
     return trend_frame(histories, header=header, shape=shape, tz=tz)
+
+
+def frame_to_grid(df: pd.DataFrame) -> Grid:
+    """The grid of a frame.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With a time index (aware): a trend. Any other: records, each column a tag, and each level of the index that has
+        a name; of several levels, as of a matrix, texts stay texts.
+
+    Returns
+    -------
+    Grid
+        Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta where
+        it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of intervals with
+        ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a
+        row each; a True of a bool column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
+
+    Raises
+    ------
+    ZoneError
+        Times without a zone.
+    MetadataError
+        A label that is not a valid tag name, or a column that has no kind.
+
+    Notes
+    -----
+    What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
+    """
+    is_trend = isinstance(df.index, pd.DatetimeIndex) or list(df.index.names) == ["start", "end"]
+    return _trend(df) if is_trend else _records(df)
+
+
+def _trend(df: pd.DataFrame) -> Grid:
+    columns: list[Any] = []
+    cols = [Col("ts"), Col("end")][: df.index.nlevels]
+    for level in range(df.index.nlevels):
+        times = df.index.get_level_values(level)
+        if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
+            raise ZoneError("the index has no zone; give it one with df.tz_localize('America/New_York')")
+        columns.append(TimeColumn(pa.array(times.as_unit("us").asi8, pa.int64()), haystack_name(times.tz)))
+    points = points_of(df)
+    for place, label in enumerate(df.columns):
+        point = points.get(label)
+        meta = {"dis": str(label)} if point is None else {"id": Ref(point.id, point.dis or None)}
+        cols.append(Col(f"v{place}", meta))
+        columns.append(_history(df.iloc[:, place], label))
+    return Grid({}, cols, columns)
+
+
+def _history(series: pd.Series[Any], label: Hashable) -> Any:
+    array = series.array
+    if isinstance(array, UnitArray):
+        return NumberColumn(pa.array(array.magnitudes, from_pandas=True), array.unit)
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return BoolColumn(pa.array(series.astype("boolean").array))
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return NumberColumn(pa.array(series.to_numpy(dtype=np.float64, na_value=np.nan), from_pandas=True))
+    if isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype):
+        return StrColumn(pa.array(series.astype("str").array).cast(pa.string()))
+    if series.dtype == object:
+        return tuple(_cell(value) for value in series)
+    raise MetadataError(f"column {label!r} is {series.dtype}, which is not a kind of a history")
+
+
+def _records(df: pd.DataFrame) -> Grid:
+    levels = [name for name in df.index.names if name is not None]
+    texts = levels if df.index.nlevels > 1 else []
+    if twice := [name for name in levels if name in df.columns]:
+        raise MetadataError(f"the index and a column are both named {twice[0]!r}; rename the column")
+    df = df.reset_index(level=levels) if levels else df
+    names = [str(label) for label in df.columns if not str(label).endswith(DIS_SUFFIX)]
+    if strange := [name for name in names if _TAG.fullmatch(name) is None]:
+        raise MetadataError(
+            f"{', '.join(map(repr, strange))} cannot be names of tags: a tag begins with a small letter and has "
+            "letters, digits and _; rename the columns"
+        )
+    columns = []
+    for name in names:
+        series = df[name]
+        beside = name + DIS_SUFFIX
+        if name in texts:
+            columns.append(tuple(_cell(value) for value in series))
+        elif name == "id" or name.endswith("Ref") or beside in df.columns:
+            shown = df[beside].tolist() if beside in df.columns else [None] * len(df)
+            cells = zip(series.tolist(), shown, strict=True)
+            columns.append(tuple(_ref(value, dis) for value, dis in cells))
+        elif series.dtype == np.dtype(bool):
+            columns.append(tuple(MARKER if value else None for value in series.tolist()))
+        else:
+            columns.append(tuple(_cell(value) for value in series))
+    return Grid({}, names, columns)
+
+
+def _ref(value: Any, dis: Any) -> Any:
+    if not isinstance(value, str):
+        return _cell(value)
+    return Ref(value, dis if isinstance(dis, str) else None)
+
+
+def _cell(value: Any) -> Any:
+    """A cell of a frame as a kind; missing is None."""
+    if value is not NA and is_missing(value):
+        return None
+    if isinstance(value, pd.Timestamp) and value.tzinfo is None:
+        raise ZoneError(f"{value} has no zone; give its column one with df['ts'].dt.tz_localize('America/New_York')")
+    return value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else as_kind(value)

@@ -30,7 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.columns import ArrowColumn, DictionaryColumn, LazyColumn, RefColumn, StrColumn, TimeColumn
+from hsframe.columns import DictionaryColumn, LazyColumn, RefColumn, StrColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points import DIS_SUFFIX
@@ -87,22 +87,19 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
         names = None if cells.names is None else _arrow_texts(cells.names)
         return _arrow_texts(cells.values), names if names is not None and _has_text(cells.names) else None
     if isinstance(cells, LazyColumn):
-        return _arrow_array(cells.column), None
+        column = cells.column
+        if isinstance(column, StrColumn):
+            return _arrow_texts(column.values), None
+        if isinstance(column, TimeColumn):
+            ts_us = column.values.fill_null(NAT_US).to_numpy(zero_copy_only=False)
+            return time_index(ts_us, _zone_of({zone(column.tz)}), name=None), None
+        return value_array([column]), None
     cells = cells if isinstance(cells, tuple | list) else list(cells)
     types = set(map(type, cells))
     if Ref in types and types <= {Ref, *_MISSING}:
         names = [cell.dis if type(cell) is Ref else None for cell in cells]
         return _column(cells, types), names if any(names) else None
     return _column(cells, types), None
-
-
-def _arrow_array(column: ArrowColumn) -> Any:
-    if isinstance(column, StrColumn):
-        return _arrow_texts(column.values)
-    if isinstance(column, TimeColumn):
-        ts_us = column.values.fill_null(NAT_US).to_numpy(zero_copy_only=False)
-        return time_index(ts_us, _zone_of({zone(column.tz)}), name=None)
-    return value_array([column])
 
 
 def _says_the_same(names: Any, grid: Grid) -> bool:

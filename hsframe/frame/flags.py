@@ -27,8 +27,7 @@ import pandas as pd
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
 from hsframe.frame.labels import with_suffix
-from hsframe.frame.points import AnyLabel, attach, differing_of, points_of
-from hsframe.frame.reads import note_reads, reads_of
+from hsframe.frame.points import AnyLabel
 from hsframe.frame.values import bools_of, is_nan
 from hsframe.kinds import NA
 
@@ -81,8 +80,4 @@ def split_flags(df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise MetadataError(
             "the frame does not have a column of flags for each point; expected what his_read(..., na='flag') gave"
         )
-    values, flags = df[points], df[flagged].set_axis(df[points].columns, axis=1)
-    for frame in (values, flags):
-        attach(frame, points_of(values), differing=differing_of(values))
-        note_reads(frame, reads_of(df))
-    return values, flags
+    return df[points], df[flagged].set_axis(df[points].columns, axis=1)

@@ -80,8 +80,15 @@ def batch_grid(batch: Sequence[PointSamples]) -> Grid:
     """The batch hisWrite grid of points in one zone: one row per instant at which any of them has a sample."""
     # Columns without missing values share one array of instants, so there are few different arrays.
     ts_us = union_of(samples.ts_us for samples in batch)
-    cols = [Col("ts"), *(Col(f"v{place}", {"id": Ref(samples.point.id)}) for place, samples in enumerate(batch))]
-    return Grid({}, cols, [TimeColumn(pa.array(ts_us), batch[0].tz), *(_spread(samples, ts_us) for samples in batch)])
+    columns: list[ArrowColumn | TimeColumn] = [TimeColumn(pa.array(ts_us), batch[0].tz)]
+    cols = [Col("ts")]
+    for number, samples in enumerate(batch):
+        places, column = places_in(ts_us, samples.ts_us), samples.values
+        if places is not None:  # null where the point has no sample
+            column = column.sliced(column.values.take(pa.array(places, mask=places < 0)), None)
+        cols.append(Col(f"v{number}", {"id": Ref(samples.point.id)}))
+        columns.append(column)
+    return Grid({}, cols, columns)
 
 
 def his_grids(columns: Iterable[FrameColumn]) -> list[Grid]:
@@ -91,14 +98,6 @@ def his_grids(columns: Iterable[FrameColumn]) -> list[Grid]:
         samples = column.samples(column.point)
         by_zone.setdefault(samples.tz, []).append(samples)
     return [batch_grid(some) for some in by_zone.values() if any(len(samples.ts_us) for samples in some)]
-
-
-def _spread(samples: PointSamples, ts_us: Instants) -> ArrowColumn:
-    """The values at all of some instants, null where the point has no sample."""
-    places, column = places_in(ts_us, samples.ts_us), samples.values
-    if places is None:
-        return column
-    return column.sliced(column.values.take(pa.array(places, mask=places < 0)), None)
 
 
 def frame_columns(

@@ -73,7 +73,14 @@ def match_columns(
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one, so that each has its own point")
     # A mapping with an id is a record, unless a column is called so.
     by_column = isinstance(points, Mapping) and ("id" in df.columns or not isinstance(points.get("id"), Ref | str))
-    explicit = _explicit(df, points) if by_column else {}
+    given: Mapping[Any, Any] = points if by_column else {}
+    if stray := [label for label in given if label not in df.columns]:
+        raise MetadataError(f"points= names {stray[0]!r}, which is not a column; the columns are {listed_columns(df)}")
+    each = {label: as_points(one) for label, one in given.items()}
+    for label, several in each.items():
+        if len(several) != 1:
+            raise MetadataError(f"points= gives {len(several)} points for the column {label!r}; expected one")
+    explicit: dict[Hashable, Point] = {label: one for label, (one,) in each.items()}
     listed = [] if by_column or points is None else as_points(points)
     catalog, reads = points_of(df), reads_of(df)
     session = list(known)
@@ -113,18 +120,6 @@ def match_columns(
                 f"the columns {first!r} and {name!r} both belong to the point @{point.id}; leave one out"
             )
     return found
-
-
-def _explicit(df: pd.DataFrame, points: Mapping[Any, Any]) -> dict[Hashable, Point]:
-    if stray := [label for label in points if label not in df.columns]:
-        raise MetadataError(f"points= names {stray[0]!r}, which is not a column; the columns are {listed_columns(df)}")
-    explicit: dict[Hashable, Point] = {}
-    for label, given in points.items():
-        one = as_points(given)
-        if len(one) != 1:
-            raise MetadataError(f"points= gives {len(one)} points for the column {label!r}; expected one")
-        explicit[label] = one[0]
-    return explicit
 
 
 def _by_label(label: Hashable, points: list[Point]) -> Point | None:

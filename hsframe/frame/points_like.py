@@ -50,7 +50,15 @@ def _each_point(points: PointsLike) -> Iterable[Point]:
         ident = id_text(points)
         return [Point(ident, ident)]
     if isinstance(points, pd.DataFrame):
-        return _points_of_frame(points)
+        known = points_of(points)
+        if "id" in points.columns and not (known and is_tidy(points)):
+            return [point for _, point in _entity_points(points)]
+        if not known and len(points.columns):
+            raise MetadataError(
+                "the frame has neither a column 'id' nor a catalog of points; its columns are "
+                f"{listed_columns(points)}; expected the frame that read() gave, or a trend frame"
+            )
+        return known.values()
     if isinstance(points, Mapping):
         return [Point.from_record(points)]
     if isinstance(points, pd.Series) and "id" in points.index:
@@ -61,18 +69,6 @@ def _each_point(points: PointsLike) -> Iterable[Point]:
         f"{points!r} is not a point; expected an id, a Ref, a record, a Point, a list of these, or the "
         "frame that read() gave"
     )
-
-
-def _points_of_frame(df: pd.DataFrame) -> list[Point]:
-    known = points_of(df)
-    if "id" in df.columns and not (known and is_tidy(df)):
-        return [point for _, point in _entity_points(df)]
-    if not known and len(df.columns):
-        raise MetadataError(
-            f"the frame has neither a column 'id' nor a catalog of points; its columns are {listed_columns(df)}; "
-            "expected the frame that read() gave, or a trend frame"
-        )
-    return list(known.values())
 
 
 def _entity_points(df: pd.DataFrame) -> list[tuple[Any, Point]]:

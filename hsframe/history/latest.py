@@ -32,9 +32,9 @@ import pandas as pd
 from hsframe.errors import HsFrameError
 from hsframe.frame.histories import NAT_US, History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
-from hsframe.frame.outcomes import note_outcomes
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
+from hsframe.frame.reads import note_outcomes
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import object_array, value_array
 from hsframe.history.nearest_samples import nearest_samples

@@ -166,7 +166,12 @@ class _Values:
             else:
                 yield None, NumberColumn(pa.array(values), unit), _SOUND
         else:
-            yield None, self._picked(self._places(rule, agg)), _SOUND
+            taken = self.array.take(self._places(rule, agg), allow_fill=True)
+            if self.kind == "Bool":
+                missing = np.asarray(pd.isna(taken), dtype=bool)
+                yield None, BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing)), _SOUND
+            else:
+                yield None, StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string()))), _SOUND
 
     def _states(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str, Floats]]:
         """How long each state lasted in each interval, in hours or as a share of the known time."""
@@ -272,13 +277,6 @@ class _Values:
         if agg == "step":
             return self.times.step_places(rule.gap_us, self.now_us)[:-1]
         return self.times.first_or_last(~np.asarray(pd.isna(self.array), dtype=bool), last=agg == "last")
-
-    def _picked(self, places: Places) -> ArrowColumn:
-        taken = self.array.take(places, allow_fill=True)
-        if self.kind == "Bool":
-            missing = np.asarray(pd.isna(taken), dtype=bool)
-            return BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing))
-        return StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string())))
 
 
 def _of_one_unit(track: Track) -> Any:

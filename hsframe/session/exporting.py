@@ -18,9 +18,9 @@ from hsframe.client import Client
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.labels import Header
-from hsframe.frame.outcomes import outcomes_in
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
+from hsframe.frame.reads import outcomes_in
 from hsframe.frame.whole_file import checked_path
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones

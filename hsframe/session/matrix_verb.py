@@ -18,11 +18,10 @@ from hsframe.filters import means_filter
 from hsframe.frame.combine import concat
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import unique_labels
-from hsframe.frame.outcomes import note_outcomes, outcomes_in
 from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike, as_points
-from hsframe.frame.reads import Read, note_reads, united_reads
+from hsframe.frame.reads import Read, note_outcomes, note_reads, outcomes_in, united_reads
 from hsframe.frame.stamps import Interval, note_interval
 from hsframe.frame.trend import time_index
 from hsframe.history.plan import ReadOptions
@@ -408,7 +407,12 @@ def _levels(group: str, instants: pd.DatetimeIndex, index: IndexZone) -> pd.Data
 
 def _of_one_unit(role: str, columns: Mapping[tuple[str, str], pd.Series[Any]]) -> dict[str, pd.Series[Any]]:
     """The columns of a role by group, in the unit that most of them have."""
-    own = {group: _plain(one) for (name, group), one in sorted(columns.items()) if name == role}
+    # A Bool as 1 and 0: libraries of statistics take no ``boolean``.
+    own = {
+        group: one.astype("float64") if one.dtype == "boolean" else one
+        for (name, group), one in sorted(columns.items())
+        if name == role
+    }
     kinds: dict[Hashable, str] = {group: _kind(one) for group, one in own.items()}
     units = Counter(unit for one in own.values() if (unit := unit_of_dtype(one.dtype)) is not None)
     if len(set(kinds.values())) <= 1:
@@ -420,11 +424,6 @@ def _of_one_unit(role: str, columns: Mapping[tuple[str, str], pd.Series[Any]]) -
             f"the role {role!r} is {where}, which do not convert to one unit; use a narrower filter, or several roles"
         )
     return {group: one.astype(UnitDtype(target)) for group, one in own.items()}
-
-
-def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A Bool as 1 and 0: libraries of statistics take no ``boolean``."""
-    return column.astype("float64") if column.dtype == "boolean" else column
 
 
 def _kind(column: pd.Series[Any]) -> str:

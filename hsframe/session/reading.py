@@ -17,10 +17,9 @@ from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError, 
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
-from hsframe.frame.outcomes import note_outcomes, outcomes_of
 from hsframe.frame.points import ColumnLabel, Point, noted
 from hsframe.frame.points_like import PointsLike
-from hsframe.frame.reads import note_source
+from hsframe.frame.reads import note_outcomes, note_source, outcomes_of
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
