@@ -232,9 +232,9 @@ def _serve(args: argparse.Namespace) -> int:
     database: Database | None = None
     if args.folder is not None and ("://" in args.folder or (Path(args.folder) / "samples").is_dir()):
         from hsframe.archive.served import ArchiveDatabase
-        from hsframe.archive.tables import Place
+        from hsframe.archive.storage import Storage
 
-        database = ArchiveDatabase(Place(args.folder, {}))
+        database = ArchiveDatabase(Storage(args.folder, {}))
     elif args.folder is not None:
         from hsframe.server.folder import parquet_folder
 

@@ -18,8 +18,9 @@ from hsframe.archive.histories import histories_of, rows_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge
+from hsframe.archive.storage import Storage
 from hsframe.archive.sync import known_records, outcome_table
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.tables import Tables, has_archive
 from hsframe.columns import NumberColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
@@ -40,7 +41,7 @@ _ROWS_A_MERGE: Final = 2_000_000
 class Adding:
     """One :meth:`hsframe.Archive.add`: its parameters, and what became of each point."""
 
-    place: Place
+    place: Storage
     now_us: int
     points: Any
     existing: Existing
@@ -55,7 +56,7 @@ class Adding:
         self.records = known_records(self.place)
         counts: Counter[str] = Counter()
         # The layout of a new archive is that of all frames, and is fixed when it is made: they are read once before.
-        for is_trial in (False,) if self.place.has_archive() else (True, False):
+        for is_trial in (False,) if has_archive(self.place) else (True, False):
             lengths_us = {
                 ident: max(last_us - first_us, DAY_US) for ident, (first_us, last_us) in self.bounds_us.items()
             }

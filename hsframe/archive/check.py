@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Final, TypeAlias
 
@@ -19,83 +19,84 @@ from hsframe.archive.versions import orphans
 from hsframe.errors import HsFrameError
 from hsframe.spans import from_epoch_us
 
-Report: TypeAlias = Callable[[str, str, str], None]
-"""Takes the path below the archive, what is wrong, and what to do about it."""
+Problem: TypeAlias = tuple[str, str, str]
+"""The path below the archive, what is wrong, and what to do about it."""
 
 _COMPACT: Final = "compact() writes its rows anew"
 
 
 def check(tables: Tables, now_us: int) -> pd.DataFrame:
     """A row for each problem."""
-    found: list[tuple[str, str, str]] = []
-    ids = _check_samples(tables.samples, lambda *problem: found.append(problem))
-    _check_points(tables, ids, now_us, lambda *problem: found.append(problem))
+    ids: set[str] = set()
+    found = [*_in_samples(tables.samples, ids), *_in_points(tables, ids, now_us)]
     return pd.DataFrame(found, columns=["path", "problem", "what_to_do"]).astype("str")
 
 
-def _check_samples(table: SampleTable, report: Report) -> set[str]:
-    """Report on the samples; gives the ids that occur."""
-    broken = _check_files(table, "samples", report)
-    ids: set[str] = set()
-    by_partition: dict[Partition, list[DataFile]] = {}
-    disordered: set[Partition] = set()
+def _in_samples(table: SampleTable, ids: set[str]) -> Iterator[Problem]:
+    """The problems of the samples; the ids that occur are put in `ids`."""
+    broken: set[str] = set()
+    yield from _in_files(table, "samples", broken)
+    again: set[Partition] = set()
+    whole: dict[Partition, list[DataFile]] = {}
     for file in table.files():
-        if file.path in broken:
-            continue
-        path = f"samples/{file.path}"
-        try:
-            if not _check_rows(table, file, ids, lambda *problem, path=path: report(path, *problem)):
-                disordered.add(file.partition)
-            by_partition.setdefault(file.partition, []).append(file)
-        except HsFrameError as error:
-            report(path, str(error), _anew(table, file.ts_us[0]))
-    for partition, files in by_partition.items():
-        if table.layout.has(partition) and (len(files) > 1 or partition in disordered):
-            _check_twice(table, partition, files, report)
-    return ids
+        if file.path not in broken:
+            try:
+                problems, is_well = _in_rows(table, file, ids)
+                whole.setdefault(file.partition, []).append(file)
+                again |= set() if is_well and len(whole[file.partition]) == 1 else {file.partition}
+            except HsFrameError as error:
+                problems = [(str(error), _anew(table, file.ts_us[0]))]
+            yield from ((f"samples/{file.path}", *problem) for problem in problems)
+    for partition in sorted(filter(table.layout.has, again)):
+        for some, start_us, end_us in pieces(table, whole[partition], table.layout.bounds_us(partition[0])):
+            rows = read_samples(table, some, start_us, end_us, whole[partition])
+            owner, ts_us = sort_keys(rows)
+            twice = np.flatnonzero((np.diff(owner) == 0) & (np.diff(ts_us) == 0))
+            if len(twice):
+                ident, when = rows["id"][int(twice[0])].as_py(), from_epoch_us(int(ts_us[twice].min()), UTC)
+                yield (
+                    f"samples/period={partition[0]}/bucket={partition[1]}",
+                    f"{len(twice)} samples are there twice, the first of @{ident}: another program put them in",
+                    f"sync(since='{when:%Y-%m-%d}') leaves each once, as the server has it",
+                )
 
 
-def _check_points(tables: Tables, ids: set[str], now_us: int, report: Report) -> None:
-    log = tables.points
-    broken = _check_files(log, "points", report)
-    if broken:
-        return
+def _in_points(tables: Tables, ids: set[str], now_us: int) -> Iterator[Problem]:
+    log, broken = tables.points, set[str]()
+    yield from _in_files(log, "points", broken)
     try:
-        records = log.records()
+        records = {} if broken else log.records()
     except HsFrameError as error:
-        report("points", str(error), _back(log, log.version))
+        yield "points", str(error), _back(log, log.version)
         return
-    for ident in sorted(ids - records.keys()):
-        report("points", f"there are samples of @{ident}, and no record", f"sync('@{ident}') reads it")
+    for ident in [] if broken else sorted(ids - records.keys()):
+        yield "points", f"there are samples of @{ident}, and no record", f"sync('@{ident}') reads it"
     for ident, record in records.items():
         if record.read_us and not record.read_us[0] <= record.read_us[1] <= now_us:
             since, until = (from_epoch_us(us, UTC).isoformat() for us in record.read_us)
             what = f"@{ident} is noted as read from {since} until {until}: a clock was wrong"
-            report("points", what, "sync() puts it right")
+            yield "points", what, "sync() puts it right"
 
 
-def _check_files(log: DeltaLog, name: str, report: Report) -> set[str]:
-    """Report on files that are not there, of another size, or uncounted; gives those that cannot be read."""
-    there, broken = log.storage.listing(), set()
-    for row in log.rows_of_files():
-        stored = there.get(row["path"])
-        if stored is None or stored.size != row["size_bytes"]:
+def _in_files(log: DeltaLog, name: str, broken: set[str]) -> Iterator[Problem]:
+    """Files that are not there, of another size, or uncounted; those that cannot be read are put in `broken`."""
+    there = log.storage.listing()
+    for file in log.files():
+        stored = there.get(file.path)
+        if stored is None or stored.size != file.size:
             what = "it is not there" if stored is None else f"it has {stored.size} bytes"
-            since = row.get("min.ts")
-            advice = _anew(log, since and epoch(since)) if name == "samples" else _back(log, log.version)
-            report(f"{name}/{row['path']}", f"{what}, and the table counts {row['size_bytes']} bytes", advice)
-            broken.add(row["path"])
+            advice = _anew(log, file.ts_us[0]) if name == "samples" else _back(log, log.version)
+            yield f"{name}/{file.path}", f"{what}, and the table counts {file.size} bytes", advice
+            broken.add(file.path)
     for path in orphans(log, there, log.commits()):
         what = "no version counts it: a program was killed before it did, or is about to"
-        report(f"{name}/{path}", what, "vacuum() removes it when it is an hour old")
-    return broken
+        yield f"{name}/{path}", what, "vacuum() removes it when it is an hour old"
 
 
-def _check_rows(table: SampleTable, file: DataFile, ids: set[str], report: Callable[[str, str], None]) -> bool:
-    """Report on the rows of a file; whether they are in order, each instant of a point once."""
-    is_of_layout = table.layout.has(file.partition)
+def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tuple[str, str]], bool]:
+    """What is wrong with the rows of a file; whether they are in order, each instant of a point once."""
+    start_us, end_us = table.layout.bounds_us(file.partition[0]) if table.layout.has(file.partition) else (0, 0)
     ordered, once, lies, misplaced, count = True, True, False, 0, 0
-    start_us, end_us = table.layout.bounds_us(file.partition[0]) if is_of_layout else (0, 0)
     last = ("", -FAR_US)
     with opened(table.storage, file.path) as parquet:
         for number in range(parquet.num_row_groups):
@@ -110,46 +111,29 @@ def _check_rows(table: SampleTable, file: DataFile, ids: set[str], report: Calla
             last = ends[1]
             misplaced += int(((ts_us < start_us) | (ts_us >= end_us)).sum())
             misplaced += sum(table.layout.bucket(one) != file.partition[1] for one in own)
-            span = int(ts_us.min()), int(ts_us.max())
-            lies |= not _within(min(own), max(own), *file.ids) or not _within(*span, *file.ts_us)
-            for column, actual in enumerate([(min(own), max(own)), span]):
-                known = parquet.metadata.row_group(number).column(column).statistics
-                if known is not None and known.has_min_max:
-                    noted = (epoch(known.min), epoch(known.max)) if column else (known.min, known.max)
-                    lies |= not _within(*actual, *noted)
+            noted = [(*file.ids, *file.ts_us)]
+            by_id, by_ts = (parquet.metadata.row_group(number).column(place).statistics for place in (0, 1))
+            if by_id is not None and by_ts is not None and by_id.has_min_max and by_ts.has_min_max:
+                noted.append((by_id.min, by_id.max, epoch(by_ts.min), epoch(by_ts.max)))
+            for low, high, start, end in noted:
+                lies |= not (low <= min(own) and max(own) <= high and start <= ts_us.min() and ts_us.max() <= end)
             ids.update(own)
             count += rows.num_rows
+    found = []
     if file.ts_us[0] == -FAR_US:
-        report("the log has no statistics of it, so every read looks into it: another program put it in", _COMPACT)
+        found = [("the log has no statistics of it, so every read looks into it: another program put it in", _COMPACT)]
     elif lies or count != file.rows:
-        report("its statistics are not those of its rows, so that reads pass over some", _COMPACT)
+        found = [("its statistics are not those of its rows, so that reads pass over some", _COMPACT)]
     if not ordered:
-        report("its rows are not sorted by id and ts: another program wrote it", _COMPACT)
+        found.append(("its rows are not sorted by id and ts: another program wrote it", _COMPACT))
     if misplaced:
-        report(f"{misplaced} of its rows are of another partition, where no read looks for them", _back(table, None))
-    return ordered and once
+        what = f"{misplaced} of its rows are of another partition, where no read looks for them"
+        found.append((what, _back(table, None)))
+    return found, ordered and once
 
 
-def _within(low: object, high: object, first: object, last: object) -> bool:
-    return bool(first <= low and high <= last)  # type: ignore[operator]
-
-
-def _check_twice(table: SampleTable, partition: Partition, files: Sequence[DataFile], report: Report) -> None:
-    for some, start_us, end_us in pieces(table, files, table.layout.bounds_us(partition[0])):
-        rows = read_samples(table, some, start_us, end_us, files)
-        owner, ts_us = sort_keys(rows)
-        twice = np.flatnonzero((np.diff(owner) == 0) & (np.diff(ts_us) == 0))
-        if len(twice):
-            ident, when = rows["id"][int(twice[0])].as_py(), from_epoch_us(int(ts_us[twice].min()), UTC)
-            report(
-                f"samples/period={partition[0]}/bucket={partition[1]}",
-                f"{len(twice)} samples are there twice, the first of @{ident}: another program put them in",
-                f"sync(since='{when:%Y-%m-%d}') leaves each once, as the server has it",
-            )
-
-
-def _anew(log: DeltaLog, since_us: int | None) -> str:
-    since = "..." if since_us in (None, -FAR_US) else f"'{from_epoch_us(since_us or 0, UTC):%Y-%m-%d}'"
+def _anew(log: DeltaLog, since_us: int) -> str:
+    since = "..." if since_us == -FAR_US else f"'{from_epoch_us(since_us, UTC):%Y-%m-%d}'"
     return (
         "put it back from a backup; or remove what is left of it, take it out of the table with "
         f"deltalake.DeltaTable({log.storage.uri!r}).repair(), and read its samples anew with sync(since={since})"

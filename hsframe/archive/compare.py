@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from hsframe.archive.layout import ROWS_SCHEMA
 from hsframe.archive.parquet_file import instants
 from hsframe.frame.values import bools_of
 
@@ -32,47 +31,30 @@ def difference(old: pa.Table, new: pa.Table) -> Difference:
     The new one has an instant of a point once. Where another program put it twice into the old one, all but the last
     are gone.
     """
-    if not old.num_rows:
+    count = old.num_rows
+    if not count:
         none = np.empty(0, np.int64)
         return Difference(np.arange(new.num_rows), none, none, none)
-    owner = _codes([old.column("id"), new.column("id")])
-    ts_us = np.concatenate([instants(old), instants(new)])
+    both = pa.concat_tables([old.cast(ROWS_SCHEMA), new.cast(ROWS_SCHEMA)]).unify_dictionaries().combine_chunks()
+    owner, text, unit = (_codes(both.column(name)) for name in ("id", "text", "unit"))
+    ts_us = instants(both)
     order = np.lexsort((ts_us, owner))  # stable, so the old row of an instant comes before the new one
-    is_twin = (np.diff(owner[order]) == 0) & (np.diff(ts_us[order]) == 0)
-    is_twin &= order[1:] >= old.num_rows
-    both_old, both_new = order[:-1][is_twin], order[1:][is_twin] - old.num_rows
+    is_twin = (np.diff(owner[order]) == 0) & (np.diff(ts_us[order]) == 0) & (order[1:] >= count)
     is_alone = ~(np.append(is_twin, False) | np.append(False, is_twin))
-    alone = order[is_alone]
-    differs = ~_same(old.take(both_old), new.take(both_new))
+    alone, a, b = order[is_alone], order[:-1][is_twin], order[1:][is_twin]
+    value, no_value = both.column("value").to_numpy(), bools_of(both.column("value").is_null())
+    # Null is NaN in NumPy.
+    same = (value[a] == value[b]) | (np.isnan(value[a]) & np.isnan(value[b]) & (no_value[a] == no_value[b]))
+    differs = ~(same & (text[a] == text[b]) & (unit[a] == unit[b]))
     return Difference(
-        new=np.sort(alone[alone >= old.num_rows]) - old.num_rows,  # codes are not in the order of their texts
-        changed_old=both_old[differs],
-        changed_new=both_new[differs],
-        gone=alone[alone < old.num_rows],
+        new=np.sort(alone[alone >= count]) - count,  # codes are not in the order of their texts
+        changed_old=a[differs],
+        changed_new=b[differs] - count,
+        gone=alone[alone < count],
     )
 
 
-def _same(old: pa.Table, new: pa.Table) -> npt.NDArray[np.bool_]:
-    same = np.ones(old.num_rows, dtype=bool)
-    for name in ("value", "text", "unit"):
-        a, b = old.column(name), new.column(name)
-        no_a, no_b = bools_of(a.is_null()), bools_of(b.is_null())
-        if name == "value":
-            x, y = a.to_numpy(), b.to_numpy()
-            equal = (x == y) | (np.isnan(x) & np.isnan(y))
-        else:
-            codes = _codes([a, b])
-            equal = codes[: len(a)] == codes[len(a) :]
-        same &= np.where(no_a | no_b, no_a & no_b, equal)
-    return same
-
-
-def _codes(columns: list[pa.ChunkedArray]) -> npt.NDArray[np.int32]:
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     """Numbers for texts, the same for the same text; -1 for null."""
-    chunks: list[Any] = []
-    for column in columns:
-        encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-        chunks += encoded.cast(pa.dictionary(pa.int32(), pa.string())).chunks
-    whole = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-    parts = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in whole.chunks]
-    return np.concatenate([np.empty(0, np.int32), *parts])
+    codes: npt.NDArray[np.int32] = column.combine_chunks().indices.fill_null(-1).to_numpy()
+    return codes

@@ -39,12 +39,14 @@ _CUT_US: Final = 999
 class DeltaLog:
     """The log of one table, as one version has it; :meth:`refresh` goes to the newest one."""
 
+    schema: ClassVar[pa.Schema]
     partition_columns: ClassVar[list[str]] = []
+    _files: tuple[int, list[DataFile]] | None = None
 
-    def __init__(self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None) -> None:
-        self.storage = Storage(uri, options)
+    def __init__(self, storage: Storage, version: int | None = None) -> None:
+        self.storage, uri = storage, storage.uri
         try:
-            self._table = DeltaTable(uri, version=version, storage_options=dict(options or {}))
+            self._table = DeltaTable(uri, version=version, storage_options=storage.options)
         except TableNotFoundError as error:
             raise MetadataError(
                 f"there is no archive in {uri}; hsframe.export(points, span, path) makes one"
@@ -61,17 +63,18 @@ class DeltaLog:
         self.layout = Layout.of_configuration(self._table.metadata().configuration, uri)
 
     @classmethod
-    def _create(cls, uri: str, schema: pa.Schema, layout: Layout, options: Mapping[str, str] | None) -> Self:
+    def create(cls, storage: Storage, layout: Layout) -> Self:
+        """A new table; the one that is there, where there is one already."""
         DeltaTable.create(
-            uri,
-            schema,
+            storage.uri,
+            cls.schema,
             mode="ignore",  # two programs may make it at once
             partition_by=cls.partition_columns,
             configuration={**layout.configuration, "delta.dataSkippingStatsColumns": "id,ts"},
-            storage_options=dict(options or {}),
+            storage_options=storage.options,
             raise_if_key_not_exists=False,  # it knows Delta's own keys only
         )
-        return cls(uri, options)
+        return cls(storage)
 
     @property
     def version(self) -> int:
@@ -82,26 +85,44 @@ class DeltaLog:
         """Go to the newest version."""
         self._table.update_incremental()
 
-    def rows_of_files(self) -> list[dict[str, Any]]:
-        """What the log says of each file that counts."""
-        found: list[dict[str, Any]] = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
-        return found
+    def files(self) -> list[DataFile]:
+        """The files that count."""
+        if self._files is None or self._files[0] != self.version:
+            rows = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
+            self._files = self.version, [_file_of(row) for row in rows]
+        return self._files[1]
 
-    def commit_actions(self, actions: Sequence[AddAction | RemoveAction]) -> bool:
-        """Make a version that differs by these actions; False if someone else has made one meanwhile."""
+    def commit(self, added: Sequence[DataFile], removed: Iterable[DataFile] = (), *, changes_rows: bool = True) -> bool:
+        """Make a version with these files more and these fewer; False if someone else has made one meanwhile."""
+        now_ms = int(time.time() * 1000)
+        gone = {file.path: file for file in removed}
+        version, before = self.version, self.files()
+        actions: list[AddAction | RemoveAction] = [
+            RemoveAction(path, changes_rows, now_ms, file.size) for path, file in gone.items()
+        ]
+        for file in added:
+            partition = dict(zip(self.partition_columns, map(str, file.partition), strict=False))
+            actions.append(AddAction(file.path, file.size, partition, now_ms, changes_rows, file.statistics))
         properties = CommitProperties(
             max_commit_retries=0, app_transactions=[Transaction(_APPLICATION, self.version + 1)]
         )
         try:
             self._table.create_write_transaction(
-                [*actions], "append", self._table.schema(), self.partition_columns, commit_properties=properties
+                actions, "append", self._table.schema(), self.partition_columns, commit_properties=properties
             )
         except CommitFailedError:
             return False
         except (DeltaError, OSError) as error:
             raise MetadataError(f"{self.storage.uri} cannot be changed: {error}; repeat it when it can") from error
         self.refresh()  # the object keeps its version, and its next commit would fail
+        # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
+        self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
         return True
+
+    def discard(self, files: Iterable[DataFile]) -> None:
+        """Remove files that were written, and that no version counts."""
+        for file in files:
+            self.storage.delete(file.path)
 
     def commit_of(self, version: int) -> Commit:
         """What a version has changed; FileNotFoundError where the log has forgotten it."""
@@ -151,53 +172,15 @@ class Commit:
 class SampleTable(DeltaLog):
     """The files of the samples."""
 
-    partition_columns: ClassVar[list[str]] = PARTITION_COLUMNS
+    schema = SAMPLE_SCHEMA
+    partition_columns = PARTITION_COLUMNS
     row_group = ROW_GROUP
-    _files: tuple[int, list[DataFile]] | None = None
-
-    @classmethod
-    def create(cls, uri: str, layout: Layout, options: Mapping[str, str] | None = None) -> Self:
-        """A new table; the one that is there, where there is one already."""
-        return cls._create(uri, SAMPLE_SCHEMA, layout, options)
-
-    def files(self) -> list[DataFile]:
-        """The files that count."""
-        if self._files is None or self._files[0] != self.version:
-            self._files = self.version, [_file_of(row) for row in self.rows_of_files()]
-        return self._files[1]
-
-    def commit(self, added: Sequence[DataFile], removed: Iterable[DataFile] = (), *, changes_rows: bool = True) -> bool:
-        """Make a version with these files more and these fewer; False if someone else has made one meanwhile."""
-        now_ms = int(time.time() * 1000)
-        adds = [
-            AddAction(
-                file.path,
-                file.size,
-                {"period": file.partition[0], "bucket": str(file.partition[1])},
-                now_ms,
-                changes_rows,
-                file.statistics,
-            )
-            for file in added
-        ]
-        gone = {file.path: file for file in removed}
-        version, before = self.version, self.files()
-        removes = [RemoveAction(path, changes_rows, now_ms, file.size) for path, file in gone.items()]
-        if not self.commit_actions([*removes, *adds]):
-            return False
-        # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
-        self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
-        return True
-
-    def discard(self, files: Iterable[DataFile]) -> None:
-        """Remove files that were written, and that no version counts."""
-        for file in files:
-            self.storage.delete(file.path)
 
 
 def _file_of(row: Mapping[str, Any]) -> DataFile:
     """The file of an entry of the log; one that another program put there may be without statistics."""
-    file = DataFile(row["path"], (row["partition.period"], row["partition.bucket"]), row["num_records"] or 0)
+    partition = row.get("partition.period", ""), row.get("partition.bucket", 0)
+    file = DataFile(row["path"], partition, row["num_records"] or 0)
     file.size = row["size_bytes"]
     file.ids, file.ts_us = ("", chr(sys.maxunicode)), (-FAR_US, FAR_US)
     if all(row.get(name) is not None for name in ("min.id", "max.id", "min.ts", "max.ts")):

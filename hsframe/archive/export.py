@@ -29,9 +29,9 @@ from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import read_samples
-from hsframe.archive.storage import Storage, joined
+from hsframe.archive.storage import Storage
 from hsframe.archive.sync import differences, fill_archive, known_records
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import frame_to_arrow
@@ -62,7 +62,7 @@ class Export:
     spans: Mapping[str, Span]
     options: ReadOptions
 
-    async def to_archive(self, place: Place, stage: Layout | None = None) -> int:
+    async def to_archive(self, place: Storage, stage: Layout | None = None) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
         jobs = await in_thread(self._jobs, place, stage is not None)
         for job in jobs:
@@ -73,25 +73,24 @@ class Export:
                 self.options.failures[job.record.id] = error
         return (await fill_archive(self.source, place, self.records, jobs, self.options, stage=stage)).new.total()
 
-    async def to_file(self, place: Place, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
+    async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
         """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
-        stage = _stage_of(place, name)
-        storage = Storage(stage.uri, stage.options)
-        with _alone(storage.folder, name):
+        stage = place.inside(f".{name}.export")
+        with _alone(stage.folder, name):
             # In one bucket, so that each pass finds its points side by side.
             density = Layout.of_density(sum(record.rows_a_day or 0.0 for record in self.records))
             await self.to_archive(stage, Layout(density.period))
             rows = await in_thread(self._write, Tables.open(stage), place, name, tz, note)
-            await in_thread(storage.remove)
+            await in_thread(stage.remove)
         return rows
 
-    def expected(self, place: Place | None, name: str = "") -> pd.DataFrame:
+    def expected(self, place: Storage | None, name: str = "") -> pd.DataFrame:
         """What this is expected to take, a row per point; `place` has what of it was read already."""
-        place = place and (_stage_of(place, name) if name else place)
+        place = place and (place.inside(f".{name}.export") if name else place)
         jobs = [self._job(one, None, False) for one in self.records] if place is None else self._jobs(place, bool(name))
         return expected_table(jobs, self.options)
 
-    def _jobs(self, place: Place, is_stage: bool) -> list[Job]:
+    def _jobs(self, place: Storage, is_stage: bool) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""
         known = known_records(place)
         return [self._job(record, known.get(record.id), is_stage) for record in self.records]
@@ -119,7 +118,7 @@ class Export:
         return span.start_us, span.end_us
 
     def _write(
-        self, tables: Tables, place: Place, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]
+        self, tables: Tables, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]
     ) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
@@ -129,7 +128,7 @@ class Export:
         firsts: dict[str, int] = {}
         lasts: dict[str, int] = {}
         count, parquet = 0, None
-        with Storage(place.uri, place.options).writing(name) as sink:
+        with place.writing(name) as sink:
             for rows in itertools.chain(_in_order(tables, ends_us), [_TIDY_SCHEMA.empty_table()]):
                 if parquet is None:
                     parquet = pq.ParquetWriter(sink, _TIDY_SCHEMA, **file_settings(rows))
@@ -149,11 +148,6 @@ class Export:
             parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
             parquet.close()
         return count
-
-
-def _stage_of(place: Place, name: str) -> Place:
-    """Where a file is staged."""
-    return Place(joined(place.uri, f".{name}.export"), place.options)
 
 
 def _in_order(tables: Tables, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:

@@ -12,13 +12,12 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Literal, Self, TypeAlias, get_args
 
+import numpy as np
 import pyarrow as pa
 
 from hsframe.errors import MetadataError
-from hsframe.spans import epoch_us
 
 Period: TypeAlias = Literal["month", "year"]
 Partition: TypeAlias = tuple[str, int]
@@ -100,14 +99,12 @@ class Layout:
 
     def period_of(self, ts_us: int) -> str:
         """The name of the period that an instant is in."""
-        return datetime.fromtimestamp(ts_us // 1_000_000, UTC).strftime("%Y-%m" if self.period == "month" else "%Y")
+        return str(np.datetime64(ts_us, "us").astype("M8[M]" if self.period == "month" else "M8[Y]"))
 
     def bounds_us(self, name: str) -> tuple[int, int]:
         """The start of a period, and its end, which is not in it."""
-        year, month = int(name[:4]), int(name[5:] or 1)
-        after = (year, month + 1) if self.period == "month" else (year + 1, 1)
-        end = (after[0] + 1, 1) if after[1] > 12 else after
-        return epoch_us(datetime(year, month, 1, tzinfo=UTC)), epoch_us(datetime(*end, 1, tzinfo=UTC))
+        start = np.datetime64(name)
+        return int(start.astype("M8[us]").astype(np.int64)), int((start + 1).astype("M8[us]").astype(np.int64))
 
     def has(self, partition: Partition) -> bool:
         """Whether there is such a partition; another program may have made any."""

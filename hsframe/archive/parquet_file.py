@@ -54,7 +54,7 @@ class DataFile:
     """A file of a table: its path below the table, and the ids and instants that its rows are between."""
 
     path: str
-    partition: Partition
+    partition: Partition = ("", 0)
     rows: int = 0
     size: int = 0
     ids: tuple[str, str] = ("", "")
@@ -79,6 +79,8 @@ class DataFile:
     @property
     def statistics(self) -> str:
         """What the log of the table says of its rows. It has milliseconds only: the last instant is rounded up."""
+        if not self.ids[1]:  # it has no samples, but points
+            return json.dumps({"numRecords": self.rows})
         low, high = self.ts_us[0] // 1000, -(-self.ts_us[1] // 1000)
         return json.dumps(
             {
@@ -212,14 +214,13 @@ def read_rows(
 
 
 @contextmanager
-def opened(storage: Storage, path: str) -> Generator[pq.ParquetFile]:
+def opened(storage: Storage, path: str, schema: pa.Schema = ROWS_SCHEMA) -> Generator[pq.ParquetFile]:
     """A file to read; CodecError where it is not there, or is damaged: each page has a checksum."""
     where = f"{storage.uri}/{path}"
     try:
-        with pq.ParquetFile(
-            storage.open(path), read_dictionary=["id", "text", "unit"], page_checksum_verification=True
-        ) as file:
-            if (names := file.schema_arrow.names)[: len(ROWS_SCHEMA.names)] != ROWS_SCHEMA.names:
+        texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        with pq.ParquetFile(storage.open(path), read_dictionary=texts, page_checksum_verification=True) as file:
+            if (names := file.schema_arrow.names)[: len(schema)] != schema.names:
                 raise pa.ArrowKeyError(f"its columns are {', '.join(names)}")
             yield file
     except FileNotFoundError as error:
@@ -229,13 +230,13 @@ def opened(storage: Storage, path: str) -> Generator[pq.ParquetFile]:
             expected="a file of the archive",
             source="parquet",
         ) from error
-    except (pa.ArrowException, OSError) as error:  # damaged pages are an OSError without a number
+    except (pa.ArrowException, OSError, KeyError) as error:  # damaged pages are an OSError without a number
         if isinstance(error, OSError) and error.errno:
             raise
         reason = str(error).partition("\n")[0]
         raise CodecError(
-            f"{where} is damaged or has not the columns of samples ({reason}); hsframe.Archive(...).check() says what "
-            "to do",
+            f"{where} is damaged or has not the columns of its table ({reason}); hsframe.Archive(...).check() says "
+            "what to do",
             expected="a file of the archive",
             source="parquet",
         ) from error

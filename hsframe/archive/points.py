@@ -20,11 +20,9 @@ column            in Parquet    what it holds
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
 import pandas as pd
@@ -32,14 +30,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hsframe.archive.delta import DeltaLog
-from hsframe.archive.layout import Layout
-from hsframe.archive.parquet_file import epoch
+from hsframe.archive.parquet_file import DataFile, epoch, opened
 from hsframe.codecs.json4 import Json4
-from hsframe.errors import CodecError
 from hsframe.frame.points import Point, display_name
-
-with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
-    from deltalake.transaction import AddAction, RemoveAction
 
 _TIME: Final = pa.timestamp("us", "UTC")
 _SCHEMA: Final = pa.schema(
@@ -49,6 +42,7 @@ _SCHEMA: Final = pa.schema(
 )
 
 
+_JSON: Final = Json4()
 # Tags that change by themselves: where only they differ, a record is as it was.
 _VOLATILE: Final = frozenset(
     [f"cur{name}" for name in ("Val", "Status", "Err")]
@@ -85,27 +79,17 @@ class ArchivedRecord:
 class PointTable(DeltaLog):
     """The records, by id."""
 
-    @classmethod
-    def create(cls, uri: str, layout: Layout, options: Mapping[str, str] | None = None) -> Self:
-        """A new table; the one that is there, where there is one already."""
-        return cls._create(uri, _SCHEMA, layout, options)
+    schema = _SCHEMA
 
     def records(self) -> dict[str, ArchivedRecord]:
         """All records of this version, in the order in which they came."""
         found: dict[str, ArchivedRecord] = {}
-        for file in self.rows_of_files():
-            try:
-                with pq.ParquetFile(self.storage.open(file["path"])) as opened:
-                    rows = opened.read(columns=["tags", "since", "until"]).to_pylist()
-            except (OSError, pa.ArrowException) as error:
-                raise CodecError(
-                    f"{self.storage.uri}/{file['path']} cannot be read ({error})",
-                    expected="the points of an archive",
-                    source="parquet",
-                ) from error
+        for file in self.files():
+            with opened(self.storage, file.path, _SCHEMA) as parquet:
+                rows = parquet.read(columns=["tags", "since", "until"]).to_pylist()
             for row in rows:
                 read_us = None if row["until"] is None else (epoch(row["since"]), epoch(row["until"]))
-                record = ArchivedRecord(_tags_of(row["tags"]), read_us)
+                record = ArchivedRecord(_JSON.read_tags(_JSON.load(row["tags"]), 0), read_us)
                 found[record.id] = record
         return found
 
@@ -119,16 +103,13 @@ class PointTable(DeltaLog):
             if not changed:
                 return
             wanted = known | {record.id: record for record in changed}
-            path = f"{uuid4().hex}.parquet"
-            with self.storage.writing(path) as sink:
+            file = DataFile(f"{uuid4().hex}.parquet", rows=len(wanted))
+            with self.storage.writing(file.path) as sink:
                 pq.write_table(_table(wanted.values()), sink, compression="zstd", store_schema=False)
-                size = sink.tell()
-            now_ms = int(time.time() * 1000)
-            removes = [RemoveAction(one["path"], True, now_ms, one["size_bytes"]) for one in self.rows_of_files()]
-            statistics = json.dumps({"numRecords": len(wanted)})
-            if self.commit_actions([*removes, AddAction(path, size, {}, now_ms, True, statistics)]):
+                file.size = sink.tell()
+            if self.commit([file], self.files()):
                 return
-            self.storage.delete(path)
+            self.discard([file])
 
 
 def point_frame(records: Iterable[ArchivedRecord]) -> pd.DataFrame:
@@ -163,11 +144,3 @@ def _table(records: Iterable[ArchivedRecord]) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows, _SCHEMA)
-
-
-_JSON: Final = Json4()
-
-
-def _tags_of(text: str) -> dict[str, Any]:
-    tags: dict[str, Any] = _JSON.read_tags(_JSON.load(text), 0)
-    return tags

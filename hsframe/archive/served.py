@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from hsframe.archive.histories import read_histories
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.errors import IncompleteError
 from hsframe.frame.histories import History, union_of
 from hsframe.frame.points import Point
@@ -31,7 +32,7 @@ class ArchiveDatabase(Database):
     his_kinds = (None, *["Number", "Bool", "Str", "Date", "Time", "DateTime", "Uri", "Ref", "Symbol", "Coord", "XStr"])
     reads_files = True
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Storage) -> None:
         self._tables = Tables.open(place)
         self._records_of = -1
         self._lock = threading.Lock()

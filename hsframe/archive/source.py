@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.dataset as ds
+
 from hsframe.archive.histories import read_histories
+from hsframe.archive.layout import FILE_SCHEMA
+from hsframe.archive.parquet_file import Ids
+from hsframe.archive.samples import END_US, START_US
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
+from hsframe.errors import MetadataError
 from hsframe.filters import parse
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
+from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
+from hsframe.history.point_records import find_records
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import by_ids
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.request_grids import read_request
+from hsframe.spans import SpanLike, resolve_in
 
 
 class ArchiveSource:
@@ -54,6 +66,33 @@ class ArchiveSource:
     async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
         """The history of each point in a half-open window, whole and in order of time."""
         return await in_thread(read_histories, self._samples, points, start_us, end_us)
+
+    async def scanner(
+        self, points: PointsLike | None, span: SpanLike | None, columns: Sequence[str] | None
+    ) -> ds.Scanner:
+        """The samples of some points in a span, of all for None, as a scanner of pyarrow, which filters as it reads."""
+        if strange := [name for name in columns or () if name not in FILE_SCHEMA.names]:
+            raise MetadataError(f"columns must be of {', '.join(FILE_SCHEMA.names)}; got {strange[0]!r}")
+        ids: dict[str, list[str]] = {}
+        if points is not None or span is not None:
+            for record in await find_records(self, "point" if points is None else points):
+                ids.setdefault(record.tz, []).append(record.id)
+        spans = {} if span is None else resolve_in(ids, span)
+        windows = {tz: (one.start_us, END_US if one.end_us is None else one.end_us) for tz, one in spans.items()}
+        chosen, paths = [], set()
+        for tz, some in ids.items() or [("", None)]:
+            start_us, end_us = windows.get(tz, (START_US, END_US))
+            own = None if some is None else Ids(some)
+            paths |= {file.path for file in self._samples.files() if file.may_have(own, start_us, end_us)}
+            start, end = (pa.scalar(us, pa.int64()).cast(pa.timestamp("us", "UTC")) for us in (start_us, end_us))
+            one = (ds.field("ts") >= start) & (ds.field("ts") < end)
+            chosen.append(one if some is None else one & ds.field("id").isin(some))
+        filesystem, base = self._samples.storage.arrow
+        # Not that of delta-rs: after it the interpreter may abort at its end (deltalake 1.6.6).
+        form = ds.ParquetFileFormat()
+        files = [form.make_fragment(f"{base}/{path}", filesystem) for path in sorted(paths)]
+        dataset = ds.FileSystemDataset(files, FILE_SCHEMA, form, filesystem)
+        return dataset.scanner(columns=columns, filter=functools.reduce(operator.or_, chosen))
 
     def _tags(self) -> Iterable[Mapping[str, Any]]:
         return (record.shown for record in self._records.values())

@@ -32,14 +32,20 @@ class Storage:
     """
 
     def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
-        self.uri = uri
+        parts = urlsplit(uri)
+        if parts.password or ("://" in uri and parts.query):
+            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
+        self.uri, self.options = uri, dict(options or {})
         self.folder: Path | None = None
-        scheme = urlsplit(uri).scheme
-        if len(scheme) < 2 or scheme == "file":  # a drive of Windows is no scheme
-            self.folder = Path(unquote(urlsplit(uri).path) if scheme == "file" else uri)
+        if len(parts.scheme) < 2 or parts.scheme == "file":  # a drive of Windows is no scheme
+            self.folder = Path(unquote(parts.path) if parts.scheme == "file" else uri)
             self.arrow: tuple[Any, str] = pafs.LocalFileSystem(), self.folder.as_posix()
         else:
-            self.arrow = _filesystem(uri, options or {})
+            self.arrow = _filesystem(uri, self.options)
+
+    def inside(self, name: str) -> Storage:
+        """A folder in it."""
+        return Storage(f"{self.uri.rstrip('/')}/{name}", self.options)
 
     @contextmanager
     def writing(self, path: str) -> Generator[IO[bytes]]:
@@ -94,17 +100,6 @@ class Storage:
         if self.folder is not None:
             for folder in {part.parent for part in self.folder.rglob(".*.part")}:
                 remove_left_parts(folder)
-
-
-def joined(uri: str | os.PathLike[str], name: str) -> str:
-    """The uri of something in the place of a uri."""
-    return f"{os.fspath(uri).rstrip('/')}/{name}"
-
-
-def store_error(uri: str, error: Exception) -> MetadataError:
-    """The error of a store, which delta-rs gives as a coloured tree."""
-    text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()
-    return MetadataError(f"{uri} cannot be reached: {text}")
 
 
 # Of the stores with options pyarrow's class, and for names of delta-rs, without their prefixes, its own.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -13,19 +12,19 @@ from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import END_US, Changes
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables, has_archive
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, RequestLimits
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
-from hsframe.history.source import Progress, Source
+from hsframe.history.source import Source
 from hsframe.kinds import Ref
-from hsframe.spans import SpanLike, epoch_us, resolve
-from hsframe.zones import zone
+from hsframe.spans import SpanLike, epoch_us
 
 Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[Changes]]
 """Reads the windows of some points into the tables; the last is from when on samples are young."""
@@ -38,51 +37,46 @@ _STAGE_ROW_GROUP: Final = 1 << 15
 _MOST_STEPS: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRequest:
-    """What is to be brought in step: the parameters of :meth:`hsframe.Archive.sync`."""
-
-    points: PointsLike | None = None
-    since: SpanLike | None = None
-    overlap_us: int = 2 * DAY_US
-    raises: bool = False
-    dry_run: bool = False
-    limits: RequestLimits = RequestLimits()  # noqa: RUF009 - frozen
-    progress: Progress = field(default_factory=Progress)
-    fill: Fill | None = None
-
-
-async def sync_archive(source: Source, place: Place, request: SyncRequest) -> pd.DataFrame:
+async def sync_archive(
+    source: Source,
+    place: Storage,
+    points: PointsLike | None,
+    options: ReadOptions,
+    *,
+    since: SpanLike | None,
+    overlap_us: int,
+    dry_run: bool,
+    fill: Fill | None = None,
+) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
-    now = datetime.now(UTC)
     known = await in_thread(known_records, place)
-    points = request.points
     if points is None:
         points = [Ref(one.id) for one in known.values() if one.read_us is not None]
         if not points:
             raise MetadataError(f"the archive {place.uri} has no points yet; name some, as in sync('point and his')")
-    unknown: dict[str, HsFrameError] | None = None if request.raises else {}
+    unknown: dict[str, HsFrameError] | None = None if options.failures is None else {}
     records = await with_zones(source, await find_records(source, points, failures=unknown))
-    jobs = [_job(record, known.get(record.id), request, now) for record in records]
-    jobs += [_gone(ident, known.get(ident), error) for ident, error in (unknown or {}).items()]
-    options = ReadOptions(
-        now, limits=request.limits, failures=None if request.raises else {}, progress=request.progress
-    )
-    if request.dry_run:
+    starts = {} if since is None else options.spans(since, (record.tz for record in records))
+    given_us = {tz: span.start_us for tz, span in starts.items()}
+    jobs = [_job(one, known.get(one.id), given_us.get(one.tz), overlap_us, options.now_us) for one in records]
+    for ident, error in (unknown or {}).items():
+        record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
+        jobs.append(Job(record, 0, 0, 0, status="gone", reason=str(error)))
+    if dry_run:
         return expected_table(jobs, options)
-    young_us = (options.now_us - request.overlap_us) // DAY_US * DAY_US
-    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=request.fill)
+    young_us = (options.now_us - overlap_us) // DAY_US * DAY_US
+    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=fill)
     return outcome_table(jobs, changes, options.failures or {})
 
 
-def known_records(place: Place) -> dict[str, ArchivedRecord]:
+def known_records(place: Storage) -> dict[str, ArchivedRecord]:
     """The records of an archive, by id; none where there is no archive yet."""
-    return Tables.open(place).points.records() if place.has_archive() else {}
+    return Tables.open(place).points.records() if has_archive(place) else {}
 
 
 async def fill_archive(
     source: Source,
-    place: Place,
+    place: Storage,
     records: Sequence[PointRecord],
     jobs: Sequence[Job],
     options: ReadOptions,
@@ -92,7 +86,8 @@ async def fill_archive(
     fill: Fill | None = None,
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
-    tables = await in_thread(Tables.open_or_create, place, stage or _layout(records))
+    a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
+    tables = await in_thread(Tables.open_or_create, place, stage or Layout.of_density(a_day))
     if stage is not None:
         tables.samples.row_group = _STAGE_ROW_GROUP
     for log in (tables.samples, tables.points):
@@ -110,22 +105,16 @@ async def fill_archive(
     return filling.changes
 
 
-def _layout(records: Iterable[PointRecord]) -> Layout:
-    return Layout.of_density(sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records))
-
-
-def _job(record: PointRecord, known: ArchivedRecord | None, request: SyncRequest, now: datetime) -> Job:
+def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None, overlap_us: int, now_us: int) -> Job:
     """The window of a point, and a status where it must not be read."""
-    now_us = epoch_us(now)
-    given_us = None if request.since is None else resolve(request.since, zone(record.tz), now).start_us
     if known is None or known.read_us is None:
         start = record.tags.get("hisStart")
         own_us = epoch_us(start) if isinstance(start, datetime) else now_us - _FIRST_REACH_US
         start_us = own_us if given_us is None else given_us
         return Job(record, start_us, None, start_us)
     since_us, until_us = known.read_us
-    start_us = max(since_us, min(until_us, now_us) - request.overlap_us)
-    if until_us - request.overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
+    start_us = max(since_us, min(until_us, now_us) - overlap_us)
+    if until_us - overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
         start_us = since_us
     if given_us is not None:
         start_us = min(given_us, start_us)
@@ -142,11 +131,6 @@ def differences(known: ArchivedRecord, record: PointRecord) -> str:
     old, new = known.point, record.point
     pairs = ((name, getattr(old, name), getattr(new, name)) for name in ("unit", "kind", "tz"))
     return "; ".join(f"its {name} was {a or 'none'} and is {b or 'none'}" for name, a, b in pairs if a != b)
-
-
-def _gone(ident: str, known: ArchivedRecord | None, error: HsFrameError) -> Job:
-    record = PointRecord.of({"id": Ref(ident)} if known is None else known.tags)
-    return Job(record, 0, 0, 0, status="gone", reason=str(error))
 
 
 async def _referenced(

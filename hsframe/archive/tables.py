@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import PointTable
-from hsframe.archive.storage import Storage, store_error
+from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
@@ -19,46 +18,23 @@ with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake.exceptions import DeltaError
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an archive is: a folder or a uri, with the options of its object store."""
-
-    uri: str
-    options: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.uri)
-        if parts.password or ("://" in self.uri and parts.query):
-            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
-
-    @property
-    def samples(self) -> str:
-        """The uri of the table of samples."""
-        return f"{self.uri.rstrip('/')}/samples"
-
-    @property
-    def points(self) -> str:
-        """The uri of the table of points."""
-        return f"{self.uri.rstrip('/')}/points"
-
-    def has_archive(self) -> bool:
-        """Whether both tables are there; MetadataError where there is something else."""
-        try:
-            found = [DeltaTable.is_deltatable(uri, dict(self.options)) for uri in (self.samples, self.points)]
-        except (OSError, DeltaError) as error:
-            raise store_error(self.uri, error) from error
-        if all(found):
-            return True
-        folder = Storage(self.uri, self.options).folder
-        if folder is not None and folder.exists() and not any(found):
-            if not folder.is_dir():
-                raise MetadataError(f"{folder} is a file; an archive is a folder")
-            if strange := sorted({one.name for one in folder.iterdir()} - {"samples", "points"}):
-                raise MetadataError(
-                    f"{folder} is no archive, and has other things in it ({', '.join(strange[:3])}); take a folder "
-                    "that is empty or not there yet"
-                )
-        return False
+def has_archive(storage: Storage) -> bool:
+    """Whether both tables are there; MetadataError where there is something else."""
+    try:
+        found = [DeltaTable.is_deltatable(storage.inside(one).uri, storage.options) for one in ("samples", "points")]
+    except (OSError, DeltaError) as error:
+        text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()  # it is a coloured tree
+        raise MetadataError(f"{storage.uri} cannot be reached: {text}") from error
+    folder = storage.folder
+    if folder is not None and folder.exists() and not any(found):
+        if not folder.is_dir():
+            raise MetadataError(f"{folder} is a file; an archive is a folder")
+        if strange := sorted({one.name for one in folder.iterdir()} - {"samples", "points"}):
+            raise MetadataError(
+                f"{folder} is no archive, and has other things in it ({', '.join(strange[:3])}); take a folder "
+                "that is empty or not there yet"
+            )
+    return all(found)
 
 
 @dataclass(frozen=True)
@@ -69,28 +45,30 @@ class Tables:
     points: PointTable
 
     @classmethod
-    def open(cls, place: Place, version: int | None = None) -> Self:
+    def open(cls, storage: Storage, version: int | None = None) -> Self:
         """The tables that are there, or as they were when the samples had a version; MetadataError where they are not.
 
         The points are as they were before the next version, because what is noted of samples follows them.
         """
-        if not place.has_archive():
-            raise MetadataError(f"there is no archive in {place.uri}; Archive({place.uri!r}).sync('point') makes one")
-        newest = cls(SampleTable(place.samples, place.options), PointTable(place.points, place.options))
+        if not has_archive(storage):
+            raise MetadataError(
+                f"there is no archive in {storage.uri}; Archive({storage.uri!r}).sync('point') makes one"
+            )
+        newest = cls(SampleTable(storage.inside("samples")), PointTable(storage.inside("points")))
         if version is None or version == newest.samples.version:
             return newest
         if not 0 <= version < newest.samples.version:
-            raise MetadataError(f"{place.uri} has no version {version}; the newest is {newest.samples.version}")
-        gone = f"version {version} of {place.uri} can no longer be read; its versions say which can"
+            raise MetadataError(f"{storage.uri} has no version {version}; the newest is {newest.samples.version}")
+        gone = f"version {version} of {storage.uri} can no longer be read; its versions say which can"
         try:
             end_us = newest.samples.commit_of(version + 1).at_us
             before = [commit.version for commit in newest.points.commits() if commit.at_us < end_us]
         except FileNotFoundError as error:
             raise MetadataError(gone) from error
-        samples = SampleTable(place.samples, place.options, version)
-        points = PointTable(place.points, place.options, before[0] if before else None)
+        samples = SampleTable(storage.inside("samples"), version)
+        points = PointTable(storage.inside("points"), before[0] if before else None)
         for log in (samples, points):
-            if not {row["path"] for row in log.rows_of_files()} <= log.storage.listing().keys():
+            if not {file.path for file in log.files()} <= log.storage.listing().keys():
                 raise MetadataError(f"{gone}: vacuum() has removed files of it")
         return cls(samples, points)
 
@@ -105,10 +83,10 @@ class Tables:
         self.points.refresh()
 
     @classmethod
-    def open_or_create(cls, place: Place, layout: Layout) -> Self:
+    def open_or_create(cls, storage: Storage, layout: Layout) -> Self:
         """The tables that are there, or new ones in this layout."""
-        if place.has_archive():
-            return cls.open(place)
+        if has_archive(storage):
+            return cls.open(storage)
         # The samples last: a folder with points alone was not finished, and is made anew.
-        points = PointTable.create(place.points, layout, place.options)
-        return cls(SampleTable.create(place.samples, points.layout, place.options), points)
+        points = PointTable.create(storage.inside("points"), layout)
+        return cls(SampleTable.create(storage.inside("samples"), points.layout), points)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
-from typing import Final, NamedTuple
+from typing import Final
 
 import pandas as pd
 
 from hsframe.archive.delta import Commit, DeltaLog
+from hsframe.archive.parquet_file import FAR_US
 from hsframe.archive.storage import Stored
 from hsframe.spans import from_epoch_us
 
@@ -17,18 +18,10 @@ from hsframe.spans import from_epoch_us
 _WRITING_US: Final = 3_600_000_000
 
 
-class Removed(NamedTuple):
-    """A file that vacuum took away."""
-
-    path: str
-    bytes: int
-    reason: str
-
-
 def version_table(log: DeltaLog) -> pd.DataFrame:
     """A row per version, the newest first; `readable` is whether the log and all files of it are still there."""
     commits, there = log.commits(), log.storage.listing()
-    files: dict[str, int | None] = {row["path"]: row["num_records"] for row in log.rows_of_files()}
+    files = {file.path: None if file.ts_us[0] == -FAR_US else file.rows for file in log.files()}
     known = {path: rows for commit in commits for path, rows in commit.added.items()} | files
     found = []
     for commit in commits:
@@ -41,16 +34,19 @@ def version_table(log: DeltaLog) -> pd.DataFrame:
     return df.astype({"at": "datetime64[us, UTC]", "operation": "str", "rows": "Int64"})
 
 
-def vacuum(log: DeltaLog, cutoff_us: int) -> list[Removed]:
-    """Remove files that no version counts that was the newest at a time or later, and what killed writers have left."""
+def vacuum(log: DeltaLog, cutoff_us: int) -> list[tuple[str, int, str]]:
+    """Remove files that no version counts that was the newest at a time or later, and what killed writers have left.
+
+    Gives the path of each, its bytes, and the reason.
+    """
     before = log.storage.listing()
     log.storage.remove_left_parts()
     there = log.storage.listing()
     parts = [path for path in before.keys() - there.keys() if path.endswith(".part")]
-    removed = [Removed(path, before[path].size, "a writer that was killed left it") for path in sorted(parts)]
+    removed = [(path, before[path].size, "a writer that was killed left it") for path in sorted(parts)]
     commits = log.commits()
     lost = {path: commit for commit in reversed(commits) for path in commit.removed}
-    counted = {row["path"] for row in log.rows_of_files()}
+    counted = {file.path for file in log.files()}
     found = {
         path: f"only versions up to {commit.version - 1} have it"
         for path, commit in lost.items()
@@ -63,14 +59,13 @@ def vacuum(log: DeltaLog, cutoff_us: int) -> list[Removed]:
     }
     for path, reason in sorted(found.items()):
         log.storage.delete(path)
-        removed.append(Removed(path, there[path].size, reason))
+        removed.append((path, there[path].size, reason))
     return removed
 
 
 def orphans(log: DeltaLog, there: Mapping[str, Stored], commits: Sequence[Commit]) -> Iterable[str]:
     """The files of samples that no version counts, of those that are there."""
-    counted = {row["path"] for row in log.rows_of_files()}
-    named = counted.union(*(commit.added.keys() | {*commit.removed} for commit in commits))
+    named = {file.path for file in log.files()}.union(*(commit.added.keys() | {*commit.removed} for commit in commits))
     return [path for path in there if _is_data(path) and path not in named]
 
 

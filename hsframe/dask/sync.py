@@ -19,7 +19,7 @@ from distributed import futures_of
 from hsframe.archive.fill import Filling, Job
 from hsframe.archive.samples import Changes
 from hsframe.archive.sync import Fill
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.tables import Tables
 from hsframe.client import Client
 from hsframe.client.in_thread import in_thread
 from hsframe.dask.worker import Login, StoredVersion
@@ -75,7 +75,7 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
 async def _fill(
     client: Client, stored: StoredVersion, jobs: Sequence[Job], options: ReadOptions, young_us: int
 ) -> _Filled:
-    tables = await in_thread(Tables.open, Place(stored.uri, dict(stored.options)))
+    tables = await in_thread(stored.opened)
     filling = Filling(client, tables.samples, tables.points, options, young_us)
     await filling.run(jobs)
     return jobs, filling.changes, options.failures or {}

@@ -13,11 +13,14 @@ from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from multiprocessing import util
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import distributed
 
+from hsframe.archive.source import ArchiveSource
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.client import Client
 from hsframe.errors import MetadataError
 from hsframe.session.base import SessionSettings, Settings
@@ -39,13 +42,6 @@ _OPEN_OPTIONS: Final = (
 _LOCK: Final = threading.Lock()
 _SESSIONS: Final[dict[Login, Session]] = {}
 _TURNS: Final[dict[tuple[str, str, int], Any]] = {}
-
-
-class Origin(Protocol):
-    """Where partitions come from; workers are sent it."""
-
-    def run(self, fn: Verb[T], *args: object) -> T:
-        """Run ``await fn(source, *args)`` and wait for it."""
 
 
 @dataclass(frozen=True)
@@ -159,17 +155,22 @@ class StoredVersion:
         known = {name: name.lower().removeprefix("aws_") in _OPEN_OPTIONS for name in options}
         return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), version)
 
+    def opened(self) -> Tables:
+        """The tables of the archive."""
+        return Tables.open(Storage(self.uri, dict(self.options)), self.version)
+
     def run(self, fn: Verb[T], *args: object) -> T:
         """Run ``await fn(source, *args)``."""
-        return runner_named("thread").run(fn, _opened(self), *args)
+        return runner_named("thread").run(fn, _source(self), *args)
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(stored: StoredVersion) -> object:
-    from hsframe.archive.source import ArchiveSource  # deltalake is another extra
-    from hsframe.archive.tables import Place, Tables
+def _source(stored: StoredVersion) -> ArchiveSource:
+    return ArchiveSource(stored.opened())
 
-    return ArchiveSource(Tables.open(Place(stored.uri, dict(stored.options)), stored.version))
+
+Origin: TypeAlias = Login | StoredVersion
+"""Where partitions come from; workers are sent it."""
 
 
 def close() -> None:

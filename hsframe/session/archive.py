@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import pandas as pd
@@ -17,11 +16,11 @@ from hsframe.archive.add import Adding
 from hsframe.archive.check import check
 from hsframe.archive.compact import compact
 from hsframe.archive.points import point_frame
-from hsframe.archive.samples import END_US, START_US, Existing
-from hsframe.archive.scan import scanner
+from hsframe.archive.samples import Existing
 from hsframe.archive.source import ArchiveSource
-from hsframe.archive.sync import SyncRequest, sync_archive
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.sync import sync_archive
+from hsframe.archive.tables import Tables, has_archive
 from hsframe.archive.versions import vacuum, version_table
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
@@ -30,8 +29,7 @@ from hsframe.errors import MetadataError, ReadWarning, check_choice
 from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
-from hsframe.history.plan import RequestLimits
-from hsframe.history.point_records import find_records
+from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.session.default import default_session, set_default
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
@@ -40,7 +38,7 @@ from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.runners import runner_named
 from hsframe.session.session import Session, next_of
 from hsframe.session.signatures import T
-from hsframe.spans import Span, SpanLike, resolve_in
+from hsframe.spans import SpanLike
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -90,11 +88,11 @@ class Archive:
     ) -> None:
         if importlib.util.find_spec("deltalake") is None:
             raise MetadataError("an archive needs deltalake: pip install 'hsframe[archive]'")
-        self._place = Place(os.fspath(path), dict(storage_options or {}))
+        self._place = Storage(os.fspath(path), storage_options)
         self._version = version
         self._tables: Tables | None = None
         self._known: dict[str, Point] = {}
-        self._place.has_archive()  # refuses a folder of other things
+        has_archive(self._place)  # refuses a folder of other things
 
     def __repr__(self) -> str:
         version = "" if self._version is None else f", version {self._version}"
@@ -240,16 +238,17 @@ class Archive:
 
             stored = StoredVersion.of(self._place.uri, self._place.options)
             fill = fill_on_workers(Login.of_session(session, max_concurrency), stored)
-        request = SyncRequest(
-            points,
-            since,
-            duration_us(overlap, "overlap"),
-            on_error == "raise",
-            dry_run,
-            RequestLimits(max_concurrency=max_concurrency),
-            fill=fill,
-        )
-        table = session.run(self._sync, request, progress)
+        overlap_us = duration_us(overlap, "overlap")
+
+        async def run(client: Client) -> pd.DataFrame:
+            limits = RequestLimits(max_concurrency=max_concurrency)
+            with client.sender.retries.one_verb():
+                async with progress_of(progress, "sync") as bar:
+                    options = ReadOptions(limits=limits, failures=None if on_error == "raise" else {}, progress=bar)
+                    how: dict[str, Any] = {"since": since, "overlap_us": overlap_us, "dry_run": dry_run, "fill": fill}
+                    return await sync_archive(client, self._place, points, options, **how)
+
+        table = session.run(run)
         failed = table[table["status"] == "failed"]
         if on_error == "warn" and len(failed):
             warn_caller(
@@ -258,11 +257,6 @@ class Archive:
                 ReadWarning,
             )
         return table
-
-    async def _sync(self, client: Client, request: SyncRequest, progress: bool | None) -> pd.DataFrame:
-        with client.sender.retries.one_verb():
-            async with progress_of(progress, "sync") as bar:
-                return await sync_archive(client, self._place, replace(request, progress=bar))
 
     @property
     def points(self) -> pd.DataFrame:
@@ -401,17 +395,8 @@ class Archive:
         pyarrow.dataset.Scanner
             Its rows come in no order: only those of one file are sorted by ``id`` and ``ts``.
         """
-        tables = self._opened()
-        wanted: list[tuple[list[str] | None, int, int]] = [(None, START_US, END_US)]
-        if points is not None or span is not None:
-            source, given = ArchiveSource(tables), "point" if points is None else points
-            records = runner_named("thread").run(find_records, source, given)
-            ids: dict[str, list[str]] = {}
-            for record in records:
-                ids.setdefault(record.tz, []).append(record.id)
-            spans = {} if span is None else resolve_in(ids, span)
-            wanted = [(some, *_bounds_us(spans.get(tz))) for tz, some in ids.items()]
-        return scanner(tables.samples, wanted, columns)
+        scanner: ds.Scanner = runner_named("thread").run(self._reading().scanner, points, span, columns)
+        return scanner
 
     def to_dask(self, points: PointsLike, span: SpanLike, *, by: Duration | None = None, **settings: Any) -> Any:
         """The histories of some points as a Dask DataFrame, whose partitions the workers read from the files.
@@ -430,12 +415,6 @@ class Archive:
 
         stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().samples.version)
         return partitioned(stored, PartitionedRead(points, span, by=by, **settings))
-
-
-def _bounds_us(span: Span | None) -> tuple[int, int]:
-    if span is None:
-        return START_US, END_US
-    return span.start_us, END_US if span.end_us is None else span.end_us
 
 
 def _now_us() -> int:

@@ -33,7 +33,7 @@ from hsframe.spans import SpanLike
 
 if TYPE_CHECKING:
     from hsframe.archive.export import Export
-    from hsframe.archive.tables import Place
+    from hsframe.archive.storage import Storage
 
 FileLayout: TypeAlias = Literal["wide", "tidy"]
 OnExportError: TypeAlias = Literal["raise", "warn"]
@@ -179,15 +179,15 @@ async def _found(client: Client, request: ExportRequest, progress: Progress) -> 
     return Export(client, records, options.spans(request.span, (record.tz for record in records)), options), unknown
 
 
-def _place(request: ExportRequest) -> tuple[Place, str]:
+def _place(request: ExportRequest) -> tuple[Storage, str]:
     """Where an archive is, and no name; of a file the folder, and its name in there."""
     if importlib.util.find_spec("deltalake") is None:
         raise MetadataError("archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'")
-    from hsframe.archive.tables import Place
+    from hsframe.archive.storage import Storage
 
     path, options = os.fspath(request.path), request.storage_options or {}
     if not request.is_file:
-        return Place(path, options), ""
+        return Storage(path, options), ""
     path = path if request.is_uri else os.path.realpath(path).replace(os.sep, "/")
     folder, _, name = path.rpartition("/")
-    return Place(folder, options), name
+    return Storage(folder, options), name

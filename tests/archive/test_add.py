@@ -10,7 +10,8 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError, ZoneError
 from tests.archive.test_sync import SINCE, assert_in_step
 
@@ -79,7 +80,7 @@ def test_the_layout_and_the_window_are_those_of_all_files(
         hsframe.write_parquet(session.his_read(f"@{point}", str(day.date()), tz="UTC"), files[-1])
     archive = Archive(tmp_path / "trends")
     archive.add(files)
-    assert Tables.open(Place(str(tmp_path / "trends"), {})).samples.layout.period == "month"
+    assert Tables.open(Storage(str(tmp_path / "trends"), {})).samples.layout.period == "month"
     first, last = archive.his_read("@temp", SPAN, tz="UTC").index[[0, -1]]
     read = archive.points.set_index("id").loc["temp", ["since", "until"]]
     assert read.tolist() == [first, last + pd.Timedelta("1us")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from hsframe.frame.parquet import write_parquet
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.exporter import Exporter
 from tests.archive.test_sync import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
+from tests.archive.warm import Warm
 from tests.session.connected import break_point
 
 pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
@@ -275,29 +276,29 @@ def many() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def exporter() -> Iterator[Exporter]:
-    with Exporter() as exporter:
+def exporter() -> Iterator[Warm]:
+    with Warm(50_000) as exporter:
         yield exporter
 
 
 @pytest.mark.parametrize("name", ["all.parquet", "archive"])
-def test_what_was_killed_goes_on_with_the_same_command(
-    tmp_path: Path, many: Any, exporter: Exporter, name: str
-) -> None:
+def test_what_was_killed_goes_on_with_the_same_command(tmp_path: Path, many: Any, exporter: Warm, name: str) -> None:
     layout = "tidy" if name.endswith("parquet") else None
     path, span = tmp_path / "there" / name, (str(SINCE), str(YESTERDAY))
     path.parent.mkdir()
     task = {"uri": many.uri, "points": "point", "span": span, "path": str(path), "layout": layout}
     at_random, ends = random.Random(name), []
     for _ in range(KILLS):
-        pid = exporter.start(**task)
-        ends.append(exporter.end(pid, kill_after_s=at_random.uniform(0.02, 0.4)))
+        pid = exporter.start("export", **task)
+        time.sleep(at_random.uniform(0.02, 0.4))
+        exporter.kill(pid)
+        ends.append(exporter.end(pid))
         assert ends[-1] in ("killed", "done")
         if path.is_file():
             assert pq.ParquetFile(path).metadata.num_rows > 0
             path.unlink()
     assert "killed" in ends
-    assert exporter.end(exporter.start(**task)) == "done"
+    assert exporter.end(exporter.start("export", **task)) == "done"
     with hsframe.connect(many.uri, "demo", "demo") as session:
         if layout:
             assert_as_read(path, session)
@@ -309,16 +310,16 @@ def test_what_was_killed_goes_on_with_the_same_command(
 
 @pytest.mark.parametrize("name", ["all.parquet", "archive"])
 def test_a_full_disk_is_named_and_the_same_command_goes_on(
-    tmp_path: Path, many: Any, exporter: Exporter, name: str
+    tmp_path: Path, many: Any, exporter: Warm, name: str
 ) -> None:
     path = tmp_path / name
     layout = "tidy" if name.endswith("parquet") else None
     task = {"uri": many.uri, "points": "point", "span": (str(SINCE), str(YESTERDAY)), "path": str(path)}
-    ended = exporter.end(exporter.start(**task, layout=layout, most_bytes=3_000))
+    ended = exporter.end(exporter.start("export", **task, layout=layout, most_bytes=3_000))
     assert ended.startswith("MetadataError")
     assert "cannot be written: File too large" in ended
     assert not path.is_file()
-    assert exporter.end(exporter.start(**task, layout=layout)) == "done"
+    assert exporter.end(exporter.start("export", **task, layout=layout)) == "done"
     assert os.listdir(tmp_path) == [name]
     with hsframe.connect(many.uri, "demo", "demo") as session:
         if layout:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import resource
-import signal
-import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
@@ -18,69 +15,17 @@ import numpy as np
 import pytest
 
 import hsframe
-import hsframe.archive.sync as syncing
 from hsframe import Archive, Session
 from hsframe.errors import MetadataError
+from hsframe.history import plan
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step
+from tests.archive.warm import Warm
 
 # As many as these are killed; HSFRAME_KILLS=50 takes half a minute.
 KILLS = int(os.environ.get("HSFRAME_KILLS", "12"))
-
-
-class Workers:
-    """A warm process that forks a child for each line that it gets: a kill costs no start."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", "from tests.archive.test_faults import work; work()"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-
-    def start(self, what: str, uri: str, path: Path, since: str) -> int:
-        """Begin what a child does; gives its number."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([what, uri, str(path), since]) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    @staticmethod
-    def is_running(pid: int) -> bool:
-        """Whether a child has not ended; nobody has waited for it."""
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-
-    def close(self) -> None:
-        """End the process; it waits for its children."""
-        self.process.communicate()
-
-
-def work() -> None:
-    """The warm process: little is put in and noted at once, so that a kill finds many places between two commits."""
-    import hsframe.archive.compact
-    import hsframe.archive.fill
-    from hsframe.history import plan
-
-    hsframe.archive.compact._MOST_ROWS = 5_000  # type: ignore[misc]
-    hsframe.archive.fill._ROWS_A_MERGE = 5_000  # type: ignore[misc]
-    hsframe.archive.fill._NOTE_S = 0.05  # type: ignore[misc]
-    plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
-    plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]
-    plan.POINTS_A_BATCH = 2  # type: ignore[misc]
-    print("ready", flush=True)
-    for line in sys.stdin:
-        # Children stay until this process ends: so none of their numbers is another's when it is killed.
-        if (pid := os.fork()) == 0:
-            what, uri, path, since = json.loads(line)
-            if what == "sync":
-                with hsframe.connect(uri, "demo", "demo") as session:
-                    Archive(path).sync("point", session=session, since=since)
-            elif (Path(path) / "samples" / "_delta_log").exists():
-                Archive(path).compact()
-            os._exit(0)
-        print(pid, flush=True)
 
 
 def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_twice(tmp_path: Path) -> None:
@@ -91,45 +36,40 @@ def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_tw
         database.add({"id": Ref(f"p{number}"), "dis": f"P{number}", "hisInterval": Number(15, "min"), **tags})
         database.set_history(f"p{number}", ts_us, np.round(np.sin(ts_us / 1e9 + number), 2))
     at_random = random.Random(7)
-    workers = Workers()
     killed = 0
-    try:
-        with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-            began = time.monotonic()
-            one = workers.start("sync", server.uri, tmp_path / "first", str(SINCE))
-            while workers.is_running(one):
-                time.sleep(0.01)
-            usual_s = time.monotonic() - began
-            while killed < KILLS:
-                jobs = ["sync", at_random.choice(["sync", "compact"])]
-                pids = [workers.start(what, server.uri, tmp_path / "a", str(SINCE)) for what in jobs]
-                time.sleep(at_random.uniform(0.3, 1.7) * usual_s)
-                for pid in pids:
-                    os.kill(pid, signal.SIGKILL)
-                    killed += 1
-                name, begin = f"p{at_random.randrange(12)}", at_random.randrange(1500)
-                # There is something to do again: other values, or samples at other instants.
-                some = ts_us[begin : begin + 400] + at_random.choice([0, killed, killed])
-                database.history(name).merge(some, np.full(400, float(killed)), np.zeros(400, bool))
-            archive, whole = Archive(tmp_path / "a"), Archive(tmp_path / "b")
-            assert len(archive.versions) > 3
-            for one in (archive, whole):
-                assert set(one.sync("point", session=session, since=SINCE)["status"]) <= {"synced", "same"}
-            assert archive.sync(session=session)["status"].unique().tolist() == ["same"]
-            order = [("id", "ascending"), ("ts", "ascending")]
-            found, wanted = (one.to_arrow().to_table().sort_by(order) for one in (archive, whole))
-            assert found.equals(wanted)
-            assert found.num_rows >= 12 * len(ts_us)
-            archive.compact(overlap="1h")
-            assert archive.check()["problem"].str.startswith("no version counts it").all()
-            for file in tmp_path.rglob("*.parquet"):
-                os.utime(file, (1e9, 1e9))
-            archive.vacuum()
-            assert archive.check().empty
-            assert not list(tmp_path.rglob("*.part"))
-            assert archive.to_arrow().count_rows() == found.num_rows
-    finally:
-        workers.close()
+    with Warm() as warm, running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        how = {"points": "point", "since": str(SINCE)}
+        began = time.monotonic()
+        assert warm.end(warm.start("sync", server.uri, path=str(tmp_path / "first"), **how)) == "done"
+        usual_s = time.monotonic() - began
+        while killed < KILLS:
+            verbs = ["sync", at_random.choice(["sync", "compact"])]
+            pids = [warm.start(verb, server.uri, path=str(tmp_path / "a"), **how) for verb in verbs]
+            time.sleep(at_random.uniform(0.3, 1.7) * usual_s)
+            for pid in pids:
+                warm.kill(pid)
+                killed += 1
+            name, begin = f"p{at_random.randrange(12)}", at_random.randrange(1500)
+            # There is something to do again: other values, or samples at other instants.
+            some = ts_us[begin : begin + 400] + at_random.choice([0, killed, killed])
+            database.history(name).merge(some, np.full(400, float(killed)), np.zeros(400, bool))
+        archive, whole = Archive(tmp_path / "a"), Archive(tmp_path / "b")
+        assert len(archive.versions) > 3
+        for one in (archive, whole):
+            assert set(one.sync("point", session=session, since=SINCE)["status"]) <= {"synced", "same"}
+        assert archive.sync(session=session)["status"].unique().tolist() == ["same"]
+        order = [("id", "ascending"), ("ts", "ascending")]
+        found, wanted = (one.to_arrow().to_table().sort_by(order) for one in (archive, whole))
+        assert found.equals(wanted)
+        assert found.num_rows >= 12 * len(ts_us)
+        archive.compact(overlap="1h")
+        assert archive.check()["problem"].str.startswith("no version counts it").all()
+        for file in tmp_path.rglob("*.parquet"):
+            os.utime(file, (1e9, 1e9))
+        archive.vacuum()
+        assert archive.check().empty
+        assert not list(tmp_path.rglob("*.part"))
+        assert archive.to_arrow().count_rows() == found.num_rows
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
@@ -171,7 +111,7 @@ def test_a_clock_that_was_wrong_leaves_no_gap(
 
     archive = Archive(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(syncing, "datetime", Wrong)
+        patch.setattr(plan, "datetime", Wrong)
         archive.sync("temp", session=session, since=SINCE)
     history.merge(late, values, np.zeros(len(late), bool))
     if ahead:

@@ -24,7 +24,8 @@ from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import END_US, START_US, merge
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, MetadataError
 from hsframe.kinds import MARKER, Ref
 from tests.archive.test_samples import CELLS, DAY_US, JANUARY_US, SAMPLES, Cell, content, rows, shown
@@ -44,7 +45,7 @@ def add(table: SampleTable, samples: dict[tuple[str, int], Cell]) -> None:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """An archive of two points, whose samples of January came in by three versions."""
-    tables = Tables.open_or_create(Place(str(tmp_path / "works"), {}), Layout("month", 1))
+    tables = Tables.open_or_create(Storage(str(tmp_path / "works"), {}), Layout("month", 1))
     for number in range(3):
         add(tables.samples, day("a", number) | day("b", number, CELLS[1]))
     tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"}
@@ -54,7 +55,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def samples_of(place: Path) -> SampleTable:
-    return SampleTable(str(place / "samples"))
+    return SampleTable(Storage(str(place / "samples")))
 
 
 def assert_sorted(table: SampleTable) -> None:
@@ -78,7 +79,7 @@ def vacuumed(archive: Archive) -> pd.DataFrame:
 def test_compacting_leaves_the_samples_and_one_sorted_file_a_partition(
     tmp_path_factory: pytest.TempPathFactory, parts: list[dict[tuple[str, int], Cell]], layout: Layout, most: int
 ) -> None:
-    table = SampleTable.create(str(tmp_path_factory.mktemp("samples")), layout)
+    table = SampleTable.create(Storage(str(tmp_path_factory.mktemp("samples"))), layout)
     model: dict[tuple[str, int], Cell] = {}
     for part in parts:
         add(table, part)
@@ -97,7 +98,7 @@ def test_compacting_leaves_the_samples_and_one_sorted_file_a_partition(
 
 
 def test_a_file_is_sorted_where_only_some_of_the_samples_are_new(tmp_path: Path) -> None:
-    table = SampleTable.create(str(tmp_path), Layout())
+    table = SampleTable.create(Storage(str(tmp_path)), Layout())
     add(table, day("b", 0))
     add(table, day("b", 0) | day("a", 0) | day("b", 1))
     assert_sorted(table)
@@ -220,11 +221,11 @@ def damage(place: Path, how: str) -> None:
             ts = pa.array(shifted).view(pa.timestamp("us", "UTC"))
             pq.write_table(table.set_column(1, "ts", ts), path)
         data = path.read_bytes()
-        row = next(row for row in samples_of(place).rows_of_files() if row["path"].endswith(path.name))
+        size = next(file.size for file in samples_of(place).files() if file.path.endswith(path.name))
         path.write_bytes(data)
         log = max((place / "samples" / "_delta_log").glob("*.json"))
         for log in (place / "samples" / "_delta_log").glob("*.json"):
-            log.write_text(log.read_text().replace(f'"size":{row["size_bytes"]}', f'"size":{len(data)}'))
+            log.write_text(log.read_text().replace(f'"size":{size}', f'"size":{len(data)}'))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def damage(place: Path, how: str) -> None:
         ("missing", "it is not there, and the table counts", r"backup.*repair\(\).*sync\(since='2026-01-01'\)"),
         ("cut", "it has 500 bytes, and the table counts", r"backup.*repair\(\).*sync\(since='2026-01-01'\)"),
         ("flipped", "is damaged or has not the columns", r"backup.*repair\(\).*sync\(since='2026-01-01'\)"),
-        ("no value", r"is damaged or has not the columns of samples \(its columns are id, ts, text", r"backup"),
+        ("no value", r"is damaged or has not the columns of its table \(its columns are id, ts, text", r"backup"),
         ("other rows", "its statistics are not those of its rows", r"compact\(\) writes"),
         ("other rows", "8 of its rows are of another partition", r"restore\(version\)"),
     ],
@@ -263,7 +264,7 @@ def test_what_check_says_helps(place: Path) -> None:
 
 
 def test_check_knows_points_without_a_record_and_wrong_clocks(place: Path) -> None:
-    tables = Tables.open(Place(str(place), {}))
+    tables = Tables.open(Storage(str(place), {}))
     add(tables.samples, day("c", 0))
     ahead = ArchivedRecord({"id": Ref("a")}, (JANUARY_US, JANUARY_US + 40_000 * DAY_US))
     tables.points.put([ahead])
@@ -271,7 +272,7 @@ def test_check_knows_points_without_a_record_and_wrong_clocks(place: Path) -> No
         "there are samples of @c, and no record",
         "@a is noted as read from 2026-01-01T00:00:00+00:00 until 2135-07-09T00:00:00+00:00: a clock was wrong",
     ]
-    (place / "points" / tables.points.rows_of_files()[0]["path"]).write_bytes(b"")
+    (place / "points" / tables.points.files()[0].path).write_bytes(b"")
     assert Archive(place).check()["what_to_do"].str.contains(r"restore\(version\)").any()
 
 
@@ -355,7 +356,7 @@ def test_rows_in_another_partition_are_named(place: Path) -> None:
 
 
 def test_compacting_loses_no_rows_that_another_program_put_into_the_wrong_bucket(tmp_path: Path) -> None:
-    table = SampleTable.create(str(tmp_path / "samples"), Layout("month", 4))
+    table = SampleTable.create(Storage(str(tmp_path / "samples")), Layout("month", 4))
     for number in range(3):
         add(table, day("a", number))
     wrong = next(bucket for bucket in range(4) if bucket != table.layout.bucket("a"))
@@ -368,7 +369,7 @@ def test_compacting_loses_no_rows_that_another_program_put_into_the_wrong_bucket
 
 
 def test_an_older_version_has_the_records_of_its_time(place: Path) -> None:
-    tables = Tables.open(Place(str(place), {}))
+    tables = Tables.open(Storage(str(place), {}))
     add(tables.samples, day("a", 0, CELLS[5]))
     tags = {"id": Ref("a"), "point": MARKER, "his": MARKER, "kind": "Number", "unit": "W", "tz": "UTC"}
     tables.points.put([ArchivedRecord(tags, (JANUARY_US, JANUARY_US + 9 * DAY_US))])

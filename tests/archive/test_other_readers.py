@@ -15,13 +15,14 @@ import pytest
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.samples import END_US, START_US, merge, read_samples
+from hsframe.archive.storage import Storage
 from tests.archive.test_samples import CELLS, DAY_US, JANUARY_US, rows
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> SampleTable:
     """A table of several partitions and versions; files of older versions lie beside those that count."""
-    table = SampleTable.create(str(tmp_path / "samples"), Layout("month", 2))
+    table = SampleTable.create(Storage(str(tmp_path / "samples")), Layout("month", 2))
     cells = [CELLS[place % len(CELLS)] for place in range(240)]
     samples = {(f"p{place % 6}", JANUARY_US + place * DAY_US // 3): cell for place, cell in enumerate(cells)}
     ids = [f"p{place}" for place in range(6)]

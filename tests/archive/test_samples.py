@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.samples import END_US, START_US, Changes, merge, read_samples
+from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
 
 DAY_US = 86_400_000_000
@@ -69,7 +70,7 @@ SAMPLES = st.dictionaries(st.tuples(st.sampled_from(IDS), INSTANTS), st.sampled_
 def test_a_merge_makes_a_window_exactly_what_was_given(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, layout: Layout
 ) -> None:
-    table = SampleTable.create(str(tmp_path_factory.mktemp("samples")), layout)
+    table = SampleTable.create(Storage(str(tmp_path_factory.mktemp("samples"))), layout)
     model: dict[tuple[str, int], Cell] = {}
     for _ in range(data.draw(st.integers(1, 4))):
         ids = data.draw(st.lists(st.sampled_from(IDS), min_size=1, unique=True))
@@ -92,11 +93,11 @@ def test_a_merge_makes_a_window_exactly_what_was_given(
         assert content(table, [one], cut_us) == shown(
             {k: v for k, v in model.items() if k[0] == one and k[1] >= cut_us}
         )
-    assert content(SampleTable(table.storage.uri)) == shown(model)
+    assert content(SampleTable(table.storage)) == shown(model)
 
 
 def test_what_a_server_no_longer_gives_of_a_point_at_all_is_kept_and_counted(tmp_path: Path) -> None:
-    table = SampleTable.create(str(tmp_path), Layout())
+    table = SampleTable.create(Storage(str(tmp_path)), Layout())
     old = {("a", JANUARY_US): CELLS[0], ("b", JANUARY_US): CELLS[1], ("b", JANUARY_US + 1): CELLS[1]}
     merge(table, rows(old), ["a", "b"], START_US, END_US)
     changes = merge(table, rows({("b", JANUARY_US): CELLS[1]}), ["a", "b"], START_US, END_US, keep=["a"])
@@ -107,7 +108,7 @@ def test_what_a_server_no_longer_gives_of_a_point_at_all_is_kept_and_counted(tmp
 
 
 def test_young_samples_lie_in_files_of_their_own(tmp_path: Path) -> None:
-    table = SampleTable.create(str(tmp_path), Layout("year"))
+    table = SampleTable.create(Storage(str(tmp_path)), Layout("year"))
     samples = {("a", JANUARY_US + day * DAY_US): CELLS[0] for day in range(10)}
     merge(table, rows(samples), ["a"], START_US, END_US, young_us=JANUARY_US + 8 * DAY_US)
     assert sorted(file.rows for file in table.files()) == [2, 8]
@@ -120,7 +121,7 @@ def test_young_samples_lie_in_files_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("young", [True, False])
 def test_samples_before_1970_and_far_in_the_future(tmp_path: Path, young: bool) -> None:
-    table = SampleTable.create(str(tmp_path), Layout())
+    table = SampleTable.create(Storage(str(tmp_path)), Layout())
     samples = {("a", us): CELLS[0] for us in (-1, -DAY_US * 400, 4_102_444_800_000_000)}
     merge(table, rows(samples), ["a"], START_US, END_US, young_us=START_US if young else END_US)
     assert content(table) == shown(samples)
@@ -128,7 +129,7 @@ def test_samples_before_1970_and_far_in_the_future(tmp_path: Path, young: bool) 
 
 
 def test_a_large_table_has_many_row_groups_and_a_rewrite_keeps_the_others(tmp_path: Path) -> None:
-    table = SampleTable.create(str(tmp_path), Layout("year"))
+    table = SampleTable.create(Storage(str(tmp_path)), Layout("year"))
     ids = [f"p{number}" for number in range(8)]
     ts_us = JANUARY_US + np.arange(40_000) * 60_000_000
     big = pa.table(
@@ -157,14 +158,14 @@ def test_a_table_of_another_program_or_version_is_refused(tmp_path: Path) -> Non
     other = tmp_path / "other"
     deltalake.write_deltalake(other, pa.table({"id": ["a"]}))
     with pytest.raises(MetadataError, match=r"other is a Delta table, but no archive of hsframe"):
-        SampleTable(str(other))
+        SampleTable(Storage(str(other)))
     with pytest.raises(MetadataError, match=r"there is no archive in .*nothing"):
-        SampleTable(str(tmp_path / "nothing"))
+        SampleTable(Storage(str(tmp_path / "nothing")))
     newer = str(tmp_path / "newer")
-    SampleTable.create(newer, Layout())
+    SampleTable.create(Storage(newer), Layout())
     log = tmp_path / "newer" / "_delta_log" / "00000000000000000000.json"
     log.write_text(log.read_text().replace('"hsframe.version":"1"', '"hsframe.version":"2"'))
     with pytest.raises(
         MetadataError, match=r"newer is an archive of version 2, and this hsframe reads up to 1; update"
     ):
-        SampleTable(newer)
+        SampleTable(Storage(newer))

@@ -21,7 +21,8 @@ from hsframe.archive.layout import Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import START_US, merge
 from hsframe.archive.served import ArchiveDatabase
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.errors import CallError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -40,7 +41,7 @@ def archive(tmp_path: Path, session: Session) -> Archive:
 @pytest.fixture
 def served(archive: Archive, tmp_path: Path) -> Iterator[Session]:
     with (
-        running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server,
+        running_server(ArchiveDatabase(Storage(str(tmp_path / "trends"), {}))) as server,
         hsframe.connect(server.uri, "demo", "demo") as session,
     ):
         yield session
@@ -111,7 +112,7 @@ def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monk
 
 
 def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
-    tables = Tables.open_or_create(Place(str(tmp_path / "trends"), {}), Layout())
+    tables = Tables.open_or_create(Storage(str(tmp_path / "trends"), {}), Layout())
     values = {
         "Date": "2026-01-31",
         "Ref": "@a",
@@ -127,7 +128,7 @@ def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
             tables.samples, rows({(f"p{place}", FIRST_US): (None, text, None)}), [f"p{place}"], START_US, FIRST_US + 1
         )
     with (
-        running_server(ArchiveDatabase(Place(str(tmp_path / "trends"), {}))) as server,
+        running_server(ArchiveDatabase(Storage(str(tmp_path / "trends"), {}))) as server,
         hsframe.connect(server.uri, "demo", "demo") as served,
     ):
         both = served, Archive(tmp_path / "trends")
@@ -170,7 +171,7 @@ def test_nothing_is_written_into_it(archive: Archive, served: Session) -> None:
 
 
 def test_a_value_in_another_unit_keeps_it(archive: Archive, served: Session, tmp_path: Path) -> None:
-    table = Tables.open(Place(str(tmp_path / "trends"), {})).samples
+    table = Tables.open(Storage(str(tmp_path / "trends"), {})).samples
     cells = [(1.5, None, "kW"), (1.5, None, "W"), (None, "fault", None), (None, None, None)]
     odd = {("power", FIRST_US - DAY_US * 9 + place): cell for place, cell in enumerate(cells)}
     merge(table, rows(odd), ["power"], START_US, FIRST_US)
@@ -185,7 +186,7 @@ def test_quirks_see_what_is_beside_the_window(archive: Archive, session: Session
         day = f"{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
         return len(session.run(lambda client: client.his_read("temp", day, raw=True)))
 
-    database = ArchiveDatabase(Place(str(tmp_path / "trends"), {}))
+    database = ArchiveDatabase(Storage(str(tmp_path / "trends"), {}))
     with (
         running_server(database, quirks=["extra-samples"]) as server,
         hsframe.connect(server.uri, "demo", "demo") as odd,
@@ -199,7 +200,7 @@ def test_a_present_value_of_then_is_stale(tmp_path: Path, session: Session, data
     archive.sync("empty", session=session, since=SINCE)
     assert archive.read("empty")["curStatus"].tolist() == ["stale"]
     assert archive.latest("@empty")[["source", "status"]].to_numpy().tolist() == [["cur", "stale"]]
-    assert ArchiveDatabase(Place(str(tmp_path / "trends"), {})).query('curStatus == "stale"')
+    assert ArchiveDatabase(Storage(str(tmp_path / "trends"), {})).query('curStatus == "stale"')
 
 
 def test_the_command_serves_it(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import DataFile, writing
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.tables import Place, Tables
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.kinds import MARKER, Number, Ref
 
 QUARTER_US = 900_000_000
@@ -59,7 +60,7 @@ def rows(numbers: Ints, ts_us: Ints) -> pa.Table:
 
 def write_archive(path: str, points: int, start_us: int, end_us: int, until_us: int) -> Tables:
     """An archive of some points with a file a partition, as after a compaction; noted as read until a later instant."""
-    tables = Tables.open_or_create(Place(path, {}), Layout.of_density(points * 96))
+    tables = Tables.open_or_create(Storage(path, {}), Layout.of_density(points * 96))
     tables.points.put(ArchivedRecord(record(ident_of(number)), (start_us, until_us)) for number in range(points))
     layout = tables.samples.layout
     for period, *part_us in layout.parts(start_us, end_us):

@@ -23,14 +23,9 @@ from hsframe.dask.worker import StoredVersion
 from hsframe.errors import AuthError, HsFrameError, MetadataError
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import SINCE, assert_in_step, building
+from tests.archive.test_sync import SINCE, assert_in_step
 from tests.dask.test_frames import POINTS, SPAN, assert_same
 from tests.session.connected import break_point
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
 
 
 @pytest.fixture

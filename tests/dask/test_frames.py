@@ -27,7 +27,7 @@ from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError, SpanErr
 from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
-from tests.archive.test_sync import FIRST_US, building
+from tests.archive.test_sync import FIRST_US
 from tests.session.connected import break_point
 
 SECRET = "an-even-longer-secret"
@@ -42,11 +42,6 @@ def secret() -> str:
 
 def in_dask(points: Any, span: Any, server: RunningServer, **settings: Any) -> Any:
     return hsframe.dask.his_read(points, span, server.uri, "ann", secret, **settings)
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,11 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import GapWarning, MetadataError, ReadWarning, SpanError
 from hsframe.server.database import Database
-from hsframe.testing.server import running_server
-from tests.archive.test_sync import SINCE, building
+from tests.archive.test_sync import SINCE
 from tests.session.connected import break_point
 
 YESTERDAY = pd.Timestamp.now("UTC").date() - pd.Timedelta("1D")
 SPAN = (SINCE, YESTERDAY)
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
 
 
 @pytest.mark.parametrize("by", ["1D", "1W", "1M", "1Y"])

@@ -1,0 +1,13 @@
+"""The building whose histories become Dask DataFrames: that of the tests of archives."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsframe.server.database import Database
+from tests.archive.test_sync import building
+
+
+@pytest.fixture
+def database() -> Database:
+    return building()
