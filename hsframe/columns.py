@@ -10,7 +10,7 @@ Three things are kept apart, as the wire keeps them: null (no sample: an Arrow n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -196,8 +196,7 @@ class DictionaryColumn(TagColumn):
         values = [*self.values, None]
         if self.shares_all:
             return [values[code] for code in self.codes.tolist()]
-        copiers = [_copier(value) for value in values]
-        return [copiers[code]() for code in self.codes.tolist()]
+        return [_deep_copy(values[code]) for code in self.codes.tolist()]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -220,14 +219,6 @@ class RefColumn(TagColumn):
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-def _copier(value: Any) -> Callable[[], Any]:
-    """A function that gives the value: a new copy each time if it is a list or a dict."""
-    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
-    if any(isinstance(item, list | dict) for item in inner):
-        return lambda: _deep_copy(value)
-    return value.copy if isinstance(value, list | dict) else lambda: value
 
 
 def _deep_copy(value: Any) -> Any:

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hsframe.history.verify import read_back_until
+from hsframe.history.write import read_back_until
 from hsframe.protocol.dialects import forget
 
 # Tests share the machine with other work; a slow draw says nothing about the code.

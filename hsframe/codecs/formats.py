@@ -15,10 +15,9 @@ from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.csv import encode_csv
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.json_common import JsonCodec
-from hsframe.codecs.several_grids import split_json, split_zinc
+from hsframe.codecs.json_common import JsonCodec, split_json
 from hsframe.codecs.trio import decode_trio, encode_trio
-from hsframe.codecs.zinc import decode_zinc
+from hsframe.codecs.zinc import decode_zinc, split_zinc
 from hsframe.codecs.zinc_write import encode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid

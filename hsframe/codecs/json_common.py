@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
-from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, excerpt, text_of, without_lone_surrogates
+from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, excerpt, text_of
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
@@ -24,8 +24,10 @@ from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
 #: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
 
-# json.loads makes lone surrogates of lone escapes; only a body that has such an escape is searched for them.
+# json.loads joins surrogates of two escapes, and makes a lone one of one; group 1 is such a one.
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF: Final = r"\\u[dD][{}][0-9a-fA-F]{{2}}"
+_ESCAPE = re.compile(rf"{_HALF.format('89abAB')}{_HALF.format('c-fC-F')}|({_HALF.format('89a-fA-F')})|\\.", re.DOTALL)
 _BLANKS = re.compile(r"[ \t\r\n]*")
 #: The value that begins at a position of a text, and the position after it.
 scan_json = json.JSONDecoder().raw_decode
@@ -316,8 +318,7 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
     """The lists and dicts of a JSON text.
 
     `leaf_of` is called with each object as soon as it is read, and what it returns replaces the object: it saves
-    keeping a million objects that are one value each. It is not called where the text has escaped surrogates, which
-    must be joined first: the result may hold objects and leaves.
+    keeping a million objects that are one value each.
 
     CodecError, with line and column, where the text is not JSON (Python's ``NaN`` and ``Infinity`` are not), or where
     an object has a key twice: one of the values would be lost.
@@ -333,34 +334,43 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
             twice = next(name for name in names if names.count(name) > 1)
             problem = f"{twice!r} stands twice in one object"
             raise CodecError(problem, snippet=json.dumps(names)[:60], expected="each key once", source=source)
-        return value if escaped or leaf_of is None else leaf_of(value)
+        return value if leaf_of is None else leaf_of(value)
 
     text = text_of(body, source)
-    escaped = _SURROGATE_ESCAPE.search(text) is not None
+    if _SURROGATE_ESCAPE.search(text):
+        text = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
     try:
         try:
-            value = json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of)
+            return json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of)
         except json.JSONDecodeError:
             raise
         except ValueError:
             # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
-            value = json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of, parse_int=float)
+            return json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of, parse_int=float)
     except json.JSONDecodeError as error:
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
     except RecursionError:
         raise CodecError(TOO_DEEP, snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
-    return _joined(value, 0, source) if escaped else value
 
 
-def _joined(value: Any, depth: int, source: str) -> Any:
-    """The value with no lone surrogate in any of its texts."""
-    if isinstance(value, str):
-        return without_lone_surrogates(value)
-    if depth > 2 * MAX_DEPTH + 8:  # a grid is three levels of JSON; readers of the values count exactly
-        raise CodecError(TOO_DEEP, expected=f"at most {MAX_DEPTH}", source=source)
-    if isinstance(value, list):
-        return [_joined(item, depth + 1, source) for item in value]
-    if isinstance(value, dict):
-        return {without_lone_surrogates(key): _joined(item, depth + 1, source) for key, item in value.items()}
-    return value
+def split_json(body: bytes) -> list[bytes] | None:
+    """The texts of the items of a list; None where the body is no list.
+
+    >>> split_json(b'[{"a": 1}, {"a": 2}]')
+    [b'{"a": 1}', b'{"a": 2}']
+    """
+    text = text_of(body, "json").lstrip()
+    if not text.startswith("["):
+        return None
+    items = []
+    at, mark = 1, ","
+    try:
+        while mark == ",":
+            _, end = scan_json(text, at := skip_json_blanks(text, at))
+            items.append(text[at:end].encode())
+            at = skip_json_blanks(text, end)
+            mark, at = text[at : at + 1], at + 1
+    except (ValueError, RecursionError):
+        return None  # the reader of one grid says what is wrong
+    return None if mark != "]" or text[at:].strip() else items

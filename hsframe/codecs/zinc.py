@@ -42,6 +42,8 @@ _PIECES = re.compile(rf"(?:{_PIECE_TEXT},)*+", re.VERBOSE)
 _OPENS: Final = ("[", "{")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
+# Texts and uris may hold anything; grids within grids begin with a version line of their own.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
 
 
 def decode_zinc(body: bytes | str) -> Grid:
@@ -95,6 +97,27 @@ def value_length(text: bytes) -> int:
     reader = _Reader(text.decode())
     reader.value(0)
     return len(reader.text[: reader.pos].encode())
+
+
+def split_zinc(body: bytes) -> list[bytes] | None:
+    r"""The texts of the grids one below the other, as SkySpark answers ``evalAll``; None where there is one.
+
+    >>> split_zinc(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n')
+    [b'ver:"3.0"\nval\n1\n\n', b'ver:"3.0"\nval\n"x"\n']
+    """
+    starts: list[int] = []
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        text = token[0]
+        if text == b"<<":
+            depth += 1
+        elif text == b">>":
+            depth -= 1
+        elif text == b"ver:" and depth == 0:
+            starts.append(token.start())
+    if len(starts) < 2:
+        return None
+    return [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
 
 
 class _Reader:

@@ -37,8 +37,7 @@ from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories
-from hsframe.history.verify import read_back, read_back_until
-from hsframe.history.write import check_sent, write_histories
+from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
 from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of, times_of
 from hsframe.kinds import Ref, same
 from hsframe.protocol.writes import his_write_request

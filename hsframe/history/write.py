@@ -1,8 +1,11 @@
-"""Sends samples to the server, and notes which of them it has.
+"""Sends samples to the server, reads them back, and notes which of them it has.
 
 The samples come from :func:`hsframe.frame.his_grids.frame_columns`, which has checked them. Several points of one zone
 are sent as a batch. As a server may answer a batch with 200 and drop it (haystack-py), a batch counts as written only
 after it was read back; what was not found is written point by point. It is safe to send the same samples again.
+
+A server may also answer a hisWrite before it has stored the samples (Haxall). So if some are missing, they are read
+again a few times, with growing pauses.
 
 The status of each sample is in a :class:`~hsframe.history.write_report.WriteReport`, also if the write is interrupted.
 """
@@ -11,13 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow.compute as pc
 
 from hsframe.client.in_thread import in_thread
 from hsframe.columns import NumberColumn, StrColumn, TimeColumn
+from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import (
     AuthError,
     CallError,
@@ -28,9 +33,13 @@ from hsframe.errors import (
     RequestTimeoutError,
 )
 from hsframe.frame.his_grids import batch_grid
+from hsframe.frame.histories import History, Instants
 from hsframe.grid import Grid
+from hsframe.history.compare import compare
 from hsframe.history.failures import may_still_run
-from hsframe.history.verify import read_back, read_back_until
+from hsframe.history.nearest_samples import span_of
+from hsframe.history.plan import ReadOptions
+from hsframe.history.read import read_histories
 from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite, WriteReport
 
 if TYPE_CHECKING:
@@ -45,6 +54,11 @@ _ROW_BYTES: Final = 110
 _CELL_BYTES: Final = 80
 # For fewer points than this, a batch and its reading back cost as much as one request per point.
 _BATCH_FROM: Final = 3
+# The pauses before each reading back: 5.5 s in all.
+_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0)
+# Samples further apart than this are read in separate windows, so that not all between them is read.
+_GAP_US: Final = 7 * DAY_US
+_MOST_WINDOWS: Final = 40
 # How long to wait for the samples of a batch to appear; those that do not are written point by point.
 _BATCH_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5)
 # The same after a failure, when the user waits: what a server stores later than this stays unknown.
@@ -85,6 +99,47 @@ async def check_sent(client: Client, report: WriteReport) -> None:
     await read_back_until(
         client, left, there=lambda entry: not entry.unknown, pauses_s=_CHECK_PAUSES_S, look=_read_back_each
     )
+
+
+async def read_back(client: Client, entries: Sequence[PointWrite]) -> Sequence[PointWrite]:
+    """Read the samples of some points from the server, and keep the comparison in each entry; returns the entries."""
+    found: dict[str, list[History]] = {entry.point.id: [] for entry in entries}
+    for first_us, last_us in _windows([entry.samples.ts_us for entry in entries]):
+        times = [(entry.record, entry.samples.ts_us) for entry in entries]
+        there = [record for record, ts_us in times if ((ts_us >= first_us) & (ts_us <= last_us)).any()]
+        # A server of whole seconds keeps the first sample at the second before its instant.
+        span = span_of(first_us // SECOND_US * SECOND_US, (last_us // SECOND_US + 1) * SECOND_US)
+        for history in await read_histories(client, there, span, ReadOptions()):
+            found[history.point.id].append(history)
+    comparisons = await in_thread(lambda: [compare(found[entry.point.id], entry.samples) for entry in entries])
+    for entry, comparison in zip(entries, comparisons, strict=True):
+        entry.compared(comparison)
+    return entries
+
+
+async def read_back_until(
+    client: Client,
+    entries: Sequence[PointWrite],
+    *,
+    there: Callable[[PointWrite], bool] = lambda entry: entry.is_stored,
+    pauses_s: Sequence[float] = _PAUSES_S,
+    look: Callable[[Client, Sequence[PointWrite]], Awaitable[Sequence[PointWrite]]] = read_back,
+) -> list[PointWrite]:
+    """Read back until each entry is `there`, once after each pause; returns the entries that are still not.
+
+    `look` reads some points, and returns those that could be read.
+    """
+    clock_s = asyncio.get_running_loop().time
+    started_s = clock_s()
+    left = list(entries)
+    for pause_s in pauses_s:
+        if not left:
+            break
+        await asyncio.sleep(pause_s)
+        for entry in await look(client, left):
+            entry.looked_s = clock_s() - started_s
+        left = [entry for entry in left if not there(entry)]
+    return left
 
 
 async def _read_back_each(client: Client, entries: Sequence[PointWrite]) -> Sequence[PointWrite]:
@@ -238,3 +293,16 @@ def _longest(column: Sequence[object]) -> int:
     if isinstance(column, StrColumn):
         return 2 * (pc.max(pc.binary_length(column.values)).as_py() or 0)
     return 0
+
+
+def _windows(times: Sequence[Instants]) -> list[tuple[int, int]]:
+    """The first and last instants of windows that together hold all samples, without the longest gaps."""
+    if not times:
+        return []
+    ts_us = times[0] if len(times) == 1 else np.unique(np.concatenate(times))
+    gaps = np.diff(ts_us)
+    ends = np.flatnonzero(gaps > _GAP_US)
+    if len(ends) >= _MOST_WINDOWS:
+        ends = np.sort(np.argsort(gaps, kind="stable")[-(_MOST_WINDOWS - 1) :])
+    firsts, lasts = ts_us[[0, *(ends + 1)]], ts_us[[*ends, -1]]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))

@@ -14,12 +14,12 @@ from pandas.api.extensions import ExtensionArray
 from pandas.api.indexers import check_array_indexer
 from pandas.api.types import is_integer, pandas_dtype
 
+from hsframe.errors import UnitError
 from hsframe.kinds import Number
 from hsframe.unit_array.arithmetic import UnitArithmetic
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
-from hsframe.unit_array.order import UnitOrder
-from hsframe.unit_array.pandas_internals import algorithms, format_array, missing
+from hsframe.unit_array.pandas_internals import algorithms, format_array, missing, quantile_with_mask
 from hsframe.unit_array.reductions import UnitReductions
 from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
 from hsframe.unit_array.values import Floats
@@ -31,7 +31,7 @@ _PLAIN_TYPES = frozenset({float, int, type(None), np.float64, np.float32, np.int
 _DISPLAY_ROWS = 10_000
 
 
-class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
+class UnitArray(UnitArithmetic, UnitReductions):
     """Doubles that share a unit: the array of a column of :class:`~hsframe.UnitDtype`.
 
     The units of results follow :mod:`hsframe.units.unit_rules`.
@@ -251,6 +251,62 @@ class UnitArray(UnitOrder, UnitArithmetic, UnitReductions):
             return len(self) > 0 and len(values) == 1
         mine = [isinstance(item, Number) and item.unit == self.unit for item in values[:-1]]
         return any(mine) and all(is_own or is_missing(item) for is_own, item in zip(mine, values, strict=False))
+
+    # Order, equality and place: what pandas asks by value, answered from the doubles.
+
+    def _values_for_argsort(self) -> Floats:
+        return self._data
+
+    def _values_for_factorize(self) -> tuple[Floats, float]:
+        return self._data, math.nan
+
+    def unique(self) -> Any:
+        """The different values in order of appearance."""
+        return self._simple(algorithms.unique(self._data), self._dtype)
+
+    def searchsorted(self, value: Any, side: Any = "left", sorter: Any = None) -> Any:
+        """Where values belong in a sorted array; values of a convertible unit are converted."""
+        return self._data.searchsorted(self._value_to_set(value), side=side, sorter=sorter)
+
+    def duplicated(self, keep: Any = "first") -> npt.NDArray[np.bool_]:
+        """Which values were there before."""
+        return np.asarray(algorithms.duplicated(self._data, keep=keep))
+
+    def isin(self, values: Any) -> npt.NDArray[np.bool_]:
+        """Which values are among `values`; those of another unit are not, unless they convert."""
+        if isinstance(values, UnitArray):
+            try:
+                values = values.magnitudes_in(self.unit, "look up")
+            except UnitError:
+                return np.zeros(len(self._data), dtype=np.bool_)
+        elif isinstance(values, np.ndarray) and values.dtype == object:
+            found = []
+            for item in values:
+                with contextlib.suppress(UnitError, TypeError):
+                    found.append(as_float(item, self.unit, "look up"))
+            values = np.array(found, dtype=np.float64)
+        return np.asarray(algorithms.isin(self._data, values))
+
+    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Any:
+        """The values rounded."""
+        return self._simple(self._data.round(decimals), self._dtype)
+
+    def clip(self, lower: Any = None, upper: Any = None, **kwargs: Any) -> Any:
+        """The values between two bounds of this or of a convertible unit."""
+        bounds = [None if bound is None else self._value_to_set(bound) for bound in (lower, upper)]
+        return self._simple(np.clip(self._data, *bounds), self._dtype)
+
+    def _rank(self, *, axis: Any = 0, **kwargs: Any) -> Floats:
+        return np.asarray(algorithms.rank(self._data, axis=axis, **kwargs), dtype=np.float64)
+
+    def _quantile(self, qs: Floats, interpolation: str) -> Any:
+        values = quantile_with_mask(self._data, np.isnan(self._data), np.nan, qs, interpolation)
+        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)
+
+    def _mode(self, dropna: bool = True) -> Any:
+        result = algorithms.mode(self._data, dropna=dropna)
+        values = result[0] if isinstance(result, tuple) else result
+        return self._simple(np.asarray(values, dtype=np.float64), self._dtype)
 
 
 # pandas asks the dtype for the array's class, whose module imports that of the dtype.

@@ -28,7 +28,6 @@ class UnitValues(UnitFunctions, ExtensionArray):
 
         @classmethod
         def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> Self: ...
-        def _value_to_set(self, value: Any) -> Any: ...
 
     @classmethod
     def _simple(cls, values: Floats, dtype: UnitDtype) -> Self:

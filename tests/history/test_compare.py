@@ -16,7 +16,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.history.compare import DIFFERENT, MISSING, SAME, compare
 from hsframe.history.point_records import PointRecord
-from hsframe.history.verify import _windows
+from hsframe.history.write import _windows
 from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite
 from hsframe.kinds import NA, Number
 

@@ -22,7 +22,7 @@ from hsframe.errors import CallError, HsFrameError, HTTPStatusError, NetworkErro
 from hsframe.grid import Grid
 from hsframe.history import write
 from hsframe.history.failures import likeness
-from hsframe.history.verify import read_back_until
+from hsframe.history.write import read_back_until
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app

@@ -198,7 +198,7 @@ SLOW_WORK: dict[str, Any] = {
     "hsframe.history.intervals.warn_of_gaps": lambda s, df: s.his_read("kw", DAY, interval="1h"),
     "hsframe.session.history_verbs.frame_columns": lambda s, df: s.his_write(df, dry_run=True),
     "hsframe.history.write.batch_grid": lambda s, df: s.his_write(three_raised(df)),
-    "hsframe.history.verify.compare": lambda s, df: s.his_write(df, dry_run=True),
+    "hsframe.history.write.compare": lambda s, df: s.his_write(df, dry_run=True),
 }
 
 

@@ -19,7 +19,8 @@ from aiohttp import web
 import hsframe
 from hsframe.codecs import decode, encode
 from hsframe.codecs.formats import CALL_FORMATS, format_named
-from hsframe.codecs.several_grids import split_json, split_zinc
+from hsframe.codecs.json_common import split_json
+from hsframe.codecs.zinc import split_zinc
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
