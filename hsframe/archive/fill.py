@@ -26,10 +26,9 @@ from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.frame.histories import History
 from hsframe.history.his_answers import sample_count
-from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
-from hsframe.history.read import read_batches
+from hsframe.history.read import read_batches, span_of
 from hsframe.history.source import Source
 from hsframe.spans import Span
 

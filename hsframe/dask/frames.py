@@ -18,9 +18,9 @@ from hsframe.dask.worker import Login, Origin
 from hsframe.durations import DAY_US, Duration
 from hsframe.errors import MetadataError, SpanError
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import GUESSED_ROWS_A_DAY
 from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.read import span_of
 from hsframe.history.source import Source
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.session.reading import Found, ReadRequest, find, read_frame

@@ -2,7 +2,7 @@
 
 How far before and after depends on the rule of each point (:mod:`hsframe.intervals.rules`). To interpolate, it is
 the longest gap that may be bridged. A value that holds until it changes may have been written long ago: then the last
-sample before the intervals is searched (:mod:`hsframe.history.nearest_samples`).
+sample before the intervals is searched (:mod:`hsframe.history.read`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from hsframe.client.in_thread import in_thread
 from hsframe.frame.histories import History
 from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
-from hsframe.history.nearest_samples import FIRST_DEPTH_US, nearest_samples, span_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, with_zones
-from hsframe.history.read import read_histories
+from hsframe.history.read import FIRST_DEPTH_US, nearest_samples, read_histories, span_of
 from hsframe.history.source import Source
 from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
 from hsframe.intervals.regular import intervals, parse_step

@@ -37,9 +37,9 @@ from hsframe.frame.points_like import PointsLike
 from hsframe.frame.reads import note_outcomes
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.frame.values import object_array, value_array
-from hsframe.history.nearest_samples import nearest_samples
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
+from hsframe.history.read import nearest_samples
 from hsframe.history.source import Source
 from hsframe.kinds import NA, Number
 from hsframe.unit_array.array import UnitArray

@@ -1,23 +1,40 @@
-"""Reads the histories of points over a span, each sample once.
+"""Reads the histories of points over a span, each sample once; and the last sample of each before an instant.
 
-How requests are divided and sent, within the limits of the server, is in :mod:`hsframe.history.planner`.
+How requests are divided and sent, within the limits of the server, is in :mod:`hsframe.history.planner`. The last
+sample before an instant, or the first one after, may be far away: each search reaches further than the one before, and
+only for the points that have no sample so far.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC
+from typing import Final, Literal
 
+import numpy as np
+
+from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import NetworkError
 from hsframe.frame.histories import History
+from hsframe.frame.values import null_mask
 from hsframe.history.his_answers import warn_of_units
-from hsframe.history.plan import ReadOptions, Window, groups_of
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, groups_of
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.source import Source, WholeSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
-from hsframe.spans import Span, SpanLike
+from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us
+
+FIRST_DEPTH_US: Final = DAY_US
+# How far each search reaches; the last one, after these, reaches as far as the caller allows.
+_DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
+_AROUND_US: Final = HOUR_US
+BOUNDARY_REACH_US: Final = 400 * DAY_US
+
+Boundary = Literal["none", "before", "both"]
 
 
 async def read_batches(
@@ -62,3 +79,112 @@ async def read_histories(
     found = [history for record in records if not options.has_failed(record.id) for history in by_id[record.id]]
     warn_of_units(found)
     return found
+
+
+async def read_with_boundary(
+    source: Source, records: Sequence[PointRecord], span: SpanLike, boundary: Boundary, options: ReadOptions
+) -> list[History]:
+    """The histories of a span, with the last sample before it and, for ``"both"``, the first one from its end on.
+
+    These are searched for up to 400 days away; the read of the span itself has an hour around it, where most points
+    have one. Else as :func:`read_histories`.
+    """
+    now_us, records = options.now_us, await with_zones(source, records)
+    zones = {record.id: record.tz for record in records}
+    spans = options.spans(span, zones.values())
+    read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, options)
+
+    async def beside(from_us: Mapping[str, int], is_after: bool, *depths_us: int) -> list[History]:
+        own = [(one, from_us[tz]) for one in read if (tz := zones[one.point.id]) in from_us]
+        near = _nearest_of([one.clip(us, None) if is_after else one.clip(None, us) for one, us in own], is_after)
+        left = [record for record in records if record.tz in from_us and record.id not in near]
+        more = await nearest_samples(
+            source,
+            left,
+            from_us,
+            BOUNDARY_REACH_US,
+            options,
+            is_after=is_after,
+            searched_us=_AROUND_US,
+            depths_us=depths_us,
+        )
+        return [*near.values(), *more]
+
+    found = await beside({tz: one.start_us for tz, one in spans.items()}, False, *_DEPTHS_US)
+    own_spans = [spans[zones[one.point.id]] for one in read]
+    found += [one.clip(own.start_us, own.end_us) for one, own in zip(read, own_spans, strict=True)]
+    ends_us = {tz: one.end_us for tz, one in spans.items() if one.end_us is not None and boundary == "both"}
+    found += await beside({tz: us for tz, us in ends_us.items() if us <= now_us}, True, *_DEPTHS_US)
+    # What is after the present is empty, but for forecasts: one search is enough.
+    found += await beside({tz: us for tz, us in ends_us.items() if us > now_us}, True)
+    places = {record.id: place for place, record in enumerate(records)}
+    kept = [history for history in found if not options.has_failed(history.point.id)]
+    return sorted(kept, key=lambda history: places[history.point.id])  # of one point in order of time, as they were
+
+
+def _around(span: Span, boundary: Boundary) -> Span:
+    """A span with some time before it and, for ``"both"``, after it, where most points have a sample."""
+    start_us, end_us = span.start_us - _AROUND_US, span.end_us
+    if end_us is None:
+        return Span(span_of(start_us, start_us).start, None)
+    return span_of(start_us, end_us + _AROUND_US * (boundary == "both"))
+
+
+async def nearest_samples(
+    source: Source,
+    records: Sequence[PointRecord],
+    from_us: Mapping[str, int],
+    reach_us: int,
+    options: ReadOptions,
+    *,
+    is_after: bool = False,
+    searched_us: int = 0,
+    depths_us: Sequence[int] = _DEPTHS_US,
+) -> list[History]:
+    """The last sample of each point before an instant, or the first one at or after it, at most `reach_us` away.
+
+    `from_us` has the instant for each zone; the next `searched_us` are known to be empty. NA counts as a sample.
+    A point without one is left out. Records must have zones; else as :func:`read_batches`.
+    """
+    found: dict[str, History] = {}
+    steps_us = sorted({*(depth for depth in depths_us if searched_us < depth < reach_us), reach_us})
+    if source.dialect.his_read_batch is False:  # each step is a request for each point that is left: fewer, wider ones
+        steps_us = sorted({*steps_us[: searched_us == 0], *steps_us[::-2]})
+    for depth_us in steps_us:
+        some = [record for record in records if record.id not in found]
+        if searched_us > 0 or not depths_us:  # few samples are expected: so each may share a batch with many others
+            few = [max(1.0, (record.rows_a_day or GUESSED_ROWS_A_DAY) / 10) for record in some]
+            some = [replace(one, irregular=False, rows_a_day=rows) for one, rows in zip(some, few, strict=True)]
+        if not some or depth_us <= searched_us:
+            break
+        bounds = (searched_us, depth_us) if is_after else (-depth_us, -searched_us)
+        spans = {tz: span_of(at_us + bounds[0], at_us + bounds[1]) for tz, at_us in from_us.items()}
+        found |= _nearest_of(await read_histories(source, some, spans, options), is_after)
+        searched_us = depth_us
+    return list(found.values())
+
+
+def span_of(start_us: int, end_us: int) -> Span:
+    """The span between two instants, as far as the calendar goes."""
+    start_us, end_us = (min(max(us, epoch_us(FIRST)), epoch_us(LAST)) for us in (start_us, end_us))
+    return Span(from_epoch_us(start_us, UTC), from_epoch_us(end_us, UTC))
+
+
+def _nearest_of(histories: Sequence[History], is_after: bool) -> dict[str, History]:
+    """By id the first or the last sample that some histories have of each point; a point without one is left out."""
+    seen: dict[str, History] = {}
+    for history in histories:
+        one, known = _nearest(history, is_after), seen.get(history.point.id)
+        if one is not None and (known is None or (one.ts_us[0] >= known.ts_us[0]) != is_after):
+            seen[history.point.id] = one
+    return seen
+
+
+def _nearest(history: History, is_after: bool) -> History | None:
+    """The last or the first sample of a history; of two rows at one instant, the later row."""
+    kept = np.flatnonzero(~null_mask(history.values))[::-1]
+    if not len(kept):
+        return None
+    instants = history.ts_us[kept]
+    place = int(kept[int(np.argmin(instants) if is_after else np.argmax(instants))])
+    return History(history.point, history.ts_us[place : place + 1], history.values[place : place + 1])

@@ -33,10 +33,9 @@ from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
-from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
-from hsframe.history.read import read_histories
+from hsframe.history.read import read_histories, span_of
 from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
 from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of, times_of
 from hsframe.kinds import Ref, same

@@ -37,9 +37,8 @@ from hsframe.frame.histories import History, Instants
 from hsframe.grid import Grid
 from hsframe.history.compare import compare
 from hsframe.history.failures import may_still_run
-from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
-from hsframe.history.read import read_histories
+from hsframe.history.read import read_histories, span_of
 from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite, WriteReport
 
 if TYPE_CHECKING:

@@ -24,10 +24,9 @@ from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
 from hsframe.history.intervals import read_intervals
-from hsframe.history.nearest_samples import Boundary, read_with_boundary
 from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
-from hsframe.history.read import read_histories
+from hsframe.history.read import Boundary, read_histories, read_with_boundary
 from hsframe.history.source import Source
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings

@@ -20,8 +20,8 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
 from hsframe.history.latest import latest_frame, read_latest
-from hsframe.history.nearest_samples import span_of
 from hsframe.history.plan import ReadOptions
+from hsframe.history.read import span_of
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
 from hsframe.session.reading import (

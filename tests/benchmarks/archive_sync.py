@@ -21,7 +21,7 @@ import numpy as np
 
 from hsframe.archive.samples import merge
 from hsframe.durations import DAY_US
-from hsframe.history.nearest_samples import span_of
+from hsframe.history.read import span_of
 from tests.benchmarks.archive import peak_mb
 from tests.benchmarks.archive_data import QUARTER_US, ident_of, quarters, record, rows, values, write_archive
 from tests.benchmarks.serving import figures_of, serve_app, server_process

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hsframe.codecs import decode_exact, encode, encode_exact
 from hsframe.codecs.histories import encode_history
 from hsframe.codecs.histories.decode import try_decode
-from hsframe.codecs.histories.stamp_texts import offset_minutes
+from hsframe.codecs.histories.encode import offset_minutes
 from hsframe.codecs.zinc_write import write_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import CodecError
