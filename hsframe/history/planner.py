@@ -59,7 +59,6 @@ from hsframe.history.row_caps import (
     RowCaps,
     added,
     cut_error,
-    dates_of_end,
     overlapping_parts,
     pieces,
     unproven_ends,
@@ -329,48 +328,22 @@ class Planner:
                 if not self.caps.is_suspect(answer, request.window):
                     return self.parts(answer, request)
                 if not self.caps.is_at_limit(answer):
-                    ends = [end for end in ends if await self.has_more(end, answer, request)]
-                    self.note_proof(answer, request, is_whole=not ends)
-                    if not ends and self.dialect.dates_only and answer.is_of_a_day:
-                        warn_of_unproven(answer, request, is_day=True)
+                    ends = [end for end in ends if await self.caps.has_more(self.send, end, answer, request)]
+                    self.caps.note_proof(answer, request, is_whole=not ends)
+                    if not ends and self.dialect.dates_only:
+                        warn_of_unproven(answer, request, of_day=True)
         if any(end.window == request.window for end in ends):
             return self.give_up(cut_error(answer, request, self.caps.own_limit(answer)), request)
         found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
         rest = [part for some in found for part in some or ()]
         more = added([history for _, history in rest], answer.inside, [end.window for end in ends])
         if more <= 0:
-            self.note_proof(answer, request, is_whole=True)
+            self.caps.note_proof(answer, request, is_whole=True)
             return self.parts(answer, request)
         if more > MAY_BE_NEW:  # if the limit is one of each point, this is too high, which the next cut answer mends
             self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
             self.limits = self.limits.with_row_cap(self.dialect.row_cap)
         return [*rest, *self.parts(answer, without(ends, request))]
-
-    def note_proof(self, answer: Answer, request: Request, *, is_whole: bool) -> None:
-        """Note what the ends have shown; of whole dates they show nothing of the rows outside of the window."""
-        if not is_whole or not (self.dialect.dates_only and reaches_outside(answer.raw, request)):
-            self.caps.note(answer, is_whole=is_whole)
-
-    async def has_more(self, end: Request, answer: Answer, request: Request) -> bool:
-        """Whether one end of a window has samples that an answer does not have, as far as a few requests show."""
-        try:
-            found = await self.send(replace(end, is_exact=True))
-            for dates, new in dates_of_end(end, answer) if self.dialect.dates_only else []:
-                beside = await self.send(dates)
-                if beside is not None and added(beside.raw, answer.raw, [new]) > 0:
-                    return True
-        except HsFrameError:
-            return True  # as :meth:`read` will show
-        if found is None:
-            return True
-        is_clipped = not reaches_outside(found.raw, end)
-        if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
-            self.dialect.ignores_range = False
-        if added(found.inside, answer.inside, [end.window]) > 0:
-            return True
-        if not is_clipped and not self.dialect.dates_only:  # the range of the end was ignored, so it shows nothing
-            warn_of_unproven(answer, request)
-        return is_clipped and found.rows >= answer.rows
 
     def parts(self, answer: Answer, request: Request) -> list[Part]:
         """The histories of an answer in a window that it is known to fill; notes the rows per day."""

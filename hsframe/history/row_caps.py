@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US
-from hsframe.errors import IncompleteError, ReadWarning
+from hsframe.errors import HsFrameError, IncompleteError, ReadWarning
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.values import null_mask
 from hsframe.history.concurrency import ConcurrencyLimit
-from hsframe.history.his_answers import sample_count
+from hsframe.history.his_answers import reaches_outside, sample_count
 from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import SUSPECT_FROM_ROWS, named, overlapping
@@ -38,7 +39,7 @@ _CENTURY_US: Final = 36_525 * DAY_US
 _ROUND: Final = 500  # limits of rows are multiples of it; of other histories one in 500 is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """The histories of an answer as they came, and clipped to the window; `limit` is one that the answer names."""
 
@@ -54,11 +55,22 @@ class Answer:
     def longest(self) -> int:
         return max(map(sample_count, self.raw))
 
+    @cached_property
+    def instants(self) -> list[Instants]:
+        """The instants of its rows, and of each point with as many samples as the longest."""
+        are_rows = self.longest in (self.rows, 0)
+        longest = [] if are_rows else [one for one in self.raw if sample_count(one) == self.longest]
+        return [self.raw[0].ts_us, *map(_own, longest)]
+
+    @cached_property
+    def extents(self) -> tuple[tuple[int, int, int], ...]:
+        """How many rows and samples of its longest points it has, from when to when."""
+        return tuple((len(ts_us), int(ts_us.min()), int(ts_us.max())) for ts_us in self.instants)
+
     @property
-    def is_of_a_day(self) -> bool:
-        """Whether its rows may all be of one date."""
-        first_us, last_us = _extent(self.raw[0].ts_us)
-        return last_us - first_us < DAY_US
+    def ends_us(self) -> tuple[int, int]:
+        """The latest of the first instants, and the earliest of the last ones, of its rows and its longest points."""
+        return max(first for _, first, _ in self.extents), min(last for _, _, last in self.extents)
 
 
 class RowCaps:
@@ -96,9 +108,7 @@ class RowCaps:
         # As many as were proven: regular samples, or a limit that was reached there without a row too much.
         if not any(size == proven >= SUSPECT_FROM_ROWS for size, _, proven in sizes):
             return False
-        return _extents(answer) not in self.extents and any(
-            _ends_early(ts_us, window) for ts_us in _most_complete(answer)
-        )
+        return answer.extents not in self.extents and any(_ends_early(ts_us, window) for ts_us in answer.instants)
 
     def note(self, answer: Answer, *, is_whole: bool | None = None) -> None:
         """Note the size of an answer, and whether it was proven whole or seems to be cut."""
@@ -106,9 +116,37 @@ class RowCaps:
         self.largest = max(self.largest[0], rows), max(self.largest[1], longest)
         if is_whole:
             self.proven = max(self.proven[0], rows), max(self.proven[1], longest)
-            self.extents.add(_extents(answer))
+            self.extents.add(answer.extents)
         elif is_whole is False:
             self.limits |= {rows, longest}
+
+    def note_proof(self, answer: Answer, request: Request, *, is_whole: bool) -> None:
+        """Note what the ends have shown; of whole dates they show nothing of the rows outside of the window."""
+        if not is_whole or not (self.dialect.dates_only and reaches_outside(answer.raw, request)):
+            self.note(answer, is_whole=is_whole)
+
+    async def has_more(
+        self, send: Callable[[Request], Awaitable[Answer | None]], end: Request, answer: Answer, request: Request
+    ) -> bool:
+        """Whether one end of a window has samples that an answer does not have, as far as a few requests show."""
+        try:
+            found = await send(replace(end, is_exact=True))
+            for dates, new in dates_of_end(end, answer) if self.dialect.dates_only else []:
+                beside = await send(dates)
+                if beside is not None and added(beside.raw, answer.raw, [new]) > 0:
+                    return True
+        except HsFrameError:
+            return True  # as the planner will show when it reads the end
+        if found is None:
+            return True
+        is_clipped = not reaches_outside(found.raw, end)
+        if is_clipped and found.longest and self.dialect.ignores_range:  # it did once: the server is another one since
+            self.dialect.ignores_range = False
+        if added(found.inside, answer.inside, [end.window]) > 0:
+            return True
+        if not is_clipped and not self.dialect.dates_only:  # the range of the end was ignored, so it shows nothing
+            warn_of_unproven(answer, request)
+        return is_clipped and found.rows >= answer.rows
 
 
 def overlapping_parts(request: Request, answer: Answer) -> list[tuple[Request, Answer]]:
@@ -136,7 +174,7 @@ def unproven_ends(request: Request, answer: Answer) -> list[Request]:
 
     Of a batch the rows of its longest points count too, and the ends are those of all points.
     """
-    first_us, last_us = _ends_of_rows(answer)
+    first_us, last_us = answer.ends_us
     window = request.window
     if not window.is_open:
         first_us = min(first_us, window.end_us)
@@ -153,7 +191,7 @@ def dates_of_end(end: Request, answer: Answer) -> list[tuple[Request, Window]]:
     much shorter as :func:`hsframe.spans.dates_text` makes them longer. All dates were asked for before, so a row beyond
     the answer's rows, also one outside of the window, was left out.
     """
-    first_us, last_us = _ends_of_rows(answer)
+    first_us, last_us = answer.ends_us
     if first_us >= end.window.end_us:
         row_us, beyond = first_us, replace(end.window, end_us=first_us - 2 * DAY_US)
         new = Window(first_us - _CENTURY_US, first_us)
@@ -177,7 +215,7 @@ def without(ends: Sequence[Request], request: Request) -> Request:
 
 def pieces(end: Request, answer: Answer) -> list[Request]:
     """An end of a window where rows are missing, divided by the time that the answer covers."""
-    first_us, last_us = _extent(answer.raw[0].ts_us)
+    _, first_us, last_us = answer.extents[0]
     covered_us = max(last_us - first_us, 1)
     return end.in_time(min(math.ceil(end.window.length_us / covered_us), _MOST_PIECES))
 
@@ -201,16 +239,17 @@ def _within(history: History, windows: Sequence[Window]) -> Instants:
     return ts_us[np.logical_or.reduce(inside)]
 
 
-def warn_of_unproven(answer: Answer, request: Request, *, is_day: bool = False) -> None:
+def warn_of_unproven(answer: Answer, request: Request, *, of_day: bool = False) -> None:
     """Warn of an answer of a server that cannot be asked for the ends alone: of a day's rows, or a round number."""
-    first_us, last_us = _extent(answer.raw[0].ts_us)
+    _, first_us, last_us = answer.extents[0]
     covers = first_us <= request.window.start_us and last_us >= request.window.end_us
-    rows = next((rows for rows in (answer.rows, answer.longest) if is_day or rows % _ROUND == 0), None)
-    if rows is not None and not covers:
+    is_one_day = last_us - first_us < DAY_US
+    sizes = [rows for rows in (answer.rows, answer.longest) if (is_one_day if of_day else rows % _ROUND == 0)]
+    if sizes and not covers:
         warn_caller(
-            f"hisRead of {_named(request)} over {request.asked}: exactly {rows} rows came. That may be the most that "
-            "the server gives, and it cannot be asked whether there are others: it ignores the range, or takes dates "
-            "only. Compare with the server's own pages, or raise its limit of rows",
+            f"hisRead of {_named(request)} over {request.asked}: exactly {sizes[0]} rows came. That may be the most "
+            "that the server gives, and it cannot be asked whether there are others: it ignores the range, or takes "
+            "dates only. Compare with the server's own pages, or raise its limit of rows",
             ReadWarning,
         )
 
@@ -232,24 +271,6 @@ def cut_error(answer: Answer, request: Request, limit_rows: int | None = None) -
 
 def _named(request: Request) -> str:
     return named([Ref(record.id) for record in request.records])
-
-
-def _most_complete(answer: Answer) -> list[Instants]:
-    """The instants of its rows, and of each point with as many samples as the longest."""
-    longest = answer.longest
-    own = [] if longest in (answer.rows, 0) else [_own(one) for one in answer.raw if sample_count(one) == longest]
-    return [answer.raw[0].ts_us, *own]
-
-
-def _ends_of_rows(answer: Answer) -> tuple[int, int]:
-    """The latest of the first instants, and the earliest of the last ones, of its rows and its longest points."""
-    extents = [_extent(ts_us) for ts_us in _most_complete(answer)]
-    return max(first for first, _ in extents), min(last for _, last in extents)
-
-
-def _extents(answer: Answer) -> tuple[tuple[int, int, int], ...]:
-    """How many rows and samples of its longest points it has, from when to when."""
-    return tuple((len(ts_us), *_extent(ts_us)) for ts_us in _most_complete(answer))
 
 
 def _extent(ts_us: Instants) -> tuple[int, int]:

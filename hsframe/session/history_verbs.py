@@ -19,8 +19,7 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.point_records import read_records
 from hsframe.history.remove import Removal, Times
-from hsframe.history.write import read_back, read_back_until
-from hsframe.history.write import check_sent, write_histories
+from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
 from hsframe.history.write_report import Existing, WriteReport
 from hsframe.session.base import SessionBase
 from hsframe.session.exporting import ExportRequest, expected_table, export
