@@ -36,9 +36,8 @@ _SPAN_HELP: Final = (
 
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
-# What of a sync is not as it should be; the last one is no failure.
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
-
+# What of a sync is not as it should be; the last one is no failure.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 
 

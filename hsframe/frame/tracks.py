@@ -67,7 +67,8 @@ def warn_of_values(tracks: Sequence[Track]) -> None:
 
     They are kept, in columns without a unit and in categories of their own.
     """
-    found = [track.point for track in tracks if track.point.kind == "Number" and _has_text(track.array)]
+    numbers = [(one.point, one.array) for one in tracks if one.point.kind == "Number" and one.array.dtype.kind == "O"]
+    found = [point for point, cells in numbers if any(isinstance(cell, str) for cell in cells)]
     if found:
         warn_caller(
             f"{len(found)} points of kind Number have texts among their samples: {named(found)}; their columns are no "
@@ -88,12 +89,6 @@ def warn_of_values(tracks: Sequence[Track]) -> None:
             "categories after those of the tag: have the tag checked, or what writes the values",
             ReadWarning,
         )
-
-
-def _has_text(array: Any) -> bool:
-    if isinstance(array, pd.Categorical):
-        return len(array.categories) > 0
-    return array.dtype == object and any(isinstance(cell, str) for cell in array)
 
 
 def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:

@@ -10,10 +10,8 @@ import numpy as np
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import NumberColumn
 from hsframe.errors import GapWarning, ReadWarning
-from hsframe.frame.flags import flag_codes
+from hsframe.frame.flags import FLAG_DTYPE, flag_codes
 from hsframe.frame.histories import History
-from hsframe.frame.points import Point
-from hsframe.frame.values import null_mask
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Rule
 from hsframe.protocol.answers import named
@@ -37,60 +35,49 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
     for history in histories:
         if history.point.id in empty:
             parts[history.point.id].append(history)
-    apart, few = [], []
+    lacking = []
     for (rule, result), own in zip(empty.values(), parts.values(), strict=True):
-        there = [~null_mask(part.values) for part in own]
-        found = [part.ts_us[mask] for part, mask in zip(own, there, strict=True)]
-        ts_us, first = np.unique(np.concatenate(found), return_index=True)
-        has_value = np.concatenate([flag_codes(part.values)[mask] < 0 for part, mask in zip(own, there, strict=True)])
-        # Beside NA nothing is bridged.
-        is_gap = has_value[first][1:] & has_value[first][:-1]
+        codes = np.concatenate([flag_codes(part.values) for part in own])
+        is_sample = codes != FLAG_DTYPE.categories.get_loc("null")
+        ts_us, first = np.unique(np.concatenate([part.ts_us for part in own])[is_sample], return_index=True)
+        has_value = codes[is_sample][first] < 0
+        is_gap = has_value[1:] & has_value[:-1]  # beside NA nothing is bridged
         steps = np.diff(ts_us)[is_gap]
-        if rule.after_us and len(steps) and int(steps.min()) > rule.gap_us:
-            apart.append((rule, result.point, timedelta(microseconds=int(np.median(steps)))))
-        elif len(result.ts_us) > 1 and result.over is not None:  # of one row a person sees that it is missing
+        longest_us, is_covered = int(steps.max(initial=0)), False
+        is_apart = bool(rule.after_us and len(steps) and steps.min() > rule.gap_us)
+        if not is_apart and len(result.ts_us) > 1 and result.over is not None:  # a person sees that one row is missing
             starts_us, ends_us = result.ts_us, result.over.ends_us
             is_inside = (ts_us >= starts_us[0]) & (ts_us < ends_us[-1])
             inside = ts_us[is_inside]
             longest_us = int(np.diff(ts_us)[is_gap & is_inside[1:] & is_inside[:-1]].max(initial=0))
             # Of a history that begins late or ends early no interval is covered, and no setting would help.
-            is_covered = False
             if len(inside) and not rule.is_step:
                 is_begun, is_over = starts_us >= inside[0] - rule.gap_us, ends_us <= inside[-1] + rule.gap_us
                 is_covered = bool((is_begun & is_over).any())
-            if longest_us > rule.gap_us or is_covered:
-                longest_us *= rule.bridges and longest_us > rule.gap_us
-                few.append((rule, result.point, timedelta(microseconds=longest_us)))
-    if apart:
-        _, point, usual = apart[0]
-        name = sign + point.id
-        warn_caller(
-            f"{_share(apart, results)} have samples and no value in any interval, since their samples are further "
-            f"apart than max_gap: {_names(apart, sign)}; those of {name} are {usual} apart, so give a longer one, as "
-            f"in max_gap={{{name!r}: '7D'}}",
-            GapWarning,
-        )
-    if few:
-        rule, point, longest = few[0]
-        name, ways = sign + point.id, []
-        what = f"the longest gap of {name} is {longest}" if longest else "samples that are NA, left out or not read"
-        if longest:
-            ways.append(f"Bridge such gaps, as in max_gap={{{name!r}: '{longest // timedelta(hours=1) + 1}h'}}")
-        if rule.covers:
-            ways.append(f"{'take' if longest else 'Take'} what is there, with min_coverage={0.5 if longest else 0.9}")
-        warn_caller(
-            f"{_share(few, results)} have samples and no value in any interval, since each interval lacks some: "
-            f"{_names(few, sign)}; {what}" + ". " * bool(ways) + ", or ".join(ways),
-            GapWarning,
-        )
+            is_covered |= longest_us > rule.gap_us
+        if is_apart or is_covered:
+            gap = timedelta(microseconds=longest_us * (rule.bridges and longest_us > rule.gap_us))
+            lacking.append((rule.covers and not is_apart, result.point, gap))
+    if not lacking:
+        return
+    is_known_in_part, point, longest = lacking[0]
+    name, ways = sign + point.id, []
+    what = f"the longest gap of {name} is {longest}" if longest else "samples that are NA, left out or not read"
+    if longest:
+        ways.append(f"bridge such gaps, as in max_gap={{{name!r}: '{longest // timedelta(hours=1) + 1}h'}}")
+    if is_known_in_part:
+        ways.append(f"take what is there, with min_coverage={0.5 if longest else 0.9}")
+    warn_caller(
+        f"{_share(lacking, results)} have samples and no value in any interval, since each interval lacks some: "
+        f"{named([sign + str(one).removeprefix('@') for _, one, _ in lacking])}; {what}"
+        + "; " * bool(ways)
+        + ", or ".join(ways),
+        GapWarning,
+    )
 
 
 def _share(some: Collection[object], results: Sequence[tuple[Rule, History]]) -> str:
     return f"{len(some)} of {len({one.point.id for _, one in results})} points"
-
-
-def _names(some: Sequence[tuple[Rule, Point, timedelta]], sign: str) -> str:
-    return named([sign + str(point).removeprefix("@") for _, point, _ in some])
 
 
 def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:

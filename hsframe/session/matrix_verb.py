@@ -413,7 +413,10 @@ def _of_one_unit(role: str, columns: Mapping[tuple[str, str], pd.Series[Any]]) -
         for (name, group), one in sorted(columns.items())
         if name == role
     }
-    kinds: dict[Hashable, str] = {group: _kind(one) for group, one in own.items()}
+    kinds: dict[Hashable, str] = {
+        group: "text" if isinstance(one.dtype, pd.CategoricalDtype) else unit_of_dtype(one.dtype) or "without a unit"
+        for group, one in own.items()
+    }
     units = Counter(unit for one in own.values() if (unit := unit_of_dtype(one.dtype)) is not None)
     if len(set(kinds.values())) <= 1:
         return own
@@ -424,9 +427,3 @@ def _of_one_unit(role: str, columns: Mapping[tuple[str, str], pd.Series[Any]]) -
             f"the role {role!r} is {where}, which do not convert to one unit; use a narrower filter, or several roles"
         )
     return {group: one.astype(UnitDtype(target)) for group, one in own.items()}
-
-
-def _kind(column: pd.Series[Any]) -> str:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return "text"
-    return unit_of_dtype(column.dtype) or "without a unit"
