@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis import due
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
-from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text, time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
+from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
+from hsframe.spans import from_epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 from hsframe.zones import zone
+
+# As much of a step as a sample may be late or early.
+_TOLERANCE: Final = 10
 
 _COLUMNS: Final[dict[str, Any]] = {
     **dict.fromkeys(("id", "unit", "kind"), "str"),
@@ -221,16 +225,16 @@ def _times(
     # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
     for part, own_us in read.parts(ts_us) if index.freq is None and at is None else [(read, ts_us)]:
         if interval is not None and at is not None:
-            rows = due.rows_of_group(index, interval, own_us, at)
+            rows = _rows_of_group(index, interval, own_us, at)
         else:
-            rows = due.intervals_of(index, interval, own_us, part, point.tz)
+            rows = _intervals_of(index, interval, own_us, part, point.tz)
         if rows is not None:
             edges_us, stamps_us = rows
             step_us = int(np.median(np.diff(edges_us)))
-            parts.append(due.of_intervals(own_us, edges_us, stamps_us, index.tz))
+            parts.append(_of_intervals(own_us, edges_us, stamps_us, index.tz))
         elif step_us is not None:
-            parts.append(due.of_samples(own_us, step_us, part, index.tz))
-    row |= due.together(parts)
+            parts.append(_of_samples(own_us, step_us, part, index.tz))
+    row |= _together(parts)
     if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
         tz = zone(point.tz) if point.tz else index.tz
         changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
@@ -313,3 +317,114 @@ def _in_unit(number: object, record_unit: str | None, unit: str | None) -> float
     if own is None or unit is None or own == unit:
         return float(number)
     return convert(float(number), own, unit) if convertible(own, unit) else None
+
+
+class _Gap(NamedTuple):
+    """Where something is due and missing: from the instant of the first of it up to the next that is there."""
+
+    begin: pd.Timestamp
+    end: pd.Timestamp
+    missing: int
+
+
+def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> dict[str, Any]:
+    """What is due of a point with one sample a step: over the span of the read, or else from its first to its last."""
+    start_us, end_us = read.known_from(ts_us)
+    if not len(ts_us) and (start_us is None or end_us is None):
+        return {}
+    if start_us is not None and end_us is not None:
+        ts_us = ts_us[(ts_us >= start_us) & (ts_us < end_us)]  # without those that boundary= has added
+    if not len(ts_us):
+        assert start_us is not None
+        assert end_us is not None
+        due = -(-(end_us - start_us) // step_us)
+        if not due:
+            return {}
+        return _entries(due, np.array([start_us]), np.array([start_us + due * step_us]), np.array([due]), tz)
+    early_us = step_us // _TOLERANCE
+    before = 0 if start_us is None else max(int(ts_us[0] - start_us) // step_us, 0)
+    after = 0 if end_us is None else max(int(end_us - 1 - early_us - ts_us[-1]) // step_us, 0)
+    steps = np.diff(ts_us)
+    # The samples that should be after each; those that come early, between others, count together.
+    between = np.rint(steps / step_us).astype(np.int64)
+    lost = np.concatenate([[before], np.maximum(between - 1, 0), [after]])
+    expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
+    begins = _later(np.append(ts_us[:1], ts_us), np.append(-before, np.ones(len(ts_us), dtype=np.int64)) * step_us, tz)
+    ends = np.append(ts_us, _later(ts_us[-1:], np.array([(after + 1) * step_us]), tz))
+    return _entries(expected, begins, ends, lost, tz)
+
+
+def _later(ts_us: Instants, by_us: Instants, tz: tzinfo | None) -> Instants:
+    """Instants some steps later; steps of days are those of the calendar, of 23 and 25 hours where a clock changes."""
+    if tz is None or (by_us % DAY_US).any():
+        return ts_us + by_us
+    walls = time_index(time_index(ts_us, tz).tz_localize(None).asi8 + by_us, None)
+    is_first = np.ones(len(walls), dtype=bool)
+    later: Instants = walls.tz_localize(tz, ambiguous=is_first, nonexistent="shift_forward").as_unit("us").asi8
+    return later
+
+
+def _of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> dict[str, Any]:
+    """What is due of values over intervals: one in each, whose stamp is one of `stamps_us`."""
+    there = np.isin(stamps_us, ts_us)
+    changes = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]])))
+    firsts, nexts = changes[::2], changes[1::2]
+    return _entries(len(there), edges_us[firsts], edges_us[nexts], nexts - firsts, tz)
+
+
+def _entries(expected: int, begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> dict[str, Any]:
+    where, missing = np.flatnonzero(lost), int(lost.sum())
+    gaps = list(map(_Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
+    return {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
+
+
+def _rows_of_group(
+    index: pd.DatetimeIndex, interval: Interval, ts_us: Instants, at: str
+) -> tuple[Instants, Instants] | None:
+    """The edges and the stamps of the rows, of an unknown zone, that were over at a present or have a value."""
+    step, stamps_us = parse_step(interval.length), index.as_unit("us").asi8
+    later = index[-1:] + pd.DateOffset(months=step.months, days=step.days, microseconds=step.elapsed_us)
+    edges_us = np.append(stamps_us, later.as_unit("us").asi8)
+    over_us = pd.Timestamp(at).value // 1000 - (DAY_US if index.tz is None else 0)  # of local times not known exactly
+    count = np.count_nonzero((edges_us[1:] <= over_us) | (stamps_us <= ts_us.max(initial=0)))
+    return (edges_us[: count + 1], stamps_us[:count]) if count else None
+
+
+def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is due of some spans together, of those that tell it."""
+    expected, missing = (sum(part[name] for part in parts if part) for name in ("expected", "missing"))
+    gaps = [gap for part in parts if part for gap in part["gaps"]]
+    found = {"expected": expected, "missing": missing, "coverage": 1 - missing / (expected or 1), "gaps": gaps}
+    return found if expected else {}
+
+
+def _intervals_of(
+    index: pd.DatetimeIndex, interval: Interval | None, ts_us: Instants, read: Read, tz: str | None
+) -> tuple[Instants, Instants] | None:
+    """The edges and the stamps of the intervals that a column has rows for; None where it has samples, or no rows.
+
+    Of a read these are all from its first row to the last that was over at its present, or that has a value, by the
+    calendar of the point; of rows that pandas made regular, as ``resample`` does, the rows.
+    """
+    if index.freq is not None and len(index):
+        rows: Any = index if index.freq.n > 0 else index[::-1]
+        stamps_us = rows.as_unit("us").asi8
+        return np.append(stamps_us, (rows[-1:] + rows.freq).as_unit("us").asi8), stamps_us
+    if interval is None:
+        return None
+    start_us, end_us = read.known_from(ts_us)
+    if not len(ts_us) and (start_us is None or end_us is None or start_us == end_us):
+        return None
+    first_us = int(ts_us[0]) if start_us is None else start_us
+    last_us = int(ts_us.max(initial=first_us if end_us is None else end_us - 1))
+    at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
+    reach_us, step = int(interval.longest_us) + DAY_US, parse_step(interval.length)
+    if step.days % 7 == 0 and step.days:  # weeks begin on the day of a row that no span has cut
+        begins = from_epoch_us(first_us if interval.label == "end" else last_us, at)
+        step = replace(step, weekday=begins.weekday())
+    calendar_us = intervals(first_us - reach_us, last_us + reach_us, step, at).edges_us
+    inner_us = calendar_us[(calendar_us > first_us) & (calendar_us < last_us)]
+    stamps_us = np.unique([first_us, *inner_us, last_us])
+    if interval.label == "end":
+        return np.append(calendar_us[calendar_us < first_us][-1], stamps_us), stamps_us
+    return np.append(stamps_us, calendar_us[calendar_us > last_us][0]), stamps_us

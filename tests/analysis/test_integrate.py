@@ -104,9 +104,7 @@ def test_a_gap_is_bridged_when_asked() -> None:
     df = hours(25).drop(hours(25).index[3:10])
     assert df.hs.integrate()["P"].isna().tolist() == [True]
     assert df.hs.integrate(max_gap="8h")["P"].tolist() == [24.0]
-    with pytest.warns(
-        GapWarning, match=r"the longest gap of P is 1 day, .* max_gap={'P': '25h'}$"
-    ):
+    with pytest.warns(GapWarning, match=r"the longest gap of P is 1 day, .* max_gap={'P': '25h'}$"):
         hours(49).iloc[::24].hs.integrate()
 
 
