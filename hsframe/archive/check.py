@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from hsframe.archive.compact import pieces
-from hsframe.archive.delta import DeltaLog, SampleTable
+from hsframe.archive.delta import DeltaLog, SampleTable, orphans
 from hsframe.archive.layout import Partition
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch, opened, row_group, used_ids
 from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
-from hsframe.archive.versions import orphans
 from hsframe.errors import HsFrameError
 from hsframe.spans import from_epoch_us
 

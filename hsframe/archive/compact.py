@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -24,20 +24,16 @@ _MOST_ROWS: Final = 1_000_000
 
 def compact(table: SampleTable, young_us: int) -> pd.DataFrame:
     """Put the files that end before `young_us` together; gives a row per partition."""
-    rows: list[dict[str, Any]] = []
+    rows = []
     table.refresh()
     for partition in sorted({file.partition for file in table.files() if table.layout.has(file.partition)}):
-        row = dict(zip(("period", "bucket"), partition, strict=True)) | _counts(table, partition, "before")
+        before = [file.size for file in table.files() if file.partition == partition]
         while not _compacted(table, partition, young_us):
             table.refresh()
-        rows.append(row | _counts(table, partition, "after"))
-    names = ["period", "bucket", *(f"{what}_{when}" for what in ("files", "bytes") for when in ("before", "after"))]
+        after = [file.size for file in table.files() if file.partition == partition]
+        rows.append((*partition, len(before), len(after), sum(before), sum(after)))
+    names = ["period", "bucket", "files_before", "files_after", "bytes_before", "bytes_after"]
     return pd.DataFrame(rows, columns=names).astype({"period": "str"} | dict.fromkeys(names[1:], "int64"))
-
-
-def _counts(table: SampleTable, partition: Partition, when: str) -> dict[str, int]:
-    sizes = [file.size for file in table.files() if file.partition == partition]
-    return {f"files_{when}": len(sizes), f"bytes_{when}": sum(sizes)}
 
 
 def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:

@@ -13,15 +13,18 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
 
+import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import FAR_US, ROW_GROUP, DataFile, epoch
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import Storage, Stored
 from hsframe.errors import MetadataError
+from hsframe.spans import from_epoch_us
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake import CommitProperties, DeltaTable, Transaction
@@ -34,6 +37,8 @@ _APPLICATION: Final = "hsframe"
 _LOG: Final = "_delta_log"
 # delta-rs cuts the last instant of its files to milliseconds.
 _CUT_US: Final = 999
+# A file that no version counts may be that of a commit to come, unless it is older.
+_WRITING_US: Final = 3_600_000_000
 
 
 class DeltaLog:
@@ -83,6 +88,10 @@ class DeltaLog:
 
     def refresh(self) -> None:
         """Go to the newest version."""
+        if self.storage.folder is not None:  # delta-rs takes a millisecond to find that there is none
+            own, following = (self.storage.folder / _LOG / f"{self.version + step:020}.json" for step in (0, 1))
+            if own.exists() and not following.exists():  # one that is cleaned up goes after the older ones
+                return
         self._table.update_incremental()
 
     def files(self) -> list[DataFile]:
@@ -126,8 +135,20 @@ class DeltaLog:
 
     def commit_of(self, version: int) -> Commit:
         """What a version has changed; FileNotFoundError where the log has forgotten it."""
+        found: dict[str, list[Any]] = {"commitInfo": [{}], "add": [], "remove": []}
         with self.storage.open(f"{_LOG}/{version:020}.json") as file:
-            return Commit.of(version, file.read())
+            for line in file.read().splitlines():
+                for name, entry in json.loads(line).items():
+                    found.setdefault(name, []).append(entry)
+        info, files = found["commitInfo"][-1], [*found["add"], *found["remove"]]
+        is_compaction = bool(files) and not any(entry.get("dataChange") for entry in files)
+        return Commit(
+            version,
+            info.get("timestamp", 0) * 1000,
+            "compact" if is_compaction else str(info.get("operation", "")).lower(),
+            {unquote(one["path"]): json.loads(one.get("stats") or "{}").get("numRecords") for one in found["add"]},
+            {unquote(one["path"]) for one in found["remove"]},
+        )
 
     def commits(self) -> list[Commit]:
         """What the versions have changed, the newest first, as far back as they can be put together from the log."""
@@ -151,23 +172,6 @@ class Commit:
     added: Mapping[str, int | None]
     removed: Collection[str]
 
-    @classmethod
-    def of(cls, version: int, text: bytes) -> Self:
-        """From the lines of the log."""
-        found: dict[str, list[Any]] = {"commitInfo": [{}], "add": [], "remove": []}
-        for line in text.splitlines():
-            for name, entry in json.loads(line).items():
-                found.setdefault(name, []).append(entry)
-        info, files = found["commitInfo"][-1], [*found["add"], *found["remove"]]
-        is_compaction = bool(files) and not any(entry.get("dataChange") for entry in files)
-        return cls(
-            version,
-            info.get("timestamp", 0) * 1000,
-            "compact" if is_compaction else str(info.get("operation", "")).lower(),
-            {unquote(one["path"]): json.loads(one.get("stats") or "{}").get("numRecords") for one in found["add"]},
-            {unquote(one["path"]) for one in found["remove"]},
-        )
-
 
 class SampleTable(DeltaLog):
     """The files of the samples."""
@@ -186,3 +190,60 @@ def _file_of(row: Mapping[str, Any]) -> DataFile:
     if all(row.get(name) is not None for name in ("min.id", "max.id", "min.ts", "max.ts")):
         file.ids, file.ts_us = (row["min.id"], row["max.id"]), (epoch(row["min.ts"]), epoch(row["max.ts"]) + _CUT_US)
     return file
+
+
+def version_table(log: DeltaLog) -> pd.DataFrame:
+    """A row per version, the newest first; `readable` is whether the log and all files of it are still there."""
+    commits, there = log.commits(), log.storage.listing()
+    files = {file.path: None if file.ts_us[0] == -FAR_US else file.rows for file in log.files()}
+    known = {path: rows for commit in commits for path, rows in commit.added.items()} | files
+    found = []
+    for commit in commits:
+        rows = None if None in files.values() else sum(filter(None, files.values()))
+        when = from_epoch_us(commit.at_us, UTC)
+        found.append((commit.version, when, commit.operation, rows, len(files), files.keys() <= there.keys()))
+        files = {path: rows for path, rows in files.items() if path not in commit.added}
+        files |= {path: known.get(path) for path in commit.removed}
+    df = pd.DataFrame(found, columns=["version", "at", "operation", "rows", "files", "readable"])
+    return df.astype({"at": "datetime64[us, UTC]", "operation": "str", "rows": "Int64"})
+
+
+def vacuum(log: DeltaLog, cutoff_us: int) -> list[tuple[str, int, str]]:
+    """Remove files that no version counts that was the newest at a time or later, and what killed writers have left.
+
+    Gives the path of each, its bytes, and the reason.
+    """
+    before = log.storage.listing()
+    log.storage.remove_left_parts()
+    there = log.storage.listing()
+    parts = [path for path in before.keys() - there.keys() if path.endswith(".part")]
+    removed = [(path, before[path].size, "a writer that was killed left it") for path in sorted(parts)]
+    commits = log.commits()
+    lost = {path: commit for commit in reversed(commits) for path in commit.removed}
+    counted = {file.path for file in log.files()}
+    found = {
+        path: f"only versions up to {commit.version - 1} have it"
+        for path, commit in lost.items()
+        if commit.at_us < cutoff_us and path in there and path not in counted
+    }
+    found |= {
+        path: "no version counts it"
+        for path in orphans(log, there, commits)
+        if there[path].changed_us < time.time_ns() // 1000 - _WRITING_US
+    }
+    for path, reason in sorted(found.items()):
+        log.storage.delete(path)
+        removed.append((path, there[path].size, reason))
+    return removed
+
+
+def orphans(log: DeltaLog, there: Mapping[str, Stored], commits: Sequence[Commit]) -> Iterable[str]:
+    """The files of samples that no version counts, of those that are there."""
+    named = {file.path for file in log.files()}.union(*(commit.added.keys() | {*commit.removed} for commit in commits))
+    return [path for path in there if _is_data(path) and path not in named]
+
+
+def _is_data(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    # delta-rs writes to names with a '#' first.
+    return not folder.startswith("_") and not name.startswith((".", "_")) and ".parquet" in name

@@ -130,17 +130,9 @@ def _table(records: Iterable[ArchivedRecord]) -> pa.Table:
     rows = []
     for record in records:
         point = record.point if "point" in record.tags else None
-        since, until = record.read_us or (None, None)
-        rows.append(
-            {
-                "id": record.id,
-                "dis": display_name(record.tags),
-                "kind": point and point.kind,
-                "unit": point and point.unit,
-                "tz": point and point.tz,
-                "tags": json.dumps(_JSON.dict_of(record.tags, 0), ensure_ascii=False),
-                "since": since,
-                "until": until,
-            }
-        )
+        about = point and (point.kind, point.unit, point.tz)
+        tags = json.dumps(_JSON.dict_of(record.tags, 0), ensure_ascii=False)
+        read_us = record.read_us or (None, None)
+        row = record.id, display_name(record.tags), *(about or (None, None, None)), tags, *read_us
+        rows.append(dict(zip(_SCHEMA.names, row, strict=True)))
     return pa.Table.from_pylist(rows, _SCHEMA)

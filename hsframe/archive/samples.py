@@ -15,15 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hsframe.archive.compare import Difference, difference
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
 from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, runs_of, writing
 from hsframe.errors import IncompleteError
+from hsframe.frame.values import bools_of
 
 Existing: TypeAlias = Literal["replace", "keep"]
 """What becomes of a sample that is there, where another one is added."""
 
+_Places: TypeAlias = npt.NDArray[np.int64]
 START_US, END_US = -(1 << 62), 1 << 62
 
 
@@ -145,7 +146,7 @@ def merge(
     while True:
         table.refresh()
         found = _find(table, wanted, start_us, end_us)
-        differs = difference(found.rows, rows)
+        differs = _difference(found.rows, rows)
         if existing is not None:
             differs = replace(differs, gone=differs.gone[:0])
         held = differs.changed_new
@@ -178,7 +179,7 @@ def _new_files(
     table: SampleTable,
     found: _Found,
     rows: pa.Table,
-    differs: Difference,
+    differs: _Difference,
     gone: npt.NDArray[np.int64],
     young_us: int,
 ) -> Iterator[tuple[DataFile, DataFile | None]]:
@@ -238,3 +239,48 @@ def _rewritten(
                 rows = pa.concat_tables([rows, mine]).unify_dictionaries().take(pa.array(numbers))
             writer.add(rows)
     return writer.file
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """Rows by their places: the `new` ones of the given table, of changed samples the pair, of the `gone` the old."""
+
+    new: _Places
+    changed_old: _Places
+    changed_new: _Places
+    gone: _Places
+
+
+def _difference(old: pa.Table, new: pa.Table) -> _Difference:
+    """Compare two tables of samples, where NaN equals NaN, and is not NA.
+
+    The new one has an instant of a point once. Where another program put it twice into the old one, all but the last
+    are gone.
+    """
+    count = old.num_rows
+    if not count:
+        none = np.empty(0, np.int64)
+        return _Difference(np.arange(new.num_rows), none, none, none)
+    both = pa.concat_tables([old.cast(ROWS_SCHEMA), new.cast(ROWS_SCHEMA)]).unify_dictionaries().combine_chunks()
+    owner, text, unit = (_codes(both.column(name)) for name in ("id", "text", "unit"))
+    ts_us = instants(both)
+    order = np.lexsort((ts_us, owner))  # stable, so the old row of an instant comes before the new one
+    is_twin = (np.diff(owner[order]) == 0) & (np.diff(ts_us[order]) == 0) & (order[1:] >= count)
+    is_alone = ~(np.append(is_twin, False) | np.append(False, is_twin))
+    alone, a, b = order[is_alone], order[:-1][is_twin], order[1:][is_twin]
+    value, no_value = both.column("value").to_numpy(), bools_of(both.column("value").is_null())
+    # Null is NaN in NumPy.
+    same = (value[a] == value[b]) | (np.isnan(value[a]) & np.isnan(value[b]) & (no_value[a] == no_value[b]))
+    differs = ~(same & (text[a] == text[b]) & (unit[a] == unit[b]))
+    return _Difference(
+        new=np.sort(alone[alone >= count]) - count,  # codes are not in the order of their texts
+        changed_old=a[differs],
+        changed_new=b[differs] - count,
+        gone=alone[alone < count],
+    )
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """Numbers for texts, the same for the same text; -1 for null."""
+    codes: npt.NDArray[np.int32] = column.combine_chunks().indices.fill_null(-1).to_numpy()
+    return codes

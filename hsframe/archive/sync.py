@@ -154,15 +154,12 @@ async def _referenced(
 def outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:
     """One row per point: what was new, changed and removed, and how it ended."""
     rows = [_outcome(job, changes, failures.get(job.record.id)) for job in jobs]
-    names = ["id", "dis", "rows_new", "rows_changed", "rows_removed", "status", "reason"]
-    df = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("id", "dis", "status", "reason"), "str"))
-    df = df.astype(dict.fromkeys(("rows_new", "rows_changed", "rows_removed"), "int64"))
-    for place, name in enumerate(("first", "last"), 5):
-        values = [getattr(job, f"{name}_us") for job in jobs]
-        df.insert(
-            place, name, time_index(pd.array(values, dtype="Int64").to_numpy("int64", na_value=NAT_US), UTC, None)
-        )
-    return df
+    names = ["id", "dis", "rows_new", "rows_changed", "rows_removed", "first", "last", "status", "reason"]
+    df = pd.DataFrame(rows, columns=names, dtype=object)
+    for name in ("first", "last"):
+        df[name] = time_index(df[name].where(df[name].notna(), NAT_US).to_numpy("int64"), UTC, None)
+    kinds = {name: "int64" if name.startswith("rows") else "str" for name in names if name not in ("first", "last")}
+    return df.astype(kinds)
 
 
 def _outcome(job: Job, changes: Changes, failure: HsFrameError | None) -> tuple[object, ...]:
@@ -173,4 +170,5 @@ def _outcome(job: Job, changes: Changes, failure: HsFrameError | None) -> tuple[
         status, reason = "failed", str(failure)
     elif not status and (kept := changes.kept[ident]):
         status, reason = "kept", f"the server gave no samples where the archive has {kept}: they stay"
-    return ident, job.record.point.dis, *counts, status or ("synced" if any(counts) else "same"), reason
+    status = status or ("synced" if any(counts) else "same")
+    return ident, job.record.point.dis, *counts, job.first_us, job.last_us, status, reason

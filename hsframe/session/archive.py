@@ -15,13 +15,13 @@ import pandas as pd
 from hsframe.archive.add import Adding
 from hsframe.archive.check import check
 from hsframe.archive.compact import compact
+from hsframe.archive.delta import vacuum, version_table
 from hsframe.archive.points import point_frame
 from hsframe.archive.samples import Existing
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import sync_archive
 from hsframe.archive.tables import Tables, has_archive
-from hsframe.archive.versions import vacuum, version_table
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import DAY_US, Duration, duration_us
