@@ -8,6 +8,7 @@ sorts nothing and takes five times the memory, and two of its ``optimize.compact
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,6 +38,8 @@ _APPLICATION: Final = "hsframe"
 _LOG: Final = "_delta_log"
 # delta-rs cuts the last instant of its files to milliseconds.
 _CUT_US: Final = 999
+# Neither what is hidden nor the log; delta-rs writes to names with a '#' at their end first.
+_DATA: Final = re.compile(r"(?!_)(.*/)?[^._/][^/]*\.parquet")
 # A file that no version counts may be that of a commit to come, unless it is older.
 _WRITING_US: Final = 3_600_000_000
 
@@ -240,10 +243,4 @@ def vacuum(log: DeltaLog, cutoff_us: int) -> list[tuple[str, int, str]]:
 def orphans(log: DeltaLog, there: Mapping[str, Stored], commits: Sequence[Commit]) -> Iterable[str]:
     """The files of samples that no version counts, of those that are there."""
     named = {file.path for file in log.files()}.union(*(commit.added.keys() | {*commit.removed} for commit in commits))
-    return [path for path in there if _is_data(path) and path not in named]
-
-
-def _is_data(path: str) -> bool:
-    folder, _, name = path.rpartition("/")
-    # delta-rs writes to names with a '#' first.
-    return not folder.startswith("_") and not name.startswith((".", "_")) and ".parquet" in name
+    return [path for path in there if _DATA.match(path) and path not in named]

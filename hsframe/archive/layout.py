@@ -97,10 +97,6 @@ class Layout:
         """What points are sorted by so that those of one bucket, and of ids beside each other, are read together."""
         return self.bucket(ident), ident
 
-    def period_of(self, ts_us: int) -> str:
-        """The name of the period that an instant is in."""
-        return str(np.datetime64(ts_us, "us").astype("M8[M]" if self.period == "month" else "M8[Y]"))
-
     def bounds_us(self, name: str) -> tuple[int, int]:
         """The start of a period, and its end, which is not in it."""
         start = np.datetime64(name)
@@ -113,9 +109,9 @@ class Layout:
 
     def parts(self, start_us: int, end_us: int) -> list[tuple[str, int, int]]:
         """The periods that a half-open window is in, each with the part of the window that is in it."""
-        found = []
+        found, length = [], "M8[M]" if self.period == "month" else "M8[Y]"
         while start_us < end_us:
-            name = self.period_of(start_us)
+            name = str(np.datetime64(start_us, "us").astype(length))
             until_us = min(self.bounds_us(name)[1], end_us)
             found.append((name, start_us, until_us))
             start_us = until_us

@@ -66,7 +66,8 @@ class Archive:
     path : path-like or uri
         Where it is; the first :meth:`sync` makes it.
     storage_options : mapping, optional
-        For an object store, as ``deltalake`` has them: ``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ...
+        For an object store, as ``deltalake`` has them: ``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ...,
+        ``AZURE_STORAGE_ACCOUNT_NAME``, ...; those of Google are environment variables.
     version : int, optional
         The samples as an older version had them; nothing can be changed then.
 
