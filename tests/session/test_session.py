@@ -120,7 +120,7 @@ def test_a_wrong_password_names_user_and_uri_and_never_the_secret(server: Runnin
     frames.stack = traceback.StackSummary.from_list(
         [frame for frame in frames.stack if not frame.filename.endswith("test_session.py")]
     )
-    print("".join(frames.format()), s, vars(s), vars(s._connection), file=told)
+    print("".join(frames.format()), s, vars(s), vars(s._inner), file=told)
     assert secret not in told.getvalue()
 
 
