@@ -319,7 +319,7 @@ def _in_unit(number: object, record_unit: str | None, unit: str | None) -> float
     return convert(float(number), own, unit) if convertible(own, unit) else None
 
 
-class _Gap(NamedTuple):
+class Gap(NamedTuple):
     """Where something is due and missing: from the instant of the first of it up to the next that is there."""
 
     begin: pd.Timestamp
@@ -374,7 +374,7 @@ def _of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: 
 
 def _entries(expected: int, begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> dict[str, Any]:
     where, missing = np.flatnonzero(lost), int(lost.sum())
-    gaps = list(map(_Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
+    gaps = list(map(Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
     return {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
 
 

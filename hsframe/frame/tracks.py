@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -110,29 +110,24 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
     return {ident: one for ident, one in found.items() if ident and (one.aggs or one.spans)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """The instants of all points of a batch; `kept` are the rows that they were taken from, None for all."""
-
-    ts_us: Instants
-    increasing: bool
-    kept: npt.NDArray[np.intp] | None = None
+_Clock: TypeAlias = tuple[Instants, bool, npt.NDArray[np.intp] | None]
 
 
 def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
+    """The instants of all points of a batch, whether they increase, and the rows that they were taken from."""
     parts = batch[0]
     ts_us = parts[0].ts_us if len(parts) == 1 else np.concatenate([part.ts_us for part in parts])
     if not _increasing(ts_us):
-        return _Clock(ts_us, increasing=False)
+        return ts_us, False, None
     absent = np.array([not drop_null])
     for own in batch:
         if not absent.any():  # each row has a sample of some point
-            return _Clock(ts_us, increasing=True)
+            return ts_us, True, None
         absent = absent & _no_sample(own)
     if not absent.any():
-        return _Clock(ts_us, increasing=True)
+        return ts_us, True, None
     kept = np.flatnonzero(~absent)  # rows in which no point has a sample are left out of a frame
-    return _Clock(ts_us[kept], increasing=True, kept=kept)
+    return ts_us[kept], True, kept
 
 
 def _no_sample(parts: Sequence[History]) -> npt.NDArray[np.bool_]:
@@ -158,10 +153,11 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
         why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
-    if clock.kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
-        why = None if why is None else why.take(clock.kept)
-        return Track(point, clock.ts_us, array.take(clock.kept), flags=why, span_us=span_us)
-    track, increasing = Track(point, clock.ts_us, array, flags=why, span_us=span_us), clock.increasing
+    ts_us, increasing, kept = clock
+    if kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
+        why = None if why is None else why.take(kept)
+        return Track(point, ts_us, array.take(kept), flags=why, span_us=span_us)
+    track = Track(point, ts_us, array, flags=why, span_us=span_us)
     if (drop_null or not increasing) and (absent := _no_sample(parts)).any():
         track = track.take(np.flatnonzero(~absent))
         increasing = increasing or _increasing(track.ts_us)

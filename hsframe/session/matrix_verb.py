@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -216,7 +216,7 @@ async def _read_matrix(source: Source, request: MatrixRequest) -> tuple[pd.DataF
 
 async def _cells(source: Source, request: MatrixRequest) -> list[_Cell]:
     found: dict[str, list[PointRecord]] = {}
-    named: dict[tuple[str, str], _Named] = {}
+    named: dict[tuple[str, str], tuple[list[Point], bool]] = {}
     for role, points in request.roles.items():
         by_name: dict[Any, Any] = dict(points) if isinstance(points, Mapping) and "id" not in points else {}
         filters = by_name.pop("*", None) if by_name else points
@@ -234,11 +234,11 @@ async def _cells(source: Source, request: MatrixRequest) -> list[_Cell]:
             except (CodecError, MetadataError, UnknownRecError) as error:
                 raise MetadataError(f"roles= for {role!r} of {name!r}: {error}") from error
     records = {record.id: record for some in found.values() for record in some}
-    ids = list(dict.fromkeys(point.id for one in named.values() for point in one.points if point.id not in records))
+    ids = list(dict.fromkeys(point.id for some, _ in named.values() for point in some if point.id not in records))
     more = await read_records(source, ids, failures={})  # what is unknown fails as the read of a point does
     groups, labels = await _groups(source, [*records.values(), *more], request.by)
     chosen: dict[str, dict[str, str]] = {role: {} for role in found}
-    for (role, name), one in named.items():
+    for (role, name), (given, is_explicit) in named.items():
         label = labels.get(name.removeprefix("@"), name)
         if records and label not in labels.values():
             raise MetadataError(
@@ -247,11 +247,11 @@ async def _cells(source: Source, request: MatrixRequest) -> list[_Cell]:
             )
         if label in chosen[role]:
             raise MetadataError(f"roles= names {label!r} twice for {role!r}, as {name!r} too; expected it once")
-        own = [point for point in one.points if groups.get(point.id) == label]
+        own = [point for point in given if groups.get(point.id) == label]
         # A point that is named itself may be elsewhere, as the weather station at the airport.
-        if len(own) != 1 and not (one.is_explicit and len(own := one.points) == 1):
+        if len(own) != 1 and not (is_explicit and len(own := given) == 1):
             raise MetadataError(
-                f"roles= gives {len(one.points)} points for {role!r} of {name!r}, and {len(own)} are of that group; "
+                f"roles= gives {len(given)} points for {role!r} of {name!r}, and {len(own)} are of that group; "
                 "expected one: an id, or a filter that finds one there"
             )
         chosen[role][label] = own[0].id
@@ -259,21 +259,15 @@ async def _cells(source: Source, request: MatrixRequest) -> list[_Cell]:
     return _cells_of({role: [one.point for one in some] for role, some in found.items()}, groups, chosen, request.by)
 
 
-class _Named(NamedTuple):
-    """The points that are given for a role of one group; `is_explicit` where that is by their ids."""
-
-    points: list[Point]
-    is_explicit: bool
-
-
-async def _find_named(source: Source, points: PointsLike) -> _Named:
+async def _find_named(source: Source, points: PointsLike) -> tuple[list[Point], bool]:
+    """The points that are given for a role of one group, and whether that is by their ids."""
     if not isinstance(points, str) or not means_filter(points):
         named = as_points(points)
         for point in named:
             ID.checked(point.id, "id")
-        return _Named(named, is_explicit=True)
+        return named, True
     found = [record.point for record in await find_records(source, points)]
-    return _Named(found, is_explicit=[point.id for point in found] == [points.strip()])  # a word may be an id
+    return found, [point.id for point in found] == [points.strip()]  # a word may be an id
 
 
 async def _groups(source: Source, records: Sequence[PointRecord], by: str) -> tuple[dict[str, str], dict[str, str]]:
