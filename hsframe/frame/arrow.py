@@ -116,9 +116,12 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         ) from error
     points = {str(label): point for label, point in zip(df.columns, column_points(df), strict=True) if point}
     units = {str(label): unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
-    fields = [
-        field.with_metadata(_field_metadata(units.get(field.name), points.get(field.name))) for field in table.schema
-    ]
+    fields = []
+    for field in table.schema:
+        point = points.get(field.name)
+        known = {} if point is None else {name: getattr(point, name) for name in _POINT_FIELDS}
+        entries = {_PREFIX + name: value for name, value in {"unit": units.get(field.name), **known}.items() if value}
+        fields.append(field.with_metadata(entries or None))
     content: dict[str, Any] = {"version": VERSION}
     if is_tidy(df):
         content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
@@ -150,12 +153,6 @@ def _plain_frame(df: pd.DataFrame) -> pd.DataFrame:
     plain = pd.DataFrame(columns, index=index, copy=False)
     plain.columns = df.columns
     return plain
-
-
-def _field_metadata(unit: str | None, point: Point | None) -> dict[str, str] | None:
-    known = {} if point is None else {name: getattr(point, name) for name in _POINT_FIELDS}
-    entries = {_PREFIX + name: value for name, value in {"unit": unit, **known}.items() if value}
-    return entries or None
 
 
 def arrow_to_frame(table: pa.Table) -> pd.DataFrame:

@@ -84,8 +84,8 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
         # A null at the end, because the code of a null is -1.
         return _array_and_names([*values, None])[0].take(cells.codes), None
     if isinstance(cells, RefColumn):
-        names = None if cells.names is None else _arrow_texts(cells.names)
-        return _arrow_texts(cells.values), names if names is not None and _has_text(cells.names) else None
+        has_names = cells.names is not None and (pc.max(pc.binary_length(cells.names)).as_py() or 0) > 0
+        return _arrow_texts(cells.values), _arrow_texts(cells.names) if has_names else None
     if isinstance(cells, LazyColumn):
         column = cells.column
         if isinstance(column, StrColumn):
@@ -142,10 +142,6 @@ def _coded_texts(texts: Sequence[str | None], codes: Any) -> Any:
 def _arrow_texts(texts: Any) -> Any:
     text_type: Any = pd.StringDtype(na_value=np.nan)  # __from_arrow__ is in the interface of dtypes, not in the stubs
     return text_type.__from_arrow__(texts)
-
-
-def _has_text(texts: Any) -> bool:
-    return bool((pc.max(pc.binary_length(texts)).as_py() or 0) > 0)
 
 
 def _objects(cells: Sequence[Any]) -> Any:

@@ -86,21 +86,19 @@ class _Rows:
             self.text_codes[rows] = np.array(numbers, dtype=np.int32)[array.codes]
         elif array.dtype == object:
             for row, cell in enumerate(array, rows.start):
-                self._put_cell(row, cell)
+                if isinstance(cell, Number):
+                    self.values[row] = cell.val
+                    if cell.unit is not None:
+                        self.unit_codes[row] = self._number(self.units, cell.unit)
+                elif isinstance(cell, bool | int | float):  # a missing cell is NaN
+                    self.values[row] = cell
+                else:
+                    text = cell if isinstance(cell, str) else write_value(cell)
+                    self.text_codes[row] = self._number(self.texts, text)
         elif isinstance(array, np.ndarray):
             self.values[rows] = array
         else:
             self.values[rows] = array.to_numpy(dtype=np.float64, na_value=np.nan)
-
-    def _put_cell(self, row: int, cell: Any) -> None:
-        if isinstance(cell, Number):
-            self.values[row] = cell.val
-            if cell.unit is not None:
-                self.unit_codes[row] = self._number(self.units, cell.unit)
-        elif isinstance(cell, bool | int | float):  # a missing cell is NaN
-            self.values[row] = cell
-        else:
-            self.text_codes[row] = self._number(self.texts, cell if isinstance(cell, str) else write_value(cell))
 
     @staticmethod
     def _number(numbers: dict[str, int], text: str) -> int:

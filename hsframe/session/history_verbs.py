@@ -109,12 +109,6 @@ async def write_checked(client: Client, request: WriteRequest, report: WriteRepo
     return report.table("verified" if request.verify else "written")
 
 
-async def remove_checked(client: Client, removal: Removal) -> pd.DataFrame:
-    """Remove what was found, as :meth:`hsframe.Session.his_remove` describes; a cancelled one ends as a write does."""
-    await _looked_after(client, removal.report, removal.run, removal.check)
-    return removal.table("removed")
-
-
 async def _looked_after(
     client: Client,
     report: WriteReport,
@@ -272,7 +266,10 @@ class HistoryVerbs(SessionBase):
         with self.client.sender.retries.one_verb():
             removal = await Removal.of(self.client, points, span, week_start=week_start)
             self._remember(record.point for record in removal.records)
-            return removal.table("dry run") if dry_run else await remove_checked(self.client, removal)
+            if dry_run:
+                return removal.table("dry run")
+            await _looked_after(self.client, removal.report, removal.run, removal.check)
+            return removal.table("removed")
 
     @_by_dry_run(_Export, _DryRun)
     async def export(self, request: ExportRequest) -> Path | str | pd.DataFrame:
