@@ -1,7 +1,7 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
 An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 501) with a line of text; a
-refusal by the op is HTTP 200 with an error grid.
+refusal by the op is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
 from aiohttp import web
 
 from hsframe.codecs import decode, encode
-from hsframe.codecs.formats import FORMATS
+from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
 from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
@@ -27,7 +29,6 @@ from hsframe.protocol.secret import HiddenStr
 from hsframe.server.auth import LoggedIn, LoginOptions, Logins
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
-from hsframe.server.negotiate import MediaFormat, accepts_gzip, answer_format, request_format
 from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
@@ -48,7 +49,15 @@ _FEW_CELLS: Final = 10_000
 # What a database of files reads at once, for so many requests, is in memory together.
 _THREADS: Final = 4
 
+_WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
+
 _log = logging.getLogger("hsframe.server")
+
+
+@dataclass(frozen=True)
+class MediaFormat:
+    short: str
+    mime: str
 
 
 def make_app(
@@ -209,3 +218,52 @@ def _body(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> tuple[byte
         return body, False
     # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
     return gzip.compress(body, compresslevel=1, mtime=0), True
+
+
+def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
+    """The format of a media type; None where this server does not have it."""
+    if params.get("charset", "utf-8") not in ("utf-8", "utf8"):
+        return None
+    if kind in _WILDCARDS:
+        kind, params = _WILDCARDS[kind], {}
+    short = short_of(f"{kind};version={params.get('version', '')}") if "/" in kind else None
+    if short is None or kind == "application/json":
+        return None if short is None else MediaFormat(short, kind)
+    return MediaFormat(short, f"{kind}; charset=utf-8" if kind.startswith("text/") else mime_of(short))
+
+
+def answer_format(accept: str | None) -> MediaFormat | None:
+    """The best format for an Accept header; without one, Zinc. None where there is none (HTTP 406).
+
+    A quality that is not a number counts as 1; among equal ones a named type goes before a wildcard, then the first.
+    """
+    if accept is None or not accept.strip():
+        return _format("*/*", {})
+    offers = []
+    for kind, params in map(media_type, accept.split(",")):
+        found, quality = _format(kind, params), _quality(params)
+        if found is not None and quality > 0:
+            offers.append((quality, "*" not in kind, found))
+    return max(offers, key=lambda offer: offer[:2])[2] if offers else None
+
+
+def request_format(content_type: str | None) -> str | None:
+    """The short name of the format of a request body; None where the server does not read it (HTTP 415)."""
+    kind, params = media_type(content_type or "")
+    found = None if "*" in kind else _format(kind, params)
+    return None if found is None or FORMATS[found.short].read is None else found.short
+
+
+def accepts_gzip(accept_encoding: str | None) -> bool:
+    for coding, params in map(media_type, (accept_encoding or "").split(",")):
+        if coding in ("gzip", "x-gzip"):
+            return _quality(params) > 0
+    return False
+
+
+def _quality(params: dict[str, str]) -> float:
+    try:
+        quality = float(params.get("q", "1"))
+    except ValueError:
+        return 1.0
+    return quality if math.isfinite(quality) else 1.0

@@ -28,8 +28,7 @@ from hsframe.columns import NumberColumn
 from hsframe.errors import CodecError, SpanError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import NA, REMOVE, Number
-from hsframe.server.app import LOGINS, SERVED_OPS
-from hsframe.server.negotiate import request_format
+from hsframe.server.app import LOGINS, SERVED_OPS, request_format
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.state import Call, ref_of

@@ -17,7 +17,7 @@ from hsframe.unit_array.groups import reduce_runs
 from hsframe.unit_array.pandas_internals import grouped, nanops
 from hsframe.unit_array.scalars import UnitFloat
 from hsframe.unit_array.values import UnitValues
-from hsframe.units.functions import magnitudes, refuse_several
+from hsframe.units.scalars import magnitudes, refuse_several
 from hsframe.units.unit_rules import statistic_unit
 
 _REDUCERS: Final = {

@@ -10,8 +10,7 @@ from pandas.api.extensions import ExtensionArray
 
 from hsframe.errors import UnitError
 from hsframe.unit_array.dtype import UnitDtype
-from hsframe.units.functions import UnitFunctions
-from hsframe.units.scalars import UnitRows
+from hsframe.units.scalars import UnitFunctions, UnitRows
 from hsframe.units.unit_rules import conversion
 
 Floats = npt.NDArray[np.float64]

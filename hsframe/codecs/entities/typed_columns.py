@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 from hsframe.codecs.entities.read_cells import CellReader
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, any_between
 from hsframe.codecs.entities.split_json import QUOTES
-from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes
-from hsframe.codecs.histories.numbers import read_numbers
+from hsframe.codecs.histories.byte_words import PAD, Bools, Ints, Positions, equal_bytes, read_numbers
 from hsframe.codecs.histories.stamps import STAMP_TEXT, check_offsets, instant_us, read_stamps
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json_common import JsonCodec

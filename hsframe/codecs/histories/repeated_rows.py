@@ -14,9 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.byte_words import CACHED_CELLS, Block, Bools, Floats, Ints, Positions, Words
+from hsframe.codecs.histories.byte_words import CACHED_CELLS, Block, Bools, Floats, Ints, Positions, Words, read_numbers
 from hsframe.codecs.histories.cells import ABSENT, boxed
-from hsframe.codecs.histories.numbers import read_numbers
 from hsframe.codecs.histories.row_shape import RowShape
 from hsframe.codecs.histories.stamps import clock_seconds, midnights
 from hsframe.durations import SECOND_US

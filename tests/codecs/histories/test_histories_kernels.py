@@ -10,8 +10,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hsframe.codecs.histories.byte_words import PAD, Block, byte_index, eight_digits, equal_bytes, zero_bytes
-from hsframe.codecs.histories.numbers import ends_of, read_numbers
+from hsframe.codecs.histories.byte_words import (
+    PAD,
+    Block,
+    byte_index,
+    eight_digits,
+    ends_of,
+    equal_bytes,
+    read_numbers,
+    zero_bytes,
+)
 from hsframe.codecs.histories.stamps import read_stamps
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
