@@ -247,7 +247,10 @@ class RequestSender:
             is_json = http.headers.get("Content-Type", _ZINC) != _ZINC
             if answer.status == 405 and not method_changed and self._has_other_method(op, request, method):
                 method, method_changed = self.dialect.switch_method(op, method), True
-            elif is_json and self._is_unread(answer):
+            elif is_json and (
+                # The format may be why it is refused; where it was read before, a 400 is another's.
+                answer.status in (406, 415) or (answer.status == 400 and self.dialect.zinc_requests is None)
+            ):
                 self.dialect.zinc_requests = True
                 self.dialect.plain_json |= answer.status == 406
             elif answer.status == 406 and http.headers["Accept"] not in (_ZINC, PLAIN_JSON):
@@ -278,10 +281,6 @@ class RequestSender:
             headers["Content-Type"] = body_mime or (_ZINC if self.dialect.zinc_requests else self.mime)
             body = encode(request, headers["Content-Type"])
         return HttpRequest(method, self.url(op), op, headers, params, body, hint)
-
-    def _is_unread(self, answer: HttpAnswer) -> bool:
-        """Whether the format of the request may be why it is refused; where it was read before, a 400 is another's."""
-        return answer.status in (406, 415) or (answer.status == 400 and self.dialect.zinc_requests is None)
 
 
 class _Stream:

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -291,7 +292,12 @@ async def rows_at_once(exam: Examination) -> Answer:
     refused_us = max(_LONG_DAYS * DAY_US, whole_us)
     found = await _rows(exam, piece.point, end_us - refused_us, end_us)
     if not isinstance(found, HsFrameError):
-        in_halves = await _rows_in_halves(exam, piece.point, end_us - refused_us, end_us, found)
+        middle_us = int(np.median(found)) // SECOND_US * SECOND_US  # so that both halves have rows
+        ends_us = (end_us - refused_us, middle_us, end_us)
+        halves = [await _rows(exam, piece.point, *half) for half in pairwise(ends_us)]
+        in_halves = len(
+            np.unique(np.concatenate([found, *(one for one in halves if not isinstance(one, HsFrameError))]))
+        )
         if in_halves > len(found):
             exam.dialect.row_cap = len(found)
             return (
@@ -328,13 +334,6 @@ async def rows_at_once(exam: Examination) -> Answer:
 async def _rows(exam: Examination, point: Point, start_us: int, end_us: int) -> Instants | HsFrameError:
     reply = await _ask(exam, point, start_us, end_us)
     return _instants(reply, point) if reply.error is None else reply.error
-
-
-async def _rows_in_halves(exam: Examination, point: Point, start_us: int, end_us: int, whole: Instants) -> int:
-    """The rows of a range in two requests, which meet in the middle of the rows that came in one."""
-    middle_us = int(np.median(whole)) // SECOND_US * SECOND_US
-    halves = [await _rows(exam, point, *half) for half in ((start_us, middle_us), (middle_us, end_us))]
-    return len(np.unique(np.concatenate([whole, *(half for half in halves if not isinstance(half, HsFrameError))])))
 
 
 def _stated_limit(refusal: HsFrameError) -> int | None:

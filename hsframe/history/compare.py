@@ -148,11 +148,6 @@ def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64
         near = ~same & np.isclose(stored, meant, rtol=_SIX_DIGITS, atol=0.0)
     for row in np.flatnonzero(near).tolist():
         value = float(stored[row])
-        digits = max(_digits(value), 6)
+        digits = max(len(repr(abs(value)).split("e")[0].replace(".", "").strip("0")), 6)  # 2 of 1500.0
         same[row] = any(float(f"{number:.{digits}g}") == value for number in (float(meant[row]), float(single[row])))
     return same
-
-
-def _digits(value: float) -> int:
-    """The significant digits that a number is written with; 2 of 1500.0."""
-    return len(repr(abs(value)).split("e")[0].replace(".", "").strip("0"))

@@ -239,7 +239,10 @@ def point_write_request(
             f"val must be a finite number, a bool or a text, or None to take the level's value away; got {val!r}. Pass "
             "inf='send' to write it nevertheless"
         )
-    row: dict[str, object] = {"id": as_ref(of), "level": _level(level), "val": kind}
+    number = as_kind(level)  # tables of levels have them as float64, grids as Number
+    if not isinstance(number, Number) or number.unit is not None or number.val not in range(1, LEVELS + 1):
+        raise MetadataError(f"level must be a whole number from 1 (strongest) to {LEVELS}; got {level!r}")
+    row: dict[str, object] = {"id": as_ref(of), "level": Number(int(number.val)), "val": kind}
     if who:
         row["who"] = who
     if duration is not None:
@@ -250,13 +253,6 @@ def point_write_request(
             )
         row["duration"] = _length(duration, "duration")
     return _one_row(row)
-
-
-def _level(level: object) -> Number:
-    number = as_kind(level)  # tables of levels have them as float64, grids as Number
-    if not isinstance(number, Number) or number.unit is not None or number.val not in range(1, LEVELS + 1):
-        raise MetadataError(f"level must be a whole number from 1 (strongest) to {LEVELS}; got {level!r}")
-    return Number(int(number.val))
 
 
 def watch_sub_request(ids: Ids, watch_dis: str, lease: TimeLength | None = None, watch_id: str | None = None) -> Grid:

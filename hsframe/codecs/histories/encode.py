@@ -76,7 +76,8 @@ def encode_history(grid: Grid, short: str) -> bytes:
     body.write(layout.head)
     skipped = layout.separator_length
     for block, close in _blocks(grid, times, layout):
-        body.write(_octets(block)[len(close) + skipped :])
+        ends = np.frombuffer(block.buffers()[1], np.int32)[block.offset :]
+        body.write(memoryview(block.buffers()[2])[int(ends[0]) + len(close) + skipped : int(ends[len(block)])])
         body.write(close)
         skipped = 0
     body.write(layout.tail)
@@ -149,11 +150,6 @@ def _blocks(grid: Grid, times: TimeColumn, layout: _Layout) -> Iterator[tuple[pa
         after, *parts = _merged([*parts, layout.row_end])
         close = parts.pop() if isinstance(parts[-1], bytes) else b""
         yield pc.binary_join_element_wise(stamp_texts(us, zone(times.tz), close + before, after), *parts, b""), close
-
-
-def _octets(block: Any) -> memoryview:
-    ends = np.frombuffer(block.buffers()[1], np.int32)
-    return memoryview(block.buffers()[2])[int(ends[block.offset]) : int(ends[block.offset + len(block)])]
 
 
 def _merged(parts: Sequence[Any]) -> list[Any]:
@@ -285,7 +281,10 @@ def _records(
     firsts = np.concatenate(([0], np.flatnonzero(changed) + 1))
     room = bytes(_CLOCK + (digits and digits + 1))
     keys = list(zip(days[firsts].tolist(), offsets[firsts].tolist(), strict=True))
-    known = {key: _day_text(key[0]) + room + (b"Z" if is_utc else _offset_text(key[1])) for key in set(keys)}
+    known = {}
+    for day, minutes in set(keys):
+        offset = "Z" if is_utc else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+        known[day, minutes] = f"{date.fromordinal(day + _EPOCH_DAY).isoformat()}T".encode() + room + offset.encode()
     text = b"".join([before + known[key] + after for key in keys])
     size = len(text) // len(firsts)
     records = np.repeat(np.frombuffer(text, f"V{size}"), np.diff(firsts, append=len(seconds)))
@@ -305,15 +304,6 @@ def _binary(records: npt.NDArray[np.void]) -> pa.Array:
     size = records.itemsize
     ends = np.arange(0, (len(records) + 1) * size, size, dtype=np.int32)
     return pa.Array.from_buffers(pa.binary(), len(records), [None, pa.py_buffer(ends), pa.py_buffer(records)])
-
-
-def _day_text(day: int) -> bytes:
-    return f"{date.fromordinal(day + _EPOCH_DAY).isoformat()}T".encode()
-
-
-def _offset_text(minutes: int) -> bytes:
-    hours, rest = divmod(abs(minutes), 60)
-    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}".encode()
 
 
 @cache

@@ -172,7 +172,11 @@ class _Boundary:
         # Rows of another form have any bytes where the offset should be: do not read them as one.
         fitting = np.flatnonzero(head_fits)
         days = np.zeros(len(runs), np.int64)
-        days[fitting], head_fits[fitting] = self._midnights(block, runs[fitting])
+        likely = runs[fitting]
+        tails = likely[:, self._clock - 1]  # Y-MM-DDT
+        heads = (likely[:, self._clock - 2] >> np.uint64(40)) | ((tails & _LOW_40) << np.uint64(24))  # YYYY-MM-
+        offsets = likely[:, self._clock + 1] & _SIX_BYTES if self.offset else np.zeros(len(likely), np.uint64)
+        days[fitting], head_fits[fitting] = midnights(block, heads, tails, offsets)
         us = np.repeat(days, lengths)[:-1]
         us += seconds.view(np.int64) * SECOND_US
         # The last record has no row after it, the first one none before it.
@@ -191,18 +195,8 @@ class _Boundary:
         flat = records.ravel()
         differs = flat[width:] != flat[:-width]
         differs &= self._tiled[: len(differs)]
-        at = np.flatnonzero(differs) // width + 1
-        if len(at):
-            at = at[np.concatenate(([True], at[1:] != at[:-1]))]
-        firsts = np.concatenate(([0], at))
+        firsts = np.concatenate(([0], np.unique(np.flatnonzero(differs) // width) + 1))
         return np.diff(firsts, append=count), records[firsts]
-
-    def _midnights(self, block: Block, runs: Words) -> tuple[Ints, Bools]:
-        """The instant of midnight of each run, and whether it has one."""
-        tails = runs[:, self._clock - 1]  # Y-MM-DDT
-        heads = (runs[:, self._clock - 2] >> np.uint64(40)) | ((tails & _LOW_40) << np.uint64(24))  # YYYY-MM-
-        offsets = runs[:, self._clock + 1] & _SIX_BYTES if self.offset else np.zeros(len(runs), np.uint64)
-        return midnights(block, heads, tails, offsets)
 
 
 class _Numbers:

@@ -124,7 +124,10 @@ class RowReader:
             if any(learned):
                 continue
             if special is not None:
-                self._read_special(special, split.ok, cells)
+                found = self._special.numbers(special.texts, len(special.places), self.shape.is_value)
+                cells.reshape(-1)[special.places] = boxed(found)[special.codes]
+                # A row with a text that is not a value is not ok.
+                split.ok[special.places[found[special.codes] == INVALID] // self.shape.width] = False
             return split.times, cells, split.ok
 
     def _numbers(self, block: Block, split: SplitRows) -> tuple[Floats, Bools]:
@@ -180,13 +183,6 @@ class RowReader:
             if column not in rows and text not in self._special and self.shape.hole_of(text) is not None:
                 rows[column] = int(special.places[first]) // self.shape.width
         return [*dict.fromkeys(rows.values())]
-
-    def _read_special(self, special: _Special, ok: Bools, cells: Floats) -> None:
-        """Give special cells their boxed numbers; a row whose text is not a value is not ok."""
-        numbers = self._special.numbers(special.texts, len(special.places), self.shape.is_value)
-        cells.reshape(-1)[special.places] = boxed(numbers)[special.codes]
-        if (numbers == INVALID).any():
-            ok[special.places[numbers[special.codes] == INVALID] // self.shape.width] = False
 
     def _learn(self, block: Block, start: int, end: int, row: int) -> bool:
         text = block.text(int(start), int(end))
