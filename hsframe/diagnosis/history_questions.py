@@ -295,9 +295,8 @@ async def rows_at_once(exam: Examination) -> Answer:
         middle_us = int(np.median(found)) // SECOND_US * SECOND_US  # so that both halves have rows
         ends_us = (end_us - refused_us, middle_us, end_us)
         halves = [await _rows(exam, piece.point, *half) for half in pairwise(ends_us)]
-        in_halves = len(
-            np.unique(np.concatenate([found, *(one for one in halves if not isinstance(one, HsFrameError))]))
-        )
+        came = [found, *(half for half in halves if not isinstance(half, HsFrameError))]
+        in_halves = len(np.unique(np.concatenate(came)))
         if in_halves > len(found):
             exam.dialect.row_cap = len(found)
             return (
