@@ -55,7 +55,7 @@ def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
 
 
 def pieces(
-    table: SampleTable, files: Iterable[DataFile], bounds_us: tuple[int, int], most: int = 0
+    table: SampleTable, files: Iterable[DataFile], bounds_us: tuple[int, int]
 ) -> Iterator[tuple[list[str], int, int]]:
     """The rows of some files in parts that memory may hold, in order: the ids of each, and its half-open window.
 
@@ -64,14 +64,13 @@ def pieces(
     counts: Counter[str] = Counter()
     for file in files:
         counts.update(count_ids(table.storage, file))
-    most = most or _MOST_ROWS
     some: list[str] = []
     rows = 0
     for ident in sorted(counts):
-        if some and rows + counts[ident] > most:
+        if some and rows + counts[ident] > _MOST_ROWS:
             yield some, START_US, END_US
             some, rows = [], 0
-        if (parts := -(-counts[ident] // most)) > 1:
+        if (parts := -(-counts[ident] // _MOST_ROWS)) > 1:
             cuts = np.linspace(*bounds_us, parts + 1).astype(np.int64).tolist()[1:-1]
             yield from (([ident], *window) for window in zip([START_US, *cuts], [*cuts, END_US], strict=True))
         else:

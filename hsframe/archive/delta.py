@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
-from hsframe.archive.parquet_file import FAR_US, ROW_GROUP, DataFile, epoch
+from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
 from hsframe.archive.storage import Storage, Stored
 from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us
@@ -181,7 +181,7 @@ class SampleTable(DeltaLog):
 
     schema = SAMPLE_SCHEMA
     partition_columns = PARTITION_COLUMNS
-    row_group = ROW_GROUP
+    is_stage = False
 
 
 def _file_of(row: Mapping[str, Any]) -> DataFile:

@@ -7,7 +7,6 @@ So the same command goes on where it was killed, and a file has its name only wh
 from __future__ import annotations
 
 import base64
-import itertools
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -23,12 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hsframe.archive.compact import pieces
+from hsframe.archive.delta import SampleTable
 from hsframe.archive.fill import Job, bounds_of, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants
+from hsframe.archive.parquet_file import ROW_GROUP, epoch, file_settings, instants, opened, row_group
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import read_samples
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import differences, fill_archive, known_records
 from hsframe.archive.tables import Tables
@@ -48,7 +46,7 @@ if sys.platform != "win32":
     import fcntl
 
 # Rows of the staged archive that are in memory at once.
-_ROWS_A_PASS: Final = 3 * ROW_GROUP
+_ROWS_A_PASS: Final = 4 * ROW_GROUP
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 
@@ -129,14 +127,15 @@ class Export:
         lasts: dict[str, int] = {}
         count, parquet = 0, None
         with place.writing(name) as sink:
-            for rows in itertools.chain(_in_order(tables, ends_us), [_TIDY_SCHEMA.empty_table()]):
+            for rows in _in_order(tables.samples, ends_us):
                 if parquet is None:
-                    parquet = pq.ParquetWriter(sink, _TIDY_SCHEMA, **file_settings(rows))
-                parquet.write_table(rows.cast(_TIDY_SCHEMA), row_group_size=ROW_GROUP)
+                    parquet = pq.ParquetWriter(sink, ROWS_SCHEMA, **file_settings(rows))
+                parquet.write_table(rows, row_group_size=ROW_GROUP)
                 count += rows.num_rows
                 is_number = pc.fill_null(pc.invert(pc.is_nan(rows["value"])), False)
                 is_value = pc.or_(is_number, pc.is_valid(rows["text"]))
-                for ident, (first, last, _) in bounds_of(rows.filter(is_value)).items():
+                values = rows if pc.all(is_value, min_count=0).as_py() else rows.filter(is_value)
+                for ident, (first, last, _) in bounds_of(values).items():
                     firsts.setdefault(ident, first)
                     lasts[ident] = last
             assert parquet is not None
@@ -150,17 +149,29 @@ class Export:
         return count
 
 
-def _in_order(tables: Tables, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
-    """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold."""
-    table = tables.samples
-    bounds_us = min(start for start, _ in windows.values()), max(end for _, end in windows.values())
-    for ids, start_us, end_us in pieces(table, table.files(), bounds_us, _ROWS_A_PASS):
-        rows = read_samples(table, [one for one in ids if one in windows], start_us, end_us)
-        codes = rows["id"].combine_chunks()
-        texts = codes.dictionary.to_pylist() if len(codes) else []
-        own = np.array([windows[one] for one in texts], dtype=np.int64).reshape(-1, 2)[codes.indices.to_numpy()]
-        ts_us = instants(rows)
-        yield rows.filter(pa.array((ts_us >= own[:, 0]) & (ts_us < own[:, 1])))
+def _in_order(table: SampleTable, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
+    """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold.
+
+    Of a stage: each row group has one point, and none overlaps another one of it.
+    """
+    places = []
+    for file in table.files():
+        with opened(table.storage, file.path) as parquet:
+            for number in range(parquet.num_row_groups):
+                ids, ts = (parquet.metadata.row_group(number).column(column).statistics for column in (0, 1))
+                places.append((ids.min, epoch(ts.min), file.path, number))
+    parts: list[pa.Table] = []
+    count = 0
+    for ident, _, path, number in sorted(place for place in places if place[0] in windows):
+        with opened(table.storage, path) as parquet:
+            rows = row_group(parquet, number)
+        here, there = np.searchsorted(instants(rows), windows[ident])
+        parts.append(rows.slice(here, there - here))
+        count += len(parts[-1])
+        if count >= _ROWS_A_PASS:
+            yield pa.concat_tables(parts).unify_dictionaries()
+            parts, count = [], 0
+    yield pa.concat_tables([ROWS_SCHEMA.empty_table(), *parts]).unify_dictionaries()
 
 
 def _metadata(

@@ -103,7 +103,7 @@ class Writer:
 
     file: DataFile
     _sink: Any
-    _row_group: int
+    _is_stage: bool
     _parquet: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
@@ -112,9 +112,10 @@ class Writer:
             return
         rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
         if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows))
-        self._parquet.write_table(rows, row_group_size=self._row_group)
+            self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows, is_stage=self._is_stage))
         ts_us, runs = instants(rows), runs_of(rows)
+        for begin, end in [run[1:] for run in runs] if self._is_stage else [(0, len(rows))]:
+            self._parquet.write_table(rows.slice(begin, end - begin), row_group_size=ROW_GROUP)
         first, last = self.file.ids if self.file.rows else (runs[0][0], "")
         self.file.ids = min(first, runs[0][0]), max(last, runs[-1][0])
         self.file.ts_us = min(self.file.ts_us[0], int(ts_us.min())), max(self.file.ts_us[1], int(ts_us.max()))
@@ -128,33 +129,42 @@ class Writer:
 
 
 @contextmanager
-def writing(storage: Storage, partition: Partition, row_group: int = ROW_GROUP) -> Generator[Writer]:
-    """A new file of a partition; it is there when the block has ended, if it was given rows."""
+def writing(storage: Storage, partition: Partition, *, is_stage: bool = False) -> Generator[Writer]:
+    """A new file of a partition; it is there when the block has ended, if it was given rows.
+
+    That of a stage, which is read once, point by point, has row groups of one point each, and is not packed.
+    """
     file = DataFile.new(partition)
     with storage.writing(file.path) as sink:
-        writer = Writer(file, sink, row_group)
+        writer = Writer(file, sink, is_stage)
         yield writer
         writer.close()
     if not file.rows:
         storage.delete(file.path)
 
 
-def file_settings(rows: pa.Table) -> dict[str, Any]:
+def file_settings(rows: pa.Table, *, is_stage: bool = False) -> dict[str, Any]:
     """The settings of a file, by its first rows.
 
     Values of up to six digits after the point repeat: a dictionary takes least. Others, as single precision made wide,
     do not: their bytes by place take less.
     """
+    texts = ["id", "text", "unit"]
+    settings: dict[str, Any] = {
+        "use_dictionary": texts,
+        "write_statistics": ["id", "ts"],
+        "write_batch_size": ROW_GROUP,
+    }
+    settings["store_schema"] = False  # else readers give dictionaries back, and times are not of UTC everywhere
+    if is_stage:
+        return settings | {"compression": "none"}
     first = rows.column("value").slice(0, _FIRST_ROWS).drop_null().to_numpy()
     is_decimal = len(first) == 0 or float(np.mean(np.round(first, _DECIMALS) == first)) > 0.9
-    encodings = {"ts": "DELTA_BINARY_PACKED"} | ({} if is_decimal else {"value": "BYTE_STREAM_SPLIT"})
-    return {
+    return settings | {
         "compression": "zstd",
         "compression_level": 3,
-        "use_dictionary": ["id", "text", "unit", *(["value"] if is_decimal else [])],
-        "column_encoding": encodings,
-        "write_statistics": ["id", "ts"],
-        "store_schema": False,  # else readers give dictionaries back, and the times are no longer of UTC everywhere
+        "use_dictionary": [*texts, *(["value"] if is_decimal else [])],
+        "column_encoding": {"ts": "DELTA_BINARY_PACKED"} | ({} if is_decimal else {"value": "BYTE_STREAM_SPLIT"}),
         "write_page_checksum": True,
     }
 
@@ -271,4 +281,4 @@ def _places(rows: pa.Table, ids: Ids | None, start_us: int, end_us: int) -> npt.
         wanted = np.array([text in ids.all for text in column.dictionary.to_pylist()], dtype=bool)
         if not wanted.all():
             inside &= wanted[column.indices.to_numpy()]
-    return np.flatnonzero(inside)
+    return np.arange(len(inside)) if inside.all() else np.flatnonzero(inside)

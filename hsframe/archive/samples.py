@@ -186,7 +186,7 @@ def _new_files(
     """The files of a change, each with the one that it is in place of."""
     new = rows if len(differs.new) == rows.num_rows else rows.take(differs.new)
     for partition, part in _by_partition(table.layout, new, young_us):
-        with writing(table.storage, partition, table.row_group) as writer:
+        with writing(table.storage, partition, is_stage=table.is_stage) as writer:
             writer.add(part)
         yield writer.file, None
     touched = np.concatenate([differs.changed_old, gone])
@@ -201,23 +201,29 @@ def _new_files(
 
 def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:
     """How many of the rows at some places each point has."""
-    ids = rows.column("id")
-    counts = (ids if len(places) == len(ids) else ids.take(pa.array(places))).value_counts()
-    return Counter({entry["values"]: entry["counts"] for entry in counts.to_pylist()})
+    some = rows if len(places) == len(rows) else rows.select(["id"]).take(pa.array(places))
+    return Counter({entry["values"]: entry["counts"] for entry in some.column("id").value_counts().to_pylist()})
 
 
 def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[Partition, pa.Table]]:
     """The rows of each partition, those from `young_us` on by themselves."""
     ts_us = instants(rows)
-    found: dict[tuple[str, int, bool], list[pa.Table]] = {}
+    found: dict[tuple[str, int, bool], list[list[int]]] = {}
     for ident, begin, end in runs_of(rows):
         first_us, end_us = int(ts_us[begin]), int(ts_us[end - 1]) + 1
         cut_us = min(max(young_us, first_us), end_us)
         for period, start_us, until_us in [*layout.parts(first_us, cut_us), *layout.parts(cut_us, end_us)]:
-            here, there = begin + np.searchsorted(ts_us[begin:end], (start_us, until_us))
-            key = period, layout.bucket(ident), start_us >= young_us
-            found.setdefault(key, []).append(rows.slice(here, there - here))
-    return [(key[:2], pa.concat_tables(parts)) for key, parts in found.items() if any(map(len, parts))]
+            here, there = (begin + np.searchsorted(ts_us[begin:end], (start_us, until_us))).tolist()
+            slices = found.setdefault((period, layout.bucket(ident), start_us >= young_us), [])
+            if slices and slices[-1][1] == here:
+                slices[-1][1] = there
+            elif here < there:
+                slices.append([here, there])
+    return [
+        (key[:2], pa.concat_tables([rows.slice(here, there - here) for here, there in slices]))
+        for key, slices in found.items()
+        if slices
+    ]
 
 
 def _rewritten(
@@ -228,7 +234,7 @@ def _rewritten(
     lost: npt.NDArray[np.int64],
 ) -> DataFile:
     """A new file in place of one: the rows of some numbers have others in their place, some are left out."""
-    with writing(table.storage, file.partition) as writer:
+    with writing(table.storage, file.partition, is_stage=table.is_stage) as writer:
         for begin, places, rows in read_rows(table.storage, file, None, START_US, END_US):
             here = (changed >= begin) & (changed < begin + len(places))
             numbers = np.arange(rows.num_rows)

@@ -31,8 +31,6 @@ Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[
 
 # How far back a new point is read, where its record does not say when its history began.
 _FIRST_REACH_US: Final = 3653 * DAY_US
-# A point has few rows in each file of a stage, and is read from there by itself.
-_STAGE_ROW_GROUP: Final = 1 << 15
 # Points refer to equips, these to spaces, these to sites.
 _MOST_STEPS: Final = 4
 
@@ -88,8 +86,7 @@ async def fill_archive(
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
     tables = await in_thread(Tables.open_or_create, place, stage or Layout.of_density(a_day))
-    if stage is not None:
-        tables.samples.row_group = _STAGE_ROW_GROUP
+    tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
     known = await in_thread(tables.points.records)

@@ -37,6 +37,9 @@ _shared: ContextVar[Workers | None] = ContextVar("one_thread", default=None)
 @contextmanager
 def one_thread() -> Generator[None]:
     """A block whose slow work takes turns in one thread: each keeps the memory that it has used (glibc)."""
+    if _shared.get() is not None:
+        yield
+        return
     pool = Workers(1, thread_name_prefix="hsframe-work")
     token = _shared.set(pool)
     try:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
 from hsframe.client import Client
-from hsframe.client.in_thread import in_thread
+from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.labels import Header
 from hsframe.frame.points import Point
@@ -122,7 +122,7 @@ class Exported:
 
 async def export(client: Client, request: ExportRequest) -> Exported:
     """Export as :meth:`hsframe.Session.export` describes."""
-    with client.sender.retries.one_verb(), DeferredWarnings(), told_once(client.dialect.told):
+    with client.sender.retries.one_verb(), DeferredWarnings(), told_once(client.dialect.told), one_thread():
         if request.is_wide:
             return await _wide(client, request)
         async with progress_of(request.progress, "export") as bar:
