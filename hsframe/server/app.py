@@ -40,6 +40,7 @@ LOGINS: Final = web.AppKey("logins", Logins)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
 _POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
+_SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
 
 _MAX_BODY: Final = 256 * 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
@@ -88,8 +89,8 @@ def make_app(
 
 async def _pool(app: web.Application) -> AsyncIterator[None]:
     # A pool of its own, so that no thread is left when the application ends.
-    with ThreadPoolExecutor(_THREADS, "hsframe-server") as pool:
-        app[_POOL] = pool
+    with ThreadPoolExecutor(_THREADS, "hsframe-server") as pool, ThreadPoolExecutor(1, "hsframe-server-short") as short:
+        app[_POOL], app[_SHORT] = pool, short
         yield
 
 
@@ -139,8 +140,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     call = Call(name, await _request_grid(request), state, admitted.user)
     if state.database.reads_files:
-        run = copy_context().run
-        answer = await asyncio.get_running_loop().run_in_executor(request.app[_POOL], run, _run, op, call)
+        pool = request.app[_POOL if name == "hisRead" else _SHORT]  # what is short does not wait for what is long
+        answer = await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, _run, op, call)
     else:
         answer = _run(op, call)
     if name == "close":

@@ -25,6 +25,7 @@ from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CallError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.app import _THREADS
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.test_samples import rows
@@ -78,23 +79,23 @@ def test_no_more_is_read_than_a_request_asks_for(
 
 
 def test_while_much_is_read_other_clients_are_answered(served: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    begun, go_on = threading.Semaphore(0), threading.Event()
 
     def reading(*args: Any) -> Any:
-        begun.set()
+        begun.release()
         assert go_on.wait(30)
         return read_histories(*args)
 
     monkeypatch.setattr("hsframe.archive.served.read_histories", reading)
-    with ThreadPoolExecutor(1) as pool, hsframe.connect(served.uri, "demo", "demo") as other:
-        large = pool.submit(served.his_read, "@temp", "yesterday")
+    with ThreadPoolExecutor(6) as pool, hsframe.connect(served.uri, "demo", "demo") as other:
+        large = [pool.submit(served.his_read, "@temp", "yesterday") for _ in range(6)]
         try:
-            assert begun.wait(30)
+            assert all(begun.acquire(timeout=30) for _ in range(_THREADS))  # no more are read at once
             assert other.about().loc[0, "serverName"] == "trends"
-            assert not large.done()
+            assert not any(one.done() for one in large)
         finally:
             go_on.set()
-        assert len(large.result()) == 96
+        assert [len(one.result()) for one in large] == [96] * 6
 
 
 def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monkeypatch: pytest.MonkeyPatch) -> None:
