@@ -54,24 +54,14 @@ class Adding:
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
         self.records = known_records(self.place)
-        counts: Counter[str] = Counter()
-        # The layout of a new archive is that of all frames, and is fixed when it is made: they are read once before.
-        for is_trial in (False,) if has_archive(self.place) else (True, False):
-            lengths_us = {
-                ident: max(last_us - first_us, DAY_US) for ident, (first_us, last_us) in self.bounds_us.items()
-            }
-            a_day = sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items())
-            tables = None if is_trial else Tables.open_or_create(self.place, Layout.of_density(a_day))
-            for name, load in frames:
-                try:
-                    samples = self._samples(load())
-                    counts.update({one.point.id: len(one.ts_us) for one in samples})
-                    if tables is not None:
-                        self._merge(tables, samples)
-                except HsFrameError as error:
-                    if name:
-                        error.add_note(f"in {name}; {'nothing was' if is_trial else 'the files before it are'} added")
-                    raise
+        if has_archive(self.place):
+            self._add(frames, Tables.open(self.place))
+        else:  # its layout is that of all frames, and is fixed when it is made: they are read once before
+            counts = self._add(frames, None)
+            lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
+            layout = Layout.of_density(sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items()))
+            self.bounds_us.clear()
+            self._add(frames, Tables.open_or_create(self.place, layout))
         for ident, job in self.jobs.items():
             job.first_us, job.last_us = self.bounds_us.get(ident, (None, None))
             kept = self.changes.kept[ident]
@@ -80,6 +70,37 @@ class Adding:
             notes = [job.reason, f"{kept} samples are others in the archive, and stay" if kept else ""]
             job.reason = "; ".join(filter(None, notes))
         return outcome_table([*self.jobs.values()], self.changes, {})
+
+    def _add(self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None) -> Counter[str]:
+        """Add frames to the tables, or only check them where there are none; gives how many samples each point has."""
+        counts: Counter[str] = Counter()
+        try:
+            for name, load in frames:
+                try:
+                    samples = self._samples(load())
+                    if tables is not None:
+                        self._merge(tables, samples)
+                except HsFrameError as error:
+                    if name:
+                        what = "nothing was" if tables is None else "the files before it are"
+                        error.add_note(f"in {name}; {what} added")
+                    raise
+                for one in samples:
+                    counts[one.point.id] += len(one.ts_us)
+                    own = int(one.ts_us[0]), int(one.ts_us[-1])
+                    first_us, last_us = self.bounds_us.get(one.point.id, own)
+                    self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
+        finally:
+            if tables is not None:  # at the end: what is between two files may be in the third one
+                tables.points.put(self._new_records())
+        return counts
+
+    def _new_records(self) -> Iterator[ArchivedRecord]:
+        """The records of points that the archive did not have; they count as read from the first sample to the last."""
+        for ident, (first_us, last_us) in self.bounds_us.items():
+            if ident not in self.records:
+                window = first_us, max(first_us, min(last_us + 1, self.now_us))
+                yield ArchivedRecord(self.jobs[ident].record.tags, window)
 
     def _samples(self, df: Any) -> list[PointSamples]:
         """The samples of the points of a frame, of those that have some."""
@@ -92,12 +113,7 @@ class Adding:
         for one in found:
             record = self.records.get(one.point.id) or ArchivedRecord(_tags(one))
             self.jobs.setdefault(one.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
-        found = [one for one in found if len(one.ts_us)]
-        for one in found:
-            own = int(one.ts_us[0]), int(one.ts_us[-1])
-            first_us, last_us = self.bounds_us.get(one.point.id, own)
-            self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
-        return found
+        return [one for one in found if len(one.ts_us)]
 
     def _merge(self, tables: Tables, samples: list[PointSamples]) -> None:
         place = tables.samples.layout.place
@@ -110,12 +126,6 @@ class Adding:
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
             self.changes.add(merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing))
-        noted = []
-        for ident in (one.point.id for one in samples if one.point.id not in self.records):
-            first_us, last_us = self.bounds_us[ident]
-            window = first_us, max(first_us, min(last_us + 1, self.now_us))
-            noted.append(ArchivedRecord(self.jobs[ident].record.tags, window))
-        tables.points.put(noted)
 
 
 def _tags(samples: PointSamples) -> dict[str, Any]:

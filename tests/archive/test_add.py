@@ -10,6 +10,7 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
+from hsframe.archive.samples import merge
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError, ZoneError
@@ -70,6 +71,19 @@ def test_files_and_folders_of_old_exports(tmp_path: Path, session: Session, shap
         assert_same_values(archive, session)
 
 
+class _Failing:
+    """Merges that fail after some."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.calls = after, 0
+
+    def __call__(self, *args: Any, **how: Any) -> Any:
+        self.calls += 1
+        if self.calls > self.after:
+            raise MetadataError("the disk is full")
+        return merge(*args, **how)
+
+
 def test_the_layout_and_the_window_are_those_of_all_files(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +98,16 @@ def test_the_layout_and_the_window_are_those_of_all_files(
     first, last = archive.his_read("@temp", SPAN, tz="UTC").index[[0, -1]]
     read = archive.points.set_index("id").loc["temp", ["since", "until"]]
     assert read.tolist() == [first, last + pd.Timedelta("1us")]
+    monkeypatch.setattr("hsframe.archive.add.merge", failing := _Failing(2))
+    half = Archive(tmp_path / "half")
+    with pytest.raises(MetadataError, match="full") as caught:
+        half.add(files)
+    assert caught.value.__notes__ == [f"in {files[2]}; the files before it are added"]
+    assert failing.calls == 3
+    read = half.points.set_index("id")["until"]  # of the samples that are there
+    assert read.to_dict() == {"temp": last + pd.Timedelta("1us"), "plain": read["plain"]}
+    assert half.points.set_index("id").loc["temp", "since"] == archive.his_read("@temp", str(days[1].date())).index[0]
+    monkeypatch.undo()
     other = Archive(tmp_path / "other")
     (tmp_path / "bad.parquet").write_text("no file of Parquet")
     with pytest.raises(CodecError, match="is not a Parquet file") as caught:
