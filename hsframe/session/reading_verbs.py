@@ -89,7 +89,7 @@ class ReadingVerbs(ReadingBase):
         if not isinstance(filter, str):
             raise MetadataError(f"filter must be a text, as 'point and temp'; got {filter!r}; read_by_ids takes ids")
         with self._one_verb() as source:
-            return _with_names(await self._records(await source.read(filter, limit, raw=True)))
+            return await self._records(await source.read(filter, limit, raw=True))
 
     async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
@@ -110,7 +110,7 @@ class ReadingVerbs(ReadingBase):
         """
         refs = as_refs(ids, "read")
         with self._one_verb() as source:
-            return _with_names(await self._records(await source.read_by_ids(refs, checked=True, raw=True)))
+            return await self._records(await source.read_by_ids(refs, checked=True, raw=True))
 
     @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:
@@ -330,14 +330,10 @@ class ReadingVerbs(ReadingBase):
         return df
 
 
-def _with_names(df: pd.DataFrame) -> pd.DataFrame:
-    """The frame of records; without rows it has at least the columns that a person goes on with."""
-    if len(df):
-        return df
-    names = {name: pd.array([], dtype="str") for name in ("id", "dis")}
-    return pd.DataFrame(names).join(df.drop(columns=[*names, "empty"], errors="ignore"))
-
-
 def _points_and_frame(grid: Grid) -> tuple[list[Point], pd.DataFrame]:
     points = [Point.from_record(row) for row in grid if "id" in row and ("point" in row or "kind" in row)]
-    return points, entity_frame(grid)
+    df = entity_frame(grid)
+    if not len(df):  # it has at least the columns that a person goes on with
+        names = {name: pd.array([], dtype="str") for name in ("id", "dis")}
+        df = pd.DataFrame(names).join(df.drop(columns=[*names, "empty"], errors="ignore"))
+    return points, df
