@@ -215,7 +215,10 @@ def _times(
     if len(ts_us):
         row |= dict(zip(("first", "last"), time_index(ts_us[[0, -1]], index.tz), strict=True))
     if len(steps):
-        row |= {"interval": _length(np.median(steps)), "longest_gap": _length(steps.max())}
+        row |= {
+            "interval": pd.Timedelta(int(np.median(steps)), unit="us"),
+            "longest_gap": pd.Timedelta(int(steps.max()), unit="us"),
+        }
     if sampling.is_step or not _is_number(column):
         return row
     step_us, parts = sampling.interval_us, []
@@ -240,10 +243,6 @@ def _times(
         changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
     return row
-
-
-def _length(us: Any) -> pd.Timedelta:
-    return pd.Timedelta(int(us), unit="us")
 
 
 def _clock_changes(start_us: int, end_us: int, tz: tzinfo) -> list[tuple[int, int]]:

@@ -255,21 +255,16 @@ def _check_size(union: Instants, distinct: Sequence[Instants], tracks: Sequence[
 def _distinct(vectors: Sequence[Instants]) -> tuple[list[Instants], list[int]]:
     """The different time vectors, and which of them each is."""
     distinct: list[Instants] = []
-    by_object: dict[int, int] = {}
+    numbers: dict[int, int] = {}
     by_ends: dict[tuple[int, ...], list[int]] = {}
-    which = []
-    for ts_us in vectors:
-        number = by_object.get(id(ts_us))
-        if number is None:
-            alike = by_ends.setdefault((len(ts_us), *ts_us[:1].tolist(), *ts_us[-1:].tolist()), [])
-            number = next((other for other in alike if np.array_equal(distinct[other], ts_us)), None)
-            if number is None:
-                number = len(distinct)
-                distinct.append(ts_us)
-                alike.append(number)
-            by_object[id(ts_us)] = number
-        which.append(number)
-    return distinct, which
+    for ts_us in {id(ts_us): ts_us for ts_us in vectors}.values():
+        alike = by_ends.setdefault((len(ts_us), *ts_us[:1].tolist(), *ts_us[-1:].tolist()), [])
+        number = next((other for other in alike if np.array_equal(distinct[other], ts_us)), len(distinct))
+        if number == len(distinct):
+            distinct.append(ts_us)
+            alike.append(number)
+        numbers[id(ts_us)] = number
+    return distinct, [numbers[id(ts_us)] for ts_us in vectors]
 
 
 def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
