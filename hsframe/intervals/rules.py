@@ -176,7 +176,7 @@ class Rule:
         """The share of an interval that must be known: of a part an integral or a sum would be too small."""
         return self.min_coverage if self.min_coverage is not None else 0.5 if agg in ("mean", "share") else 1.0
 
-    def samples_due(self, edges_us: Instants, cut_us: Collection[int] = ()) -> Floats:
+    def samples_due(self, edges_us: Instants, cut_us: Collection[int]) -> Floats:
         """How many samples the intervals between edges should have, in whole numbers; 0 where the record is silent.
 
         A part of an interval, which ends at one of `cut_us`, has at least as many as fit in it.
@@ -184,11 +184,9 @@ class Rule:
         lengths_us = np.diff(edges_us)
         if self.interval_us is None:
             return np.zeros(len(lengths_us))
-        due = np.ceil(lengths_us / self.interval_us - 0.5)
-        if len(cut_us):
-            is_cut = np.isin(edges_us, list(cut_us))
-            due = np.where(is_cut[:-1] | is_cut[1:], lengths_us // self.interval_us, due)
-        return np.maximum(due, 1)
+        is_cut = np.isin(edges_us, list(cut_us))
+        whole, rounded = lengths_us // self.interval_us, np.ceil(lengths_us / self.interval_us - 0.5)
+        return np.maximum(np.where(is_cut[:-1] | is_cut[1:], whole, rounded), 1)
 
     def agg_for(self, point: Point, kind: str | None, unit: str | None) -> Aggregation:
         """The aggregation for values of a kind and unit.
