@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hsframe.errors import MetadataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _FILTER: Final = 'point and his and sensor and tz == "New_York" and (air and temp or co2 or elec)'
 
@@ -25,7 +22,11 @@ def demo_once(out: Path) -> int:
         print("hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]", file=sys.stderr)
         return 1
     mpl.use("Agg")
+    from matplotlib import pyplot
+
     from hsframe.frame.parquet import write_parquet
+    from hsframe.frame.plot import plot  # df.hs.plot, with types
+    from hsframe.frame.whole_file import whole_file
     from hsframe.session import connect
     from hsframe.testing.server import running_server
 
@@ -45,18 +46,9 @@ def demo_once(out: Path) -> int:
     print(f"\ntheir last seven days:\n{short.to_string(max_rows=10, show_dimensions=True)}\n\nunits:")
     print("\n".join(f"  {label}: {unit}" for label, unit in df.hs.units.items()))
     write_parquet(df, out / "trends.parquet")
-    _draw(df, out / "trends.png")
+    figure = plot(df, figsize=(11.0, 8.0))[0].figure
+    with whole_file(out / "trends.png") as file:
+        figure.savefig(file, format="png", dpi=110)
+    pyplot.close(figure)
     print(f"\nwrote {out / 'trends.parquet'} and {out / 'trends.png'}")
     return 0
-
-
-def _draw(df: pd.DataFrame, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    from hsframe.frame.plot import plot  # df.hs.plot, with types
-    from hsframe.frame.whole_file import whole_file
-
-    figure = plot(df, figsize=(11.0, 8.0))[0].figure
-    with whole_file(path) as file:
-        figure.savefig(file, format="png", dpi=110)
-    plt.close(figure)

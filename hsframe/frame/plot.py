@@ -10,6 +10,8 @@ import pandas as pd
 from hsframe.errors import MetadataError
 from hsframe.unit_array.dtype import unit_of_dtype
 
+_BOOL = "on / off"
+
 
 def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
     """Draw the columns over the index, those of one unit on one axis that is labelled with it.
@@ -38,7 +40,12 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
         from matplotlib import dates, pyplot
     except ImportError as error:
         raise MetadataError("drawing needs matplotlib: pip install 'hsframe[plot]'") from error
-    groups = _groups(df)
+    groups: dict[str, list[int]] = {}  # the places of the columns that share an axis, by its label
+    for place, dtype in enumerate(df.dtypes):
+        if pd.api.types.is_bool_dtype(dtype):
+            groups.setdefault(_BOOL, []).append(place)
+        elif pd.api.types.is_numeric_dtype(dtype):
+            groups.setdefault(unit_of_dtype(dtype) or "", []).append(place)
     if not groups:
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
     index = df.index.get_level_values(0)  # of intervals with label="both" the start
@@ -61,7 +68,9 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
             series = df.iloc[:, place]
             values = series.to_numpy(dtype=np.float64, na_value=np.nan)
             style = {"drawstyle": "steps-post", **kwargs} if pd.api.types.is_bool_dtype(series.dtype) else kwargs
-            axis.plot(instants, values, label=_name(df.columns[place]), **style)
+            name: Any = df.columns[place]  # of several levels those that are not empty
+            text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
+            axis.plot(instants, values, label=text, **style)
         axis.set_ylabel(label)
         if label == _BOOL:
             axis.set_yticks([0, 1], ["false", "true"])
@@ -73,22 +82,3 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
         axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
         axes[-1].set_xlabel(str(zone))
     return axes
-
-
-_BOOL = "on / off"
-
-
-def _name(label: Any) -> str:
-    """The label of a column as one text: of several levels those that are not empty."""
-    return ", ".join(filter(None, map(str, label))) if isinstance(label, tuple) else str(label)
-
-
-def _groups(df: pd.DataFrame) -> dict[str, list[int]]:
-    """Positions of the columns that share an axis, by its label."""
-    groups: dict[str, list[int]] = {}
-    for place, dtype in enumerate(df.dtypes):
-        if pd.api.types.is_bool_dtype(dtype):
-            groups.setdefault(_BOOL, []).append(place)
-        elif pd.api.types.is_numeric_dtype(dtype):
-            groups.setdefault(unit_of_dtype(dtype) or "", []).append(place)
-    return groups

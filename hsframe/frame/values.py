@@ -96,23 +96,18 @@ def _piece(column: Sequence[Any]) -> _Piece:
     if not types:
         return _Piece("none", cells)
     if types <= _NUMERIC_TYPES:
-        return _number_piece(cells)
+        numbers = [c if type(c) is Number else None if c is None or c is NA else Number(c) for c in cells]
+        floats = np.array([np.nan if number is None else number.val for number in numbers], dtype=np.float64)
+        units = {number.unit for number in numbers if number is not None}
+        if None in units and len(units) > 1:
+            # NaN and INF carry no unit; they do not mean a value without one.
+            finite = np.isfinite(floats).tolist()
+            units = {number.unit for number, is_finite in zip(numbers, finite, strict=True) if number and is_finite}
+        return _Piece("number", numbers, floats, frozenset(units))
     if types in ({bool}, {str}):
         kind, data_type = ("bool", pa.bool_()) if types == {bool} else ("str", pa.string())
         return _Piece(kind, cells, pa.array([None if cell is NA else cell for cell in cells], data_type))
     return _Piece("object", cells)
-
-
-def _number_piece(cells: Sequence[Any]) -> _Piece:
-    numbers = [cell if type(cell) is Number else None if cell is None or cell is NA else Number(cell) for cell in cells]
-    nan = float("nan")
-    floats = np.array([nan if number is None else number.val for number in numbers], dtype=np.float64)
-    units = {number.unit for number in numbers if number is not None}
-    if None in units and len(units) > 1:
-        # NaN and INF carry no unit; they do not mean a value without one.
-        finite = np.isfinite(floats).tolist()
-        units = {number.unit for number, is_finite in zip(numbers, finite, strict=True) if number and is_finite}
-    return _Piece("number", numbers, floats, frozenset(units))
 
 
 def _numbers(pieces: Sequence[_Piece], record_unit: str | None) -> ValueArray:
