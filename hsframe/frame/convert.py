@@ -128,10 +128,8 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
     """
     is_trend = isinstance(df.index, pd.DatetimeIndex) or list(df.index.names) == ["start", "end"]
-    return _trend(df) if is_trend else _records(df)
-
-
-def _trend(df: pd.DataFrame) -> Grid:
+    if not is_trend:
+        return _records(df)
     columns: list[Any] = []
     cols = [Col("ts"), Col("end")][: df.index.nlevels]
     for level in range(df.index.nlevels):
