@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hsframe.codecs.entities.read_cells import CellReader
+from hsframe.codecs.entities.read_cells import CellReader, JsonCellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
-from hsframe.codecs.entities.typed_columns import JsonCellReader
 from hsframe.codecs.formats import NeedsExactParserError, has_kinds
 from hsframe.codecs.histories.decode import head_length
 from hsframe.codecs.json3 import Json3
