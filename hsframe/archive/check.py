@@ -12,7 +12,7 @@ import pandas as pd
 from hsframe.archive.compact import pieces
 from hsframe.archive.delta import DeltaLog, SampleTable, orphans
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import FAR_US, DataFile, epoch, opened, row_group, used_ids
+from hsframe.archive.parquet_file import FAR_US, DataFile, epoch, opened, row_group
 from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
 from hsframe.errors import HsFrameError
@@ -102,7 +102,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
             rows = row_group(parquet, number)
             if not rows.num_rows:
                 continue
-            (owner, ts_us), own = sort_keys(rows), used_ids(rows)
+            (owner, ts_us), own = sort_keys(rows), rows.column("id").unique().to_pylist()
             ends = [(rows["id"][place].as_py(), int(ts_us[place])) for place in (0, -1)]
             steps = np.where(np.diff(owner) == 0, np.diff(ts_us), np.diff(owner))
             ordered &= last <= ends[0] and bool((steps >= 0).all())

@@ -45,8 +45,8 @@ from hsframe.spans import Span
 if sys.platform != "win32":
     import fcntl
 
-# Rows of the staged archive that are in memory at once.
-_ROWS_A_PASS: Final = 4 * ROW_GROUP
+# Rows of the staged archive that are in memory at once, or those of one row group more.
+_ROWS_A_PASS: Final = ROW_GROUP
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 

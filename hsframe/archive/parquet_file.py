@@ -179,12 +179,6 @@ def count_ids(storage: Storage, file: DataFile) -> Counter[str]:
     return counts
 
 
-def used_ids(rows: pa.Table) -> list[str]:
-    """The ids that occur."""
-    found: list[str] = rows.column("id").unique().to_pylist()
-    return found
-
-
 def runs_of(rows: pa.Table) -> list[tuple[str, int, int]]:
     """The points of rows that are sorted by id, whose ids are one dictionary: where those of each begin and end."""
     ids = rows.column("id").combine_chunks()
