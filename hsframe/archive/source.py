@@ -43,8 +43,7 @@ class ArchiveSource:
     @property
     def origin(self) -> Mapping[str, Any]:
         """Where it is, and its version; nothing is asked of a server."""
-        of = self._samples.storage
-        uri = of.uri.removesuffix("/samples") if of.folder is None else str(of.folder.parent.absolute())
+        uri = self._samples.storage.uri.removesuffix("samples").rstrip("/\\")
         return {"kind": "archive", "uri": uri, "version": self.versions[0], "requests": 0, "bytes": 0}
 
     async def about(self, *, raw: Literal[True] = True) -> Grid:

@@ -9,13 +9,17 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import IO, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
 from hsframe.errors import MetadataError
-from hsframe.frame.whole_file import remove_left_parts, whole_file
+from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
+
+
+# What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
+_STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Stored(NamedTuple):
@@ -32,16 +36,22 @@ class Storage:
     """
 
     def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
-        parts = urlsplit(uri)
-        if parts.password or ("://" in uri and parts.query):
-            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
-        self.uri, self.options = uri, dict(options or {})
-        self.folder: Path | None = None
-        if len(parts.scheme) < 2 or parts.scheme == "file":  # a drive of Windows is no scheme
-            self.folder = Path(unquote(parts.path) if parts.scheme == "file" else uri)
+        self.options = dict(options or {})
+        self.folder = local_path(uri)
+        if self.folder is not None:
+            self.uri = str(self.folder)
+            if _STRANGE.search(self.folder.as_posix()):
+                raise MetadataError(
+                    f"{self.uri!r} has a backslash, '%' and two hex digits, or what is no character: deltalake cannot "
+                    "open such a folder; take another name"
+                )
             self.arrow: tuple[Any, str] = pafs.LocalFileSystem(), self.folder.as_posix()
-        else:
-            self.arrow = _filesystem(uri, self.options)
+            return
+        parts = urlsplit(uri)
+        if parts.password or parts.query:
+            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
+        self.uri = uri
+        self.arrow = _filesystem(uri, self.options)
 
     def inside(self, name: str) -> Storage:
         """A folder in it."""

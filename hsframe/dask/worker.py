@@ -6,7 +6,6 @@ Nothing that is sent to workers is secret: a password is in their environment, o
 from __future__ import annotations
 
 import functools
-import os
 import pkgutil
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -151,7 +150,6 @@ class StoredVersion:
     @classmethod
     def of(cls, uri: str, options: Mapping[str, str], version: int | None = None) -> Self:
         """With the options that are not secret; the others are in the environment of the workers."""
-        uri = uri if "://" in uri else os.path.abspath(uri)
         known = {name: name.lower().removeprefix("aws_") in _OPEN_OPTIONS for name in options}
         return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), version)
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitError
 from hsframe.frame.arrow import arrow_to_frame, data_names, frame_to_arrow, unit_of_field, zone_of_field, zone_or_offset
 from hsframe.frame.combine import joined
-from hsframe.frame.whole_file import whole_file
+from hsframe.frame.whole_file import local_path, whole_file
 from hsframe.spans import from_epoch_us, local_instant_us
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import is_missing
@@ -132,6 +132,7 @@ def parquet_files(path: Any) -> list[Any]:
         if not (files := [file for one in path for file in parquet_files(one)]):
             raise MetadataError("the list of files is empty; expected one or more Parquet files")
         return files
+    path = path if hasattr(path, "read") else local_path(path) or path
     if hasattr(path, "read") or not os.path.isdir(path):
         return [path]
     folder = Path(path)

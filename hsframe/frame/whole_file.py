@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import secrets
 import shutil
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from hsframe.errors import MetadataError
 
@@ -23,9 +26,36 @@ if sys.platform != "win32":
     import fcntl
 
 
+_URI: Final = re.compile(r"(?:file:|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
+
+
+def local_path(path: str | os.PathLike[str]) -> Path | None:
+    """Where a path, or a uri of ``file:``, is on this machine, absolute; None for the uri of an object store.
+
+    It is settled once: of ``~``, of ``%20``, ``..`` and the present folder Python, pyarrow and delta-rs each think
+    otherwise. Links stay what they are.
+    """
+    text = os.path.expanduser(given := os.fspath(path))
+    if _URI.match(text):
+        parts = urlsplit(text)
+        if parts.scheme != "file":
+            return None
+        text = url2pathname(parts.path)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not os.path.isabs(text):
+            raise MetadataError(
+                f"{given!r} must be 'file://' and an absolute path of this machine, with '?' and '#' as '%3F' and "
+                "'%23'; give the path as it is"
+            )
+    elif text.startswith("~"):
+        raise MetadataError(f"{given!r} is in no home of this machine; write './{given}' if it has that name")
+    return Path(os.path.realpath(text) if ".." in Path(text).parts else os.path.abspath(text))
+
+
 def checked_path(path: str | os.PathLike[str]) -> Path:
     """The path of a file that can be written: it is in a folder that is there, and is no folder or device itself."""
-    target = Path(path)
+    target = local_path(path)
+    if target is None:
+        raise MetadataError(f"{os.fspath(path)!r} is a uri; expected a path on this machine")
     try:
         str(target).encode()  # Arrow opens only what UTF-8 can name
         target.stat()

@@ -9,7 +9,6 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -21,7 +20,7 @@ from hsframe.frame.labels import Header
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.reads import outcomes_in
-from hsframe.frame.whole_file import checked_path
+from hsframe.frame.whole_file import checked_path, local_path
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.history.source import Progress
@@ -82,8 +81,8 @@ class ExportRequest:
 
     @property
     def is_uri(self) -> bool:
-        """Whether it is in an object store; a drive of Windows is no scheme."""
-        return len(urlsplit(os.fspath(self.path)).scheme) > 1
+        """Whether it is in an object store."""
+        return local_path(self.path) is None
 
     @property
     def is_wide(self) -> bool:
@@ -108,7 +107,7 @@ class ExportRequest:
     @property
     def target(self) -> Path | str:
         """What the export gives: the path, and of a uri its text."""
-        return os.fspath(self.path) if self.is_uri else Path(self.path)
+        return local_path(self.path) or os.fspath(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +187,8 @@ def _place(request: ExportRequest) -> tuple[Storage, str]:
     path, options = os.fspath(request.path), request.storage_options or {}
     if not request.is_file:
         return Storage(path, options), ""
-    path = path if request.is_uri else os.path.realpath(path).replace(os.sep, "/")
+    if (file := local_path(path)) is not None:
+        file = Path(os.path.realpath(file))  # a link stays one: the file that it leads to is written
+        return Storage(file.parent, options), file.name
     folder, _, name = path.rpartition("/")
     return Storage(folder, options), name
