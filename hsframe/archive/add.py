@@ -122,7 +122,7 @@ class Adding:
         young_us = (self.now_us - 2 * DAY_US) // DAY_US * DAY_US
         for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_MERGE):
             some = [one for one, _ in pairs]
-            rows = rows_of(History(one.point, one.ts_us, one.values) for one in some)
+            rows = rows_of(History(self.jobs[one.point.id].record.point, one.ts_us, one.values) for one in some)
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
             self.changes.add(merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,20 @@ from hsframe.archive.parquet_file import instants, runs_of
 from hsframe.archive.samples import END_US, START_US, read_samples
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.errors import CodecError
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
-from hsframe.frame.tidy import tidy_table
+from hsframe.frame.tidy import OF_OTHER_KIND, texts_are_strs, tidy_table
 from hsframe.frame.tracks import tracks_of
 from hsframe.kinds import NA, Number
 
 
 def rows_of(histories: Iterable[History]) -> pa.Table:
     """The samples of some points, sorted by id and ts; of several at one instant the last one."""
+    histories = [replace(history, sparse=True) for history in histories]  # null is no sample, also of a single read
     tracks = tracks_of(histories, drop_null=True, flags=True)
-    table = tidy_table(tracks, [track.point.id for track in tracks])
+    kinds = {history.point.id: history.point.kind for history in histories}
+    table = tidy_table(tracks, [track.point.id for track in tracks], [kinds[track.point.id] for track in tracks])
     return table.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
 
 
@@ -57,20 +61,29 @@ def _values(rows: pa.Table, point: Point) -> Sequence[Any]:
     has_text = text.null_count < len(text)
     has_value = value.null_count < len(value)
     units = pc.unique(unit.drop_null()).to_pylist()
-    if has_text and not has_value and point.kind in ("Str", None):
+    if has_text and not has_value and texts_are_strs(point.kind) and not units:
         return StrColumn(text, na)
-    if not has_text and point.kind == "Bool":
-        return BoolColumn(pc.not_equal(value, 0.0), na)
-    if not has_text and len(units) <= 1 and (not units or unit.null_count == value.null_count):
-        return NumberColumn(value, units[0] if units else None, na)
+    if not has_text and units == ([] if point.kind == "Bool" else [OF_OTHER_KIND]):
+        if not units or unit.null_count == value.null_count:
+            return BoolColumn(pc.not_equal(value, 0.0), na)
+    elif not has_text and len(units) <= 1 and (not units or unit.null_count == value.null_count):
+        return NumberColumn(value, (units[0] or None) if units else None, na)
     return [
         _cell(*cell, point.kind) for cell in zip(value.to_pylist(), text.to_pylist(), unit.to_pylist(), strict=True)
     ]
 
 
 def _cell(value: float | None, text: str | None, unit: str | None, kind: str | None) -> Any:
+    is_other = unit == OF_OTHER_KIND
     if text is not None:
-        return text if kind in ("Str", "Number", "Bool", None) else parse_value(text)
+        if is_other != texts_are_strs(kind):
+            return text
+        try:
+            return parse_value(text)
+        except CodecError:  # another program wrote it
+            return text
     if value is None:
         return NA
-    return bool(value) if kind == "Bool" and unit is None else Number(value, unit)
+    return (
+        bool(value) if unit in (None, OF_OTHER_KIND) and is_other != (kind == "Bool") else Number(value, unit or None)
+    )

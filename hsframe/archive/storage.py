@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ import pyarrow.fs as pafs
 
 from hsframe.errors import MetadataError
 from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
-
 
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")

@@ -7,17 +7,22 @@ column     in Arrow and Parquet           what it holds
 ``ts``     ``timestamp[us, UTC]``         the instant; in a frame, read back too, in its zone
 ``value``  double                         a Number; a Bool as 1 and 0
 ``text``   string, in Arrow a dictionary  a Str as it is; other kinds as Zinc writes them, as ``2024-01-31`` or ``@a``
-``unit``   dictionary of strings          the unit of the number in this row
+``unit``   dictionary of strings          the unit of the number in this row, or ``""``: see below
 =========  =============================  =========================================================================
 
 Rows are sorted by id and instant. In Arrow a sample that is NA ('not available') has neither value nor text, and NaN is
-a value. pandas has one missing for both, so what is written from a frame has null for both.
+a value. pandas has one missing for both, so what is written from a frame has null for both. Null is no sample.
+
+A row is read by the kind in the record of its point: without a unit, a `value` is a Bool where that is Bool, else a
+Number, and a `text` is a Str where that is Str, Number, Bool or none, else Zinc. Where a sample is of another kind, so
+that this would make it the other of the two, its unit is ``""``: a Number 1 of a Bool, a Bool of a Number, a Ref of a
+point without a kind, a Str of a Ref.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -30,28 +35,41 @@ from hsframe.frame.tracks import Track
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 
+OF_OTHER_KIND: Final = ""
+"""The unit of a sample that is of another kind than the record of its point says."""
 
-def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
+
+def texts_are_strs(kind: str | None) -> bool:
+    """Whether texts of a point of this kind are Str, and not Zinc."""
+    return kind in ("Str", "Number", "Bool", None)
+
+
+def tidy_table(tracks: Sequence[Track], ids: Sequence[str], kinds: Sequence[str | None] | None = None) -> pa.Table:
     """The rows of some points under their ids, which are all different.
 
+    `kinds` are those of their records, where they are not those of the tracks, which follow from values too.
     Where the tracks have flags, NA and NaN are told apart, and a column ``na`` has the flags.
     """
-    owned = sorted(zip(ids, tracks, strict=True), key=lambda pair: pair[0])
-    counts = [len(track.ts_us) for _, track in owned]
+    kinds = [track.point.kind for track in tracks] if kinds is None else kinds
+    owned = sorted(zip(ids, tracks, kinds, strict=True), key=lambda one: one[0])
+    counts = [len(track.ts_us) for _, track, _ in owned]
     rows = _Rows(sum(counts))
-    for track, end in zip((track for _, track in owned), np.cumsum(counts), strict=True):
-        rows.put(slice(int(end) - len(track.ts_us), int(end)), track.array)
+    for (_, track, kind), end in zip(owned, np.cumsum(counts), strict=True):
+        rows.put(slice(int(end) - len(track.ts_us), int(end)), track.array, kind)
     absent = np.isnan(rows.values)
     columns: dict[str, Any] = {}
     if tracks and all(track.flags is not None for track in tracks):
-        codes = np.concatenate([track.flags.codes for _, track in owned if track.flags is not None])
+        codes = np.concatenate([track.flags.codes for _, track, _ in owned if track.flags is not None])
         absent &= codes != FLAG_DTYPE.categories.get_loc("NaN")
         columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
-    ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
+    other = rows.is_other & ~(absent & (rows.text_codes < 0))
+    if other.any():
+        rows.unit_codes[other] = rows.units.setdefault(OF_OTHER_KIND, len(rows.units))
+    ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track, _ in owned)])
     owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
     return pa.table(
         {
-            "id": _dictionary(owner, [name for name, _ in owned]),
+            "id": _dictionary(owner, [name for name, *_ in owned]),
             "ts": pa.array(ts_us).view(pa.timestamp("us", "UTC")),
             "value": pa.array(rows.values, mask=absent),
             "text": _dictionary(rows.text_codes, list(rows.texts)),
@@ -73,10 +91,11 @@ class _Rows:
     def __init__(self, count: int) -> None:
         self.values = np.full(count, np.nan)
         self.text_codes, self.unit_codes = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
+        self.is_other = np.zeros(count, dtype=bool)
         self.texts: dict[str, int] = {}
         self.units: dict[str, int] = {}
 
-    def put(self, rows: slice, array: Any) -> None:
+    def put(self, rows: slice, array: Any, kind: str | None) -> None:
         """The values of one point, as :func:`hsframe.frame.values.value_array` gives them."""
         if isinstance(array, UnitArray):
             self.values[rows] = array.magnitudes
@@ -84,21 +103,25 @@ class _Rows:
         elif isinstance(array, pd.Categorical):
             numbers = [*(self._number(self.texts, text) for text in array.categories), -1]  # -1: the code of missing
             self.text_codes[rows] = np.array(numbers, dtype=np.int32)[array.codes]
+            self.is_other[rows] = not texts_are_strs(kind)
         elif array.dtype == object:
             for row, cell in enumerate(array, rows.start):
-                if isinstance(cell, Number):
+                if isinstance(cell, Number) and cell.unit is not None:
                     self.values[row] = cell.val
-                    if cell.unit is not None:
-                        self.unit_codes[row] = self._number(self.units, cell.unit)
-                elif isinstance(cell, bool | int | float):  # a missing cell is NaN
-                    self.values[row] = cell
+                    self.unit_codes[row] = self._number(self.units, cell.unit)
+                elif isinstance(cell, Number | bool | int | float):  # a missing cell is NaN
+                    self.values[row] = cell.val if isinstance(cell, Number) else cell
+                    self.is_other[row] = isinstance(cell, bool) != (kind == "Bool")
                 else:
                     text = cell if isinstance(cell, str) else write_value(cell)
                     self.text_codes[row] = self._number(self.texts, text)
+                    self.is_other[row] = isinstance(cell, str) != texts_are_strs(kind)
         elif isinstance(array, np.ndarray):
             self.values[rows] = array
+            self.is_other[rows] = kind == "Bool"
         else:
             self.values[rows] = array.to_numpy(dtype=np.float64, na_value=np.nan)
+            self.is_other[rows] = kind != "Bool"
 
     @staticmethod
     def _number(numbers: dict[str, int], text: str) -> int:

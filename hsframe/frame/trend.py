@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final, Literal, get_args, overload
 from zoneinfo import ZoneInfo
@@ -82,6 +83,8 @@ def trend_frame(
     by id, where they have been made of the header already.
     """
     check_settings(header=header, shape=shape, tz=tz, units=units, na=na, label=label)
+    if shape == "tidy" and na != "flag":  # null is no sample; with flags it shows where an answer had one
+        histories = [replace(history, sparse=True) for history in histories]
     tracks = tracks_of(histories, drop_null=shape != "wide", flags=na == "flag")
     warn_of_values(tracks)
     if tz == "local" or label != "start":

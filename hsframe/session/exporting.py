@@ -189,6 +189,6 @@ def _place(request: ExportRequest) -> tuple[Storage, str]:
         return Storage(path, options), ""
     if (file := local_path(path)) is not None:
         file = Path(os.path.realpath(file))  # a link stays one: the file that it leads to is written
-        return Storage(file.parent, options), file.name
+        return Storage(str(file.parent), options), file.name
     folder, _, name = path.rpartition("/")
     return Storage(folder, options), name

@@ -60,9 +60,9 @@ def test_rows_of_any_units_and_kinds() -> None:
     np.testing.assert_array_equal(df["value"], [0, 1, 1, NAN, NAN, 1, 2, NAN, 1, NAN, NAN, NAN])
     assert df["text"].fillna("-").tolist() == ["-"] * 7 + ["t", "-", "x", "-", "y"]
     assert df["unit"].astype(object).fillna("-").tolist() == [
-        "-", "-", "kW", "kW", "kW", "kW", "°F", "-", "-", "-", "-", "-",
+        "-", "-", "kW", "kW", "kW", "kW", "°F", "-", "", "-", "-", "-",
     ]  # fmt: skip
-    assert df["unit"].cat.categories.tolist() == ["kW", "°F"]
+    assert df["unit"].cat.categories.tolist() == ["", "kW", "°F"]
 
 
 def test_kinds_without_a_number_are_texts_as_zinc_writes_them() -> None:
@@ -70,8 +70,9 @@ def test_kinds_without_a_number_are_texts_as_zinc_writes_them() -> None:
     cells.append(datetime(2024, 1, 1, tzinfo=zone("London")))
     df = trend_frame([history("a", list(range(len(cells))), cells, kind=None)], shape="tidy")
     assert df["text"].fillna("-").tolist() == [
-        "2024-01-31", "08:30:00", '@a "Fan"', "`http://x/`", "M", "-", "-", "2024-01-01T00:00:00Z London",
+        "2024-01-31", "08:30:00", '@a "Fan"', "`http://x/`", "M", "-", "2024-01-01T00:00:00Z London",
     ]  # fmt: skip
+    assert df["unit"].astype(object).fillna("-").tolist() == [*[""] * 5, "-", ""]  # not the kind of the record
 
 
 def test_in_arrow_na_is_neither_value_nor_text_and_nan_is_a_value() -> None:
