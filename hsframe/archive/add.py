@@ -29,6 +29,7 @@ from hsframe.frame.histories import History
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
+from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER, Ref
@@ -49,6 +50,7 @@ class Adding:
     changes: Changes = field(default_factory=Changes)
     jobs: dict[str, Job] = field(default_factory=dict)
     bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
+    windows_us: dict[str, tuple[int, int]] = field(default_factory=dict)
     records: Mapping[str, ArchivedRecord] = field(default_factory=dict)
 
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
@@ -61,6 +63,7 @@ class Adding:
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
             layout = Layout.of_density(sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items()))
             self.bounds_us.clear()
+            self.windows_us.clear()
             self._add(frames, Tables.open_or_create(self.place, layout))
         for ident, job in self.jobs.items():
             job.first_us, job.last_us = self.bounds_us.get(ident, (None, None))
@@ -77,7 +80,9 @@ class Adding:
         try:
             for name, load in frames:
                 try:
-                    samples = self._samples(load())
+                    df = load()
+                    reads, samples = reads_of(df), self._samples(df)
+                    del df
                     if tables is not None:
                         self._merge(tables, samples)
                 except HsFrameError as error:
@@ -90,17 +95,25 @@ class Adding:
                     own = int(one.ts_us[0]), int(one.ts_us[-1])
                     first_us, last_us = self.bounds_us.get(one.point.id, own)
                     self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
+                    window = _window(one, reads.get(one.point.id, Read()))
+                    start_us, end_us = self.windows_us.get(one.point.id, window)
+                    self.windows_us[one.point.id] = min(start_us, window[0]), max(end_us, window[1])
         finally:
             if tables is not None:  # at the end: what is between two files may be in the third one
-                tables.points.put(self._new_records())
+                tables.points.put(self._read_records())
         return counts
 
-    def _new_records(self) -> Iterator[ArchivedRecord]:
-        """The records of points that the archive did not have; they count as read from the first sample to the last."""
-        for ident, (first_us, last_us) in self.bounds_us.items():
-            if ident not in self.records:
-                window = first_us, max(first_us, min(last_us + 1, self.now_us))
-                yield ArchivedRecord(self.jobs[ident].record.tags, window)
+    def _read_records(self) -> Iterator[ArchivedRecord]:
+        """The records of points with the windows that count as read; what is between two windows was not."""
+        for ident, (start_us, end_us) in self.windows_us.items():
+            record, known = self.jobs[ident].record, self.records.get(ident)
+            window = start_us, max(start_us, min(end_us, self.now_us))
+            if known is not None and known.read_us is not None:
+                since_us, until_us = known.read_us
+                if window[0] - record.due_us > until_us or window[1] + record.due_us < since_us:
+                    continue
+                window = min(since_us, window[0]), max(until_us, window[1])
+            yield ArchivedRecord(record.tags, window)
 
     def _samples(self, df: Any) -> list[PointSamples]:
         """The samples of the points of a frame, of those that have some."""
@@ -126,6 +139,14 @@ class Adding:
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
             self.changes.add(merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing))
+
+
+def _window(samples: PointSamples, read: Read) -> tuple[int, int]:
+    """The span in which a frame says that it was read, or from the first sample to the last."""
+    parts = read.parts(samples.ts_us)
+    (start_us, _), (_, end_us) = (part.known_from(ts_us) for part, ts_us in (parts[0], parts[-1]))
+    first_us, last_us = int(samples.ts_us[0]), int(samples.ts_us[-1])
+    return first_us if start_us is None else start_us, last_us + 1 if end_us is None else end_us
 
 
 def _tags(samples: PointSamples) -> dict[str, Any]:

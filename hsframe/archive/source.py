@@ -46,6 +46,10 @@ class ArchiveSource:
         uri = self._samples.storage.uri.removesuffix("samples").rstrip("/\\")
         return {"kind": "archive", "uri": uri, "version": self.versions[0], "requests": 0, "bytes": 0}
 
+    def read_us(self, ident: str) -> tuple[int, int] | None:
+        """The window of a point that was read."""
+        return self._records[ident].read_us if ident in self._records else None
+
     async def about(self, *, raw: Literal[True] = True) -> Grid:
         """The zone of points without a ``tz``; the records of an archive all have one."""
         return Grid.from_rows({}, ["tz"], [{"tz": self.dialect.tz}])

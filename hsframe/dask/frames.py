@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 from dask.dataframe.utils import clear_known_categories
 
+from hsframe.caller_warnings import DeferredWarnings
 from hsframe.dask.worker import Login, Origin
 from hsframe.durations import DAY_US, Duration
 from hsframe.errors import MetadataError, SpanError
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.history.plan import GUESSED_ROWS_A_DAY
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import span_of
 from hsframe.history.source import Source
+from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.session.reading import Found, ReadRequest, find, read_frame
 from hsframe.session.signatures import takes
@@ -131,7 +133,8 @@ def his_read(request: ServerRead) -> dd.DataFrame:
 
 def partitioned(origin: Origin, request: PartitionedRead) -> dd.DataFrame:
     """The Dask DataFrame of a read from a server or an archive."""
-    return origin.run(_plan, origin, request)
+    with DeferredWarnings():
+        return origin.run(_plan, origin, request)
 
 
 async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any:
@@ -152,6 +155,8 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
             f"the span {request.span!r} is another time in each zone of the points; give instants, as in "
             "('2026-01-01T00:00Z', '2027-01-01T00:00Z'), or take shape='tidy'"
         )
+    options = ReadOptions(now, request.week_start)
+    warn_of_unread(await unread_of(source, records, spans, options, request.interval), len(records))
     own = {one.name: getattr(request, one.name) for one in fields(ReadRequest)}
     index_zone = index_zone_of([record.point for record in records], request.tz)
     assert index_zone is not None, "tz='local' was refused"

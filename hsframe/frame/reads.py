@@ -35,7 +35,7 @@ _OF_ONE: Final = ("kind", "uri", "version")
 
 _OUTCOMES: Final = "read"
 _COUNTS = ("rows", "differing", "spikes")
-_STATUSES = {"ok": 1, "empty": 2}  # of several reads of a point; all others are failures, and come first
+_STATUSES = {"ok": 1, "unread": 2, "empty": 3}  # of several reads of a point; all others are failures, and come first
 
 # The aggregations whose values could be samples of the point.
 _LIKE_SAMPLES: Final = frozenset({"mean", "avg", "min", "max", "step", "linear", "first", "last"})
@@ -279,7 +279,12 @@ def united_outcomes(frames: Iterable[pd.DataFrame]) -> dict[str, Any] | None:
             if not row or (one and any(one.get(name) != row.get(name) for name in ("id", "role", "group"))):
                 return None
             first = min((one or row, row), key=lambda some: _STATUSES.get(some.get("status"), 0))
-            united[key] = {**first, **{count: one.get(count, 0) + row.get(count, 0) for count in _COUNTS}}
+            reason = first.get("reason") or one.get("reason") or row.get("reason")
+            united[key] = {
+                **first,
+                "reason": reason,
+                **{count: one.get(count, 0) + row.get(count, 0) for count in _COUNTS},
+            }
     return united
 
 
@@ -292,9 +297,10 @@ def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
         One row per point that was asked for, also those that have no column. Index ``point``: the label of its column;
         of a matrix ``role`` and ``group``, and a row for each cell.
         ``id`` (str); ``rows`` (int64): its samples or intervals in the frame, also those without a value; ``status``
-        (str): ``"ok"``, ``"empty"`` or ``"failed"``; ``reason`` (str): why it failed, else missing; ``differing``
-        (int64): how many samples at a repeated instant had another value than the one that was kept; ``spikes``
-        (int64): how many false readings of a meter the values over intervals leave out.
+        (str): ``"ok"``, ``"empty"``, ``"failed"``, or ``"unread"``, of which an archive has read nothing; ``reason``
+        (str): why it failed, or what of it an archive has not read, else missing; ``differing`` (int64): how many
+        samples at a repeated instant had another value than the one that was kept; ``spikes`` (int64): how many false
+        readings of a meter the values over intervals leave out.
 
     Raises
     ------

@@ -41,6 +41,7 @@ from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import nearest_samples
 from hsframe.history.source import Source
+from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.kinds import NA, Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -76,10 +77,18 @@ async def read_latest(source: Source, points: PointsLike, reach_us: int, options
     samples = await nearest_samples(source, historized, ends_us, reach_us, options)
     by_id = {history.point.id: history for history in samples}
     failed = failures or {}
-    return [_latest(one, by_id.get(one.id), failed.get(one.id), options.now_us) for one in [*records, *unknown]]
+    unread = await unread_of(source, [record for record in historized if record.id not in failed], None, options)
+    warn_of_unread(unread, len(records) + len(unknown))
+    lacks = {ident: one.reason for ident, one in unread.items()}
+    return [
+        _latest(one, by_id.get(one.id), failed.get(one.id), options.now_us, lacks.get(one.id))
+        for one in [*records, *unknown]
+    ]
 
 
-def _latest(record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int) -> Latest:
+def _latest(
+    record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int, reason: str | None
+) -> Latest:
     if failure is not None:
         return Latest(record.point, None, None, None, "failed", reason=str(failure))
     if last is not None:
@@ -87,11 +96,11 @@ def _latest(record: PointRecord, last: History | None, failure: HsFrameError | N
         is_nan = isinstance(cell, Number) and cell.val != cell.val
         status = "NA" if cell is NA else "NaN" if is_nan else "ok"
         ts_us = int(last.ts_us[0])
-        return Latest(record.point, ts_us, cell, "his", status, now_us - ts_us)
+        return Latest(record.point, ts_us, cell, "his", status, now_us - ts_us, reason)
     value, cur_status = record.tags.get("curVal"), record.tags.get("curStatus")
     if value is None:
-        return Latest(record.point, None, None, None, "none")
-    return Latest(record.point, None, value, "cur", "unknown" if cur_status is None else str(cur_status))
+        return Latest(record.point, None, None, None, "none", reason=reason)
+    return Latest(record.point, None, value, "cur", "unknown" if cur_status is None else str(cur_status), reason=reason)
 
 
 def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:

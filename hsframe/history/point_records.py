@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from hsframe.durations import DAY_US
+from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
 from hsframe.filters import is_word, means_filter
 from hsframe.frame.labels import Header, Tags, labels_of, levels_of
@@ -18,7 +18,7 @@ from hsframe.history.source import Source
 from hsframe.intervals.rules import PointSampling
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
-from hsframe.spans import epoch_us
+from hsframe.spans import FIRST, epoch_us
 
 _IDS_A_READ: Final = 500
 
@@ -62,6 +62,17 @@ class PointRecord:
         """The Haystack name of the point's zone, once it is known (:func:`with_zones`)."""
         assert self.point.tz is not None, "the zones of points are known before anything is planned"
         return self.point.tz
+
+    @property
+    def begin_us(self) -> int:
+        """When its history begins, where its record says so; else always."""
+        start = self.tags.get("hisStart")
+        return epoch_us(start) if isinstance(start, datetime) else epoch_us(FIRST)
+
+    @property
+    def due_us(self) -> int:
+        """After how long its next sample is due; an hour where that is not known."""
+        return HOUR_US if self.irregular or not self.rows_a_day else round(DAY_US / self.rows_a_day)
 
 
 async def find_records(

@@ -61,6 +61,12 @@ class Archive:
     records. :meth:`sync` brings it in step with a server, and is the only method that asks one; all others read what is
     there. They answer as those of a session do, so a notebook written for a server runs on an archive.
 
+    An archive knows from when until when it has read each point (:attr:`points`), not what was before or came later. A
+    read that asks for such a time, as far as it is past, gives a ReadWarning, and the reason in ``df.hs.catalog`` of
+    each point; one of which nothing of the span was read has the status ``"unread"``. Less than the point's interval
+    (an hour, where it has none) is no such time, and up to the present nor is the last hour: so *today* warns from an
+    hour after the last sync on.
+
     Parameters
     ----------
     path : path-like or uri
@@ -298,8 +304,10 @@ class Archive:
         -------
         DataFrame
             As of :meth:`sync`; the status is ``"added"``, ``"same"``, or ``"kept"`` where nothing is new and some were
-            kept. A point that the archive did not have gets a record by the frame's catalog, and counts as read from
-            its first sample to its last: the next :meth:`sync` goes on from there.
+            kept. A point that the archive did not have gets a record by the frame's catalog. A point counts as read
+            in the span that the frame was read in, or else from its first sample to its last: the next :meth:`sync`
+            goes on from there. Where that does not touch what was read before, what is between comes by :meth:`sync`
+            with `since`.
         """
         self._refuse_older("add to")
         check_choice("existing", existing, get_args(Existing))

@@ -28,6 +28,7 @@ from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
 from hsframe.history.read import Boundary, read_histories, read_with_boundary
 from hsframe.history.source import Source
+from hsframe.history.unread import Unread, unread_of, warn_of_unread
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
@@ -167,6 +168,8 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
     for record in await with_zones(source, found.records):
         groups.setdefault(record.tz, []).append(record)
     spans = options.spans(request.span, groups)
+    whole_rows = None if request.edges == "partial" else request.interval
+    warn_of_unread(await unread_of(source, found.records, spans, options, whole_rows), len(found.labels))
     step = parse_step(request.by, request.week_start)
 
     def parts() -> Iterator[tuple[ReadRequest, Found]]:
@@ -206,12 +209,18 @@ async def read_frame(
             options = ReadOptions(
                 week_start=request.week_start, limits=request.limits, failures=kept, progress=progress
             )
+            is_whole = found is None  # of several parts together it was warned
             found = found or await find(source, request)
             failures.update(found.unknown)
             histories = await _histories(source, request, found, options)
             spans = options.spans(request.span, (one.point.tz for one in histories if one.point.tz is not None))
             histories = _with_spans(histories, spans, options.now_us)
-        frames = await in_thread(_frame, request, found.labels, histories, failures)
+            read = [record for record in found.records if record.id not in failures]
+            whole_rows = None if request.edges == "partial" else request.interval
+            unread = await unread_of(source, read, spans, options, whole_rows)
+            if is_whole:
+                warn_of_unread(unread, len(found.labels))
+        frames = await in_thread(_frame, request, found.labels, histories, failures, unread)
         note_origin(_several(frames), source, options, spans.values())
         return frames, [record.point for record in found.records]
 
@@ -273,6 +282,7 @@ def _frame(
     labels: Mapping[str, ColumnLabel],
     histories: Sequence[History],
     failures: Mapping[str, HsFrameError],
+    unread: Mapping[str, Unread],
 ) -> TrendFrames:
     if failures and request.on_error == "warn":
         warn_caller(failure_text(failures, len(labels), "column"), ReadWarning)
@@ -296,6 +306,10 @@ def _frame(
     for df in frames:
         differing |= noted(df, "differing") or {}
     outcomes = outcomes_of(labels, histories, {ident: str(error) for ident, error in failures.items()}, differing)
+    for outcome in outcomes.values():
+        if (lack := unread.get(outcome["id"])) is not None:
+            is_nothing = lack.is_all and not outcome["rows"]
+            outcome |= {"reason": lack.reason, "status": "unread" if is_nothing else outcome["status"]}
     for df in frames:
         note_outcomes(df, outcomes)
         if request.interval is not None:

@@ -31,6 +31,8 @@ from hsframe.testing.server import running_server
 from tests.archive.test_samples import rows
 from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE
 
+SINCE_US = FIRST_US - 3 * DAY_US
+
 
 @pytest.fixture
 def archive(tmp_path: Path, session: Session) -> Archive:
@@ -124,7 +126,7 @@ def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
     }
     for place, (kind, text) in enumerate(values.items()):
         tags = {"id": Ref(f"p{place}"), "dis": f"P{place}", "point": MARKER, "his": MARKER, "tz": "UTC"}
-        tables.points.put([ArchivedRecord(tags | ({"kind": kind} if kind else {}), (FIRST_US, NOW_US))])
+        tables.points.put([ArchivedRecord(tags | ({"kind": kind} if kind else {}), (SINCE_US, NOW_US))])
         merge(
             tables.samples, rows({(f"p{place}", FIRST_US): (None, text, None)}), [f"p{place}"], START_US, FIRST_US + 1
         )

@@ -1,0 +1,87 @@
+"""What of a read an archive cannot know, because it has not read it from its server.
+
+An archive answers for the window of each point that it was brought in step with. What lies outside may be empty there
+and full on the server, so it is warned of, and the catalog has it for each point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hsframe.caller_warnings import warn_caller
+from hsframe.durations import HOUR_US, Duration
+from hsframe.errors import ReadWarning
+from hsframe.frame.points import Point
+from hsframe.history.plan import ReadOptions
+from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.source import Source, WholeSource
+from hsframe.intervals.regular import intervals, parse_step
+from hsframe.spans import Span, from_epoch_us
+from hsframe.zones import zone
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why samples of a point may be lacking, and whether nothing at all of its window was read."""
+
+    point: Point
+    reason: str
+    is_all: bool
+
+
+async def unread_of(
+    source: Source,
+    records: Sequence[PointRecord],
+    spans: Mapping[str, Span] | None,
+    options: ReadOptions,
+    interval: Duration | None = None,
+) -> dict[str, Unread]:
+    """By id the points of which a window was not read as far as it is past; none where a server is read.
+
+    `spans` are the windows by zone, None for the present alone. The rows of an `interval` are whole: the last one may
+    end after its span. A part in which no sample is due is no lack, nor is the last hour up to the present.
+    """
+    found: dict[str, Unread] = {}
+    if not isinstance(source, WholeSource):
+        return found
+    windows = {} if spans is None else {tz: _window(span, tz, options, interval) for tz, span in spans.items()}
+    for record in await with_zones(source, records):
+        start_us, end_us = windows.get(record.tz, (options.now_us, options.now_us))
+        if start_us >= end_us and spans is not None:
+            continue  # nothing of it is past
+        reasons, is_all = [], True
+        if (read_us := source.read_us(record.id)) is None:
+            reasons = ["the archive has not read its history: archive.sync() does"]
+        else:
+            since_us, until_us = read_us
+            is_all = until_us <= start_us or since_us >= end_us
+            first, last = (from_epoch_us(us, zone(record.tz)) for us in read_us)
+            have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
+            if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, HOUR_US)):
+                reasons = [have, "archive.sync() brings what is later"]
+            if since_us - max(start_us, record.begin_us) >= record.due_us:
+                earlier = from_epoch_us(start_us, zone(record.tz)).date()
+                reasons = [have, *reasons[1:], f"archive.sync(since='{earlier}') brings what is earlier"]
+        if reasons:
+            found[record.id] = Unread(record.point, "; ".join(reasons), is_all)
+    return found
+
+
+def _window(span: Span, tz: str, options: ReadOptions, interval: Duration | None) -> tuple[int, int]:
+    """What is asked for, as far as it is past."""
+    end_us = options.now_us if span.end_us is None else span.end_us
+    if interval is not None and span.start_us < end_us:
+        end_us = intervals(span.start_us, end_us, parse_step(interval, options.week_start), zone(tz)).end_us
+    return span.start_us, min(end_us, options.now_us)
+
+
+def warn_of_unread(unread: Mapping[str, Unread], total: int) -> None:
+    """Warn once of all points that lack something."""
+    if unread:
+        first = next(iter(unread.values()))
+        warn_caller(
+            f"{len(unread)} of {total} points may lack samples: of the first, {first.point}, "
+            f"{first.reason}. df.hs.catalog has the reason of each",
+            ReadWarning,
+        )

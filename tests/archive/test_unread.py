@@ -1,0 +1,184 @@
+"""An archive says what of a read it cannot know, because it was never read from the server."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hsframe
+from hsframe import Archive, Session
+from hsframe.errors import ReadWarning
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, building
+from tests.session.connected import break_point
+
+TODAY = pd.Timestamp(NOW_US, unit="us").date()
+# What the archive has: fifteen days, of which the last ended nine days ago.
+SPAN = (SINCE, TODAY - timedelta(days=10))
+END = TODAY - timedelta(days=9)
+LATER = (TODAY - timedelta(days=7), TODAY - timedelta(days=5))
+
+
+@pytest.fixture
+def archive(tmp_path: Path, session: Session) -> Archive:
+    session.export("point", SPAN, tmp_path / "trends")
+    return Archive(tmp_path / "trends")
+
+
+@pytest.fixture(scope="module")
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """The same, for tests that only read."""
+    path = tmp_path_factory.mktemp("rest") / "trends"
+    with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        session.export("point", SPAN, path)
+    return Archive(path)
+
+
+def told_of(read: Any) -> tuple[Any, list[str]]:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        result = read()
+    assert {one.filename for one in told} <= {__file__}
+    return result, [str(one.message) for one in told if one.category is ReadWarning]
+
+
+READS: dict[str, Any] = {
+    "samples": lambda reader, span: reader.his_read("point", span, tz="UTC"),
+    "tidy": lambda reader, span: reader.his_read("point", span, shape="tidy"),
+    "dict": lambda reader, span: reader.his_read("point", span, shape="dict"),
+    "around": lambda reader, span: reader.his_read("point", span, boundary="both", tz="UTC"),
+    "means": lambda reader, span: reader.his_read("point", span, interval="1D", tz="UTC"),
+    "counts": lambda reader, span: reader.his_read("temp", span, interval="1D", agg="count"),
+    "part": lambda reader, span: reader.his_read("temp", span, interval="1D", edges="partial"),
+    "iter": lambda reader, span: list(reader.his_iter("point", span, by="1W", points_at_once=2, tz="UTC")),
+    "matrix": lambda reader, span: reader.matrix({"t": "temp"}, span, by="id"),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize(
+    "span", [LATER, (SINCE, LATER[1]), (TODAY - timedelta(days=11), None), (TODAY - timedelta(days=90), SPAN[1])]
+)
+def test_a_read_beyond_what_was_read_is_warned_of_once(at_rest: Archive, read: Any, span: Any) -> None:
+    _, told = told_of(lambda: read(at_rest, span))
+    assert len(told) == 1, told
+    assert "points may lack samples: of the first, @" in told[0]
+    assert f"the archive has read it from {SINCE} 00:00 to {END} 00:00 (" in told[0]
+    earlier = "archive.sync(since=" in told[0]
+    assert (earlier, "sync() brings what is later" in told[0]) == (span[1] == SPAN[1], span[1] != SPAN[1])
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("span", [SPAN, SPAN[1], (SINCE, SPAN[1] - timedelta(days=3))])
+def test_a_read_of_what_was_read_is_not(at_rest: Archive, read: Any, span: Any) -> None:
+    assert told_of(lambda: read(at_rest, span))[1] == []
+
+
+def test_the_catalog_has_the_reason_of_each_point(archive: Archive, session: Session) -> None:
+    df, told = told_of(lambda: archive.his_read("temp or empty", (SINCE, LATER[1]), tz="UTC"))
+    catalog = df.hs.catalog
+    assert catalog["status"].tolist() == ["ok", "empty"]
+    assert catalog["reason"].str.startswith("the archive has read it from ").all()
+    df, told = told_of(lambda: archive.his_read("temp or empty", LATER, tz="UTC"))
+    assert df.hs.catalog["status"].tolist() == ["unread", "unread"]
+    assert told[0].startswith("2 of 2 points may lack samples")
+    both = session.his_read("temp", LATER), told_of(lambda: archive.his_read("temp", SPAN))[0]
+    assert pd.concat(both).hs.catalog["status"].tolist() == ["ok"]
+
+
+def test_a_row_that_ends_after_its_span_is_warned_of(at_rest: Archive) -> None:
+    span = (TODAY - timedelta(days=12), SPAN[1])
+    for length, lacks in {"1h": False, "1D": False, "7D": True}.items():
+        assert len(told_of(lambda: at_rest.his_read("temp", span, interval=length, agg="count"))[1]) == lacks  # noqa: B023
+
+
+def test_after_a_sync_a_read_up_to_the_present_is_whole_for_an_hour(
+    archive: Archive, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.sync(session=session)
+    spans = ("today", "-3d", (SINCE, None), "yesterday")
+
+    def told_after(minutes: int) -> list[bool]:
+        until = archive.points["until"].iloc[0] + pd.Timedelta(minutes=minutes)
+        monkeypatch.setattr("hsframe.history.plan.datetime", _At(until.to_pydatetime()))
+        return [bool(told_of(lambda span=span: archive.his_read("temp", span))[1]) for span in spans]
+
+    assert told_after(0) == [False] * 4
+    assert told_after(59)[1:3] == [False] * 2
+    assert told_after(61)[1:3] == [True] * 2
+    assert told_after(60 * 24 * 5) == [True] * 4
+    monkeypatch.undo()
+    assert told_of(lambda: archive.his_read("temp", (SINCE, TODAY - timedelta(days=1))))[1] == []
+
+
+class _At:
+    """A clock that stands."""
+
+    def __init__(self, now: Any) -> None:
+        self._now = now
+
+    def now(self, zone: Any) -> Any:
+        return self._now.astimezone(zone)
+
+
+def test_latest_values_of_an_old_archive_are_not_the_latest(archive: Archive, session: Session) -> None:
+    df, told = told_of(lambda: archive.latest("temp or power", tz="UTC"))
+    assert told[0].startswith("2 of 2 points may lack samples: of the first, @")
+    assert df["status"].tolist() == ["ok", "ok"]
+    assert df.hs.catalog["reason"].str.contains("sync").all()
+    archive.sync(session=session)
+    assert told_of(lambda: archive.latest("point", tz="UTC"))[1] == []
+
+
+def test_what_began_later_than_asked_lacks_nothing(tmp_path: Path, session: Session, database: Database) -> None:
+    begin = pd.Timestamp(FIRST_US, unit="us", tz="UTC").to_pydatetime()
+    add_point(database, "young", "Number", hisInterval=Number(15, "min"), hisStart=begin)
+    database.set_history("young", FIRST_US + np.arange(96) * QUARTER_US, np.arange(96.0))
+    archive = Archive(tmp_path / "trends")
+    archive.sync("young", session=session)
+    assert told_of(lambda: archive.his_read("young", (SINCE - timedelta(days=300), None)))[1] == []
+
+
+def test_a_point_whose_first_read_failed_was_never_read(tmp_path: Path, session: Session, database: Database) -> None:
+    break_point(database, "temp")
+    archive = Archive(tmp_path / "trends")
+    archive.sync("temp or power", session=session, since=SINCE)
+    df, told = told_of(lambda: archive.his_read("temp or power", SPAN, tz="UTC"))
+    assert told[0].startswith("1 of 2 points may lack samples: of the first, @temp (TEMP), the archive has not read")
+    assert df.hs.catalog["status"].to_dict() == {"TEMP": "unread", "POWER": "ok"}
+
+
+def test_samples_that_were_added_count_as_read(tmp_path: Path, session: Session) -> None:
+    archive = Archive(tmp_path / "trends")
+    first, second, third = (SINCE + timedelta(days=days) for days in (4, 8, 12))
+    day = timedelta(days=1)
+    archive.add(session.his_read("temp", (second, third - day)))
+    assert told_of(lambda: archive.his_read("temp", (second, third - day)))[1] == []
+    assert len(told_of(lambda: archive.his_read("temp", (first, third - day)))[1]) == 1
+    archive.add(session.his_read("temp", (first, second - day)))  # before it, and side by side
+    assert told_of(lambda: archive.his_read("temp", (first, third - day)))[1] == []
+    archive.add(session.his_read("temp", third))
+    assert told_of(lambda: archive.his_read("temp", (first, third)))[1] == []
+    later = third + 3 * day
+    archive.add(session.his_read("temp", later))  # with a hole before it
+    assert len(told_of(lambda: archive.his_read("temp", (first, later)))[1]) == 1
+
+
+def test_dask_says_it_too(archive: Archive) -> None:
+    pytest.importorskip("dask")
+    assert len(told_of(lambda: archive.to_dask("temp", (SINCE, LATER[1])))[1]) == 1
+    assert told_of(lambda: archive.to_dask("temp", SPAN))[1] == []
+
+
+def test_a_server_is_asked_and_says_it_all(session: Session) -> None:
+    assert NOW_US - FIRST_US == 20 * DAY_US
+    for read in READS.values():
+        assert told_of(lambda read=read: read(session, (SINCE - timedelta(days=90), None)))[1] == []
