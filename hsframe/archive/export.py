@@ -27,6 +27,7 @@ from hsframe.archive.fill import Job, bounds_of, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import ROW_GROUP, epoch, file_settings, instants, opened, row_group
 from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.samples import sorted_rows
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import differences, fill_archive, known_records
 from hsframe.archive.tables import Tables
@@ -152,26 +153,25 @@ class Export:
 def _in_order(table: SampleTable, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
     """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold.
 
-    Of a stage: each row group has one point, and none overlaps another one of it.
+    Of a stage, whose row groups have one point each. Those of a window that was read twice may overlap.
     """
     places = []
     for file in table.files():
         with opened(table.storage, file.path) as parquet:
             for number in range(parquet.num_row_groups):
                 ids, ts = (parquet.metadata.row_group(number).column(column).statistics for column in (0, 1))
-                places.append((ids.min, epoch(ts.min), file.path, number))
-    parts: list[pa.Table] = []
-    count = 0
-    for ident, _, path, number in sorted(place for place in places if place[0] in windows):
+                places.append((ids.min, epoch(ts.min), epoch(ts.max), file.path, number))
+    parts, count, end = [ROWS_SCHEMA.empty_table()], 0, ("", 0)
+    for ident, first_us, last_us, path, number in sorted(place for place in places if place[0] in windows):
+        if count >= _ROWS_A_PASS and (ident, first_us) > end:
+            yield sorted_rows(pa.concat_tables(parts))
+            parts, count = [], 0
         with opened(table.storage, path) as parquet:
             rows = row_group(parquet, number)
         here, there = np.searchsorted(instants(rows), windows[ident])
         parts.append(rows.slice(here, there - here))
-        count += len(parts[-1])
-        if count >= _ROWS_A_PASS:
-            yield pa.concat_tables(parts).unify_dictionaries()
-            parts, count = [], 0
-    yield pa.concat_tables([ROWS_SCHEMA.empty_table(), *parts]).unify_dictionaries()
+        count, end = count + len(parts[-1]), max(end, (ident, last_us))
+    yield sorted_rows(pa.concat_tables(parts))
 
 
 def _metadata(

@@ -257,6 +257,24 @@ def test_half_a_stage_is_never_taken_for_a_whole_one(
     assert os.listdir(tmp_path) == ["a.parquet"]
 
 
+@pytest.mark.parametrize("rows", [100, 1 << 16])
+def test_what_came_late_between_two_runs_is_in_order(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """The second one reads the windows of the first anew, and stages what is new beside what is there."""
+    monkeypatch.setattr(export_module, "_ROWS_A_PASS", rows)
+    with monkeypatch.context() as patched:
+        patched.setattr(fill.Filling, "_note", lambda self: None)
+        patched.setattr(export_module.Export, "_write", lambda self, *how: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
+    late_us = FIRST_US + np.arange(3) * 50 * QUARTER_US + 7 * 60_000_000
+    database.history("temp").merge(late_us, np.arange(3.0), np.zeros(3, bool))
+    session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
+    assert_as_read(tmp_path / "all.parquet", session)
+    assert os.listdir(tmp_path) == ["all.parquet"]
+
+
 # Interruptions ------------------------------------------------------------------------------------------------------
 
 KILLS = int(os.environ.get("HSFRAME_KILLS", "6"))
