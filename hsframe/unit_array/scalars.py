@@ -67,9 +67,11 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
         """The magnitude as a plain float, as :class:`~hsframe.Number` names it."""
         return float.__pos__(self)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> Any:
         found = float.__eq__(self, other)
-        return self._with_array(other, operator.eq, True, False) if found is NotImplemented else found
+        if found is NotImplemented:
+            return self._with_array(other, operator.eq, True, False)
+        return np.bool_(found)  # pandas, which sees a dtype, asks (value == 0).any() when it divides by it
 
     __hash__ = float.__hash__
 
@@ -83,6 +85,11 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
         return (UnitFloat, (self.val, self.unit))
 
     # What NumPy's numbers have, which a value of a plain column is.
+
+    @property
+    def dtype(self) -> np.dtype[np.float64]:
+        """That of the magnitude."""
+        return np.dtype(np.float64)
 
     def item(self) -> float:
         """The magnitude."""

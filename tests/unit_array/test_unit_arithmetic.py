@@ -339,7 +339,7 @@ def test_a_scalar_is_a_float_with_a_unit():
     assert repr([value + 1, 80 - value, value.round(), value / value]) == (
         "[UnitFloat(73.5, '°F'), UnitFloat(7.5, 'Δ°F'), UnitFloat(72.0, '°F'), 1.0]"
     )
-    assert (type(value.item()), value.astype("int64")) == (float, 72)
+    assert (type(value.item()), value.dtype, value.astype("int64")) == (float, np.dtype("float64"), 72)
     assert column("°F", 72.5).astype(str).tolist() == ["72.5"]
     assert column("°F", 72.5).to_csv(index=False, header=False).strip() == "72.5"
     for copied in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
