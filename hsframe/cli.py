@@ -27,6 +27,7 @@ from hsframe.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hsframe.client import Client
     from hsframe.server.database import Database
     from hsframe.session import Session
 
@@ -77,9 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    demo.set_defaults(run=_serve, folder=None, user=None, anonymous=False)
+    demo.set_defaults(run=_serve, folder=None, user=None, anonymous=False, storage_option=[])
 
-    serve = commands.add_parser("serve", parents=[server], help="serve an archive, Parquet files, or the demo building")
+    serve = commands.add_parser(
+        "serve", parents=[server, _store()], help="serve an archive, Parquet files, or the demo building"
+    )
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
@@ -102,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser(
         "export",
-        parents=[connection, _outcome()],
+        parents=[connection, _outcome(), _store()],
         help="histories into a Parquet file or an archive",
         description="The exit code is 1 where not all points could be read. The same command goes on where it was "
         "interrupted, but for a wide file.",
@@ -115,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sync = commands.add_parser(
         "sync",
-        parents=[connection, _outcome()],
+        parents=[connection, _outcome(), _store()],
         help="bring an archive in step with a server",
         description="The exit code is 1 where not all points could be read. Two at once do no harm.",
     )
@@ -184,6 +187,27 @@ def _outcome() -> argparse.ArgumentParser:
     return parser
 
 
+def _store() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--storage-option",
+        action="append",
+        type=_storage_option,
+        default=[],
+        metavar="KEY=VALUE",
+        help="of an object store, as AWS_REGION=eu-west-1; may be given several times. Variables of the environment "
+        "count too, and are the place for keys: everybody on this machine can see an argument",
+    )
+    return parser
+
+
+def _storage_option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("expected KEY=VALUE, as in AWS_REGION=eu-west-1")  # the text may be a secret
+    return name, value
+
+
 def _add_history(parser: argparse.ArgumentParser) -> None:
     parser._negative_number_matcher = _SPAN
     parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
@@ -233,7 +257,7 @@ def _serve(args: argparse.Namespace) -> int:
         from hsframe.archive.served import ArchiveDatabase
         from hsframe.archive.storage import Storage
 
-        database = ArchiveDatabase(Storage(args.folder, {}))
+        database = ArchiveDatabase(Storage(args.folder, dict(args.storage_option)))
     elif args.folder is not None:
         from hsframe.server.folder import parquet_folder
 
@@ -265,7 +289,7 @@ def _his_read(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from hsframe.session.exporting import ExportRequest, expected_table, export
+    from hsframe.session.exporting import Exported, ExportRequest, expected_table, export
 
     started_s = time.monotonic()
     _keep_memory_small()
@@ -278,16 +302,21 @@ def _export(args: argparse.Namespace) -> int:
         tz=args.tz,
         on_error=args.on_error,
         progress=_progress(args),
+        storage_options=dict(args.storage_option),
     )
-    failed, found = 0, dict[str, Any]()
+
+    async def run(client: Client) -> pd.DataFrame | Exported:
+        with client.sender.retries.one_verb():
+            return await (expected_table(client, request) if args.dry_run else export(client, request))
+
     with _connect(args) as session:
-        if args.dry_run:
-            table = session.run(expected_table, request)
-            found = {"points": len(table), **{name: round(table[name].sum()) for name in ("rows", "requests", "bytes")}}
-        else:
-            done = session.run(export, request)
-            failed = len(done.failures)
-            found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
+        done = session.run(run)
+    failed, found = 0, dict[str, Any]()
+    if isinstance(done, Exported):
+        failed = len(done.failures)
+        found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
+    else:
+        found = {"points": len(done), **{name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}}
     _say(args, found, started_s)
     return int(failed > 0)
 
@@ -319,7 +348,7 @@ def _sync(args: argparse.Namespace) -> int:
     started_s = time.monotonic()
     _keep_memory_small()
     with _connect(args) as session:
-        table = Archive(args.archive).sync(
+        table = Archive(args.archive, storage_options=dict(args.storage_option)).sync(
             _points(args) or None,
             session=session,
             since=args.since,

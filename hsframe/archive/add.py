@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hsframe.archive.fill import Job
-from hsframe.archive.histories import histories_of, rows_of
+from hsframe.archive.histories import cell_of, histories_of, rows_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge
@@ -27,12 +27,13 @@ from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples, frame_columns
 from hsframe.frame.histories import History
 from hsframe.frame.match import frame_of
-from hsframe.frame.points import Point, is_tidy, points_of
+from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
 from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER, Ref
+from hsframe.unit_array.dtype import unit_of_dtype
 
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
@@ -47,6 +48,7 @@ class Adding:
     points: Any
     existing: Existing
     convert: bool
+    dry_run: bool
     changes: Changes = field(default_factory=Changes)
     jobs: dict[str, Job] = field(default_factory=dict)
     bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -56,39 +58,42 @@ class Adding:
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
         self.records = known_records(self.place)
-        if has_archive(self.place):
-            self._add(frames, Tables.open(self.place))
-        else:  # its layout is that of all frames, and is fixed when it is made: they are read once before
-            counts = self._add(frames, None)
+        # All are looked at before one is added: none may be bad, and the layout of a new archive is that of all.
+        tables = Tables.open(self.place) if has_archive(self.place) else None
+        counts = self._add(frames, tables, is_trial=True)
+        if not self.dry_run:
+            self._refuse_others()
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
             layout = Layout.of_density(sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items()))
             self.bounds_us.clear()
             self.windows_us.clear()
-            self._add(frames, Tables.open_or_create(self.place, layout))
-        for ident, job in self.jobs.items():
-            job.first_us, job.last_us = self.bounds_us.get(ident, (None, None))
-            kept = self.changes.kept[ident]
-            is_changed = self.changes.new[ident] or self.changes.changed[ident]
-            job.status = "added" if is_changed else "kept" if kept else "same"
-            notes = [job.reason, f"{kept} samples are others in the archive, and stay" if kept else ""]
-            job.reason = "; ".join(filter(None, notes))
-        return outcome_table([*self.jobs.values()], self.changes, {})
+            self.changes = Changes()
+            self._add(frames, tables or Tables.open_or_create(self.place, layout), is_trial=False)
+        return self._table()
 
-    def _add(self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None) -> Counter[str]:
-        """Add frames to the tables, or only check them where there are none; gives how many samples each point has."""
+    def _add(
+        self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None, *, is_trial: bool
+    ) -> Counter[str]:
+        """Add frames to the tables, or only look at them; gives how many samples each point has."""
         counts: Counter[str] = Counter()
         try:
-            for name, load in frames:
+            for number, (name, load) in enumerate(frames):
                 try:
                     df = load()
                     reads, samples = reads_of(df), self._samples(df)
                     del df
-                    if tables is not None:
-                        self._merge(tables, samples)
+                    if tables is None:
+                        self.changes.new.update({one.point.id: len(one.ts_us) for one in samples})
+                    elif not is_trial or self.dry_run or self.existing == "refuse":
+                        self._merge(tables, samples, dry_run=is_trial)
+                    if not is_trial:
+                        self._refuse_others()
                 except HsFrameError as error:
                     if name:
-                        what = "nothing was" if tables is None else "the files before it are"
-                        error.add_note(f"in {name}; {what} added")
+                        done = "nothing was" if is_trial or not number else f"only the {number} files before it are"
+                        error.args = (f"{done} added, because of {name}: {error}", *error.args[1:])
+                    if not is_trial:
+                        error.report = self._table()
                     raise
                 for one in samples:
                     counts[one.point.id] += len(one.ts_us)
@@ -99,7 +104,7 @@ class Adding:
                     start_us, end_us = self.windows_us.get(one.point.id, window)
                     self.windows_us[one.point.id] = min(start_us, window[0]), max(end_us, window[1])
         finally:
-            if tables is not None:  # at the end: what is between two files may be in the third one
+            if tables is not None and not is_trial:  # at the end: what is between two files may be in the third one
                 tables.points.put(self._read_records())
         return counts
 
@@ -115,20 +120,53 @@ class Adding:
                 window = min(since_us, window[0]), max(until_us, window[1])
             yield ArchivedRecord(record.tags, window)
 
+    def _refuse_others(self) -> None:
+        """Refuse samples that are others than those of the archive, where that is wanted."""
+        table = self._table()
+        refused = table[table["status"] == "refused"]
+        if refused.empty:
+            return
+        first, others = refused.iloc[0], f", and of {len(refused) - 1} other points some are" * (len(refused) > 1)
+        error = MetadataError(
+            f"{first['rows_kept']} samples of {self.jobs[first['id']].record.point} are others than in the archive, "
+            f"the first at {first['first_difference'].isoformat()}, which is {first['in_archive']} there and "
+            f"{first['in_frame']} here{others}; they were not added; existing='keep' leaves those of the archive, "
+            "'replace' takes these, and dry_run=True gives a table"
+        )
+        error.report = table
+        raise error
+
+    def _table(self) -> pd.DataFrame:
+        """What became of each point, and of the first of its samples that the archive has with another value."""
+        kept, rows = self.changes.kept, []
+        for ident, job in self.jobs.items():
+            job.first_us, job.last_us = self.bounds_us.get(ident, (None, None))
+            is_changed = self.changes.new[ident] or self.changes.changed[ident]
+            job.status = "added" if is_changed else "kept" if kept[ident] else "same"
+            if kept[ident] and self.existing == "refuse":
+                job.status = "refused"
+            pair = self.changes.first.get(ident, ())
+            cells = [cell_of(one["value"], one["text"], one["unit"], job.record.point.kind) for one in pair]
+            rows.append((kept[ident], pair[0]["ts"] if pair else None, *(cells or (None, None))))
+        df = outcome_table([*self.jobs.values()], self.changes, {})
+        more = pd.DataFrame(rows, columns=["rows_kept", "first_difference", "in_archive", "in_frame"], dtype=object)
+        df.insert(5, "rows_kept", more.pop("rows_kept").astype("int64"))
+        return df.join(more.astype({"first_difference": "datetime64[us, UTC]"}))
+
     def _samples(self, df: Any) -> list[PointSamples]:
         """The samples of the points of a frame, of those that have some."""
         known = {ident: record.point for ident, record in self.records.items()}
         known |= {ident: job.record.point for ident, job in self.jobs.items()}
         found = []
-        for part, *points in _wide(frame_of(df, tidy=True), self.points, known):
-            columns = frame_columns(part, *points, inf="send", convert=self.convert)
+        for part, *points in _wide(frame_of(_with_all_columns(df), tidy=True), self.points, known):
+            columns = frame_columns(part, *points, inf="send", convert=self.convert, samples_only=True)
             found += [column.samples(known.get(column.point.id, column.point)) for column in columns]
         for one in found:
             record = self.records.get(one.point.id) or ArchivedRecord(_tags(one))
             self.jobs.setdefault(one.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
         return [one for one in found if len(one.ts_us)]
 
-    def _merge(self, tables: Tables, samples: list[PointSamples]) -> None:
+    def _merge(self, tables: Tables, samples: list[PointSamples], *, dry_run: bool) -> None:
         place = tables.samples.layout.place
         samples.sort(key=lambda one: place(one.point.id))
         ends = itertools.accumulate(len(one.ts_us) for one in samples)
@@ -138,7 +176,22 @@ class Adding:
             rows = rows_of(History(self.jobs[one.point.id].record.point, one.ts_us, one.values) for one in some)
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
-            self.changes.add(merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing))
+            how: dict[str, Any] = {"young_us": young_us, "existing": self.existing, "dry_run": dry_run}
+            self.changes.add(merge(tables.samples, rows, ids, *window, **how))
+
+
+def _with_all_columns(df: Any) -> Any:
+    """A frame with a row per sample as other programs write it, with id, ts and value at least, as a tidy one."""
+    if not isinstance(df, pd.DataFrame) or not {"id", "value"} <= {*df.columns} or is_tidy(df):
+        return df
+    if df.index.name == "ts":
+        df = df.reset_index()
+    if "ts" not in df:
+        raise MetadataError("a frame with a row per sample has the columns id, ts and value; this one has no ts")
+    is_text, unit = df["value"].dtype.kind not in "biuf", unit_of_dtype(df["value"].dtype)
+    values = np.nan if is_text else df["value"].hs.magnitude() if unit else df["value"]
+    text = df.get("text", df["value"] if is_text else None)
+    return df.assign(value=values, text=text, unit=df.get("unit", unit))[[*TIDY_COLUMNS]]
 
 
 def _window(samples: PointSamples, read: Read) -> tuple[int, int]:
@@ -174,16 +227,24 @@ def _wide(
     if not is_tidy(df):
         yield df, points, known.values()
         return
-    given = {point.id: point for point in (*points_of(df).values(), *known.values(), *as_points(points or []))}
+    own = [] if points is None else as_points(points)
+    given = {point.id: point for point in as_points([*own, *known.values(), *points_of(df).values()])}
     if df["id"].isna().any():
         raise MetadataError(f"row {int(df['id'].isna().argmax())} of this tidy frame has no id; nothing was added")
     df = df.sort_values("id", kind="stable")
-    columns = {name: pa.array(df[name], from_pandas=True) for name in ("value", "text", "unit")}
     ids = pa.array(df["id"].astype("str"))
     # The place of a row stands for its time, which is checked with the others.
-    rows = pa.table({"id": ids, "ts": pa.array(np.arange(len(df))).view(pa.timestamp("us", "UTC")), **columns})
-    named = [given.get(ident, Point(ident, ident)) for ident in pc.unique(ids).to_pylist()]
-    for history in histories_of(rows.cast(ROWS_SCHEMA), named):
+    places = pa.array(np.arange(len(df))).view(pa.timestamp("us", "UTC"))
+    try:
+        columns = {name: pa.array(df[name], from_pandas=True) for name in ("value", "text", "unit")}
+        rows = pa.table({"id": ids, "ts": places, **columns}).cast(ROWS_SCHEMA)
+    except pa.ArrowException as error:
+        raise MetadataError(
+            f"a tidy frame has numbers in 'value', and texts in 'text' and 'unit': {error}; nothing was added"
+        ) from error
+    kind = "Bool" if df["value"].dtype.kind == "b" else None
+    named = [given.get(ident, Point(ident, ident, kind=kind)) for ident in pc.unique(ids).to_pylist()]
+    for history in histories_of(rows, named):
         label = f"@{history.point.id}"
         times = pd.Index(df["ts"].iloc[history.ts_us])
         yield pd.Series(value_array([history.values]), times, name=label).to_frame(), {label: history.point}, ()

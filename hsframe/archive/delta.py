@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
 
@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
-from hsframe.archive.storage import Storage, Stored
-from hsframe.errors import MetadataError
-from hsframe.spans import from_epoch_us
+from hsframe.archive.storage import Storage, Stored, reaching
+from hsframe.errors import MetadataError, SpanError
+from hsframe.spans import from_epoch_us, resolve
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake import CommitProperties, DeltaTable, Transaction
@@ -36,6 +36,11 @@ with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
 # rewrite and a compaction of the same files, which delta-rs lets pass beside each other.
 _APPLICATION: Final = "hsframe"
 _LOG: Final = "_delta_log"
+_SETTINGS: Final = {
+    "delta.dataSkippingStatsColumns": "id,ts",
+    # A report of last year may name a version; by default it is forgotten after 30 days, with all its files there.
+    "delta.logRetentionDuration": "interval 400 days",
+}
 # delta-rs cuts the last instant of its files to milliseconds.
 _CUT_US: Final = 999
 # Neither what is hidden nor the log; delta-rs writes to names with a '#' at their end first.
@@ -59,7 +64,7 @@ class DeltaLog:
             raise MetadataError(
                 f"there is no archive in {uri}; hsframe.export(points, span, path) makes one"
             ) from error
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             which = "" if version is None else f"version {version} of "
             raise MetadataError(f"{which}the archive in {uri} cannot be opened: {error}") from error
         if self._table.protocol().min_reader_version > 1:  # its files alone do not tell which rows count
@@ -73,15 +78,16 @@ class DeltaLog:
     @classmethod
     def create(cls, storage: Storage, layout: Layout) -> Self:
         """A new table; the one that is there, where there is one already."""
-        DeltaTable.create(
-            storage.uri,
-            cls.schema,
-            mode="ignore",  # two programs may make it at once
-            partition_by=cls.partition_columns,
-            configuration={**layout.configuration, "delta.dataSkippingStatsColumns": "id,ts"},
-            storage_options=storage.options,
-            raise_if_key_not_exists=False,  # it knows Delta's own keys only
-        )
+        with reaching(storage.uri):
+            DeltaTable.create(
+                storage.uri,
+                cls.schema,
+                mode="ignore",  # two programs may make it at once
+                partition_by=cls.partition_columns,
+                configuration={**layout.configuration, **_SETTINGS},
+                storage_options=storage.options,
+                raise_if_key_not_exists=False,  # it knows Delta's own keys only
+            )
         return cls(storage)
 
     @property
@@ -95,7 +101,8 @@ class DeltaLog:
             own, following = (self.storage.folder / _LOG / f"{self.version + step:020}.json" for step in (0, 1))
             if own.exists() and not following.exists():  # one that is cleaned up goes after the older ones
                 return
-        self._table.update_incremental()
+        with reaching(self.storage.uri):
+            self._table.update_incremental()
 
     def files(self) -> list[DataFile]:
         """The files that count."""
@@ -209,6 +216,25 @@ def version_table(log: DeltaLog) -> pd.DataFrame:
         files |= {path: known.get(path) for path in commit.removed}
     df = pd.DataFrame(found, columns=["version", "at", "operation", "rows", "files", "readable"])
     return df.astype({"at": "datetime64[us, UTC]", "operation": "str", "rows": "Int64"})
+
+
+def version_at(log: DeltaLog, when: str | date) -> int:
+    """The version that was the newest at a time, in UTC; of a day or a longer span at its end."""
+    try:
+        then_us = resolve((when, when), UTC).end_us or 0
+    except SpanError as error:
+        raise SpanError(
+            "a version is its number, or a time when it was the newest, as '2026-11-01' or '2026-11-01T09:00Z'; got "
+            f"{when!r}"
+        ) from error
+    commits = log.commits()
+    if found := next((commit for commit in commits if commit.at_us <= then_us), None):
+        return found.version
+    first = commits[-1]
+    raise MetadataError(
+        f"no version of {log.storage.uri} was there at {from_epoch_us(then_us, UTC).isoformat()}, or it can no longer "
+        f"be read; the oldest is {first.version}, of {from_epoch_us(first.at_us, UTC).isoformat()}"
+    )
 
 
 def vacuum(log: DeltaLog, cutoff_us: int) -> list[tuple[str, int, str]]:

@@ -29,7 +29,7 @@ from hsframe.history.his_answers import sample_count
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import read_batches, span_of
-from hsframe.history.source import Source
+from hsframe.history.source import Source, WholeSource
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
@@ -131,18 +131,22 @@ class Filling:
 
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
-        place = self.samples.layout.place
-        records = sorted(map(self._seen, left.values()), key=lambda one: place(one.id))
+        bucket = self.samples.layout.place
+        records = sorted(map(self._seen, left.values()), key=lambda one: bucket(one.id))
         waiting: list[History] = []
         limits = self.options.limits
         limits = replace(limits, cells=limits.cells or _ROWS_A_MERGE // _REQUESTS_A_MERGE)
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
-        async with aclosing(read_batches(self.source, records, span, replace(self.options, limits=limits))) as batches:
-            async for histories in batches:
-                if waiting and sum(map(sample_count, [*waiting, *histories])) > _ROWS_A_MERGE:
-                    await in_thread(self._merge, waiting, left, start_us, end_us)
-                    waiting = []
-                waiting += histories
+        options = replace(self.options, limits=limits)
+        # The batches of a server are planned; an archive gives all points at once that it is asked for.
+        width = POINTS_A_BATCH if isinstance(self.source, WholeSource) else max(len(records), 1)
+        for place in range(0, len(records), width):
+            async with aclosing(read_batches(self.source, records[place : place + width], span, options)) as batches:
+                async for histories in batches:
+                    if waiting and sum(map(sample_count, [*waiting, *histories])) > _ROWS_A_MERGE:
+                        await in_thread(self._merge, waiting, left, start_us, end_us)
+                        waiting = []
+                    waiting += histories
         await in_thread(self._merge, waiting, left, start_us, end_us)
 
     def _merge(self, histories: Sequence[History], left: Mapping[str, Job], start_us: int, end_us: int | None) -> None:

@@ -69,11 +69,12 @@ def _values(rows: pa.Table, point: Point) -> Sequence[Any]:
     elif not has_text and len(units) <= 1 and (not units or unit.null_count == value.null_count):
         return NumberColumn(value, (units[0] or None) if units else None, na)
     return [
-        _cell(*cell, point.kind) for cell in zip(value.to_pylist(), text.to_pylist(), unit.to_pylist(), strict=True)
+        cell_of(*cell, point.kind) for cell in zip(value.to_pylist(), text.to_pylist(), unit.to_pylist(), strict=True)
     ]
 
 
-def _cell(value: float | None, text: str | None, unit: str | None, kind: str | None) -> Any:
+def cell_of(value: float | None, text: str | None, unit: str | None, kind: str | None) -> Any:
+    """The value that a row has, of a point of some kind."""
     is_other = unit == OF_OTHER_KIND
     if text is not None:
         if is_other != texts_are_strs(kind):

@@ -93,6 +93,15 @@ class PointTable(DeltaLog):
                 found[record.id] = record
         return found
 
+    def count(self) -> int:
+        """How many points were read."""
+        count = 0
+        for file in self.files():
+            with opened(self.storage, file.path, _SCHEMA) as parquet:
+                until = parquet.read(columns=["until"])["until"]
+                count += len(until) - until.null_count
+        return count
+
     def put(self, changes: Iterable[ArchivedRecord]) -> None:
         """Add records, or replace those of the same id; nothing is written where all are as they were."""
         changes = list(changes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,26 +21,33 @@ from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, run
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
 
-Existing: TypeAlias = Literal["replace", "keep"]
+Existing: TypeAlias = Literal["refuse", "replace", "keep"]
 """What becomes of a sample that is there, where another one is added."""
 
+_Row: TypeAlias = dict[str, Any]
 _Places: TypeAlias = npt.NDArray[np.int64]
 START_US, END_US = -(1 << 62), 1 << 62
 
 
 @dataclass(slots=True)
 class Changes:
-    """How many samples of each point, by id, are new, have another value, are gone, and were kept all the same."""
+    """How many samples of each point, by id, are new, have another value, are gone, and were kept all the same.
+
+    `first` has of the first sample with another value the row that was there, and the other one.
+    """
 
     new: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
+    first: dict[str, tuple[_Row, _Row]] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         """Add what another merge has changed."""
         for name in ("new", "changed", "removed", "kept"):
             getattr(self, name).update(getattr(other, name))
+        for ident, one in other.first.items():
+            self.first[ident] = min(self.first.get(ident, one), one, key=lambda pair: pair[0]["ts"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +142,14 @@ def merge(
     keep: Iterable[str] = (),
     young_us: int = END_US,
     existing: Existing | None = None,
+    dry_run: bool = False,
 ) -> Changes:
     """Make a half-open window of some points have exactly these samples, sorted by id and ts.
 
-    Of the points in `keep` nothing is removed. With `existing` no point loses samples, and with ``"keep"`` those that
-    are there stay as they are. Where nothing differs no version is made. New samples from `young_us` on get files of
-    their own: what is read again and corrected soon must not take a whole month with it.
+    Of the points in `keep` nothing is removed. With `existing` no point loses samples, and unless it is ``"replace"``
+    those that are there stay as they are; with ``"refuse"`` and one that is another nothing is changed at all. Where
+    nothing differs no version is made. New samples from `young_us` on get files of their own: what is read again and
+    corrected soon must not take a whole month with it.
     """
     wanted, kept = Ids(ids), set(keep)
     while True:
@@ -149,8 +158,8 @@ def merge(
         differs = _difference(found.rows, rows)
         if existing is not None:
             differs = replace(differs, gone=differs.gone[:0])
-        held = differs.changed_new
-        if existing == "keep":
+        held, first = differs.changed_new, {} if existing is None else _first(found.rows, rows, differs)
+        if stays := existing in ("refuse", "keep"):
             differs = replace(differs, changed_old=held[:0], changed_new=held[:0])
         owners = found.rows.column("id").take(pa.array(differs.gone)).to_pylist()
         is_kept = np.array([owner in kept for owner in owners], dtype=bool)
@@ -159,9 +168,14 @@ def merge(
             _counts(rows, differs.new),
             _counts(rows, differs.changed_new),
             _counts(found.rows, gone),
-            _counts(found.rows, differs.gone[is_kept]) + (_counts(rows, held) if existing == "keep" else Counter()),
+            _counts(found.rows, differs.gone[is_kept]) + (_counts(rows, held) if stays else Counter()),
+            first,
         )
-        if not (len(differs.new) or len(differs.changed_new) or len(gone)):
+        if (
+            dry_run
+            or (existing == "refuse" and len(held))
+            or not (len(differs.new) or len(differs.changed_new) or len(gone))
+        ):
             return changes
         files: list[tuple[DataFile, DataFile | None]] = []
         try:
@@ -197,6 +211,15 @@ def _new_files(
         numbers = found.row_numbers[differs.changed_old[replaced]]
         lost = found.row_numbers[gone[of_file[gone]]]
         yield _rewritten(table, file, numbers, rows.take(differs.changed_new[replaced]), lost), file
+
+
+def _first(old: pa.Table, new: pa.Table, differs: _Difference) -> dict[str, tuple[_Row, _Row]]:
+    """The first sample of each point that has another value."""
+    codes = new.take(pa.array(differs.changed_new)).unify_dictionaries().column("id").combine_chunks().indices
+    firsts = np.unique(codes.to_numpy(), return_index=True)[1]  # of each point they are in order of time
+    sides = (old, differs.changed_old), (new, differs.changed_new)
+    pairs = zip(*(rows.take(pa.array(places[firsts])).to_pylist() for rows, places in sides), strict=True)
+    return {pair[0]["id"]: pair for pair in pairs}
 
 
 def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:

@@ -19,12 +19,27 @@ from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")
 
+with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+    from deltalake.exceptions import DeltaError
+
 
 class Stored(NamedTuple):
     """What a file has: its bytes, and when it was last changed, in epoch microseconds."""
 
     size: int
     changed_us: int
+
+
+@contextmanager
+def reaching(uri: str) -> Generator[None]:
+    """A block that asks a store: what it says is told in words; only that a file is not there has a meaning here."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, DeltaError) as error:
+        text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()  # that of delta-rs is a coloured tree
+        raise MetadataError(f"{uri} cannot be reached: {text}") from error
 
 
 class Storage:
@@ -68,24 +83,27 @@ class Storage:
         with tempfile.TemporaryFile() as part:  # pyarrow cannot take back an upload that it has begun
             yield part
             part.seek(0)
-            with filesystem.open_output_stream(f"{base}/{path}") as stream:
+            with reaching(self.uri), filesystem.open_output_stream(f"{base}/{path}") as stream:
                 shutil.copyfileobj(part, stream, _COPIED_BYTES)
 
     def open(self, path: str) -> Any:
         """A file to read at random places."""
         filesystem, base = self.arrow
-        return filesystem.open_input_file(f"{base}/{path}")
+        with reaching(self.uri):
+            return filesystem.open_input_file(f"{base}/{path}")
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing where there is none."""
         filesystem, base = self.arrow
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), reaching(self.uri):
             filesystem.delete_file(f"{base}/{path}")
 
     def listing(self, below: str = "") -> dict[str, Stored]:
         """All files below it, or below a folder of it, also those that no table counts."""
         filesystem, base = self.arrow
-        found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{below}", recursive=True, allow_not_found=True))
+        where = pafs.FileSelector(f"{base}/{below}", recursive=True, allow_not_found=True)
+        with reaching(self.uri):
+            found = filesystem.get_file_info(where)
         return {
             info.path.removeprefix(f"{base}/"): Stored(info.size, (info.mtime_ns or 0) // 1000)
             for info in found
@@ -101,7 +119,8 @@ class Storage:
             shutil.rmtree(gone)
         else:
             filesystem, base = self.arrow
-            filesystem.delete_dir(base)
+            with reaching(self.uri):
+                filesystem.delete_dir(base)
 
     def remove_left_parts(self) -> None:
         """Remove what writers that were killed have left; what someone writes stays."""
@@ -110,9 +129,11 @@ class Storage:
                 remove_left_parts(folder)
 
 
-# Of the stores with options pyarrow's class, and for names of delta-rs, without their prefixes, its own.
+# Of the stores with options pyarrow's class, how the variables of the environment begin, and for names of delta-rs,
+# without their prefixes, those of the class.
 _S3 = (
     "S3FileSystem",
+    "AWS_",
     {
         "access_key_id": "access_key",
         "secret_access_key": "secret_key",
@@ -120,14 +141,15 @@ _S3 = (
         "token": "session_token",
         "region": "region",
         "default_region": "region",
+        "endpoint_url_s3": "endpoint_override",
         "endpoint_url": "endpoint_override",
         "endpoint": "endpoint_override",
         "skip_signature": "anonymous",
     },
 )
 _AZURE_NAMES = ("account_name", "account_key", "sas_token", "client_id", "client_secret", "tenant_id")
-_AZURE = "AzureFileSystem", {**{name: name for name in _AZURE_NAMES}, "access_key": "account_key"}
-_GOOGLE = "GcsFileSystem", {"skip_signature": "anonymous"}
+_AZURE = "AzureFileSystem", "AZURE_STORAGE_", {**{name: name for name in _AZURE_NAMES}, "access_key": "account_key"}
+_GOOGLE = "GcsFileSystem", "GOOGLE_", {"skip_signature": "anonymous"}
 _STORES = {"s3": _S3, "s3a": _S3, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "gs": _GOOGLE}
 _PREFIX = re.compile("aws_|azure_storage_|azure_|google_")
 _COPIED_BYTES = 1 << 20
@@ -135,7 +157,7 @@ _COPIED_BYTES = 1 << 20
 
 def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
     place = urlsplit(uri)
-    name, names = _STORES.get(place.scheme, ("", {}))
+    name, prefix, names = _STORES.get(place.scheme, ("", "", {}))
     given = {_PREFIX.sub("", key.lower(), count=1): (key, value) for key, value in options.items()}
     strange = [key for short, (key, _) in given.items() if short not in names]
     if strange and name != "S3FileSystem":  # of S3 the others are how delta-rs commits
@@ -143,14 +165,22 @@ def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
             f"storage_options are not known of {place.scheme}://: {', '.join(strange)}; give them as environment "
             "variables, which delta-rs and pyarrow both read"
         )
-    known: dict[str, Any] = {names[short]: value for short, (_, value) in given.items() if short in names}
+    # As for delta-rs, what is in the environment is an option too; pyarrow by itself reads less of it.
+    environment = {
+        key.removeprefix(prefix).lower(): value
+        for key, value in os.environ.items()
+        if prefix and key.startswith(prefix)
+    }
+    bucket, _, host = place.netloc.partition("@")
+    if name == "AzureFileSystem" and host:
+        environment["account_name"] = host.partition(".")[0]
+    known: dict[str, Any] = {}
+    for own in environment, {short: value for short, (_, value) in given.items()}:
+        known |= {names[short]: own[short] for short in reversed(names) if short in own}
     if "anonymous" in known:
         known["anonymous"] = known["anonymous"].lower() == "true"
     if known.get("endpoint_override", "").startswith("http://"):
         known["scheme"] = "http"
-    bucket, _, host = place.netloc.partition("@")
-    if name == "AzureFileSystem":
-        known.setdefault("account_name", host.partition(".")[0] or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"))
     try:
         if name:
             return getattr(pafs, name)(**known), f"{bucket}{place.path}".rstrip("/")

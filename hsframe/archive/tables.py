@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Self
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
+from hsframe.archive.parquet_file import FAR_US
 from hsframe.archive.points import PointTable
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import Storage, reaching
 from hsframe.errors import MetadataError
+from hsframe.spans import from_epoch_us
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
 
 
 def has_archive(storage: Storage) -> bool:
     """Whether both tables are there; MetadataError where there is something else."""
-    try:
+    with reaching(storage.uri):
         found = [DeltaTable.is_deltatable(storage.inside(one).uri, storage.options) for one in ("samples", "points")]
-    except (OSError, DeltaError) as error:
-        text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()  # it is a coloured tree
-        raise MetadataError(f"{storage.uri} cannot be reached: {text}") from error
     folder = storage.folder
     if folder is not None and folder.exists() and not any(found):
         if not folder.is_dir():
@@ -71,6 +69,16 @@ class Tables:
             if not {file.path for file in log.files()} <= log.storage.listing().keys():
                 raise MetadataError(f"{gone}: vacuum() has removed files of it")
         return cls(samples, points)
+
+    def summary(self) -> str:
+        """How much there is, by the logs alone, of what this version counts."""
+        files = self.samples.files()
+        ends_us = [us for file in files for us in file.ts_us if abs(us) < FAR_US]
+        days = [f"{from_epoch_us(pick(ends_us), UTC):%Y-%m-%d}" for pick in (min, max) if ends_us]
+        rows, size = (sum(getattr(file, name) for file in files) for name in ("rows", "size"))
+        when = f" from {' to '.join(days)}" if days else ""
+        version = self.samples.version
+        return f"{self.points.count():,} points, {rows:,} samples{when}, {size / 1e6:,.1f} MB, version {version}"
 
     @property
     def versions(self) -> tuple[int, int]:

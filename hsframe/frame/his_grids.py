@@ -108,10 +108,12 @@ def frame_columns(
     inf: str,
     convert: bool,
     words_are_ids: bool = False,
+    samples_only: bool = False,
 ) -> list[FrameColumn]:
     """The columns of a frame, each with its point, after all checks that need no record.
 
     Parameters and errors are those of :func:`hsframe.frame_to_his_grids`; `known` are points that were read before.
+    With `samples_only` means and extremes over intervals are refused as amounts are, where they go to their own point.
     """
     check_choice("inf", inf, ("refuse", "send"))
     frame = _with_plain_times(frame_of(df))
@@ -134,23 +136,24 @@ def frame_columns(
         )
     ts_us, order = _checked_instants(frame)
     matched = match_columns(frame, points, known, words_are_ids=words_are_ids)
-    _refuse_amounts(frame, matched)
+    _refuse_amounts(frame, matched, samples_only=samples_only)
     return [FrameColumn(label, point, frame, ts_us, order, inf, convert) for label, point in matched.items()]
 
 
-def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point]) -> None:
+def _refuse_amounts(frame: pd.DataFrame, matched: Mapping[Hashable, Point], *, samples_only: bool) -> None:
     """Refuse what was made of the samples of a point and is none: among them it would be read as one."""
-    reads = reads_of(frame)
+    reads, interval = reads_of(frame), noted_interval(frame)
     for (label, point), origin in zip(matched.items(), column_points(frame), strict=True):
         if origin is not None and origin.id != point.id:
             continue
         aggs = reads.get(point.id, Read()).aggs
         # What df.xs leaves of several aggregations does not say which it is, unless its unit and values do.
         found = Read({agg: own for agg, own in aggs.items() if _could_be(agg, own, frame[label])} or aggs)
-        if found.made:
+        if found.made or (samples_only and (aggs or interval)):
+            what = f"is the {' or '.join(found.aggs)}" if found.aggs else "has values"
             raise MetadataError(
-                f"column {label!r} is the {' or '.join(found.aggs)} over intervals of the point @{point.id} itself: "
-                "among its samples each value would be read as one of them; write it to another point, as with "
+                f"column {label!r} {what} over intervals of the point @{point.id} itself: among "
+                "its samples each value would be read as one of them; write it to another point, as with "
                 f"points={{{label!r}: '@the-id'}}, or, if it is what the point has, take the note off first with "
                 f"df.attrs.clear(), and give points={{{label!r}: '@{point.id}'}}; nothing was written"
             )

@@ -38,8 +38,8 @@ def frame_of(df: Any, *, tidy: bool = False) -> pd.DataFrame:
         )
     if is_tidy(df):
         what = amount_in(df)
-        if (interval := noted_interval(df)) and interval.label == "end":
-            what = f"values at the ends of intervals of {interval.length}"
+        if (interval := noted_interval(df)) and (interval.label == "end" or (tidy and not what)):
+            what = f"values {'at the ends of' if interval.label == 'end' else 'over'} intervals of {interval.length}"
         if what:
             raise MetadataError(
                 f"this tidy frame has {what}, and in a history each would be read as a sample from its time on; read "

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import operator
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, get_args
 
 import pandas as pd
 
 from hsframe.archive.add import Adding
 from hsframe.archive.check import check
 from hsframe.archive.compact import compact
-from hsframe.archive.delta import vacuum, version_table
+from hsframe.archive.delta import vacuum, version_at, version_table
 from hsframe.archive.points import point_frame
-from hsframe.archive.samples import Existing
+from hsframe.archive.samples import END_US, Existing
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import sync_archive
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
-from hsframe.durations import DAY_US, Duration, duration_us
-from hsframe.errors import MetadataError, ReadWarning, check_choice
+from hsframe.durations import DAY_US, Duration, amount_of, duration_us
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
@@ -102,8 +104,10 @@ class Archive:
         has_archive(self._place)  # refuses a folder of other things
 
     def __repr__(self) -> str:
-        version = "" if self._version is None else f", version {self._version}"
-        return f"<Archive {self._place.uri}{version}>"
+        try:
+            return f"<Archive {self._place.uri}: {self._opened().summary()}>"
+        except HsFrameError:  # there is none, or its place cannot be reached
+            return f"<Archive {self._place.uri}>"
 
     def _opened(self) -> Tables:
         """The tables, at the newest version unless this is an older one."""
@@ -115,7 +119,7 @@ class Archive:
 
     def _refuse_older(self, verb: str) -> None:
         if self._version is not None:
-            raise MetadataError(f"{self!r} is version {self._version}; open it without version= to {verb} it")
+            raise MetadataError(f"{self._place.uri} is version {self._version}; open it without version= to {verb} it")
 
     read = Session.read
     read_by_ids = Session.read_by_ids
@@ -123,6 +127,7 @@ class Archive:
     his_iter = Session.his_iter
     latest = Session.latest
     matrix = Session.matrix
+    export = Session.export
 
     def _run(self, verb: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         verbs = _Verbs(self._reading(), self._known)
@@ -278,15 +283,16 @@ class Archive:
         data: pd.DataFrame | pd.Series[Any] | Source | Iterable[Source],
         points: Any = None,
         *,
-        existing: Existing = "replace",
+        existing: Existing = "refuse",
         convert: bool = False,
+        dry_run: bool = False,
     ) -> pd.DataFrame:
         """Put the samples of a frame or of Parquet files into the archive, which is made where there is none.
 
-        What is no sample of a point is refused as by :meth:`Session.his_write`: amounts and other aggregations over
-        intervals, times that are ends or that have no zone, values of another kind or unit. Missing values add and
-        remove nothing. It is safe to repeat; of several files those before a bad one are added, but where there was no
-        archive, which is made for all of them and so reads them twice.
+        What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
+        zone, values of another kind or unit; and so are all values over intervals, means and extremes too, which that
+        lets pass: what they go to is another point. Missing values add and remove nothing. All is looked at before
+        anything is added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------
@@ -295,23 +301,36 @@ class Archive:
             or :func:`hsframe.write_parquet`, which are read one after another.
         points : optional
             Which points the columns are, as for :meth:`Session.his_write`; of a tidy frame, records of its points.
-        existing : {"replace", "keep"}
-            What becomes of a sample that the archive has, where it is another.
+        existing : {"refuse", "replace", "keep"}
+            What becomes of samples that the archive has with another value. ``"refuse"``: if there is one, nothing is
+            added. ``"replace"``: they get the new value, also where the old one came from the server; the next
+            :meth:`sync` brings that back, of the days that it reads once more. ``"keep"``: they stay, and only what is
+            new is added.
         convert : bool
             Convert values to the units of the points, instead of refusing those in another one.
+        dry_run : bool
+            Write nothing, and give the table of what would become of each point; each file is compared with the
+            archive alone, not with the others.
 
         Returns
         -------
         DataFrame
-            As of :meth:`sync`; the status is ``"added"``, ``"same"``, or ``"kept"`` where nothing is new and some were
-            kept. A point that the archive did not have gets a record by the frame's catalog. A point counts as read
-            in the span that the frame was read in, or else from its first sample to its last: the next :meth:`sync`
-            goes on from there. Where that does not touch what was read before, what is between comes by :meth:`sync`
-            with `since`.
+            As of :meth:`sync`, and ``rows_kept``; of the first sample that the archive has with another value
+            ``first_difference`` (its instant, UTC), ``in_archive`` and ``in_frame`` (the values). The status is
+            ``"added"``, ``"same"``, ``"kept"`` where nothing is new and some were kept, or ``"refused"``. A point that
+            the archive did not have gets a record by the frame's catalog. A point counts as read in the span that the
+            frame was read in, or else from its first sample to its last: the next :meth:`sync` goes on from there.
+            Where that does not touch what was read before, what is between comes by :meth:`sync` with `since`.
+
+        Raises
+        ------
+        MetadataError, UnitError, ZoneError, CodecError
+            What is refused, with the column or the file. With ``existing="refuse"`` samples with another value;
+            ``error.report`` is the table. Where a disk fails between two files, it says what was added.
         """
         self._refuse_older("add to")
         check_choice("existing", existing, get_args(Existing))
-        adding = Adding(self._place, _now_us(), points, existing, convert)
+        adding = Adding(self._place, _now_us(), points, existing, convert, dry_run)
         if isinstance(data, pd.DataFrame | pd.Series):
             return adding.run([("", lambda: data)])
         return adding.run([(str(file), functools.partial(read_parquet, file)) for file in parquet_files(data)])
@@ -325,7 +344,8 @@ class Archive:
         Parameters
         ----------
         overlap : str or timedelta
-            Files with younger samples are left, as those that the next syncs write anew: as in :meth:`sync`.
+            Files with younger samples are left, as those that the next syncs write anew: as in :meth:`sync`; ``"0D"``
+            leaves none.
 
         Returns
         -------
@@ -334,13 +354,16 @@ class Archive:
             ``bytes_after``.
         """
         self._refuse_older("compact")
-        young_us = (_now_us() - duration_us(overlap, "overlap")) // DAY_US * DAY_US
+        overlap_us = _age_us(overlap, "overlap")
+        young_us = (_now_us() - overlap_us) // DAY_US * DAY_US if overlap_us else END_US
         return compact(self._opened().samples, young_us)
 
-    def vacuum(self, older_than: Duration = "7D") -> pd.DataFrame:
+    def vacuum(self, older_than: Duration = "90D") -> pd.DataFrame:
         """Remove files that only old versions need, and what programs that were killed have left.
 
-        Versions that were the newest at any time in the last `older_than` stay readable. A file that no version counts
+        Versions that were the newest at any time in the last `older_than` stay readable, so that a report of these days
+        can be made once more of what it was made of; with ``"0D"`` only the newest one does. However long it is, the
+        log forgets a version after 400 days. A file that no version counts
         is removed when it is an hour old: a sync may be about to count it. No version is made.
 
         Returns
@@ -350,7 +373,7 @@ class Archive:
             longer be read; :attr:`versions` says it of all.
         """
         self._refuse_older("vacuum")
-        tables, cutoff_us = self._opened(), _now_us() - duration_us(older_than, "older_than")
+        tables, cutoff_us = self._opened(), _now_us() - _age_us(older_than, "older_than")
         logs = {"samples": tables.samples, "points": tables.points}
         found = [(f"{name}/{path}", *rest) for name, log in logs.items() for path, *rest in vacuum(log, cutoff_us)]
         return pd.DataFrame(found, columns=["path", "bytes", "reason"]).astype({"path": "str", "reason": "str"})
@@ -372,16 +395,22 @@ class Archive:
         """The versions of the samples that the log still has, the newest first.
 
         ``version``, ``at`` (UTC), ``operation``, ``rows`` and ``files`` of it, and whether it is ``readable``:
-        :meth:`vacuum` takes files of old ones away, and the log forgets after 30 days.
+        :meth:`vacuum` takes files of old ones away, and the log forgets after 400 days.
         """
         return version_table(Tables.open(self._place).samples)
 
-    def at(self, version: int) -> Self:
+    def at(self, version: SupportsIndex | str | date) -> Self:
         """The archive as it was when its samples had an older version; the records of the points are of that time too.
 
-        MetadataError where that version is not there, or can no longer be read.
+        By its number, as ``df.hs.source`` has it, or the one that was the newest at a time: ``"2026-11-01T09:00Z"``; at
+        the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
+        or it can no longer be read; SpanError where it is neither.
         """
-        found = type(self)(self._place.uri, storage_options=dict(self._place.options), version=version)
+        if isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
+            number = operator.index(version)
+        else:
+            number = version_at(Tables.open(self._place).samples, version)
+        found = type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)
         found._opened()
         return found
 
@@ -424,6 +453,11 @@ class Archive:
 
         stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().samples.version)
         return partitioned(stored, PartitionedRead(points, span, by=by, **settings))
+
+
+def _age_us(value: Duration, what: str) -> int:
+    """The length of a duration, which may be none."""
+    return 0 if amount_of(value, f"{what}={value!r}")[0] == 0 else duration_us(value, what)
 
 
 def _now_us() -> int:

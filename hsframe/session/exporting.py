@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 import pandas as pd
 
 from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
-from hsframe.client import Client
 from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.labels import Header
@@ -23,7 +22,7 @@ from hsframe.frame.reads import outcomes_in
 from hsframe.frame.whole_file import checked_path, local_path
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
-from hsframe.history.source import Progress
+from hsframe.history.source import Progress, Source
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
@@ -119,17 +118,17 @@ class Exported:
     rows: int
 
 
-async def export(client: Client, request: ExportRequest) -> Exported:
+async def export(source: Source, request: ExportRequest) -> Exported:
     """Export as :meth:`hsframe.Session.export` describes."""
-    with client.sender.retries.one_verb(), DeferredWarnings(), told_once(client.dialect.told), one_thread():
+    with DeferredWarnings(), told_once(source.dialect.told), one_thread():
         if request.is_wide:
-            return await _wide(client, request)
+            return await _wide(source, request)
         async with progress_of(request.progress, "export") as bar:
             place, name = _place(request)
-            found, unknown = await _found(client, request, bar)
+            found, unknown = await _found(source, request, bar)
 
             def note(df: pd.DataFrame) -> None:
-                note_origin([df], client, found.options, found.spans.values())
+                note_origin([df], source, found.options, found.spans.values())
 
             rows = await (found.to_file(place, name, request.tz, note) if name else found.to_archive(place))
         points, failures = [record.point for record in found.records], unknown | (found.options.failures or {})
@@ -143,10 +142,10 @@ async def export(client: Client, request: ExportRequest) -> Exported:
         return Exported(points, failures, rows)
 
 
-async def _wide(client: Client, request: ExportRequest) -> Exported:
+async def _wide(source: Source, request: ExportRequest) -> Exported:
     from hsframe.frame.parquet import write_parquet  # pyarrow's Parquet, loaded when it is needed
 
-    frame, points = await read_frame(client, request.read)
+    frame, points = await read_frame(source, request.read)
     assert isinstance(frame, pd.DataFrame)
     await in_thread(write_parquet, frame, request.path)
     outcomes = outcomes_in(frame).values()
@@ -154,28 +153,27 @@ async def _wide(client: Client, request: ExportRequest) -> Exported:
     return Exported(points, failed, sum(one["rows"] for one in outcomes))
 
 
-async def expected_table(client: Client, request: ExportRequest) -> pd.DataFrame:
+async def expected_table(source: Source, request: ExportRequest) -> pd.DataFrame:
     """What an export is expected to take, a row per point."""
     place = (None,) if request.is_wide else _place(request)
-    with client.sender.retries.one_verb():
-        found, _ = await _found(client, request, Progress())
+    found, _ = await _found(source, request, Progress())
     return await in_thread(found.expected, *place)
 
 
-async def _found(client: Client, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
+async def _found(source: Source, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
     """The points and windows of an export, and the errors of points that are unknown."""
     from hsframe.archive.export import Export
 
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
-    records = await find_records(client, request.points, failures=None if raises else unknown)
+    records = await find_records(source, request.points, failures=None if raises else unknown)
     options = ReadOptions(
         week_start=request.week_start,
         limits=request.read.limits,
         failures=None if raises else {},
         progress=progress,
     )
-    records = await with_zones(client, records)
-    return Export(client, records, options.spans(request.span, (record.tz for record in records)), options), unknown
+    records = await with_zones(source, records)
+    return Export(source, records, options.spans(request.span, (record.tz for record in records)), options), unknown
 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:

@@ -324,8 +324,8 @@ class HistoryVerbs(SessionBase):
         name; remove it to begin anew. What was read before an interruption is not read again. Of a span that is not
         over, samples after the present are not taken for read.
         """
-        with self.client.sender.retries.one_verb():
+        with self._one_verb() as source:
             if request.dry_run:
-                return await expected_table(self.client, request)
-            self._remember((await export(self.client, request)).points)
+                return await expected_table(source, request)
+            self._remember((await export(source, request)).points)
         return request.target

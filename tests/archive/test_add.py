@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import pandas as pd
 import pytest
 
 import hsframe
-from hsframe import Archive, Session
+from hsframe import Archive, Number, Ref, Session
 from hsframe.archive.samples import merge
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, HsFrameError, MetadataError, ReadWarning, UnitError, ZoneError
+from hsframe.frame.points import Point
 from tests.archive.test_sync import SINCE, assert_in_step
 
 SPAN = (SINCE, None)
+LACKING = pytest.mark.filterwarnings("ignore:.* may lack samples:hsframe.errors.ReadWarning")
 
 
 def assert_same_values(archive: Archive, session: Session, span: Any = SPAN) -> None:
@@ -61,7 +64,7 @@ def test_files_and_folders_of_old_exports(tmp_path: Path, session: Session, shap
     if shape == "wide":
         with pytest.raises(UnitError, match=r"the column is in °F, the point in °C.*nothing was written") as caught:
             archive.add(folder)
-        assert caught.value.__notes__ == [f"in {folder}/a.parquet; nothing was added"]
+        assert str(caught.value).startswith(f"nothing was added, because of {folder}/a.parquet: column 'TEMP'")
         assert not (tmp_path / "trends").exists()
     archive.add([folder / "b.parquet", folder / "a.parquet"], convert=True)
     found = archive.his_read("@temp", SPAN, tz="UTC")["TEMP"].hs.magnitude()
@@ -101,7 +104,7 @@ def test_the_layout_and_the_window_are_those_of_all_files(
     half = Archive(tmp_path / "half")
     with pytest.raises(MetadataError, match="full") as caught:
         half.add(files)
-    assert caught.value.__notes__ == [f"in {files[2]}; the files before it are added"]
+    assert str(caught.value).startswith(f"only the 2 files before it are added, because of {files[2]}: ")
     assert failing.calls == 3
     read = half.points.set_index("id")["until"]  # of the samples that are there
     assert read.to_dict() == {"temp": days[2].tz_localize("UTC"), "plain": read["plain"]}
@@ -111,7 +114,7 @@ def test_the_layout_and_the_window_are_those_of_all_files(
     (tmp_path / "bad.parquet").write_text("no file of Parquet")
     with pytest.raises(CodecError, match="is not a Parquet file") as caught:
         other.add([*files, tmp_path / "bad.parquet"])
-    assert caught.value.__notes__[-1] == f"in {tmp_path}/bad.parquet; nothing was added"
+    assert str(caught.value).startswith(f"nothing was added, because of {tmp_path}/bad.parquet: ")
     assert not (tmp_path / "other").exists()
 
 
@@ -122,13 +125,33 @@ def test_what_becomes_of_samples_that_are_there(tmp_path: Path, session: Session
     half, rest = old.iloc[:100], old.iloc[100:]
     kept = archive.add(half + 1, existing="keep").iloc[0]
     known = int(half["TEMP"].notna().sum())
-    assert kept[["rows_new", "rows_changed", "rows_removed", "status"]].tolist() == [0, 0, 0, "kept"]
-    assert kept["reason"] == (
-        f"rows without a value, which write and remove nothing: 1; {known} samples are others in the archive, and stay"
-    )
+    counts = ["rows_new", "rows_changed", "rows_removed", "rows_kept", "status"]
+    assert kept[counts].tolist() == [0, 0, 0, known, "kept"]
+    assert kept["reason"] == "rows without a value, which write and remove nothing: 1"
+    first = half["TEMP"].dropna().index[0]
+    others = [first, *(Number(df["TEMP"].hs.magnitude()[first], "°C") for df in (half, half + 1))]
+    assert kept[["first_difference", "in_archive", "in_frame"]].tolist() == others
     pd.testing.assert_frame_equal(archive.his_read("@temp", SPAN), old)
-    replaced = archive.add(half.iloc[::-1] + 1).iloc[0]
-    assert replaced[["rows_new", "rows_changed", "rows_removed", "status"]].tolist() == [0, known, 0, "added"]
+    version = archive.versions["version"].iloc[0]
+    with pytest.raises(MetadataError) as caught:
+        archive.add(half + 1)
+    assert re.match(
+        rf"{known} samples of @temp \(TEMP\) are others than in the archive, the first at {first.isoformat()}".replace(
+            "+", r"\+"
+        ),
+        str(caught.value).replace("Z", "+00:00"),
+    )
+    tables = [caught.value.report, *(archive.add(half + 1, existing=how, dry_run=True) for how in ("refuse", "keep"))]
+    assert [one.iloc[0][counts].tolist() for one in tables] == [
+        [0, 0, 0, known, how] for how in ["refused", "refused", "kept"]
+    ]
+    planned = archive.add(half + 1, existing="replace", dry_run=True)
+    assert archive.versions["version"].iloc[0] == version
+    table = archive.add(half.iloc[::-1] + 1, existing="replace")
+    pd.testing.assert_frame_equal(table, planned)
+    replaced = table.iloc[0]
+    assert replaced[counts].tolist() == [0, known, 0, 0, "added"]
+    assert replaced[["first_difference", "in_archive", "in_frame"]].tolist() == others
     assert (replaced["first"], replaced["last"]) == (half.index[0], half["TEMP"].dropna().index[-1])
     found = archive.his_read("@temp", SPAN)
     pd.testing.assert_frame_equal(found.iloc[100:], rest)
@@ -146,6 +169,95 @@ def test_values_without_a_unit_are_those_of_the_point(tmp_path: Path, session: S
         assert archive.his_read("@temp", "2025-01-01").hs.units == {"TEMP": "°C"}
 
 
+@LACKING
+def test_a_mean_goes_to_a_point_of_its_own(tmp_path: Path, session: Session) -> None:
+    means = session.his_read("@power", "yesterday", interval="1h")
+    record = {"id": Ref("mean"), "dis": "Mean power", "kind": "Number", "unit": "kW", "tz": "London"}
+    archive = Archive(tmp_path)
+    assert archive.add(means, points={means.columns[0]: record})["id"].tolist() == ["mean"]
+    assert len(archive.his_read("@mean", SPAN)) == len(means)
+
+
+@LACKING
+def test_several_files_are_added_all_or_none(tmp_path: Path, session: Session) -> None:
+    archive, files = Archive(tmp_path / "trends"), [tmp_path / f"{name}.parquet" for name in "abc"]
+    archive.sync("power", session=session, since=SINCE)
+    version = archive.versions["version"].iloc[0]
+    df = session.his_read("@temp", SPAN, tz="UTC")
+    for file, frame in zip(files, (df.iloc[:96], df.iloc[96:192], df.iloc[:192] + 1), strict=True):
+        hsframe.write_parquet(frame, file)
+    hsframe.write_parquet(session.his_read("@power", "yesterday") * 2, bad := tmp_path / "z.parquet")
+    with pytest.raises(MetadataError, match=r"samples of @power .* are others than in the archive"):
+        archive.add([*files, bad])
+    assert archive.versions["version"].iloc[0] == version
+    with pytest.raises(
+        MetadataError, match=r"^only the 2 files before it are added, because of .*c.parquet: "
+    ) as caught:
+        archive.add(files)
+    known = df.iloc[:192].count().sum()
+    assert caught.value.report.iloc[0][["id", "rows_new", "rows_kept"]].tolist() == ["temp", known, known]
+    pd.testing.assert_frame_equal(archive.his_read("@temp", SPAN, tz="UTC"), df.iloc[:192].dropna(), check_freq=False)
+
+
+RECORD = {"id": Ref("old"), "dis": "Old meter", "kind": "Number", "unit": "kW", "tz": "London"}
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        pd.DataFrame([RECORD]),
+        pd.Series(RECORD),
+        RECORD,
+        [RECORD],
+        Point.from_record(RECORD),
+        pd.DataFrame([RECORD, RECORD]),
+    ],
+    ids=["frame", "row", "record", "list", "point", "twice"],
+)
+def test_records_of_the_points_of_a_tidy_frame(tmp_path: Path, points: Any) -> None:
+    times = pd.date_range("2026-01-01", periods=3, freq="h", tz="UTC")
+    tidy = pd.DataFrame({"id": "old", "ts": times, "value": [1.0, 2, 3], "text": None, "unit": "kW"})
+    archive = Archive(tmp_path)
+    assert archive.add(tidy, points)["rows_new"].tolist() == [3]
+    assert archive.points[["id", "dis", "unit", "tz"]].to_numpy().tolist() == [["old", "Old meter", "kW", "London"]]
+    assert archive.add(tidy, points)["status"].tolist() == ["same"]
+
+
+@pytest.mark.parametrize("points", ["@old", Ref("old"), ["old"], [], None])
+def test_ids_of_the_points_of_a_tidy_frame_add_nothing_to_what_is_known(tmp_path: Path, points: Any) -> None:
+    times = pd.date_range("2026-01-01", periods=3, freq="h", tz="Europe/London")
+    tidy = pd.DataFrame({"id": "old", "ts": times, "value": [1.0, 2, 3], "text": None, "unit": "kW"})
+    archive = Archive(tmp_path)
+    assert archive.add(tidy, points)["rows_new"].tolist() == [3]
+    archive.add(tidy.assign(value=9.0), points, existing="replace")
+    assert archive.points[["id", "unit", "tz"]].to_numpy().tolist() == [["old", "kW", "London"]]
+
+
+@LACKING
+def test_rows_of_samples_as_other_programs_write_them(tmp_path: Path, session: Session) -> None:
+    archive = Archive(tmp_path / "trends")
+    archive.sync("point", session=session, since=SINCE)
+    times = pd.date_range("2025-01-01", periods=2, freq="h", tz="UTC", name="ts")
+    given: dict[str, list[Any]] = {"temp": [1.5, 2], "run": [True, False], "mode": ["on", "off"]}
+    for ident, values in given.items():
+        df = pd.DataFrame({"ts": times, "value": values, "id": ident})
+        df.to_parquet(file := tmp_path / f"{ident}.parquet")
+        assert archive.add(file)["rows_new"].tolist() == [2]
+        assert archive.add(df.set_index("ts"))["status"].tolist() == ["same"]
+        found = archive.his_read(ident, "2025-01-01", tz="UTC").iloc[:, 0]
+        assert (found.hs.magnitude() if ident == "temp" else found).tolist() == values
+    note = archive.add(tmp_path / "temp.parquet")["reason"].tolist()
+    assert note == ["without a unit: taken to be in °C"]
+    flags = pd.DataFrame({"id": "new", "ts": times, "value": [True, False]})
+    archive.add(flags)
+    watts = pd.DataFrame({"id": "power", "ts": times, "value": pd.array([1.0, 2], dtype="unit[W]")})
+    with pytest.raises(UnitError, match="the column is in W, the point in kW"):
+        archive.add(watts)
+    archive.add(watts, convert=True)
+    assert archive.his_read("power", "2025-01-01", tz="UTC").iloc[:, 0].hs.magnitude().tolist() == [0.001, 0.002]
+    assert archive.points.set_index("id").loc["new", "kind"] == "Bool"
+
+
 def refused(archive: Archive, session: Session, what: str) -> Any:
     """Frames that are no samples of the points, each by its name."""
     hourly = {"interval": "1h", "span": "yesterday", "points": "@power"}
@@ -155,6 +267,17 @@ def refused(archive: Archive, session: Session, what: str) -> Any:
         return session.his_read(**hourly, agg="integral")
     if what == "tidy amounts":
         return session.his_read(**hourly, agg="integral", shape="tidy")
+    if what in ("mean", "max", "first"):
+        return session.his_read(**hourly, agg=what)
+    if what == "tidy max":
+        return session.his_read(**hourly, agg="max", shape="tidy")
+    if what == "a part of maxima":
+        return session.his_read(**hourly, agg="max").iloc[3:, 0].rename("@power")
+    if what == "texts":
+        df = session.his_read("@temp", "yesterday", shape="tidy", tz="UTC")
+        return df.assign(value="warm")
+    if what == "no times":
+        return session.his_read("@temp", "yesterday", shape="tidy", tz="UTC")[["id", "value"]]
     if what == "ends":
         return session.his_read(**hourly, label="end")
     if what == "tidy ends":
@@ -180,6 +303,13 @@ def refused(archive: Archive, session: Session, what: str) -> Any:
         ("naive tidy", ZoneError, "are naive"),
         ("amounts", MetadataError, "integral"),
         ("tidy amounts", MetadataError, "this tidy frame has the integral over intervals of the point @power"),
+        ("mean", MetadataError, "is the mean over intervals of the point @power itself"),
+        ("max", MetadataError, "is the max over intervals of the point @power itself"),
+        ("first", MetadataError, "is the first over intervals of the point @power itself"),
+        ("tidy max", MetadataError, "this tidy frame has values over intervals of 1h"),
+        ("a part of maxima", MetadataError, "over intervals of the point @power itself"),
+        ("texts", MetadataError, "a tidy frame has numbers in 'value'"),
+        ("no times", MetadataError, "this one has no ts"),
         ("ends", MetadataError, "ends of the intervals"),
         ("tidy ends", MetadataError, "at the ends of intervals"),
         ("another unit", UnitError, "the column is in kW, the point in °C"),

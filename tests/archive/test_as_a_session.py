@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -129,9 +130,39 @@ def test_the_functions_of_the_package_read_from_it(both: tuple[Archive, Session]
         hsframe.his_read("temp", DAY)
 
 
-@pytest.mark.parametrize("name", ["his_write", "watch", "point_write", "eval", "about", "export"])
+@pytest.mark.parametrize("name", ["his_write", "watch", "point_write", "eval", "about"])
 def test_what_an_archive_cannot_do_is_said(both: tuple[Archive, Session], name: str) -> None:
     with pytest.raises(AttributeError, match=rf"an archive has no {name}\(\): it is read, and sync\(\) brings more"):
         getattr(both[0], name)
     with pytest.raises(AttributeError, match="an Archive has no attribute 'his_raed'"):
         both[0].his_raed  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_export_of_an_archive_is_that_of_its_server(
+    both: tuple[Archive, Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hsframe.archive.fill.POINTS_A_BATCH", 2)  # what an archive is asked for at once
+    assert Archive.export is Session.export
+    names = ["a.parquet", "b.parquet", "c"]
+    for reader, folder in zip(both, ("archive", "server"), strict=True):
+        (tmp_path / folder).mkdir()
+        paths = [tmp_path / folder / name for name in names]
+        assert reader.export("point", WEEK, paths[0], header="id", tz="UTC") == paths[0]
+        reader.export("point", WEEK, paths[1], layout="tidy", tz="UTC")
+        expected = reader.export("point", WEEK, paths[2], dry_run=True)
+        assert set(expected["status"]) == {"dry run"}
+        reader.export("point", WEEK, paths[2])
+        with pytest.raises(UnknownRecError, match="nobody"):
+            reader.export(["@temp", "@nobody"], WEEK, paths[2])
+        with pytest.warns(ReadWarning, match="1 of 2 points could not be read"):
+            reader.export(["@temp", "@nobody"], WEEK, paths[2], on_error="warn")
+    own, server = (
+        [hsframe.read_parquet(tmp_path / folder / name) for name in names[:2]] for folder in ("archive", "server")
+    )
+    for one, other in zip(own, server, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+        assert (one.hs.source["kind"], other.hs.source["kind"]) == ("archive", "server")
+    archives = [Archive(tmp_path / folder / "c") for folder in ("archive", "server")]
+    pd.testing.assert_frame_equal(*(one.his_read("point", WEEK, shape="tidy", tz="UTC") for one in archives))
+    pd.testing.assert_frame_equal(*(one.points.drop(columns=["since", "until"]) for one in archives))
+    assert archives[0].check().empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import END_US, START_US, merge
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
-from hsframe.errors import CodecError, MetadataError
+from hsframe.errors import CodecError, MetadataError, SpanError
 from hsframe.kinds import MARKER, Ref
 from tests.archive.test_samples import CELLS, DAY_US, JANUARY_US, SAMPLES, Cell, content, rows, shown
 
@@ -163,6 +164,65 @@ def test_vacuum_removes_what_only_old_versions_need(place: Path) -> None:
     with pytest.raises(MetadataError, match=r"has no version 9; the newest is 4"):
         archive.at(9)
     assert archive.check().empty
+
+
+def test_nothing_but_the_newest_version_is_kept_of_no_days_at_all(place: Path) -> None:
+    archive = Archive(place)
+    assert set(archive.compact(overlap="0D")["files_after"]) == {1}
+    time.sleep(0.01)
+    assert len(archive.vacuum("0D")) >= 3
+    assert archive.versions["readable"].tolist()[:2] == [True, False]
+    assert archive.check().empty
+    for wrong in ("-1D", "1mo", "soon"):
+        with pytest.raises(SpanError, match="older_than="):
+            archive.vacuum(wrong)
+        with pytest.raises(SpanError, match="overlap="):
+            archive.compact(overlap=wrong)
+
+
+def test_a_version_is_kept_for_90_days_and_its_log_for_400(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [deltalake.DeltaTable(place / name).metadata().configuration for name in ("samples", "points")]
+    assert [one["delta.logRetentionDuration"] for one in settings] == ["interval 400 days"] * 2
+    archive = Archive(place)
+    archive.compact("0D")
+    now_us = time.time_ns() // 1000
+    for days, count in ((89, 0), (91, 3)):
+        monkeypatch.setattr("hsframe.session.archive._now_us", lambda days=days: now_us + days * DAY_US)
+        assert archive.vacuum()["path"].str.startswith("samples/").sum() == count
+
+
+def test_a_version_by_the_time_at_which_it_was_the_newest(place: Path) -> None:
+    archive, df = Archive(place), Archive(place).versions.set_index("version")
+    for version, when in df["at"].items():
+        assert archive.at(when)._version == version
+        assert archive.at(when.isoformat())._version == version
+        if version:
+            assert archive.at(when.to_pydatetime() - timedelta(microseconds=1))._version == version - 1
+    first = df["at"].min()
+    for when in (str(first.date()), first.date(), "now", "today", f"{first:%Y-%m}", f"{first:%Y}"):
+        assert archive.at(when)._version == 3
+    assert archive.at(first.tz_convert("Asia/Tokyo"))._version == 0
+    before = rf"^no version of .*samples was there at .*; the oldest is 0, of {first.isoformat()[:19]}"
+    for when in ("2026-01-01", "yesterday", "-1d", first - timedelta(microseconds=1)):
+        with pytest.raises(MetadataError, match=before):
+            archive.at(when)
+    for wrong in ("39", "soon", 1.5, None):
+        with pytest.raises(SpanError):
+            archive.at(wrong)  # type: ignore[arg-type]
+
+
+def test_what_an_archive_is_is_seen_at_a_glance(place: Path, tmp_path: Path) -> None:
+    size = sum(path.stat().st_size for path in (place / "samples").rglob("*.parquet"))
+    shown = f"<Archive {place}: 2 points, 24 samples from 2026-01-01 to 2026-01-03, {size / 1e6:,.1f} MB, version 3>"
+    assert repr(Archive(place)) == shown
+    assert repr(Archive(place).at(1)).endswith(
+        f"8 samples from 2026-01-01 to 2026-01-01, {size / 3e6:,.1f} MB, version 1>"
+    )
+    assert repr(Archive(tmp_path / "none")) == f"<Archive {tmp_path / 'none'}>"
+    Tables.open_or_create(Storage(str(tmp_path / "new"), {}), Layout())
+    assert repr(Archive(tmp_path / "new")) == f"<Archive {tmp_path / 'new'}: 0 points, 0 samples, 0.0 MB, version 0>"
+    shutil.rmtree(place)
+    assert repr(Archive(place)) == f"<Archive {place}>"
 
 
 def test_versions_that_the_log_has_forgotten(place: Path) -> None:

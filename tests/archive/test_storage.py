@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -44,6 +46,64 @@ def test_options_have_their_names_of_delta_rs() -> None:
     assert Storage("s3://bucket", {"aws_skip_signature": "true", "region": "x"}).arrow[0] == pafs.S3FileSystem(
         anonymous=True, region="x"
     )
+
+
+def test_what_delta_rs_finds_in_the_environment_is_an_option_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "k",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_UNHEARD_OF": "x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    keys = {"access_key": "k", "secret_key": "s", "endpoint_override": "http://127.0.0.1:9", "scheme": "http"}
+    assert Storage("s3://bucket/a").arrow[0] == pafs.S3FileSystem(region="eu-west-1", **keys)
+    other = Storage("s3://bucket/a", {"region": "us-west-2", "aws_endpoint": "https://store.example"}).arrow[0]
+    keys |= {"endpoint_override": "https://store.example", "scheme": "https"}
+    assert other == pafs.S3FileSystem(region="us-west-2", **keys)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "works")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0")
+    wanted = pafs.AzureFileSystem(account_name="works", account_key="c2VjcmV0")
+    assert Storage("az://box/a").arrow[0] == wanted
+    wanted = pafs.AzureFileSystem(account_name="mill", account_key="c2VjcmV0")
+    assert Storage("abfss://box@mill.dfs.core.windows.net/a").arrow[0] == wanted
+
+
+def test_a_store_that_cannot_be_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:  # nobody listens there
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        for name, value in {
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "hush",
+        }.items():
+            monkeypatch.setenv(name, value)
+        store = Storage("s3://bucket/works")
+        store.arrow = (
+            pafs.S3FileSystem(
+                access_key="k",
+                secret_key="hush",
+                endpoint_override=os.environ["AWS_ENDPOINT_URL"],
+                scheme="http",
+                retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=1),
+                connect_timeout=1,
+            ),
+            "bucket/works",
+        )
+
+        def write() -> None:
+            with store.writing("a") as file:
+                file.write(b"x")
+
+        for verb in (lambda: store.open("a"), lambda: store.delete("a"), store.listing, write, store.remove):
+            with pytest.raises(MetadataError, match=r"^s3://bucket/works cannot be reached: ") as caught:
+                verb()
+            assert "hush" not in str(caught.value)
 
 
 def test_options_of_other_stores_are_taken_or_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,22 @@ def test_an_export_says_in_one_line_what_it_did(
     assert "layout='wide' is one file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["export", "power", "today"], ["sync"], ["serve"]], ids=lambda given: given[0])
+def test_options_of_a_store_go_to_it_and_are_not_shown(
+    command: list[str], login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # the option says better
+    for option in ("hush", "=hush"):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "s3://bucket/works", "--storage-option", option])
+    options = ["region=eu-west-1", "AWS_ENDPOINT_URL=not a=place", "AWS_SECRET_ACCESS_KEY=hush"]
+    arguments = [part for option in options for part in ("--storage-option", option)]
+    assert cli.main([*command, "s3://bucket/works", *arguments]) == 1
+    told = capsys.readouterr().err
+    assert "hush" not in told
+    assert told.splitlines()[-1].startswith("hsframe: s3://bucket/works ")
+
+
 def test_an_export_of_the_last_days(login: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "days.parquet"
     assert cli.main(["export", "@kw", "-90d", str(path)]) == 0
