@@ -1,1 +1,1 @@
-"""Frames to frames: ``df.hs``, the matrix of a portfolio, degree days, the report of what is wrong."""
+"""Frames to frames: ``df.hs``, degree days, the report of what is wrong."""

@@ -28,9 +28,9 @@ from hsframe.history.concurrency import all_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.source import Progress
 
-# For each group that is read at a time so many: the slow ones do not come last. And the least points of one.
+# Groups for each of those that are read at a time: so small that no slow one is left at the end.
 _GROUPS: Final = 4
-_POINTS: Final = 25
+_LEAST_POINTS: Final = 25  # of a group
 
 _Filled: TypeAlias = tuple[Sequence[Job], Changes, dict[str, HsFrameError]]
 
@@ -41,7 +41,7 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
     async def fill(tables: Tables, jobs: Sequence[Job], options: ReadOptions, young_us: int) -> Changes:
         place = tables.samples.layout.place
         jobs = sorted(jobs, key=lambda job: place(job.record.id))  # few files of a group
-        size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _POINTS)
+        size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _LEAST_POINTS)
         limits = replace(options.limits, max_concurrency=1)
         failures: dict[str, HsFrameError] | None = None if options.failures is None else {}
         sent = replace(options, limits=limits, failures=failures, progress=Progress())

@@ -65,7 +65,7 @@ class Answer:
     @cached_property
     def extents(self) -> tuple[tuple[int, int, int], ...]:
         """How many rows and samples of its longest points it has, from when to when."""
-        return tuple((len(ts_us), int(ts_us.min()), int(ts_us.max())) for ts_us in self.instants)
+        return tuple((len(ts_us), *_extent(ts_us)) for ts_us in self.instants)
 
     @property
     def ends_us(self) -> tuple[int, int]:

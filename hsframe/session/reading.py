@@ -209,7 +209,7 @@ async def read_frame(
             options = ReadOptions(
                 week_start=request.week_start, limits=request.limits, failures=kept, progress=progress
             )
-            is_whole = found is None  # of several parts together it was warned
+            is_part = found is not None  # whoever divides a read has warned of all parts together
             found = found or await find(source, request)
             failures.update(found.unknown)
             histories = await _histories(source, request, found, options)
@@ -218,7 +218,7 @@ async def read_frame(
             read = [record for record in found.records if record.id not in failures]
             whole_rows = None if request.edges == "partial" else request.interval
             unread = await unread_of(source, read, spans, options, whole_rows)
-            if is_whole:
+            if not is_part:
                 warn_of_unread(unread, len(found.labels))
         frames = await in_thread(_frame, request, found.labels, histories, failures, unread)
         note_origin(_several(frames), source, options, spans.values())

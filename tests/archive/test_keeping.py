@@ -31,8 +31,6 @@ from hsframe.errors import CodecError, MetadataError, SpanError
 from hsframe.kinds import MARKER, Ref
 from tests.archive.test_samples import CELLS, DAY_US, JANUARY_US, SAMPLES, Cell, content, rows, shown
 
-JULY_US = JANUARY_US + 181 * DAY_US
-
 
 def day(ident: str, number: int, cell: Cell = CELLS[0]) -> dict[tuple[str, int], Cell]:
     """Four samples of a point on a day of January."""
@@ -280,12 +278,9 @@ def damage(place: Path, how: str) -> None:
             shifted = table["ts"].cast(pa.int64()).to_numpy() - 400 * DAY_US
             ts = pa.array(shifted).view(pa.timestamp("us", "UTC"))
             pq.write_table(table.set_column(1, "ts", ts), path)
-        data = path.read_bytes()
         size = next(file.size for file in samples_of(place).files() if file.path.endswith(path.name))
-        path.write_bytes(data)
-        log = max((place / "samples" / "_delta_log").glob("*.json"))
         for log in (place / "samples" / "_delta_log").glob("*.json"):
-            log.write_text(log.read_text().replace(f'"size":{size}', f'"size":{len(data)}'))
+            log.write_text(log.read_text().replace(f'"size":{size}', f'"size":{path.stat().st_size}'))
 
 
 @pytest.mark.parametrize(
@@ -435,7 +430,8 @@ def test_an_older_version_has_the_records_of_its_time(place: Path) -> None:
     tables.points.put([ArchivedRecord(tags, (JANUARY_US, JANUARY_US + 9 * DAY_US))])
     archive = Archive(place)
     span = ("2026-01-01", "2026-01-09")
-    assert archive.his_read("@a", span).hs.units == {"a": "kW"} or archive.points["unit"].tolist() == ["W", "kW"]
+    assert archive.points["unit"].tolist() == ["W", "kW"]
+    assert {one.unit for one in archive.his_read("@a", span)["a"]} == {"W", "kW"}
     assert archive.at(3).points["unit"].tolist() == ["kW", "kW"]
     assert archive.at(4).points["unit"].tolist() == ["W", "kW"]
     assert archive.at(3).his_read("@a", ("2026-01-01", "2026-01-03")).hs.units == {"a": "kW"}

@@ -41,11 +41,6 @@ class Warm:
         return int(self._ask({"verb": verb, "uri": uri, **task}))
 
     @staticmethod
-    def is_running(pid: int) -> bool:
-        """Whether a child has not ended; nobody has waited for it."""
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-
-    @staticmethod
     def kill(pid: int) -> None:
         """Kill a child, if it has not ended."""
         with suppress(ProcessLookupError):

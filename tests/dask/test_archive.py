@@ -71,7 +71,7 @@ def test_secret_options_of_an_object_store_are_not_sent() -> None:
 def test_workers_bring_an_archive_in_step(
     tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hsframe.dask.sync._POINTS", 2)
+    monkeypatch.setattr("hsframe.dask.sync._LEAST_POINTS", 2)
     monkeypatch.setenv("HSFRAME_PASSWORD", "demo")
     break_point(database, "plain")
     archive, other = Archive(tmp_path / "dask"), Archive(tmp_path / "local")
@@ -103,7 +103,7 @@ def test_workers_bring_an_archive_in_step(
 def test_an_interrupt_begins_no_more_groups_and_the_same_call_goes_on(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hsframe.dask.sync._POINTS", 1)
+    monkeypatch.setattr("hsframe.dask.sync._LEAST_POINTS", 1)
     monkeypatch.setenv("HSFRAME_PASSWORD", "demo")
     begun: list[str] = []
     interrupted = threading.Event()
