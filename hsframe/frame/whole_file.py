@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all.
+"""Files of this machine: where a path leads to, and a file that is there whole or not at all.
 
 Each writer writes a part of its own beside the file, flushes it to disk and renames it: of two writers of one name the
 last one to end wins, and nobody ever sees half a file. What a killed program left is removed by the next writer of
