@@ -68,6 +68,9 @@ def _in_points(tables: Tables, ids: set[str], now_us: int) -> Iterator[Problem]:
     except HsFrameError as error:
         yield "points", str(error), _back(log, log.version)
         return
+    if records and records != tables.records():
+        what = "the samples are older than they tell: from a backup, or taken back by restore()"
+        yield "points", what, "sync() reads anew what is missing"
     for ident in [] if broken else sorted(ids - records.keys()):
         yield "points", f"there are samples of @{ident}, and no record", f"sync('@{ident}') reads it"
     for ident, record in records.items():

@@ -11,10 +11,11 @@ import json
 import re
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date
+from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
 
@@ -23,7 +24,7 @@ import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
-from hsframe.archive.storage import Storage, Stored, reaching
+from hsframe.archive.storage import Storage, Stored, reaching, words_of
 from hsframe.errors import MetadataError, SpanError
 from hsframe.spans import from_epoch_us, resolve
 
@@ -54,19 +55,24 @@ class DeltaLog:
 
     schema: ClassVar[pa.Schema]
     partition_columns: ClassVar[list[str]] = []
-    _files: tuple[int, list[DataFile]] | None = None
+    notes: Callable[[], dict[str, str]] = dict  # what a commit notes
 
     def __init__(self, storage: Storage, version: int | None = None) -> None:
-        self.storage, uri = storage, storage.uri
+        self.storage = storage
+        self._open(version)
+
+    def _open(self, version: int | None = None) -> None:
+        uri, self._files = self.storage.uri, list[DataFile]()
         try:
-            self._table = DeltaTable(uri, version=version, storage_options=storage.options)
+            self._table = DeltaTable(uri, version=version, storage_options=self.storage.options)
         except TableNotFoundError as error:
             raise MetadataError(
                 f"there is no archive in {uri}; hsframe.export(points, span, path) makes one"
             ) from error
         except (DeltaError, OSError) as error:
             which = "" if version is None else f"version {version} of "
-            raise MetadataError(f"{which}the archive in {uri} cannot be opened: {error}") from error
+            raise MetadataError(f"{which}the archive in {uri} cannot be opened: {words_of(error)}") from error
+        self.state, self._files_of = self._state(), -1
         if self._table.protocol().min_reader_version > 1:  # its files alone do not tell which rows count
             raise MetadataError(
                 f"another program has changed {uri}, so that its files alone do not tell its rows ("
@@ -95,21 +101,33 @@ class DeltaLog:
         """The version of the table."""
         return self._table.version()
 
+    def _state(self) -> tuple[int, int]:
+        """The version, and when it was written, where that is known: in a table made anew its number means another."""
+        with suppress(OSError):
+            if self.storage.folder is not None:
+                return self.version, (self.storage.folder / _LOG / f"{self.version:020}.json").stat().st_mtime_ns
+        return self.version, 0
+
     def refresh(self) -> None:
-        """Go to the newest version."""
-        if self.storage.folder is not None:  # delta-rs takes a millisecond to find that there is none
-            own, following = (self.storage.folder / _LOG / f"{self.version + step:020}.json" for step in (0, 1))
-            if own.exists() and not following.exists():  # one that is cleaned up goes after the older ones
-                return
-        with reaching(self.storage.uri):
+        """Go to the newest version, also where the table was made anew meanwhile."""
+        if self._state() != self.state:
+            self._open()
+            return
+        following = (self.storage.folder or Path()) / _LOG / f"{self.version + 1:020}.json"
+        if self.state[1] and not following.exists():  # delta-rs takes a millisecond to find that there is none
+            return
+        try:
             self._table.update_incremental()
+            self.state = self._state()
+        except (DeltaError, OSError):  # it was made anew in an object store
+            self._open()
 
     def files(self) -> list[DataFile]:
         """The files that count."""
-        if self._files is None or self._files[0] != self.version:
+        if self._files_of != self.version:
             rows = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
-            self._files = self.version, [_file_of(row) for row in rows]
-        return self._files[1]
+            self._files, self._files_of = [_file_of(row) for row in rows], self.version
+        return self._files
 
     def commit(self, added: Sequence[DataFile], removed: Iterable[DataFile] = (), *, changes_rows: bool = True) -> bool:
         """Make a version with these files more and these fewer; False if someone else has made one meanwhile."""
@@ -123,7 +141,9 @@ class DeltaLog:
             partition = dict(zip(self.partition_columns, map(str, file.partition), strict=False))
             actions.append(AddAction(file.path, file.size, partition, now_ms, changes_rows, file.statistics))
         properties = CommitProperties(
-            max_commit_retries=0, app_transactions=[Transaction(_APPLICATION, self.version + 1)]
+            custom_metadata=self.notes(),
+            max_commit_retries=0,
+            app_transactions=[Transaction(_APPLICATION, self.version + 1)],
         )
         try:
             self._table.create_write_transaction(
@@ -132,10 +152,12 @@ class DeltaLog:
         except CommitFailedError:
             return False
         except (DeltaError, OSError) as error:
-            raise MetadataError(f"{self.storage.uri} cannot be changed: {error}; repeat it when it can") from error
+            raise MetadataError(
+                f"{self.storage.uri} cannot be changed: {words_of(error)}; repeat it when it can"
+            ) from error
         self.refresh()  # the object keeps its version, and its next commit would fail
         # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
-        self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
+        self._files_of, self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
         return True
 
     def discard(self, files: Iterable[DataFile]) -> None:
@@ -158,6 +180,7 @@ class DeltaLog:
             "compact" if is_compaction else str(info.get("operation", "")).lower(),
             {unquote(one["path"]): json.loads(one.get("stats") or "{}").get("numRecords") for one in found["add"]},
             {unquote(one["path"]) for one in found["remove"]},
+            info,
         )
 
     def commits(self) -> list[Commit]:
@@ -181,6 +204,7 @@ class Commit:
     operation: str
     added: Mapping[str, int | None]
     removed: Collection[str]
+    info: Mapping[str, Any]
 
 
 class SampleTable(DeltaLog):

@@ -28,7 +28,7 @@ from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import ROW_GROUP, epoch, file_settings, instants, opened, row_group
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import sorted_rows
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import Storage, reaching
 from hsframe.archive.sync import differences, fill_archive, known_records
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
@@ -195,7 +195,8 @@ def _alone(folder: Path | None, name: str) -> Generator[None]:
     if folder is None or sys.platform == "win32":
         yield
         return
-    folder.mkdir(exist_ok=True)
+    with reaching(str(folder.parent)):
+        folder.mkdir(exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

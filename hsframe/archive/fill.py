@@ -173,7 +173,9 @@ class Filling:
 
     def _note(self) -> None:
         """Note until when the points were read; where nothing has changed the table stays as it is."""
-        self.points.put(self._unnoted.values())
+        is_new = any((self.changes.new, self.changes.changed, self.changes.removed))
+        # Where nothing was new, an hour more alone is worth a version.
+        self.points.put(self._unnoted.values(), slack_us=0 if is_new else HOUR_US)
         self._unnoted.clear()
         self._noted_s = time.monotonic()
 

@@ -43,6 +43,8 @@ _SCHEMA: Final = pa.schema(
 
 
 _JSON: Final = Json4()
+OF_SAMPLES: Final = "hsframe.samples"
+"""The note of a commit: of which version of the samples the records tell."""
 # Tags that change by themselves: where only they differ, a record is as it was.
 _VOLATILE: Final = frozenset(
     [f"cur{name}" for name in ("Val", "Status", "Err")]
@@ -102,16 +104,18 @@ class PointTable(DeltaLog):
                 count += len(until) - until.null_count
         return count
 
-    def put(self, changes: Iterable[ArchivedRecord]) -> None:
-        """Add records, or replace those of the same id; nothing is written where all are as they were."""
+    def put(self, changes: Iterable[ArchivedRecord], *, slack_us: int = 0) -> None:
+        """Add records, or replace those of the same id.
+
+        Nothing is written where all are as they were, and their points were read no further than `slack_us`.
+        """
         changes = list(changes)
         while True:
             self.refresh()
             known = self.records()
-            changed = [record for record in changes if not _same(record, known.get(record.id))]
-            if not changed:
+            if all(_same(record, known.get(record.id), slack_us) for record in changes):
                 return
-            wanted = known | {record.id: record for record in changed}
+            wanted = known | {record.id: record for record in changes}
             file = DataFile(f"{uuid4().hex}.parquet", rows=len(wanted))
             with self.storage.writing(file.path) as sink:
                 pq.write_table(_table(wanted.values()), sink, compression="zstd", store_schema=False)
@@ -128,8 +132,11 @@ def point_frame(records: Iterable[ArchivedRecord]) -> pd.DataFrame:
     return df.astype(dict.fromkeys(("id", "dis", "kind", "unit", "tz"), "str"))
 
 
-def _same(one: ArchivedRecord, other: ArchivedRecord | None) -> bool:
-    if other is None or one.read_us != other.read_us:
+def _same(one: ArchivedRecord, other: ArchivedRecord | None, slack_us: int) -> bool:
+    if other is None or (one.read_us is None) != (other.read_us is None):
+        return False
+    (since_us, until_us), (start_us, end_us) = one.read_us or (0, 0), other.read_us or (0, 0)
+    if since_us != start_us or not 0 <= until_us - end_us <= slack_us:
         return False
     a, b = ({name: tag for name, tag in record.tags.items() if name not in _VOLATILE} for record in (one, other))
     return a == b

@@ -34,7 +34,7 @@ class ArchiveDatabase(Database):
 
     def __init__(self, place: Storage) -> None:
         self._tables = Tables.open(place)
-        self._records_of = -1
+        self._records_of = (-1, 0)
         self._lock = threading.Lock()
         super().__init__(name=place.uri.rstrip("/").rpartition("/")[2])
         self.refusal = "this server gives what an archive has, and takes nothing; write to the server that it is from"
@@ -45,11 +45,14 @@ class ArchiveDatabase(Database):
         with self._lock:
             self._tables.refresh()
             points = self._tables.points
-            if self._records_of != points.version:
-                for record in points.records().values():
+            if self._records_of != points.state:
+                records = points.records()
+                for ident in {rec["id"].val for rec in self} - records.keys():  # the archive was made anew
+                    self.remove(ident)
+                for record in records.values():
                     if record.shown != self.get(record.id):
                         self.add(record.shown)
-                self._records_of = points.version
+                self._records_of = points.state
 
     def history(self, id: Ref | str) -> Samples:
         """All samples of a point; what is changed in them does not last."""

@@ -36,15 +36,15 @@ class ArchiveSource:
 
     def __init__(self, tables: Tables) -> None:
         self.dialect = Dialect(tz="UTC")
-        self.versions = tables.versions
+        self.state = tables.state
         self._samples = tables.samples
-        self._records = tables.points.records()
+        self._records = tables.records()
 
     @property
     def origin(self) -> Mapping[str, Any]:
         """Where it is, and its version; nothing is asked of a server."""
         uri = self._samples.storage.uri.removesuffix("samples").rstrip("/\\")
-        return {"kind": "archive", "uri": uri, "version": self.versions[0], "requests": 0, "bytes": 0}
+        return {"kind": "archive", "uri": uri, "version": self.state[0][0], "requests": 0, "bytes": 0}
 
     def read_us(self, ident: str) -> tuple[int, int] | None:
         """The window of a point that was read."""

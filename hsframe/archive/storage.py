@@ -38,8 +38,15 @@ def reaching(uri: str) -> Generator[None]:
     except FileNotFoundError:
         raise
     except (OSError, DeltaError) as error:
-        text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()  # that of delta-rs is a coloured tree
-        raise MetadataError(f"{uri} cannot be reached: {text}") from error
+        raise MetadataError(f"{uri} cannot be reached: {words_of(error)}") from error
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, in one line; that of delta-rs is a coloured tree, and may have a trace of Rust below."""
+    if isinstance(error, OSError) and error.errno:
+        return str(error.strerror)
+    text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()
+    return re.split(r"\n\s*(?:Backtrace|stack backtrace|0:)", text)[0].replace("\n", " ").rstrip(": ")
 
 
 class Storage:
@@ -75,7 +82,8 @@ class Storage:
         """A new file, which is there whole when the block has ended, and not at all where it failed."""
         if self.folder is not None:
             target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
+            with reaching(self.uri):
+                target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target) as file:
                 yield file
             return
@@ -114,9 +122,10 @@ class Storage:
         """Remove all of it; a half of it, where this is killed, has another name, and is removed the next time."""
         if self.folder is not None:
             gone = self.folder.with_name(f"{self.folder.name}.removed")
-            shutil.rmtree(gone, ignore_errors=True)
-            self.folder.rename(gone)
-            shutil.rmtree(gone)
+            with reaching(self.uri):
+                shutil.rmtree(gone, ignore_errors=True)
+                self.folder.rename(gone)
+                shutil.rmtree(gone)
         else:
             filesystem, base = self.arrow
             with reaching(self.uri):

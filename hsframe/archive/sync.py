@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -69,7 +69,7 @@ async def sync_archive(
 
 def known_records(place: Storage) -> dict[str, ArchivedRecord]:
     """The records of an archive, by id; none where there is no archive yet."""
-    return Tables.open(place).points.records() if has_archive(place) else {}
+    return Tables.open(place).records() if has_archive(place) else {}
 
 
 async def fill_archive(
@@ -89,11 +89,12 @@ async def fill_archive(
     tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
-    known = await in_thread(tables.points.records)
-    others = await _referenced(source, records, known)
+    known = await in_thread(tables.records)
+    others = await _referenced(source, records, {one.id for one in known.values() if one.read_us})
     # In the order of the server, which is that of the columns of a frame.
     new = [record.tags for record in records if record.id not in known]
-    await in_thread(tables.points.put, [ArchivedRecord(tags) for tags in (*new, *others)])
+    added = [ArchivedRecord(tags) for tags in (*new, *others)]
+    await in_thread(tables.points.put, [*known.values(), *added])
     wanted = [job for job in jobs if not job.status]
     if fill is not None:
         return await fill(tables, wanted, options, young_us)
@@ -131,10 +132,13 @@ def differences(known: ArchivedRecord, record: PointRecord) -> str:
 
 
 async def _referenced(
-    source: Source, records: Sequence[PointRecord], known: Mapping[str, ArchivedRecord]
+    source: Source, records: Sequence[PointRecord], points: Collection[str]
 ) -> list[Mapping[str, Any]]:
-    """The records that points refer to, directly or by others, and that the archive does not have."""
-    seen = {*known, *(record.id for record in records)}
+    """The records that points refer to, directly or by others, without points of the archive itself.
+
+    They are read each time: filters and headers by a site or an equip are to follow the server.
+    """
+    seen = {*points, *(record.id for record in records)}
     found: list[Mapping[str, Any]] = []
     tags: list[Mapping[str, Any]] = [record.tags for record in records]
     for _ in range(_MOST_STEPS):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Self
+from typing import Self, TypeAlias
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
 from hsframe.archive.parquet_file import FAR_US
-from hsframe.archive.points import PointTable
+from hsframe.archive.points import OF_SAMPLES, ArchivedRecord, PointTable
 from hsframe.archive.storage import Storage, reaching
 from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us
@@ -19,12 +20,14 @@ with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
     from deltalake import DeltaTable
 
 
+State: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
 def has_archive(storage: Storage) -> bool:
     """Whether both tables are there; MetadataError where there is something else."""
-    with reaching(storage.uri):
-        found = [DeltaTable.is_deltatable(storage.inside(one).uri, storage.options) for one in ("samples", "points")]
+    found = [_has(storage, "samples"), _has(storage, "points")]
     folder = storage.folder
-    if folder is not None and folder.exists() and not any(found):
+    if folder is not None and os.path.exists(folder) and not any(found):
         if not folder.is_dir():
             raise MetadataError(f"{folder} is a file; an archive is a folder")
         if strange := sorted({one.name for one in folder.iterdir()} - {"samples", "points"}):
@@ -35,12 +38,20 @@ def has_archive(storage: Storage) -> bool:
     return all(found)
 
 
+def _has(storage: Storage, name: str) -> bool:
+    with reaching(storage.uri):
+        return bool(DeltaTable.is_deltatable(storage.inside(name).uri, storage.options))
+
+
 @dataclass(frozen=True)
 class Tables:
     """The samples and the points."""
 
     samples: SampleTable
     points: PointTable
+
+    def __post_init__(self) -> None:
+        self.points.notes = lambda: {OF_SAMPLES: str(self.samples.version)}
 
     @classmethod
     def open(cls, storage: Storage, version: int | None = None) -> Self:
@@ -49,6 +60,11 @@ class Tables:
         The points are as they were before the next version, because what is noted of samples follows them.
         """
         if not has_archive(storage):
+            if _has(storage, "samples"):
+                raise MetadataError(
+                    f"{storage.uri} has lost its table of points: put the folder points back from a backup, or read "
+                    f"the points and their samples anew with Archive({storage.uri!r}).sync('point', since=...)"
+                )
             raise MetadataError(
                 f"there is no archive in {storage.uri}; Archive({storage.uri!r}).sync('point') makes one"
             )
@@ -81,9 +97,20 @@ class Tables:
         return f"{self.points.count():,} points, {rows:,} samples{when}, {size / 1e6:,.1f} MB, version {version}"
 
     @property
-    def versions(self) -> tuple[int, int]:
-        """The versions of both."""
-        return self.samples.version, self.points.version
+    def state(self) -> State:
+        """What changes with each version of one of both."""
+        return self.samples.state, self.points.state
+
+    def records(self) -> dict[str, ArchivedRecord]:
+        """The records, read of no time where the samples are older than these tell: from a backup, or taken back."""
+        records, have = self.points.records(), self.samples.version
+        with suppress(FileNotFoundError):  # the log has forgotten it
+            noted = int(self.points.commit_of(self.points.version).info.get(OF_SAMPLES, have))
+            later = [self.samples.commit_of(version).operation for version in range(noted + 1, have + 1)]
+            if noted > have or "restore" in later:
+                unread = ((one.id, one.read_us and (one.read_us[0], one.read_us[0])) for one in records.values())
+                return {ident: replace(records[ident], read_us=read_us) for ident, read_us in unread}
+        return records
 
     def refresh(self) -> None:
         """Go to the newest version of both."""
@@ -95,6 +122,8 @@ class Tables:
         """The tables that are there, or new ones in this layout."""
         if has_archive(storage):
             return cls.open(storage)
+        if _has(storage, "samples"):  # the points were lost, or it is a table of another program, which is refused
+            layout = SampleTable(storage.inside("samples")).layout
         # The samples last: a folder with points alone was not finished, and is made anew.
         points = PointTable.create(storage.inside("points"), layout)
         return cls(SampleTable.create(storage.inside("samples"), points.layout), points)

@@ -19,7 +19,7 @@ import distributed
 
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import Storage
-from hsframe.archive.tables import Tables
+from hsframe.archive.tables import State, Tables
 from hsframe.client import Client
 from hsframe.errors import MetadataError
 from hsframe.session.base import SessionSettings, Settings
@@ -141,21 +141,21 @@ def _turn(uri: str, count: int) -> Generator[None]:
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """A version of an archive; `options` are those of its object store, without secret ones."""
+    """A version of an archive, by the state of its tables, and the options of its object store without secret ones."""
 
     uri: str
     options: tuple[tuple[str, str], ...]
-    version: int | None = None
+    state: State | None = None
 
     @classmethod
-    def of(cls, uri: str, options: Mapping[str, str], version: int | None = None) -> Self:
+    def of(cls, uri: str, options: Mapping[str, str], state: State | None = None) -> Self:
         """With the options that are not secret; the others are in the environment of the workers."""
         known = {name: name.lower().removeprefix("aws_") in _OPEN_OPTIONS for name in options}
-        return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), version)
+        return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), state)
 
     def opened(self) -> Tables:
         """The tables of the archive."""
-        return Tables.open(Storage(self.uri, dict(self.options)), self.version)
+        return Tables.open(Storage(self.uri, dict(self.options)), self.state and self.state[0][0])
 
     def run(self, fn: Verb[T], *args: object) -> T:
         """Run ``await fn(source, *args)``."""

@@ -147,11 +147,9 @@ async def read_records(
                 unknown.append(ident)
     if unknown and failures is None:
         names = named([Ref(ident) for ident in unknown])
-        raise UnknownRecError(
-            f"the server knows no record of {names}; look points up with read('point and his')", ids=unknown
-        )
+        raise UnknownRecError(f"there is no record of {names}; look points up with read('point and his')", ids=unknown)
     if failures is not None:
-        failures.update((ident, UnknownRecError(f"the server knows no record of @{ident}")) for ident in unknown)
+        failures.update((ident, UnknownRecError(f"there is no record of @{ident}")) for ident in unknown)
     return _each_once(found)
 
 

@@ -158,7 +158,7 @@ def by_ids(grid: Grid, asked: Sequence[Ref], url: str, *, checked: bool) -> Grid
     order, _ = rows_of_ids(grid, asked)
     unknown = [of for of, row in zip(asked, order, strict=True) if row is None]
     if checked and unknown:
-        message = f"read at {url}: the server does not know {named(unknown)}"
+        message = f"read at {url}: there is no record of {named(unknown)}"
         raise UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
     if order == list(range(len(grid))):
         return grid

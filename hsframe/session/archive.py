@@ -101,7 +101,8 @@ class Archive:
         self._version = version
         self._tables: Tables | None = None
         self._known: dict[str, Point] = {}
-        has_archive(self._place)  # refuses a folder of other things
+        if has_archive(self._place):  # which refuses a folder of other things
+            self._opened()
 
     def __repr__(self) -> str:
         try:
@@ -164,7 +165,7 @@ class Archive:
     def _reading(self) -> ArchiveSource:
         """The source for one read."""
         tables = self._opened()
-        if self._source is None or self._source.versions != tables.versions:
+        if self._source is None or self._source.state != tables.state:
             self._source = ArchiveSource(tables)
         return self._source
 
@@ -243,6 +244,8 @@ class Archive:
         check_choice("on_error", on_error, get_args(OnError))
         check_choice("engine", engine, ("local", "dask"))
         session = session or default_session()
+        if not isinstance(session, Session):
+            raise MetadataError(f"session must be one with a server, of hsframe.connect(...); got {session!r}")
         fill = None
         if engine == "dask":
             from hsframe.dask.sync import fill_on_workers  # Dask is an extra of its own
@@ -276,7 +279,7 @@ class Archive:
 
         ``id``, ``dis``, ``kind``, ``unit``, ``tz``; ``since`` and ``until`` (UTC): the window that was read.
         """
-        return point_frame(self._opened().points.records().values())
+        return point_frame(self._opened().records().values())
 
     def add(
         self,
@@ -333,7 +336,10 @@ class Archive:
         adding = Adding(self._place, _now_us(), points, existing, convert, dry_run)
         if isinstance(data, pd.DataFrame | pd.Series):
             return adding.run([("", lambda: data)])
-        return adding.run([(str(file), functools.partial(read_parquet, file)) for file in parquet_files(data)])
+        files = parquet_files(data)
+        if gone := [file for file in files if isinstance(file, os.PathLike) and not os.path.exists(file)]:
+            raise MetadataError(f"there is no file {gone[0]}; nothing was added")
+        return adding.run([(str(file), functools.partial(read_parquet, file)) for file in files])
 
     def compact(self, overlap: Duration = "2D") -> pd.DataFrame:
         """Put the files of each partition together to one, sorted by id and ts; the samples stay as they are.
@@ -451,7 +457,7 @@ class Archive:
         from hsframe.dask.frames import PartitionedRead, partitioned  # Dask is an extra of its own
         from hsframe.dask.worker import StoredVersion
 
-        stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().samples.version)
+        stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().state)
         return partitioned(stored, PartitionedRead(points, span, by=by, **settings))
 
 

@@ -265,7 +265,7 @@ def test_the_point_can_be_named() -> None:
         df = session.doctor("@b").set_index("question")
         assert "@b (B)" in df["answer"]["hisRead of a point"]
         gone = session.doctor(Ref("nope")).set_index("question")
-        assert "the server knows no record of @nope" in gone["answer"]["hisRead of a point"]
+        assert "there is no record of @nope" in gone["answer"]["hisRead of a point"]
 
 
 def test_who_logs_in_by_a_password_in_the_clear_is_told() -> None:

@@ -55,7 +55,7 @@ def test_the_frame_comes_with_a_table(broken: RunningServer, session: hsframe.Se
     assert catalog["rows"].tolist() == [100, 0, 100, 0]
     assert catalog["status"].tolist() == ["ok", "failed", "ok", "failed"]
     assert "the disk is broken" in catalog.loc["Outside", "reason"]
-    assert "knows no record of @nope" in catalog.loc["nope", "reason"]
+    assert "there is no record of @nope" in catalog.loc["nope", "reason"]
     assert catalog["reason"].isna().tolist() == [True, False, True, False]
     assert catalog["rows"].dtype == catalog["differing"].dtype == "int64"
     # The good columns are those of a read of the good points, and so are the labels of two that are called the same.

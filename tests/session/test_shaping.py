@@ -330,7 +330,7 @@ def test_a_point_that_cannot_be_read_leaves_the_others_their_latest_values() -> 
     assert catalog["status"].to_dict() == {"kw": "ok", "oat": "failed", "cur": "empty", "nope": "failed"}
     assert catalog["rows"].tolist() == [1, 0, 0, 0]
     assert "the disk is broken" in catalog.loc["oat", "reason"]
-    assert "knows no record of @nope" in catalog.loc["nope", "reason"]
+    assert "there is no record of @nope" in catalog.loc["nope", "reason"]
     assert catalog["reason"].isna().tolist() == [True, False, True, False]
 
 

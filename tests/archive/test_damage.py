@@ -1,0 +1,209 @@
+"""An archive that was damaged, taken back, made anew or is not there: said in words, and mended by what is advised."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import deltalake
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import hsframe
+from hsframe import Archive, Session
+from hsframe.errors import HsFrameError, MetadataError
+from hsframe.kinds import Number
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.archive.test_sync import FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step
+
+
+def synced(folder: Path, session: Session) -> Archive:
+    """An archive that was synced as if on two days."""
+    archive = Archive(folder)
+    archive.sync("temp", session=session, since=SINCE)
+    return archive
+
+
+def more(database: Database) -> None:
+    """A day of samples that a correction of all days before is in, too."""
+    ts_us = FIRST_US + np.arange(20 * 96) * QUARTER_US
+    database.set_history("temp", ts_us, np.round(np.cos(np.arange(len(ts_us)) / 50) * 20, 1))
+
+
+def without_last_version(folder: Path) -> None:
+    logs = sorted((folder / "samples" / "_delta_log").glob("*.json"))
+    logs[-1].unlink()
+
+
+def taken_back(folder: Path) -> None:
+    table = deltalake.DeltaTable(str(folder / "samples"))
+    table.restore(table.version() - 1)
+
+
+@pytest.mark.parametrize("lose", [without_last_version, taken_back])
+def test_samples_that_are_older_than_their_points_are_read_anew(
+    lose: Callable[[Path], None], tmp_path: Path, session: Session, database: Database
+) -> None:
+    folder = tmp_path / "trends"
+    archive = Archive(folder)
+    archive.sync("temp", session=session, since="yesterday")
+    archive.sync("temp", session=session, since=SINCE)
+    lose(folder)
+    archive = Archive(folder)
+    assert archive.to_arrow().count_rows() < 500
+    assert "sync() reads anew what is missing" in archive.check()["what_to_do"].tolist()
+    assert set(archive.sync(session=session)["status"]) == {"synced"}
+    assert_in_step(archive, session, "temp")
+    assert archive.check().empty or archive.check()["problem"].str.startswith("no version counts it").all()
+    assert set(archive.sync(session=session)["status"]) == {"same"}
+
+
+def test_an_archive_that_was_made_anew_is_opened_anew(tmp_path: Path, session: Session) -> None:
+    folder, other = tmp_path / "trends", tmp_path / "other"
+    archive = synced(folder, session)
+    assert list(archive.his_read("point", "yesterday")) == ["TEMP"]
+    Archive(other).sync("power", session=session, since=SINCE)
+    shutil.rmtree(folder)
+    for verb in (archive.check, archive.vacuum, archive.compact, lambda: archive.points, lambda: archive.versions):
+        with pytest.raises(MetadataError, match="there is no archive in"):
+            verb()
+    other.rename(folder)  # of the same version
+    assert list(archive.his_read("point", "yesterday")) == ["POWER"]
+    for _ in range(2):
+        archive.add(session.his_read("power", "2020-01-01"), existing="keep")
+    shutil.rmtree(folder)
+    Archive(folder).sync("plain", session=session, since=SINCE)  # of an older version
+    assert list(archive.his_read("point", "yesterday")) == ["PLAIN"]
+    assert set(archive.sync(session=session)["status"]) == {"same"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has other rights")
+def test_what_cannot_be_written_is_said_in_words(tmp_path: Path, session: Session) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone" / "away")
+    long = "x" * 300
+    for folder in (Path("/proc/trends"), tmp_path / long, tmp_path / "link" / "trends"):
+        with pytest.raises(HsFrameError, match=r"cannot be reached|cannot be opened") as caught:
+            Archive(folder).sync("temp", session=session, since=SINCE)
+        assert "\x1b" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(MetadataError, match="cannot be"):
+        session.export("temp", "yesterday", tmp_path / f"{'x' * 245}.parquet", layout="tidy")
+
+
+def test_a_damaged_log_is_named_without_the_lines_of_another_language(tmp_path: Path, session: Session) -> None:
+    archive = synced(tmp_path / "trends", session)
+    log = sorted((tmp_path / "trends" / "samples" / "_delta_log").glob("*.json"))[-1]
+    log.write_text('{"add":{"path"')
+    for verb in (lambda: Archive(tmp_path / "trends"), archive.check, lambda: archive.versions):
+        with pytest.raises(MetadataError, match="cannot be opened") as caught:
+            verb()
+        assert "unknown" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_points_that_are_lost_or_damaged_are_named_and_read_anew(tmp_path: Path, session: Session) -> None:
+    folder = tmp_path / "trends"
+    synced(folder, session)
+    (file,) = {one.path for one in Archive(folder)._opened().points.files()}
+    path = folder / "points" / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    with pytest.raises(HsFrameError, match=r"check\(\) says what to do"):
+        Archive(folder).his_read("temp", "yesterday")
+    path.unlink()
+    with pytest.raises(HsFrameError, match=r"check\(\) says what to do"):
+        Archive(folder).his_read("temp", "yesterday")
+    shutil.rmtree(folder / "points")
+    with pytest.raises(MetadataError, match=r"has lost its table of points: .*sync\('point', since=\.\.\.\)"):
+        Archive(folder).his_read("temp", "yesterday")
+    archive = Archive(folder)
+    archive.sync("temp", session=session, since=SINCE)
+    assert_in_step(archive, session, "temp")
+
+
+def test_what_is_no_archive_is_refused_before_anything_is_made(tmp_path: Path, session: Session) -> None:
+    strange = tmp_path / "strange"
+    deltalake.DeltaTable.create(str(strange / "samples"), pa.schema([("x", pa.int64())]))
+    with pytest.raises(MetadataError, match="is a Delta table, but no archive"):
+        Archive(strange).sync("temp", session=session, since=SINCE)
+    assert os.listdir(strange) == ["samples"]
+    newer = tmp_path / "newer"
+    for name in ("samples", "points"):
+        deltalake.DeltaTable.create(
+            str(newer / name),
+            pa.schema([("x", pa.int64())]),
+            configuration={"hsframe.version": "9"},
+            raise_if_key_not_exists=False,
+        )
+    with pytest.raises(MetadataError, match="archive of version 9"):
+        Archive(newer)
+    with pytest.raises(MetadataError, match=r"there is no file .*nofile\.parquet"):
+        Archive(tmp_path / "a").add(tmp_path / "nofile.parquet")
+
+
+def test_a_sync_needs_a_session(tmp_path: Path, session: Session) -> None:
+    archive = synced(tmp_path / "trends", session)
+    for other in (archive, "http://x"):
+        with pytest.raises(MetadataError, match=r"session must be one with a server, of hsframe\.connect"):
+            archive.sync(session=other)  # type: ignore[arg-type]
+    with archive.use(), pytest.raises(MetadataError, match="session must be one with a server"):
+        archive.sync()
+    with pytest.raises(hsframe.errors.UnknownRecError, match="there is no record of @nope"):
+        archive.his_read("@nope", "yesterday")
+
+
+def test_sites_and_equips_follow_the_server(tmp_path: Path, session: Session, database: Database) -> None:
+    archive = synced(tmp_path / "trends", session)
+    before = archive._opened().points.version
+    assert len(archive.read('equipRef->siteRef->dis == "Works"')) == 1
+    database.update("site", {"dis": "New works", "geoCity": "Oslo"})
+    database.update("equip", {"dis": "New boiler"})
+    archive.sync(session=session)
+    assert archive._opened().points.version > before
+    for where in ('dis == "New works"', 'geoCity == "Oslo"'):
+        assert_in_step(archive, session, f"temp and equipRef->siteRef->{where}", "yesterday")
+    df = archive.his_read("temp", "yesterday", header=("equipRef->dis", "dis"))
+    assert list(df) == [("New boiler", "TEMP")]
+    assert archive.points["id"].tolist() == ["temp"]
+
+
+def test_a_sync_with_nothing_new_makes_no_version(tmp_path: Path, session: Session) -> None:
+    archive = synced(tmp_path / "trends", session)
+    state = archive._opened().state
+    for _ in range(2):
+        assert set(archive.sync(session=session)["status"]) == {"same"}
+    assert archive._opened().state == state
+
+
+def test_workers_read_the_records_of_now(tmp_path: Path, session: Session, database: Database) -> None:
+    dask = pytest.importorskip("dask")
+    archive = synced(tmp_path / "trends", session)
+    with dask.config.set(scheduler="sync"):
+        first = archive.to_dask("temp", (SINCE, SINCE)).compute()
+        database.update("temp", {"dis": "Renamed", "hisInterval": Number(15, "min")})
+        archive.sync(session=session)
+        assert list(first) == ["TEMP"]
+        assert list(archive.to_dask("temp", (SINCE, SINCE)).compute()) == ["Renamed"]
+
+
+def test_a_served_archive_that_was_made_anew_has_the_new_records(tmp_path: Path, session: Session) -> None:
+    from hsframe.archive.served import ArchiveDatabase
+    from hsframe.archive.storage import Storage
+
+    folder = tmp_path / "trends"
+    synced(folder, session)
+    with (
+        running_server(ArchiveDatabase(Storage(str(folder)))) as server,
+        hsframe.connect(server.uri, "demo", "demo") as served,
+    ):
+        assert len(served.read("point")) == 1
+        shutil.rmtree(folder)
+        Archive(folder).sync("power", session=session, since=SINCE)
+        assert served.read("point")["id"].tolist() == ["power"]
+        assert len(served.his_read("power", "yesterday")) > 0
+    assert NOW_US
