@@ -105,17 +105,17 @@ class PointTable(DeltaLog):
         return count
 
     def put(self, changes: Iterable[ArchivedRecord], *, slack_us: int = 0) -> None:
-        """Add records, or replace those of the same id.
+        """Add records, or replace those of the same id; where these are all, in their order.
 
         Nothing is written where all are as they were, and their points were read no further than `slack_us`.
         """
-        changes = list(changes)
+        changed = {record.id: record for record in changes}
         while True:
             self.refresh()
             known = self.records()
-            if all(_same(record, known.get(record.id), slack_us) for record in changes):
+            if all(_same(record, known.get(record.id), slack_us) for record in changed.values()):
                 return
-            wanted = known | {record.id: record for record in changes}
+            wanted = changed if changed.keys() >= known.keys() else known | changed
             file = DataFile(f"{uuid4().hex}.parquet", rows=len(wanted))
             with self.storage.writing(file.path) as sink:
                 pq.write_table(_table(wanted.values()), sink, compression="zstd", store_schema=False)

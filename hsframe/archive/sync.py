@@ -91,10 +91,11 @@ async def fill_archive(
         await in_thread(log.storage.remove_left_parts)
     known = await in_thread(tables.records)
     others = await _referenced(source, records, {one.id for one in known.values() if one.read_us})
-    # In the order of the server, which is that of the columns of a frame.
-    new = [record.tags for record in records if record.id not in known]
-    added = [ArchivedRecord(tags) for tags in (*new, *others)]
-    await in_thread(tables.points.put, [*known.values(), *added])
+    # In the order of the server, which is that of the columns of a frame, where it gave all points.
+    found = {one.id: ArchivedRecord(one.tags) for one in records}
+    before = known if any(one.read_us and one.id not in found for one in known.values()) else {}
+    found = before | found | known | {one["id"].val: ArchivedRecord(one) for one in others}
+    await in_thread(tables.points.put, found.values())
     wanted = [job for job in jobs if not job.status]
     if fill is not None:
         return await fill(tables, wanted, options, young_us)

@@ -207,3 +207,11 @@ def test_a_served_archive_that_was_made_anew_has_the_new_records(tmp_path: Path,
         assert served.read("point")["id"].tolist() == ["power"]
         assert len(served.his_read("power", "yesterday")) > 0
     assert NOW_US
+
+
+def test_columns_are_in_the_order_of_the_server(tmp_path: Path, session: Session) -> None:
+    archive = synced(tmp_path / "trends", session)
+    archive.sync(["plain", "power"], session=session, since=SINCE)
+    assert archive.points["id"].tolist() == ["temp", "plain", "power"]
+    archive.sync("point", session=session, since=SINCE)
+    assert archive.points["id"].tolist() == session.read("point")["id"].tolist()
