@@ -19,7 +19,8 @@ from contextvars import ContextVar
 from typing import TypeAlias
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
-
+# Whose lines tell a user nothing, in a task or on a worker of Dask, where his own is not: this package is named then.
+_NOBODY = ("asyncio", "concurrent", "dask", "distributed", "threading")
 
 # By topic, or else by text, and by server: the message, its category and topic, and the topics told.
 _Kept: TypeAlias = dict[tuple[object, ...], tuple[str, type[Warning], str, set[str] | None]]
@@ -41,6 +42,8 @@ def warn_caller(message: str, category: type[Warning], topic: str = "") -> None:
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
+    if str(frame.f_globals.get("__name__")).partition(".")[0] in _NOBODY:
+        level -= 1
     warnings.warn(message, category, stacklevel=level)
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
 from hsframe.archive.storage import Storage, Stored, reaching, words_of
-from hsframe.errors import MetadataError, SpanError
+from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us, resolve
 
 with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
@@ -244,14 +244,7 @@ def version_table(log: DeltaLog) -> pd.DataFrame:
 
 def version_at(log: DeltaLog, when: str | date) -> int:
     """The version that was the newest at a time, in UTC; of a day or a longer span at its end."""
-    try:
-        then_us = resolve((when, when), UTC).end_us or 0
-    except SpanError as error:
-        raise SpanError(
-            "a version is its number, or a time when it was the newest, as '2026-11-01' or '2026-11-01T09:00Z'; got "
-            f"{when!r}"
-        ) from error
-    commits = log.commits()
+    then_us, commits = resolve((when, when), UTC).end_us or 0, log.commits()
     if found := next((commit for commit in commits if commit.at_us <= then_us), None):
         return found.version
     first = commits[-1]

@@ -27,7 +27,7 @@ from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.session.reading import Found, ReadRequest, find, read_frame
 from hsframe.session.signatures import takes
-from hsframe.spans import epoch_us, resolve_in
+from hsframe.spans import epoch_us, from_epoch_us, resolve_in
 
 # Samples of a partition: some tens of megabytes, and a few requests.
 _SAMPLES: Final = 4_000_000
@@ -151,9 +151,10 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
             raise SpanError(f"the span {request.span!r} has no end, which partitions need; give one")
         windows.setdefault((span.start_us, span.end_us), []).append(record)
     if is_wide and len(windows) > 1:
+        ends = (from_epoch_us(us, UTC).isoformat() for us in (min(windows)[0], max(end for _, end in windows)))
         raise MetadataError(
-            f"the span {request.span!r} is another time in each zone of the points; give instants, as in "
-            "('2026-01-01T00:00Z', '2027-01-01T00:00Z'), or take shape='tidy'"
+            f"the span {request.span!r} is another time in each zone of the points; "
+            f"give instants, as {tuple(ends)}, or take shape='tidy'"
         )
     options = ReadOptions(now, request.week_start)
     warn_of_unread(await unread_of(source, records, spans, options, request.interval), len(records))

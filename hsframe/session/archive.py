@@ -423,7 +423,9 @@ class Archive:
     def to_arrow(
         self, points: PointsLike | None = None, span: SpanLike | None = None, columns: Sequence[str] | None = None
     ) -> ds.Scanner:
-        """The samples as a scanner of pyarrow: ``to_reader()``, ``to_table()``; DuckDB and Polars take it too.
+        """The samples as a scanner of pyarrow; DuckDB takes it too, others its ``to_reader()`` or ``to_table()``.
+
+        For Polars ``polars.scan_delta`` of the folder ``samples`` is better: it reads only what a query needs.
 
         Parameters
         ----------

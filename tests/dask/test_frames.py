@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,10 +24,12 @@ import pytest
 import hsframe
 import hsframe.dask
 from hsframe import Session
+from hsframe.caller_warnings import warn_caller
 from hsframe.dask import frames
-from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError, SpanError, UnitError, UnitWarning
+from hsframe.errors import GapWarning, HsFrameError, HTTPStatusError, MetadataError, SpanError, UnitError, UnitWarning
 from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
+from hsframe.session import reading
 from hsframe.testing.server import RunningServer, running_server
 from tests.archive.test_sync import FIRST_US
 from tests.session.connected import break_point
@@ -110,8 +114,11 @@ def test_values_over_intervals_and_points_of_several_zones(server: RunningServer
     points = ["@temp", "@power"]
     assert_same(in_dask(points, SPAN, server, by="1W", **days), session.his_read(points, SPAN, **days))
     local = (str(FIRST.date()), str(FIRST.date()))
-    with pytest.raises(MetadataError, match="another time in each zone of the points; give instants"):
+    with pytest.raises(MetadataError, match="another time in each zone of the points; give instants") as caught:
         in_dask(points, local, server)
+    instants = ast.literal_eval(str(caught.value).partition("instants, as ")[2].partition(", or")[0])
+    wide = in_dask(points, instants, server, tz="UTC").compute()
+    assert len(wide) >= len(session.his_read(points, local, tz="UTC"))
     tidy = in_dask(points, local, server, shape="tidy", tz="UTC").compute()
     assert len(tidy) == len(session.his_read(points, local, shape="tidy", tz="UTC")) > 90
 
@@ -336,3 +343,23 @@ def test_an_error_of_a_worker_arrives_as_it_was() -> None:
     error = HTTPStatusError("503 in the middle", status=503, url="http://a/api", retry_after_s=2.0)
     back = cloudpickle.loads(cloudpickle.dumps(error))
     assert [type(back), str(back), vars(back)] == [HTTPStatusError, str(error), vars(error)]
+
+
+def test_a_warning_of_a_worker_names_no_line_of_asyncio_or_dask(server: RunningServer) -> None:
+    ddf = in_dask("@temp", SPAN, server, by="1D", interval="1h", tz="UTC")
+    with warnings.catch_warnings(record=True) as told, pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("always")
+        patch.setattr("hsframe.session.reading.read_intervals", warned(reading.read_intervals))
+        ddf.partitions[0].compute()
+    (one,) = [one for one in told if "of a worker" in str(one.message)]
+    assert one.filename.startswith(str(Path(hsframe.__file__).parent))
+
+
+def warned(verb: Any) -> Any:
+    """The verb, with a warning of its own."""
+
+    async def warning(*given: Any) -> Any:
+        warn_caller("of a worker", GapWarning)
+        return await verb(*given)
+
+    return warning
