@@ -94,7 +94,7 @@ class Tables:
         rows, size = (sum(getattr(file, name) for file in files) for name in ("rows", "size"))
         when = f" from {' to '.join(days)}" if days else ""
         version = self.samples.version
-        return f"{self.points.count():,} points, {rows:,} samples{when}, {size / 1e6:,.1f} MB, version {version}"
+        return f"{self.points.count():,} points, {rows:,} samples{when}, {size / 1e6:,.2f} MB, version {version}"
 
     @property
     def state(self) -> State:

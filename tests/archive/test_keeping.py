@@ -211,14 +211,14 @@ def test_a_version_by_the_time_at_which_it_was_the_newest(place: Path) -> None:
 
 def test_what_an_archive_is_is_seen_at_a_glance(place: Path, tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in (place / "samples").rglob("*.parquet"))
-    shown = f"<Archive {place}: 2 points, 24 samples from 2026-01-01 to 2026-01-03, {size / 1e6:,.1f} MB, version 3>"
+    shown = f"<Archive {place}: 2 points, 24 samples from 2026-01-01 to 2026-01-03, {size / 1e6:,.2f} MB, version 3>"
     assert repr(Archive(place)) == shown
     assert repr(Archive(place).at(1)).endswith(
-        f"8 samples from 2026-01-01 to 2026-01-01, {size / 3e6:,.1f} MB, version 1>"
+        f"8 samples from 2026-01-01 to 2026-01-01, {size / 3e6:,.2f} MB, version 1>"
     )
     assert repr(Archive(tmp_path / "none")) == f"<Archive {tmp_path / 'none'}>"
     Tables.open_or_create(Storage(str(tmp_path / "new"), {}), Layout())
-    assert repr(Archive(tmp_path / "new")) == f"<Archive {tmp_path / 'new'}: 0 points, 0 samples, 0.0 MB, version 0>"
+    assert repr(Archive(tmp_path / "new")) == f"<Archive {tmp_path / 'new'}: 0 points, 0 samples, 0.00 MB, version 0>"
     shutil.rmtree(place)
     assert repr(Archive(place)) == f"<Archive {place}>"
 
