@@ -26,7 +26,16 @@ import hsframe.dask
 from hsframe import Session
 from hsframe.caller_warnings import warn_caller
 from hsframe.dask import frames
-from hsframe.errors import GapWarning, HsFrameError, HTTPStatusError, MetadataError, SpanError, UnitError, UnitWarning
+from hsframe.errors import (
+    GapWarning,
+    HsFrameError,
+    HTTPStatusError,
+    MetadataError,
+    ReadWarning,
+    SpanError,
+    UnitError,
+    UnitWarning,
+)
 from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.session import reading
@@ -160,7 +169,8 @@ def test_a_partition_that_is_not_as_the_frame_says_is_refused(server: RunningSer
         ddf.compute()
     database.update("temp", {"unit": "°C", "kind": "Str"})
     database.set_history("temp", database.history("plain").ts_us, ["on"] * len(database.history("plain").ts_us))
-    with pytest.raises(MetadataError, match="has category in column 'TEMP', and the Dask DataFrame unit"):
+    words = "has category in column 'TEMP', and the Dask DataFrame unit"
+    with pytest.warns(ReadWarning, match="texts among their samples"), pytest.raises(MetadataError, match=words):
         ddf.compute()
 
 
