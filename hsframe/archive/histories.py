@@ -28,9 +28,9 @@ from hsframe.kinds import NA, Number
 def rows_of(histories: Iterable[History]) -> pa.Table:
     """The samples of some points, sorted by id and ts; of several at one instant the last one."""
     histories = [replace(history, sparse=True) for history in histories]  # null is no sample, also of a single read
-    tracks = tracks_of(histories, drop_null=True, flags=True)
-    kinds = {history.point.id: history.point.kind for history in histories}
-    table = tidy_table(tracks, [track.point.id for track in tracks], [kinds[track.point.id] for track in tracks])
+    points = {history.point.id: history.point for history in histories}  # a track takes its kind from values too
+    tracks = [replace(one, point=points[one.point.id]) for one in tracks_of(histories, drop_null=True, flags=True)]
+    table = tidy_table(tracks, [*points])
     return table.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
 
 

@@ -44,32 +44,30 @@ def texts_are_strs(kind: str | None) -> bool:
     return kind in ("Str", "Number", "Bool", None)
 
 
-def tidy_table(tracks: Sequence[Track], ids: Sequence[str], kinds: Sequence[str | None] | None = None) -> pa.Table:
+def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
     """The rows of some points under their ids, which are all different.
 
-    `kinds` are those of their records, where they are not those of the tracks, which follow from values too.
     Where the tracks have flags, NA and NaN are told apart, and a column ``na`` has the flags.
     """
-    kinds = [track.point.kind for track in tracks] if kinds is None else kinds
-    owned = sorted(zip(ids, tracks, kinds, strict=True), key=lambda one: one[0])
-    counts = [len(track.ts_us) for _, track, _ in owned]
+    owned = sorted(zip(ids, tracks, strict=True), key=lambda pair: pair[0])
+    counts = [len(track.ts_us) for _, track in owned]
     rows = _Rows(sum(counts))
-    for (_, track, kind), end in zip(owned, np.cumsum(counts), strict=True):
-        rows.put(slice(int(end) - len(track.ts_us), int(end)), track.array, kind)
+    for (_, track), end in zip(owned, np.cumsum(counts), strict=True):
+        rows.put(slice(int(end) - len(track.ts_us), int(end)), track.array, track.point.kind)
     absent = np.isnan(rows.values)
     columns: dict[str, Any] = {}
     if tracks and all(track.flags is not None for track in tracks):
-        codes = np.concatenate([track.flags.codes for _, track, _ in owned if track.flags is not None])
+        codes = np.concatenate([track.flags.codes for _, track in owned if track.flags is not None])
         absent &= codes != FLAG_DTYPE.categories.get_loc("NaN")
         columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
     other = rows.is_other & ~(absent & (rows.text_codes < 0))
     if other.any():
         rows.unit_codes[other] = rows.units.setdefault(OF_OTHER_KIND, len(rows.units))
-    ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track, _ in owned)])
+    ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
     owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
     return pa.table(
         {
-            "id": _dictionary(owner, [name for name, *_ in owned]),
+            "id": _dictionary(owner, [name for name, _ in owned]),
             "ts": pa.array(ts_us).view(pa.timestamp("us", "UTC")),
             "value": pa.array(rows.values, mask=absent),
             "text": _dictionary(rows.text_codes, list(rows.texts)),

@@ -130,6 +130,7 @@ def test_null_is_no_sample_however_it_was_asked_for(tmp_path: Path, session: Ses
         assert tidy["value"].notna().all()
 
 
+@pytest.mark.filterwarnings("ignore:.*may lack samples")
 def test_a_frame_says_of_what_kind_a_point_without_a_record_is(tmp_path: Path) -> None:
     ts = pd.date_range("2026-01-01", periods=3, freq="1h", tz="UTC")
     df = pd.DataFrame({"run": pd.array([True, False, None], dtype="boolean")}, index=ts)
