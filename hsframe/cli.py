@@ -244,6 +244,7 @@ def _serve(args: argparse.Namespace) -> int:
         from hsframe.demo_run import demo_once
 
         return demo_once(args.out)
+    from hsframe.frame.whole_file import local_path
     from hsframe.server.run import serve
     from hsframe.testing.quirk_wrappers import with_quirks
 
@@ -253,7 +254,8 @@ def _serve(args: argparse.Namespace) -> int:
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
     database: Database | None = None
-    if args.folder is not None and ("://" in args.folder or (Path(args.folder) / "samples").is_dir()):
+    folder = args.folder and local_path(args.folder)
+    if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
         from hsframe.archive.served import ArchiveDatabase
         from hsframe.archive.storage import Storage
 
@@ -261,7 +263,7 @@ def _serve(args: argparse.Namespace) -> int:
     elif args.folder is not None:
         from hsframe.server.folder import parquet_folder
 
-        database = parquet_folder(args.folder)
+        database = parquet_folder(folder or args.folder)
     serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
     return 0
 

@@ -71,7 +71,10 @@ class DeltaLog:
             ) from error
         except (DeltaError, OSError) as error:
             which = "" if version is None else f"version {version} of "
-            raise MetadataError(f"{which}the archive in {uri} cannot be opened: {words_of(error)}") from error
+            raise MetadataError(
+                f"{which}the archive in {uri} cannot be opened: {words_of(error)}; if its log is damaged, put "
+                "the archive back from a backup, or sync to another folder"
+            ) from error
         self.state, self._files_of = self._state(), -1
         if self._table.protocol().min_reader_version > 1:  # its files alone do not tell which rows count
             raise MetadataError(

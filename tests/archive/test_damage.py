@@ -11,6 +11,7 @@ from pathlib import Path
 import deltalake
 import numpy as np
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pytest
 
 import hsframe
@@ -215,3 +216,24 @@ def test_columns_are_in_the_order_of_the_server(tmp_path: Path, session: Session
     assert archive.points["id"].tolist() == ["temp", "plain", "power"]
     archive.sync("point", session=session, since=SINCE)
     assert archive.points["id"].tolist() == session.read("point")["id"].tolist()
+
+
+def test_a_change_that_fails_leaves_what_was_there(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = synced(tmp_path / "trends", session)
+    archive.sync("temp", session=session, since="yesterday", overlap="30D")
+    orphan = next((tmp_path / "trends" / "samples").glob("period=*/bucket=0/*.parquet")).with_name(
+        "f" * 32 + ".parquet"
+    )
+    orphan.write_bytes(b"1")
+    os.utime(orphan, (1e9, 1e9))
+
+    class ReadOnly(pafs.LocalFileSystem):
+        def delete_file(self, path: str) -> None:
+            raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(archive._opened().samples.storage, "arrow", (ReadOnly(), str(tmp_path / "trends" / "samples")))
+    with pytest.raises(MetadataError, match=r"samples cannot be reached: Permission denied"):
+        archive.vacuum()
+    assert_in_step(archive, session, "temp")
