@@ -161,7 +161,9 @@ def test_without_deltalake_all_but_archives_works() -> None:
         "    assert len(session.export('power', 'yesterday', 'a.parquet', dry_run=True))\n"
         "    try: session.export('power', 'yesterday', 'trends')\n"
         "    except MetadataError as error: print(error)\n"
+        "from hsframe.cli import main\n"
+        "assert main(['serve', 's3://bucket/trends', '--anonymous']) == 1\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    how = "deltalake: pip install 'hsframe[archive]'\n"
-    assert done.stdout == f"an archive needs {how}archives and layout='tidy' need {how}", done.stderr
+    how = "archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'\n"
+    assert (done.stdout, done.stderr) == (how * 2, f"hsframe: {how}")

@@ -28,7 +28,7 @@ from hsframe.archive.storage import Storage, Stored, reaching, words_of
 from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us, resolve
 
-with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
     from deltalake import CommitProperties, DeltaTable, Transaction
     from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
     from deltalake.transaction import AddAction, RemoveAction

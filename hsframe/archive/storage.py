@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")
 
-with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
     from deltalake.exceptions import DeltaError
 
 
@@ -56,6 +57,8 @@ class Storage:
     """
 
     def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
+        if importlib.util.find_spec("deltalake") is None:
+            raise MetadataError("archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'")
         self.options = dict(options or {})
         self.folder = local_path(uri)
         if self.folder is not None:

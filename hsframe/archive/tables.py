@@ -16,7 +16,7 @@ from hsframe.archive.storage import Storage, reaching
 from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us
 
-with suppress(ModuleNotFoundError):  # without the extra, which Archive() names
+with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
     from deltalake import DeltaTable
 
 

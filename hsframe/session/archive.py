@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import operator
 import os
 import time
@@ -95,8 +94,6 @@ class Archive:
         storage_options: Mapping[str, str] | None = None,
         version: int | None = None,
     ) -> None:
-        if importlib.util.find_spec("deltalake") is None:
-            raise MetadataError("an archive needs deltalake: pip install 'hsframe[archive]'")
         self._place = Storage(os.fspath(path), storage_options)
         self._version = version
         self._tables: Tables | None = None

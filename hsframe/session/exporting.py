@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -178,8 +177,6 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:
     """Where an archive is, and no name; of a file the folder, and its name in there."""
-    if importlib.util.find_spec("deltalake") is None:
-        raise MetadataError("archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'")
     from hsframe.archive.storage import Storage
 
     path, options = os.fspath(request.path), request.storage_options or {}
