@@ -12,7 +12,7 @@ import pandas as pd
 from hsframe.archive.compact import pieces
 from hsframe.archive.delta import DeltaLog, SampleTable, orphans
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import FAR_US, DataFile, epoch, opened, row_group
+from hsframe.archive.parquet_file import START_US, DataFile, epoch, opened, row_group
 from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
 from hsframe.errors import HsFrameError
@@ -99,7 +99,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
     """What is wrong with the rows of a file; whether they are in order, each instant of a point once."""
     start_us, end_us = table.layout.bounds_us(file.partition[0]) if table.layout.has(file.partition) else (0, 0)
     ordered, once, lies, misplaced, count = True, True, False, 0, 0
-    last = ("", -FAR_US)
+    last = ("", START_US)
     with opened(table.storage, file.path) as parquet:
         for number in range(parquet.num_row_groups):
             rows = row_group(parquet, number)
@@ -122,7 +122,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
             ids.update(own)
             count += rows.num_rows
     found = []
-    if file.ts_us[0] == -FAR_US:
+    if file.ts_us[0] == START_US:
         found = [("the log has no statistics of it, so every read looks into it: another program put it in", _COMPACT)]
     elif lies or count != file.rows:
         found = [("its statistics are not those of its rows, so that reads pass over some", _COMPACT)]
@@ -135,7 +135,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
 
 
 def _anew(log: DeltaLog, since_us: int) -> str:
-    since = "..." if since_us == -FAR_US else f"'{from_epoch_us(since_us, UTC):%Y-%m-%d}'"
+    since = "..." if since_us == START_US else f"'{from_epoch_us(since_us, UTC):%Y-%m-%d}'"
     return (
         "put it back from a backup; or remove what is left of it, take it out of the table with "
         f"deltalake.DeltaTable({log.storage.uri!r}).repair(), and read its samples anew with sync(since={since})"

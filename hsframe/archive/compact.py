@@ -15,8 +15,8 @@ import pandas as pd
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import DataFile, count_ids, writing
-from hsframe.archive.samples import END_US, START_US, read_samples
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, count_ids, writing
+from hsframe.archive.samples import read_samples
 
 # Rows in memory: 28 bytes each, some five times.
 _MOST_ROWS: Final = 1_000_000

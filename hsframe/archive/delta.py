@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
-from hsframe.archive.parquet_file import FAR_US, DataFile, epoch
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, epoch
 from hsframe.archive.storage import Storage, Stored, reaching, words_of
 from hsframe.errors import MetadataError
 from hsframe.spans import from_epoch_us, resolve
@@ -223,7 +223,7 @@ def _file_of(row: Mapping[str, Any]) -> DataFile:
     partition = row.get("partition.period", ""), row.get("partition.bucket", 0)
     file = DataFile(row["path"], partition, row["num_records"] or 0)
     file.size = row["size_bytes"]
-    file.ids, file.ts_us = ("", chr(sys.maxunicode)), (-FAR_US, FAR_US)
+    file.ids, file.ts_us = ("", chr(sys.maxunicode)), (START_US, END_US)
     if all(row.get(name) is not None for name in ("min.id", "max.id", "min.ts", "max.ts")):
         file.ids, file.ts_us = (row["min.id"], row["max.id"]), (epoch(row["min.ts"]), epoch(row["max.ts"]) + _CUT_US)
     return file
@@ -232,7 +232,7 @@ def _file_of(row: Mapping[str, Any]) -> DataFile:
 def version_table(log: DeltaLog) -> pd.DataFrame:
     """A row per version, the newest first; `readable` is whether the log and all files of it are still there."""
     commits, there = log.commits(), log.storage.listing()
-    files = {file.path: None if file.ts_us[0] == -FAR_US else file.rows for file in log.files()}
+    files = {file.path: None if file.ts_us[0] == START_US else file.rows for file in log.files()}
     known = {path: rows for commit in commits for path, rows in commit.added.items()} | files
     found = []
     for commit in commits:

@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
-from hsframe.archive.parquet_file import ROW_GROUP, instants, runs_of
+from hsframe.archive.parquet_file import END_US, ROW_GROUP, instants, runs_of
 from hsframe.archive.points import ArchivedRecord, PointTable
-from hsframe.archive.samples import END_US, Changes, merge
+from hsframe.archive.samples import Changes, merge
 from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.frame.histories import History

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA
-from hsframe.archive.parquet_file import instants, runs_of
-from hsframe.archive.samples import END_US, START_US, read_samples
+from hsframe.archive.parquet_file import END_US, START_US, instants, runs_of
+from hsframe.archive.samples import read_samples
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import CodecError

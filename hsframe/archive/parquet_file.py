@@ -31,9 +31,8 @@ from hsframe.spans import from_epoch_us
 ROW_GROUP: Final = 1 << 16
 _FIRST_ROWS: Final = 4096
 _DECIMALS: Final = 6
-_MOST_US: Final = (1 << 63) - 1
-FAR_US: Final = 1 << 62
-"""The instants of a file of which the log has none are between this and its negative."""
+START_US, END_US = -(1 << 62), 1 << 62
+"""Before and after all instants; also those of a file of which the log has no statistics."""
 
 
 class Ids:
@@ -58,7 +57,7 @@ class DataFile:
     rows: int = 0
     size: int = 0
     ids: tuple[str, str] = ("", "")
-    ts_us: tuple[int, int] = (_MOST_US, -_MOST_US)
+    ts_us: tuple[int, int] = (END_US, START_US)
 
     @classmethod
     def new(cls, partition: Partition) -> Self:
@@ -74,7 +73,7 @@ class DataFile:
     @property
     def is_own(self) -> bool:
         """Whether it was written here, so that it is sorted, and the log has its ids and instants."""
-        return self.ts_us[0] != -FAR_US and re.search(r"/[0-9a-f]{32}\.parquet\Z", self.path) is not None
+        return self.ts_us[0] != START_US and re.search(r"/[0-9a-f]{32}\.parquet\Z", self.path) is not None
 
     @property
     def statistics(self) -> str:

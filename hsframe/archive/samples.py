@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
-from hsframe.archive.parquet_file import DataFile, Ids, instants, read_rows, runs_of, writing
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, instants, read_rows, runs_of, writing
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
 
@@ -26,7 +26,6 @@ Existing: TypeAlias = Literal["refuse", "replace", "keep"]
 
 _Row: TypeAlias = dict[str, Any]
 _Places: TypeAlias = npt.NDArray[np.int64]
-START_US, END_US = -(1 << 62), 1 << 62
 
 
 @dataclass(slots=True)

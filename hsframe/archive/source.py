@@ -13,8 +13,7 @@ import pyarrow.dataset as ds
 
 from hsframe.archive.histories import read_histories
 from hsframe.archive.layout import FILE_SCHEMA
-from hsframe.archive.parquet_file import Ids
-from hsframe.archive.samples import END_US, START_US
+from hsframe.archive.parquet_file import END_US, START_US, Ids
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError

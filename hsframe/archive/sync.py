@@ -10,8 +10,9 @@ import pandas as pd
 
 from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
+from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import END_US, Changes
+from hsframe.archive.samples import Changes
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.client.in_thread import in_thread

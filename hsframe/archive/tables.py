@@ -10,7 +10,7 @@ from typing import Self, TypeAlias
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
-from hsframe.archive.parquet_file import FAR_US
+from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import OF_SAMPLES, ArchivedRecord, PointTable
 from hsframe.archive.storage import Storage, reaching
 from hsframe.errors import MetadataError
@@ -89,7 +89,7 @@ class Tables:
     def summary(self) -> str:
         """How much there is, by the logs alone, of what this version counts."""
         files = self.samples.files()
-        ends_us = [us for file in files for us in file.ts_us if abs(us) < FAR_US]
+        ends_us = [us for file in files for us in file.ts_us if abs(us) < END_US]
         days = [f"{from_epoch_us(pick(ends_us), UTC):%Y-%m-%d}" for pick in (min, max) if ends_us]
         rows, size = (sum(getattr(file, name) for file in files) for name in ("rows", "size"))
         when = f" from {' to '.join(days)}" if days else ""

@@ -23,8 +23,9 @@ from hsframe.archive import compact as compacting
 from hsframe.archive.compact import compact
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
+from hsframe.archive.parquet_file import END_US, START_US
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import END_US, START_US, merge
+from hsframe.archive.samples import merge
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, MetadataError, SpanError

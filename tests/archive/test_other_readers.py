@@ -14,7 +14,8 @@ import pytest
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
-from hsframe.archive.samples import END_US, START_US, merge, read_samples
+from hsframe.archive.parquet_file import END_US, START_US
+from hsframe.archive.samples import merge, read_samples
 from hsframe.archive.storage import Storage
 from tests.archive.test_samples import CELLS, DAY_US, JANUARY_US, rows
 

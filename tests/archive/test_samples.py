@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Layout
-from hsframe.archive.samples import END_US, START_US, Changes, merge, read_samples
+from hsframe.archive.parquet_file import END_US, START_US
+from hsframe.archive.samples import Changes, merge, read_samples
 from hsframe.archive.storage import Storage
 from hsframe.errors import MetadataError
 

@@ -18,8 +18,9 @@ import hsframe
 from hsframe import Archive, Session, cli
 from hsframe.archive.histories import read_histories
 from hsframe.archive.layout import Layout
+from hsframe.archive.parquet_file import START_US
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import START_US, merge
+from hsframe.archive.samples import merge
 from hsframe.archive.served import ArchiveDatabase
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
