@@ -17,7 +17,7 @@ from hsframe.archive.fill import Job
 from hsframe.archive.histories import cell_of, histories_of, rows_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import Changes, Existing, merge
+from hsframe.archive.samples import Changes, Existing, merge, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import known_records, outcome_table
 from hsframe.archive.tables import Tables, has_archive
@@ -170,7 +170,7 @@ class Adding:
         place = tables.samples.layout.place
         samples.sort(key=lambda one: place(one.point.id))
         ends = itertools.accumulate(len(one.ts_us) for one in samples)
-        young_us = (self.now_us - 2 * DAY_US) // DAY_US * DAY_US
+        young_us = young_from(self.now_us, 2 * DAY_US)
         for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_MERGE):
             some = [one for one, _ in pairs]
             rows = rows_of(History(self.jobs[one.point.id].record.point, one.ts_us, one.values) for one in some)

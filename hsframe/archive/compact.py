@@ -18,7 +18,7 @@ from hsframe.archive.layout import Partition
 from hsframe.archive.parquet_file import END_US, START_US, DataFile, count_ids, writing
 from hsframe.archive.samples import read_samples
 
-# Rows in memory: 28 bytes each, some five times.
+# Rows in memory at once: 28 bytes each, in some five copies.
 _MOST_ROWS: Final = 1_000_000
 
 

@@ -131,8 +131,8 @@ class Filling:
 
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
-        bucket = self.samples.layout.place
-        records = sorted(map(self._seen, left.values()), key=lambda one: bucket(one.id))
+        layout = self.samples.layout
+        records = sorted(map(self._seen, left.values()), key=lambda one: layout.place(one.id))
         waiting: list[History] = []
         limits = self.options.limits
         limits = replace(limits, cells=limits.cells or _ROWS_A_MERGE // _REQUESTS_A_MERGE)

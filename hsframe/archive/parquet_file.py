@@ -153,8 +153,8 @@ def file_settings(rows: pa.Table, *, is_stage: bool = False) -> dict[str, Any]:
         "use_dictionary": texts,
         "write_statistics": ["id", "ts"],
         "write_batch_size": ROW_GROUP,
+        "store_schema": False,  # else readers give dictionaries back, and times are not of UTC everywhere
     }
-    settings["store_schema"] = False  # else readers give dictionaries back, and times are not of UTC everywhere
     if is_stage:
         return settings | {"compression": "none"}
     first = rows.column("value").slice(0, _FIRST_ROWS).drop_null().to_numpy()

@@ -40,8 +40,6 @@ _SCHEMA: Final = pa.schema(
     + [(name, pa.string()) for name in ("dis", "kind", "unit", "tz", "tags")]
     + [("since", _TIME), ("until", _TIME)]
 )
-
-
 _JSON: Final = Json4()
 OF_SAMPLES: Final = "hsframe.samples"
 """The note of a commit: of which version of the samples the records tell."""

@@ -89,8 +89,8 @@ class ArchiveSource:
             start, end = (pa.scalar(us, pa.int64()).cast(pa.timestamp("us", "UTC")) for us in (start_us, end_us))
             one = (ds.field("ts") >= start) & (ds.field("ts") < end)
             chosen.append(one if some is None else one & ds.field("id").isin(some))
+        # Not the filesystem of delta-rs: after it the interpreter may abort at its end (deltalake 1.6.6).
         filesystem, base = self._samples.storage.arrow
-        # Not that of delta-rs: after it the interpreter may abort at its end (deltalake 1.6.6).
         form = ds.ParquetFileFormat()
         files = [form.make_fragment(f"{base}/{path}", filesystem) for path in sorted(paths)]
         dataset = ds.FileSystemDataset(files, FILE_SCHEMA, form, filesystem)

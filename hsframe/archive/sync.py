@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final, TypeAlias
 
 import pandas as pd
@@ -12,7 +12,7 @@ from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
 from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import Changes
+from hsframe.archive.samples import Changes, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.client.in_thread import in_thread
@@ -25,7 +25,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
-from hsframe.spans import SpanLike, epoch_us
+from hsframe.spans import SpanLike
 
 Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[Changes]]
 """Reads the windows of some points into the tables; the last is from when on samples are young."""
@@ -63,7 +63,7 @@ async def sync_archive(
         jobs.append(Job(record, 0, 0, 0, status="gone", reason=str(error)))
     if dry_run:
         return expected_table(jobs, options)
-    young_us = (options.now_us - overlap_us) // DAY_US * DAY_US
+    young_us = young_from(options.now_us, overlap_us)
     changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=fill)
     return outcome_table(jobs, changes, options.failures or {})
 
@@ -108,9 +108,7 @@ async def fill_archive(
 def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None, overlap_us: int, now_us: int) -> Job:
     """The window of a point, and a status where it must not be read."""
     if known is None or known.read_us is None:
-        start = record.tags.get("hisStart")
-        own_us = epoch_us(start) if isinstance(start, datetime) else now_us - _FIRST_REACH_US
-        start_us = own_us if given_us is None else given_us
+        start_us = record.begin_us(now_us - _FIRST_REACH_US) if given_us is None else given_us
         return Job(record, start_us, None, start_us)
     since_us, until_us = known.read_us
     start_us = max(since_us, min(until_us, now_us) - overlap_us)

@@ -18,7 +18,7 @@ from hsframe.history.source import Source
 from hsframe.intervals.rules import PointSampling
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import named
-from hsframe.spans import FIRST, epoch_us
+from hsframe.spans import epoch_us
 
 _IDS_A_READ: Final = 500
 
@@ -63,11 +63,10 @@ class PointRecord:
         assert self.point.tz is not None, "the zones of points are known before anything is planned"
         return self.point.tz
 
-    @property
-    def begin_us(self) -> int:
-        """When its history begins, where its record says so; else always."""
+    def begin_us(self, default_us: int) -> int:
+        """When its history begins, where its record says so."""
         start = self.tags.get("hisStart")
-        return epoch_us(start) if isinstance(start, datetime) else epoch_us(FIRST)
+        return epoch_us(start) if isinstance(start, datetime) else default_us
 
     @property
     def due_us(self) -> int:

@@ -60,7 +60,7 @@ async def unread_of(
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
             if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, HOUR_US)):
                 reasons = [have, "archive.sync() brings what is later"]
-            if since_us - max(start_us, record.begin_us) >= record.due_us:
+            if since_us - max(start_us, record.begin_us(start_us)) >= record.due_us:
                 earlier = from_epoch_us(start_us, zone(record.tz)).date()
                 reasons = [have, *reasons[1:], f"archive.sync(since='{earlier}') brings what is earlier"]
         if reasons:

@@ -17,7 +17,6 @@ from hsframe.archive.add import Adding
 from hsframe.archive.check import check
 from hsframe.archive.compact import compact
 from hsframe.archive.delta import vacuum, version_at, version_table
-from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import point_frame
 from hsframe.archive.samples import Existing
 from hsframe.archive.source import ArchiveSource
@@ -26,7 +25,7 @@ from hsframe.archive.sync import sync_archive
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
-from hsframe.durations import DAY_US, Duration, amount_of, duration_us
+from hsframe.durations import Duration, amount_of, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points import Point
@@ -358,9 +357,7 @@ class Archive:
             ``bytes_after``.
         """
         self._refuse_older("compact")
-        overlap_us = _age_us(overlap, "overlap")
-        young_us = (_now_us() - overlap_us) // DAY_US * DAY_US if overlap_us else END_US
-        return compact(self._opened().samples, young_us)
+        return compact(self._opened().samples, young_from(_now_us(), _age_us(overlap, "overlap")))
 
     def vacuum(self, older_than: Duration = "90D") -> pd.DataFrame:
         """Remove files that only old versions need, and what programs that were killed have left.
