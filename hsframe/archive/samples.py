@@ -18,6 +18,7 @@ import pyarrow as pa
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
 from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, instants, read_rows, runs_of, writing
+from hsframe.durations import DAY_US
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
 
@@ -129,6 +130,11 @@ def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int
     rank = np.empty(len(texts), np.int32)
     rank[np.argsort(texts)] = np.arange(len(texts))
     return rank[ids.indices.to_numpy()] if len(ids) else np.empty(0, np.int32), instants(rows)
+
+
+def young_from(now_us: int, overlap_us: int) -> int:
+    """From when on samples are young, of whole days: the next syncs may correct them. Without an overlap none is."""
+    return (now_us - overlap_us) // DAY_US * DAY_US if overlap_us else END_US
 
 
 def merge(

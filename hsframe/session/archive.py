@@ -18,7 +18,7 @@ from hsframe.archive.check import check
 from hsframe.archive.compact import compact
 from hsframe.archive.delta import vacuum, version_at, version_table
 from hsframe.archive.points import point_frame
-from hsframe.archive.samples import Existing
+from hsframe.archive.samples import Existing, young_from
 from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import sync_archive
