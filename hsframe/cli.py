@@ -18,10 +18,11 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError
 from hsframe.version import __version__
 
 if TYPE_CHECKING:
@@ -38,15 +39,24 @@ _SPAN_HELP: Final = (
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
-# What of a sync is not as it should be; the last one is no failure.
+
+# What of a sync is not as it should be; only the first two are errors of it.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
+_SHOWN: Final = 5  # points of one problem on stderr
+_NO_SERVER: Final = 3
+_EXIT_CODES: Final = (
+    "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
+    "server did not answer or refused the login."
+)
+# Words of Python in messages, and those of the command line.
+_IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "--other-server"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
-    Returns 0 where all went well, 1 after an error (one line on stderr), 130 after Ctrl-C; wrong arguments end the
-    program with 2.
+    Returns 0 where all went well, 1 after an error (one line on stderr), 3 where the server did not answer or refused
+    the login, 130 after Ctrl-C; wrong arguments end the program with 2.
     """
     args = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -57,22 +67,46 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
             return run(args)
     except HsFrameError as error:
-        print(f"hsframe: {error}", file=sys.stderr)
-        return 1
+        code, text = _NO_SERVER if isinstance(error, NetworkError | AuthError) else 1, _in_commands(str(error))
+        print(f"hsframe: {text}", file=sys.stderr)
     except KeyboardInterrupt:
-        return 130
+        code, text = 130, "interrupted"
     except BrokenPipeError:
         # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if getattr(args, "json", False):
+        print(json.dumps({**_origin(args), "error": text, "exit": code}))
+    return code
+
+
+def _in_commands(text: str) -> str:
+    for pattern, words in _IN_COMMANDS.items():
+        text = re.sub(pattern, words, text)
+    return text
+
+
+class _Command(argparse.ArgumentParser):
+    """The arguments of a command in any order: argparse ends a list of names at the first option."""
+
+    _is_intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_intermixed:
+            return super().parse_known_args(args, namespace)
+        self._is_intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixed = False
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hsframe", description="Project Haystack servers to pandas.")
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
-    server, table = _server(), argparse.ArgumentParser(add_help=False)
+    server, table = _server(), _Command(add_help=False)
     table.add_argument("--csv", action="store_true", help="write CSV")
 
     demo = commands.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
@@ -107,8 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         parents=[connection, _outcome(), _store()],
         help="histories into a Parquet file or an archive",
-        description="The exit code is 1 where not all points could be read. The same command goes on where it was "
-        "interrupted, but for a wide file.",
+        description=f"The same command goes on where it was interrupted, but for a wide file. {_EXIT_CODES}",
     )
     _add_history(export)
     export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
@@ -120,11 +153,14 @@ def _parser() -> argparse.ArgumentParser:
         "sync",
         parents=[connection, _outcome(), _store()],
         help="bring an archive in step with a server",
-        description="The exit code is 1 where not all points could be read. Two at once do no harm.",
+        description=f"Two at once do no harm, and the same command goes on where it was interrupted. {_EXIT_CODES} "
+        "Points that the server has no more are told, and are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
     sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")
-    sync.add_argument("--since", metavar="DATE", help="from when on new points are read, and others anew; -30d, ...")
+    sync.add_argument("--since", metavar="DATE", help="from when on points are read; a later one reads again")
+    sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first one")
+    sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")
     sync.add_argument("--overlap", metavar="DURATION", default="2D", help="what is read once more; 2D by default")
     sync.set_defaults(run=_sync)
     sync._negative_number_matcher = _SPAN
@@ -138,11 +174,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _server() -> argparse.ArgumentParser:
+def _server() -> _Command:
     from hsframe.testing.quirks import BUNDLES, NUMBERS, QUIRKS
 
     quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
-    parser = argparse.ArgumentParser(add_help=False, epilog="\n".join(["quirks:", *quirks]))
+    parser = _Command(add_help=False, epilog="\n".join(["quirks:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
     parser.add_argument(
@@ -162,10 +198,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _connection() -> argparse.ArgumentParser:
+def _connection() -> _Command:
     from hsframe.codecs.formats import CALL_FORMATS
 
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Command(add_help=False)
     parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
     parser.add_argument("--user", help="else HSFRAME_USER")
     parser.add_argument(
@@ -178,9 +214,13 @@ def _connection() -> argparse.ArgumentParser:
     return parser
 
 
-def _outcome() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--dry-run", action="store_true", help="say what would be read, and write nothing")
+def _outcome() -> _Command:
+    parser = _Command(add_help=False)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing, and say what would be read; requests that prove that answers are whole come on top",
+    )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
     shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
@@ -319,8 +359,7 @@ def _export(args: argparse.Namespace) -> int:
         found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
     else:
         found = {"points": len(done), **{name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}}
-    _say(args, found, started_s)
-    return int(failed > 0)
+    return _say(args, found, started_s, int(failed > 0))
 
 
 def _keep_memory_small() -> None:
@@ -333,15 +372,23 @@ def _progress(args: argparse.Namespace) -> bool | None:
     return False if args.quiet or args.json else None
 
 
-def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float) -> None:
-    """One line of what was done; of problems only those that there are."""
+def _origin(args: argparse.Namespace) -> dict[str, Any]:
+    """When, with which server and where; no password that is in the uri."""
+    uri = re.sub(r"//[^/]*@", "//", args.uri or os.environ.get("HSFRAME_URI", ""))
+    where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "uri": uri, **where}
+
+
+def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code: int = 0, **more: Any) -> int:
+    """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
-        print(json.dumps(found))
+        print(json.dumps({**_origin(args), **found, **more, "exit": code}))
     elif not args.quiet:
         shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
         texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
         print(", ".join(f"{name.replace('_', ' ')} {text}" for name, text in zip(shown, texts, strict=True)))
+    return code
 
 
 def _sync(args: argparse.Namespace) -> int:
@@ -349,22 +396,35 @@ def _sync(args: argparse.Namespace) -> int:
 
     started_s = time.monotonic()
     _keep_memory_small()
+    archive = Archive(args.archive, storage_options=dict(args.storage_option))
     with _connect(args) as session:
-        table = Archive(args.archive, storage_options=dict(args.storage_option)).sync(
+        table = archive.sync(
             _points(args) or None,
             session=session,
             since=args.since,
             overlap=args.overlap,
+            on_error=args.on_error,
+            other_server=args.other_server,
             dry_run=args.dry_run,
             progress=_progress(args),
         )
-    counts = {str(name): round(table[name].sum()) for name in table if str(name).startswith(("rows", "requests"))}
-    problems = table[table["status"].isin(_PROBLEMS)]
-    for row in problems.itertuples():
-        print(f"hsframe: @{row.id} ({row.dis}) {row.status}: {row.reason}", file=sys.stderr)
-    found: dict[str, Any] = {"points": len(table), **counts}
-    _say(args, found | {name: int((table["status"] == name).sum()) for name in _PROBLEMS}, started_s)
-    return int(bool(problems["status"].isin(_PROBLEMS[:-1]).any()))
+    counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
+    found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
+    if assumed := int(table["reason"].str.contains("are assumed").sum()):
+        found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
+    problems = []
+    for name in _PROBLEMS:
+        own = table[table["status"] == name]
+        found[name] = len(own)
+        rows = [(one.id, one.dis, _in_commands(str(one.reason))) for one in own.itertuples()]
+        problems += [{"id": ident, "status": name, "reason": reason} for ident, _, reason in rows]
+        for ident, dis, reason in rows[:_SHOWN]:
+            print(f"hsframe: @{ident} ({dis}) {name}: {reason}", file=sys.stderr)
+        if len(rows) > _SHOWN:
+            print(f"hsframe: {len(rows) - _SHOWN} more points {name}; --json names all", file=sys.stderr)
+    version = None if args.dry_run else int(archive.versions["version"].iloc[0])
+    code = int(bool(found["failed"] or found["changed"]))
+    return _say(args, found, started_s, code, version=version, problems=problems)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -163,6 +163,17 @@ class DeltaLog:
         self._files_of, self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
         return True
 
+    def property(self, key: str) -> str | None:
+        """A property of the table."""
+        return self._table.metadata().configuration.get(key)
+
+    def set_property(self, key: str, text: str) -> None:
+        """Set a property of the table, which makes a version."""
+        while self.property(key) != text:
+            with suppress(CommitFailedError):  # someone else has made a version meanwhile
+                self._table.alter.set_table_properties({key: text}, raise_if_not_exists=False)
+            self.refresh()
+
     def discard(self, files: Iterable[DataFile]) -> None:
         """Remove files that were written, and that no version counts."""
         for file in files:

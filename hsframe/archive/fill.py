@@ -43,16 +43,16 @@ _UNSEEN_ROWS_A_DAY: Final = 1440.0
 # Measured for the demo building by quarters of an hour, and for changes of value.
 _BYTES_A_ROW: Final = 2.0
 _BYTES_OF_CHANGES: Final = 5.0
-# How often it is noted until when points were read.
-_NOTE_S: Final = 20.0
+# Of the time of a run, for noting until when points were read: what is not noted is read again after a kill.
+_NOTING: Final = 0.03
 
 
 @dataclass(slots=True)
 class Job:
     """What is to be read of a point, and what became of it.
 
-    `end_us` None: all that there is from `start_us` on. `since_us`: from when on it is known afterwards. One that has a
-    `status` is not read.
+    `end_us` None: all that there is from `start_us` on. `since_us`: from when on it is known afterwards, and `until_us`
+    until when. `earlier_us` is a window before, which is read last. One that has a `status` is not read.
     """
 
     record: PointRecord
@@ -63,6 +63,8 @@ class Job:
     last_us: int | None = None
     status: str = ""
     reason: str = ""
+    until_us: int = 0
+    earlier_us: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -79,14 +81,17 @@ class Filling:
     _silent: Counter[str] = field(default_factory=Counter)
     _unnoted: dict[str, ArchivedRecord] = field(default_factory=dict)
     _noted_s: float = field(default_factory=time.monotonic)
+    _note_s: float = 0.0  # how long the last one took
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Read the windows of all points."""
-        lengths_us = [(self.options.now_us if job.end_us is None else job.end_us) - job.start_us for job in jobs]
-        self.options.progress.expect_all(sum(max(length_us, 0) for length_us in lengths_us))
+        windows = by_window(jobs)
+        ends_us = {window: self.options.now_us if window[1] is None else window[1] for window in windows}
+        sizes = (max(ends_us[window] - window[0], 0) * len(some) for window, some in windows.items())
+        self.options.progress.expect_all(sum(sizes))
         with one_thread():
             try:
-                for (start_us, end_us), some in by_window(jobs).items():
+                for (start_us, end_us), some in windows.items():
                     for irregular in (False, True):
                         alike = [job for job in some if job.record.irregular == irregular]
                         for window in self._windows(alike, start_us, end_us) if alike else ():
@@ -166,18 +171,26 @@ class Filling:
                 self._rows_a_day[job.record.id] = count * DAY_US / max(done_us - start_us, HOUR_US)
                 job.first_us = min(job.first_us or first_us, first_us)
                 job.last_us = max(job.last_us or last_us, last_us)
-            read_us = job.since_us, max(job.since_us, done_us)
+            if job.earlier_us and done_us <= job.earlier_us[1]:
+                if done_us < job.earlier_us[1]:
+                    continue  # there would be a hole
+                job.since_us = job.earlier_us[0]
+            else:
+                job.until_us = max(job.since_us, done_us)
+            read_us = job.since_us, job.until_us
             self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
-        if time.monotonic() - self._noted_s > _NOTE_S:
+        if (time.monotonic() - self._noted_s) * _NOTING > self._note_s:
             self._note()
 
     def _note(self) -> None:
         """Note until when the points were read; where nothing has changed the table stays as it is."""
+        begun_s = time.monotonic()
         is_new = any((self.changes.new, self.changes.changed, self.changes.removed))
         # Where nothing was new, an hour more alone is worth a version.
         self.points.put(self._unnoted.values(), slack_us=0 if is_new else HOUR_US)
         self._unnoted.clear()
         self._noted_s = time.monotonic()
+        self._note_s = self._noted_s - begun_s
 
 
 def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
@@ -187,7 +200,9 @@ def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
         until_us = options.now_us if end_us is None else min(end_us, options.now_us)
         window = Window(start_us, max(until_us, start_us))
         groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
-        found |= expected(groups, options.limits)
+        for ident, (count, share) in expected(groups, options.limits).items():
+            before = found.get(ident, (0.0, 0.0))
+            found[ident] = before[0] + count, before[1] + share
     rows = []
     for job in jobs:
         of, (count, share) = job.record, found.get(job.record.id, (0.0, 0.0))
@@ -198,10 +213,14 @@ def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
 
 
 def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
-    """The jobs of each window."""
+    """The jobs of each window; those before what is known are the last ones."""
     found: dict[tuple[int, int | None], list[Job]] = {}
+    jobs = list(jobs)
     for job in jobs:
         found.setdefault((job.start_us, job.end_us), []).append(job)
+    for job in jobs:
+        if job.earlier_us:
+            found.setdefault(job.earlier_us, []).append(job)
     return found
 
 

@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from hsframe.archive.delta import DeltaLog
 from hsframe.archive.parquet_file import DataFile, epoch, opened
 from hsframe.codecs.json4 import Json4
+from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, display_name
 
 _TIME: Final = pa.timestamp("us", "UTC")
@@ -40,6 +41,7 @@ _SCHEMA: Final = pa.schema(
     + [(name, pa.string()) for name in ("dis", "kind", "unit", "tz", "tags")]
     + [("since", _TIME), ("until", _TIME)]
 )
+_SERVER_KEY: Final = "hsframe.server"
 _JSON: Final = Json4()
 OF_SAMPLES: Final = "hsframe.samples"
 """The note of a commit: of which version of the samples the records tell."""
@@ -92,6 +94,24 @@ class PointTable(DeltaLog):
                 record = ArchivedRecord(_JSON.read_tags(_JSON.load(row["tags"]), 0), read_us)
                 found[record.id] = record
         return found
+
+    def note_server(self, uri: str, *, other: bool) -> None:
+        """Note the server that the histories are from; MetadataError if it was another one before."""
+        self.refresh()
+        known = self.server
+        if known not in (None, uri) and not other:
+            place = self.storage.uri.removesuffix("/points")
+            raise MetadataError(
+                f"{place} is from the server {known}, and this is {uri}: nothing was read, so as not to mix them; if "
+                "that has moved here, sync once with other_server=True; else take another folder"
+            )
+        if known != uri:
+            self.set_property(_SERVER_KEY, uri)
+
+    @property
+    def server(self) -> str | None:
+        """The server that the histories are from, where it is known."""
+        return self.property(_SERVER_KEY)
 
     def count(self) -> int:
         """How many points were read."""

@@ -25,7 +25,8 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
-from hsframe.spans import SpanLike
+from hsframe.spans import SpanLike, from_epoch_us
+from hsframe.zones import zone
 
 Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[Changes]]
 """Reads the windows of some points into the tables; the last is from when on samples are young."""
@@ -45,6 +46,7 @@ async def sync_archive(
     since: SpanLike | None,
     overlap_us: int,
     dry_run: bool,
+    other_server: bool = False,
     fill: Fill | None = None,
 ) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
@@ -52,7 +54,7 @@ async def sync_archive(
     if points is None:
         points = [Ref(one.id) for one in known.values() if one.read_us is not None]
         if not points:
-            raise MetadataError(f"the archive {place.uri} has no points yet; name some, as in sync('point and his')")
+            raise MetadataError(f"the archive {place.uri} has no points yet; name some, as 'point and his'")
     unknown: dict[str, HsFrameError] | None = None if options.failures is None else {}
     records = await with_zones(source, await find_records(source, points, failures=unknown))
     starts = {} if since is None else options.spans(since, (record.tz for record in records))
@@ -62,9 +64,14 @@ async def sync_archive(
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
         jobs.append(Job(record, 0, 0, 0, status="gone", reason=str(error)))
     if dry_run:
+        for job in jobs:
+            if not job.status and job.since_us == options.now_us - _FIRST_REACH_US:
+                job.reason = "its record does not say when its history began (hisStart): ten years are assumed"
         return expected_table(jobs, options)
     young_us = young_from(options.now_us, overlap_us)
-    changes = await fill_archive(source, place, records, jobs, options, young_us=young_us, fill=fill)
+    changes = await fill_archive(
+        source, place, records, jobs, options, young_us=young_us, fill=fill, other_server=other_server
+    )
     return outcome_table(jobs, changes, options.failures or {})
 
 
@@ -83,6 +90,7 @@ async def fill_archive(
     young_us: int = END_US,
     stage: Layout | None = None,
     fill: Fill | None = None,
+    other_server: bool = False,
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
@@ -114,13 +122,18 @@ def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None
     start_us = max(since_us, min(until_us, now_us) - overlap_us)
     if until_us - overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
         start_us = since_us
-    if given_us is not None:
+    differing, earlier_us = differences(known, record), None
+    if given_us is not None and given_us < since_us and not differing:
+        earlier_us = given_us, since_us
+    elif given_us is not None and (given_us > since_us or differing):
         start_us = min(given_us, start_us)
-    job = Job(record, start_us, None, min(since_us, start_us))
-    differing = differences(known, record)
+    job = Job(record, start_us, None, min(since_us, start_us), earlier_us=earlier_us)
     if differing and start_us > since_us:
         job.status = "changed"
-        job.reason = f"{differing}: not read, so as not to mix them; sync it with since= to read all anew"
+        day = from_epoch_us(since_us, zone(record.tz)).date()
+        job.reason = f"{differing}: not read, so as not to mix them; since='{day}', or earlier, reads all of it anew"
+    elif differing:
+        job.reason = f"{differing}: all of it was read anew"
     return job
 
 

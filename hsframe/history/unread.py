@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US, Duration
@@ -19,6 +20,10 @@ from hsframe.history.source import Source, WholeSource
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.spans import Span, from_epoch_us
 from hsframe.zones import zone
+
+
+# Up to the present: a sync that brings nothing new notes only each hour that it was there.
+_RECENT_US: Final = 2 * HOUR_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ async def unread_of(
     """By id the points of which a window was not read as far as it is past; none where a server is read.
 
     `spans` are the windows by zone, None for the present alone. The rows of an `interval` are whole: the last one may
-    end after its span. A part in which no sample is due is no lack, nor is the last hour up to the present.
+    end after its span. A part in which no sample is due is no lack, nor are the last two hours up to the present.
     """
     found: dict[str, Unread] = {}
     if not isinstance(source, WholeSource):
@@ -58,7 +63,7 @@ async def unread_of(
             is_all = until_us <= start_us or since_us >= end_us
             first, last = (from_epoch_us(us, zone(record.tz)) for us in read_us)
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
-            if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, HOUR_US)):
+            if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, _RECENT_US)):
                 reasons = [have, "archive.sync() brings what is later"]
             if since_us - max(start_us, record.begin_us(start_us)) >= record.due_us:
                 earlier = from_epoch_us(start_us, zone(record.tz)).date()

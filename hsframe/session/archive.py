@@ -65,8 +65,7 @@ class Archive:
     An archive knows from when until when it has read each point (:attr:`points`), not what was before or came later. A
     read that asks for such a time, as far as it is past, gives a ReadWarning, and the reason in ``df.hs.catalog`` of
     each point; one of which nothing of the span was read has the status ``"unread"``. Less than the point's interval
-    (an hour, where it has none) is no such time, and up to the present nor is the last hour: so *today* warns from an
-    hour after the last sync on.
+    (an hour, where it has none) is no such time, and up to the present nor are the last two hours.
 
     Parameters
     ----------
@@ -192,6 +191,7 @@ class Archive:
         engine: Literal["local", "dask"] = "local",
         dry_run: bool = False,
         progress: bool | None = None,
+        other_server: bool = False,
     ) -> pd.DataFrame:
         """Read what is missing from a server, and the last days once more for what came late or was corrected.
 
@@ -204,8 +204,9 @@ class Archive:
         session : Session, optional
             The server; by default that of :func:`hsframe.connect`.
         since : str, date or datetime, optional
-            From when on new points are read; their record's ``hisStart`` by default, or else ten years ago. Of points
-            that are there, everything from then on is read anew.
+            From when on new points are read; their record's ``hisStart`` by default, or else ten years ago. Of a point
+            that is there, what lies before that was read comes too; where `since` is later than the start of it, all
+            from then on is read once more. So the same command goes on after it was killed.
         overlap : str or timedelta
             How much before the end of what was read is read once more.
         on_error : {"catalog", "warn", "raise"}
@@ -220,6 +221,9 @@ class Archive:
             Read the records alone, and write nothing: the table says what would be read.
         progress : bool, optional
             Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
+        other_server : bool
+            An archive notes the uri of its server, and is not brought in step with another one. True: its server has
+            moved, and this is the one from now on.
 
         Returns
         -------
@@ -258,7 +262,7 @@ class Archive:
                 async with progress_of(progress, "sync") as bar:
                     options = ReadOptions(limits=limits, failures=None if on_error == "raise" else {}, progress=bar)
                     how: dict[str, Any] = {"since": since, "overlap_us": overlap_us, "dry_run": dry_run, "fill": fill}
-                    return await sync_archive(client, self._place, points, options, **how)
+                    return await sync_archive(client, self._place, points, options, **how, other_server=other_server)
 
         table = session.run(run)
         failed = table[table["status"] == "failed"]

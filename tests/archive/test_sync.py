@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import hsframe
 from hsframe import Archive, Session, cli
+from hsframe.archive.fill import Filling
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
+from hsframe.testing.server import running_server
 from tests.session.connected import break_point
 
 QUARTER_US = 900_000_000
@@ -134,6 +138,147 @@ def test_what_changed_before_the_overlap_comes_with_since(tmp_path: Path, sessio
     assert archive.points["since"].iloc[0] < pd.Timestamp(SINCE, tz="UTC")
 
 
+def asked_from(session: Session, run: Any) -> tuple[Any, pd.Timestamp | None]:
+    """What a call gives, and the earliest start of a hisRead meanwhile."""
+    seen: list[str] = []
+    real = session.client.his_read_batch, session.client.his_read
+
+    async def spy(real: Any, ids: Any, range: str, **how: Any) -> Any:
+        seen.append(range.partition(",")[0].partition(" ")[0])
+        return await real(ids, range, **how)
+
+    for name, one in zip(("his_read_batch", "his_read"), real, strict=True):
+        setattr(session.client, name, functools.partial(spy, one))
+    try:
+        return run(), min(map(pd.Timestamp, seen), default=None)
+    finally:
+        for name in ("his_read_batch", "his_read"):
+            delattr(session.client, name)
+
+
+def test_since_reads_what_is_before_and_nothing_twice(tmp_path: Path, session: Session, database: Database) -> None:
+    archive = Archive(tmp_path)
+    middle = SINCE + timedelta(days=12)
+    archive.sync("temp or run", session=session, since=middle)
+    young = pd.Timestamp.now("UTC") - pd.Timedelta("49h")
+    for _ in range(2):  # the line of a crontab
+        _, first = asked_from(session, lambda: archive.sync("temp or run", session=session, since=middle))
+        assert first is not None
+        assert first > young
+    history = database.history("temp")
+    late = history.ts_us[np.searchsorted(history.ts_us, (pd.Timestamp(middle).value // 1000) + DAY_US)]
+    history.merge(np.array([late]), np.array([555.0]), np.zeros(1, bool))
+    table, first = asked_from(session, lambda: archive.sync("temp or run", session=session, since=SINCE))
+    assert first is not None
+    assert first < pd.Timestamp(SINCE, tz="UTC") + pd.Timedelta("1D")
+    assert table["rows_changed"].tolist() == [0, 0]  # what was read is not read again
+    assert (table["first"] < pd.Timestamp(middle, tz="UTC")).all()
+    assert (archive.points["since"].dt.date <= SINCE).all()
+    assert (archive.points["until"] > young).all()
+    table = archive.sync("temp", session=session, since=middle)  # later than the start: on purpose
+    assert table["rows_changed"].tolist() == [1]
+    assert_in_step(archive, session, ["@temp", "@run"])
+    assert (archive.points["since"].dt.date <= SINCE).all()
+
+
+def test_a_first_fill_that_was_killed_goes_on(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    monkeypatch.setattr("hsframe.archive.fill._ROWS_A_MERGE", 300)
+    real, calls = Filling._merge, []
+
+    def killed(self: Filling, *args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 6:
+            raise RuntimeError("killed")
+        real(self, *args)
+
+    monkeypatch.setattr(Filling, "_merge", killed)
+    monkeypatch.setattr(Filling, "_note", noted := _Noted(Filling._note))
+    with pytest.raises(RuntimeError, match="killed"):
+        archive.sync("temp", session=session, since=SINCE)
+    assert noted.calls >= 2  # soon, and not at the end alone
+    until = archive.points["until"].iloc[0]
+    _, first = asked_from(session, lambda: archive.sync("temp", session=session, since=SINCE))
+    assert first is not None
+    assert first > until - pd.Timedelta("49h") > pd.Timestamp(SINCE, tz="UTC")
+    assert_in_step(archive, session, "temp")
+
+
+class _Noted:
+    def __init__(self, real: Any) -> None:
+        self.real, self.calls = real, 0
+
+    def __get__(self, filling: Any, kind: Any) -> Any:
+        def note() -> None:
+            self.calls += 1
+            self.real(filling)
+
+        return note
+
+
+def test_another_server_is_refused_until_it_is_said_that_it_moved(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    archive = Archive(tmp_path)
+    archive.sync("temp", session=session, since=SINCE)
+    for name in ("USER", "PASSWORD"):
+        monkeypatch.setenv(f"HSFRAME_{name}", "demo")
+    with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as other:
+        versions = archive.versions
+        with pytest.raises(MetadataError, match="is from the server") as caught:
+            archive.sync("temp", session=other)
+        assert (session.uri in str(caught.value), server.uri in str(caught.value)) == (True, True)
+        with pytest.raises(MetadataError, match="is from the server"):
+            other.export("power", (SINCE, None), tmp_path)
+        pd.testing.assert_frame_equal(archive.versions, versions)
+        monkeypatch.setenv("HSFRAME_URI", server.uri)
+        assert cli.main(["sync", str(tmp_path), "--json"]) == 1
+        told = capsys.readouterr()
+        assert json.loads(told.out)["exit"] == 1
+        assert "sync once with --other-server; else" in told.err
+        assert cli.main(["sync", str(tmp_path), "--other-server", "--quiet"]) == 0
+        assert archive.sync(session=other)["status"].tolist() == ["same"]
+    with pytest.raises(MetadataError, match="other_server=True"):
+        archive.sync(session=session)
+
+
+def test_the_command_without_a_server_says_so_in_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, database: Database
+) -> None:
+    path = str(tmp_path / "trends")
+    with running_server(database) as server:
+        monkeypatch.setenv("HSFRAME_URI", server.uri)
+        for password, code in (("wrong", 3), ("demo", 0)):
+            command = ["sync", path, "--user", "demo", "--password", password, "power", "--json", "--since"]
+            assert cli.main([*command, f"{SINCE}"]) == code
+            assert json.loads(capsys.readouterr().out)["exit"] == code
+        database.update("power", {"unit": "W"})
+        assert cli.main(["sync", path, "--user", "demo", "--password", "demo", "--json"]) == 1
+        line = json.loads(capsys.readouterr().out)
+        assert f"--since {SINCE}, or earlier, reads all of it anew" in line["problems"][0]["reason"]
+        assert cli.main(["sync", path, "--user=demo", "--password=demo", "--json", "--since", f"{SINCE}"]) == 0
+        assert json.loads(capsys.readouterr().out)["changed"] == 0
+        monkeypatch.setenv("HSFRAME_URI", server.uri.replace("//", "//me:secret@"))
+    assert cli.main(["sync", path, "--user=demo", "--password=demo", "--json", "--retries", "0"]) == 3
+    told = capsys.readouterr()
+    line = json.loads(told.out)
+    assert (line["exit"], line["archive"], line["uri"]) == (3, path, server.uri)
+    assert "secret" not in told.out + told.err
+
+
+def test_a_dry_run_of_a_first_fill_says_what_it_assumes(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name, value in {"URI": session.uri, "USER": "demo", "PASSWORD": "demo"}.items():
+        monkeypatch.setenv(f"HSFRAME_{name}", value)
+    assert cli.main(["sync", str(tmp_path), "temp or run", "--dry-run"]) == 0
+    assert "assuming ten years of 2 points whose records have no hisStart" in capsys.readouterr().out
+    assert cli.main(["sync", str(tmp_path), "temp or run", "--dry-run", "--since", "-30d"]) == 0
+    assert "assuming" not in capsys.readouterr().out
+
+
 def test_a_point_that_changes_its_unit_is_named_and_not_mixed(
     tmp_path: Path, session: Session, database: Database
 ) -> None:
@@ -247,22 +392,28 @@ def test_the_command_syncs_for_cron(
     path = str(tmp_path / "trends")
     assert cli.main(["sync", path, "power or temp", "--since", "-30d", "--dry-run"]) == 0
     told = capsys.readouterr()
-    assert re.fullmatch(r"points 2, rows 5,760, requests \d+, seconds [\d.]+\n", told.out)
+    assert re.fullmatch(r"points 2, rows 5,760, requests \d+, bytes 11,520, seconds [\d.]+\n", told.out)
     assert (told.err, Path(path).exists()) == ("", False)
     assert cli.main(["sync", path, "power or temp", "--since", "-30d"]) == 0
     assert re.fullmatch(
         r"points 2, rows new 3,5\d\d, rows changed 0, rows removed 0, seconds [\d.]+\n", capsys.readouterr().out
     )
     database.remove("power")
-    assert cli.main(["sync", path, "--json"]) == 1
+    assert cli.main(["sync", path, "--json"]) == 0
     told = capsys.readouterr()
     summary = json.loads(told.out)
     assert {name: summary[name] for name in ("points", "rows_new", "gone", "failed")} == {
         "points": 2, "rows_new": 0, "gone": 1, "failed": 0
     }  # fmt: skip
+    assert (summary["uri"], summary["archive"], summary["version"], summary["exit"]) == (session.uri, path, 1, 0)
+    assert [(one["id"], one["status"]) for one in summary["problems"]] == [("power", "gone")]
+    assert abs(datetime.fromisoformat(summary["time"]) - datetime.now(UTC)) < pd.Timedelta("10min")
     assert told.err.startswith("hsframe: @power (POWER) gone: ")
-    assert cli.main(["sync", path, "temp", "--quiet", "--overlap", "1h"]) == 0
-    assert capsys.readouterr() == ("", "")
+    assert cli.main(["sync", path, "--quiet", "--on-error", "raise"]) == 1
+    assert "@power" in capsys.readouterr().err
+    for order in (["temp", "--quiet", "--overlap", "1h"], ["--quiet", "temp"], ["--overlap", "1h", "--quiet", "@temp"]):
+        assert cli.main(["sync", path, *order]) == 0
+        assert capsys.readouterr() == ("", "")
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.main(["sync", str(tmp_path), "temp"]) == 1
     assert "has other things in it" in capsys.readouterr().err

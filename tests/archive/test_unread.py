@@ -112,8 +112,8 @@ def test_after_a_sync_a_read_up_to_the_present_is_whole_for_an_hour(
         return [bool(told_of(lambda span=span: archive.his_read("temp", span))[1]) for span in spans]
 
     assert told_after(0) == [False] * 4
-    assert told_after(59)[1:3] == [False] * 2
-    assert told_after(61)[1:3] == [True] * 2
+    assert told_after(119)[1:3] == [False] * 2
+    assert told_after(121)[1:3] == [True] * 2
     assert told_after(60 * 24 * 5) == [True] * 4
     monkeypatch.undo()
     assert told_of(lambda: archive.his_read("temp", (SINCE, TODAY - timedelta(days=1))))[1] == []

@@ -67,7 +67,6 @@ def main() -> None:
     hsframe.archive.compact._MOST_ROWS = 5_000  # type: ignore[misc]
     hsframe.archive.export._ROWS_A_PASS = 5_000  # type: ignore[misc]
     hsframe.archive.fill._ROWS_A_MERGE = int(sys.argv[1])  # type: ignore[misc]
-    hsframe.archive.fill._NOTE_S = 0.05  # type: ignore[misc]
     plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
     plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]
     plan.POINTS_A_BATCH = 2  # type: ignore[misc]
