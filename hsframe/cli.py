@@ -227,8 +227,8 @@ def _outcome() -> _Command:
     return parser
 
 
-def _store() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
+def _store() -> _Command:
+    parser = _Command(add_help=False)
     parser.add_argument(
         "--storage-option",
         action="append",

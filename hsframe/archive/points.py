@@ -95,7 +95,7 @@ class PointTable(DeltaLog):
                 found[record.id] = record
         return found
 
-    def note_server(self, uri: str, *, other: bool) -> None:
+    def note_server(self, uri: str, other: bool) -> None:
         """Note the server that the histories are from; MetadataError if it was another one before."""
         self.refresh()
         known = self.server

@@ -95,6 +95,8 @@ async def fill_archive(
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
     tables = await in_thread(Tables.open_or_create, place, stage or Layout.of_density(a_day))
+    if (origin := source.origin)["kind"] == "server":
+        await in_thread(tables.points.note_server, origin["uri"], other_server)
     tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)

@@ -21,7 +21,6 @@ from hsframe.intervals.regular import intervals, parse_step
 from hsframe.spans import Span, from_epoch_us
 from hsframe.zones import zone
 
-
 # Up to the present: a sync that brings nothing new notes only each hour that it was there.
 _RECENT_US: Final = 2 * HOUR_US
 
