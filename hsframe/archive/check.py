@@ -44,7 +44,7 @@ def _in_samples(table: SampleTable, ids: set[str]) -> Iterator[Problem]:
                 whole.setdefault(file.partition, []).append(file)
                 again |= set() if is_well and len(whole[file.partition]) == 1 else {file.partition}
             except HsFrameError as error:
-                problems = [(str(error), _anew(table, file.ts_us[0]))]
+                problems = [(_what(error), _anew(table))]
             yield from ((f"samples/{file.path}", *problem) for problem in problems)
     for partition in sorted(filter(table.layout.has, again)):
         for some, start_us, end_us in pieces(table, whole[partition], table.layout.bounds_us(partition[0])):
@@ -56,7 +56,7 @@ def _in_samples(table: SampleTable, ids: set[str]) -> Iterator[Problem]:
                 yield (
                     f"samples/period={partition[0]}/bucket={partition[1]}",
                     f"{len(twice)} samples are there twice, the first of @{ident}: another program put them in",
-                    f"sync(since='{when:%Y-%m-%d}') leaves each once, as the server has it",
+                    f"sync(since='{when:%Y-%m-%dT%H:%M:%SZ}') leaves each once, as the server has it",
                 )
 
 
@@ -66,10 +66,10 @@ def _in_points(tables: Tables, ids: set[str], now_us: int) -> Iterator[Problem]:
     try:
         records = {} if broken else log.records()
     except HsFrameError as error:
-        yield "points", str(error), _back(log, log.version)
+        yield "points", _what(error), _back(log, log.version)
         return
     if records and records != tables.records():
-        what = "the samples are older than they tell: from a backup, or taken back by restore()"
+        what = "samples are gone that they tell of: by restore() or repair(), or they are of an older backup"
         yield "points", what, "sync() reads anew what is missing"
     for ident in [] if broken else sorted(ids - records.keys()):
         yield "points", f"there are samples of @{ident}, and no record", f"sync('@{ident}') reads it"
@@ -87,7 +87,7 @@ def _in_files(log: DeltaLog, name: str, broken: set[str]) -> Iterator[Problem]:
         stored = there.get(file.path)
         if stored is None or stored.size != file.size:
             what = "it is not there" if stored is None else f"it has {stored.size} bytes"
-            advice = _anew(log, file.ts_us[0]) if name == "samples" else _back(log, log.version)
+            advice = _anew(log) if name == "samples" else _back(log, log.version)
             yield f"{name}/{file.path}", f"{what}, and the table counts {file.size} bytes", advice
             broken.add(file.path)
     for path in orphans(log, there, log.commits()):
@@ -134,11 +134,14 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
     return found, ordered and once
 
 
-def _anew(log: DeltaLog, since_us: int) -> str:
-    since = "..." if since_us == START_US else f"'{from_epoch_us(since_us, UTC):%Y-%m-%d}'"
+def _what(error: HsFrameError) -> str:
+    return str(error).partition("; hsframe.Archive(")[0]  # which says: ask check()
+
+
+def _anew(log: DeltaLog) -> str:
     return (
         "put it back from a backup; or remove what is left of it, take it out of the table with "
-        f"deltalake.DeltaTable({log.storage.uri!r}).repair(), and read its samples anew with sync(since={since})"
+        f"deltalake.DeltaTable({log.storage.uri!r}).repair(), and sync(), which reads all anew"
     )
 
 

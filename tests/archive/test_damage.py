@@ -46,7 +46,14 @@ def taken_back(folder: Path) -> None:
     table.restore(table.version() - 1)
 
 
-@pytest.mark.parametrize("lose", [without_last_version, taken_back])
+def repaired(folder: Path) -> None:
+    table = deltalake.DeltaTable(str(folder / "samples"))
+    for file in table.file_uris():
+        Path(file).unlink()
+    table.repair()
+
+
+@pytest.mark.parametrize("lose", [without_last_version, taken_back, repaired])
 def test_samples_that_are_older_than_their_points_are_read_anew(
     lose: Callable[[Path], None], tmp_path: Path, session: Session, database: Database
 ) -> None:
