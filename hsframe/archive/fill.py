@@ -186,7 +186,7 @@ class Filling:
         """Note until when the points were read; where nothing has changed the table stays as it is."""
         begun_s = time.monotonic()
         is_new = any((self.changes.new, self.changes.changed, self.changes.removed))
-        # Where nothing was new, an hour more alone is worth a version.
+        # Where nothing was new, to have read less than an hour further is worth no version.
         self.points.put(self._unnoted.values(), slack_us=0 if is_new else HOUR_US)
         self._unnoted.clear()
         self._noted_s = time.monotonic()

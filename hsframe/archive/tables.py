@@ -87,7 +87,7 @@ class Tables:
         return cls(samples, points)
 
     def summary(self) -> str:
-        """How much there is, by the logs alone, of what this version counts."""
+        """How much this version has: of the samples as its log says it, without reading one."""
         files = self.samples.files()
         ends_us = [us for file in files for us in file.ts_us if abs(us) < END_US]
         days = [f"{from_epoch_us(pick(ends_us), UTC):%Y-%m-%d}" for pick in (min, max) if ends_us]

@@ -63,9 +63,9 @@ class Archive:
     there. They answer as those of a session do, so a notebook written for a server runs on an archive.
 
     An archive knows from when until when it has read each point (:attr:`points`), not what was before or came later. A
-    read that asks for such a time, as far as it is past, gives a ReadWarning, and the reason in ``df.hs.catalog`` of
-    each point; one of which nothing of the span was read has the status ``"unread"``. Less than the point's interval
-    (an hour, where it has none) is no such time, and up to the present nor are the last two hours.
+    read that asks for such a time gives a ReadWarning, and the reason in ``df.hs.catalog`` of each point; one of which
+    nothing of the span was read has the status ``"unread"``. Nothing is said of the future, of the last two hours up to
+    the present, and of times shorter than the point's interval (an hour, where it has none).
 
     Parameters
     ----------
@@ -368,8 +368,8 @@ class Archive:
 
         Versions that were the newest at any time in the last `older_than` stay readable, so that a report of these days
         can be made once more of what it was made of; with ``"0D"`` only the newest one does. However long it is, the
-        log forgets a version after 400 days. A file that no version counts
-        is removed when it is an hour old: a sync may be about to count it. No version is made.
+        log forgets a version after 400 days. A file that no version counts is removed when it is an hour old: a sync
+        may be about to count it. No version is made.
 
         Returns
         -------
