@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -125,12 +125,15 @@ class PointTable(DeltaLog):
     def put(self, changes: Iterable[ArchivedRecord], *, slack_us: int = 0) -> None:
         """Add records, or replace those of the same id; where these are all, in their order.
 
-        Nothing is written where all are as they were, and their points were read no further than `slack_us`.
+        One without a window leaves that which is noted, as another program may do meanwhile. Nothing is written where
+        all are as they were, and their points were read no further than `slack_us`.
         """
-        changed = {record.id: record for record in changes}
+        given = list(changes)
         while True:
             self.refresh()
             known = self.records()
+            noted = {ident: one.read_us for ident, one in known.items()}
+            changed = {one.id: replace(one, read_us=one.read_us or noted.get(one.id)) for one in given}
             if all(_same(record, known.get(record.id), slack_us) for record in changed.values()):
                 return
             wanted = changed if changed.keys() >= known.keys() else known | changed

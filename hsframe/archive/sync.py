@@ -105,7 +105,12 @@ async def fill_archive(
     # In the order of the server, which is that of the columns of a frame, where it gave all points.
     found = {one.id: ArchivedRecord(one.tags) for one in records}
     before = known if any(one.read_us and one.id not in found for one in known.values()) else {}
-    found = before | found | known | {one["id"].val: ArchivedRecord(one) for one in others}
+    # The windows are noted already, but for those that are of no time since the samples were taken back.
+    noted = {
+        one.id: one if one.read_us and one.read_us[0] == one.read_us[1] else ArchivedRecord(one.tags)
+        for one in known.values()
+    }
+    found = before | found | noted | {one["id"].val: ArchivedRecord(one) for one in others}
     await in_thread(tables.points.put, found.values())
     wanted = [job for job in jobs if not job.status]
     if fill is not None:

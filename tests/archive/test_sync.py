@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import re
@@ -15,7 +16,11 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session, cli
+from hsframe.archive import sync as syncing
 from hsframe.archive.fill import Filling
+from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -419,3 +424,29 @@ def test_the_command_syncs_for_cron(
     assert "has other things in it" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         cli.main(["sync", path, "--quiet", "--json"])
+
+
+def test_a_sync_of_other_points_at_the_same_time_keeps_what_it_has_read(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, referenced, done = Archive(tmp_path), syncing._referenced, list[str]()
+    archive.sync("temp", session=session, since=SINCE)
+    # As a sync of it has it that has begun, before it has read anything.
+    tags = {"id": Ref("power"), "point": MARKER, "kind": "Number", "unit": "kW", "tz": "Kathmandu"}
+    Tables.open(Storage(str(tmp_path))).points.put([ArchivedRecord(tags)])
+
+    def sync_power() -> None:
+        with hsframe.connect(session.uri, "demo", "demo") as other:
+            Archive(tmp_path).sync("power", session=other, since=SINCE)
+
+    async def beside(*args: Any) -> Any:
+        found = await referenced(*args)
+        if not done:
+            done.append("power")
+            await asyncio.to_thread(sync_power)
+        return found
+
+    monkeypatch.setattr(syncing, "_referenced", beside)
+    archive.sync("plain", session=session, since=SINCE)
+    assert set(archive.points["id"]) == {"temp", "power", "plain"}
+    assert set(archive.sync(session=session)["status"]) == {"same"}
