@@ -38,7 +38,7 @@ def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_tw
     at_random = random.Random(7)
     killed = 0
     with Warm() as warm, running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        how = {"points": "point", "since": str(SINCE)}
+        how = {"points": "point", "since": str(SINCE), "overlap": "30D"}
         began = time.monotonic()
         assert warm.end(warm.start("sync", server.uri, path=str(tmp_path / "first"), **how)) == "done"
         usual_s = time.monotonic() - began
@@ -56,7 +56,7 @@ def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_tw
         archive, whole = Archive(tmp_path / "a"), Archive(tmp_path / "b")
         assert len(archive.versions) > 3
         for one in (archive, whole):
-            assert set(one.sync("point", session=session, since=SINCE)["status"]) <= {"synced", "same"}
+            assert set(one.sync("point", session=session, since=SINCE, overlap="30D")["status"]) <= {"synced", "same"}
         assert archive.sync(session=session)["status"].unique().tolist() == ["same"]
         order = [("id", "ascending"), ("ts", "ascending")]
         found, wanted = (one.to_arrow().to_table().sort_by(order) for one in (archive, whole))

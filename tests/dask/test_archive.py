@@ -55,7 +55,7 @@ def test_what_workers_read_of_an_archive_is_the_version_of_its_moment(
     archive.sync("temp", session=session, since=SINCE)
     ddf, before = archive.to_dask("temp", SPAN, by="2D"), archive.his_read("temp", SPAN)
     database.history("temp").values[:] = 7.0
-    archive.sync("temp", session=session, since=SINCE)
+    archive.sync("temp", session=session, overlap="30D")
     assert archive.his_read("temp", SPAN)["TEMP"].unique().tolist() != before["TEMP"].unique().tolist()
     assert_same(ddf, before)
 

@@ -13,7 +13,7 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
 from hsframe.testing.server import RunningServer
 
@@ -108,7 +108,8 @@ def test_an_archive_names_its_version(session: Session, tmp_path: Path, monkeypa
     source = archive.his_read("@kw", SPAN).hs.source
     assert (source["kind"], source["uri"], source["version"]) == ("archive", str(tmp_path / "trends"), 1)
     assert (source["requests"], source["start"]) == (0, "2026-11-01T04:00:00+00:00")
-    assert archive.at(0).his_read("@kw", SPAN).hs.source["version"] == 0
+    with pytest.warns(ReadWarning, match="the archive has not read its history"):
+        assert archive.at(0).his_read("@kw", SPAN).hs.source["version"] == 0
     assert hsframe.concat([archive.his_read("@kw", SPAN), session.his_read("@kw", SPAN)]).hs.source is None
 
 
