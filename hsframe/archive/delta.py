@@ -163,13 +163,13 @@ class DeltaLog:
         self._files_of, self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
         return True
 
-    def property(self, key: str) -> str | None:
-        """A property of the table."""
+    def setting(self, key: str) -> str | None:
+        """A setting that the table keeps."""
         return self._table.metadata().configuration.get(key)
 
-    def set_property(self, key: str, text: str) -> None:
-        """Set a property of the table, which makes a version."""
-        while self.property(key) != text:
+    def change_setting(self, key: str, text: str) -> None:
+        """Change a setting of the table, which makes a version."""
+        while self.setting(key) != text:
             with suppress(CommitFailedError):  # someone else has made a version meanwhile
                 self._table.alter.set_table_properties({key: text}, raise_if_not_exists=False)
             self.refresh()

@@ -43,7 +43,8 @@ _UNSEEN_ROWS_A_DAY: Final = 1440.0
 # Measured for the demo building by quarters of an hour, and for changes of value.
 _BYTES_A_ROW: Final = 2.0
 _BYTES_OF_CHANGES: Final = 5.0
-# Of the time of a run, for noting until when points were read: what is not noted is read again after a kill.
+# The share of its time that a run takes to note until when points were read: what is not noted is read again after a
+# kill.
 _NOTING: Final = 0.03
 
 
@@ -81,7 +82,7 @@ class Filling:
     _silent: Counter[str] = field(default_factory=Counter)
     _unnoted: dict[str, ArchivedRecord] = field(default_factory=dict)
     _noted_s: float = field(default_factory=time.monotonic)
-    _note_s: float = 0.0  # how long the last one took
+    _note_s: float = 0.0  # how long it took to note it
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Read the windows of all points."""

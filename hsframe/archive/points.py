@@ -106,12 +106,12 @@ class PointTable(DeltaLog):
                 "that has moved here, sync once with other_server=True; else take another folder"
             )
         if known != uri:
-            self.set_property(_SERVER_KEY, uri)
+            self.change_setting(_SERVER_KEY, uri)
 
     @property
     def server(self) -> str | None:
         """The server that the histories are from, where it is known."""
-        return self.property(_SERVER_KEY)
+        return self.setting(_SERVER_KEY)
 
     def count(self) -> int:
         """How many points were read."""
