@@ -12,7 +12,7 @@ import pandas as pd
 from hsframe.archive.compact import pieces
 from hsframe.archive.delta import DeltaLog, SampleTable, orphans
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import START_US, DataFile, epoch, opened, row_group
+from hsframe.archive.parquet_file import START_US, DataFile, opened, row_group, ts_bounds
 from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
 from hsframe.errors import HsFrameError
@@ -116,7 +116,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
             noted = [(*file.ids, *file.ts_us)]
             by_id, by_ts = (parquet.metadata.row_group(number).column(place).statistics for place in (0, 1))
             if by_id is not None and by_ts is not None and by_id.has_min_max and by_ts.has_min_max:
-                noted.append((by_id.min, by_id.max, epoch(by_ts.min), epoch(by_ts.max)))
+                noted.append((by_id.min, by_id.max, *ts_bounds(by_ts)))
             for low, high, start, end in noted:
                 lies |= not (low <= min(own) and max(own) <= high and start <= ts_us.min() and ts_us.max() <= end)
             ids.update(own)

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.fill import Job, bounds_of, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import ROW_GROUP, epoch, file_settings, instants, opened, row_group
+from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants, opened, row_group, ts_bounds
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import sorted_rows
 from hsframe.archive.storage import Storage, reaching
@@ -97,7 +97,9 @@ class Export:
     def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:
         start_us, end_us = self._window(record)
         anew = Job(record, start_us, end_us, start_us)
-        if known is None or known.read_us is None:
+        if not is_stage:
+            anew.before_us = start_us
+        if known is None or known.read_us is None or known.read_us[0] == known.read_us[1]:
             return anew
         since_us, until_us = known.read_us
         differing = differences(known, record)
@@ -107,7 +109,7 @@ class Export:
             is_there = end_us is not None and end_us <= until_us
             return Job(record, until_us, end_us, since_us, status="same" if is_there else "")
         longer_us = None if end_us is None else max(end_us, until_us)
-        job = Job(record, start_us, longer_us, min(since_us, start_us))
+        job = Job(record, start_us, longer_us, min(since_us, start_us), before_us=anew.before_us)
         if differing and since_us < start_us:
             job.status, job.reason = "changed", f"{differing}; export it to another folder, so as not to mix them"
         return job
@@ -160,7 +162,7 @@ def _in_order(table: SampleTable, windows: Mapping[str, tuple[int, int]]) -> Ite
         with opened(table.storage, file.path) as parquet:
             for number in range(parquet.num_row_groups):
                 ids, ts = (parquet.metadata.row_group(number).column(column).statistics for column in (0, 1))
-                places.append((ids.min, epoch(ts.min), epoch(ts.max), file.path, number))
+                places.append((ids.min, *ts_bounds(ts), file.path, number))
     parts, count, end = [ROWS_SCHEMA.empty_table()], 0, ("", 0)
     for ident, first_us, last_us, path, number in sorted(place for place in places if place[0] in windows):
         if count >= _ROWS_A_PASS and (ident, first_us) > end:

@@ -7,6 +7,7 @@ command goes on where it was, and two at once do no harm.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,17 +20,18 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
-from hsframe.archive.parquet_file import END_US, ROW_GROUP, instants, runs_of
+from hsframe.archive.parquet_file import END_US, ROW_GROUP, START_US, instants, runs_of
 from hsframe.archive.points import ArchivedRecord, PointTable
 from hsframe.archive.samples import Changes, merge
 from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
+from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.history.his_answers import sample_count
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
 from hsframe.history.point_records import PointRecord
-from hsframe.history.read import read_batches, span_of
-from hsframe.history.source import Source, WholeSource
+from hsframe.history.read import BOUNDARY_REACH_US, nearest_samples, read_batches, span_of
+from hsframe.history.source import Progress, Source, WholeSource
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
@@ -53,7 +55,8 @@ class Job:
     """What is to be read of a point, and what became of it.
 
     `end_us` None: all that there is from `start_us` on. `since_us`: from when on it is known afterwards, and `until_us`
-    until when. `earlier_us` is a window before, which is read last. One that has a `status` is not read.
+    until when. `earlier_us` is a window before, which is read last. `before_us`: the last sample before it is kept too,
+    as it may hold until then. One that has a `status` is not read.
     """
 
     record: PointRecord
@@ -66,6 +69,7 @@ class Job:
     reason: str = ""
     until_us: int = 0
     earlier_us: tuple[int, int] | None = None
+    before_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ class Filling:
         sizes = (max(ends_us[window] - window[0], 0) * len(some) for window, some in windows.items())
         self.options.progress.expect_all(sum(sizes))
         with one_thread():
+            await self._read_before([job for job in jobs if job.before_us is not None])
             try:
                 for (start_us, end_us), some in windows.items():
                     for irregular in (False, True):
@@ -99,6 +104,31 @@ class Filling:
                             await self._read(alike, *window)
             finally:
                 await in_thread(self._note)
+
+    async def _read_before(self, jobs: Sequence[Job]) -> None:
+        """Keep the sample that holds at the start of each point, which may have been written long before.
+
+        It is a sample like all others, at its instant before the window, where no read of the window sees it.
+        """
+        held: dict[tuple[int, str], list[Job]] = {}
+        for job in jobs:
+            may_hold = job.record.irregular or "hisInterval" not in job.record.tags
+            if may_hold and job.before_us is not None and job.before_us > job.record.begin_us(START_US):
+                held.setdefault((job.before_us, job.record.tz), []).append(job)
+        failures: dict[str, HsFrameError] | None = None if self.options.failures is None else {}
+        options = replace(self.options, failures=failures, progress=Progress())
+        for (before_us, tz), some in held.items():
+            records, ends_us = [job.record for job in some], {tz: before_us}
+            found = await nearest_samples(self.source, records, ends_us, BOUNDARY_REACH_US, options)
+            if found:
+                window = min(int(history.ts_us[0]) for history in found), before_us
+                ids = [history.point.id for history in found]
+                await in_thread(
+                    functools.partial(merge, existing="replace"), self.samples, rows_of(found), ids, *window
+                )
+            for job in some:
+                if failures and (error := failures.get(job.record.id)):
+                    job.reason = f"what held before its first sample could not be read: {error}"
 
     def _windows(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> Iterator[tuple[int, int | None]]:
         """The parts of a window, in order of time.
@@ -125,7 +155,8 @@ class Filling:
     def _most_us(self, jobs: Sequence[Job], points: int) -> int:
         """The time in which the densest of some points have as many rows as are merged at once, in whole hours."""
         rows_a_day = [
-            self._seen(job).rows_a_day or max(_UNSEEN_ROWS_A_DAY / 2 ** self._silent[job.record.id], GUESSED_ROWS_A_DAY)
+            self._seen(job).rows_a_day
+            or max(_UNSEEN_ROWS_A_DAY * 0.5 ** self._silent[job.record.id], GUESSED_ROWS_A_DAY)
             for job in jobs
         ]
         return max(int(_ROWS_A_MERGE * 24 / sum(sorted(rows_a_day)[-points:])), 1) * HOUR_US

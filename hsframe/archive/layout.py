@@ -104,7 +104,7 @@ class Layout:
 
     def has(self, partition: Partition) -> bool:
         """Whether there is such a partition; another program may have made any."""
-        pattern = r"\d{4}-(0[1-9]|1[0-2])" if self.period == "month" else r"\d{4}"
+        pattern = r"\d{4,5}-(0[1-9]|1[0-2])" if self.period == "month" else r"\d{4,5}"
         return re.fullmatch(pattern, str(partition[0])) is not None and partition[1] in range(self.buckets)
 
     def parts(self, start_us: int, end_us: int) -> list[tuple[str, int, int]]:

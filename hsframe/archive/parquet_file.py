@@ -92,7 +92,9 @@ class DataFile:
 
 
 def _milliseconds(epoch_ms: int) -> str:
-    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=epoch_ms)
+    # Outside of Python's calendar: the last day of a point in the west ends in the year 10000 of UTC.
+    first_ms, last_ms = (epoch(when) // 1000 for when in (datetime.min, datetime.max))
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(max(epoch_ms, first_ms), last_ms))
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -258,7 +260,16 @@ def _may_have(group: pq.RowGroupMetaData, ids: Ids | None, start_us: int, end_us
     by_ts = group.column(1).statistics
     if by_ts is None or not by_ts.has_min_max:
         return True
-    return epoch(by_ts.min) < end_us and epoch(by_ts.max) >= start_us
+    first_us, last_us = ts_bounds(by_ts)
+    return first_us < end_us and last_us >= start_us
+
+
+def ts_bounds(statistics: pq.Statistics) -> tuple[int, int]:
+    """The first and last instant of a row group."""
+    try:
+        return epoch(statistics.min), epoch(statistics.max)
+    except (OverflowError, ValueError):  # outside of Python's calendar, which no other program has written
+        return statistics.min_raw, statistics.max_raw
 
 
 def epoch(when: datetime) -> int:

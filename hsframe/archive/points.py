@@ -12,8 +12,8 @@ column            in Parquet    what it holds
 ``unit``          string        of a point: the unit of its record
 ``tz``            string        of a point: the Haystack name of its zone
 ``tags``          string        the whole record, as Haystack JSON (version 4)
-``since``         timestamp     from when on its history was read, in UTC; null where it was not
-``until``         timestamp     until when
+``since``         timestamp     from when on its history was read, in UTC; null where it was not asked for
+``until``         timestamp     until when; ``since`` where nothing could be read so far
 ================  ============  =======================================================================================
 """
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
 
@@ -56,7 +57,10 @@ _VOLATILE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ArchivedRecord:
-    """A record, and for a point the half-open window in which its history was read; None if it was not."""
+    """A record, and for a point the half-open window in which its history was read.
+
+    It is empty where the history was asked for from then on and could not be read, and None where it was not asked for.
+    """
 
     tags: Mapping[str, Any]
     read_us: tuple[int, int] | None = None
@@ -122,18 +126,26 @@ class PointTable(DeltaLog):
                 count += len(until) - until.null_count
         return count
 
-    def put(self, changes: Iterable[ArchivedRecord], *, slack_us: int = 0) -> None:
+    def put(
+        self,
+        changes: Iterable[ArchivedRecord],
+        *,
+        slack_us: int = 0,
+        asked: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    ) -> None:
         """Add records, or replace those of the same id; where these are all, in their order.
 
-        One without a window leaves that which is noted, as another program may do meanwhile. Nothing is written where
-        all are as they were, and their points were read no further than `slack_us`.
+        One without a window leaves that which is noted, as another program may do meanwhile, or gets that of `asked`.
+        Nothing is written where all are as they were, and their points were read no further than `slack_us`.
         """
         given = list(changes)
         while True:
             self.refresh()
             known = self.records()
             noted = {ident: one.read_us for ident, one in known.items()}
-            changed = {one.id: replace(one, read_us=one.read_us or noted.get(one.id)) for one in given}
+            changed = {
+                one.id: replace(one, read_us=one.read_us or noted.get(one.id) or asked.get(one.id)) for one in given
+            }
             if all(_same(record, known.get(record.id), slack_us) for record in changed.values()):
                 return
             wanted = changed if changed.keys() >= known.keys() else known | changed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any, Final, TypeAlias
 
 import pandas as pd
@@ -17,7 +18,7 @@ from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import HsFrameError, MetadataError, SpanError
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
@@ -26,6 +27,7 @@ from hsframe.history.point_records import PointRecord, find_records, read_record
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
 from hsframe.spans import SpanLike, from_epoch_us
+from hsframe.units.table import find
 from hsframe.zones import zone
 
 Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[Changes]]
@@ -57,8 +59,7 @@ async def sync_archive(
             raise MetadataError(f"the archive {place.uri} has no points yet; name some, as 'point and his'")
     unknown: dict[str, HsFrameError] | None = None if options.failures is None else {}
     records = await with_zones(source, await find_records(source, points, failures=unknown))
-    starts = {} if since is None else options.spans(since, (record.tz for record in records))
-    given_us = {tz: span.start_us for tz, span in starts.items()}
+    given_us = {} if since is None else _starts(since, records, options)
     jobs = [_job(one, known.get(one.id), given_us.get(one.tz), overlap_us, options.now_us) for one in records]
     for ident, error in (unknown or {}).items():
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
@@ -102,8 +103,9 @@ async def fill_archive(
         await in_thread(log.storage.remove_left_parts)
     known = await in_thread(tables.records)
     others = await _referenced(source, records, {one.id for one in known.values() if one.read_us})
+    wanted = [job for job in jobs if not job.status]
     # In the order of the server, which is that of the columns of a frame, where it gave all points.
-    found = {one.id: ArchivedRecord(one.tags) for one in records}
+    found = {one.id: ArchivedRecord({"tz": one.tz, **one.tags}) for one in records}
     before = known if any(one.read_us and one.id not in found for one in known.values()) else {}
     # The windows are noted already, but for those that are of no time since the samples were taken back.
     noted = {
@@ -111,8 +113,9 @@ async def fill_archive(
         for one in known.values()
     }
     found = before | found | noted | {one["id"].val: ArchivedRecord(one) for one in others}
-    await in_thread(tables.points.put, found.values())
-    wanted = [job for job in jobs if not job.status]
+    # What was asked for is noted before it is read: a point that fails now is one of the archive all the same.
+    asked = {job.record.id: (job.since_us, job.since_us) for job in wanted}
+    await in_thread(functools.partial(tables.points.put, asked=asked), found.values())
     if fill is not None:
         return await fill(tables, wanted, options, young_us)
     filling = Filling(source, tables.samples, tables.points, options, young_us)
@@ -122,9 +125,13 @@ async def fill_archive(
 
 def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None, overlap_us: int, now_us: int) -> Job:
     """The window of a point, and a status where it must not be read."""
-    if known is None or known.read_us is None:
-        start_us = record.begin_us(now_us - _FIRST_REACH_US) if given_us is None else given_us
-        return Job(record, start_us, None, start_us)
+    if known is None or not known.read_us or known.read_us[0] == known.read_us[1]:
+        first_us = now_us - _FIRST_REACH_US
+        begin_us = known.read_us[0] if known and known.read_us else record.begin_us(first_us)
+        if begin_us > now_us:  # the server's clock was wrong
+            begin_us = first_us
+        start_us = begin_us if given_us is None else given_us
+        return Job(record, start_us, None, start_us, before_us=start_us)
     since_us, until_us = known.read_us
     start_us = max(since_us, min(until_us, now_us) - overlap_us)
     if until_us - overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
@@ -135,6 +142,8 @@ def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None
     elif given_us is not None and (given_us > since_us or differing):
         start_us = min(given_us, start_us)
     job = Job(record, start_us, None, min(since_us, start_us), earlier_us=earlier_us)
+    if earlier_us or (differing and start_us <= since_us):
+        job.before_us = earlier_us[0] if earlier_us else start_us
     if differing and start_us > since_us:
         job.status = "changed"
         day = from_epoch_us(since_us, zone(record.tz)).date()
@@ -144,10 +153,24 @@ def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None
     return job
 
 
+def _starts(since: SpanLike, records: Sequence[PointRecord], options: ReadOptions) -> dict[str, int]:
+    """From when on points are read, by zone."""
+    spans = options.spans(since, (record.tz for record in records))
+    is_pair = "," in since if isinstance(since, str) else not isinstance(since, date)
+    for span in spans.values():
+        if is_pair and span.end_us is not None:
+            raise SpanError(f"since must be one date or instant, and what is later is read up to now; got {since!r}")
+        if span.start_us > options.now_us:
+            raise SpanError(f"since must be in the past; got {since!r}, and it is {options.now:%Y-%m-%d %H:%M %Z}")
+    return {tz: span.start_us for tz, span in spans.items()}
+
+
 def differences(known: ArchivedRecord, record: PointRecord) -> str:
     """What of a point is another than in the archive, so that its samples must not be mixed; mostly nothing."""
     old, new = known.point, record.point
-    pairs = ((name, getattr(old, name), getattr(new, name)) for name in ("unit", "kind", "tz"))
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in ("unit", "kind", "tz")]
+    if (known_unit := find(old.unit or "")) and known_unit == find(new.unit or ""):
+        pairs = pairs[1:]  # a unit has a symbol and a long name
     return "; ".join(f"its {name} was {a or 'none'} and is {b or 'none'}" for name, a, b in pairs if a != b)
 
 

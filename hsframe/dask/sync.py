@@ -63,7 +63,7 @@ def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
         changes = Changes()
         for some, (done, its, failed) in zip(groups, await all_of(map(filled, groups)), strict=True):
             for job, found in zip(some, done, strict=True):
-                job.first_us, job.last_us = found.first_us, found.last_us
+                job.first_us, job.last_us, job.reason = found.first_us, found.last_us, found.reason
             changes.add(its)
             if options.failures is not None:
                 options.failures.update(failed)

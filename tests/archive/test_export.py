@@ -162,7 +162,7 @@ def test_points_that_cannot_be_read_are_named(
         assert_as_read(path, session, points=["power", "plain", "run", "mode", "empty"])
     elif layout is None:
         assert_in_step(Archive(path), session, ["power", "plain", "run", "mode", "empty"], SPAN)
-        assert Archive(path).points["id"].tolist() == ["power", "plain", "run", "mode", "empty"]
+        assert Archive(path).points["id"].tolist() == ["temp", "power", "plain", "run", "mode", "empty"]
     assert os.listdir(tmp_path) == [path.name]
 
 
