@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pandas as pd
@@ -35,6 +36,7 @@ from hsframe.archive.parquet_file import DataFile, epoch, opened
 from hsframe.codecs.json4 import Json4
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, display_name
+from hsframe.protocol.http import is_loopback
 
 _TIME: Final = pa.timestamp("us", "UTC")
 _SCHEMA: Final = pa.schema(
@@ -53,6 +55,12 @@ _VOLATILE: Final = frozenset(
     + [f"write{name}" for name in ("Val", "Level", "Status", "Err")]
     + ["mod"]
 )
+
+
+def _server(uri: str) -> tuple[str, str]:
+    """What tells a server from others. The port of a loopback address does not: each tunnel has another one."""
+    parts = urlsplit(uri)
+    return "" if is_loopback(parts.hostname or "") else parts.netloc, parts.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class PointTable(DeltaLog):
         """Note the server that the histories are from; MetadataError if it was another one before."""
         self.refresh()
         known = self.server
-        if known not in (None, uri) and not other:
+        if known is not None and _server(known) != _server(uri) and not other:
             place = self.storage.uri.removesuffix("/points")
             raise MetadataError(
                 f"{place} is from the server {known}, and this is {uri}: nothing was read, so as not to mix them; if "
