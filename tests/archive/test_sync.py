@@ -233,7 +233,7 @@ def test_another_server_is_refused_until_it_is_said_that_it_moved(
         monkeypatch.setenv(f"HSFRAME_{name}", "demo")
     monkeypatch.setenv("HSFRAME_URI", session.uri)
     versions = archive.versions
-    with pytest.raises(MetadataError, match="is from the server https://there.example/api, and this is") as caught:
+    with pytest.raises(MetadataError, match=r"is from the server https://there\.example/api, and this is") as caught:
         archive.sync("temp", session=session)
     assert session.uri in str(caught.value)
     with pytest.raises(MetadataError, match="is from the server"):
