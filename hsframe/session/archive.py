@@ -256,14 +256,14 @@ class Archive:
             stored = StoredVersion.of(self._place.uri, self._place.options)
             fill = fill_on_workers(Login.of_session(session, max_concurrency), stored)
         overlap_us = duration_us(overlap, "overlap")
+        how: dict[str, Any] = {"since": since, "dry_run": dry_run, "fill": fill, "other_server": other_server}
 
         async def run(client: Client) -> pd.DataFrame:
             limits = RequestLimits(max_concurrency=max_concurrency)
             with client.sender.retries.one_verb():
                 async with progress_of(progress, "sync") as bar:
                     options = ReadOptions(limits=limits, failures=None if on_error == "raise" else {}, progress=bar)
-                    how: dict[str, Any] = {"since": since, "overlap_us": overlap_us, "dry_run": dry_run, "fill": fill}
-                    return await sync_archive(client, self._place, points, options, **how, other_server=other_server)
+                    return await sync_archive(client, self._place, points, options, overlap_us=overlap_us, **how)
 
         table = session.run(run)
         failed = table[table["status"] == "failed"]
@@ -412,13 +412,10 @@ class Archive:
         the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
         or it can no longer be read; SpanError where it is neither.
         """
-        if isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
-            number = operator.index(version)
-        else:
-            number = version_at(Tables.open(self._place).samples, version)
-        found = type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)
-        found._opened()
-        return found
+        if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
+            version = version_at(Tables.open(self._place).samples, version)
+        number = operator.index(version)
+        return type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)
 
     def to_arrow(
         self, points: PointsLike | None = None, span: SpanLike | None = None, columns: Sequence[str] | None = None
