@@ -10,7 +10,7 @@ import hsframe
 from hsframe import Session
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import building
+from tests.archive.building import building
 
 
 @pytest.fixture

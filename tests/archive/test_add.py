@@ -16,7 +16,7 @@ from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, HsFrameError, MetadataError, ReadWarning, UnitError, ZoneError
 from hsframe.frame.points import Point
-from tests.archive.test_sync import SINCE, assert_in_step
+from tests.archive.building import SINCE, assert_in_step
 
 SPAN = (SINCE, None)
 LACKING = pytest.mark.filterwarnings("ignore:.* may lack samples:hsframe.errors.ReadWarning")

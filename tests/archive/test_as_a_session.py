@@ -16,7 +16,7 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import MetadataError, ReadWarning, UnknownRecError
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import NOW_US, SINCE, building
+from tests.archive.building import NOW_US, SINCE, building
 
 ALL = (SINCE, None)
 DAY = str(pd.Timestamp(NOW_US, unit="us").date() - timedelta(days=5))

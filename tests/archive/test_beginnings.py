@@ -22,7 +22,7 @@ from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER
 from hsframe.server.database import Database
-from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, add_point, assert_in_step
+from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE, add_point, assert_in_step
 from tests.session.connected import break_point
 
 WEEK = datetime.fromtimestamp((NOW_US - 7 * DAY_US) / 1e6, UTC).date()

@@ -20,7 +20,7 @@ from hsframe.errors import HsFrameError, MetadataError
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step
+from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step
 
 
 def synced(folder: Path, session: Session) -> Archive:

@@ -23,7 +23,7 @@ from hsframe.frame.parquet import write_parquet
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
+from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
 from tests.archive.warm import Warm
 from tests.session.connected import break_point
 

@@ -21,7 +21,7 @@ from hsframe.history import plan
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step
+from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step
 from tests.archive.warm import Warm
 
 # As many as these are killed; HSFRAME_KILLS=50 takes half a minute.

@@ -13,7 +13,7 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import GapWarning, MetadataError, ReadWarning, SpanError
 from hsframe.server.database import Database
-from tests.archive.test_sync import SINCE
+from tests.archive.building import SINCE
 from tests.session.connected import break_point
 
 YESTERDAY = pd.Timestamp.now("UTC").date() - pd.Timedelta("1D")

@@ -22,7 +22,7 @@ from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, NA, Coord, Number, Ref, Uri, same
 from hsframe.server.database import Database
 from hsframe.server.samples import Samples
-from tests.archive.test_sync import NOW_US, QUARTER_US, SINCE, add_point, assert_in_step
+from tests.archive.building import NOW_US, QUARTER_US, SINCE, add_point, assert_in_step
 
 TEXTS = st.sampled_from(["", "on", "@a", "T", "NA", "2024-01-31", '"x"', "1kW", "not a ref!", "`x"])
 NUMBERS = st.sampled_from([0.0, 1.0, -0.5, float("nan"), float("inf")])

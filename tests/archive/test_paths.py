@@ -11,7 +11,7 @@ import pytest
 import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import MetadataError
-from tests.archive.test_sync import SINCE, assert_in_step
+from tests.archive.building import SINCE, assert_in_step
 
 ODD = ["100%", "a b", "ab:cd", "file:foo", "q?#[x]*", "Gebäude", "s3:x", "x%zz", "~", "'\""]
 

@@ -29,8 +29,8 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.app import _THREADS
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
+from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE
 from tests.archive.test_samples import rows
-from tests.archive.test_sync import DAY_US, FIRST_US, NOW_US, SINCE
 
 SINCE_US = FIRST_US - 3 * DAY_US
 

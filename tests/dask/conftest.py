@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hsframe.server.database import Database
-from tests.archive.test_sync import building
+from tests.archive.building import building
 
 
 @pytest.fixture

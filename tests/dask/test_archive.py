@@ -23,7 +23,7 @@ from hsframe.dask.worker import StoredVersion
 from hsframe.errors import AuthError, HsFrameError, MetadataError, ReadWarning
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.test_sync import SINCE, assert_in_step
+from tests.archive.building import SINCE, assert_in_step
 from tests.dask.test_frames import POINTS, SPAN, assert_same
 from tests.session.connected import break_point
 

@@ -40,7 +40,7 @@ from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.session import reading
 from hsframe.testing.server import RunningServer, running_server
-from tests.archive.test_sync import FIRST_US
+from tests.archive.building import FIRST_US
 from tests.session.connected import break_point
 
 SECRET = "an-even-longer-secret"
