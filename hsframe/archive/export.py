@@ -7,12 +7,13 @@ So the same command goes on where it was killed, and a file has its name only wh
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,22 +33,25 @@ from hsframe.archive.storage import Storage, reaching
 from hsframe.archive.sync import differences, fill_archive, known_records
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
+from hsframe.durations import DAY_US
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import frame_to_arrow
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
-from hsframe.frame.reads import Read, note_reads
+from hsframe.frame.reads import Read, note_reads, note_source, source_of
 from hsframe.frame.trend import trend_frame
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
-from hsframe.spans import Span
+from hsframe.spans import Span, from_epoch_us
 
 if sys.platform != "win32":
     import fcntl
 
 # Rows of the staged archive that are in memory at once, or those of one row group more.
 _ROWS_A_PASS: Final = ROW_GROUP
+# Of a stage: from when until when the points of each zone are read.
+_SPANS_KEY: Final = "hsframe.spans"
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 
@@ -78,10 +82,34 @@ class Export:
         with _alone(stage.folder, name):
             # In one bucket, so that each pass finds its points side by side.
             density = Layout.of_density(sum(record.rows_a_day or 0.0 for record in self.records))
-            await self.to_archive(stage, Layout(density.period))
-            rows = await in_thread(self._write, Tables.open(stage), place, name, tz, note)
+            layout = Layout(density.period)
+            begun_us = await in_thread(self._begun_us, stage, layout)
+
+            def noted(df: pd.DataFrame) -> None:
+                note(df)
+                at = from_epoch_us(begun_us, UTC).isoformat()
+                note_source(df, {**(source_of(df) or {}), "at": at})
+
+            await self.to_archive(stage, layout)
+            rows = await in_thread(self._write, Tables.open(stage), place, name, tz, noted)
             await in_thread(stage.remove)
         return rows
+
+    def _begun_us(self, stage: Storage, layout: Layout) -> int:
+        """When what is staged was begun to be read: of the same span within a day, else now, and nothing is there."""
+        spans = {tz: [span.start_us, span.end_us] for tz, span in self.spans.items()}
+        for _ in range(2):
+            points = Tables.open_or_create(stage, layout).points
+            begun_us, noted = points.commit_of(0).at_us, points.setting(_SPANS_KEY)
+            if noted is None and not points.records():
+                points.change_setting(_SPANS_KEY, json.dumps(spans))
+                return begun_us
+            known = json.loads(noted or "{}")
+            if begun_us > self.options.now_us - DAY_US and all(known.get(tz) == spans[tz] for tz in spans):
+                return begun_us
+            for table in ("samples", "points"):  # not the folder, which is locked
+                stage.inside(table).remove()
+        raise MetadataError(f"another program changes {stage.uri}; repeat the export when it has ended")
 
     def expected(self, place: Storage | None, name: str = "") -> pd.DataFrame:
         """What this is expected to take, a row per point; `place` has what of it was read already."""

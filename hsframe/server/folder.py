@@ -44,7 +44,7 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
     folder = Path(path)
     files = sorted(folder.glob("*.parquet"))
     if not files:
-        raise MetadataError(f"there are no *.parquet files in {folder}; hsframe.export(...) writes some")
+        raise MetadataError(f"{folder} has no *.parquet files and no archive; hsframe.export(...) makes either")
     name = folder.resolve().name or "folder"
     site = Ref("site", name)
     database = Database(name=name)

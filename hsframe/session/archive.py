@@ -231,7 +231,8 @@ class Archive:
         DataFrame
             One row per point: ``id``, ``dis``, ``rows_new``, ``rows_changed``, ``rows_removed``, ``first``, ``last``
             (of what was read now; UTC), ``status`` and ``reason``. The status is ``"synced"``, ``"same"``;
-            ``"kept"``, where the server gave no samples at all and the archive has some; ``"changed"``, where the
+            ``"kept"``, where the server gave no samples at all in a part of what was read and the archive has some:
+            that is a fault more often than a removal, and they go only with a new archive; ``"changed"``, where the
             point has another unit, kind or zone than before and was not read (with `since` at or before the start of
             its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
 

@@ -275,6 +275,35 @@ def test_what_came_late_between_two_runs_is_in_order(
     assert os.listdir(tmp_path) == ["all.parquet"]
 
 
+@pytest.mark.parametrize("other", ["span", "day", "wide", "fewer points", "same"])
+def test_what_a_tidy_export_has_left_is_taken_for_the_same_span_of_the_same_day(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    path, before = tmp_path / "all.parquet", pd.Timestamp.now("UTC")
+    with monkeypatch.context() as patched:
+        patched.setattr(export_module.Export, "_write", lambda self, *how: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            session.export("point", SPAN, path, layout="tidy")
+    after = pd.Timestamp.now("UTC")
+    history = database.history("temp")
+    history.merge(history.ts_us[-900:], np.full(900, 99.5), np.zeros(900, bool))
+    span = (day(9), YESTERDAY) if other == "span" else SPAN
+    if other == "day":
+        monkeypatch.setattr(export_module, "DAY_US", 0)
+    elif other == "wide":
+        session.export("power", SPAN, path)
+        assert os.listdir(tmp_path) == ["all.parquet"]
+    points = "temp or mode" if other == "fewer points" else "point"
+    session.export(points, span, path, layout="tidy")
+    df = hsframe.read_parquet(path)
+    assert set(df["id"]) == {*session.read(points)["id"]} - {"empty"}
+    is_old = other in ("same", "fewer points")
+    assert (df["value"] == 99.5).any() != is_old
+    at = pd.Timestamp(df.hs.source["at"])
+    assert before.floor("ms") <= at <= after if is_old else at >= after.floor("ms")
+    assert os.listdir(tmp_path) == ["all.parquet"]
+
+
 # Interruptions ------------------------------------------------------------------------------------------------------
 
 KILLS = int(os.environ.get("HSFRAME_KILLS", "6"))
