@@ -101,17 +101,14 @@ async def fill_archive(
     tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
-    known = await in_thread(tables.records)
+    known, were_taken_back = await in_thread(tables.records), await in_thread(tables.were_taken_back)
     others = await _referenced(source, records, {one.id for one in known.values() if one.read_us})
     wanted = [job for job in jobs if not job.status]
     # In the order of the server, which is that of the columns of a frame, where it gave all points.
     found = {one.id: ArchivedRecord({"tz": one.tz, **one.tags}) for one in records}
     before = known if any(one.read_us and one.id not in found for one in known.values()) else {}
-    # The windows are noted already, but for those that are of no time since the samples were taken back.
-    noted = {
-        one.id: one if one.read_us and one.read_us[0] == one.read_us[1] else ArchivedRecord(one.tags)
-        for one in known.values()
-    }
+    # Without windows, which are noted already, and by others too meanwhile; unless samples were taken back.
+    noted = known if were_taken_back else {ident: ArchivedRecord(one.tags) for ident, one in known.items()}
     found = before | found | noted | {one["id"].val: ArchivedRecord(one) for one in others}
     # What was asked for is noted before it is read: a point that fails now is one of the archive all the same.
     asked = {job.record.id: (job.since_us, job.since_us) for job in wanted}

@@ -102,15 +102,21 @@ class Tables:
         return self.samples.state, self.points.state
 
     def records(self) -> dict[str, ArchivedRecord]:
-        """The records, read of no time where samples were taken back, or are of an older backup, since they tell."""
-        records, have = self.points.records(), self.samples.version
+        """The records; read of no time, where the samples are not those of which they tell."""
+        records = self.points.records()
+        if self.were_taken_back():
+            unread = ((one.id, one.read_us and (one.read_us[0], one.read_us[0])) for one in records.values())
+            return {ident: replace(records[ident], read_us=read_us) for ident, read_us in unread}
+        return records
+
+    def were_taken_back(self) -> bool:
+        """Whether samples were taken back, or are of an older backup, since the points were noted."""
+        have = self.samples.version
         with suppress(FileNotFoundError):  # the log has forgotten it
             noted = int(self.points.commit_of(self.points.version).info.get(OF_SAMPLES, have))
             later = [self.samples.commit_of(version).operation for version in range(noted + 1, have + 1)]
-            if noted > have or {"restore", "fsck"}.intersection(later):
-                unread = ((one.id, one.read_us and (one.read_us[0], one.read_us[0])) for one in records.values())
-                return {ident: replace(records[ident], read_us=read_us) for ident, read_us in unread}
-        return records
+            return noted > have or not {"restore", "fsck"}.isdisjoint(later)
+        return False
 
     def refresh(self) -> None:
         """Go to the newest version of both."""

@@ -392,7 +392,7 @@ def test_a_sync_of_other_points_at_the_same_time_keeps_what_it_has_read(
     archive.sync("temp", session=session, since=SINCE)
     # As a sync of it has it that has begun, before it has read anything.
     tags = {"id": Ref("power"), "point": MARKER, "kind": "Number", "unit": "kW", "tz": "Kathmandu"}
-    Tables.open(Storage(str(tmp_path))).points.put([ArchivedRecord(tags)])
+    Tables.open(Storage(str(tmp_path))).points.put([ArchivedRecord(tags, (FIRST_US, FIRST_US))])
 
     def sync_power() -> None:
         with hsframe.connect(session.uri, "demo", "demo") as other:
@@ -407,5 +407,6 @@ def test_a_sync_of_other_points_at_the_same_time_keeps_what_it_has_read(
 
     monkeypatch.setattr(syncing, "_referenced", beside)
     archive.sync("plain", session=session, since=SINCE)
-    assert set(archive.points["id"]) == {"temp", "power", "plain"}
-    assert set(archive.sync(session=session)["status"]) == {"same"}
+    points = archive.points.set_index("id")
+    assert set(points.index) == {"temp", "power", "plain"}
+    assert points.loc["power", "until"] > pd.Timestamp(NOW_US - QUARTER_US, unit="us", tz="UTC")
