@@ -149,7 +149,8 @@ async def _wide(source: Source, request: ExportRequest) -> Exported:
     assert isinstance(frame, pd.DataFrame)
     await in_thread(write_parquet, frame, request.path)
     # What a tidy export of this name has left is of no use any more.
-    await in_thread(shutil.rmtree, Path(request.path).with_name(f".{Path(request.path).name}.export"), True)
+    target = Path(request.target)
+    await in_thread(shutil.rmtree, target.with_name(f".{target.name}.export"), True)
     outcomes = outcomes_in(frame).values()
     failed = {one["id"]: one["reason"] for one in outcomes if one["status"] == "failed"}
     return Exported(points, failed, sum(one["rows"] for one in outcomes))

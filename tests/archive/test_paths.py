@@ -52,6 +52,7 @@ def test_what_is_in_a_home_is_meant_by_all(home: Path, session: Session) -> None
     hsframe.write_parquet(df, "~/wide.parquet")
     session.export("temp", "yesterday", "~/export")
     session.export("temp", "yesterday", "~/tidy.parquet", layout="tidy")
+    (home / ".wide2.parquet.export").mkdir()  # what a tidy export has left
     session.export("temp", "yesterday", "~/wide2.parquet", layout="wide")
     assert sorted(os.listdir(home)) == ["export", "tidy.parquet", "trends", "wide.parquet", "wide2.parquet"]
     assert os.listdir() == []
