@@ -52,7 +52,7 @@ class Adding:
     changes: Changes = field(default_factory=Changes)
     jobs: dict[str, Job] = field(default_factory=dict)
     bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
-    windows_us: dict[str, tuple[int, int]] = field(default_factory=dict)
+    windows_us: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     records: Mapping[str, ArchivedRecord] = field(default_factory=dict)
 
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
@@ -100,24 +100,28 @@ class Adding:
                     own = int(one.ts_us[0]), int(one.ts_us[-1])
                     first_us, last_us = self.bounds_us.get(one.point.id, own)
                     self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
-                    window = _window(one, reads.get(one.point.id, Read()))
-                    start_us, end_us = self.windows_us.get(one.point.id, window)
-                    self.windows_us[one.point.id] = min(start_us, window[0]), max(end_us, window[1])
+                    self.windows_us.setdefault(one.point.id, []).extend(_windows(one, reads.get(one.point.id, Read())))
         finally:
             if tables is not None and not is_trial:  # at the end: what is between two files may be in the third one
                 tables.points.put(self._read_records())
         return counts
 
     def _read_records(self) -> Iterator[ArchivedRecord]:
-        """The records of points with the windows that count as read; what is between two windows was not."""
-        for ident, (start_us, end_us) in self.windows_us.items():
+        """The records of points with the windows that count as read, in which there is no gap.
+
+        That of a new point is the earliest, so that the next sync reads what is between it and a later one.
+        """
+        for ident, windows in self.windows_us.items():
             record, known = self.jobs[ident].record, self.records.get(ident)
-            window = start_us, max(start_us, min(end_us, self.now_us))
-            if known is not None and known.read_us is not None:
-                since_us, until_us = known.read_us
-                if window[0] - record.due_us > until_us or window[1] + record.due_us < since_us:
-                    continue
-                window = min(since_us, window[0]), max(until_us, window[1])
+            own = known.read_us if known else None
+            runs: list[tuple[int, int]] = []
+            for start_us, end_us in sorted([*windows, *([own] if own else [])]):
+                end_us = max(start_us, min(end_us, self.now_us))
+                if runs and start_us - record.due_us <= runs[-1][1]:
+                    runs[-1] = runs[-1][0], max(runs[-1][1], end_us)
+                else:
+                    runs.append((start_us, end_us))
+            window = next(run for run in runs if own is None or run[0] <= own[0] <= run[1])
             yield ArchivedRecord(record.tags, window)
 
     def _refuse_others(self) -> None:
@@ -194,12 +198,12 @@ def _with_all_columns(df: Any) -> Any:
     return df.assign(value=values, text=text, unit=df.get("unit", unit))[[*TIDY_COLUMNS]]
 
 
-def _window(samples: PointSamples, read: Read) -> tuple[int, int]:
-    """The span in which a frame says that it was read, or from the first sample to the last."""
-    parts = read.parts(samples.ts_us)
-    (start_us, _), (_, end_us) = (part.known_from(ts_us) for part, ts_us in (parts[0], parts[-1]))
-    first_us, last_us = int(samples.ts_us[0]), int(samples.ts_us[-1])
-    return first_us if start_us is None else start_us, last_us + 1 if end_us is None else end_us
+def _windows(samples: PointSamples, read: Read) -> Iterator[tuple[int, int]]:
+    """The spans in which a frame says that it was read, or from the first sample of each to the last."""
+    for part, ts_us in read.parts(samples.ts_us):
+        start_us, end_us = part.known_from(ts_us)
+        if len(ts_us):
+            yield int(ts_us[0]) if start_us is None else start_us, int(ts_us[-1]) + 1 if end_us is None else end_us
 
 
 def _tags(samples: PointSamples) -> dict[str, Any]:

@@ -207,6 +207,8 @@ class Archive:
             From when on new points are read; their record's ``hisStart`` by default, or else ten years ago. Of a point
             that is there, what lies before that was read comes too; where `since` is later than the start of it, all
             from then on is read once more. So the same command goes on after it was killed.
+            The last sample before it is kept too where one may hold (change of value, or no ``hisInterval``), so that
+            what a slow state was at the start is known; it counts in no ``rows_new``.
         overlap : str or timedelta
             How much before the end of what was read is read once more.
         on_error : {"catalog", "warn", "raise"}
@@ -326,7 +328,8 @@ class Archive:
             ``"added"``, ``"same"``, ``"kept"`` where nothing is new and some were kept, or ``"refused"``. A point that
             the archive did not have gets a record by the frame's catalog. A point counts as read in the span that the
             frame was read in, or else from its first sample to its last: the next :meth:`sync` goes on from there.
-            Where that does not touch what was read before, what is between comes by :meth:`sync` with `since`.
+            Of a new point in parts with a gap it is the earliest part, so the next :meth:`sync` fills the gap; where it
+            does not touch what was read before, what is between comes by :meth:`sync` with `since`.
 
         Raises
         ------

@@ -276,8 +276,8 @@ class HistoryVerbs(SessionBase):
         """Read histories into a Parquet file, or into an archive: open files in a folder, with units and points.
 
         A tidy file and an archive are written as answers arrive, so memory does not grow with points or samples; and
-        the same command goes on where it was interrupted, also by kill -9. A wide file is one frame in memory, and is
-        read anew.
+        the same command goes on where it was interrupted, by kill -9 too; a tidy file within a day, of the same span.
+        A wide file is one frame in memory, and is read anew.
 
         Parameters
         ----------

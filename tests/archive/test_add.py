@@ -330,3 +330,18 @@ def test_what_is_no_sample_is_refused_and_nothing_is_added(
     assert archive.versions["version"].iloc[0] == version
     with pytest.raises(MetadataError, match="open it without version="):
         archive.at(version - 1).add(refused(archive, session, what))
+
+
+@pytest.mark.parametrize("how", ["concat", "files"])
+def test_what_is_between_two_parts_comes_with_the_next_sync(tmp_path: Path, session: Session, how: str) -> None:
+    ends = [pd.Timestamp(SINCE) + pd.Timedelta(days=days) for days in (12, 14, 4, 6)]
+    later, earlier = (session.his_read("temp", (ends[place], ends[place + 1])) for place in (0, 2))
+    archive = Archive(tmp_path / "trends")
+    if how == "concat":
+        archive.add(hsframe.concat([earlier, later]))
+    else:
+        for name, df in (("a", later), ("b", earlier)):
+            hsframe.write_parquet(df, tmp_path / f"{name}.parquet")
+        archive.add([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+    archive.sync(session=session)
+    assert_in_step(archive, session, "temp", (ends[2], None))
