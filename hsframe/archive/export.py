@@ -127,9 +127,9 @@ class Export:
         anew = Job(record, start_us, end_us, start_us)
         if not is_stage:
             anew.before_us = start_us
-        if known is None or known.read_us is None or known.read_us[0] == known.read_us[1]:
+        if known is None or known.known_us is None:
             return anew
-        since_us, until_us = known.read_us
+        since_us, until_us = known.known_us
         differing = differences(known, record)
         if is_stage and (differing or not since_us <= start_us <= until_us):
             return anew  # it was of another command

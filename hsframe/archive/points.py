@@ -74,6 +74,11 @@ class ArchivedRecord:
     read_us: tuple[int, int] | None = None
 
     @property
+    def known_us(self) -> tuple[int, int] | None:
+        """The window in which its history was read; None where that is empty too."""
+        return self.read_us if self.read_us and self.read_us[0] < self.read_us[1] else None
+
+    @property
     def id(self) -> str:
         """Its id."""
         ident: str = self.tags["id"].val

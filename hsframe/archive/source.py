@@ -47,8 +47,7 @@ class ArchiveSource:
 
     def read_us(self, ident: str) -> tuple[int, int] | None:
         """The window of a point that was read."""
-        read_us = self._records[ident].read_us if ident in self._records else None
-        return read_us if read_us and read_us[0] < read_us[1] else None
+        return self._records[ident].known_us if ident in self._records else None
 
     async def about(self, *, raw: Literal[True] = True) -> Grid:
         """The zone of points without a ``tz``; the records of an archive all have one."""

@@ -122,14 +122,14 @@ async def fill_archive(
 
 def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None, overlap_us: int, now_us: int) -> Job:
     """The window of a point, and a status where it must not be read."""
-    if known is None or not known.read_us or known.read_us[0] == known.read_us[1]:
+    if known is None or known.known_us is None:
         first_us = now_us - _FIRST_REACH_US
         begin_us = known.read_us[0] if known and known.read_us else record.begin_us(first_us)
         if begin_us > now_us:  # the server's clock was wrong
             begin_us = first_us
         start_us = begin_us if given_us is None else given_us
         return Job(record, start_us, None, start_us, before_us=start_us)
-    since_us, until_us = known.read_us
+    since_us, until_us = known.known_us
     start_us = max(since_us, min(until_us, now_us) - overlap_us)
     if until_us - overlap_us > now_us:  # a clock was wrong, and until when it was read is not known
         start_us = since_us
