@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,12 +44,10 @@ def histories_of(rows: pa.Table, points: Sequence[Point]) -> list[History]:
     """The history of each point in rows that are sorted by id and ts; empty where it has none."""
     rows = rows.combine_chunks()
     ts_us, runs = instants(rows), {ident: slice(begin, end) for ident, begin, end in runs_of(rows)}
-    return [_history(rows, ts_us, runs.get(point.id, slice(0, 0)), point) for point in points]
-
-
-def _history(rows: pa.Table, ts_us: npt.NDArray[np.int64], run: slice, point: Point) -> History:
-    own = rows.slice(run.start, run.stop - run.start)
-    return History(point, ts_us[run], _values(own, point))
+    own = [(point, runs.get(point.id, slice(0, 0))) for point in points]
+    return [
+        History(point, ts_us[run], _values(rows.slice(run.start, run.stop - run.start), point)) for point, run in own
+    ]
 
 
 def _values(rows: pa.Table, point: Point) -> Sequence[Any]:

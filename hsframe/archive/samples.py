@@ -56,8 +56,8 @@ class _Found:
 
     rows: pa.Table
     files: Sequence[DataFile]
-    file_numbers: npt.NDArray[np.int64]
-    row_numbers: npt.NDArray[np.int64]
+    file_numbers: _Places
+    row_numbers: _Places
 
 
 def read_samples(
@@ -116,14 +116,14 @@ def sorted_rows(rows: pa.Table) -> pa.Table:
     return rows.take(order if _are_sorted(owner[order], ts_us[order]) else np.lexsort((ts_us, owner)))
 
 
-def _are_sorted(owner: npt.NDArray[np.int32], ts_us: npt.NDArray[np.int64]) -> bool:
+def _are_sorted(owner: npt.NDArray[np.int32], ts_us: _Places) -> bool:
     begins = np.flatnonzero(owner[1:] != owner[:-1])
     rises = ts_us[1:] > ts_us[:-1]
     rises[begins] = owner[begins + 1] > owner[begins]
     return bool(rises.all())
 
 
-def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], _Places]:
     """What rows, whose ids are one dictionary, are sorted by: the rank of the id among theirs, and the instant."""
     ids = rows.column("id").combine_chunks()
     texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)
@@ -195,12 +195,7 @@ def merge(
 
 
 def _new_files(
-    table: SampleTable,
-    found: _Found,
-    rows: pa.Table,
-    differs: _Difference,
-    gone: npt.NDArray[np.int64],
-    young_us: int,
+    table: SampleTable, found: _Found, rows: pa.Table, differs: _Difference, gone: _Places, young_us: int
 ) -> Iterator[tuple[DataFile, DataFile | None]]:
     """The files of a change, each with the one that it is in place of."""
     new = rows if len(differs.new) == rows.num_rows else rows.take(differs.new)
@@ -227,7 +222,7 @@ def _first(old: pa.Table, new: pa.Table, differs: _Difference) -> dict[str, tupl
     return {pair[0]["id"]: pair for pair in pairs}
 
 
-def _counts(rows: pa.Table, places: npt.NDArray[np.int64]) -> Counter[str]:
+def _counts(rows: pa.Table, places: _Places) -> Counter[str]:
     """How many of the rows at some places each point has."""
     some = rows if len(places) == len(rows) else rows.select(["id"]).take(pa.array(places))
     return Counter({entry["values"]: entry["counts"] for entry in some.column("id").value_counts().to_pylist()})
@@ -254,13 +249,7 @@ def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[P
     ]
 
 
-def _rewritten(
-    table: SampleTable,
-    file: DataFile,
-    changed: npt.NDArray[np.int64],
-    values: pa.Table,
-    lost: npt.NDArray[np.int64],
-) -> DataFile:
+def _rewritten(table: SampleTable, file: DataFile, changed: _Places, values: pa.Table, lost: _Places) -> DataFile:
     """A new file in place of one: the rows of some numbers have others in their place, some are left out."""
     with writing(table.storage, file.partition, is_stage=table.is_stage) as writer:
         for begin, places, rows in read_rows(table.storage, file, None, START_US, END_US):
