@@ -56,7 +56,7 @@ class _Found:
 
     rows: pa.Table
     files: Sequence[DataFile]
-    file_numbers: _Places
+    file_numbers: npt.NDArray[np.int64]
     row_numbers: _Places
 
 
@@ -116,14 +116,14 @@ def sorted_rows(rows: pa.Table) -> pa.Table:
     return rows.take(order if _are_sorted(owner[order], ts_us[order]) else np.lexsort((ts_us, owner)))
 
 
-def _are_sorted(owner: npt.NDArray[np.int32], ts_us: _Places) -> bool:
+def _are_sorted(owner: npt.NDArray[np.int32], ts_us: npt.NDArray[np.int64]) -> bool:
     begins = np.flatnonzero(owner[1:] != owner[:-1])
     rises = ts_us[1:] > ts_us[:-1]
     rises[begins] = owner[begins + 1] > owner[begins]
     return bool(rises.all())
 
 
-def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], _Places]:
+def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """What rows, whose ids are one dictionary, are sorted by: the rank of the id among theirs, and the instant."""
     ids = rows.column("id").combine_chunks()
     texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)
