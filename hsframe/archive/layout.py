@@ -100,7 +100,9 @@ class Layout:
     def bounds_us(self, name: str) -> tuple[int, int]:
         """The start of a period, and its end, which is not in it."""
         start = np.datetime64(name)
-        return int(start.astype("M8[us]").astype(np.int64)), int((start + 1).astype("M8[us]").astype(np.int64))
+        number = int(start.astype(np.int64))
+        start_us, end_us = np.array([number, number + 1]).astype(start.dtype).astype("M8[us]").astype(np.int64).tolist()
+        return start_us, end_us
 
     def has(self, partition: Partition) -> bool:
         """Whether there is such a partition; another program may have made any."""
