@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -43,6 +43,7 @@ from hsframe.frame.trend import trend_frame
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
+from hsframe.history.unread import part_read
 from hsframe.spans import Span, from_epoch_us
 
 if sys.platform != "win32":
@@ -51,7 +52,7 @@ if sys.platform != "win32":
 # Rows of the staged archive that are in memory at once, or those of one row group more.
 _ROWS_A_PASS: Final = ROW_GROUP
 # Of a stage: from when until when the points of each zone are read.
-_SPANS_KEY: Final = "hsframe.spans"
+_REQUEST_KEY: Final = "hsframe.request"
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 
@@ -64,6 +65,7 @@ class Export:
     records: Sequence[PointRecord]
     spans: Mapping[str, Span]
     options: ReadOptions
+    unread: Collection[str] = ()  # the ids of points of which an archive has not read all that is asked for
 
     async def to_archive(self, place: Storage, stage: Layout | None = None) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
@@ -96,16 +98,17 @@ class Export:
         return rows
 
     def _begun_us(self, stage: Storage, layout: Layout) -> int:
-        """When what is staged was begun to be read: of the same span within a day, else now, and nothing is there."""
-        spans = {tz: [span.start_us, span.end_us] for tz, span in self.spans.items()}
+        """When what is staged was begun to be read: of the same server and span within a day; else now, of nothing."""
+        request: dict[str, Any] = {tz: [span.start_us, span.end_us] for tz, span in self.spans.items()}
+        request["uri"] = self.source.origin["uri"]
         for _ in range(2):
             points = Tables.open_or_create(stage, layout).points
-            begun_us, noted = points.commit_of(0).at_us, points.setting(_SPANS_KEY)
+            begun_us, noted = points.commit_of(0).at_us, points.setting(_REQUEST_KEY)
             if noted is None and not points.records():
-                points.change_setting(_SPANS_KEY, json.dumps(spans))
+                points.change_setting(_REQUEST_KEY, json.dumps(request))
                 return begun_us
             known = json.loads(noted or "{}")
-            if begun_us > self.options.now_us - DAY_US and all(known.get(tz) == spans[tz] for tz in spans):
+            if begun_us > self.options.now_us - DAY_US and request.items() <= known.items():
                 return begun_us
             for table in ("samples", "points"):  # not the folder, which is locked
                 stage.inside(table).remove()
@@ -174,7 +177,8 @@ class Export:
             for ident, (start_us, end_us) in windows.items():
                 present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
                 time = start_us, max(start_us, present_us if end_us is None else min(end_us, present_us))
-                reads[ident] = Read({}, ((*time, (firsts.get(ident),), (lasts.get(ident),)),))
+                part = part_read(self.source, ident, time) if ident in self.unread else time
+                reads[ident] = Read({}, ((*part, (firsts.get(ident),), (lasts.get(ident),)),) if part else ())
             parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
             parquet.close()
         return count

@@ -32,6 +32,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import BOUNDARY_REACH_US, nearest_samples, read_batches, span_of
 from hsframe.history.source import Progress, Source, WholeSource
+from hsframe.history.unread import part_read
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
@@ -209,7 +210,7 @@ class Filling:
                 job.since_us = job.earlier_us[0]
             else:
                 job.until_us = max(job.since_us, done_us)
-            read_us = job.since_us, job.until_us
+            read_us = part_read(self.source, job.record.id, (job.since_us, job.until_us))
             self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
         if (time.monotonic() - self._noted_s) * _NOTING > self._note_s:
             self._note()

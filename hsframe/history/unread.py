@@ -72,6 +72,15 @@ async def unread_of(
     return found
 
 
+def part_read(source: Source, ident: str, window_us: tuple[int, int]) -> tuple[int, int] | None:
+    """The part of a window that a source has read of a point: of a server all, of an archive maybe nothing."""
+    if not isinstance(source, WholeSource):
+        return window_us
+    since_us, until_us = source.read_us(ident) or (0, 0)
+    start_us, end_us = max(window_us[0], since_us), min(window_us[1], until_us)
+    return (start_us, end_us) if start_us < end_us else None
+
+
 def _window(span: Span, tz: str, options: ReadOptions, interval: Duration | None) -> tuple[int, int]:
     """What is asked for, as far as it is past."""
     end_us = options.now_us if span.end_us is None else span.end_us

@@ -224,7 +224,6 @@ class Archive:
         progress : bool, optional
             Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
         other_server : bool
-            An archive notes the uri of its server, and is not brought in step with another one. True: its server has
             An archive notes the uri of its server, and takes nothing from another one. True: the server has moved, and
             this is the one from now on. (On this machine the port may differ.)
 

@@ -23,6 +23,7 @@ from hsframe.frame.whole_file import checked_path, local_path
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.history.source import Progress, Source
+from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.session.progress_bar import progress_of
@@ -176,7 +177,10 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
         progress=progress,
     )
     records = await with_zones(source, records)
-    return Export(source, records, options.spans(request.span, (record.tz for record in records)), options), unknown
+    spans = options.spans(request.span, (record.tz for record in records))
+    unread = await unread_of(source, records, spans, options)
+    warn_of_unread(unread, len(records))
+    return Export(source, records, spans, options, unread.keys()), unknown
 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:

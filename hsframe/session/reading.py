@@ -28,7 +28,7 @@ from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
 from hsframe.history.read import Boundary, read_histories, read_with_boundary
 from hsframe.history.source import Source
-from hsframe.history.unread import Unread, unread_of, warn_of_unread
+from hsframe.history.unread import Unread, part_read, unread_of, warn_of_unread
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
@@ -214,12 +214,18 @@ async def read_frame(
             failures.update(found.unknown)
             histories = await _histories(source, request, found, options)
             spans = options.spans(request.span, (one.point.tz for one in histories if one.point.tz is not None))
-            histories = _with_spans(histories, spans, options.now_us)
             read = [record for record in found.records if record.id not in failures]
             whole_rows = None if request.edges == "partial" else request.interval
             unread = await unread_of(source, read, spans, options, whole_rows)
             if not is_part:
                 warn_of_unread(unread, len(found.labels))
+            histories = [
+                # What a frame says to have read counts as read wherever it is added.
+                replace(one, span_us=part_read(source, one.point.id, one.span_us))
+                if one.span_us and one.point.id in unread
+                else one
+                for one in _with_spans(histories, spans, options.now_us)
+            ]
         frames = await in_thread(_frame, request, found.labels, histories, failures, unread)
         note_origin(_several(frames), source, options, spans.values())
         return frames, [record.point for record in found.records]

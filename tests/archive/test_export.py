@@ -275,9 +275,21 @@ def test_what_came_late_between_two_runs_is_in_order(
     assert os.listdir(tmp_path) == ["all.parquet"]
 
 
-@pytest.mark.parametrize("other", ["span", "day", "wide", "fewer points", "same"])
+@pytest.fixture
+def elsewhere(database: Database) -> Iterator[Session]:
+    """The same points from a server with another uri."""
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+@pytest.mark.parametrize("other", ["span", "day", "server", "wide", "fewer points", "same"])
 def test_what_a_tidy_export_has_left_is_taken_for_the_same_span_of_the_same_day(
-    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, other: str
+    tmp_path: Path,
+    session: Session,
+    elsewhere: Session,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    other: str,
 ) -> None:
     path, before = tmp_path / "all.parquet", pd.Timestamp.now("UTC")
     with monkeypatch.context() as patched:
@@ -290,6 +302,8 @@ def test_what_a_tidy_export_has_left_is_taken_for_the_same_span_of_the_same_day(
     span = (day(9), YESTERDAY) if other == "span" else SPAN
     if other == "day":
         monkeypatch.setattr(export_module, "DAY_US", 0)
+    elif other == "server":
+        session = elsewhere
     elif other == "wide":
         session.export("power", SPAN, path)
         assert os.listdir(tmp_path) == ["all.parquet"]

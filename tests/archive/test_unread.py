@@ -181,3 +181,53 @@ def test_dask_says_it_too(archive: Archive) -> None:
 def test_a_server_is_asked_and_says_it_all(session: Session) -> None:
     for read in READS.values():
         assert told_of(lambda read=read: read(session, (SINCE - timedelta(days=90), None)))[1] == []
+
+
+def added(archive: Archive, at: Path, span: Any) -> Archive:
+    df = archive.his_read("temp", span)
+    archive.add(df)
+    return archive
+
+
+def added_elsewhere(archive: Archive, at: Path, span: Any) -> Archive:
+    other = Archive(at / "other")
+    other.add(archive.his_read("temp", span, shape="tidy"), points=archive.read("point"))
+    return other
+
+
+def exported(archive: Archive, at: Path, span: Any) -> Archive:
+    archive.export("temp", span, at / "other")
+    return Archive(at / "other")
+
+
+def by_file(layout: Any) -> Any:
+    def ways(archive: Archive, at: Path, span: Any) -> Archive:
+        archive.export("temp", span, at / "part.parquet", layout=layout)
+        other = Archive(at / "other")
+        other.add(at / "part.parquet")
+        return other
+
+    return ways
+
+
+WAYS = {
+    "frame": added,
+    "tidy frame": added_elsewhere,
+    "archive": exported,
+    "wide file": by_file("wide"),
+    "tidy file": by_file("tidy"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_was_not_read_does_not_count_as_read_after_it_went_out_and_came_back(
+    way: Any, archive: Archive, session: Session, tmp_path: Path
+) -> None:
+    span = (SINCE, None)  # the archive ends nine days ago
+    other, told = told_of(lambda: way(archive, tmp_path, span))
+    assert [one for one in told if "1 of 1 points may lack samples" in one]
+    assert told_of(lambda: other.his_read("temp", span))[1] != []
+    other.sync("temp", session=session)
+    df, told = told_of(lambda: other.his_read("temp", span))
+    assert told == []
+    pd.testing.assert_frame_equal(df.dropna(), session.his_read("temp", span).dropna())  # a frame has no NA of its own
