@@ -145,8 +145,9 @@ class PointTable(DeltaLog):
         *,
         slack_us: int = 0,
         asked: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+        in_order: bool = False,
     ) -> None:
-        """Add records, or replace those of the same id; where these are all, in their order.
+        """Add records, or replace those of the same id; with `in_order`, where these are all, in their order.
 
         One without a window leaves that which is noted, as another program may do meanwhile, or gets that of `asked`.
         Nothing is written where all are as they were, and their points were read no further than `slack_us`.
@@ -159,9 +160,9 @@ class PointTable(DeltaLog):
             changed = {
                 one.id: replace(one, read_us=one.read_us or noted.get(one.id) or asked.get(one.id)) for one in given
             }
-            if all(_same(record, known.get(record.id), slack_us) for record in changed.values()):
+            wanted = changed if in_order and changed.keys() >= known.keys() else known | changed
+            if [*wanted] == [*known] and all(_same(one, known[one.id], slack_us) for one in changed.values()):
                 return
-            wanted = changed if changed.keys() >= known.keys() else known | changed
             file = DataFile(f"{uuid4().hex}.parquet", rows=len(wanted))
             with self.storage.writing(file.path) as sink:
                 pq.write_table(_table(wanted.values()), sink, compression="zstd", store_schema=False)

@@ -112,7 +112,7 @@ async def fill_archive(
     found = before | found | noted | {one["id"].val: ArchivedRecord(one) for one in others}
     # What was asked for is noted before it is read: a point that fails now is one of the archive all the same.
     asked = {job.record.id: (job.since_us, job.since_us) for job in wanted}
-    await in_thread(functools.partial(tables.points.put, asked=asked), found.values())
+    await in_thread(functools.partial(tables.points.put, asked=asked, in_order=True), found.values())
     if fill is not None:
         return await fill(tables, wanted, options, young_us)
     filling = Filling(source, tables.samples, tables.points, options, young_us)

@@ -17,7 +17,7 @@ import pytest
 import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import HsFrameError, MetadataError
-from hsframe.kinds import Number
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step
@@ -217,12 +217,20 @@ def test_a_served_archive_that_was_made_anew_has_the_new_records(tmp_path: Path,
     assert NOW_US
 
 
-def test_columns_are_in_the_order_of_the_server(tmp_path: Path, session: Session) -> None:
+def test_columns_are_in_the_order_of_the_server(tmp_path: Path, session: Session, database: Database) -> None:
     archive = synced(tmp_path / "trends", session)
     archive.sync(["plain", "power"], session=session, since=SINCE)
     assert archive.points["id"].tolist() == ["temp", "plain", "power"]
     archive.sync("point", session=session, since=SINCE)
     assert archive.points["id"].tolist() == session.read("point")["id"].tolist()
+    # They are read, and noted, in the order in which they lie in the files.
+    for name in ("b", "a"):
+        tags = {"point": MARKER, "his": MARKER, "kind": "Number", "tz": "London", "hisInterval": Number(15, "min")}
+        database.add({"id": Ref(name), "lone": MARKER} | tags)
+        database.set_history(name, FIRST_US + np.arange(9) * QUARTER_US, np.arange(9.0))
+    for _ in range(2):
+        Archive(tmp_path / "new").sync("lone", session=session, since=SINCE)
+        assert Archive(tmp_path / "new").points["id"].tolist() == ["b", "a"]
 
 
 def test_a_change_that_fails_leaves_what_was_there(
