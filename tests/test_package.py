@@ -99,7 +99,7 @@ def test_one_leg_runs_every_test() -> None:
     check = (ROOT / "scripts" / "check").read_text("utf-8")
     assert '"$main/bin/python" -m pytest -n 3 --dist worksteal\n' in check
     alone = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark.one_python" in path.read_text("utf-8")]
-    assert len(alone) == 6
+    assert len(alone) == 8
     assert [path.name for path in alone if re.search(r"^@given", path.read_text("utf-8"), re.M)] == []
 
 

@@ -24,6 +24,8 @@ from hsframe.testing.server import running_server
 from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE, assert_in_step
 from tests.archive.warm import Warm
 
+pytestmark = pytest.mark.one_python
+
 # As many as these are killed; HSFRAME_KILLS=50 takes half a minute.
 KILLS = int(os.environ.get("HSFRAME_KILLS", "12"))
 

@@ -20,6 +20,8 @@ from hsframe.testing.server import running_server
 from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, building
 from tests.session.connected import break_point
 
+pytestmark = pytest.mark.one_python
+
 TODAY = pd.Timestamp(NOW_US, unit="us").date()
 # What the archive has: fifteen days, of which the last ended nine days ago.
 SPAN = (SINCE, TODAY - timedelta(days=10))
