@@ -195,7 +195,8 @@ class _Boundary:
         flat = records.ravel()
         differs = flat[width:] != flat[:-width]
         differs &= self._tiled[: len(differs)]
-        firsts = np.concatenate(([0], np.unique(np.flatnonzero(differs) // width) + 1))
+        at = np.flatnonzero(differs) // width + 1  # in order already: np.unique would sort them
+        firsts = np.concatenate(([0], at[np.diff(at, prepend=0) != 0]))
         return np.diff(firsts, append=count), records[firsts]
 
 

@@ -127,7 +127,8 @@ class RowReader:
                 found = self._special.numbers(special.texts, len(special.places), self.shape.is_value)
                 cells.reshape(-1)[special.places] = boxed(found)[special.codes]
                 # A row with a text that is not a value is not ok.
-                split.ok[special.places[found[special.codes] == INVALID] // self.shape.width] = False
+                if (found == INVALID).any():
+                    split.ok[special.places[found[special.codes] == INVALID] // self.shape.width] = False
             return split.times, cells, split.ok
 
     def _numbers(self, block: Block, split: SplitRows) -> tuple[Floats, Bools]:

@@ -97,7 +97,7 @@ def _by_form(block: Block, starts: Positions, after: bytes) -> tuple[Ints, Bools
     found += (found == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
     digits[fractional], mark[fractional] = found, np.where(found, block.octets[begin + found], 0)
     for offset, has_mark in ((True, (mark == ord("+")) | (mark == ord("-"))), (False, mark == ord("Z"))):
-        for count in np.unique(digits[has_mark]).tolist():
+        for count in np.flatnonzero(np.bincount(digits[has_mark])).tolist():
             rows = np.flatnonzero(has_mark & (digits == count))
             us[rows], ok[rows] = _of_form(block, starts[rows], count, offset=offset, after=after)
             lengths[rows] = 20 + (count and count + 1) + (5 if offset else 0)
