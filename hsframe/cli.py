@@ -6,7 +6,6 @@ Passwords are asked for, or come from ``HSFRAME_PASSWORD``: an argument can be s
 from __future__ import annotations
 
 import argparse
-import ctypes
 import getpass
 import io
 import json
@@ -17,7 +16,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +36,6 @@ _SPAN_HELP: Final = (
 
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
-_M_ARENA_MAX: Final = -8  # of glibc's malloc.h
 
 # What of a sync is not as it should be; only the first two are errors of it.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
@@ -334,7 +331,6 @@ def _export(args: argparse.Namespace) -> int:
     from hsframe.session.exporting import Exported, ExportRequest, expected_table, export
 
     started_s = time.monotonic()
-    _keep_memory_small()
     request = ExportRequest(
         _points(args),
         args.span,
@@ -360,12 +356,6 @@ def _export(args: argparse.Namespace) -> int:
     else:
         found = {"points": len(done), **{name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}}
     return _say(args, found, started_s, int(failed > 0))
-
-
-def _keep_memory_small() -> None:
-    """Let all threads share what one has freed: glibc keeps it for each, 30 MB and more after a day of minutes."""
-    with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _progress(args: argparse.Namespace) -> bool | None:
@@ -395,7 +385,6 @@ def _sync(args: argparse.Namespace) -> int:
     from hsframe.session.archive import Archive
 
     started_s = time.monotonic()
-    _keep_memory_small()
     archive = Archive(args.archive, storage_options=dict(args.storage_option))
     with _connect(args) as session:
         table = archive.sync(
