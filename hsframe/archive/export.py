@@ -51,7 +51,7 @@ if sys.platform != "win32":
 
 # Rows of the staged archive that are in memory at once, or those of one row group more.
 _ROWS_A_PASS: Final = ROW_GROUP
-# Of a stage: from when until when the points of each zone are read.
+# Of a stage: from which server, and from when until when the points of each zone are read.
 _REQUEST_KEY: Final = "hsframe.request"
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))

@@ -179,8 +179,8 @@ def point_frame(records: Iterable[ArchivedRecord]) -> pd.DataFrame:
     return df.astype(dict.fromkeys(("id", "dis", "kind", "unit", "tz"), "str"))
 
 
-def _same(one: ArchivedRecord, other: ArchivedRecord | None, slack_us: int) -> bool:
-    if other is None or (one.read_us is None) != (other.read_us is None):
+def _same(one: ArchivedRecord, other: ArchivedRecord, slack_us: int) -> bool:
+    if (one.read_us is None) != (other.read_us is None):
         return False
     (since_us, until_us), (start_us, end_us) = one.read_us or (0, 0), other.read_us or (0, 0)
     if since_us != start_us or not 0 <= until_us - end_us <= slack_us:
