@@ -25,7 +25,7 @@ from hsframe.columns import NumberColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples, frame_columns
-from hsframe.frame.histories import History
+from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
@@ -37,6 +37,8 @@ from hsframe.unit_array.dtype import unit_of_dtype
 
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
+# Of a frame that does not say when it was read: some samples may fail, and more in a row were rather never read.
+_INTERVALS_A_GAP: Final = 4
 
 
 @dataclass(slots=True)
@@ -100,7 +102,8 @@ class Adding:
                     own = int(one.ts_us[0]), int(one.ts_us[-1])
                     first_us, last_us = self.bounds_us.get(one.point.id, own)
                     self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
-                    self.windows_us.setdefault(one.point.id, []).extend(_windows(one, reads.get(one.point.id, Read())))
+                    windows = _windows(one, reads.get(one.point.id, Read()), self.jobs[one.point.id].record)
+                    self.windows_us.setdefault(one.point.id, []).extend(windows)
         finally:
             if tables is not None and not is_trial:  # at the end: what is between two files may be in the third one
                 tables.points.put(self._read_records())
@@ -198,12 +201,31 @@ def _with_all_columns(df: Any) -> Any:
     return df.assign(value=values, text=text, unit=df.get("unit", unit))[[*TIDY_COLUMNS]]
 
 
-def _windows(samples: PointSamples, read: Read) -> Iterator[tuple[int, int]]:
-    """The spans in which a frame says that it was read, or from the first sample of each to the last."""
-    for part, ts_us in read.parts(samples.ts_us):
+def _windows(samples: PointSamples, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
+    """The spans in which a frame says that it was read; where it does not say so, those in which no sample is due."""
+    is_noted = read.has(samples.ts_us)
+    if len(others_us := samples.ts_us[~is_noted]):
+        cuts = np.flatnonzero(np.diff(others_us) > _gap_us(others_us, record)) + 1
+        firsts, lasts = (others_us[np.concatenate(places)] for places in (([0], cuts), (cuts - 1, [-1])))
+        yield from zip(firsts.tolist(), (lasts + 1).tolist(), strict=True)
+    for part, ts_us in read.parts(samples.ts_us[is_noted]):
         start_us, end_us = part.known_from(ts_us)
         if len(ts_us):
             yield int(ts_us[0]) if start_us is None else start_us, int(ts_us[-1]) + 1 if end_us is None else end_us
+
+
+def _gap_us(ts_us: Instants, record: PointRecord) -> int:
+    """The longest step from one sample to the next that counts as read.
+
+    It is some intervals of the point, or of the samples where that has none and most are evenly apart. Else, as with
+    changes of value, a step does not tell whether the value held or was not read: what is longer than an hour is
+    rather read once too often than never.
+    """
+    if record.irregular or record.rows_a_day:
+        return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)
+    steps_us, counts = np.unique(np.diff(ts_us), return_counts=True)
+    usual_us: list[int] = steps_us[2 * counts > counts.sum()].tolist()
+    return max(record.due_us, _INTERVALS_A_GAP * sum(usual_us))
 
 
 def _tags(samples: PointSamples) -> dict[str, Any]:

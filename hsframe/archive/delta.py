@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import unquote
@@ -25,7 +25,7 @@ import pyarrow as pa
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
 from hsframe.archive.parquet_file import END_US, START_US, DataFile, epoch
 from hsframe.archive.storage import Storage, Stored, reaching, words_of
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, SpanError
 from hsframe.spans import from_epoch_us, resolve
 
 with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
@@ -258,7 +258,10 @@ def version_table(log: DeltaLog) -> pd.DataFrame:
 
 def version_at(log: DeltaLog, when: str | date) -> int:
     """The version that was the newest at a time, in UTC; of a day or a longer span at its end."""
-    then_us, commits = resolve((when, when), UTC).end_us or 0, log.commits()
+    span, now, commits = resolve((when, when), UTC), datetime.now(UTC), log.commits()
+    if span.start > now or (isinstance(when, datetime) and when.tzinfo is None):
+        raise SpanError(f"the time of a version must be past, and have a zone, as '2026-11-01T09:00Z'; got {when!r}")
+    then_us = span.end_us or 0
     if found := next((commit for commit in commits if commit.at_us <= then_us), None):
         return found.version
     first = commits[-1]

@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -65,7 +65,6 @@ class Export:
     records: Sequence[PointRecord]
     spans: Mapping[str, Span]
     options: ReadOptions
-    unread: Collection[str] = ()  # the ids of points of which an archive has not read all that is asked for
 
     async def to_archive(self, place: Storage, stage: Layout | None = None) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
@@ -174,10 +173,10 @@ class Export:
                     lasts[ident] = last
             assert parquet is not None
             reads = {}
-            for ident, (start_us, end_us) in windows.items():
+            for record, (ident, (start_us, end_us)) in zip(records, windows.items(), strict=True):
                 present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
                 time = start_us, max(start_us, present_us if end_us is None else min(end_us, present_us))
-                part = part_read(self.source, ident, time) if ident in self.unread else time
+                part = part_read(self.source, record, time)
                 reads[ident] = Read({}, ((*part, (firsts.get(ident),), (lasts.get(ident),)),) if part else ())
             parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
             parquet.close()

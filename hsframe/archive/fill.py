@@ -194,9 +194,11 @@ class Filling:
         bounds = bounds_of(rows)
         until_us = END_US if end_us is None else end_us
         silent = [ident for ident in ids if ident not in bounds]
-        self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=silent, young_us=self.young_us))
         # What lies beyond the present has not been, whatever was asked for.
         done_us = self.options.now_us if end_us is None else min(end_us, self.options.now_us)
+        window = start_us, done_us  # what an archive has not read of it is nothing that was removed
+        keep = [one for one in ids if one not in bounds or part_read(self.source, left[one].record, window) != window]
+        self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=keep, young_us=self.young_us))
         self._silent.update(silent)
         for job in map(left.__getitem__, ids):
             if job.record.id in bounds:
@@ -210,7 +212,7 @@ class Filling:
                 job.since_us = job.earlier_us[0]
             else:
                 job.until_us = max(job.since_us, done_us)
-            read_us = part_read(self.source, job.record.id, (job.since_us, job.until_us))
+            read_us = part_read(self.source, job.record, (job.since_us, job.until_us))
             self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
         if (time.monotonic() - self._noted_s) * _NOTING > self._note_s:
             self._note()

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,7 +37,9 @@ from hsframe.archive.parquet_file import DataFile, epoch, opened
 from hsframe.codecs.json4 import Json4
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, display_name
+from hsframe.history.point_records import READ_TAGS
 from hsframe.protocol.http import is_loopback
+from hsframe.spans import from_epoch_us
 
 _TIME: Final = pa.timestamp("us", "UTC")
 _SCHEMA: Final = pa.schema(
@@ -88,6 +91,12 @@ class ArchivedRecord:
     def shown(self) -> Mapping[str, Any]:
         """Its tags for those who read them later: what was the present value then is a stale one now."""
         return {**self.tags, "curStatus": "stale"} if "curVal" in self.tags else self.tags
+
+    @property
+    def served(self) -> Mapping[str, Any]:
+        """Its tags for those who read them from a server; of a point with the window in which the archive knows it."""
+        window = zip(READ_TAGS, self.known_us or (0, 0), strict=True) if "point" in self.tags else ()
+        return {**self.shown, **{name: from_epoch_us(us, UTC) for name, us in window}}
 
     @property
     def point(self) -> Point:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hsframe.archive.histories import read_histories
 from hsframe.archive.storage import Storage
-from hsframe.archive.tables import Tables
+from hsframe.archive.tables import State, Tables
 from hsframe.errors import IncompleteError
 from hsframe.frame.histories import History, union_of
 from hsframe.frame.points import Point
@@ -26,7 +26,8 @@ _CELLS_A_SAMPLE: Final = 4
 class ArchiveDatabase(Database):
     """The records of an archive, and its samples, which are read when they are asked for.
 
-    Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request.
+    Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request. By
+    ``archiveSince`` and ``archiveUntil`` the record of a point tells in which window it was read; equal where in none.
     """
 
     his_kinds = (None, *["Number", "Bool", "Str", "Date", "Time", "DateTime", "Uri", "Ref", "Symbol", "Coord", "XStr"])
@@ -34,7 +35,7 @@ class ArchiveDatabase(Database):
 
     def __init__(self, place: Storage) -> None:
         self._tables = Tables.open(place)
-        self._records_of = (-1, 0)
+        self._records_of: State | None = None
         self._lock = threading.Lock()
         super().__init__(name=place.uri.rstrip("/").rpartition("/")[2])
         self.refusal = "this server gives what an archive has, and takes nothing; write to the server that it is from"
@@ -44,15 +45,14 @@ class ArchiveDatabase(Database):
     def _follow(self) -> None:
         with self._lock:
             self._tables.refresh()
-            points = self._tables.points
-            if self._records_of != points.state:
-                records = points.records()
+            if self._records_of != self._tables.state:
+                records = self._tables.records()
                 for ident in {rec["id"].val for rec in self} - records.keys():  # the archive was made anew
                     self.remove(ident)
                 for record in records.values():
-                    if record.shown != self.get(record.id):
-                        self.add(record.shown)
-                self._records_of = points.state
+                    if record.served != self.get(record.id):
+                        self.add(record.served)
+                self._records_of = self._tables.state
 
     def history(self, id: Ref | str) -> Samples:
         """All samples of a point; what is changed in them does not last."""

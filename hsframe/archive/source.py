@@ -45,9 +45,9 @@ class ArchiveSource:
         uri = self._samples.storage.uri.removesuffix("samples").rstrip("/\\")
         return {"kind": "archive", "uri": uri, "version": self.state[0][0], "requests": 0, "bytes": 0}
 
-    def read_us(self, ident: str) -> tuple[int, int] | None:
-        """The window of a point that was read."""
-        return self._records[ident].known_us if ident in self._records else None
+    def read_us(self, ident: str) -> tuple[int, int]:
+        """The window of a point that was read; empty where nothing was."""
+        return (self._records[ident].known_us if ident in self._records else None) or (0, 0)
 
     async def about(self, *, raw: Literal[True] = True) -> Grid:
         """The zone of points without a ``tz``; the records of an archive all have one."""

@@ -47,6 +47,7 @@ def words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return str(error.strerror)
     text = re.sub(r"\s*\x1b\[\d+m.*?\x1b\[0m\s*", ": ", str(error)).strip()
+    text = re.sub(r'Os \{ code: \d+, kind: \w+, message: "([^"]*)" \}', r"\1", text)
     return re.split(r"\n\s*(?:Backtrace|stack backtrace|0:)", text)[0].replace("\n", " ").rstrip(": ")
 
 

@@ -61,6 +61,9 @@ async def sync_archive(
     records = await with_zones(source, await find_records(source, points, failures=unknown))
     given_us = {} if since is None else _starts(since, records, options)
     jobs = [_job(one, known.get(one.id), given_us.get(one.tz), overlap_us, options.now_us) for one in records]
+    for job in jobs:
+        if job.record.read_us:  # of a server over an archive no more than that has read
+            job.end_us = max(job.start_us, job.record.read_us[1])
     for ident, error in (unknown or {}).items():
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
         jobs.append(Job(record, 0, 0, 0, status="gone", reason=str(error)))

@@ -182,18 +182,13 @@ def _records(df: pd.DataFrame) -> Grid:
         elif name == "id" or name.endswith("Ref") or beside in df.columns:
             shown = df[beside].tolist() if beside in df.columns else [None] * len(df)
             cells = zip(series.tolist(), shown, strict=True)
-            columns.append(tuple(_ref(value, dis) for value, dis in cells))
+            refs = (Ref(a, b if isinstance(b, str) else None) if isinstance(a, str) else _cell(a) for a, b in cells)
+            columns.append(tuple(refs))
         elif series.dtype == np.dtype(bool):
             columns.append(tuple(MARKER if value else None for value in series.tolist()))
         else:
             columns.append(tuple(_cell(value) for value in series))
     return Grid({}, names, columns)
-
-
-def _ref(value: Any, dis: Any) -> Any:
-    if not isinstance(value, str):
-        return _cell(value)
-    return Ref(value, dis if isinstance(dis, str) else None)
 
 
 def _cell(value: Any) -> Any:

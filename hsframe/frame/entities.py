@@ -126,8 +126,10 @@ def _column(cells: Sequence[Any], types: set[type]) -> Any:
         return _texts([cell.val if type(cell) is Ref else None for cell in cells])
     if len(kinds) == 1 and kinds <= _TEXTS:
         return _texts([None if cell is None or cell is NA else cell.val for cell in cells])
-    if kinds == {datetime} and (times := _datetimes(cells)) is not None:
-        return times
+    zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
+    if kinds == {datetime} and None not in zones:  # without one it is no Haystack DateTime, and kept as it is
+        ts_us = np.array([epoch_us(cell) if type(cell) is datetime else NAT_US for cell in cells], dtype=np.int64)
+        return time_index(ts_us, _zone_of(zones), name=None)
     return _objects(cells)
 
 
@@ -148,14 +150,6 @@ def _objects(cells: Sequence[Any]) -> Any:
     array = np.empty(len(cells), dtype=object)
     array[:] = cells
     return array
-
-
-def _datetimes(cells: Sequence[Any]) -> pd.DatetimeIndex | None:
-    zones = {cell.tzinfo for cell in cells if type(cell) is datetime}
-    if None in zones:
-        return None  # not a Haystack DateTime; kept as it is
-    ts_us = np.array([epoch_us(cell) if type(cell) is datetime else NAT_US for cell in cells], dtype=np.int64)
-    return time_index(ts_us, _zone_of(zones), name=None)
 
 
 def _zone_of(zones: set[Any]) -> ZoneInfo:

@@ -78,11 +78,7 @@ class History:
             if first == 0 and last == len(ts):
                 return self
             return History(self.point, ts[first:last], self.values[first : max(first, last)], self.sparse)
-        inside = np.ones(len(ts), dtype=bool)
-        if start_us is not None:
-            inside &= ts >= start_us
-        if end_us is not None:
-            inside &= ts < end_us
+        inside = (ts >= (NAT_US if start_us is None else start_us)) & (True if end_us is None else ts < end_us)
         values = self.values
         if isinstance(values, ArrowColumn):
             na = None if values.na is None else values.na.filter(inside)

@@ -140,7 +140,8 @@ def parquet_files(path: Any) -> list[Any]:
         raise MetadataError(f"{folder} is a Delta table, of whose files only its log tells which count; open it as one")
     # A name that begins with a dot is hidden, as a file that is still written.
     if not (found := sorted(file for file in folder.glob("*.parquet") if not file.name.startswith("."))):
-        raise MetadataError(f"there are no *.parquet files in the folder {folder}; hsframe.export(...) writes some")
+        advice = "hsframe.export(...) writes some, and hsframe.Archive(folder) opens an archive"
+        raise MetadataError(f"there are no *.parquet files in the folder {folder}; {advice}")
     return [*found]
 
 

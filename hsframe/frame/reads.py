@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hsframe.errors import MetadataError
@@ -72,6 +73,11 @@ class Read:
             return [(self, ts_us)]
         own = np.split(ts_us, np.searchsorted(ts_us, [_extent(span)[0] for span in self.spans[1:]]))
         return [(Read(self.aggs, (span,)), part) for span, part in zip(self.spans, own, strict=True)]
+
+    def has(self, ts_us: Instants) -> npt.NDArray[np.bool_]:
+        """Which instants are of one of the spans; a note may be that of one of several frames alone."""
+        ends_us = np.array([_extent(span) for span in self.spans], np.int64).reshape(-1, 2)
+        return np.searchsorted(ends_us[:, 0], ts_us, side="right") > np.searchsorted(ends_us[:, 1], ts_us, side="right")
 
     def known_from(self, ts_us: Instants) -> tuple[int | None, int | None]:
         """From where up to where nothing is unknown, of a column in one span; None on a side that was cut.

@@ -21,6 +21,8 @@ from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 
 _IDS_A_READ: Final = 500
+READ_TAGS: Final = ("archiveSince", "archiveUntil")
+"""The tags by which a server over an archive says from when until when that has read the history of a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class PointRecord:
 
     An `irregular` point, as one with change of value (COV), has timestamps that no other point has: a batch of many
     such points is a table of nulls. `most_rows` is the number of samples in the whole history (``hisSize``), `tags`
-    the record as it was read.
+    the record as it was read. `read_us` is the window in which the archive that is served knows it; None of a server.
     """
 
     point: Point
@@ -37,10 +39,16 @@ class PointRecord:
     irregular: bool = False
     most_rows: int | None = None
     tags: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    read_us: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, tags: Mapping[str, Any]) -> PointRecord:
         """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
+        since, until = (tags.get(name) for name in READ_TAGS)
+        read_us = None
+        if isinstance(since, datetime) and isinstance(until, datetime):
+            read_us = epoch_us(since), epoch_us(until)
+            tags = {name: tag for name, tag in tags.items() if name not in READ_TAGS}  # they are none of its own
         irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
         size, interval_us = tags.get("hisSize"), PointSampling.from_record(tags).interval_us
         most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
@@ -51,7 +59,7 @@ class PointRecord:
             start, end = (tags.get(name) for name in ("hisStart", "hisEnd"))
             if isinstance(start, datetime) and isinstance(end, datetime) and epoch_us(end) - epoch_us(start) > DAY_US:
                 density = most / ((epoch_us(end) - epoch_us(start)) / DAY_US)
-        return cls(Point.from_record(tags), density, irregular, most, tags)
+        return cls(Point.from_record(tags), density, irregular, most, tags, read_us)
 
     @property
     def id(self) -> str:

@@ -53,8 +53,8 @@ class ServerSource(RecordSource, Protocol):
 class WholeSource(RecordSource, Protocol):
     """An archive: it gives exact and whole histories, so nothing is planned and nothing proven."""
 
-    def read_us(self, ident: str) -> tuple[int, int] | None:
-        """The half-open window of a point that it was brought in step with; None for none."""
+    def read_us(self, ident: str) -> tuple[int, int]:
+        """The half-open window of a point that it was brought in step with, which may be empty."""
 
     async def histories(self, points: Sequence[Point], start_us: int, end_us: int | None) -> list[History]:
         """The history of each point in a half-open window; without an end all that there is."""

@@ -1,7 +1,8 @@
 """What of a read an archive cannot know, because it has not read it from its server.
 
 An archive answers for the window of each point that it was brought in step with. What lies outside may be empty there
-and full on the server, so it is warned of, and the catalog has it for each point.
+and full on the server, so it is warned of, and the catalog has it for each point. A server over an archive tells that
+window in the records of its points.
 """
 
 from __future__ import annotations
@@ -41,24 +42,23 @@ async def unread_of(
     options: ReadOptions,
     interval: Duration | None = None,
 ) -> dict[str, Unread]:
-    """By id the points of which a window was not read as far as it is past; none where a server is read.
+    """By id the points of which a window was not read as far as it is past; none where a server knows all.
 
     `spans` are the windows by zone, None for the present alone. The rows of an `interval` are whole: the last one may
     end after its span. A part in which no sample is due is no lack, nor are the last two hours up to the present.
     """
     found: dict[str, Unread] = {}
-    if not isinstance(source, WholeSource):
-        return found
+    records = [record for record in records if read_of(source, record) is not None]
     windows = {} if spans is None else {tz: _window(span, tz, options, interval) for tz, span in spans.items()}
     for record in await with_zones(source, records):
         start_us, end_us = windows.get(record.tz, (options.now_us, options.now_us))
         if start_us >= end_us and spans is not None:
             continue  # nothing of it is past
         reasons, is_all = [], True
-        if (read_us := source.read_us(record.id)) is None:
+        since_us, until_us = read_us = read_of(source, record) or (0, 0)
+        if since_us >= until_us:
             reasons = ["the archive has not read its history: archive.sync() does"]
         else:
-            since_us, until_us = read_us
             is_all = until_us <= start_us or since_us >= end_us
             first, last = (from_epoch_us(us, zone(record.tz)) for us in read_us)
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
@@ -72,11 +72,14 @@ async def unread_of(
     return found
 
 
-def part_read(source: Source, ident: str, window_us: tuple[int, int]) -> tuple[int, int] | None:
-    """The part of a window that a source has read of a point: of a server all, of an archive maybe nothing."""
-    if not isinstance(source, WholeSource):
-        return window_us
-    since_us, until_us = source.read_us(ident) or (0, 0)
+def read_of(source: Source, record: PointRecord) -> tuple[int, int] | None:
+    """The window in which an archive knows a point, which may be empty; None of a server, which knows all."""
+    return source.read_us(record.id) if isinstance(source, WholeSource) else record.read_us
+
+
+def part_read(source: Source, record: PointRecord, window_us: tuple[int, int]) -> tuple[int, int] | None:
+    """The part of a window that a source knows of a point: of a server all, of an archive maybe nothing."""
+    since_us, until_us = read_of(source, record) or window_us
     start_us, end_us = max(window_us[0], since_us), min(window_us[1], until_us)
     return (start_us, end_us) if start_us < end_us else None
 

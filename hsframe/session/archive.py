@@ -204,9 +204,9 @@ class Archive:
         session : Session, optional
             The server; by default that of :func:`hsframe.connect`.
         since : str, date or datetime, optional
-            From when on new points are read; their record's ``hisStart`` by default, or else ten years ago. Of a point
-            that is there, what lies before that was read comes too; where `since` is later than the start of it, all
-            from then on is read once more. So the same command goes on after it was killed.
+            From when on new points are read, or ``(since, None)``; by default their record's ``hisStart``, or else ten
+            years ago. Of a point that is there, what lies before that was read comes too; where `since` is later than
+            the start of it, all from then on is read once more. So the same command goes on after it was killed.
             The last sample before it is kept too where one may hold (change of value, or no ``hisInterval``), so that
             what a slow state was at the start is known; it counts in no ``rows_new``.
         overlap : str or timedelta
@@ -326,9 +326,10 @@ class Archive:
             ``first_difference`` (its instant, UTC), ``in_archive`` and ``in_frame`` (the values). The status is
             ``"added"``, ``"same"``, ``"kept"`` where nothing is new and some were kept, or ``"refused"``. A point that
             the archive did not have gets a record by the frame's catalog. A point counts as read in the span that the
-            frame was read in, or else from its first sample to its last: the next :meth:`sync` goes on from there.
-            Of a new point in parts with a gap it is the earliest part, so the next :meth:`sync` fills the gap; where it
-            does not touch what was read before, what is between comes by :meth:`sync` with `since`.
+            frame says it was read in; without a word, from the first sample up to a gap of more than four intervals,
+            or an hour, of changes of value and of samples that are not evenly apart. The next :meth:`sync` goes on from
+            there, so it fills the gap. Where it does not touch what was read before, what is between comes by
+            :meth:`sync` with `since`.
 
         Raises
         ------
@@ -413,9 +414,9 @@ class Archive:
 
         By its number, as ``df.hs.source`` has it, or the one that was the newest at a time: ``"2026-11-01T09:00Z"``; at
         the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
-        or it can no longer be read; SpanError where it is neither.
+        or it can no longer be read; SpanError where it is neither, is yet to come, or is a datetime without a zone.
         """
-        if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
+        if isinstance(version, bool) or not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
             version = version_at(Tables.open(self._place).samples, version)
         number = operator.index(version)
         return type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)

@@ -178,9 +178,8 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
     )
     records = await with_zones(source, records)
     spans = options.spans(request.span, (record.tz for record in records))
-    unread = await unread_of(source, records, spans, options)
-    warn_of_unread(unread, len(records))
-    return Export(source, records, spans, options, unread.keys()), unknown
+    warn_of_unread(await unread_of(source, records, spans, options), len(records))
+    return Export(source, records, spans, options), unknown
 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:

@@ -219,11 +219,10 @@ async def read_frame(
             unread = await unread_of(source, read, spans, options, whole_rows)
             if not is_part:
                 warn_of_unread(unread, len(found.labels))
+            known = {record.id: record for record in read}
             histories = [
                 # What a frame says to have read counts as read wherever it is added.
-                replace(one, span_us=part_read(source, one.point.id, one.span_us))
-                if one.span_us and one.point.id in unread
-                else one
+                replace(one, span_us=one.span_us and part_read(source, known[one.point.id], one.span_us))
                 for one in _with_spans(histories, spans, options.now_us)
             ]
         frames = await in_thread(_frame, request, found.labels, histories, failures, unread)

@@ -332,16 +332,62 @@ def test_what_is_no_sample_is_refused_and_nothing_is_added(
         archive.at(version - 1).add(refused(archive, session, what))
 
 
-@pytest.mark.parametrize("how", ["concat", "files"])
-def test_what_is_between_two_parts_comes_with_the_next_sync(tmp_path: Path, session: Session, how: str) -> None:
-    ends = [pd.Timestamp(SINCE) + pd.Timedelta(days=days) for days in (12, 14, 4, 6)]
-    later, earlier = (session.his_read("temp", (ends[place], ends[place + 1])) for place in (0, 2))
+@LACKING
+@pytest.mark.parametrize(
+    ("how", "point"),
+    [(how, point) for how in ("pandas", "by hand", "csv") for point in ("temp", "run", "mode")]  # of each regularity
+    + [(how, "temp") for how in ("concat", "tidy", "plain file", "files")],
+)
+def test_what_is_between_two_parts_comes_with_the_next_sync(
+    tmp_path: Path, session: Session, how: str, point: str
+) -> None:
+    ends = [pd.Timestamp(SINCE) + pd.Timedelta(days=days) for days in (12, 13, 4, 5)]
+    shape: Any = "tidy" if how == "tidy" else "wide"
+    later, earlier = (session.his_read(f"@{point}", (ends[at], ends[at + 1]), shape=shape, tz="UTC") for at in (0, 2))
     archive = Archive(tmp_path / "trends")
+    plain = pd.concat([earlier, later])
+    plain.attrs.clear()
     if how == "concat":
         archive.add(hsframe.concat([earlier, later]))
+    elif how == "pandas":
+        archive.add(pd.concat([earlier, later]))
+    elif how in ("by hand", "tidy"):
+        archive.add(plain, points=session.read(point))
+    elif how == "csv":
+        values = plain.hs.magnitude() if point == "temp" else plain
+        values.to_csv(tmp_path / "a.csv", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
+        df = pd.read_csv(tmp_path / "a.csv", index_col=0, parse_dates=[0])
+        archive.add(df.astype("boolean") if point == "run" else df, points={df.columns[0]: f"@{point}"})
+    elif how == "plain file":
+        hsframe.write_parquet(plain, tmp_path / "a.parquet")
+        archive.add(tmp_path / "a.parquet", points=session.read(point))
     else:
         for name, df in (("a", later), ("b", earlier)):
             hsframe.write_parquet(df, tmp_path / f"{name}.parquet")
         archive.add([tmp_path / "a.parquet", tmp_path / "b.parquet"])
     archive.sync(session=session)
-    assert_in_step(archive, session, "temp", (ends[2], None))
+    assert_in_step(archive, session, f"@{point}", (ends[2], None))
+
+
+@LACKING
+@pytest.mark.parametrize(
+    ("tags", "step", "lost", "read"),
+    [
+        ({"hisInterval": Number(15, "min")}, "15min", 3, 197),
+        ({"hisInterval": Number(15, "min")}, "15min", 4, 100),
+        ({"hisInterval": Number(15, "min")}, "1D", 0, 1),  # a sample of each day is not all of a day
+        ({}, "1D", 3, 197),
+        ({}, "1D", 4, 100),
+        ({}, "1min", 59, 141),
+        ({}, "1min", 60, 100),
+        ({"hisMode": "cov"}, "15min", 3, 197),
+        ({"hisMode": "cov"}, "1D", 0, 1),
+    ],
+)
+def test_a_frame_without_a_note_is_read_up_to_its_first_gap(
+    tmp_path: Path, tags: dict[str, Any], step: str, lost: int, read: int
+) -> None:
+    times = pd.date_range("2026-01-01", periods=200, freq=step, tz="UTC").delete(range(100, 100 + lost))
+    archive = Archive(tmp_path)
+    archive.add(pd.DataFrame({"old": 1.0}, index=times), points={"old": RECORD | tags})
+    assert archive.points["until"].tolist() == [times[read - 1] + pd.Timedelta("1us")]

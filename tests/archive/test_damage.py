@@ -98,6 +98,7 @@ def test_what_cannot_be_written_is_said_in_words(tmp_path: Path, session: Sessio
         with pytest.raises(HsFrameError, match=r"cannot be reached|cannot be opened") as caught:
             Archive(folder).sync("temp", session=session, since=SINCE)
         assert "\x1b" not in str(caught.value)
+        assert "Os {" not in str(caught.value)
         assert "\n" not in str(caught.value)
     with pytest.raises(MetadataError, match="cannot be"):
         session.export("temp", "yesterday", tmp_path / f"{'x' * 245}.parquet", layout="tidy")

@@ -205,7 +205,7 @@ def test_a_version_by_the_time_at_which_it_was_the_newest(place: Path) -> None:
     for when in ("2026-01-01", "yesterday", "-1d", first - timedelta(microseconds=1)):
         with pytest.raises(MetadataError, match=before):
             archive.at(when)
-    for wrong in ("39", "soon", 1.5, None):
+    for wrong in ("39", "soon", 1.5, None, True, "2999-01-01", first + timedelta(days=3), first.tz_localize(None)):
         with pytest.raises(SpanError):
             archive.at(wrong)  # type: ignore[arg-type]
 

@@ -51,6 +51,7 @@ def served(archive: Archive, tmp_path: Path) -> Iterator[Session]:
         yield session
 
 
+@pytest.mark.filterwarnings("ignore:.*may lack samples")  # of 2001, as of the archive itself
 def test_it_answers_as_the_server_that_the_archive_is_from(session: Session, served: Session) -> None:
     for points, span, how in [
         ("point", (SINCE, None), {"shape": "tidy", "tz": "UTC"}),
@@ -174,6 +175,7 @@ def test_nothing_is_written_into_it(archive: Archive, served: Session) -> None:
     pd.testing.assert_frame_equal(archive.versions, versions)
 
 
+@pytest.mark.filterwarnings("ignore:.*may lack samples")
 def test_a_value_in_another_unit_keeps_it(archive: Archive, served: Session, tmp_path: Path) -> None:
     table = Tables.open(Storage(str(tmp_path / "trends"), {})).samples
     cells = [(1.5, None, "kW"), (1.5, None, "W"), (None, "fault", None), (None, None, None)]

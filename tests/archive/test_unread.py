@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
+from hsframe.archive.served import ArchiveDatabase
+from hsframe.archive.storage import Storage
 from hsframe.errors import ReadWarning
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, building
+from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
 from tests.session.connected import break_point
 
 pytestmark = pytest.mark.one_python
@@ -185,6 +189,53 @@ def test_a_server_is_asked_and_says_it_all(session: Session) -> None:
         assert told_of(lambda read=read: read(session, (SINCE - timedelta(days=90), None)))[1] == []
 
 
+def test_a_server_over_an_archive_says_what_that_would(at_rest: Archive) -> None:
+    with served(at_rest) as session:
+        for name, span in {"samples": LATER, "means": (TODAY - timedelta(days=90), None), "iter": SPAN}.items():
+            told = [told_of(lambda one=one: READS[name](one, span))[1] for one in (session, at_rest)]  # noqa: B023
+            assert told[0] == told[1]
+        frames = [told_of(lambda one=one: one.his_read("point", LATER, tz="UTC"))[0] for one in (session, at_rest)]
+        pd.testing.assert_frame_equal(frames[0].hs.catalog, frames[1].hs.catalog)
+        assert set(frames[0].hs.catalog["status"]) == {"unread"}
+        assert len(told_of(lambda: session.latest("point", tz="UTC"))[1]) == 1
+
+
+def test_a_sync_from_a_server_over_an_archive_goes_as_far_as_that(
+    archive: Archive, session: Session, tmp_path: Path
+) -> None:
+    def windows(one: Archive) -> Any:
+        return one.points.set_index("id")[["since", "until"]]
+
+    other = Archive(tmp_path / "other")
+    with served(archive) as between:
+        assert set(other.sync("point", session=between, since=SINCE)["status"]) == {"synced", "same"}
+        pd.testing.assert_frame_equal(windows(other), windows(archive))
+        assert not {"archiveSince", "archiveUntil"} & {*other.read("point"), *archive.read("point")}
+        version = other.versions["version"].iloc[0]
+        assert set(other.sync(session=between)["status"]) == {"same"}
+        assert other.versions["version"].iloc[0] == version
+        archive.sync(session=session)
+        assert_in_step(archive, session)
+        assert set(other.sync(session=between)["status"]) == {"synced", "same"}
+        pd.testing.assert_frame_equal(windows(other), windows(archive))
+        assert_in_step(other, session)
+
+
+def test_an_archive_that_is_behind_takes_nothing_from_one_that_is_ahead(
+    archive: Archive, session: Session, tmp_path: Path
+) -> None:
+    ahead = Archive(tmp_path / "ahead")
+    ahead.sync("point", session=session, since=TODAY - timedelta(days=12))
+    before = ahead.his_read("point", (TODAY - timedelta(days=12), None), tz="UTC")
+    with served(archive) as behind:
+        table = ahead.sync(session=behind, overlap="30D", other_server=True)
+        assert set(table["status"]) <= {"same", "kept"}
+        told_of(lambda: behind.export("point", (SINCE, None), tmp_path / "ahead"))
+    told_of(lambda: archive.export("point", (SINCE - timedelta(days=1), None), tmp_path / "ahead"))
+    now = told_of(lambda: ahead.his_read("point", (TODAY - timedelta(days=12), None), tz="UTC"))[0]
+    pd.testing.assert_frame_equal(now.loc[before.index], before, check_freq=False)
+
+
 def added(archive: Archive, at: Path, span: Any) -> Archive:
     df = archive.his_read("temp", span)
     archive.add(df)
@@ -212,7 +263,30 @@ def by_file(layout: Any) -> Any:
     return ways
 
 
+@contextmanager
+def served(archive: Archive) -> Iterator[Session]:
+    database = ArchiveDatabase(Storage(archive._place.uri))
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+def served_and_exported(archive: Archive, at: Path, span: Any) -> Archive:
+    with served(archive) as session:
+        session.export("temp", span, at / "other")
+    return Archive(at / "other")
+
+
+def served_and_synced(archive: Archive, at: Path, span: Any) -> Archive:
+    other = Archive(at / "other")
+    with served(archive) as session:
+        other.sync("temp", session=session, since=span[0])
+        session.his_read("temp", span)
+    return other
+
+
 WAYS = {
+    "served": served_and_exported,
+    "served, sync": served_and_synced,
     "frame": added,
     "tidy frame": added_elsewhere,
     "archive": exported,
@@ -229,7 +303,7 @@ def test_what_was_not_read_does_not_count_as_read_after_it_went_out_and_came_bac
     other, told = told_of(lambda: way(archive, tmp_path, span))
     assert [one for one in told if "1 of 1 points may lack samples" in one]
     assert told_of(lambda: other.his_read("temp", span))[1] != []
-    other.sync("temp", session=session)
+    other.sync("temp", session=session, other_server="served" in way.__name__)
     df, told = told_of(lambda: other.his_read("temp", span))
     assert told == []
     pd.testing.assert_frame_equal(df.dropna(), session.his_read("temp", span).dropna())  # a frame has no NA of its own
