@@ -37,7 +37,6 @@ from hsframe.unit_array.dtype import unit_of_dtype
 
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
-# Of a frame that does not say when it was read: some samples may fail, and more in a row were rather never read.
 _INTERVALS_A_GAP: Final = 4
 
 
@@ -217,9 +216,8 @@ def _windows(samples: PointSamples, read: Read, record: PointRecord) -> Iterator
 def _gap_us(ts_us: Instants, record: PointRecord) -> int:
     """The longest step from one sample to the next that counts as read.
 
-    It is some intervals of the point, or of the samples where that has none and most are evenly apart. Else, as with
-    changes of value, a step does not tell whether the value held or was not read: what is longer than an hour is
-    rather read once too often than never.
+    It is some intervals of the point, or of samples that are mostly evenly apart. Else, as with changes of value, no
+    step tells whether the value held or was not read: after an hour it is rather read once too often than never.
     """
     if record.irregular or record.rows_a_day:
         return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)

@@ -1,8 +1,7 @@
 """What of a read an archive cannot know, because it has not read it from its server.
 
 An archive answers for the window of each point that it was brought in step with. What lies outside may be empty there
-and full on the server, so it is warned of, and the catalog has it for each point. A server over an archive tells that
-window in the records of its points.
+and full on the server, so it is warned of, and the catalog has it for each point.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ async def unread_of(
 
 
 def read_of(source: Source, record: PointRecord) -> tuple[int, int] | None:
-    """The window in which an archive knows a point, which may be empty; None of a server, which knows all."""
+    """The window in which an archive, or one that is served, knows a point, maybe empty; None of a server: all."""
     return source.read_us(record.id) if isinstance(source, WholeSource) else record.read_us
 
 

@@ -26,7 +26,7 @@ from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import DeferredWarnings, warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, amount_of, duration_us
-from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError, check_choice
 from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
@@ -416,7 +416,9 @@ class Archive:
         the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
         or it can no longer be read; SpanError where it is neither, is yet to come, or is a datetime without a zone.
         """
-        if isinstance(version, bool) or not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
+        if isinstance(version, bool):
+            raise SpanError(f"version must be a number or a time; got {version}")
+        if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
             version = version_at(Tables.open(self._place).samples, version)
         number = operator.index(version)
         return type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)
