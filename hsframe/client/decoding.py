@@ -15,15 +15,7 @@ from hsframe.errors import CodecError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.options import Limits
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import (
-    HttpAnswer,
-    http_failure,
-    is_html,
-    is_other_json,
-    json_error,
-    looks_like_grid,
-    uri_hint,
-)
+from hsframe.protocol.http import HttpAnswer, http_failure, uri_hint
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import KnownSecrets
 
@@ -46,9 +38,9 @@ class Decoder:
     async def grid(self, answer: HttpAnswer, op: Op) -> Grid:
         """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
         failure = http_failure(answer)
-        if failure is not None and not looks_like_grid(answer):
+        if failure is not None and not answer.is_grid:
             # WideSky answers so when nothing was found; a page or JSON comes from a gateway.
-            is_own_404 = answer.status == 404 and not is_html(answer) and not json_error(answer)
+            is_own_404 = answer.status == 404 and not answer.is_html and not answer.json_error
             if is_own_404 and op.name == "read" and self._dialect.answered:
                 return Grid()
             raise failure
@@ -61,7 +53,7 @@ class Decoder:
             answer = replace(answer, body=_with_columns(answer.body))
         try:
             grid = await self._decoded(answer)
-            if failure is None and is_other_json(answer, op.name):
+            if failure is None and answer.is_other_json:
                 raise CodecError(
                     "the body is JSON, but no grid",
                     snippet=answer.body[:_SHOWN_BYTES].decode("utf-8", "replace"),

@@ -12,7 +12,7 @@ from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError, NetworkError
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, asks_for_login
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
@@ -108,4 +108,4 @@ class LoginSession:
         who = self._credentials
         if not who.username or who.auth == "none" or session.scheme == "basic":
             return False
-        return asks_for_login(answer)
+        return answer.asks_for_login

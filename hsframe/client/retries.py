@@ -24,7 +24,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from hsframe.client.request_log import LoggedRequest
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError, retry_after_s
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
 from hsframe.protocol.request_grids import Op
 
 _T = TypeVar("_T")
@@ -66,9 +66,7 @@ _FAULTS: Final[Mapping[int | type[NetworkError], _Fault]] = {
 
 def _fault(outcome: object) -> tuple[_Fault | None, float | None]:
     """The fault of an answer or an error, if it is one that may pass; and how long the server asks to wait."""
-    if isinstance(outcome, HttpAnswer):
-        return _FAULTS.get(outcome.status), retry_after_s(outcome)
-    if isinstance(outcome, HTTPStatusError):
+    if isinstance(outcome, HttpAnswer | HTTPStatusError):
         return _FAULTS.get(outcome.status), outcome.retry_after_s
     return next((_FAULTS[kind] for kind in _FAULTS if isinstance(kind, type) and isinstance(outcome, kind)), None), None
 

@@ -33,17 +33,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
-from hsframe.protocol.http import (
-    HttpAnswer,
-    HttpRequest,
-    TruncatedBodyError,
-    http_failure,
-    is_html,
-    login_page,
-    looks_like_grid,
-    status_advice,
-    uri_hint,
-)
+from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure, uri_hint
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
@@ -209,8 +199,8 @@ class RequestSender:
                     break
                 log.retries += 1
                 login, is_new = await self._session.renew(login, patience), True
-        refused = answer.status in (401, 403) or login_page(answer)
-        if refused and login.scheme == "bearer" and not looks_like_grid(answer):
+        refused = answer.status in (401, 403) or answer.login_page
+        if refused and login.scheme == "bearer" and not answer.is_grid:
             failure = http_failure(answer)
             raise AuthError(f"the token is not accepted: {failure}")
         log.bytes = len(answer.body)
@@ -228,7 +218,7 @@ class RequestSender:
             check_answer(grid, op.name, self.url(op.name), ids, limit)
         except CallError as error:
             if answer.status != 200:
-                advice = status_advice(answer)
+                advice = answer.advice
                 error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 
@@ -302,7 +292,7 @@ class _Stream:
             start += (part := await self.next()) or b""
             self.is_whole = part is None
         answer = replace(head, body=start)
-        if head.status != 200 or is_html(answer) or _may_be_error(start):
+        if head.status != 200 or answer.is_html or _may_be_error(start):
             self.is_whole = True
             return replace(head, body=start + b"".join([part async for part in self._parts if isinstance(part, bytes)]))
         return answer

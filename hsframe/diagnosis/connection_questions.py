@@ -14,7 +14,7 @@ from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.http import ConnectionLostError, asks_for_login, is_loopback
+from hsframe.protocol.http import ConnectionLostError, is_loopback
 from hsframe.protocol.request_grids import read_request
 
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
@@ -244,9 +244,9 @@ async def lost_session(exam: Examination) -> Answer:
             "its lifetime is not known: sessions may accumulate on the server if tools connect often",
         )
     found = f"a session that has ended is answered with HTTP {answer.status}"
-    if answer.status == 401 and asks_for_login(answer):
+    if answer.status == 401 and answer.asks_for_login:
         return f"{found}, as in the standard; hsframe then logs in again", ""
-    if asks_for_login(answer):
+    if answer.asks_for_login:
         return found, "hsframe then logs in again; other tools may not"
     return found, "hsframe cannot tell this from other failures and does not log in again: connect again then"
 

@@ -116,58 +116,140 @@ class HttpAnswer:
         is_packed = self.header("Content-Encoding").strip().lower() not in ("", "identity")
         return bool(is_packed or self.header("Content-Length") or self.header("Transfer-Encoding"))
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether the body begins as a grid does, in any format that this package reads an error from."""
+        return starts_like_grid(self.body)
 
-def looks_like_grid(answer: HttpAnswer) -> bool:
-    """Whether the body begins as a grid does, in any format that this package reads an error from."""
-    return starts_like_grid(answer.body)
+    @property
+    def is_html(self) -> bool:
+        """Whether the body is an HTML page, whatever its Content-Type says."""
+        start = self.start.lower()
+        return start.startswith((b"<!doctype html", b"<html")) or (
+            self.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
+        )
 
+    @property
+    def is_other_json(self) -> bool:
+        """Whether the body is JSON but not a grid: the answer of some other web API.
 
-def is_html(answer: HttpAnswer) -> bool:
-    """Whether the body is an HTML page, whatever its Content-Type says."""
-    start = answer.start.lower()
-    return start.startswith((b"<!doctype html", b"<html")) or (
-        answer.media_type in ("text/html", "application/xhtml+xml") and start.startswith(b"<")
-    )
+        nHaystack answers ``about`` with a bare dict; actions and expressions may answer with any JSON.
+        """
+        op = self.request.op
+        if not self.start.startswith((b"{", b"[")) or self.is_grid or op in ("invokeAction", "eval"):
+            return False
+        return op != "about" or _OF_ABOUT.search(self.body) is None
 
+    @property
+    def is_redirect(self) -> bool:
+        return self.status in _REDIRECTS
 
-def is_other_json(answer: HttpAnswer, op: str) -> bool:
-    """Whether the body is JSON but not a grid: the answer of some other web API.
+    @property
+    def asks_for_login(self) -> bool:
+        """Whether a server answers so when it does not know the session.
 
-    nHaystack answers ``about`` with a bare dict; actions and expressions may answer with any JSON.
-    """
-    if not answer.start.startswith((b"{", b"[")) or looks_like_grid(answer) or op in ("invokeAction", "eval"):
-        return False
-    return op != "about" or _OF_ABOUT.search(answer.body) is None
+        Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
+        """
+        if self.status in (401, 403):
+            return not self.is_grid
+        return self.is_redirect or (self.status == 200 and self.is_html)
 
+    @property
+    def json_error(self) -> str:
+        """What a JSON error body says, of protocol version 5 (``dis``) or of a web framework; empty for any other."""
+        if not self.body.startswith(b"{") or self.is_grid:
+            return ""
+        try:
+            found: Any = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return ""
+        # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
+        names: tuple[str, ...] = ("detail", "message", "error_description", "error", "title")
+        if not 200 <= self.status < 300 or {"errTrace", "spec"} & found.keys():
+            names = ("dis", *names)
+        text = next((found[name] for name in names if found.get(name)), "")
+        return self.secrets.redacted(text if isinstance(text, str) else json.dumps(text))
 
-def is_redirect(answer: HttpAnswer) -> bool:
-    return answer.status in _REDIRECTS
+    @property
+    def text(self) -> str:
+        """What the server says: an error grid, a JSON error, a page, a text, why it takes no token, or the reason."""
+        text = self.json_error
+        if self.is_grid:
+            with suppress(CodecError):
+                text = str(decode_exact(self.body, formats_by_start(self.body)[0]).meta.get("dis") or "")
+        elif not text and self.is_html:
+            text = _page_text(self.body)
+        elif not text and (not self.media_type or self.media_type.startswith("text/")):
+            text = " ".join(self.body[:20_000].decode("utf-8", "replace").split())
+            text = text if self.media_type or text.isprintable() else ""
+        if not text and (why := _WHY_REFUSED.search(" ".join(self.headers_of("WWW-Authenticate")))):
+            text = why.group(1)
+        if self.reason and self.status != 200 and self.reason.lower() not in text.lower():
+            text = f"{self.reason}: {text}" if text else self.reason
+        text = self.secrets.redacted(text)
+        return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
+    @property
+    def words(self) -> str:
+        """The same as a part of a message, with the one who says it; empty where nothing is said."""
+        who = "the server or the proxy" if self.through_proxy else "the server"
+        said = self.text
+        return f"; {'the proxy' if self.is_from_proxy else who} says {said!r}" if said else ""
 
-def asks_for_login(answer: HttpAnswer) -> bool:
-    """Whether a server answers so when it does not know the session.
+    @property
+    def is_from_proxy(self) -> bool:
+        """Whether an error is that of a proxy: by its status or by a header (RFC 9110, RFC 9209, Squid)."""
+        names = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
+        return self.status == 407 or (self.status >= 400 and any(map(self.headers_of, names)))
 
-    Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
-    """
-    if answer.status in (401, 403):
-        return not looks_like_grid(answer)
-    return is_redirect(answer) or (answer.status == 200 and is_html(answer))
+    @property
+    def login_page(self) -> str:
+        """The address of a page for people to log in, if the server redirects there; without its query, or empty."""
+        target = self.target if self.is_redirect else ""
+        return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
 
+    @property
+    def target(self) -> str:
+        target = re.sub(r"[^/@]*@", "", re.split("[?#;]", self.header("Location"))[0])
+        return self.secrets.redacted(target)[:_SHOWN_CHARS]
 
-def json_error(answer: HttpAnswer) -> str:
-    """What a JSON error body says: of protocol version 5 (``dis``), or of a web framework; ``""`` if there is none."""
-    if not answer.body.startswith(b"{") or looks_like_grid(answer):
-        return ""
-    try:
-        found: Any = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return ""
-    # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
-    names: tuple[str, ...] = ("detail", "message", "error_description", "error", "title")
-    if not 200 <= answer.status < 300 or {"errTrace", "spec"} & found.keys():
-        names = ("dis", *names)
-    text = next((found[name] for name in names if found.get(name)), "")
-    return answer.secrets.redacted(text if isinstance(text, str) else json.dumps(text))
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none."""
+        text = self.header("Retry-After").strip()
+        if not text:
+            return None
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+            return min(float(text), _LONGEST_WAIT_S)
+        until = _http_date(text)
+        # The server's own clock, where it tells it: the two clocks may differ.
+        now = _http_date(self.header("Date")) or datetime.now(UTC)
+        return None if until is None else max((until - now).total_seconds(), 0.0)
+
+    @property
+    def advice(self) -> str:
+        """What the status means for the one who called an op, and what to do; empty where it says enough itself."""
+        if self.is_from_proxy:
+            return "check proxy='http://user:password@host:port', or ask who runs the proxy"
+        op, hint = self.request.op, "" if self.is_grid else self.request.hint
+        advice = {
+            206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
+            400: "the server could not read the request",
+            403: "this user may not do that, or the session has ended",
+            404: f"the server has no {'API' if op == 'login' else f'op {op!r}'} at this address{hint}",
+            405: "the server takes neither GET nor POST for this op",
+            406: "the server does not write this format; try another format=, 'zinc' is known by every server",
+            413: "the request is too large; send it in smaller parts",
+            415: "the server does not read this format; try another format=, 'zinc' is known by every server",
+            429: "the server asks for fewer requests",
+            500: "the server failed; its log says more",
+            501: "the server does not know this method",
+            502: "a gateway has no answer from the server behind it",
+            503: "the server is not available now",
+            504: "the server gave up waiting; ask for less at once",
+        }.get(self.status, "")
+        wait = self.retry_after_s
+        return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
 
 
 def _page_text(body: bytes) -> str:
@@ -180,62 +262,6 @@ def _page_text(body: bytes) -> str:
     return text if text.startswith(name) else ": ".join(part for part in (name, text) if part)
 
 
-def server_text(answer: HttpAnswer) -> str:
-    """What the server says in its answer: error grid, JSON error, page, text, why it takes no token, or the reason."""
-    text = json_error(answer)
-    if looks_like_grid(answer):
-        with suppress(CodecError):
-            text = str(decode_exact(answer.body, formats_by_start(answer.body)[0]).meta.get("dis") or "")
-    elif not text and is_html(answer):
-        text = _page_text(answer.body)
-    elif not text and (not answer.media_type or answer.media_type.startswith("text/")):
-        text = " ".join(answer.body[:20_000].decode("utf-8", "replace").split())
-        text = text if answer.media_type or text.isprintable() else ""
-    if not text and (why := _WHY_REFUSED.search(" ".join(answer.headers_of("WWW-Authenticate")))):
-        text = why.group(1)
-    if answer.reason and answer.status != 200 and answer.reason.lower() not in text.lower():
-        text = f"{answer.reason}: {text}" if text else answer.reason
-    text = answer.secrets.redacted(text)
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
-
-
-def server_words(answer: HttpAnswer) -> str:
-    """The same as a part of a message, with the one who says it; empty where nothing is said."""
-    who = "the server or the proxy" if answer.through_proxy else "the server"
-    said = server_text(answer)
-    return f"; {'the proxy' if is_from_proxy(answer) else who} says {said!r}" if said else ""
-
-
-def is_from_proxy(answer: HttpAnswer) -> bool:
-    """Whether an error is that of a proxy: by its status or by a header (RFC 9110, RFC 9209, Squid)."""
-    names = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
-    return answer.status == 407 or (answer.status >= 400 and any(map(answer.headers_of, names)))
-
-
-def login_page(answer: HttpAnswer) -> str:
-    """The address of a page for people to log in, if the server redirects there; without its query, or empty."""
-    target = _target(answer) if is_redirect(answer) else ""
-    return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
-
-
-def _target(answer: HttpAnswer) -> str:
-    target = re.sub(r"[^/@]*@", "", re.split("[?#;]", answer.header("Location"))[0])
-    return answer.secrets.redacted(target)[:_SHOWN_CHARS]
-
-
-def retry_after_s(answer: HttpAnswer) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none."""
-    text = answer.header("Retry-After").strip()
-    if not text:
-        return None
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return min(float(text), _LONGEST_WAIT_S)
-    until = _http_date(text)
-    # The server's own clock, where it tells it: the two clocks may differ.
-    now = _http_date(answer.header("Date")) or datetime.now(UTC)
-    return None if until is None else max((until - now).total_seconds(), 0.0)
-
-
 def _http_date(text: str) -> datetime | None:
     try:
         when = parsedate_to_datetime(text)
@@ -244,62 +270,37 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def status_advice(answer: HttpAnswer) -> str:
-    """What an HTTP status means for the one who called an op, and what to do; empty where it says enough itself."""
-    if is_from_proxy(answer):
-        return "check proxy='http://user:password@host:port', or ask who runs the proxy"
-    op, hint = answer.request.op, "" if looks_like_grid(answer) else answer.request.hint
-    advice = {
-        206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
-        400: "the server could not read the request",
-        403: "this user may not do that, or the session has ended",
-        404: f"the server has no {'API' if op == 'login' else f'op {op!r}'} at this address{hint}",
-        405: "the server takes neither GET nor POST for this op",
-        406: "the server does not write this format; try another format=, 'zinc' is known by every server",
-        413: "the request is too large; send it in smaller parts",
-        415: "the server does not read this format; try another format=, 'zinc' is known by every server",
-        429: "the server asks for fewer requests",
-        500: "the server failed; its log says more",
-        501: "the server does not know this method",
-        502: "a gateway has no answer from the server behind it",
-        503: "the server is not available now",
-        504: "the server gave up waiting; ask for less at once",
-    }.get(answer.status, "")
-    wait = retry_after_s(answer)
-    return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
-
-
 def http_failure(answer: HttpAnswer) -> HsFrameError | None:
     """The error for an answer that is not a grid, or None where the body is to be decoded."""
-    if answer.status == 200 and looks_like_grid(answer):
+    if answer.status == 200 and answer.is_grid:
         return None  # before its words are looked for, which reads it whole
-    words = server_words(answer)
+    words = answer.words
     url, logged_in, hint = answer.request.url, answer.request.has_login, answer.request.hint
     where = f"{answer.request.op} at {url}"
-    if is_redirect(answer):
+    if answer.is_redirect:
         return _redirected(answer, where)
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
         schemes = answer.secrets.redacted(schemes)
         return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
-    if answer.status == 403 and not logged_in and not is_from_proxy(answer):
+    if answer.status == 403 and not logged_in and not answer.is_from_proxy:
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
     if not 200 <= answer.status < 300 or answer.status == 206:
-        advice = status_advice(answer)
-        found = "an HTML page, " if is_html(answer) else ""
+        advice = answer.advice
+        found = "an HTML page, " if answer.is_html else ""
         return HTTPStatusError(
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
             status=answer.status,
             url=url,
-            reason=server_text(answer),
-            retry_after_s=retry_after_s(answer),
+            reason=answer.text,
+            retry_after_s=answer.retry_after_s,
         )
     code = "" if answer.status == 200 else f" (HTTP {answer.status})"
-    if is_html(answer):
+    if answer.is_html:
         hint = hint or "; a proxy or a login page may have answered in the place of the server"
         return NetworkError(f"{where}: found an HTML page instead of a grid{code}{words}{hint}")
-    if answer.status != 204 and (text := json_error(answer)):
+    if answer.status != 204 and (text := answer.json_error):
         return HTTPStatusError(
             f"{where}: found a JSON error instead of a grid{code}; the server says {text!r}",
             status=answer.status,
@@ -311,8 +312,8 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
 
 def _redirected(answer: HttpAnswer, where: str) -> HsFrameError:
     request = answer.request
-    found = f"{where}: found a redirect (HTTP {answer.status}) to {_target(answer) or 'nowhere'}"
-    if login_page(answer):
+    found = f"{where}: found a redirect (HTTP {answer.status}) to {answer.target or 'nowhere'}"
+    if answer.login_page:
         kind, todo = (NetworkError, "the login is not accepted") if request.has_login else (AuthError, _GIVE_LOGIN)
         return kind(f"{found}, a login page: {todo}{request.hint}")
     return NetworkError(

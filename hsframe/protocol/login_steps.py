@@ -17,16 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from hsframe.errors import AuthError, NetworkError
-from hsframe.protocol.http import (
-    HttpAnswer,
-    HttpRequest,
-    http_failure,
-    is_from_proxy,
-    is_html,
-    is_redirect,
-    login_page,
-    server_words,
-)
+from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
 
@@ -167,7 +158,7 @@ class _Steps:
         return (yield from self._hello())
 
     def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
-        code = "" if answer is None else f" (HTTP {answer.status}{server_words(answer)})"
+        code = "" if answer is None else f" (HTTP {answer.status}{answer.words})"
         raise AuthError(f"{self._where}: {what}{code}")
 
     @property
@@ -177,7 +168,7 @@ class _Steps:
     def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
         assert isinstance(answer, HttpAnswer)
-        if is_from_proxy(answer) and (failure := http_failure(answer)):
+        if answer.is_from_proxy and (failure := http_failure(answer)):
             raise failure
         return answer
 
@@ -203,7 +194,7 @@ class _Steps:
                 f"the server offers {', '.join(schemes) or 'no scheme'}; known are SCRAM, PLAINTEXT, Basic and a token",
                 answer,
             )
-        if 200 <= answer.status < 300 and not is_html(answer):
+        if 200 <= answer.status < 300 and not answer.is_html:
             if token := _authentication_info(answer).get("authtoken"):
                 return LoginResult("plaintext", _bearer(Secret(token)))
             return LoginResult("none")  # the server knows no login
@@ -213,7 +204,7 @@ class _Steps:
         """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""
         if answer.status in (400, 401, 403):
             self._fail(what, answer)
-        if page := login_page(answer):
+        if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
         failure = http_failure(answer)
@@ -295,7 +286,7 @@ class _Steps:
             self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
         headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers)
-        if not 200 <= answer.status < 300 or is_html(answer) or is_redirect(answer):
+        if not 200 <= answer.status < 300 or answer.is_html or answer.is_redirect:
             self._refuse(answer, self._wrong)
         return LoginResult("basic", headers)
 

@@ -10,17 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
-from hsframe.protocol.http import (
-    HttpAnswer,
-    HttpRequest,
-    TruncatedBodyError,
-    http_failure,
-    is_html,
-    json_error,
-    looks_like_grid,
-    retry_after_s,
-    server_text,
-)
+from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
 
 URL = "http://host/api/demo/read"
 HAXALL_404 = (
@@ -77,8 +67,8 @@ def test_json_errors_of_version_5_and_of_frameworks() -> None:
     assert "Too many requests" in str(error)
     # A bare dict is how some servers answer about.
     assert failure(HttpAnswer(200, "OK", JSON, b'{"dis":"My server","tz":"London"}')) is None
-    assert json_error(HttpAnswer(500, body=b'{"error":{"code":3}}')) == '{"code": 3}'
-    assert json_error(HttpAnswer(500, body=b"{nonsense")) == ""
+    assert HttpAnswer(500, body=b'{"error":{"code":3}}').json_error == '{"code": 3}'
+    assert HttpAnswer(500, body=b"{nonsense").json_error == ""
 
 
 @pytest.mark.parametrize(
@@ -91,7 +81,7 @@ def test_json_errors_of_version_5_and_of_frameworks() -> None:
 )
 def test_a_page_instead_of_a_grid_is_named(page: bytes) -> None:
     answer = HttpAnswer(200, "OK", (("Content-Type", "text/plain"),), page)
-    assert is_html(answer)
+    assert answer.is_html
     error = failure(answer)
     assert type(error) is NetworkError
     assert "found an HTML page instead of a grid" in str(error)
@@ -124,15 +114,14 @@ def test_401_and_403() -> None:
 
 
 def test_text_of_the_server_is_one_short_line() -> None:
-    assert server_text(
-        HttpAnswer(500, "Internal", body=b"line 1\nline 2", headers=(("Content-Type", "text/plain"),))
-    ) == ("Internal: line 1 line 2")
-    assert len(server_text(HttpAnswer(500, body=b"<html>" + b"x" * 9999, headers=HTML))) < 400
-    assert server_text(HttpAnswer(404, "Not Found", HTML, HAXALL_404)) == "404 Not Found: Not Found Proj not found"
+    plain = (("Content-Type", "text/plain"),)
+    assert HttpAnswer(500, "Internal", plain, b"line 1\nline 2").text == "Internal: line 1 line 2"
+    assert len(HttpAnswer(500, body=b"<html>" + b"x" * 9999, headers=HTML).text) < 400
+    assert HttpAnswer(404, "Not Found", HTML, HAXALL_404).text == "404 Not Found: Not Found Proj not found"
     twice = b"<html><title>404 Not Found</title><h1>404 Not Found</h1></html>"
-    assert server_text(HttpAnswer(404, "Not Found", HTML, twice)) == "404 Not Found"
-    assert server_text(HttpAnswer(200, "OK", HTML, b"<html>Welcome</html>")) == "Welcome"
-    assert "alert" not in server_text(HttpAnswer(500, body=b"<html><script>alert(1)</script>Broken</html>"))
+    assert HttpAnswer(404, "Not Found", HTML, twice).text == "404 Not Found"
+    assert HttpAnswer(200, "OK", HTML, b"<html>Welcome</html>").text == "Welcome"
+    assert "alert" not in HttpAnswer(500, body=b"<html><script>alert(1)</script>Broken</html>").text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +146,7 @@ def test_text_of_the_server_is_one_short_line() -> None:
     ],
 )
 def test_retry_after(headers: tuple[tuple[str, str], ...], seconds: float | None) -> None:
-    assert retry_after_s(HttpAnswer(503, headers=headers)) == seconds
+    assert HttpAnswer(503, headers=headers).retry_after_s == seconds
 
 
 @given(
@@ -167,7 +156,7 @@ def test_retry_after(headers: tuple[tuple[str, str], ...], seconds: float | None
     st.sampled_from(["", "Wed, 21 Oct 2026 07:28:00 GMT", "?"]),
 )
 def test_any_retry_after_is_seconds_or_nothing(text: str, date: str) -> None:
-    seconds = retry_after_s(HttpAnswer(503, headers=(("Retry-After", text), ("Date", date))))
+    seconds = HttpAnswer(503, headers=(("Retry-After", text), ("Date", date))).retry_after_s
     assert seconds is None or 0 <= seconds < 1e12
 
 
@@ -176,7 +165,7 @@ def test_headers_are_found_in_any_case_and_not_shown() -> None:
     assert answer.header("Authentication-Info") == "authToken=abc"
     assert "abc" not in repr(answer)
     assert "secret" not in repr(answer)
-    assert not looks_like_grid(answer)
+    assert not answer.is_grid
 
 
 def test_a_body_that_broke_off_is_the_same_error_in_another_process() -> None:
