@@ -42,32 +42,12 @@ from hsframe.history.failures import (
     may_come_from_a_point,
     with_point,
 )
-from hsframe.history.his_answers import (
-    Part,
-    answered,
-    clipped,
-    ignores_range,
-    is_of_another_time,
-    joined,
-    reaches_outside,
-    sample_count,
-)
+from hsframe.history.his_answers import Answer, Part, clipped, joined, sample_count
 from hsframe.history.plan import Group, GroupKey, ReadOptions, Request
-from hsframe.history.row_caps import (
-    MAY_BE_NEW,
-    Answer,
-    RowCaps,
-    added,
-    cut_error,
-    overlapping_parts,
-    pieces,
-    unproven_ends,
-    warn_of_unproven,
-    without,
-)
+from hsframe.history.row_caps import MAY_BE_NEW, RowCaps, added, cut_error, warn_of_unproven
 from hsframe.history.source import ServerSource
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import limit_of, refuses_instants
+from hsframe.protocol.answers import refuses_instants
 from hsframe.spans import dates_text
 
 _log = logging.getLogger("hsframe.history")
@@ -238,7 +218,7 @@ class Planner:
                     failure = error
                     await self.doubt(error, request)  # it has its turn still, so nothing new is sent
         if answer is not None:
-            return await self.whole(answer, request, origin)
+            return await self.whole(answer, origin)
         if failure is not None:
             return await self.handle_failure(failure, request, origin)
         if smaller:
@@ -250,17 +230,16 @@ class Planner:
         for is_second in (False, True):
             if (grid := await self.ask(request)) is None:
                 return None
-            limit, histories = limit_of(grid), answered(grid, request)
-            inside = clipped(histories, request)
+            answer = Answer.of(grid, request)
             # An answer to another request, as of a cache between: the same again is then taken for an empty history.
-            if is_second or not is_of_another_time(grid, inside, request):
+            if is_second or not answer.is_of_another_time(grid.meta):
                 break
         self.doubts.failures = 0
-        if not self.dialect.dates_only and ignores_range(histories, request):
+        if not self.dialect.dates_only and answer.ignores_range:
             self.dialect.ignores_range = True
-        elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in histories):
+        elif self.dialect.ignores_range is None and any(len(history.ts_us) for history in answer.raw):
             self.dialect.ignores_range = False
-        return Answer(histories, inside, limit)
+        return answer
 
     async def ask(self, request: Request) -> Grid | None:
         """Send the request; None if the server left out points of a batch."""
@@ -300,54 +279,54 @@ class Planner:
         found = await self.doubts.look(error, request, self.ask)
         self.fatal_error = self.fatal_error or found  # others may have looked meanwhile
 
-    async def whole(self, answer: Answer, request: Request, origin: _Origin) -> list[Part]:
+    async def whole(self, answer: Answer, origin: _Origin) -> list[Part]:
         """All rows of the window, of which the server may have left out some without a word."""
-        failed = origin.half_of
+        failed, request = origin.half_of, answer.request
         if failed is not None and failed.records == request.records:  # its half worked: the whole was too large
             self.too_large[request.group_key] = min(failed.size, self.too_large.get(request.group_key, failed.size))
         self.progress.advance(request.size, sum(map(sample_count, answer.inside)))
         self.caps.note(answer)
         self.concurrency.wake()
-        if not self.caps.is_suspect(answer, request.window):
-            return self.parts(answer, request)
-        if self.dialect.ignores_range and reaches_outside(answer.raw, request):  # then the ends cannot be asked for
+        if not self.caps.is_suspect(answer):
+            return self.parts(answer)
+        if self.dialect.ignores_range and answer.reaches_outside:  # then the ends cannot be asked for
             if self.caps.is_at_limit(answer):
-                return self.give_up(cut_error(answer, request), request)
-            warn_of_unproven(answer, request)
-            return self.parts(answer, request)
-        found = await all_of(self.proven(*part, origin) for part in overlapping_parts(request, answer))
+                return self.give_up(cut_error(answer), request)
+            warn_of_unproven(answer)
+            return self.parts(answer)
+        found = await all_of(self.proven(part, origin) for part in answer.overlapping_parts())
         return [part for parts in found for part in parts]
 
-    async def proven(self, request: Request, answer: Answer, origin: _Origin) -> list[Part]:
+    async def proven(self, answer: Answer, origin: _Origin) -> list[Part]:
         """All rows of the window: the ends of an answer that may have been cut are asked for."""
-        ends = unproven_ends(request, answer)
+        ends = answer.unproven_ends()
         if ends and not self.caps.is_at_limit(answer):
-            while self.caps.is_suspect(answer, request.window) and not await self.concurrency.quiet():
+            while self.caps.is_suspect(answer) and not await self.concurrency.quiet():
                 pass  # a larger one has come
             async with self.caps.turns.turn(answer.rows), self.concurrency.turn(origin.depth):
-                if not self.caps.is_suspect(answer, request.window):
-                    return self.parts(answer, request)
+                if not self.caps.is_suspect(answer):
+                    return self.parts(answer)
                 if not self.caps.is_at_limit(answer):
-                    ends = [end for end in ends if await self.caps.has_more(self.send, end, answer, request)]
-                    self.caps.note_proof(answer, request, is_whole=not ends)
+                    ends = [end for end in ends if await self.caps.has_more(self.send, end, answer)]
+                    self.caps.note_proof(answer, is_whole=not ends)
                     if not ends and self.dialect.dates_only:
-                        warn_of_unproven(answer, request, of_day=True)
-        if any(end.window == request.window for end in ends):
-            return self.give_up(cut_error(answer, request, self.caps.own_limit(answer)), request)
-        found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in pieces(end, answer))
+                        warn_of_unproven(answer, of_day=True)
+        if any(end.window == answer.request.window for end in ends):
+            return self.give_up(cut_error(answer, self.caps.own_limit(answer)), answer.request)
+        found = await all_of(self.read(piece, origin.deeper()) for end in ends for piece in answer.pieces(end))
         rest = [part for some in found for part in some or ()]
         more = added([history for _, history in rest], answer.inside, [end.window for end in ends])
         if more <= 0:
-            self.caps.note_proof(answer, request, is_whole=True)
-            return self.parts(answer, request)
+            self.caps.note_proof(answer, is_whole=True)
+            return self.parts(answer)
         if more > MAY_BE_NEW:  # if the limit is one of each point, this is too high, which the next cut answer mends
             self.dialect.row_cap = min(answer.rows, self.dialect.row_cap or answer.rows)
             self.limits = self.limits.with_row_cap(self.dialect.row_cap)
-        return [*rest, *self.parts(answer, without(ends, request))]
+        return [*rest, *self.parts(answer.without(ends))]
 
-    def parts(self, answer: Answer, request: Request) -> list[Part]:
+    def parts(self, answer: Answer) -> list[Part]:
         """The histories of an answer in a window that it is known to fill; notes the rows per day."""
-        histories = clipped(answer.inside, request)
+        request, histories = answer.request, clipped(answer.inside, answer.request)
         rows = max(len(history.ts_us) for history in histories)
         seen_rows, seen_days = self.seen.get(request.group_key, (0, 0.0))
         rows_per_point = rows // len(histories) if request.records[0].irregular else rows
