@@ -11,12 +11,15 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.in_units import in_one_unit, in_units, units_among
+from hsframe.frame.plot import plot
 from hsframe.frame.points import is_tidy, listed_columns
 from hsframe.frame.points_like import points_table
-from hsframe.frame.reads import source_of
+from hsframe.frame.reads import outcomes_table, source_of
+from hsframe.frame.to_xarray import frame_to_xarray
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.units import convertible
+from hsframe.units.pint_units import pint_array
 from hsframe.units.systems import System
 
 if TYPE_CHECKING:
@@ -231,14 +234,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         MetadataError
             pint-pandas is not installed.
         """
-        from hsframe.units.pint_units import pint_array
-
         return FrameAccessor(in_one_unit(self._obj))._mapped(lambda label, array: pint_array(array, label))
 
     def to_xarray(self) -> Any:
         """The frame as an ``xarray.Dataset`` with units as attributes, see :mod:`hsframe.frame.to_xarray`."""
-        from hsframe.frame.to_xarray import frame_to_xarray
-
         return frame_to_xarray(self._obj)
 
     def with_unit_header(self) -> pd.DataFrame:
@@ -345,8 +344,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
     def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
         """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
-        from hsframe.frame.plot import plot
-
         return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, **kwargs)
 
     def to_grid(self) -> Grid:
@@ -358,8 +355,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
     @property
     def catalog(self) -> pd.DataFrame:
         """The outcome for each point of the read, see :func:`hsframe.frame.reads.outcomes_table`."""
-        from hsframe.frame.reads import outcomes_table
-
         return outcomes_table(self._obj)
 
     @property

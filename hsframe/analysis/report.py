@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -157,10 +156,9 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for place, label in enumerate(point_labels(df.columns)):
         point = points.get(label, Point(""))
-        column, read, tags = df.iloc[:, place], reads.get(point.id, Read()), point.his_tags()
-        sampling = PointSampling.from_record(tags)
-        row = _row(column, point, tags, sampling, differing.get(label, 0))
-        rows.append(row | _times(column, point, sampling, read, interval, at))
+        column, read = df.iloc[:, place], reads.get(point.id, Read())
+        row = _row(column, point, differing.get(label, 0))
+        rows.append(row | _times(column, point, read, interval, at))
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
@@ -172,9 +170,7 @@ def _is_number(series: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "b"
 
 
-def _row(
-    series: pd.Series[Any], point: Point, tags: Mapping[str, Any], sampling: PointSampling, differing: int
-) -> dict[str, Any]:
+def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]:
     there, unit = series.dropna(), unit_of_dtype(series.dtype)
     values = there.to_numpy(dtype=np.float64) if _is_number(series) else None
     row: dict[str, Any] = {
@@ -198,12 +194,12 @@ def _row(
     if len(there):
         row["stuck_for"] = (there.index[runs[1:] - 1] - there.index[runs[:-1]]).max()
     if values is not None:
-        row |= _implausible(values[places], ts_us, unit, point, tags, sampling)
+        row |= _implausible(values[places], ts_us, unit, point)
     return row | {"missing": None, "duplicates": len(there) - len(ts_us)}
 
 
 def _times(
-    column: pd.Series[Any], point: Point, sampling: PointSampling, read: Read, interval: Interval | None, at: str | None
+    column: pd.Series[Any], point: Point, read: Read, interval: Interval | None, at: str | None
 ) -> dict[str, Any]:
     """What is due of a column, and what is missing of it."""
     index = column.index
@@ -219,9 +215,10 @@ def _times(
             "interval": pd.Timedelta(int(np.median(steps)), unit="us"),
             "longest_gap": pd.Timedelta(int(steps.max()), unit="us"),
         }
+    sampling = PointSampling.from_record(point.his_tags())
     if sampling.is_step or not _is_number(column):
         return row
-    step_us, parts = sampling.interval_us, []
+    step_us, parts = sampling.interval_us, list[tuple[int, list[Gap]]]()
     usual_us = int(np.median(steps)) if len(steps) else 0
     if step_us is None and usual_us and np.mean(np.abs(steps - usual_us) <= usual_us / 10) > 0.5:
         step_us = usual_us  # how far apart most of them are, within a tenth
@@ -237,7 +234,10 @@ def _times(
             parts.append(_of_intervals(own_us, edges_us, stamps_us, index.tz))
         elif step_us is not None:
             parts.append(_of_samples(own_us, step_us, part, index.tz))
-    row |= _together(parts)
+    if expected := sum(due for due, _ in parts):
+        gaps = [gap for _, own in parts for gap in own]
+        missing = sum(gap.missing for gap in gaps)
+        row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
     if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
         tz = zone(point.tz) if point.tz else index.tz
         changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
@@ -270,16 +270,11 @@ def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> boo
     return bool(min(early, late) >= due / 2 and (min(before, after) == 0 or max(before, after) >= 1.5 * due))
 
 
-def _implausible(
-    values: Floats,
-    ts_us: Instants,
-    unit: str | None,
-    point: Point,
-    tags: Mapping[str, Any],
-    sampling: PointSampling,
-) -> dict[str, Any]:
+def _implausible(values: Floats, ts_us: Instants, unit: str | None, point: Point) -> dict[str, Any]:
     """What is wrong with the numbers of a column by the record of its point, and by what they measure."""
     row: dict[str, Any] = {}
+    tags = point.his_tags()
+    sampling = PointSampling.from_record(tags)
     low, high = (_in_unit(tags.get(name), point.unit, unit) for name in ("minVal", "maxVal"))
     if low is not None or high is not None:
         row["out_of_range"] = sum(
@@ -326,20 +321,16 @@ class Gap(NamedTuple):
     missing: int
 
 
-def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> dict[str, Any]:
-    """What is due of a point with one sample a step: over the span of the read, or else from its first to its last."""
+def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> tuple[int, list[Gap]]:
+    """How many are due of a point with one sample a step, in the span of the read or from its first to its last."""
     start_us, end_us = read.known_from(ts_us)
-    if not len(ts_us) and (start_us is None or end_us is None):
-        return {}
     if start_us is not None and end_us is not None:
         ts_us = ts_us[(ts_us >= start_us) & (ts_us < end_us)]  # without those that boundary= has added
+        if not len(ts_us):
+            due = -(-(end_us - start_us) // step_us)
+            return due, _gaps(np.array([start_us]), np.array([start_us + due * step_us]), np.array([due]), tz)
     if not len(ts_us):
-        assert start_us is not None
-        assert end_us is not None
-        due = -(-(end_us - start_us) // step_us)
-        if not due:
-            return {}
-        return _entries(due, np.array([start_us]), np.array([start_us + due * step_us]), np.array([due]), tz)
+        return 0, []
     early_us = step_us // _TOLERANCE
     before = 0 if start_us is None else max(int(ts_us[0] - start_us) // step_us, 0)
     after = 0 if end_us is None else max(int(end_us - 1 - early_us - ts_us[-1]) // step_us, 0)
@@ -350,7 +341,7 @@ def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) ->
     expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
     begins = _later(np.append(ts_us[:1], ts_us), np.append(-before, np.ones(len(ts_us), dtype=np.int64)) * step_us, tz)
     ends = np.append(ts_us, _later(ts_us[-1:], np.array([(after + 1) * step_us]), tz))
-    return _entries(expected, begins, ends, lost, tz)
+    return expected, _gaps(begins, ends, lost, tz)
 
 
 def _later(ts_us: Instants, by_us: Instants, tz: tzinfo | None) -> Instants:
@@ -363,18 +354,17 @@ def _later(ts_us: Instants, by_us: Instants, tz: tzinfo | None) -> Instants:
     return later
 
 
-def _of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> dict[str, Any]:
-    """What is due of values over intervals: one in each, whose stamp is one of `stamps_us`."""
+def _of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> tuple[int, list[Gap]]:
+    """How many are due of values over intervals: one in each, whose stamp is one of `stamps_us`."""
     there = np.isin(stamps_us, ts_us)
     changes = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]])))
     firsts, nexts = changes[::2], changes[1::2]
-    return _entries(len(there), edges_us[firsts], edges_us[nexts], nexts - firsts, tz)
+    return len(there), _gaps(edges_us[firsts], edges_us[nexts], nexts - firsts, tz)
 
 
-def _entries(expected: int, begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> dict[str, Any]:
-    where, missing = np.flatnonzero(lost), int(lost.sum())
-    gaps = list(map(Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
-    return {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
+def _gaps(begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> list[Gap]:
+    where = np.flatnonzero(lost)
+    return list(map(Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
 
 
 def _rows_of_group(
@@ -387,14 +377,6 @@ def _rows_of_group(
     over_us = pd.Timestamp(at).value // 1000 - (DAY_US if index.tz is None else 0)  # of local times not known exactly
     count = np.count_nonzero((edges_us[1:] <= over_us) | (stamps_us <= ts_us.max(initial=0)))
     return (edges_us[: count + 1], stamps_us[:count]) if count else None
-
-
-def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What is due of some spans together, of those that tell it."""
-    expected, missing = (sum(part[name] for part in parts if part) for name in ("expected", "missing"))
-    gaps = [gap for part in parts if part for gap in part["gaps"]]
-    found = {"expected": expected, "missing": missing, "coverage": 1 - missing / (expected or 1), "gaps": gaps}
-    return found if expected else {}
 
 
 def _intervals_of(

@@ -28,7 +28,7 @@ import math
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.errors import AuthError, CallError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
@@ -45,10 +45,12 @@ from hsframe.history.failures import (
 from hsframe.history.his_answers import Answer, Part, clipped, joined, sample_count
 from hsframe.history.plan import Group, GroupKey, ReadOptions, Request
 from hsframe.history.row_caps import MAY_BE_NEW, RowCaps, added, cut_error, warn_of_unproven
-from hsframe.history.source import ServerSource
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import refuses_instants
 from hsframe.spans import dates_text
+
+if TYPE_CHECKING:
+    from hsframe.client import Client
 
 _log = logging.getLogger("hsframe.history")
 
@@ -80,7 +82,7 @@ class Planner:
     A probe reads samples before the present time.
     """
 
-    def __init__(self, source: ServerSource, options: ReadOptions) -> None:
+    def __init__(self, source: Client[Any], options: ReadOptions) -> None:
         limits = options.limits
         self.source = source
         self.dialect = source.dialect

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
@@ -11,9 +11,13 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.dialects import Dialect
 
+if TYPE_CHECKING:
+    from hsframe.client import Client
 
-class RecordSource(Protocol):
-    """What has records: a server or an archive."""
+
+@runtime_checkable
+class WholeSource(Protocol):
+    """An archive: it gives exact and whole histories, so nothing is planned and nothing proven; else as a client."""
 
     @property
     def origin(self) -> Mapping[str, Any]:
@@ -21,37 +25,11 @@ class RecordSource(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """What is known about the server; a read adds what it finds out."""
+        """What is known about it, as the zone of points without a ``tz``."""
 
-    async def about(self, *, raw: Literal[True]) -> Grid:
-        """One row; its ``tz`` is the zone of points without a ``tz``."""
-
-    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid:
-        """Records by filter."""
-
-    async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True]) -> Grid:
-        """Records by id, in the order of the ids; an empty row for an unknown one."""
-
-
-class ServerSource(RecordSource, Protocol):
-    """A :class:`hsframe.Client`, or any other object that answers these ops and raises the same errors.
-
-    Its answers may be limited, lack points of a batch, or hold more than the range; the planner handles that.
-    """
-
-    max_concurrency: int
-    """How many requests run at once, where a read does not say otherwise."""
-
-    async def his_read(self, id: Ref, range: str, *, raw: Literal[True]) -> Grid:
-        """The history of one point."""
-
-    async def his_read_batch(self, ids: Sequence[Ref], range: str, *, raw: Literal[True]) -> Grid:
-        """The histories of several points of one zone, joined on time, in the order of the ids."""
-
-
-@runtime_checkable
-class WholeSource(RecordSource, Protocol):
-    """An archive: it gives exact and whole histories, so nothing is planned and nothing proven."""
+    async def about(self, *, raw: Literal[True]) -> Grid: ...
+    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True]) -> Grid: ...
 
     def read_us(self, ident: str) -> tuple[int, int]:
         """The half-open window of a point that it was brought in step with, which may be empty."""
@@ -60,7 +38,9 @@ class WholeSource(RecordSource, Protocol):
         """The history of each point in a half-open window; without an end all that there is."""
 
 
-Source: TypeAlias = ServerSource | WholeSource
+Source: TypeAlias = "Client[Any] | WholeSource"
+"""What records and histories are read from. What a client answers may be limited, lack points of a batch, or hold more
+than the range: the planner handles that."""
 
 
 class Progress:

@@ -15,7 +15,6 @@ and ``=3D``), and neither name nor password goes through SASLprep.
 from __future__ import annotations
 
 import base64
-import functools
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -43,6 +42,7 @@ _DEFAULT_ITERATIONS: Final = 600_000
 _GS2_HEADER: Final = "n,,"  # no channel binding
 _CHANNEL_BINDING: Final = "biws"  # base64 of the GS2 header
 _NONCE_BYTES: Final = 24
+_KEY_OF_NOBODY: Final = os.urandom(32)  # another one in each process
 
 
 def b64url_encode(text: str) -> str:
@@ -240,14 +240,9 @@ class ScramCredentials:
         The salt is the same each time the name is asked for, so an unknown name looks like a known one.
         """
         algorithm = _algorithm(hash)
-        salt = _hmac(hashes.SHA256(), _process_key(), username.encode())[:16]
+        salt = _hmac(hashes.SHA256(), _KEY_OF_NOBODY, username.encode())[:16]
         size = algorithm.digest_size
         return cls(hash.upper(), salt, iterations, os.urandom(size), os.urandom(size))
-
-
-@functools.cache
-def _process_key() -> bytes:
-    return os.urandom(32)
 
 
 class ScramServer:

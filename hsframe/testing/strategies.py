@@ -176,21 +176,8 @@ def bins() -> SearchStrategy[Bin]:
 
 def scalars() -> SearchStrategy[Any]:
     """Every kind that holds no other value; null is not among them."""
-    return st.one_of(
-        texts(),
-        numbers(),
-        st.booleans(),
-        singletons(),
-        refs(),
-        datetimes(),
-        dates(),
-        times(),
-        symbols(),
-        uris(),
-        coords(),
-        xstrs(),
-        bins(),
-    )
+    plain = (texts(), numbers(), st.booleans(), singletons(), symbols(), uris(), coords(), xstrs(), bins())
+    return st.one_of(*plain, refs(), datetimes(), dates(), times())
 
 
 def lists(values: SearchStrategy[Any] | None = None) -> SearchStrategy[list[Any]]:

@@ -27,18 +27,6 @@ from hsframe.units.table import (
 )
 
 __all__ = [
-    "MISPRINTS",
-    "Conversion",
-    "Unit",
-    "all_units",
-    "convert",
-    "converter",
-    "convertible",
-    "delta",
-    "divide",
-    "find",
-    "multiply",
-    "power",
-    "to_system",
-    "unit",
-]
+    "MISPRINTS", "Conversion", "Unit", "all_units", "convert", "converter", "convertible", "delta", "divide", "find",
+    "multiply", "power", "to_system", "unit",
+]  # fmt: skip
