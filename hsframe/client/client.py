@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
-from hsframe.client.record_ops import NO_SUCH_OP, AnswerT
+from hsframe.client.record_ops import NO_SUCH_OP, AnswerT, Plain, Raw
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport, split_user
@@ -201,11 +201,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload
-    async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: Literal[True]) -> Grid: ...
+    async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: Raw) -> Grid: ...
     @overload
-    async def invoke_action(
-        self, id: Id, action: str, args: Args = None, *, raw: Literal[False] = False
-    ) -> AnswerT: ...
+    async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: Plain = False) -> AnswerT: ...
     async def invoke_action(self, id: Id, action: str, args: Args = None, *, raw: bool = False) -> AnswerT | Grid:
         """Call an action that a record defines.
 
@@ -221,17 +219,17 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         return await self._op("invokeAction", request_grids.invoke_action_request(id, action, args), raw=raw)
 
     @overload
-    async def eval(self, expr: str, *, raw: Literal[True]) -> Grid: ...
+    async def eval(self, expr: str, *, raw: Raw) -> Grid: ...
     @overload
-    async def eval(self, expr: str, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def eval(self, expr: str, *, raw: Plain = False) -> AnswerT: ...
     async def eval(self, expr: str, *, raw: bool = False) -> AnswerT | Grid:
         """The result of an Axon expression (SkySpark, Haxall)."""
         return await self._op("eval", request_grids.eval_request(expr), raw=raw)
 
     @overload
-    async def eval_all(self, exprs: Iterable[str], *, raw: Literal[True]) -> list[Grid]: ...
+    async def eval_all(self, exprs: Iterable[str], *, raw: Raw) -> list[Grid]: ...
     @overload
-    async def eval_all(self, exprs: Iterable[str], *, raw: Literal[False] = False) -> list[AnswerT]: ...
+    async def eval_all(self, exprs: Iterable[str], *, raw: Plain = False) -> list[AnswerT]: ...
     async def eval_all(self, exprs: Iterable[str], *, raw: bool = False) -> list[AnswerT] | list[Grid]:
         """The results of several Axon expressions, in their order, in one request (SkySpark).
 

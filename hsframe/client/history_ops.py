@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, TypeAlias, overload
 
-from hsframe.client.record_ops import AnswerT, RecordOps
+from hsframe.client.record_ops import AnswerT, Plain, Raw, RecordOps
 from hsframe.client.streams import HistoryStreams, PointFacts
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
 from hsframe.grid import Grid, GridBuilder
@@ -27,9 +27,9 @@ class HistoryOps(RecordOps[AnswerT]):
     """Histories as a server answers and accepts them; the zones of points come from their records."""
 
     @overload
-    async def his_read(self, id: Id, range: Range, *, raw: Literal[True]) -> Grid: ...
+    async def his_read(self, id: Id, range: Range, *, raw: Raw) -> Grid: ...
     @overload
-    async def his_read(self, id: Id, range: Range, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_read(self, id: Id, range: Range, *, raw: Plain = False) -> AnswerT: ...
     async def his_read(self, id: Id, range: Range, *, raw: bool = False) -> AnswerT | Grid:
         """The history of one point, rows of ``ts`` and ``val``, as the server gives it.
 
@@ -82,11 +82,9 @@ class HistoryOps(RecordOps[AnswerT]):
         )
 
     @overload
-    async def his_read_batch(self, ids: Ids, range: Range, *, tz: str | None = None, raw: Literal[True]) -> Grid: ...
+    async def his_read_batch(self, ids: Ids, range: Range, *, tz: str | None = None, raw: Raw) -> Grid: ...
     @overload
-    async def his_read_batch(
-        self, ids: Ids, range: Range, *, tz: str | None = None, raw: Literal[False] = False
-    ) -> AnswerT: ...
+    async def his_read_batch(self, ids: Ids, range: Range, *, tz: str | None = None, raw: Plain = False) -> AnswerT: ...
     async def his_read_batch(
         self, ids: Ids, range: Range, *, tz: str | None = None, raw: bool = False
     ) -> AnswerT | Grid:
@@ -195,9 +193,9 @@ class HistoryOps(RecordOps[AnswerT]):
                 yield batch
 
     @overload
-    async def his_write(self, id: Id, items: Samples, *, raw: Literal[True]) -> Grid: ...
+    async def his_write(self, id: Id, items: Samples, *, raw: Raw) -> Grid: ...
     @overload
-    async def his_write(self, id: Id, items: Samples, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_write(self, id: Id, items: Samples, *, raw: Plain = False) -> AnswerT: ...
     async def his_write(self, id: Id, items: Samples, *, raw: bool = False) -> AnswerT | Grid:
         """Write samples of one point.
 
@@ -225,9 +223,9 @@ class HistoryOps(RecordOps[AnswerT]):
         return await self._op("hisWrite", request, raw=raw)
 
     @overload
-    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Literal[True]) -> Grid: ...
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Raw) -> Grid: ...
     @overload
-    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: Plain = False) -> AnswerT: ...
     async def his_write_batch(self, grid: Grid | GridBuilder, *, raw: bool = False) -> AnswerT | Grid:
         """Write samples of several points that share their times.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Literal, Unpack, overload
 
-from hsframe.client.record_ops import AnswerT, RecordOps
+from hsframe.client.record_ops import AnswerT, Plain, Raw, RecordOps
 from hsframe.client.watching import WatchOptions, watch_grids
 from hsframe.durations import Duration
 from hsframe.grid import Grid
@@ -21,12 +21,12 @@ class PointOps(RecordOps[AnswerT]):
     @overload
     async def point_write(
         self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
-        inf: Literal["refuse", "send"] = "refuse", raw: Literal[True],
+        inf: Literal["refuse", "send"] = "refuse", raw: Raw,
     ) -> Grid: ...
     @overload
     async def point_write(
         self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
-        inf: Literal["refuse", "send"] = "refuse", raw: Literal[False] = False,
+        inf: Literal["refuse", "send"] = "refuse", raw: Plain = False,
     ) -> AnswerT: ...
     async def point_write(
         self, id: Id, level: int, val: object, who: str = "", duration: TimeLength | None = None, *,
@@ -59,9 +59,9 @@ class PointOps(RecordOps[AnswerT]):
         return await self._op("pointWrite", request, raw=raw)
 
     @overload
-    async def point_write_array(self, id: Id, *, raw: Literal[True]) -> Grid: ...
+    async def point_write_array(self, id: Id, *, raw: Raw) -> Grid: ...
     @overload
-    async def point_write_array(self, id: Id, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def point_write_array(self, id: Id, *, raw: Plain = False) -> AnswerT: ...
     async def point_write_array(self, id: Id, *, raw: bool = False) -> AnswerT | Grid:
         """The priority array of a point: 17 rows of ``level``, ``levelDis``, ``val``, ``who``."""
         request = request_grids.point_write_array_request(id)
@@ -70,12 +70,12 @@ class PointOps(RecordOps[AnswerT]):
     @overload
     async def watch_sub(
         self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
-        watch_id: str | None = None, raw: Literal[True],
+        watch_id: str | None = None, raw: Raw,
     ) -> Grid: ...
     @overload
     async def watch_sub(
         self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
-        watch_id: str | None = None, raw: Literal[False] = False,
+        watch_id: str | None = None, raw: Plain = False,
     ) -> AnswerT: ...
     async def watch_sub(
         self, ids: Ids, watch_dis: str, lease: TimeLength | None = None, *,
@@ -101,9 +101,9 @@ class PointOps(RecordOps[AnswerT]):
 
     # fmt: on
     @overload
-    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Literal[True]) -> Grid: ...
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Raw) -> Grid: ...
     @overload
-    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: Plain = False) -> AnswerT: ...
     async def watch_poll(self, watch_id: str, refresh: bool = False, *, raw: bool = False) -> AnswerT | Grid:
         """The points of a watch that changed since the last poll; with `refresh` all of them.
 
@@ -122,9 +122,9 @@ class PointOps(RecordOps[AnswerT]):
         return await self._op("watchPoll", request_grids.watch_poll_request(watch_id, refresh), raw=raw)
 
     @overload
-    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Literal[True]) -> Grid: ...
+    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Raw) -> Grid: ...
     @overload
-    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Plain = False) -> AnswerT: ...
     async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: bool = False) -> AnswerT | Grid:
         """Take points out of a watch.
 
@@ -138,20 +138,20 @@ class PointOps(RecordOps[AnswerT]):
         return await self._op("watchUnsub", request, raw=raw)
 
     @overload
-    async def watch_close(self, watch_id: str, *, raw: Literal[True]) -> Grid: ...
+    async def watch_close(self, watch_id: str, *, raw: Raw) -> Grid: ...
     @overload
-    async def watch_close(self, watch_id: str, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def watch_close(self, watch_id: str, *, raw: Plain = False) -> AnswerT: ...
     async def watch_close(self, watch_id: str, *, raw: bool = False) -> AnswerT | Grid:
         """End a watch."""
         return await self._op("watchUnsub", request_grids.watch_close_request(watch_id), raw=raw)
 
     @overload
     def watch(
-        self, points: Ids, poll: Duration | float = "5s", *, raw: Literal[True], **more: Unpack[WatchOptions]
+        self, points: Ids, poll: Duration | float = "5s", *, raw: Raw, **more: Unpack[WatchOptions]
     ) -> AsyncGenerator[Grid, None]: ...
     @overload
     def watch(
-        self, points: Ids, poll: Duration | float = "5s", *, raw: Literal[False] = False, **more: Unpack[WatchOptions]
+        self, points: Ids, poll: Duration | float = "5s", *, raw: Plain = False, **more: Unpack[WatchOptions]
     ) -> AsyncGenerator[AnswerT, None]: ...
     async def watch(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias, cast, overload
 
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
@@ -27,6 +27,8 @@ else:
 
     AnswerT = TypeVar("AnswerT")
 
+Raw: TypeAlias = Literal[True]
+Plain: TypeAlias = Literal[False]
 NO_SUCH_OP: Final = (404, 501)
 """The statuses by which a server says that it does not have an op."""
 # Servers parse a filter by recursion, so a long one may be refused.
@@ -109,25 +111,25 @@ class RecordOps(Generic[AnswerT]):
         return cast(AnswerT, python_rows(grid)) if self._pythonic and not raw else grid
 
     @overload
-    async def about(self, *, raw: Literal[True]) -> Grid: ...
+    async def about(self, *, raw: Raw) -> Grid: ...
     @overload
-    async def about(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def about(self, *, raw: Plain = False) -> AnswerT: ...
     async def about(self, *, raw: bool = False) -> AnswerT | Grid:
         """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
         return await self._op("about", Grid(), raw=raw)
 
     @overload
-    async def ops(self, *, raw: Literal[True]) -> Grid: ...
+    async def ops(self, *, raw: Raw) -> Grid: ...
     @overload
-    async def ops(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def ops(self, *, raw: Plain = False) -> AnswerT: ...
     async def ops(self, *, raw: bool = False) -> AnswerT | Grid:
         """The ops that the server has, one row per op."""
         return await self._op("ops", Grid(), raw=raw)
 
     @overload
-    async def formats(self, *, raw: Literal[True]) -> Grid: ...
+    async def formats(self, *, raw: Raw) -> Grid: ...
     @overload
-    async def formats(self, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def formats(self, *, raw: Plain = False) -> AnswerT: ...
     async def formats(self, *, raw: bool = False) -> AnswerT | Grid:
         """The MIME types that the server reads (``receive``) and writes (``send``).
 
@@ -141,11 +143,9 @@ class RecordOps(Generic[AnswerT]):
         return self._answer(_formats_of(await self.sender.call(OPS["filetypes"], Grid())), raw=raw)
 
     @overload
-    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Raw) -> Grid: ...
     @overload
-    async def defs(
-        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
-    ) -> AnswerT: ...
+    async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: Plain = False) -> AnswerT: ...
     async def defs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The definitions in use, all or those that a filter finds.
 
@@ -159,20 +159,18 @@ class RecordOps(Generic[AnswerT]):
         return await self._op("defs", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
-    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: Raw) -> Grid: ...
     @overload
-    async def libs(
-        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
-    ) -> AnswerT: ...
+    async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: Plain = False) -> AnswerT: ...
     async def libs(self, filter: str | None = None, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The libraries of definitions in use; `filter` and `limit` as in :meth:`defs`."""
         return await self._op("libs", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
-    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    async def filetypes(self, filter: str | None = None, limit: int | None = None, *, raw: Raw) -> Grid: ...
     @overload
     async def filetypes(
-        self, filter: str | None = None, limit: int | None = None, *, raw: Literal[False] = False
+        self, filter: str | None = None, limit: int | None = None, *, raw: Plain = False
     ) -> AnswerT: ...
     async def filetypes(
         self, filter: str | None = None, limit: int | None = None, *, raw: bool = False
@@ -181,9 +179,9 @@ class RecordOps(Generic[AnswerT]):
         return await self._op("filetypes", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
-    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True]) -> Grid: ...
+    async def read(self, filter: str, limit: int | None = None, *, raw: Raw) -> Grid: ...
     @overload
-    async def read(self, filter: str, limit: int | None = None, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def read(self, filter: str, limit: int | None = None, *, raw: Plain = False) -> AnswerT: ...
     async def read(self, filter: str, limit: int | None = None, *, raw: bool = False) -> AnswerT | Grid:
         """The records that a filter finds.
 
@@ -198,9 +196,9 @@ class RecordOps(Generic[AnswerT]):
             return await self._op("read", request_grids.read_request(filter, limit), raw=raw, limit=limit)
 
     @overload
-    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Literal[True]) -> Grid: ...
+    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Raw) -> Grid: ...
     @overload
-    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Literal[False] = False) -> AnswerT: ...
+    async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: Plain = False) -> AnswerT: ...
     async def read_by_ids(self, ids: Ids, *, checked: bool = True, raw: bool = False) -> AnswerT | Grid:
         """The records of these ids, in their order.
 
@@ -236,9 +234,9 @@ class RecordOps(Generic[AnswerT]):
         return Grid.from_rows(dict(grid.meta), names, rows)
 
     @overload
-    async def nav(self, nav_id: object = None, *, raw: Literal[True]) -> Grid: ...
+    async def nav(self, nav_id: object = None, *, raw: Raw) -> Grid: ...
     @overload
-    async def nav(self, nav_id: object = None, *, raw: Literal[False] = False) -> AnswerT: ...
+    async def nav(self, nav_id: object = None, *, raw: Plain = False) -> AnswerT: ...
     async def nav(self, nav_id: object = None, *, raw: bool = False) -> AnswerT | Grid:
         """The children of a node of the navigation tree, of its root without `nav_id`.
 
