@@ -235,7 +235,9 @@ class RequestSender:
             http = self._http(op.name, request, login, method)
             answer = await fetch(http)
             is_json = http.headers.get("Content-Type", _ZINC) != _ZINC
-            if answer.status == 405 and not method_changed and self._has_other_method(op, request, method):
+            # haystack-py serves close by GET alone; an op with arguments goes by GET if the standard allows it.
+            may_be_got = query_of(request) is not None and (op.get or not request.cols)
+            if answer.status == 405 and not method_changed and (method == "GET" or may_be_got):
                 method, method_changed = self.dialect.switch_method(op, method), True
             elif is_json and (
                 # The format may be why it is refused; where it was read before, a 400 is another's.
@@ -251,12 +253,6 @@ class RequestSender:
                 if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
                     self.dialect.limit_body(len(http.body or b""))
                 return answer
-
-    def _has_other_method(self, op: Op, request: Grid, refused: Method) -> bool:
-        if refused == "GET":
-            return True
-        # haystack-py serves close by GET alone; an op with arguments goes by GET if the standard allows it.
-        return query_of(request) is not None and (op.get or not request.cols)
 
     def _http(
         self, op: str, request: Grid, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""

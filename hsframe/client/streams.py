@@ -16,15 +16,7 @@ from hsframe.durations import SECOND_US
 from hsframe.errors import CallError, CodecError, IncompleteError, SpanError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import (
-    SUSPECT_FROM_ROWS,
-    OtherPointError,
-    check_answer,
-    check_batch,
-    limit_of,
-    overlapping,
-    refuses_instants,
-)
+from hsframe.protocol import answers
 from hsframe.protocol.request_grids import OPS
 from hsframe.spans import Span, dates_text, range_text, resolve
 
@@ -61,7 +53,7 @@ class AnsweredRows:
     def is_suspect(self, row_cap: int | None) -> bool:
         """Whether rows may be missing; `row_cap` is a limit that is known."""
         counts = {count for count, _, _ in self.columns.values()}
-        return max(counts, default=0) >= SUSPECT_FROM_ROWS or not counts.isdisjoint({self.limit, row_cap})
+        return max(counts, default=0) >= answers.SUSPECT_FROM_ROWS or not counts.isdisjoint({self.limit, row_cap})
 
     def ends_of(self, span: Span, *, is_tail: bool) -> list[tuple[int, int | None]]:
         """From the last row on, or up to the first one, if the span has more.
@@ -72,7 +64,7 @@ class AnsweredRows:
         counts = {name: count for name, (count, _, _) in self.columns.items() if name != "ts"}
         longest = {name: extents[name] for name, count in counts.items() if count == max(counts.values())}
         ends: list[tuple[int, int | None]] = []
-        for names in overlapping(longest) or [[]]:
+        for names in answers.overlapping(longest) or [[]]:
             firsts, lasts = zip(extents["ts"], *map(extents.get, names), strict=True)
             end = (min(lasts), span.end_us) if is_tail else (span.start_us, max(firsts))
             if end[1] is None or end[0] < end[1]:
@@ -155,10 +147,9 @@ class HistoryStreams:
         If the server may have left out rows without a word, the ends of the range are asked for, and what is there
         follows. `request_of` makes the request for a range, of one point or of a batch.
         """
-        first, whole, dialect = AnsweredRows(), AnsweredRows(), self.sender.dialect
+        first, dialect = AnsweredRows(), self.sender.dialect
         async with aclosing(self._asked(request_of(range), first)) as batches:
             async for batch in batches:
-                whole.add(batch)
                 yield batch
         span: Span | None = None
         with suppress(SpanError):  # a range that only this server knows
@@ -167,6 +158,7 @@ class HistoryStreams:
             return
         if dialect.ignores_range and first.reaches_outside(span):
             return  # the ends cannot be asked for
+        whole = replace(first, columns=dict(first.columns))
         for is_tail in (True, False):
             ends = first.ends_of(span, is_tail=is_tail)
             while ends:
@@ -180,7 +172,7 @@ class HistoryStreams:
                                 whole.add(more)
                                 yield more
                 except CallError as refused:
-                    if dialect.dates_only or not refuses_instants(refused):
+                    if dialect.dates_only or not answers.refuses_instants(refused):
                         raise
                     dialect.dates_only = True
                     ends.append(end)
@@ -203,7 +195,7 @@ class HistoryStreams:
                         answer.add(batch)
                         yield batch
                 return
-            except OtherPointError:
+            except answers.OtherPointError:
                 if is_last or answer.rows:
                     raise
 
@@ -234,11 +226,11 @@ class HistoryStreams:
                 # history. In JSON the meta may come after the rows.
                 if (header := decoder.header) is not None and header is not checked:
                     checked, was = header, order
-                    check_answer(self.sender.decoder.secrets.redacted_error(header), op.name, url, refs)
-                    answer.limit = limit_of(header)
+                    answers.check_answer(self.sender.decoder.secrets.redacted_error(header), op.name, url, refs)
+                    answer.limit = answers.limit_of(header)
                     if not is_batch:
                         await self.check_point(header, refs[0])
-                    places = check_batch(header, refs, url) if is_batch else [0]
+                    places = answers.check_batch(header, refs, url) if is_batch else [0]
                     order = [header.col_names[place + 1] for place in places] if is_batch else names
                     if was is None and order != names:  # the hints were given to other columns: from the beginning
                         decoder = self._decoder(format, order, refs)

@@ -33,15 +33,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hsframe.errors import AuthError, CallError, HsFrameError, IncompleteError
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
+from hsframe.history import failures
 from hsframe.history.concurrency import ConcurrencyLimit, all_of
-from hsframe.history.failures import (
-    Doubts,
-    combined_error,
-    halvings_after,
-    is_limit_of_points,
-    may_come_from_a_point,
-    with_point,
-)
 from hsframe.history.his_answers import Answer, Part, clipped, joined, sample_count
 from hsframe.history.plan import Group, GroupKey, ReadOptions, Request
 from hsframe.history.row_caps import MAY_BE_NEW, RowCaps, added, cut_error, warn_of_unproven
@@ -100,7 +93,7 @@ class Planner:
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
         self.seen: dict[GroupKey, tuple[int, float]] = {}  # rows of one point so far, and the days that they cover
         self.fatal_error: HsFrameError | None = None
-        self.doubts = Doubts()
+        self.doubts = failures.Doubts()
 
     # -- from groups to batches ----------------------------------------------------------------------------------
 
@@ -352,8 +345,8 @@ class Planner:
     async def handle_failure(self, error: HsFrameError, request: Request, origin: _Origin) -> list[Part] | None:
         """Halve the request that failed, read its points one by one, or give it up."""
         many = len(request.records) > 1
-        most_halvings = halvings_after(error)
-        of_points = is_limit_of_points(error)
+        most_halvings = failures.halvings_after(error)
+        of_points = failures.is_limit_of_points(error)
         if self.fatal_error is not None:
             return self.give_up(self.fatal_error, request)
         # Halvings in points are not counted: they end when each point is alone.
@@ -369,7 +362,7 @@ class Planner:
             if not self.has_failed(request):
                 self.dialect.most_points = self.most_points
             return parts
-        if many and may_come_from_a_point(error):
+        if many and failures.may_come_from_a_point(error):
             parts = await self.apart(request, origin)
             if self.dialect.his_read_batch is None and not self.has_failed(request):
                 self.dialect.his_read_batch = False  # no batch has worked so far, but each point alone has
@@ -395,12 +388,14 @@ class Planner:
         error = next((result for result in results if isinstance(result, BaseException)), None)
         if error is not None:
             bad = {record.id: self.failed[record.id] for record in request.records if record.id in self.failed}
-            raise combined_error(bad, len(request.records)) if bad and isinstance(error, HsFrameError) else error
+            raise (
+                failures.combined_error(bad, len(request.records)) if bad and isinstance(error, HsFrameError) else error
+            )
         return [part for result in results if not isinstance(result, BaseException) for part in result or ()]
 
     def give_up(self, error: HsFrameError, request: Request) -> list[Part]:
         """Raise the error, or note it for each point of the request."""
-        error = with_point(error, request)
+        error = failures.with_point(error, request)
         if error.is_final:
             self.fatal_error = error
         for record in request.records:

@@ -1,8 +1,12 @@
-"""Reads the histories of points over a span, each sample once; and the last sample of each before an instant.
+"""Reads the histories of points over a span, each sample once; with what is around it, or as values over intervals.
 
 How requests are divided and sent, within the limits of the server, is in :mod:`hsframe.history.planner`. The last
 sample before an instant, or the first one after, may be far away: each search reaches further than the one before, and
 only for the points that have no sample so far.
+
+How far before and after an interval samples are needed depends on the rule of each point
+(:mod:`hsframe.intervals.rules`). To interpolate, it is the longest gap that may be bridged. A value that holds until it
+changes may have been written long ago: then the last sample before the intervals is searched.
 """
 
 from __future__ import annotations
@@ -15,22 +19,29 @@ from typing import Final, Literal
 
 import numpy as np
 
+from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import NetworkError
 from hsframe.frame.histories import History
+from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
 from hsframe.history.his_answers import warn_of_units
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, groups_of
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.source import Source, WholeSource
+from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
+from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.resample import interval_histories
+from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us
+from hsframe.zones import zone
 
-FIRST_DEPTH_US: Final = DAY_US
+_FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
-_DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
+_DEPTHS_US: Final = (_FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 _AROUND_US: Final = HOUR_US
 BOUNDARY_REACH_US: Final = 400 * DAY_US
 
@@ -120,6 +131,79 @@ async def read_with_boundary(
     places = {record.id: place for place, record in enumerate(records)}
     kept = [history for history in found if not options.has_failed(history.point.id)]
     return sorted(kept, key=lambda history: places[history.point.id])  # of one point in order of time, as they were
+
+
+async def read_intervals(
+    source: Source,
+    records: Sequence[PointRecord],
+    span: SpanLike,
+    settings: IntervalSettings,
+    labels: Sequence[ColumnLabel],
+    options: ReadOptions,
+) -> list[History]:
+    """The histories of some points, one value per interval.
+
+    A point has one history for each of its aggregations and states; its samples are read and searched once for all.
+
+    A span without an end ends now. `labels` are those of the points' columns, because the mappings in `settings` may
+    use them. A setting that makes no sense for a point is refused before any history is read, as far as its record
+    shows. What the values lack is warned of (:mod:`hsframe.intervals.gaps`).
+    """
+    now_us, step = options.now_us, parse_step(settings.interval, options.week_start)
+    points = [record.point for record in records]
+    samplings = [PointSampling.from_record(record.tags) for record in records]
+    rules = rules_of(points, samplings, labels, settings)
+    rules_by_id = {point.id: own for point, own in zip(points, rules, strict=True)}
+    records = await with_zones(source, records)
+    spans = options.spans(span, (one.tz for one in records))
+    partial = settings.edges == "partial"
+    grids = {}
+    for tz, one in spans.items():
+        end_us = now_us if one.end_us is None else one.end_us
+        grids[tz] = intervals(one.start_us, end_us, step, zone(tz), partial=partial, now_us=now_us)
+    if settings.edges is None and not step.elapsed_us:
+        warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
+
+    windows: dict[tuple[int, int], list[PointRecord]] = {}
+    searches: dict[int, list[tuple[PointRecord, int]]] = {}
+    for record in records:
+        own, grid = rules_by_id[record.id], grids[record.tz]
+        held = [rule for rule in own if rule.holds and rule.before_us]
+        # One window for all aggregations of a point: the widest that any of them needs.
+        before_us = max(min(rule.before_us, _FIRST_DEPTH_US) if rule in held else rule.before_us for rule in own)
+        after_us = max(rule.after_us for rule in own)
+        if held:
+            gap_us = max(rule.gap_us for rule in held)
+            if grid.end_us > now_us:
+                after_us = max(after_us, gap_us)  # a sample in the future holds until the next one
+            # A start at the first instant is one if false had held up to it.
+            until_us = grid.start_us - any(rule.agg == "starts" for rule in held)
+            searches.setdefault(gap_us, []).append((record, until_us))
+        windows.setdefault((grid.start_us - before_us, grid.end_us + after_us), []).append(record)
+
+    found: dict[str, list[History]] = {record.id: [] for record in records}
+    for (start_us, end_us), some in windows.items():
+        for history in await read_histories(source, some, span_of(start_us, end_us), options):
+            found[history.point.id].append(history)
+    starts_us = {tz: grid.start_us for tz, grid in grids.items()}
+    for gap_us, pairs in searches.items():
+        some = [
+            record
+            for record, until_us in pairs
+            if not any(((one.ts_us <= until_us) & ~null_mask(one.values)).any() for one in found[record.id])
+        ]
+        for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=_FIRST_DEPTH_US):
+            found[history.point.id].insert(0, history)
+
+    read = [history for record in records if not options.has_failed(record.id) for history in found[record.id]]
+
+    def resampled() -> list[History]:
+        results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several)
+        warn_of_gaps(read, results)
+        warn_of_meters(results)
+        return [history for _, history in results]
+
+    return await in_thread(resampled)
 
 
 def _around(span: Span, boundary: Boundary) -> Span:

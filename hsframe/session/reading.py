@@ -23,10 +23,9 @@ from hsframe.frame.reads import note_outcomes, note_source, outcomes_of
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
-from hsframe.history.intervals import read_intervals
 from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
-from hsframe.history.read import Boundary, read_histories, read_with_boundary
+from hsframe.history.read import Boundary, read_histories, read_intervals, read_with_boundary
 from hsframe.history.source import Source
 from hsframe.history.unread import Unread, part_read, unread_of, warn_of_unread
 from hsframe.intervals.regular import intervals, parse_step

@@ -65,7 +65,7 @@ def multiply(a: str, b: str) -> str | None:
         rates = ((rate_terms(rate), amount) for rate, amount in ((a, y), (b, x)) if amount is not None)
         return next((terms[0] or None for terms, amount in rates if terms and amount is find(terms[1])), None)
     for first, second in ((x, y), (y, x)):
-        if _is_ratio(second) and not _is_ratio(first):
+        if second.kind == "ratio" and first.kind != "ratio":
             return first.symbol if _scale(second) == 1 else None
     quantity_of = _rules()[0].get((_quantity(x), _quantity(y)))
     if quantity_of is None and not (_is_factor(x) and _is_factor(y)):
@@ -112,8 +112,8 @@ def divide(a: str | None, b: str) -> str | None:
     x, y = None if a is None else find(a), find(b)
     if y is None or y.offset:
         return None
-    if x is not None and _is_ratio(y):
-        return x.symbol if _scale(y) == 1 and not _is_ratio(x) else None
+    if x is not None and y.kind == "ratio":
+        return x.symbol if _scale(y) == 1 and x.kind != "ratio" else None
     if a is None:
         dimension = tuple(-exponent for exponent in y.dimension)
         return _best_match(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
@@ -160,10 +160,6 @@ def _quantity(one: Unit) -> str:
 def _is_factor(one: Unit) -> bool:
     """Whether a unit can be a factor: it has a dimension and no offset."""
     return any(one.dimension) and not one.offset
-
-
-def _is_ratio(one: Unit) -> bool:
-    return one.kind == "ratio"
 
 
 def _names(x: Unit, y: Unit) -> list[tuple[str, str]]:
