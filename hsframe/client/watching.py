@@ -30,16 +30,9 @@ from hsframe.errors import (
 from hsframe.filters import explained, is_word, means_filter
 from hsframe.grid import Grid, Value
 from hsframe.kinds import Number, Ref, same
+from hsframe.protocol import request_grids
 from hsframe.protocol.answers import named, rows_of_ids
-from hsframe.protocol.request_grids import (
-    OPS,
-    Ids,
-    as_refs,
-    read_request,
-    watch_close_request,
-    watch_poll_request,
-    watch_sub_request,
-)
+from hsframe.protocol.request_grids import OPS, Ids, as_refs
 
 _log = logging.getLogger("hsframe.watch")
 
@@ -98,7 +91,7 @@ async def _refs_of(sender: RequestSender, points: Ids) -> list[Ref]:
     """The ids to watch; a filter means the records that it finds now."""
     if isinstance(points, str) and means_filter(points):
         with explained(points):
-            found = await sender.call(OPS["read"], read_request(points))
+            found = await sender.call(OPS["read"], request_grids.read_request(points))
         refs = [of for row in found if isinstance(of := row.get("id"), Ref)]
         if refs or not is_word(points):
             if not refs:
@@ -144,7 +137,9 @@ class Watch:
 
     async def subscribe(self, patience: Patience | None = None) -> Grid:
         lease = Number(round(self.lease_s, 3), "sec")
-        grid = await self.sender.call(OPS["watchSub"], watch_sub_request(self.refs, self.dis, lease), patience)
+        grid = await self.sender.call(
+            OPS["watchSub"], request_grids.watch_sub_request(self.refs, self.dis, lease), patience
+        )
         watch_id = grid.meta.get("watchId")
         if not isinstance(watch_id, str):
             raise CallError(
@@ -185,7 +180,7 @@ class Watch:
             if self.id is not None:
                 try:
                     # All records after a poll whose answer was lost: the server does not send those changes again.
-                    request = watch_poll_request(self.id, self.failing_since_s is not None)
+                    request = request_grids.watch_poll_request(self.id, self.failing_since_s is not None)
                     rows = [dict(row) for row in await self.sender.call(OPS["watchPoll"], request, Patience(0))]
                 except (CallError, HTTPStatusError) as error:
                     if isinstance(error, HTTPStatusError) and error.status not in _GONE:
@@ -229,6 +224,6 @@ class Watch:
             async with asyncio.timeout(_CLOSE_S), self.lock:
                 watch_id, self.id = self.id, None
                 if watch_id is not None:
-                    await self.sender.call(OPS["watchUnsub"], watch_close_request(watch_id), Patience(0))
+                    await self.sender.call(OPS["watchUnsub"], request_grids.watch_close_request(watch_id), Patience(0))
         except (HsFrameError, TimeoutError) as error:
             _log.info("a watch of %d records was not closed: %s", len(self.refs), error)
