@@ -327,7 +327,7 @@ class _SpanParser:
 
     def piece(self, part: object, span: SpanLike) -> _Piece:
         if isinstance(part, str):
-            piece = self.text(part.strip(), span)
+            piece = self.text(part.strip())
         elif isinstance(part, datetime):
             piece = self.instant(part, span)
         elif isinstance(part, date):
@@ -336,13 +336,13 @@ class _SpanParser:
             piece = None
         if piece is None:
             where = "" if part is span else f" in {_shown(span)}"
-            if isinstance(part, str) and self.text(f"-{part.strip()}", span):
+            if isinstance(part, str) and self.text(f"-{part.strip()}"):
                 ago = f"-{part.strip()}"
                 raise SpanError(f"{part!r}{where} is a length of time, not a span; {ago!r} reaches from then up to now")
             raise SpanError(f"{_shown(part)}{where} is not a valid span; {_EXAMPLES}")
         return piece
 
-    def text(self, text: str, span: SpanLike) -> _Piece | None:
+    def text(self, text: str) -> _Piece | None:
         if text in ("today", "yesterday", "now"):
             day = self.today - _DAY if text == "yesterday" else self.today
             return _Piece(self.now_us, None) if text == "now" else self.days(day, day + _DAY)

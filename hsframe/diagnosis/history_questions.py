@@ -58,9 +58,6 @@ def _instants(reply: Reply, point: Point) -> Instants:
     return np.unique(_history(reply, point).ts_us)
 
 
-# -- a piece of a history ----------------------------------------------------------------------------------------------
-
-
 async def one_point(exam: Examination) -> Answer:
     """Look for a point with samples, and read some."""
     candidates = await _candidates(exam, None if exam.point is None else exam.point.removeprefix("@"))
@@ -131,9 +128,6 @@ def _inner_range(four: tuple[int, int, int, int]) -> tuple[int, int]:
     """A range around the second and the third of four samples, with its ends between samples."""
     a, b, c, d = four
     return (a + b) // 2 // SECOND_US * SECOND_US, (c + d) // 2 // SECOND_US * SECOND_US
-
-
-# -- ranges ------------------------------------------------------------------------------------------------------------
 
 
 async def outside(exam: Examination) -> Answer:
@@ -230,9 +224,6 @@ def _is_single(values: Iterable[float]) -> bool:
     return len(long) > len(broken) / 2 and all(float(np.float32(value)) == value for value in broken)
 
 
-# -- several points ----------------------------------------------------------------------------------------------------
-
-
 async def batch(exam: Examination) -> Answer:
     """Two points at once, in the standard's form and in the older one."""
     if exam.piece is None:
@@ -244,12 +235,12 @@ async def batch(exam: Examination) -> Answer:
     text = range_text(exam.piece.start_us, exam.piece.end_us, exam.piece.point.tz or "UTC")
     url = exam.client.sender.url("hisRead")
     exam.dialect.batch_form, exam.dialect.his_read_batch = "standard", None
-    refusal = await _batch_error(exam, refs, url, await exam.ask("hisRead", his_read_batch_request(refs, text)))
+    refusal = _batch_error(refs, url, await exam.ask("hisRead", his_read_batch_request(refs, text)))
     if refusal is None:
         exam.dialect.his_read_batch = True
         return "as in the standard", ""
     if not isinstance(refusal, IncompleteError):
-        older = await _batch_error(exam, refs, url, await exam.ask("hisRead", his_read_id0_request(refs, text)))
+        older = _batch_error(refs, url, await exam.ask("hisRead", his_read_id0_request(refs, text)))
         if older is None:
             exam.dialect.batch_form, exam.dialect.his_read_batch = "id0", True
             return (
@@ -271,15 +262,12 @@ async def _second_point(exam: Examination, piece: HistoryPiece) -> Point | None:
     return None
 
 
-async def _batch_error(exam: Examination, refs: list[Ref], url: str, reply: Reply) -> HsFrameError | None:
+def _batch_error(refs: list[Ref], url: str, reply: Reply) -> HsFrameError | None:
     try:
         check_batch(reply.rows(), refs, url)
     except HsFrameError as error:
         return error
     return None
-
-
-# -- rows in one answer ------------------------------------------------------------------------------------------------
 
 
 async def rows_at_once(exam: Examination) -> Answer:

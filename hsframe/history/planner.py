@@ -95,8 +95,6 @@ class Planner:
         self.fatal_error: HsFrameError | None = None
         self.doubts = failures.Doubts()
 
-    # -- from groups to batches ----------------------------------------------------------------------------------
-
     async def batches(self, groups: Sequence[Group]) -> AsyncGenerator[list[History], None]:
         """The histories of each batch of points, clipped to the window, as soon as the batch is complete.
 
@@ -183,8 +181,6 @@ class Planner:
         if any(parts is None for parts in found):  # one of the answers showed that the server ignores the range
             found = [await self.read(batch.whole)]
         return joined(part for parts in found for part in parts or () if part[1].point.id not in self.failed)
-
-    # -- one request ---------------------------------------------------------------------------------------------
 
     async def read(self, request: Request, origin: _Origin = _Origin(), *, is_part: bool = False) -> list[Part] | None:
         """The histories of a request, which is split as often as needed.

@@ -43,6 +43,7 @@ RolePoints: TypeAlias = "PointsLike | Mapping[str, PointsLike]"
 """The points of a role: a filter, ids, what ``read`` gave, or one of these by the name of each group."""
 
 _PER_ROLE: Final = ("agg", "max_gap", "rollover", "units")
+_AS_READ: Final = ("span", "interval", "min_coverage", "edges", "week_start", "on_error", "progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +91,13 @@ class MatrixRequest:
 
     def read_of(self, roles: Mapping[str, str]) -> ReadRequest:
         """The read of some points, given as roles by id."""
-        settings: dict[str, Any] = {}
+        settings: dict[str, Any] = {name: getattr(self, name) for name in _AS_READ}
         for name in _PER_ROLE:
             settings[name] = given = getattr(self, name)
             if isinstance(given, Mapping):
                 settings[name] = {f"@{ident}": given[role] for ident, role in roles.items() if role in given} or None
-        return ReadRequest(
-            [Ref(ident) for ident in roles],
-            self.span,
-            **settings | {"units": settings["units"] or "native"},
-            header="id",
-            shape="dict",
-            interval=self.interval,
-            min_coverage=self.min_coverage,
-            edges=self.edges,
-            week_start=self.week_start,
-            on_error=self.on_error,
-            progress=self.progress,
-        )
+        settings["units"] = settings["units"] or "native"
+        return ReadRequest([Ref(ident) for ident in roles], header="id", shape="dict", **settings)
 
 
 class MatrixVerb(ReadingBase):
