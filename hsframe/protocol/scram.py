@@ -41,7 +41,7 @@ _DEFAULT_ITERATIONS: Final = 600_000
 
 _GS2_HEADER: Final = "n,,"  # no channel binding
 _CHANNEL_BINDING: Final = "biws"  # base64 of the GS2 header
-_NONCE_BYTES: Final = 24  # for token_urlsafe: printable and without a comma, which is all that RFC 5802 asks
+_NONCE_BYTES: Final = 24
 _KEY_OF_NOBODY: Final = os.urandom(32)  # another one in each process
 
 
@@ -81,6 +81,11 @@ def _digest(algorithm: hashes.HashAlgorithm, message: bytes) -> bytes:
 
 def _xor(a: bytes, b: bytes) -> bytes:
     return bytes(x ^ y for x, y in zip(a, b, strict=True))
+
+
+def _new_nonce() -> str:
+    # token_urlsafe is printable and holds no comma, which is all that RFC 5802 asks of a nonce.
+    return secrets.token_urlsafe(_NONCE_BYTES)
 
 
 def _attributes(message: str, whose: str) -> dict[str, str]:
@@ -151,7 +156,7 @@ class ScramClient:
     def __init__(self, username: str, hash: str = "SHA-256", nonce: str | None = None) -> None:
         self._algorithm = _algorithm(hash)
         self.hash = hash.upper()
-        self._nonce = nonce or secrets.token_urlsafe(_NONCE_BYTES)
+        self._nonce = _new_nonce() if nonce is None else nonce
         self._first_bare = f"n={username},r={self._nonce}"
         self._server_first = ""
         self._whole_nonce = ""
@@ -261,7 +266,7 @@ class ScramServer:
         unknown: ScramCredentials | None = None,
     ) -> None:
         self._lookup = lookup
-        self._nonce = nonce or secrets.token_urlsafe(_NONCE_BYTES)
+        self._nonce = _new_nonce() if nonce is None else nonce
         self._unknown = unknown or ScramCredentials.of_nobody("")
         self.username = ""
         self._credentials: ScramCredentials | None = None
