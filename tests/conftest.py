@@ -118,6 +118,14 @@ def _no_server_is_known() -> None:
     forget()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    if is_property and item.get_closest_marker("one_python"):
+        raise pytest.UsageError(
+            f"{item.nodeid}: the examples of a property test are drawn at random on the other Python"
+        )
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test stays to the end, and need not be walked after each file: 0.2 s each time."""
     gc.collect()

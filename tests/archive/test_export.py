@@ -342,6 +342,7 @@ def exporter() -> Iterator[Warm]:
         yield exporter
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", ["all.parquet", "archive"])
 def test_what_was_killed_goes_on_with_the_same_command(tmp_path: Path, many: Any, exporter: Warm, name: str) -> None:
     layout = "tidy" if name.endswith("parquet") else None
@@ -369,6 +370,7 @@ def test_what_was_killed_goes_on_with_the_same_command(tmp_path: Path, many: Any
             assert [file for file in path.rglob("*") if file.name.endswith(".part")] == []
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", ["all.parquet", "archive"])
 def test_a_full_disk_is_named_and_the_same_command_goes_on(
     tmp_path: Path, many: Any, exporter: Warm, name: str

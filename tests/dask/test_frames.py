@@ -324,6 +324,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.one_python
 def test_processes_of_a_cluster_log_in_by_themselves_and_wait_for_their_turn(
     server: RunningServer, session: Session, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ print(289.75)
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("file", ["new", "version 1"])
 def test_others_read_it_without_hsframe(path, reader, file):

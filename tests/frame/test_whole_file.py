@@ -78,6 +78,7 @@ def ended(program: subprocess.Popen[bytes]) -> int:
     return program.returncode
 
 
+@pytest.mark.one_python
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_what_a_killed_program_left_is_removed_by_the_next_writer(tmp_path: Path) -> None:
     path = tmp_path / "x[1].parquet"
@@ -93,6 +94,7 @@ def test_what_a_killed_program_left_is_removed_by_the_next_writer(tmp_path: Path
     assert sorted(os.listdir(tmp_path)) == ["x[1].parquet", "x[2].parquet"]
 
 
+@pytest.mark.one_python
 def test_what_another_program_is_writing_stays(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     program = writing(path)
@@ -167,6 +169,7 @@ except hsframe.MetadataError as error:
 """
 
 
+@pytest.mark.one_python
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size")
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"

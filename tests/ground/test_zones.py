@@ -164,6 +164,7 @@ def with_zone_files(folder: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.one_python
 def test_old_zone_files_are_told_from_a_wrong_offset(tmp_path: Path) -> None:
     """Files in which Vancouver has no winter time, as newer ones have it from 2026 on, stand for outdated ones."""
     (tmp_path / "America").mkdir()
@@ -184,6 +185,7 @@ def test_old_zone_files_are_told_from_a_wrong_offset(tmp_path: Path) -> None:
     assert others[2:] == ["[]", "[]"]
 
 
+@pytest.mark.one_python
 def test_the_packages_own_zone_files_are_never_old(tmp_path: Path) -> None:
     version, day, stale, wrong, *others = with_zone_files("")
     assert version == ""

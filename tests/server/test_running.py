@@ -179,6 +179,7 @@ def serving(code: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
             process.kill()
 
 
+@pytest.mark.one_python
 def test_serve_says_where_it_is_and_stops_on_ctrl_c() -> None:
     with serving("from hsframe.server.run import serve; serve(port=0)") as (process, lines):
         uri, what, how = lines
@@ -192,6 +193,7 @@ def test_serve_says_where_it_is_and_stops_on_ctrl_c() -> None:
         assert (process.returncode, out.strip(), err) == (0, "stopped", "")
 
 
+@pytest.mark.one_python
 def test_serve_never_shows_a_password_that_is_somebodys() -> None:
     code = "from hsframe.server.run import serve; serve(port=0, users={'ann': 's3cret'})"
     with serving(code) as (process, lines):

@@ -36,6 +36,7 @@ def login(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServ
     return server
 
 
+@pytest.mark.one_python
 def test_demo_once_writes_the_frame_and_a_plot(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
     done = hs("demo", "--once", "--out", str(out))
@@ -54,6 +55,7 @@ def test_demo_once_writes_the_frame_and_a_plot(tmp_path: Path) -> None:
     assert "rows x" in done.stdout
 
 
+@pytest.mark.one_python
 def test_demo_once_without_matplotlib_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
     code = (
         "import sys, importlib.abc\n"
@@ -200,12 +202,14 @@ def test_the_password_is_asked_for(
     capsys.readouterr()
 
 
+@pytest.mark.one_python
 def test_a_terminal_that_knows_no_degrees_still_shows_something(login: RunningServer) -> None:
     done = hs("read", "temp", "--csv", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "\\xb0F" in done.stdout
 
 
+@pytest.mark.one_python
 def test_a_warning_is_one_line(login: RunningServer) -> None:
     done = hs("his-read", "power", "2026-11-01", "--csv")
     assert done.returncode == 0
@@ -213,6 +217,7 @@ def test_a_warning_is_one_line(login: RunningServer) -> None:
     assert line.startswith("hsframe: the points are in 2 time zones (London, New_York)")
 
 
+@pytest.mark.one_python
 def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "hsframe", "his-read", "point", "2026-10-30,2026-11-08", "--csv", "--tz", "UTC"],
@@ -225,6 +230,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None
         assert process.stderr.read() == ""
 
 
+@pytest.mark.one_python
 def test_the_program_and_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     done = hs("--version")
     assert done.returncode == 0
@@ -240,6 +246,7 @@ def test_the_program_and_its_version(capsys: pytest.CaptureFixture[str]) -> None
             assert [command for command in commands if command not in told] == []
 
 
+@pytest.mark.one_python
 @pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
 @pytest.mark.parametrize(
     ("args", "user"),
@@ -265,7 +272,7 @@ def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_a_port_that_is_none(port: str) -> None:
-    done = hs("demo", f"--port={port}")
-    assert done.returncode == 2
-    assert f"the port must be a number from 0 to 65535; got {port!r}" in done.stderr
+def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["demo", f"--port={port}"])
+    assert f"the port must be a number from 0 to 65535; got {port!r}" in capsys.readouterr().err

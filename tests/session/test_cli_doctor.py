@@ -53,6 +53,7 @@ def test_an_unknown_quirk_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     assert len(told.splitlines()) == 1
 
 
+@pytest.mark.one_python
 @pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
 def test_demo_with_a_quirk_and_serve_with_a_folder(tmp_path: Path) -> None:
     index = pd.date_range("2026-06-01", periods=96, freq="15min", tz="Europe/Berlin", unit="us", name="ts")

@@ -56,6 +56,7 @@ def test_a_kernel_is_what_makes_a_notebook(
         assert asyncio.run(cell()) == 5
 
 
+@pytest.mark.one_python
 def test_a_script_shows_the_warning_at_its_own_line(server: RunningServer, tmp_path: Path) -> None:
     script = tmp_path / "service.py"
     script.write_text(
@@ -77,6 +78,7 @@ def test_a_script_shows_the_warning_at_its_own_line(server: RunningServer, tmp_p
     assert done.stderr.startswith(f"{script}:5: RuntimeWarning: a synchronous verb of hsframe inside a coroutine")
 
 
+@pytest.mark.one_python
 def test_a_notebook_is_silent_and_may_await_too(server: RunningServer, tmp_path: Path) -> None:
     cells = [
         "import warnings; warnings.simplefilter('error'); import hsframe",

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
@@ -168,12 +168,22 @@ def test_concat_loses_no_value(values):
 SOME = st.lists(st.sampled_from(TEXTS), min_size=8, max_size=8)
 
 
+BUILDING = building(TEXTS, enum="")
+
+
+@pytest.fixture(scope="module")
+def one_session():
+    with connected(BUILDING) as session:
+        yield session
+
+
+@settings(max_examples=settings.default.max_examples // 4)  # each takes long
 @given(SOME, st.sampled_from(["share", "duration"]), st.booleans())
-def test_days_put_together_are_the_read_of_all(texts, agg, several):
-    with connected(building(texts, enum="")) as session:
-        settings = {"interval": "1D", "agg": [agg, "count"] if several else agg}
-        whole = session.his_read("point", "2026-01-04,2026-01-10", **settings)
-        days = [session.his_read("point", f"2026-01-{day:02}", **settings) for day in range(4, 11)]
+def test_days_put_together_are_the_read_of_all(one_session, texts, agg, several):
+    BUILDING.set_history("mode", FIRST_US + np.arange(8) * 12 * HOUR_US, texts)
+    how = {"interval": "1D", "agg": [agg, "count"] if several else agg}
+    whole = one_session.his_read("@mode", "2026-01-04,2026-01-09", **how)
+    days = [one_session.his_read("@mode", f"2026-01-{day:02}", **how) for day in range(4, 10)]
     df = hsframe.concat(days)
     assert set(df.columns) == set(whole.columns)
     pd.testing.assert_frame_equal(df[whole.columns], whole, check_freq=False)
