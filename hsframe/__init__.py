@@ -11,13 +11,21 @@ Importing this package registers the unit dtype and the accessor ``df.hs`` with 
 server is loaded when it is first used.
 """
 
-# ruff: noqa: F405 - the names of the verbs stand in __all__; type checkers find them by the star import
+# ruff: noqa: E402, F405 - Ctrl-C comes first; the names of the verbs stand in __all__, type checkers find them by a star
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
+# `hsframe ...` and `python -m hsframe ...`: until it has imported what it needs Ctrl-C ends it without a traceback.
+_PROGRAM: Final = sys.orig_argv[-len(sys.argv)] if sys.argv[:1] == ["-m"] else "".join(sys.argv[:1])
+_IS_COMMAND: Final = os.path.basename(_PROGRAM) in ("hsframe", "hsframe.exe", "-mhsframe")
+if _IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from hsframe.errors import (
     AuthError,
     CallError,
@@ -39,8 +47,10 @@ from hsframe.errors import (
 )
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
-from hsframe.unit_array.dtype import UnitDtype
 from hsframe.version import __version__ as __version__
+
+if not _IS_COMMAND:
+    from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
 
 if TYPE_CHECKING:
     from hsframe import options, spans, units
@@ -58,6 +68,7 @@ if TYPE_CHECKING:
     from hsframe.session.archive import Archive
     from hsframe.session.default import close, connect, doctor, frame_to_his_grids
     from hsframe.session.verbs import *  # noqa: F403 - see above
+    from hsframe.unit_array.dtype import UnitDtype
 
 # Where each name comes from that is loaded on first use (PEP 562); all others are verbs.
 _LAZY: Final = {
@@ -67,6 +78,7 @@ _LAZY: Final = {
     "Limits": "hsframe.options",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.client.tls",
+    "UnitDtype": "hsframe.unit_array.dtype",
     "arrow_to_frame": "hsframe.frame.arrow",
     "close": "hsframe.session.default",
     "concat": "hsframe.frame.combine",

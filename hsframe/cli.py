@@ -12,13 +12,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError
 from hsframe.version import __version__
@@ -53,18 +54,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
     Returns 0 where all went well, 1 after an error (one line on stderr), 3 where the server did not answer or refused
-    the login, 130 after Ctrl-C; wrong arguments end the program with 2.
+    the login, 2 for wrong arguments, 130 after Ctrl-C.
     """
-    args = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    args = argparse.Namespace(json="--json" in given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
-    run: Callable[[argparse.Namespace], int] = args.run
     try:
+        args = _parser().parse_args(given)
+        from hsframe.analysis import accessor as _accessor  # noqa: F401 - what `import hsframe` does elsewhere
+
+        run: Callable[[argparse.Namespace], int] = args.run
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
             return run(args)
     except HsFrameError as error:
-        code, text = _NO_SERVER if isinstance(error, NetworkError | AuthError) else 1, _in_commands(str(error))
+        code = _NO_SERVER if isinstance(error, NetworkError | AuthError) else 2 if isinstance(error, _Wrong) else 1
+        text = _in_commands(str(error))
         print(f"hsframe: {text}", file=sys.stderr)
     except KeyboardInterrupt:
         code, text = 130, "interrupted"
@@ -83,10 +89,18 @@ def _in_commands(text: str) -> str:
     return text
 
 
+class _Wrong(HsFrameError):
+    """Wrong arguments."""
+
+
 class _Command(argparse.ArgumentParser):
     """The arguments of a command in any order: argparse ends a list of names at the first option."""
 
     _is_intermixed = False
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise _Wrong(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_intermixed:
@@ -99,7 +113,8 @@ class _Command(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hsframe", description="Project Haystack servers to pandas.")
+    parser = _Command(prog="hsframe", description="Project Haystack servers to pandas.")
+    parser._is_intermixed = True  # it has commands, which argparse does not intermix
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
@@ -256,6 +271,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 def _connect(args: argparse.Namespace) -> Session:
     from hsframe.session import connect
 
+    _obey_ctrl_c()
     user, password, args.password = args.user, args.password, None
     who = os.environ.get("HSFRAME_USER") if user is None else user
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
@@ -269,6 +285,12 @@ def _asked_password(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise MetadataError("there is no terminal to ask for the password; set HSFRAME_PASSWORD")
     return getpass.getpass(prompt)
+
+
+def _obey_ctrl_c() -> None:
+    """From here on it is a KeyboardInterrupt; before, where there was nothing to end, it ended the program."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _points(args: argparse.Namespace) -> str | list[str]:
@@ -285,6 +307,7 @@ def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
     from hsframe.testing.quirk_wrappers import with_quirks
 
+    _obey_ctrl_c()
     users: dict[str, Any] | None = None
     if args.anonymous:
         users = {}
@@ -364,7 +387,7 @@ def _progress(args: argparse.Namespace) -> bool | None:
 
 def _origin(args: argparse.Namespace) -> dict[str, Any]:
     """When, with which server and where; no password that is in the uri."""
-    uri = re.sub(r"//[^/]*@", "//", args.uri or os.environ.get("HSFRAME_URI", ""))
+    uri = re.sub(r"//[^/]*@", "//", getattr(args, "uri", None) or os.environ.get("HSFRAME_URI", ""))
     where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
     return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "uri": uri, **where}
 

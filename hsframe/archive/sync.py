@@ -66,7 +66,7 @@ async def sync_archive(
             job.end_us = max(job.start_us, job.record.read_us[1])
     for ident, error in (unknown or {}).items():
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
-        jobs.append(Job(record, 0, 0, 0, status="gone", reason=str(error)))
+        jobs.append(Job(record, 0, 0, 0, status="gone" if ident in known else "failed", reason=str(error)))
     if dry_run:
         for job in jobs:
             if not job.status and job.since_us == options.now_us - _FIRST_REACH_US:

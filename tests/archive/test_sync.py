@@ -373,6 +373,9 @@ def test_the_command_syncs_for_cron(
     assert [(one["id"], one["status"]) for one in summary["problems"]] == [("power", "gone")]
     assert abs(datetime.fromisoformat(summary["time"]) - datetime.now(UTC)) < pd.Timedelta("10min")
     assert told.err.startswith("hsframe: @power (POWER) gone: ")
+    assert cli.main(["sync", path, "@nobody", "--json"]) == 1  # it was never there: a slip, and no news of the server
+    summary = json.loads(capsys.readouterr().out)
+    assert {name: summary[name] for name in ("gone", "failed", "exit")} == {"gone": 0, "failed": 1, "exit": 1}
     assert cli.main(["sync", path, "--quiet", "--on-error", "raise"]) == 1
     assert "@power" in capsys.readouterr().err
     for order in (["temp", "--quiet", "--overlap", "1h"], ["--quiet", "temp"], ["--overlap", "1h", "--quiet", "@temp"]):
@@ -381,8 +384,7 @@ def test_the_command_syncs_for_cron(
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.main(["sync", str(tmp_path), "temp"]) == 1
     assert "has other things in it" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["sync", path, "--quiet", "--json"])
+    assert cli.main(["sync", path, "--quiet", "--json"]) == 2
 
 
 def test_a_sync_of_other_points_at_the_same_time_keeps_what_it_has_read(

@@ -137,8 +137,7 @@ def test_options_of_a_store_go_to_it_and_are_not_shown(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # the option says better
     for option in ("hush", "=hush"):
-        with pytest.raises(SystemExit):
-            cli.main([*command, "s3://bucket/works", "--storage-option", option])
+        assert cli.main([*command, "s3://bucket/works", "--storage-option", option]) == 2
     options = ["region=eu-west-1", "AWS_ENDPOINT_URL=not a=place", "AWS_SECRET_ACCESS_KEY=hush"]
     arguments = [part for option in options for part in ("--storage-option", option)]
     assert cli.main([*command, "s3://bucket/works", *arguments]) == 1
@@ -151,8 +150,7 @@ def test_an_export_of_the_last_days(login: RunningServer, tmp_path: Path) -> Non
     path = tmp_path / "days.parquet"
     assert cli.main(["export", "@kw", "-90d", str(path)]) == 0
     assert len(hsframe.read_parquet(path)) > 0
-    with pytest.raises(SystemExit):
-        cli.main(["export", "@kw", "-x", str(path)])
+    assert cli.main(["export", "@kw", "-x", str(path)]) == 2
 
 
 def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,9 +164,12 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert cli.main(["about", "--deadline", "1 month"]) == 1
     assert cli.main(["about", "--timeout", "1 month"]) == 1
     assert "deadline='1 month'" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["fly"])
-    assert caught.value.code == 2
+    for args in (["fly"], ["export", "--bogus", "--json"], ["sync", "x", "--overlap"], ["--json"]):
+        assert cli.main(args) == 2
+        told = capsys.readouterr()
+        assert told.err.startswith("usage: hsframe ")
+        assert told.err.splitlines()[-1].startswith("hsframe: ")
+        assert [json.loads(line)["exit"] for line in told.out.splitlines()] == [2] * ("--json" in args)
 
 
 def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,8 +232,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None
 
 
 @pytest.mark.one_python
+@pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
+@pytest.mark.parametrize(
+    ("command", "module"), [("module", "hsframe.version"), ("script", "pandas"), ("module", "aiohttp")]
+)
+def test_ctrl_c_ends_it_without_a_traceback_while_it_is_imported_too(
+    command: str, module: str, tmp_path: Path, login: RunningServer
+) -> None:
+    script = tmp_path / "hsframe"
+    script.write_text("import sys\nfrom hsframe.cli import main\nsys.exit(main())\n")
+    program = ["-m", "hsframe"] if command == "module" else [str(script)]
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", *program, "export", "power", "2026-11-01", str(tmp_path / "a.parquet")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(hsframe.__file__).parent.parent)},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        while not process.stderr.readline().rstrip().endswith(f" {module}"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (-signal.SIGINT, "")  # of which a shell makes 130
+        assert [line for line in err.splitlines() if not line.startswith("import time:")] == []
+
+
+@pytest.mark.one_python
 def test_the_program_and_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     done = hs("--version")
+    assert "pandas" not in subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "hsframe", "sync", "--help"],
+        capture_output=True, text=True, check=True,
+    ).stderr  # fmt: skip
     assert done.returncode == 0
     assert done.stdout.startswith("hsframe ")
     commands = ("demo", "serve", "about", "read", "his-read", "export", "doctor")
