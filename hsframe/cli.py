@@ -62,8 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     try:
         args = _parser().parse_args(given)
-        from hsframe.analysis import accessor as _accessor  # noqa: F401 - what `import hsframe` does elsewhere
+        import hsframe.analysis.accessor
+        import hsframe.session  # noqa: F401 - these take long; until here Ctrl-C has ended the program without a word
 
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         run: Callable[[argparse.Namespace], int] = args.run
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
@@ -271,7 +274,6 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 def _connect(args: argparse.Namespace) -> Session:
     from hsframe.session import connect
 
-    _obey_ctrl_c()
     user, password, args.password = args.user, args.password, None
     who = os.environ.get("HSFRAME_USER") if user is None else user
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
@@ -285,12 +287,6 @@ def _asked_password(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise MetadataError("there is no terminal to ask for the password; set HSFRAME_PASSWORD")
     return getpass.getpass(prompt)
-
-
-def _obey_ctrl_c() -> None:
-    """From here on it is a KeyboardInterrupt; before, where there was nothing to end, it ended the program."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _points(args: argparse.Namespace) -> str | list[str]:
@@ -307,7 +303,6 @@ def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
     from hsframe.testing.quirk_wrappers import with_quirks
 
-    _obey_ctrl_c()
     users: dict[str, Any] | None = None
     if args.anonymous:
         users = {}

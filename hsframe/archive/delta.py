@@ -8,6 +8,7 @@ sorts nothing and takes five times the memory, and two of its ``optimize.compact
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -50,6 +51,10 @@ _DATA: Final = re.compile(r"(?!_)(.*/)?[^._/][^/]*\.parquet")
 _WRITING_US: Final = 3_600_000_000
 
 
+def _entry(version: int) -> str:
+    return f"{_LOG}/{version:020}.json"
+
+
 class DeltaLog:
     """The log of one table, as one version has it; :meth:`refresh` goes to the newest one."""
 
@@ -72,8 +77,7 @@ class DeltaLog:
         except (DeltaError, OSError) as error:
             which = "" if version is None else f"version {version} of "
             raise MetadataError(
-                f"{which}the archive in {uri} cannot be opened: {words_of(error)}; if its log is damaged, put "
-                "the archive back from a backup, or sync to another folder"
+                f"{which}the archive in {uri} cannot be opened: {words_of(error)}; {self.advice()}"
             ) from error
         self.state, self._files_of = self._state(), -1
         if self._table.protocol().min_reader_version > 1:  # its files alone do not tell which rows count
@@ -97,7 +101,9 @@ class DeltaLog:
                 storage_options=storage.options,
                 raise_if_key_not_exists=False,  # it knows Delta's own keys only
             )
-        return cls(storage)
+        log = cls(storage)
+        log._flush(log.version)
+        return log
 
     @property
     def version(self) -> int:
@@ -108,15 +114,45 @@ class DeltaLog:
         """The version, and when it was written, where that is known: in a table made anew its number means another."""
         with suppress(OSError):
             if self.storage.folder is not None:
-                return self.version, (self.storage.folder / _LOG / f"{self.version:020}.json").stat().st_mtime_ns
+                found = (self.storage.folder / _entry(self.version)).stat()
+                if not found.st_size:  # delta-rs takes it for a version that changes nothing
+                    raise MetadataError(f"the log of the archive in {self.storage.uri} is damaged: {self.advice()}")
+                return self.version, found.st_mtime_ns
         return self.version, 0
+
+    def damaged(self) -> list[int]:
+        """The versions whose entries of the log are empty or half written, as a power cut may leave the last ones."""
+        entries = filter(re.compile(r".*/\d{20}\.json").fullmatch, sorted(self.storage.listing(_LOG)))
+        return [int(path[-25:-5]) for path in entries if not self._lines(path)]
+
+    def _lines(self, path: str) -> list[dict[str, Any]]:
+        with suppress(ValueError), self.storage.open(path) as file:
+            return [json.loads(line) for line in file.read().splitlines()]
+        return []
+
+    def advice(self) -> str:
+        """What to do about a log that cannot be read, or not all of it."""
+        how = "sync to another folder"
+        for version in self.damaged()[:1]:
+            how = (
+                f"remove {_entry(version)}, which is empty or half written, and all later versions, and sync(), which "
+            )
+            how += "reads anew what they told of; what was added is to be added again"
+        return f"put the archive back from a backup, or {how}"
+
+    def _flush(self, version: int) -> None:
+        """Have the disk keep a version before the next one, or what is noted of it: delta-rs leaves that open."""
+        if self.storage.folder is not None:
+            entry = self.storage.folder / _entry(version)
+            with suppress(FileNotFoundError), reaching(self.storage.uri), open(entry, "rb+") as file:
+                os.fsync(file.fileno())
 
     def refresh(self) -> None:
         """Go to the newest version, also where the table was made anew meanwhile."""
         if self._state() != self.state:
             self._open()
             return
-        following = (self.storage.folder or Path()) / _LOG / f"{self.version + 1:020}.json"
+        following = (self.storage.folder or Path()) / _entry(self.version + 1)
         if self.state[1] and not following.exists():  # delta-rs takes a millisecond to find that there is none
             return
         try:
@@ -158,6 +194,7 @@ class DeltaLog:
             raise MetadataError(
                 f"{self.storage.uri} cannot be changed: {words_of(error)}; repeat it when it can"
             ) from error
+        self._flush(version + 1)
         self.refresh()  # the object keeps its version, and its next commit would fail
         # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
         self._files_of, self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
@@ -172,6 +209,7 @@ class DeltaLog:
         while self.setting(key) != text:
             with suppress(CommitFailedError):  # someone else has made a version meanwhile
                 self._table.alter.set_table_properties({key: text}, raise_if_not_exists=False)
+                self._flush(self._table.version())
             self.refresh()
 
     def discard(self, files: Iterable[DataFile]) -> None:
@@ -180,12 +218,13 @@ class DeltaLog:
             self.storage.delete(file.path)
 
     def commit_of(self, version: int) -> Commit:
-        """What a version has changed; FileNotFoundError where the log has forgotten it."""
+        """What a version has changed; FileNotFoundError where the log has forgotten it, or its entry is damaged."""
         found: dict[str, list[Any]] = {"commitInfo": [{}], "add": [], "remove": []}
-        with self.storage.open(f"{_LOG}/{version:020}.json") as file:
-            for line in file.read().splitlines():
-                for name, entry in json.loads(line).items():
-                    found.setdefault(name, []).append(entry)
+        if not (lines := self._lines(_entry(version))):
+            raise FileNotFoundError(_entry(version))
+        for line in lines:
+            for name, entry in line.items():
+                found.setdefault(name, []).append(entry)
         info, files = found["commitInfo"][-1], [*found["add"], *found["remove"]]
         is_compaction = bool(files) and not any(entry.get("dataChange") for entry in files)
         return Commit(
@@ -199,14 +238,16 @@ class DeltaLog:
 
     def commits(self) -> list[Commit]:
         """What the versions have changed, the newest first, as far back as they can be put together from the log."""
-        names = {name.rpartition("/")[2] for name in self.storage.listing(_LOG)}
-        oldest = self.version
-        while oldest and f"{oldest - 1:020}.json" in names:
-            oldest -= 1
+        found: list[Commit] = []
+        with suppress(FileNotFoundError):
+            found.extend(map(self.commit_of, range(self.version, -1, -1)))
+        names = self.storage.listing(_LOG)
         # A version that is no checkpoint needs all commits since one.
-        while oldest and oldest < self.version and not any(name.startswith(f"{oldest:020}.check") for name in names):
-            oldest += 1
-        return [self.commit_of(version) for version in range(self.version, oldest - 1, -1)]
+        while len(found) > 1 and found[-1].version:
+            if any(name.startswith(_entry(found[-1].version)[:-4] + "check") for name in names):
+                break
+            found.pop()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

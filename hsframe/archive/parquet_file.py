@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
-from hsframe.archive.storage import Storage
-from hsframe.errors import CodecError
+from hsframe.archive.storage import Storage, words_of
+from hsframe.errors import CodecError, MetadataError
 from hsframe.spans import from_epoch_us
 
 ROW_GROUP: Final = 1 << 16
@@ -237,7 +237,7 @@ def opened(storage: Storage, path: str, schema: pa.Schema = ROWS_SCHEMA) -> Gene
         ) from error
     except (pa.ArrowException, OSError, KeyError) as error:  # damaged pages are an OSError without a number
         if isinstance(error, OSError) and error.errno:
-            raise
+            raise MetadataError(f"{where} cannot be read: {words_of(error)}") from error
         reason = str(error).partition("\n")[0]
         raise CodecError(
             f"{where} is damaged or has not the columns of its table ({reason}); hsframe.Archive(...).check() says "

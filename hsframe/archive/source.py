@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 
 from hsframe.archive.histories import read_histories
 from hsframe.archive.layout import FILE_SCHEMA
-from hsframe.archive.parquet_file import END_US, START_US, Ids
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, opened
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError
@@ -81,19 +81,24 @@ class ArchiveSource:
                 ids.setdefault(record.tz, []).append(record.id)
         spans = {} if span is None else resolve_in(ids, span)
         windows = {tz: (one.start_us, END_US if one.end_us is None else one.end_us) for tz, one in spans.items()}
-        chosen, paths = [], set()
+        chosen, files = [], dict[str, DataFile]()
         for tz, some in ids.items() or [("", None)]:
             start_us, end_us = windows.get(tz, (START_US, END_US))
             own = None if some is None else Ids(some)
-            paths |= {file.path for file in self._samples.files() if file.may_have(own, start_us, end_us)}
+            files |= {file.path: file for file in self._samples.files() if file.may_have(own, start_us, end_us)}
             start, end = (pa.scalar(us, pa.int64()).cast(pa.timestamp("us", "UTC")) for us in (start_us, end_us))
             one = (ds.field("ts") >= start) & (ds.field("ts") < end)
             chosen.append(one if some is None else one & ds.field("id").isin(some))
         # Not the filesystem of delta-rs: after it the interpreter may abort at its end (deltalake 1.6.6).
         filesystem, base = self._samples.storage.arrow
-        form = ds.ParquetFileFormat()
-        files = [form.make_fragment(f"{base}/{path}", filesystem) for path in sorted(paths)]
-        dataset = ds.FileSystemDataset(files, FILE_SCHEMA, form, filesystem)
+        paths = {f"{base}/{path}": file for path, file in sorted(files.items())}
+        for info in filesystem.get_file_info([*paths]) if self._samples.storage.folder is not None else ():
+            if info.size != paths[info.path].size:
+                with opened(self._samples.storage, paths[info.path].path):
+                    pass  # it says what is wrong
+        form = ds.ParquetFileFormat(page_checksum_verification=True)
+        fragments = [form.make_fragment(path, filesystem) for path in paths]
+        dataset = ds.FileSystemDataset(fragments, FILE_SCHEMA, form, filesystem)
         return dataset.scanner(columns=columns, filter=functools.reduce(operator.or_, chosen))
 
     def _tags(self) -> Iterable[Mapping[str, Any]]:

@@ -211,8 +211,8 @@ def _body(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> tuple[byte
     """The bytes of an answer, and whether they are packed."""
     try:
         body = encode(grid, chosen.short)
-    except CodecError as error:
-        # Some formats cannot carry some kinds; the client can ask for another.
+    except (CodecError, OverflowError) as error:
+        # Some formats cannot carry some kinds, and none a year after 9999; the client can ask for another.
         refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
         body = encode(error_grid(name, refusal), chosen.short)
     if not packs or len(body) < _MIN_GZIP:

@@ -442,7 +442,8 @@ class Archive:
         Returns
         -------
         pyarrow.dataset.Scanner
-            Its rows come in no order: only those of one file are sorted by ``id`` and ``ts``.
+            Its rows come in no order: only those of one file are sorted by ``id`` and ``ts``. It reads later, and what
+            is damaged inside of a file is an error of pyarrow then; :meth:`check` names the file.
         """
         scanner: ds.Scanner = runner_named("thread").run(self._reading().scanner, points, span, columns)
         return scanner

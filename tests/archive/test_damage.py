@@ -6,17 +6,20 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import deltalake
 import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 import pytest
 
 import hsframe
 from hsframe import Archive, Session
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import CodecError, HsFrameError, MetadataError
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -104,15 +107,98 @@ def test_what_cannot_be_written_is_said_in_words(tmp_path: Path, session: Sessio
         session.export("temp", "yesterday", tmp_path / f"{'x' * 245}.parquet", layout="tidy")
 
 
-def test_a_damaged_log_is_named_without_the_lines_of_another_language(tmp_path: Path, session: Session) -> None:
+@pytest.mark.parametrize("table", ["samples", "points"])
+@pytest.mark.parametrize("left", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda whole: bytes(500)])
+def test_a_log_whose_end_a_power_cut_has_taken_is_named_and_mended_by_what_is_advised(
+    table: str, left: Callable[[bytes], bytes], tmp_path: Path, session: Session
+) -> None:
     archive = synced(tmp_path / "trends", session)
-    log = sorted((tmp_path / "trends" / "samples" / "_delta_log").glob("*.json"))[-1]
-    log.write_text('{"add":{"path"')
-    for verb in (lambda: Archive(tmp_path / "trends"), archive.check, lambda: archive.versions):
-        with pytest.raises(MetadataError, match="cannot be opened") as caught:
+    archive.sync("power", session=session, since=SINCE)
+    entry = sorted((tmp_path / "trends" / table / "_delta_log").glob("*.json"))[-1]
+    entry.write_bytes(left(entry.read_bytes()))
+    for verb in (
+        lambda: Archive(tmp_path / "trends"),
+        archive.check,
+        lambda: archive.versions,
+        lambda: archive.his_read("power", (SINCE, None)),
+        lambda: archive.sync(session=session),
+    ):
+        with pytest.raises(
+            MetadataError, match=rf"{table}.*, or remove _delta_log/{entry.name}, which is .*, and sync\(\)"
+        ) as caught:
             verb()
         assert "unknown" not in str(caught.value)
         assert "\n" not in str(caught.value)
+    entry.unlink()
+    archive = Archive(tmp_path / "trends")
+    archive.sync("power or temp", session=session)
+    assert_in_step(archive, session, "power or temp")
+    assert archive.check()["problem"].str.startswith("no version counts it").all()
+
+
+def test_an_entry_in_the_middle_of_the_log_that_is_empty_is_found_by_check(tmp_path: Path, session: Session) -> None:
+    archive = synced(tmp_path, session)
+    archive.sync("power", session=session, since=SINCE)
+    (tmp_path / "samples" / "_delta_log" / f"{1:020}.json").write_text("")
+    archive = Archive(tmp_path)
+    assert archive.versions["version"].tolist() == [2]
+    found = archive.check().set_index("path").loc["samples/_delta_log"]
+    assert found["problem"].startswith("version 1 is empty or half written")
+    assert f"remove _delta_log/{1:020}.json, which is empty or half written, and all later" in found["what_to_do"]
+    for number in (1, 2):
+        (tmp_path / "samples" / "_delta_log" / f"{number:020}.json").unlink()
+    archive.sync(session=session)
+    assert_in_step(archive, session, "power or temp")
+    assert archive.check()["problem"].str.startswith("no version counts it").all()
+
+
+@pytest.mark.parametrize(
+    ("left", "problem"),
+    [
+        (None, "not there"),
+        (lambda whole: b"", "damaged"),
+        (lambda whole: whole[:-200], "damaged"),
+        (lambda whole: whole[:900] + bytes(byte ^ 255 for byte in whole[900:950]) + whole[950:], "damaged"),
+    ],
+    ids=["gone", "empty", "cut", "other bytes"],
+)
+def test_a_file_that_is_damaged_is_named_by_all_that_reads_it(
+    left: Callable[[bytes], bytes] | None,
+    problem: str,
+    tmp_path: Path,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    span = SINCE, datetime.now(UTC).date()
+    archive = synced(tmp_path / "a", session)
+    archive.compact(overlap="0D")
+    (counted,) = archive._opened().samples.files()
+    file = tmp_path / "a" / "samples" / counted.path
+    whole = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left(whole))
+    verbs: list[Callable[[], Any]] = [
+        lambda: archive.his_read("temp", span),
+        lambda: archive.latest("temp"),
+        lambda: list(archive.his_iter("temp", span, by="1W")),
+        lambda: archive.export("temp", span, tmp_path / "b.parquet"),
+        lambda: archive.export("temp", span, tmp_path / "c"),
+        lambda: archive.sync(session=session),
+        lambda: archive.add(session.his_read("temp", span), existing="keep"),
+    ]
+    if left is None or len(left(whole)) < len(whole):
+        verbs += [lambda: archive.to_arrow(), lambda: archive.to_arrow("temp", span)]
+    for verb in verbs:
+        with pytest.raises(CodecError, match=rf"{file.name} is {problem}.*check\(\) says what to do"):
+            verb()
+    assert "put it back from a backup; or" in archive.check().set_index("path")["what_to_do"].iloc[0]
+    with pytest.raises((HsFrameError, OSError)):  # within a file pyarrow says it, which knows no name
+        archive.to_arrow().to_table()
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "ParquetFile", lambda *args, **settings: os.read(10_000, 1))
+        with pytest.raises(HsFrameError, match=rf"{file.name} (is not there|cannot be read: Bad file descriptor)"):
+            archive.his_read("temp", span)
 
 
 def test_points_that_are_lost_or_damaged_are_named_and_read_anew(tmp_path: Path, session: Session) -> None:

@@ -345,3 +345,22 @@ def test_a_year_goes_in_and_out(raw: Any) -> None:
         if isinstance(times, TimeColumn) and isinstance(numbers, NumberColumn):
             assert np.array_equal(np.asarray(times.values.to_numpy()), instants)
             assert np.array_equal(np.asarray(numbers.values.to_numpy()), values)
+
+
+def test_samples_that_no_answer_can_have_are_refused_in_words(raw: Any, start: Callable[..., Any]) -> None:
+    """A program that writes into the database, or an archive, may have any instants."""
+    ts_us = np.array([-(1 << 62), -62135596800000001, 0, 253402300800000000, 253402300800000001, 1 << 62])
+    for id in ("temp", "kw"):
+        raw.server.database.set_history(id, ts_us, np.arange(6.0))
+    for mime in ("text/zinc", "application/json", "application/vnd.haystack+json;version=3"):
+        for span in ("1970-01-01T00:00:00Z UTC", "9999-12-30T00:00:00Z UTC"):
+            for body in (f'ver:"3.0"\nid,range\n@temp,"{span}"\n', f'ver:"3.0" range:"{span}"\nid\n@temp\n@kw\n'):
+                answer = raw.post("hisRead", body, Accept=mime).grid
+                assert answer.is_error
+                assert "samples after the year 9999" in answer.meta["dis"]
+    assert len(read(raw, "temp", "1969-12-31,1970-01-01")) == 1
+    assert len(read(raw, "temp", "0001-01-03T00:00:00Z UTC,9999-12-30T00:00:00Z UTC")) == 1
+    more = start(quirks=["extra-samples"])  # those beside the range too
+    more.server.database.set_history("temp", ts_us, np.arange(6.0))
+    span = "1970-01-01T00:00:00Z UTC,9999-12-29T00:00:00Z UTC"
+    assert "the answer cannot be written" in more.refused("hisRead", f'ver:"3.0"\nid,range\n@temp,"{span}"\n')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from hsframe.kinds import Ref
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples, Times, placed
 from hsframe.server.state import Call, ref_of
-from hsframe.spans import Span, epoch_us, resolve
+from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
 
 _EXPECTED: Final = (
@@ -88,9 +88,12 @@ def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:
     end = span.end
     if end is None:
         # An open end: that of the last sample, and at least the present.
-        now = call.state.clock.now()
-        last = int(ts_us[-1]) + 1 if len(ts_us) else 0
-        end = (now + timedelta(microseconds=max(last - epoch_us(now), 0))).astimezone(span.start.tzinfo)
+        end_us = max(epoch_us(call.state.clock.now()), int(ts_us[-1]) + 1 if len(ts_us) else 0)
+        try:
+            end = from_epoch_us(end_us, span.start.tzinfo or UTC)
+        except OverflowError as error:
+            what = "there are samples after the year 9999, which no answer can have; ask for a range with an end"
+            raise OpRefusal(what, "RangeErr") from error
     return {"hisStart": span.start, "hisEnd": max(end, span.start)}
 
 
