@@ -20,10 +20,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-# `hsframe ...` and `python -m hsframe ...`: until it has imported what it needs Ctrl-C ends it without a traceback.
+# Of `hsframe ...` and `python -m hsframe ...`, which take Ctrl-C without a traceback before all is imported too.
 _PROGRAM: Final = sys.orig_argv[-len(sys.argv)] if sys.argv[:1] == ["-m"] else "".join(sys.argv[:1])
-_IS_COMMAND: Final = os.path.basename(_PROGRAM) in ("hsframe", "hsframe.exe", "-mhsframe")
-if _IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+if os.path.basename(_PROGRAM) not in ("hsframe", "hsframe.exe", "-mhsframe"):
+    from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
+elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from hsframe.errors import (
@@ -48,9 +49,6 @@ from hsframe.errors import (
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 from hsframe.version import __version__ as __version__
-
-if not _IS_COMMAND:
-    from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
 
 if TYPE_CHECKING:
     from hsframe import options, spans, units

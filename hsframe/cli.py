@@ -357,7 +357,7 @@ def _export(args: argparse.Namespace) -> int:
         header=args.header,
         tz=args.tz,
         on_error=args.on_error,
-        progress=_progress(args),
+        progress=False if args.quiet or args.json else None,
         storage_options=dict(args.storage_option),
     )
 
@@ -374,10 +374,6 @@ def _export(args: argparse.Namespace) -> int:
     else:
         found = {"points": len(done), **{name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}}
     return _say(args, found, started_s, int(failed > 0))
-
-
-def _progress(args: argparse.Namespace) -> bool | None:
-    return False if args.quiet or args.json else None
 
 
 def _origin(args: argparse.Namespace) -> dict[str, Any]:
@@ -413,7 +409,7 @@ def _sync(args: argparse.Namespace) -> int:
             on_error=args.on_error,
             other_server=args.other_server,
             dry_run=args.dry_run,
-            progress=_progress(args),
+            progress=False if args.quiet or args.json else None,
         )
     counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
     found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}

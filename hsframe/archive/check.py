@@ -91,8 +91,7 @@ def _in_files(log: DeltaLog, name: str, broken: set[str]) -> Iterator[Problem]:
             yield f"{name}/{file.path}", f"{what}, and the table counts {file.size} bytes", advice
             broken.add(file.path)
     for version in log.damaged():
-        what = f"version {version} is empty or half written: what it told of is not counted"
-        yield f"{name}/_delta_log", what, log.advice()
+        yield f"{name}/_delta_log", f"version {version} is empty or half written, and does not count", log.advice()
     for path in orphans(log, there, log.commits()):
         what = "no version counts it: a program was killed before it did, or is about to, or the log has forgotten it"
         yield f"{name}/{path}", what, "vacuum() removes it when it is an hour old"

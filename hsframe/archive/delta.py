@@ -38,6 +38,7 @@ with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
 # rewrite and a compaction of the same files, which delta-rs lets pass beside each other.
 _APPLICATION: Final = "hsframe"
 _LOG: Final = "_delta_log"
+_ENTRY: Final = _LOG + "/{:020}.json"
 _SETTINGS: Final = {
     "delta.dataSkippingStatsColumns": "id,ts",
     # A report of last year may name a version; by default it is forgotten after 30 days, with all its files there.
@@ -49,10 +50,6 @@ _CUT_US: Final = 999
 _DATA: Final = re.compile(r"(?!_)(.*/)?[^._/][^/]*\.parquet")
 # A file that no version counts may be that of a commit to come, unless it is older.
 _WRITING_US: Final = 3_600_000_000
-
-
-def _entry(version: int) -> str:
-    return f"{_LOG}/{version:020}.json"
 
 
 class DeltaLog:
@@ -101,9 +98,7 @@ class DeltaLog:
                 storage_options=storage.options,
                 raise_if_key_not_exists=False,  # it knows Delta's own keys only
             )
-        log = cls(storage)
-        log._flush(log.version)
-        return log
+        return cls(storage)
 
     @property
     def version(self) -> int:
@@ -114,7 +109,7 @@ class DeltaLog:
         """The version, and when it was written, where that is known: in a table made anew its number means another."""
         with suppress(OSError):
             if self.storage.folder is not None:
-                found = (self.storage.folder / _entry(self.version)).stat()
+                found = (self.storage.folder / _ENTRY.format(self.version)).stat()
                 if not found.st_size:  # delta-rs takes it for a version that changes nothing
                     raise MetadataError(f"the log of the archive in {self.storage.uri} is damaged: {self.advice()}")
                 return self.version, found.st_mtime_ns
@@ -134,25 +129,16 @@ class DeltaLog:
         """What to do about a log that cannot be read, or not all of it."""
         how = "sync to another folder"
         for version in self.damaged()[:1]:
-            how = (
-                f"remove {_entry(version)}, which is empty or half written, and all later versions, and sync(), which "
-            )
+            how = f"remove {_ENTRY.format(version)}, which is empty or half written, and all later versions, and sync(), which "
             how += "reads anew what they told of; what was added is to be added again"
         return f"put the archive back from a backup, or {how}"
-
-    def _flush(self, version: int) -> None:
-        """Have the disk keep a version before the next one, or what is noted of it: delta-rs leaves that open."""
-        if self.storage.folder is not None:
-            entry = self.storage.folder / _entry(version)
-            with suppress(FileNotFoundError), reaching(self.storage.uri), open(entry, "rb+") as file:
-                os.fsync(file.fileno())
 
     def refresh(self) -> None:
         """Go to the newest version, also where the table was made anew meanwhile."""
         if self._state() != self.state:
             self._open()
             return
-        following = (self.storage.folder or Path()) / _entry(self.version + 1)
+        following = (self.storage.folder or Path()) / _ENTRY.format(self.version + 1)
         if self.state[1] and not following.exists():  # delta-rs takes a millisecond to find that there is none
             return
         try:
@@ -194,7 +180,9 @@ class DeltaLog:
             raise MetadataError(
                 f"{self.storage.uri} cannot be changed: {words_of(error)}; repeat it when it can"
             ) from error
-        self._flush(version + 1)
+        if self.storage.folder is not None:  # on the disk before what is noted of it: delta-rs leaves that open
+            with reaching(self.storage.uri), open(self.storage.folder / _ENTRY.format(version + 1), "rb+") as log:
+                os.fsync(log.fileno())
         self.refresh()  # the object keeps its version, and its next commit would fail
         # Unless someone else has made another meanwhile: what the log says of all files takes long to read.
         self._files_of, self._files = version + 1, [*(file for file in before if file.path not in gone), *added]
@@ -209,7 +197,6 @@ class DeltaLog:
         while self.setting(key) != text:
             with suppress(CommitFailedError):  # someone else has made a version meanwhile
                 self._table.alter.set_table_properties({key: text}, raise_if_not_exists=False)
-                self._flush(self._table.version())
             self.refresh()
 
     def discard(self, files: Iterable[DataFile]) -> None:
@@ -220,8 +207,8 @@ class DeltaLog:
     def commit_of(self, version: int) -> Commit:
         """What a version has changed; FileNotFoundError where the log has forgotten it, or its entry is damaged."""
         found: dict[str, list[Any]] = {"commitInfo": [{}], "add": [], "remove": []}
-        if not (lines := self._lines(_entry(version))):
-            raise FileNotFoundError(_entry(version))
+        if not (lines := self._lines(_ENTRY.format(version))):
+            raise FileNotFoundError(_ENTRY.format(version))
         for line in lines:
             for name, entry in line.items():
                 found.setdefault(name, []).append(entry)
@@ -244,7 +231,7 @@ class DeltaLog:
         names = self.storage.listing(_LOG)
         # A version that is no checkpoint needs all commits since one.
         while len(found) > 1 and found[-1].version:
-            if any(name.startswith(_entry(found[-1].version)[:-4] + "check") for name in names):
+            if any(name.startswith(_ENTRY.format(found[-1].version)[:-4] + "check") for name in names):
                 break
             found.pop()
         return found

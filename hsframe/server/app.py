@@ -163,6 +163,9 @@ def _run(op: Op, call: Call) -> Grid:
         return error_grid(call.op, refusal)
     except HttpRefusal:
         raise
+    except OverflowError:
+        what = "there are times beyond the years 1 to 9999, which no answer can have; ask for a range without them"
+        return error_grid(call.op, OpRefusal(what, "RangeErr"))
     except Exception as error:  # a bug of the server: the client gets an error grid, the log gets the trace
         _log.exception("the op %s failed", call.op)
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))

@@ -8,16 +8,7 @@ from typing import Any, Final
 from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 
 DEFAULT_LEVEL: Final = LEVELS
-
-
-def level_dis(level: int) -> str:
-    """The display name of a level.
-
-    >>> level_dis(1), level_dis(2), level_dis(17)
-    ('1 (emergency)', '2', '17 (default)')
-    """
-    name = {1: "emergency", MANUAL_LEVEL: "manual", DEFAULT_LEVEL: "default"}.get(level)
-    return str(level) if name is None else f"{level} ({name})"
+LEVEL_NAMES: Final = {1: "emergency", MANUAL_LEVEL: "manual", DEFAULT_LEVEL: "default"}
 
 
 @dataclass(frozen=True)
@@ -30,16 +21,7 @@ class LevelEntry:
 
 
 class PriorityArray:
-    """The levels 1 to 17 of one point; an empty level is on auto.
-
-    >>> levels = PriorityArray()
-    >>> levels.write(17, 20.0, "default")
-    >>> levels.write(8, 24.0, "operator", expires_s=60.0)
-    >>> levels.effective(now_s=0.0)
-    (8, 24.0)
-    >>> levels.effective(now_s=60.0)
-    (17, 20.0)
-    """
+    """The levels 1 to 17 of one point; an empty level is on auto."""
 
     def __init__(self) -> None:
         self._entries: dict[int, LevelEntry] = {}

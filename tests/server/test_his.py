@@ -357,7 +357,7 @@ def test_samples_that_no_answer_can_have_are_refused_in_words(raw: Any, start: C
             for body in (f'ver:"3.0"\nid,range\n@temp,"{span}"\n', f'ver:"3.0" range:"{span}"\nid\n@temp\n@kw\n'):
                 answer = raw.post("hisRead", body, Accept=mime).grid
                 assert answer.is_error
-                assert "samples after the year 9999" in answer.meta["dis"]
+                assert "beyond the years 1 to 9999, which no answer can have" in answer.meta["dis"]
     assert len(read(raw, "temp", "1969-12-31,1970-01-01")) == 1
     assert len(read(raw, "temp", "0001-01-03T00:00:00Z UTC,9999-12-30T00:00:00Z UTC")) == 1
     more = start(quirks=["extra-samples"])  # those beside the range too

@@ -36,70 +36,50 @@ class Builder:
     axis: Axis
     key: str
     tz: str
+    dis: str
 
     def __post_init__(self) -> None:
         self.local = Local.of(self.axis, self.tz)
-        self._site: Ref | None = None
-        self._site_dis = ""
+        self._site = Ref(self.key, self.dis)
         # The whole site is offline on some days, as when its gateway restarts.
         self._offline = self._window("gateway", _GAP_CHANCE / 2, 3.0, 9.0)
 
-    def site(self, dis: str, place: str, at: Coord, function: str, area: Number, built: int) -> None:
+    def site(self, place: str, at: Coord, function: str, area: Number, built: int) -> None:
         city, country = place.split(", ")
-        self._site, self._site_dis = Ref(self.key, dis), dis
-        rec = {"id": self._site, "site": MARKER, "dis": dis, "tz": self.tz, "geoCoord": at, "area": area}
+        rec = {"id": self._site, "site": MARKER, "dis": self.dis, "tz": self.tz, "geoCoord": at, "area": area}
         rec |= {"geoCity": city, "geoCountry": country, "primaryFunction": function, "yearBuilt": Number(built)}
         self.database.add(rec)
 
     def equip(self, key: str, name: str, tags: str) -> Ref:
         """A piece of equipment; `tags` are its markers."""
-        dis = f"{self._site_dis} {name}"
-        ref = Ref(f"{self.key}-{key}", dis)
-        markers = dict.fromkeys(tags.split(), MARKER)
-        self.database.add(
-            {"id": ref, "equip": MARKER, **markers, "dis": dis, "navName": name, "siteRef": self._site, "tz": self.tz}
-        )
-        return ref
+        rec = self._rec(f"{self.key}-{key}", f"{self.dis} {name}", name)
+        return self.database.add(rec | dict.fromkeys(["equip", *tags.split()], MARKER))
+
+    def _rec(self, key: str, dis: str, name: str) -> dict[str, Any]:
+        return {"id": Ref(key, dis), "dis": dis, "navName": name, "siteRef": self._site, "tz": self.tz}
 
     def number(self, equip: Ref, key: str, name: str, tags: str, unit: str, values: Signal, *, digits: int) -> None:
         """A Number point, sampled every 15 minutes; a setpoint (`tags` begin with ``sp``) is recorded on change."""
         rounded = np.round(np.asarray(values, np.float64)[LEAD:], digits) + 0.0  # no -0.0
         mode = "cov" if tags.startswith("sp ") else "sampled"
-        rec = self._rec(equip, key, name, tags, "Number", unit=unit, hisMode=mode)
-        self._store(rec, rounded)
+        self._add(equip, key, name, tags, "Number", rounded, unit=unit, hisMode=mode)
 
     def flag(self, equip: Ref, key: str, name: str, tags: str, values: Signal, enum: str = "off,on") -> None:
-        rec = self._rec(equip, key, name, tags, "Bool", enum=enum, hisMode="cov")
-        self._store(rec, np.asarray(values, np.bool_)[LEAD:])
+        self._add(equip, key, name, tags, "Bool", np.asarray(values, np.bool_)[LEAD:], enum=enum, hisMode="cov")
 
     def text(self, equip: Ref, key: str, name: str, tags: str, codes: Signal, texts: tuple[str, ...]) -> None:
         """A Str point of a few texts, recorded on change; `codes` count into `texts`."""
-        rec = self._rec(equip, key, name, tags, "Str", enum=",".join(texts), hisMode="cov")
-        self._store(rec, np.asarray(texts, object)[np.asarray(codes, np.intp)[LEAD:]])
+        values = np.asarray(texts, object)[np.asarray(codes, np.intp)[LEAD:]]
+        self._add(equip, key, name, tags, "Str", values, enum=",".join(texts), hisMode="cov")
 
-    def _rec(self, equip: Ref, key: str, name: str, tags: str, kind: str, **more: Any) -> dict[str, Any]:
-        dis = f"{equip.dis} {name}"
-        return {
-            "id": Ref(f"{equip.val}-{key}", dis),
-            **dict.fromkeys(["point", "his", "cur", *tags.split()], MARKER),
-            "dis": dis,
-            "navName": name,
-            "kind": kind,
-            "tz": self.tz,
-            "siteRef": self._site,
-            "equipRef": equip,
-            **more,
-        }
-
-    def _store(self, rec: dict[str, Any], values: Signal) -> None:
-        id: Ref = rec["id"]
+    def _add(self, equip: Ref, key: str, name: str, tags: str, kind: str, values: Signal, **more: Any) -> None:
         (last,) = values[-1:].tolist()
-        current = Number(last, rec["unit"]) if rec["kind"] == "Number" else last
-        rec["curVal"], rec["curStatus"] = current, "ok"
-        is_cov = rec["hisMode"] == "cov"
-        if is_cov:
-            rec["cov"] = MARKER
-        self.database.add(rec)
+        current = Number(last, more["unit"]) if kind == "Number" else last
+        is_cov = more["hisMode"] == "cov"
+        markers = ["point", "his", "cur", *tags.split(), *(["cov"] if is_cov else [])]
+        rec = self._rec(f"{equip.val}-{key}", f"{equip.dis} {name}", name) | dict.fromkeys(markers, MARKER) | more
+        rec |= {"kind": kind, "equipRef": equip, "curVal": current, "curStatus": "ok"}
+        id = self.database.add(rec)
         ts_us = self.axis.ts_us[LEAD:]
         if is_cov:
             changes = np.append(True, values[1:] != values[:-1])
@@ -152,9 +132,9 @@ def _weather_station(site: Builder, temp: Floats, temp_unit: str, humidity: Floa
 
 def new_york(database: Database, axis: Axis) -> None:
     """An office tower with an air handler, a VAV zone and a main meter."""
-    site = Builder(database, axis, "nyc", "New_York")
+    site = Builder(database, axis, "nyc", "New_York", "Harbor Tower")
     local = site.local
-    site.site("Harbor Tower", "New York, US", Coord(40.7033, -74.0170), "Office", Number(186_000, "ft²"), 1987)
+    site.site("New York, US", Coord(40.7033, -74.0170), "Office", Number(186_000, "ft²"), 1987)
     oat, humidity = weather(axis, local, "nyc", mean_c=12.9, season_c=12.2, day_c=3.8, warmest_day=203)
     people = _people(axis, local, "nyc/people")
 
@@ -201,9 +181,9 @@ def new_york(database: Database, axis: Axis) -> None:
 
 def london(database: Database, axis: Axis) -> None:
     """An office house with a gas boiler."""
-    site = Builder(database, axis, "lon", "London")
+    site = Builder(database, axis, "lon", "London", "Thames House")
     local = site.local
-    site.site("Thames House", "London, GB", Coord(51.5072, -0.1021), "Office", Number(5_400, "m²"), 1968)
+    site.site("London, GB", Coord(51.5072, -0.1021), "Office", Number(5_400, "m²"), 1968)
     oat, humidity = weather(axis, local, "lon", mean_c=11.4, season_c=6.6, day_c=3.1, warmest_day=205)
     people = _people(axis, local, "lon/people")
 
@@ -252,9 +232,9 @@ def london(database: Database, axis: Axis) -> None:
 
 def brisbane(database: Database, axis: Axis) -> None:
     """A laboratory with a chiller that works most in January."""
-    site = Builder(database, axis, "bne", "Brisbane")
+    site = Builder(database, axis, "bne", "Brisbane", "River Laboratory")
     local = site.local
-    site.site("River Laboratory", "Brisbane, AU", Coord(-27.4698, 153.0251), "Laboratory", Number(2_500, "m²"), 2009)
+    site.site("Brisbane, AU", Coord(-27.4698, 153.0251), "Laboratory", Number(2_500, "m²"), 2009)
     oat, humidity = weather(axis, local, "bne", mean_c=20.6, season_c=5.2, day_c=4.4, warmest_day=22)
     people = _people(axis, local, "bne/people")
 

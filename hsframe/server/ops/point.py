@@ -9,7 +9,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.protocol.request_grids import LEVELS, MANUAL_LEVEL
 from hsframe.server.database import Database
-from hsframe.server.priority import level_dis
+from hsframe.server.priority import LEVEL_NAMES, LevelEntry
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, checked_value, duration_s, ref_of
 
@@ -60,18 +60,11 @@ def _array(call: Call, rec: Mapping[str, Any]) -> Grid:
     levels = call.database.priorities(rec["id"])
     rows = []
     for level in range(1, LEVELS + 1):
-        entry = levels.entry(level, now_s)
-        expires = None if entry is None or entry.expires_s is None else Number(entry.expires_s - now_s, "sec")
-        rows.append(
-            {
-                "level": Number(level),
-                "levelDis": level_dis(level),
-                "val": None if entry is None else entry.val,
-                "who": None if entry is None or not entry.who else entry.who,
-                "expires": expires,
-            }
-        )
-    return Grid.from_rows({"id": rec["id"]}, ["level", "levelDis", "val", "who", "expires"], rows)
+        entry = levels.entry(level, now_s) or LevelEntry(None, "")
+        expires = None if entry.expires_s is None else Number(entry.expires_s - now_s, "sec")
+        dis = f"{level} ({LEVEL_NAMES[level]})" if level in LEVEL_NAMES else str(level)
+        rows.append((Number(level), dis, entry.val, entry.who or None, expires))
+    return Grid({"id": rec["id"]}, ["level", "levelDis", "val", "who", "expires"], list(zip(*rows, strict=True)))
 
 
 def invoke_action(call: Call) -> Grid:
