@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from hsframe.archive.fill import Job
 from hsframe.archive.histories import cell_of, histories_of, rows_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import known_records, outcome_table
@@ -29,7 +29,7 @@ from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
-from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER, Ref
@@ -82,6 +82,7 @@ class Adding:
                 try:
                     df = load()
                     reads, samples = reads_of(df), self._samples(df)
+                    source = source_of(df) or {}
                     del df
                     if tables is None:
                         self.changes.new.update({one.point.id: len(one.ts_us) for one in samples})
@@ -89,6 +90,8 @@ class Adding:
                         self._merge(tables, samples, dry_run=is_trial)
                     if not is_trial:
                         self._refuse_others()
+                        if tables and not tables.points.server and source.get("kind") == "server":
+                            tables.points.change_setting(SERVER_KEY, source["uri"])
                 except HsFrameError as error:
                     if name:
                         done = "nothing was" if is_trial or not number else f"only the {number} files before it are"

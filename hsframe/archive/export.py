@@ -65,6 +65,7 @@ class Export:
     records: Sequence[PointRecord]
     spans: Mapping[str, Span]
     options: ReadOptions
+    server: str = ""  # as an archive notes it
 
     async def to_archive(self, place: Storage, stage: Layout | None = None) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
@@ -75,7 +76,8 @@ class Export:
                 if self.options.failures is None:
                     raise error
                 self.options.failures[job.record.id] = error
-        return (await fill_archive(self.source, place, self.records, jobs, self.options, stage=stage)).new.total()
+        how: dict[str, Any] = {"server": self.server, "stage": stage}
+        return (await fill_archive(self.source, place, self.records, jobs, self.options, **how)).new.total()
 
     async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
         """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
@@ -99,7 +101,7 @@ class Export:
     def _begun_us(self, stage: Storage, layout: Layout) -> int:
         """When what is staged was begun to be read: of the same server and span within a day; else now, of nothing."""
         request: dict[str, Any] = {tz: [span.start_us, span.end_us] for tz, span in self.spans.items()}
-        request["uri"] = self.source.origin["uri"]
+        request["uri"] = self.server or self.source.origin["uri"]
         for _ in range(2):
             points = Tables.open_or_create(stage, layout).points
             begun_us, noted = points.commit_of(0).at_us, points.setting(_REQUEST_KEY)
@@ -121,7 +123,7 @@ class Export:
 
     def _jobs(self, place: Storage, is_stage: bool) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""
-        known = known_records(place)
+        known = known_records(place, self.server)
         return [self._job(record, known.get(record.id), is_stage) for record in self.records]
 
     def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:

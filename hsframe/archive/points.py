@@ -47,7 +47,8 @@ _SCHEMA: Final = pa.schema(
     + [(name, pa.string()) for name in ("dis", "kind", "unit", "tz", "tags")]
     + [("since", _TIME), ("until", _TIME)]
 )
-_SERVER_KEY: Final = "hsframe.server"
+SERVER_KEY: Final = "hsframe.server"
+"""The setting that names the server of the histories."""
 _JSON: Final = Json4()
 OF_SAMPLES: Final = "hsframe.samples"
 """The note of a commit: of which version of the samples the records tell."""
@@ -58,12 +59,6 @@ _VOLATILE: Final = frozenset(
     + [f"write{name}" for name in ("Val", "Level", "Status", "Err")]
     + ["mod"]
 )
-
-
-def _server(uri: str) -> tuple[str, str]:
-    """What tells a server from others. The port of a loopback address does not: each tunnel has another one."""
-    parts = urlsplit(uri)
-    return "" if is_loopback(parts.hostname or "") else parts.netloc, parts.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +116,25 @@ class PointTable(DeltaLog):
                 found[record.id] = record
         return found
 
-    def note_server(self, uri: str, other: bool) -> None:
-        """Note the server that the histories are from; MetadataError if it was another one before."""
-        self.refresh()
-        known = self.server
-        if known is not None and _server(known) != _server(uri) and not other:
+    def refuse_other(self, server: str) -> None:
+        """MetadataError where the histories are from another server; none is none, as for an archive."""
+        known = self.server or server
+        one, other = map(urlsplit, (known, server))
+        # On this machine the port tells nothing, as each tunnel has another one; what a server calls itself does.
+        hosts = ["" if is_loopback(parts.hostname or "") else parts.netloc for parts in (one, other)]
+        names = {one.fragment, other.fragment} - {""}
+        if server and (hosts[0] != hosts[1] or one.path != other.path or len(names) > 1):
             place = self.storage.uri.removesuffix("/points")
             raise MetadataError(
-                f"{place} is from the server {known}, and this is {uri}: nothing was read, so as not to mix them; if "
-                "that has moved here, sync once with other_server=True; else take another folder"
+                f"{place} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
+                f"if that has moved here, let Archive({place!r}) sync once with other_server=True; else take another "
+                "folder"
             )
-        if known != uri:
-            self.change_setting(_SERVER_KEY, uri)
 
     @property
     def server(self) -> str | None:
-        """The server that the histories are from, where it is known."""
-        return self.setting(_SERVER_KEY)
+        """The server that the histories are from, where it is known: see :func:`hsframe.archive.sync.server_of`."""
+        return self.setting(SERVER_KEY)
 
     def count(self) -> int:
         """How many points were read."""

@@ -6,13 +6,14 @@ import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, date
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
 from hsframe.archive.parquet_file import END_US
-from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
@@ -26,6 +27,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
 from hsframe.history.source import Source
 from hsframe.kinds import Ref
+from hsframe.protocol.http import is_loopback
 from hsframe.spans import SpanLike, from_epoch_us
 from hsframe.units.table import find
 from hsframe.zones import zone
@@ -52,7 +54,8 @@ async def sync_archive(
     fill: Fill | None = None,
 ) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
-    known = await in_thread(known_records, place)
+    server = await server_of(source)
+    known = await in_thread(known_records, place, "" if other_server else server)
     if points is None:
         points = [Ref(one.id) for one in known.values() if one.read_us is not None]
         if not points:
@@ -73,15 +76,27 @@ async def sync_archive(
                 job.reason = "its record does not say when its history began (hisStart): ten years are assumed"
         return expected_table(jobs, options)
     young_us = young_from(options.now_us, overlap_us)
-    changes = await fill_archive(
-        source, place, records, jobs, options, young_us=young_us, fill=fill, other_server=other_server
-    )
+    changes = await fill_archive(source, place, records, jobs, options, server=server, young_us=young_us, fill=fill)
     return outcome_table(jobs, changes, options.failures or {})
 
 
-def known_records(place: Storage) -> dict[str, ArchivedRecord]:
-    """The records of an archive, by id; none where there is no archive yet."""
-    return Tables.open(place).records() if has_archive(place) else {}
+async def server_of(source: Source) -> str:
+    """What tells a server from others: its uri, and of one on this machine after # what it calls itself."""
+    if (origin := source.origin)["kind"] != "server":
+        return ""
+    if not is_loopback(urlsplit(origin["uri"]).hostname or ""):
+        return str(origin["uri"])
+    about = [*await source.about(raw=True), {}][0]
+    names = (about.get(name) for name in ("serverName", "tz", "vendorName", "productName"))
+    return f"{origin['uri']}#{', '.join(str(name) for name in names if name)}"
+
+
+def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]:
+    """The records of an archive, by id, none where there is none yet; MetadataError if it is from another server."""
+    if not has_archive(place):
+        return {}
+    (tables := Tables.open(place)).points.refuse_other(server)
+    return tables.records()
 
 
 async def fill_archive(
@@ -91,16 +106,16 @@ async def fill_archive(
     jobs: Sequence[Job],
     options: ReadOptions,
     *,
+    server: str,
     young_us: int = END_US,
     stage: Layout | None = None,
     fill: Fill | None = None,
-    other_server: bool = False,
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
     tables = await in_thread(Tables.open_or_create, place, stage or Layout.of_density(a_day))
-    if (origin := source.origin)["kind"] == "server":
-        await in_thread(tables.points.note_server, origin["uri"], other_server)
+    if server:
+        await in_thread(tables.points.change_setting, SERVER_KEY, server)
     tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)

@@ -224,8 +224,9 @@ class Archive:
         progress : bool, optional
             Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
         other_server : bool
-            An archive notes the uri of its server, and takes nothing from another one. True: the server has moved, and
-            this is the one from now on. (On this machine the port may differ.)
+            An archive notes its server, and takes nothing from another one. True: the server has moved, and this is
+            the one from now on. Servers differ by their uri; on this machine, where tunnels end, not by the port, but
+            by the name, zone, vendor and product that they call themselves.
 
         Returns
         -------

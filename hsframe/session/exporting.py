@@ -167,6 +167,7 @@ async def expected_table(source: Source, request: ExportRequest) -> pd.DataFrame
 async def _found(source: Source, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
     """The points and windows of an export, and the errors of points that are unknown."""
     from hsframe.archive.export import Export
+    from hsframe.archive.sync import server_of
 
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
     records = await find_records(source, request.points, failures=None if raises else unknown)
@@ -179,7 +180,7 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
     records = await with_zones(source, records)
     spans = options.spans(request.span, (record.tz for record in records))
     warn_of_unread(await unread_of(source, records, spans, options), len(records))
-    return Export(source, records, spans, options), unknown
+    return Export(source, records, spans, options, await server_of(source)), unknown
 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:

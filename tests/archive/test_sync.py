@@ -22,6 +22,7 @@ from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import MetadataError, ReadWarning
+from hsframe.frame.reads import note_source
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -206,6 +207,40 @@ def test_a_server_of_this_machine_may_have_another_port(tmp_path: Path, session:
     with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as other:
         assert server.uri != session.uri
         assert Archive(tmp_path).sync("temp", session=other)["status"].tolist() == ["same"]
+
+
+@pytest.mark.parametrize("how", ["sync", "added"])
+def test_servers_behind_tunnels_are_told_apart_by_what_they_call_themselves(
+    tmp_path: Path, session: Session, database: Database, how: str
+) -> None:
+    archive, other = Archive(tmp_path / "trends"), building()
+    if how == "sync":
+        archive.sync("temp", session=session, since=SINCE)
+    else:
+        archive.add(session.his_read("temp", "yesterday"))
+        archive.sync(session=session)  # what the server calls itself is known from now on
+    other.name, versions = "mill", archive.versions
+    with running_server(other) as server, hsframe.connect(server.uri, "demo", "demo") as there:
+        words = (
+            rf"is from the server {session.uri}#works, New_York, .*, and this is {server.uri}#mill, .* sync once with"
+        )
+        for dry_run in (True, False):
+            with pytest.raises(MetadataError, match=words):
+                archive.sync(session=there, dry_run=dry_run)
+            with pytest.raises(MetadataError, match=words):
+                there.export("power", (SINCE, None), tmp_path / "trends", dry_run=dry_run)
+        pd.testing.assert_frame_equal(archive.versions, versions)
+        archive.sync(session=there, other_server=True)
+    with pytest.raises(MetadataError, match="and this is"):
+        archive.sync(session=session)
+
+
+def test_a_frame_says_from_which_server_a_new_archive_is(tmp_path: Path, session: Session) -> None:
+    df = session.his_read("temp", "yesterday")
+    note_source(df, {**df.hs.source, "uri": "https://there.example/api"})
+    Archive(tmp_path).add(df)
+    with pytest.raises(MetadataError, match=r"is from the server https://there\.example/api, and this is"):
+        Archive(tmp_path).sync(session=session)
 
 
 def test_the_command_without_a_server_says_so_in_its_line(
