@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,10 +21,10 @@ from hsframe.archive.samples import Changes, Existing, merge, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import known_records, outcome_table
 from hsframe.archive.tables import Tables, has_archive
-from hsframe.columns import NumberColumn
+from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
-from hsframe.frame.his_grids import PointSamples, frame_columns
+from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
@@ -32,12 +32,13 @@ from hsframe.frame.points_like import as_points
 from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
-from hsframe.kinds import MARKER, Ref
+from hsframe.kinds import MARKER, NA, Na, Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
 _INTERVALS_A_GAP: Final = 4
+_KINDS: Final = {NumberColumn: "Number", BoolColumn: "Bool", StrColumn: "Str"}
 
 
 @dataclass(slots=True)
@@ -81,7 +82,8 @@ class Adding:
             for number, (name, load) in enumerate(frames):
                 try:
                     df = load()
-                    reads, samples = reads_of(df), self._samples(df)
+                    reads = reads_of(df)
+                    samples = self._samples(df, reads if name else {})
                     source = source_of(df) or {}
                     del df
                     if tables is None:
@@ -162,27 +164,33 @@ class Adding:
         df.insert(5, "rows_kept", more.pop("rows_kept").astype("int64"))
         return df.join(more.astype({"first_difference": "datetime64[us, UTC]"}))
 
-    def _samples(self, df: Any) -> list[PointSamples]:
-        """The samples of the points of a frame, of those that have some."""
+    def _samples(self, df: Any, as_read: Collection[str]) -> list[History]:
+        """The samples of the points of a frame, of those that have some; of some no kind is refused."""
         known = {ident: record.point for ident, record in self.records.items()}
         known |= {ident: job.record.point for ident, job in self.jobs.items()}
         found = []
         for part, *points in _wide(frame_of(_with_all_columns(df), tidy=True), self.points, known):
-            columns = frame_columns(part, *points, inf="send", convert=self.convert, samples_only=True)
-            found += [column.samples(known.get(column.point.id, column.point)) for column in columns]
-        for one in found:
-            record = self.records.get(one.point.id) or ArchivedRecord(_tags(one))
-            self.jobs.setdefault(one.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
-        return [one for one in found if len(one.ts_us)]
+            if isinstance(part, History):
+                found.append((part, ""))
+                continue
+            for column in frame_columns(part, *points, inf="send", convert=self.convert, samples_only=True):
+                point = known.get(column.point.id, column.point)
+                is_other = point.id in as_read and column.kind != point.kind
+                one = column.samples(replace(point, kind=None, unit=None) if is_other else point)
+                found.append((History(replace(point, tz=one.tz), one.ts_us, one.values), one.note))
+        for history, note in found:
+            record = self.records.get(history.point.id) or ArchivedRecord(_tags(history))
+            self.jobs.setdefault(history.point.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=note))
+        return [history for history, _ in found if len(history.ts_us)]
 
-    def _merge(self, tables: Tables, samples: list[PointSamples], *, dry_run: bool) -> None:
+    def _merge(self, tables: Tables, samples: list[History], *, dry_run: bool) -> None:
         place = tables.samples.layout.place
         samples.sort(key=lambda one: place(one.point.id))
         ends = itertools.accumulate(len(one.ts_us) for one in samples)
         young_us = young_from(self.now_us, 2 * DAY_US)
         for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_MERGE):
             some = [one for one, _ in pairs]
-            rows = rows_of(History(self.jobs[one.point.id].record.point, one.ts_us, one.values) for one in some)
+            rows = rows_of(replace(one, point=self.jobs[one.point.id].record.point) for one in some)
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
             how: dict[str, Any] = {"young_us": young_us, "existing": self.existing, "dry_run": dry_run}
@@ -203,7 +211,7 @@ def _with_all_columns(df: Any) -> Any:
     return df.assign(value=values, text=text, unit=df.get("unit", unit))[[*TIDY_COLUMNS]]
 
 
-def _windows(samples: PointSamples, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
+def _windows(samples: History, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
     """The spans in which a frame says that it was read; where it does not say so, those in which no sample is due."""
     is_noted = read.has(samples.ts_us)
     if len(others_us := samples.ts_us[~is_noted]):
@@ -229,19 +237,18 @@ def _gap_us(ts_us: Instants, record: PointRecord) -> int:
     return max(record.due_us, _INTERVALS_A_GAP * sum(usual_us))
 
 
-def _tags(samples: PointSamples) -> dict[str, Any]:
+def _tags(samples: History) -> dict[str, Any]:
     """The record of a point, by what a frame says of it."""
     point, unit = samples.point, samples.values.unit if isinstance(samples.values, NumberColumn) else None
-    kinds = {pa.bool_(): "Bool", pa.string(): "Str"}
     tags = {
         **point.his_tags(),
         "id": Ref(point.id, point.dis or None),
         "dis": point.dis or point.id,
         "point": MARKER,
         "his": MARKER,
-        "kind": point.kind or kinds.get(samples.values.values.type, "Number"),
+        "kind": point.kind or _KINDS.get(type(samples.values)),
         "unit": point.unit or unit,
-        "tz": samples.tz,
+        "tz": point.tz,
         "enum": ",".join(point.states or ()),
     }
     return {name: tag for name, tag in tags.items() if tag}
@@ -249,16 +256,24 @@ def _tags(samples: PointSamples) -> dict[str, Any]:
 
 def _wide(
     df: pd.DataFrame, points: Any, known: Mapping[str, Point]
-) -> Iterator[tuple[pd.DataFrame, Any, Collection[Point]]]:
-    """A wide frame as it is, with the points that its labels may mean; a tidy one as a frame per point, with it."""
+) -> Iterator[tuple[pd.DataFrame | History, Any, Collection[Point]]]:
+    """A wide frame as it is, with the points that its labels may mean; a tidy one as a frame per point, with it.
+
+    What a tidy frame was read of, and is of another kind than its record or of several, comes as it was.
+    """
     if not is_tidy(df):
         yield df, points, known.values()
         return
     own = [] if points is None else as_points(points)
-    given = {point.id: point for point in as_points([*own, *known.values(), *points_of(df).values()])}
+    catalog = {point.id: point for point in points_of(df).values()}
+    given = {point.id: point for point in as_points([*own, *known.values(), *catalog.values()])}
+    given |= {ident: replace(given[ident], kind=point.kind) for ident, point in catalog.items()}  # which its rows mean
     if df["id"].isna().any():
         raise MetadataError(f"row {int(df['id'].isna().argmax())} of this tidy frame has no id; nothing was added")
-    df = df.sort_values("id", kind="stable")
+    is_timed = isinstance(df["ts"].dtype, pd.DatetimeTZDtype) and df["ts"].notna().all()
+    made = df["id"][df["text"].notna() & df["unit"].notna() & (df["unit"] != "")]  # no text that was read has a unit
+    as_read = reads_of(df).keys() - {*made} if is_timed else ()
+    df = df.sort_values(["id", "ts"] if is_timed else "id", kind="stable")
     ids = pa.array(df["id"].astype("str"))
     # The place of a row stands for its time, which is checked with the others.
     places = pa.array(np.arange(len(df))).view(pa.timestamp("us", "UTC"))
@@ -272,6 +287,11 @@ def _wide(
     kind = "Bool" if df["value"].dtype.kind == "b" else None
     named = [given.get(ident, Point(ident, ident, kind=kind)) for ident in pc.unique(ids).to_pylist()]
     for history in histories_of(rows, named):
-        label = f"@{history.point.id}"
-        times = pd.Index(df["ts"].iloc[history.ts_us])
-        yield pd.Series(value_array([history.values]), times, name=label).to_frame(), {label: history.point}, ()
+        point, label = history.point, f"@{history.point.id}"
+        times, values = pd.Index(df["ts"].iloc[history.ts_us]), history.values
+        kind = _KINDS.get(type(values)) or ("Number" if {*map(type, values)} <= {Number, Na} else None)
+        if point.id in as_read and (kind is None or point.kind not in (None, kind)):
+            here = [place for place, cell in enumerate(values) if cell is not NA]
+            yield History(point, times.as_unit("us").asi8[here], [values[place] for place in here]), None, ()
+        else:
+            yield pd.Series(value_array([values]), times, name=label).to_frame(), {label: point}, ()

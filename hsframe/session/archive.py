@@ -299,8 +299,9 @@ class Archive:
 
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
         zone, values of another kind or unit; and so are all values over intervals, means and extremes too, which that
-        lets pass: what they go to is another point. Missing values add and remove nothing. All is looked at before
-        anything is added, so files are read twice. It is safe to repeat.
+        lets pass: what they go to is another point. What was read as of another kind than its record is taken as it
+        was, of files and of tidy frames. Missing values add and remove nothing. All is looked at before anything is
+        added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------

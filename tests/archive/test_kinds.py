@@ -17,6 +17,7 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.archive.histories import histories_of, rows_of
 from hsframe.archive.served import ArchiveDatabase
+from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, NA, Coord, Number, Ref, Uri, same
@@ -103,6 +104,21 @@ def test_samples_of_other_kinds_than_their_records_are_those_of_the_server(tmp_p
     again = archive.sync("point", session=session, since=SINCE)
     assert set(again["status"]) == {"same"}
     session.export("point", (SINCE, None), tmp_path / "t.parquet", layout="tidy", tz="UTC")
+    read = [one.his_read("point", (SINCE, None), shape="tidy") for one in (archive, session)]
+    wide = archive.his_read(["boolUnit", "numBool", "strBool", "noneBool"], (SINCE, None))
+    hsframe.write_parquet(wide, tmp_path / "w.parquet")
+    for place, taken in enumerate([*read, tmp_path / "t.parquet", tmp_path / "w.parquet"]):
+        other = Archive(tmp_path / str(place))
+        other.add(taken)
+        assert set(other.add(taken)["status"]) == {"same"}
+        for name in OF_OTHER_KIND.keys() & set(other.points["id"]):
+            frames = (one.his_read(f"@{name}", (SINCE, None), shape="tidy") for one in (other, archive))
+            pd.testing.assert_frame_equal(*frames)
+    assert len(other.points) == 4
+    for wrong in (wide, read[0].assign(text="on", unit="kW"), pd.DataFrame(read[0])):
+        wrong.attrs = {} if wrong is not wide else wide.attrs
+        with pytest.raises(HsFrameError, match="the column holds"):
+            Archive(tmp_path / "none").add(wrong, points=archive.read("point") if wrong is not wide else None)
     file = hsframe.read_parquet(tmp_path / "t.parquet").drop(columns="id")
     ids = hsframe.read_parquet(tmp_path / "t.parquet")["id"]
     for name, (kind, _) in OF_OTHER_KIND.items():
