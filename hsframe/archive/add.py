@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -62,22 +61,19 @@ class Adding:
         self.records = known_records(self.place)
         # All are looked at before one is added: none may be bad, and the layout of a new archive is that of all.
         tables = Tables.open(self.place) if has_archive(self.place) else None
-        counts = self._add(frames, tables, is_trial=True)
+        self._add(frames, tables, is_trial=True)
         if not self.dry_run:
             self._refuse_others()
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
-            layout = Layout.of_density(sum(count * DAY_US / lengths_us[ident] for ident, count in counts.items()))
+            layout = Layout.of_density(sum(self.changes.new[ident] * DAY_US / us for ident, us in lengths_us.items()))
             self.bounds_us.clear()
             self.windows_us.clear()
             self.changes = Changes()
             self._add(frames, tables or Tables.open_or_create(self.place, layout), is_trial=False)
         return self._table()
 
-    def _add(
-        self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None, *, is_trial: bool
-    ) -> Counter[str]:
-        """Add frames to the tables, or only look at them; gives how many samples each point has."""
-        counts: Counter[str] = Counter()
+    def _add(self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None, *, is_trial: bool) -> None:
+        """Add frames to the tables, or only look at them."""
         try:
             for number, (name, load) in enumerate(frames):
                 try:
@@ -102,7 +98,6 @@ class Adding:
                         error.report = self._table()
                     raise
                 for one in samples:
-                    counts[one.point.id] += len(one.ts_us)
                     own = int(one.ts_us[0]), int(one.ts_us[-1])
                     first_us, last_us = self.bounds_us.get(one.point.id, own)
                     self.bounds_us[one.point.id] = min(first_us, own[0]), max(last_us, own[1])
@@ -111,13 +106,9 @@ class Adding:
         finally:
             if tables is not None and not is_trial:  # at the end: what is between two files may be in the third one
                 tables.points.put(self._read_records())
-        return counts
 
     def _read_records(self) -> Iterator[ArchivedRecord]:
-        """The records of points with the windows that count as read, in which there is no gap.
-
-        That of a new point is the earliest, so that the next sync reads what is between it and a later one.
-        """
+        """The records of points with the window without a gap that counts as read, of a new point the earliest."""
         for ident, windows in self.windows_us.items():
             record, known = self.jobs[ident].record, self.records.get(ident)
             own = known.read_us if known else None
@@ -257,10 +248,7 @@ def _tags(samples: History) -> dict[str, Any]:
 def _wide(
     df: pd.DataFrame, points: Any, known: Mapping[str, Point]
 ) -> Iterator[tuple[pd.DataFrame | History, Any, Collection[Point]]]:
-    """A wide frame as it is, with the points that its labels may mean; a tidy one as a frame per point, with it.
-
-    What a tidy frame was read of, and is of another kind than its record or of several, comes as it was.
-    """
+    """A wide frame and the points that its labels may mean; a tidy one as a frame per point, or as it was read."""
     if not is_tidy(df):
         yield df, points, known.values()
         return

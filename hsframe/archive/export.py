@@ -127,7 +127,7 @@ class Export:
         return [self._job(record, known.get(record.id), is_stage) for record in self.records]
 
     def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:
-        start_us, end_us = self._window(record)
+        start_us, end_us = self.spans[record.tz].start_us, self.spans[record.tz].end_us
         anew = Job(record, start_us, end_us, start_us)
         if not is_stage:
             anew.before_us = start_us
@@ -146,23 +146,19 @@ class Export:
             job.status, job.reason = "changed", f"{differing}; export it to another folder, so as not to mix them"
         return job
 
-    def _window(self, record: PointRecord) -> tuple[int, int | None]:
-        span = self.spans[record.tz]
-        return span.start_us, span.end_us
-
     def _write(
         self, tables: Tables, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]
     ) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
-        windows = {record.id: self._window(record) for record in records}
         last_us = max((file.ts_us[1] for file in tables.samples.files()), default=0) + 1
-        ends_us = {ident: (start, last_us if end is None else end) for ident, (start, end) in windows.items()}
+        spans = {record.id: self.spans[record.tz] for record in records}
+        windows = {ident: (one.start_us, last_us if one.end_us is None else one.end_us) for ident, one in spans.items()}
         firsts: dict[str, int] = {}
         lasts: dict[str, int] = {}
         count, parquet = 0, None
         with place.writing(name) as sink:
-            for rows in _in_order(tables.samples, ends_us):
+            for rows in _in_order(tables.samples, windows):
                 if parquet is None:
                     parquet = pq.ParquetWriter(sink, ROWS_SCHEMA, **file_settings(rows))
                 parquet.write_table(rows, row_group_size=ROW_GROUP)
@@ -175,10 +171,10 @@ class Export:
                     lasts[ident] = last
             assert parquet is not None
             reads = {}
-            for record, (ident, (start_us, end_us)) in zip(records, windows.items(), strict=True):
+            for record, (ident, span) in zip(records, spans.items(), strict=True):
                 present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
-                time = start_us, max(start_us, present_us if end_us is None else min(end_us, present_us))
-                part = part_read(self.source, record, time)
+                end_us = present_us if span.end_us is None else min(span.end_us, present_us)
+                part = part_read(self.source, record, (span.start_us, end_us))
                 reads[ident] = Read({}, ((*part, (firsts.get(ident),), (lasts.get(ident),)),) if part else ())
             parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
             parquet.close()

@@ -48,7 +48,6 @@ _SCHEMA: Final = pa.schema(
     + [("since", _TIME), ("until", _TIME)]
 )
 SERVER_KEY: Final = "hsframe.server"
-"""The setting that names the server of the histories."""
 _JSON: Final = Json4()
 OF_SAMPLES: Final = "hsframe.samples"
 """The note of a commit: of which version of the samples the records tell."""
@@ -127,8 +126,7 @@ class PointTable(DeltaLog):
             place = self.storage.uri.removesuffix("/points")
             raise MetadataError(
                 f"{place} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
-                f"if that has moved here, let Archive({place!r}) sync once with other_server=True; else take another "
-                "folder"
+                "if that has moved here, let that archive sync once with other_server=True; else take another folder"
             )
 
     @property

@@ -26,8 +26,8 @@ _CELLS_A_SAMPLE: Final = 4
 class ArchiveDatabase(Database):
     """The records of an archive, and its samples, which are read when they are asked for.
 
-    Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request. By
-    ``archiveSince`` and ``archiveUntil`` the record of a point tells in which window it was read; equal where in none.
+    Before each op it goes to the newest version: what a sync brings meanwhile is there with the next request. The tags
+    ``archiveSince`` and ``archiveUntil`` of a point say in which window it was read; they are equal where in none.
     """
 
     his_kinds = (None, *["Number", "Bool", "Str", "Date", "Time", "DateTime", "Uri", "Ref", "Symbol", "Coord", "XStr"])

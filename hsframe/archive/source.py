@@ -57,7 +57,7 @@ class ArchiveSource:
         """Records by filter."""
         read_request(filter, limit)  # refuses what is none
         wanted = parse(filter)
-        found = (tags for tags in self._tags() if wanted.matches(tags, self._record))
+        found = (one.shown for one in self._records.values() if wanted.matches(one.shown, self._record))
         return _grid(itertools.islice(found, limit))
 
     async def read_by_ids(self, ids: Sequence[Ref], *, checked: bool, raw: Literal[True] = True) -> Grid:
@@ -100,9 +100,6 @@ class ArchiveSource:
         fragments = [form.make_fragment(path, filesystem) for path in paths]
         dataset = ds.FileSystemDataset(fragments, FILE_SCHEMA, form, filesystem)
         return dataset.scanner(columns=columns, filter=functools.reduce(operator.or_, chosen))
-
-    def _tags(self) -> Iterable[Mapping[str, Any]]:
-        return (record.shown for record in self._records.values())
 
     def _record(self, id: Ref | str) -> Mapping[str, Any] | None:
         record = self._records.get(id.val if isinstance(id, Ref) else id)

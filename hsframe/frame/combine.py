@@ -196,10 +196,7 @@ def _in_zone_of(first: Any, index: Any) -> Any:
 
 
 def _common_dtypes(frames: Sequence[pd.DataFrame]) -> dict[Hashable, Any]:
-    """By label the dtype that all have: of times with zones the first, of categories theirs united.
-
-    Beside categories may be texts, and nothing but missing values.
-    """
+    """By label the dtype that all have: of times with zones the first, of categories, also beside texts, all united."""
     columns: dict[Hashable, list[pd.Series[Any]]] = {}
     for frame in frames:
         for label, column in frame.items():

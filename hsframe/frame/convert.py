@@ -127,8 +127,7 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     -----
     What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
     """
-    is_trend = isinstance(df.index, pd.DatetimeIndex) or list(df.index.names) == ["start", "end"]
-    if not is_trend:
+    if not isinstance(df.index, pd.DatetimeIndex) and list(df.index.names) != ["start", "end"]:
         return _records(df)
     columns: list[Any] = []
     cols = [Col("ts"), Col("end")][: df.index.nlevels]

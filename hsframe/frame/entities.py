@@ -63,9 +63,7 @@ def entity_frame(grid: Grid) -> pd.DataFrame:
         array, names = _array_and_names(cells)
         columns[col.name] = array
         if names is not None and not (col.name == "id" and _says_the_same(names, grid)):
-            columns[col.name + DIS_SUFFIX] = (
-                names if isinstance(names, pd.api.extensions.ExtensionArray) else _texts(names)
-            )
+            columns[col.name + DIS_SUFFIX] = names
     return pd.DataFrame(columns, index=pd.RangeIndex(len(grid)), columns=pd.Index(list(columns), dtype="str"))
 
 
@@ -98,7 +96,7 @@ def _array_and_names(cells: Sequence[Any]) -> tuple[Any, Any]:
     types = set(map(type, cells))
     if Ref in types and types <= {Ref, *_MISSING}:
         names = [cell.dis if type(cell) is Ref else None for cell in cells]
-        return _column(cells, types), names if any(names) else None
+        return _column(cells, types), _texts(names) if any(names) else None
     return _column(cells, types), None
 
 
@@ -106,10 +104,8 @@ def _says_the_same(names: Any, grid: Grid) -> bool:
     if not grid.has_col("dis"):
         return False
     texts = _array_and_names(grid.column("dis"))[0]
-    if isinstance(names, list) or not isinstance(texts.dtype, pd.StringDtype):
-        dis = list(grid.column("dis"))
-        return all(type(name) is not str or name == text for name, text in zip(names, dis, strict=True))
-    return bool(((names == texts) | names.isna()).all())
+    is_text = isinstance(texts.dtype, pd.StringDtype)  # a column of several kinds has objects
+    return bool(((names == (texts if is_text else _objects(grid.column("dis")))) | names.isna()).all())
 
 
 def _column(cells: Sequence[Any], types: set[type]) -> Any:

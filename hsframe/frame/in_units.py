@@ -25,10 +25,7 @@ Units = str | Mapping[str, str]
 
 
 def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[ColumnLabel]) -> list[str | None]:
-    """For each point the unit or system that it is wanted in, None for its own.
-
-    A MetadataError where `units` is none of its forms, or a key names no point.
-    """
+    """For each point the unit or system that it is wanted in, None for its own; a MetadataError for no such form."""
     if units == "native":
         return [None] * len(points)
     if isinstance(units, Mapping):
@@ -76,8 +73,7 @@ def _objects(array: Any, target: str, label: Hashable) -> Any:
     numbers = [cell for cell in converted if isinstance(cell, Number)]
     units = {cell.unit for cell in numbers if np.isfinite(cell.val)}
     whole = len(numbers) + sum(1 for cell in converted if isinstance(cell, float)) == len(converted)
-    common = next(iter(units)) if whole and len(units) == 1 else None
-    if common is not None:
+    if whole and len(units) == 1 and (common := units.pop()) is not None:
         return UnitArray(np.array([float(cell) for cell in converted], dtype=np.float64), common)
     return converted
 

@@ -60,9 +60,7 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     axes = grid[:, 0]
     # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
     zone = getattr(index, "tz", None)
-    instants = index.to_numpy()
-    if isinstance(index, pd.DatetimeIndex) and zone is not None:
-        instants = index.tz_convert(None).to_numpy()
+    instants = index.tz_convert(None).to_numpy() if isinstance(index, pd.DatetimeIndex) and zone else index.to_numpy()
     for axis, (label, places) in zip(axes, groups.items(), strict=True):
         for place in places:
             series = df.iloc[:, place]

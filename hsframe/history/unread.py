@@ -18,11 +18,12 @@ from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.source import Source, WholeSource
 from hsframe.intervals.regular import intervals, parse_step
-from hsframe.spans import Span, from_epoch_us
+from hsframe.spans import FIRST, LAST, Span, epoch_us, from_epoch_us
 from hsframe.zones import zone
 
 # Up to the present: a sync that brings nothing new notes only each hour that it was there.
 _RECENT_US: Final = 2 * HOUR_US
+_EVER: Final = epoch_us(FIRST), epoch_us(LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,18 @@ async def unread_of(
     end after its span. A part in which no sample is due is no lack, nor are the last two hours up to the present.
     """
     found: dict[str, Unread] = {}
-    records = [record for record in records if read_of(source, record) is not None]
+    if not isinstance(source, WholeSource) and not any(record.read_us for record in records):
+        return found
     windows = {} if spans is None else {tz: _window(span, tz, options, interval) for tz, span in spans.items()}
     for record in await with_zones(source, records):
         start_us, end_us = windows.get(record.tz, (options.now_us, options.now_us))
         if start_us >= end_us and spans is not None:
             continue  # nothing of it is past
         reasons, is_all = [], True
-        since_us, until_us = read_us = read_of(source, record) or (0, 0)
-        if since_us >= until_us:
+        if (read_us := part_read(source, record, _EVER)) is None:
             reasons = ["the archive has not read its history: archive.sync() does"]
         else:
+            since_us, until_us = read_us
             is_all = until_us <= start_us or since_us >= end_us
             first, last = (from_epoch_us(us, zone(record.tz)) for us in read_us)
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
@@ -71,14 +73,10 @@ async def unread_of(
     return found
 
 
-def read_of(source: Source, record: PointRecord) -> tuple[int, int] | None:
-    """The window in which an archive, or one that is served, knows a point, maybe empty; None of a server: all."""
-    return source.read_us(record.id) if isinstance(source, WholeSource) else record.read_us
-
-
 def part_read(source: Source, record: PointRecord, window_us: tuple[int, int]) -> tuple[int, int] | None:
     """The part of a window that a source knows of a point: of a server all, of an archive maybe nothing."""
-    since_us, until_us = read_of(source, record) or window_us
+    known_us = source.read_us(record.id) if isinstance(source, WholeSource) else record.read_us
+    since_us, until_us = known_us or window_us
     start_us, end_us = max(window_us[0], since_us), min(window_us[1], until_us)
     return (start_us, end_us) if start_us < end_us else None
 
