@@ -63,7 +63,7 @@ def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = Fa
 
 
 def warn_of_values(tracks: Sequence[Track]) -> None:
-    """Warn of values against the records of their points, which stay: texts of Numbers, and texts that are no states."""
+    """Warn of values against the records of points, which stay: texts of Numbers, and texts that are no states."""
     numbers = [(one.point, one.array) for one in tracks if one.point.kind == "Number" and one.array.dtype.kind == "O"]
     found = [point for point, cells in numbers if any(isinstance(cell, str) for cell in cells)]
     if found:
