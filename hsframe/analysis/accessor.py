@@ -40,10 +40,6 @@ Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 class _OfRows(Generic[Object]):
     _obj: Object
 
-    if TYPE_CHECKING:
-
-        def magnitude(self) -> Object: ...
-
     def __init__(self, obj: Object) -> None:
         self._obj = obj
 
@@ -107,8 +103,8 @@ class _OfRows(Generic[Object]):
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
         from hsframe.frame.combine import UnitWindow
 
-        like = self._like_given(in_one_unit(self._wide))
-        return UnitWindow(getattr(type(self)(like).magnitude(), name)(*args, **kwargs), like)
+        like: Any = self._like_given(in_one_unit(self._wide))
+        return UnitWindow(getattr(like.hs.magnitude(), name)(*args, **kwargs), like)
 
 
 @pd.api.extensions.register_dataframe_accessor("hs")

@@ -14,7 +14,7 @@ What is removed is never guessed: a frame of samples does not stand for its poin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -28,7 +28,7 @@ from hsframe.columns import StrColumn, TimeColumn
 from hsframe.durations import SECOND_US
 from hsframe.errors import CallError, HsFrameError, MetadataError, SpanError, ZoneError
 from hsframe.frame.his_grids import PointSamples
-from hsframe.frame.histories import NAT_US, History, Instants
+from hsframe.frame.histories import History, Instants
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.values import null_mask
@@ -37,7 +37,7 @@ from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories, span_of
 from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
-from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of, times_of
+from hsframe.history.write_report import NOT_STORED, STORED, PointWrite, WriteReport, counts_of, texts_of
 from hsframe.kinds import Ref, same
 from hsframe.protocol.writes import his_write_request
 from hsframe.spans import SpanLike, from_epoch_us
@@ -53,20 +53,14 @@ Times: TypeAlias = "pd.DatetimeIndex | pd.Series[Any] | Sequence[datetime]"
 _CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75)
 
 
+@dataclass(eq=False)
 class Removal:
     """The samples of some points in a span, or at some instants, to be removed; `report` has what became of each."""
 
-    def __init__(
-        self,
-        client: Client,
-        report: WriteReport,
-        records: Sequence[PointRecord],
-        instants: Instants | None,
-    ) -> None:
-        self.client, self.report = client, report
-        self.records = records
-        self._instants = instants
-        self._trial: _Trial | None = None
+    client: Client
+    report: WriteReport
+    instants: Instants | None
+    trial: _Trial | None = None
 
     @classmethod
     async def of(cls, client: Client, points: PointsLike, span: SpanLike | Times, *, week_start: str) -> Removal:
@@ -78,7 +72,7 @@ class Removal:
         for history in await read_histories(client, records, window, ReadOptions(week_start=week_start)):
             found[history.point.id].append(history)
         report = await in_thread(_report_of, records, found, instants)
-        return cls(client, report, records, instants)
+        return cls(client, report, instants)
 
     async def run(self) -> None:
         """Remove one sample of a point of each kind, then the others; a CallError where one is still there."""
@@ -88,9 +82,9 @@ class Removal:
             if not _at_fractions(known).any() and _at_fractions(entry).any():
                 by_kind[entry.point.kind] = entry
         for entry in by_kind.values():
-            self._trial = _Trial(self.client, entry)
-            await self._trial.run()
-            self._trial = None
+            self.trial = _Trial(self.client, entry)
+            await self.trial.run()
+            self.trial = None
         await write_histories(self.client, self.report)
         left = await read_back_until(self.client, self.report.entries)
         if left:
@@ -103,32 +97,18 @@ class Removal:
 
     async def check(self) -> None:
         """After an interruption: find out what is gone, and put back what a trial has left something else for."""
-        if self._trial is not None and (self._trial.sample.unknown or self._trial.beside_was is not None):
-            await self._trial.check()
+        if self.trial is not None and (self.trial.sample.unknown or self.trial.beside_was is not None):
+            await self.trial.check()
         await check_sent(self.client, self.report)
 
     def table(self, status: Literal["dry run", "removed"]) -> pd.DataFrame:
         """One row per point; :meth:`hsframe.session.Session.his_remove` explains the columns."""
-        entries = {entry.point.id: entry for entry in self.report.entries}
-        points = [record.point for record in self.records]
-        found = [entries.get(point.id) for point in points]
-        rows = [0 if one is None else len(one.status) for one in found]
-        absent = {} if self._instants is None else {"absent": counts_of(len(self._instants) - count for count in rows)}
-        first, last = (
-            times_of(NAT_US if one is None else one.samples.ts_us[place] for one in found) for place in (0, -1)
-        )
-        return pd.DataFrame(
-            {
-                "id": texts_of(point.id for point in points),
-                "dis": texts_of(point.dis for point in points),
-                "rows": counts_of(rows),
-                "removed": counts_of(0 if one is None else one.count(STORED) for one in found),
-                **absent,
-                "first": first,
-                "last": last,
-                "status": texts_of("no samples" if one is None else status for one in found),
-            }
-        )
+        df = self.report.facts().drop(columns=["unit", "tz"])
+        df.insert(3, "removed", counts_of(entry.count(STORED) for entry in self.report.all))
+        if self.instants is not None:
+            df.insert(4, "absent", len(self.instants) - df["rows"])
+        df["status"] = texts_of(status if rows else "no samples" for rows in df["rows"])
+        return df
 
 
 class _Trial:

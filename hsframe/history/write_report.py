@@ -124,8 +124,8 @@ class WriteReport:
     ) -> None:
         self.existing, self.done = existing, done
         self.points = [record.point for record in records.values()]
-        self._all = [PointWrite(some, records[some.point.id]) for some in samples]
-        self.entries = [entry for entry in self._all if len(entry.whole.ts_us)]
+        self.all = [PointWrite(some, records[some.point.id]) for some in samples]
+        self.entries = [entry for entry in self.all if len(entry.whole.ts_us)]
 
     def keep_existing(self, *, dry_run: bool) -> None:
         """After a comparison: count what is kept, and send the rest; an error where the server must have no other."""
@@ -152,16 +152,8 @@ class WriteReport:
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
-        entries = self._all
-        columns: dict[str, Any] = {
-            name: texts_of(getattr(entry.point, name) for entry in entries) for name in ("id", "dis", "unit", "tz")
-        }
-        columns |= {
-            "rows": counts_of(len(entry.whole.ts_us) for entry in entries),
-            "first": times_of(next(iter(entry.whole.ts_us), NAT_US) for entry in entries),
-            "last": times_of(next(iter(entry.whole.ts_us[-1:]), NAT_US) for entry in entries),
-            "status": texts_of(self._status(entry, kind) for entry in entries),
-        }
+        entries, df = self.all, self.facts()
+        columns: dict[str, Any] = {"status": texts_of(self._status(entry, kind) for entry in entries)}
         if self.existing != "replace":
             columns["kept"] = counts_of(entry.kept for entry in entries)
         if kind in ("dry run", "verified"):
@@ -173,7 +165,15 @@ class WriteReport:
             columns["reason"] = texts_of("" if entry.error is None else str(entry.error) for entry in entries)
         if any(entry.whole.note for entry in entries):
             columns["note"] = texts_of(entry.whole.note for entry in entries)
-        return pd.DataFrame(columns)
+        return df.assign(**columns)
+
+    def facts(self) -> pd.DataFrame:
+        """What was to be written, one row per point."""
+        names, times = ("id", "dis", "unit", "tz"), [entry.whole.ts_us for entry in self.all]
+        texts = {name: texts_of(getattr(entry.point, name) for entry in self.all) for name in names}
+        rows = counts_of(map(len, times))
+        first, last = (times_of(next(iter(own[ends]), NAT_US) for own in times) for ends in (slice(1), slice(-1, None)))
+        return pd.DataFrame({**texts, "rows": rows, "first": first, "last": last})
 
     @contextmanager
     def on_errors(self) -> Iterator[None]:

@@ -73,10 +73,6 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
     hint: str = field(default=uri_hint(), repr=False)
 
-    @property
-    def has_login(self) -> bool:
-        return "Authorization" in self.headers
-
 
 @dataclass(frozen=True)
 class HttpAnswer:
@@ -275,7 +271,7 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
     if answer.status == 200 and answer.is_grid:
         return None  # before its words are looked for, which reads it whole
     words = answer.words
-    url, logged_in, hint = answer.request.url, answer.request.has_login, answer.request.hint
+    url, logged_in, hint = answer.request.url, "Authorization" in answer.request.headers, answer.request.hint
     where = f"{answer.request.op} at {url}"
     if answer.is_redirect:
         return _redirected(answer, where)
@@ -314,7 +310,8 @@ def _redirected(answer: HttpAnswer, where: str) -> HsFrameError:
     request = answer.request
     found = f"{where}: found a redirect (HTTP {answer.status}) to {answer.target or 'nowhere'}"
     if answer.login_page:
-        kind, todo = (NetworkError, "the login is not accepted") if request.has_login else (AuthError, _GIVE_LOGIN)
+        logged_in = "Authorization" in request.headers
+        kind, todo = (NetworkError, "the login is not accepted") if logged_in else (AuthError, _GIVE_LOGIN)
         return kind(f"{found}, a login page: {todo}{request.hint}")
     return NetworkError(
         f"{found}. Redirects are not followed, because credentials must not go where nobody sent them; if that "

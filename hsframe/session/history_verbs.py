@@ -265,7 +265,7 @@ class HistoryVerbs(SessionBase):
         """
         with self.client.sender.retries.one_verb():
             removal = await Removal.of(self.client, points, span, week_start=week_start)
-            self._remember(record.point for record in removal.records)
+            self._remember(removal.report.points)
             if dry_run:
                 return removal.table("dry run")
             await _looked_after(self.client, removal.report, removal.run, removal.check)

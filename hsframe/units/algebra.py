@@ -13,7 +13,7 @@ from collections.abc import Mapping, Set
 from fractions import Fraction
 from typing import Final
 
-from hsframe.units.table import MISPRINTS, Unit, all_units, delta, find, read_table, with_slash
+from hsframe.units.table import Unit, all_units, delta, find, read_table, true_scale, with_slash
 
 # The table's factors are rounded: BTU/h times an hour is 0.05 % off its BTU. No two different units of a quantity
 # are nearer to one another than this.
@@ -66,13 +66,13 @@ def multiply(a: str, b: str) -> str | None:
         return next((terms[0] or None for terms, amount in rates if terms and amount is find(terms[1])), None)
     for first, second in ((x, y), (y, x)):
         if second.kind == "ratio" and first.kind != "ratio":
-            return first.symbol if _scale(second) == 1 else None
+            return first.symbol if true_scale(second) == 1 else None
     quantity_of = _rules()[0].get((_quantity(x), _quantity(y)))
     if quantity_of is None and not (_is_factor(x) and _is_factor(y)):
         return None
     dimension = tuple(i + j for i, j in zip(x.dimension, y.dimension, strict=True))
     texts = {text for p, q in _names(x, y) for text in (p + q, q + p)} | _cancelled(x, y) | _cancelled(y, x)
-    return _best_match(dimension, _scale(x) * _scale(y), quantity_of, texts)
+    return _best_match(dimension, true_scale(x) * true_scale(y), quantity_of, texts)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -113,19 +113,19 @@ def divide(a: str | None, b: str) -> str | None:
     if y is None or y.offset:
         return None
     if x is not None and y.kind == "ratio":
-        return x.symbol if _scale(y) == 1 and x.kind != "ratio" else None
+        return x.symbol if true_scale(y) == 1 and x.kind != "ratio" else None
     if a is None:
         dimension = tuple(-exponent for exponent in y.dimension)
-        return _best_match(dimension, 1 / _scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
+        return _best_match(dimension, 1 / true_scale(y), None, {f"/{name}" for name in y.symbols}, only_text=True)
     if x is None or not _is_factor(x) or x.kind == y.kind:
         return None
     quantity_of = _rules()[1].get((x.quantity, _quantity(y)))
     if quantity_of in _CHANGERS:
-        return quantity_of if _scale(x) == _scale(y) else None
+        return quantity_of if true_scale(x) == true_scale(y) else None
     if quantity_of is None and not _is_factor(y):
         return None
     dimension = tuple(i - j for i, j in zip(x.dimension, y.dimension, strict=True))
-    return _best_match(dimension, _scale(x) / _scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
+    return _best_match(dimension, true_scale(x) / true_scale(y), quantity_of, {f"{p}/{q}" for p, q in _names(x, y)})
 
 
 def power(a: str, exponent: float) -> str | None:
@@ -144,13 +144,8 @@ def power(a: str, exponent: float) -> str | None:
     wanted = [base * exponent for base in x.dimension]
     if any(base != int(base) for base in wanted) or not any(wanted):
         return None
-    scale = Fraction(float(_scale(x)) ** exponent)
+    scale = Fraction(float(true_scale(x)) ** exponent)
     return _best_match(tuple(int(base) for base in wanted), scale, None, frozenset())
-
-
-def _scale(one: Unit) -> Fraction:
-    """The scale, corrected where the standard misprints it (:data:`hsframe.units.table.MISPRINTS`)."""
-    return MISPRINTS.get(one.symbol, one.scale)
 
 
 def _quantity(one: Unit) -> str:
@@ -192,11 +187,11 @@ def _best_match(
     units = [
         one
         for one in _by_dimension().get(dimension, frozenset())
-        if (quantity is None or one.quantity == quantity) and abs(float(_scale(one) / scale) - 1) < _NEAR
+        if (quantity is None or one.quantity == quantity) and abs(float(true_scale(one) / scale) - 1) < _NEAR
     ]
     for one in units:
         if not texts.isdisjoint((one.name, *one.symbols)):
             return one.symbol
     if only_text or not units or len({one.quantity for one in units}) > 1:
         return None
-    return min(units, key=lambda one: abs(float(_scale(one) / scale) - 1)).symbol
+    return min(units, key=lambda one: abs(float(true_scale(one) / scale) - 1)).symbol

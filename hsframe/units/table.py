@@ -324,20 +324,14 @@ def _converter(source: str, target: str, factors: str) -> Conversion:
     if factors == "corrected" and (a.symbol == _INVERSE) != (b.symbol == _INVERSE):
         other = b if a.symbol == _INVERSE else a
         return Conversion(0.0, 1.0, 1.0, 0.0, _KW_OF_A_TON / float(other.scale))
-    scale_a, scale_b = a.scale, b.scale
-    for one in (a, b):
-        if one.symbol in MISPRINTS or (one.symbol == _INVERSE):
-            if factors == "corrected":
-                scale_a = MISPRINTS.get(a.symbol, a.scale)
-                scale_b = MISPRINTS.get(b.symbol, b.scale)
-            else:
-                _log.warning(
-                    "the standard's table misprints the scale of %s, and %s -> %s follows the table, as "
-                    'hsframe.options.unit_factors = "standard" has it; "corrected" follows the name of the unit',
-                    one.symbol,
-                    source,
-                    target,
-                )
+    scale_a, scale_b = (true_scale(a), true_scale(b)) if factors == "corrected" else (a.scale, b.scale)
+    for symbol in (a.symbol, b.symbol) if factors != "corrected" else ():
+        if symbol in MISPRINTS or symbol == _INVERSE:
+            _log.warning(
+                "the standard's table misprints the scale of %s, and %s -> %s follows the table, as "
+                'hsframe.options.unit_factors = "standard" has it; "corrected" follows the name of the unit',
+                *(symbol, source, target),
+            )
     factor = scale_a / scale_b
     shift = a.offset - b.offset
     # The shift goes to the side where it is a round number: -32 before °F -> °C, +32 after °C -> °F.
@@ -346,6 +340,11 @@ def _converter(source: str, target: str, factors: str) -> Conversion:
     if factor.numerator < 2**40 and factor.denominator < 2**40:
         return Conversion(float(before), float(factor.numerator), float(factor.denominator), float(after))
     return Conversion(float(before), float(factor), 1.0, float(after))
+
+
+def true_scale(one: Unit) -> Fraction:
+    """The scale, corrected where the standard misprints it (:data:`MISPRINTS`)."""
+    return MISPRINTS.get(one.symbol, one.scale)
 
 
 def _difference(a: Unit, b: Unit) -> str:
