@@ -189,13 +189,7 @@ def _date_time_text(us: int, tz_name: str) -> str:
     return f"{text.replace('+00:00', 'Z')} {tz_name}"  # as Fantom writes it
 
 
-def resolve(
-    span: SpanLike,
-    tz: str | tzinfo,
-    now: datetime | None = None,
-    *,
-    week_start: str = "monday",
-) -> Span:
+def resolve(span: SpanLike, tz: str | tzinfo, now: datetime | None = None, *, week_start: str = "monday") -> Span:
     """The half-open window that a span means in a zone: dates are whole days; the forms are in this module's table.
 
     Parameters

@@ -93,14 +93,7 @@ class UnitReductions(UnitValues):
         return self._accumulate("cumsum", skipna=skipna)
 
     def _groupby_op(
-        self,
-        *,
-        how: str,
-        has_dropped_na: bool,
-        min_count: int,
-        ngroups: int,
-        ids: npt.NDArray[np.intp],
-        **kwargs: Any,
+        self, *, how: str, has_dropped_na: bool, min_count: int, ngroups: int, ids: npt.NDArray[np.intp], **kwargs: Any
     ) -> Any:
         values = reduce_runs(self._data, how, ids, ngroups, min_count, kwargs)
         if values is None:

@@ -177,12 +177,7 @@ def _by_dimension() -> Mapping[tuple[int, ...], tuple[Unit, ...]]:
 
 
 def _best_match(
-    dimension: tuple[int, ...],
-    scale: Fraction,
-    quantity: str | None,
-    texts: Set[str],
-    *,
-    only_text: bool = False,
+    dimension: tuple[int, ...], scale: Fraction, quantity: str | None, texts: Set[str], *, only_text: bool = False
 ) -> str | None:
     units = [
         one
