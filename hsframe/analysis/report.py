@@ -70,10 +70,10 @@ def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
         plain = magnitudes.describe(percentiles=percentiles)
         rows = ["unit", *plain.index]
         if isinstance(array, UnitArray):
-            spread = array.std()
             cells = [array.unit, int(plain["count"])]
             for name, value in plain.iloc[1:].items():
-                cells.append(spread if name == "std" else UnitArray(np.array([value]), array.dtype)[0])
+                unit = delta(array.unit) if name == "std" else array.unit
+                cells.append(UnitArray(np.array([value]), unit)[0])
         else:
             cells = [None, int(plain["count"]), *plain.iloc[1:].tolist()]
         columns[place] = pd.array(cells, dtype=object)

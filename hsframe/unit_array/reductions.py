@@ -5,7 +5,6 @@ The units of results are those of :mod:`hsframe.units.unit_rules`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -32,19 +31,8 @@ _REDUCTIONS: Final = {
     np.logical_or: "any",
     np.logical_and: "all",
 }
+_OPTIONS: Final = dict.fromkeys(("sum", "prod"), "min_count") | dict.fromkeys(("std", "var", "sem"), "ddof")
 _ACCUMULATIONS: Final = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
-
-
-def _method(name: str, *options: str) -> Callable[..., Any]:
-    """A reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
-
-    def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
-        # NumPy gives axis, dtype and out too, which have no meaning here.
-        return self._reduce(name, skipna=skipna, **{option: kwargs[option] for option in options if option in kwargs})
-
-    method.__name__ = name
-    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.unit_rules.statistic_unit`."
-    return method
 
 
 class UnitReductions(UnitValues):
@@ -73,20 +61,6 @@ class UnitReductions(UnitValues):
         if function is None:
             function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
         return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), statistic_unit(name, self.unit))
-
-    sum = _method("sum", "min_count")
-    mean = _method("mean")
-    median = _method("median")
-    min = _method("min")
-    max = _method("max")
-    std = _method("std", "ddof")
-    var = _method("var", "ddof")
-    sem = _method("sem", "ddof")
-    prod = _method("prod", "min_count")
-    skew = _method("skew")
-    kurt = _method("kurt")
-    any = _method("any")
-    all = _method("all")
 
     def cumsum(self, *, skipna: bool = True, **kwargs: Any) -> Any:
         """The running sum, in the same unit."""
@@ -132,3 +106,20 @@ class UnitReductions(UnitValues):
             )
         products = left * right
         return np.add.reduce(products) if np.ndim(left) == np.ndim(right) else products
+
+
+def _add_reduction(name: str) -> None:
+    """Add a reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
+
+    def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
+        # NumPy gives axis, dtype and out too, which have no meaning here.
+        own = {option: value for option, value in kwargs.items() if option == _OPTIONS.get(name)}
+        return self._reduce(name, skipna=skipna, **own)
+
+    method.__name__ = name
+    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.unit_rules.statistic_unit`."
+    setattr(UnitReductions, name, method)
+
+
+for _name in _REDUCERS:
+    _add_reduction(_name)
