@@ -275,11 +275,11 @@ def _wide(
     kind = "Bool" if df["value"].dtype.kind == "b" else None
     named = [given.get(ident, Point(ident, ident, kind=kind)) for ident in pc.unique(ids).to_pylist()]
     for history in histories_of(rows, named):
-        point, label = history.point, f"@{history.point.id}"
-        times, values = pd.Index(df["ts"].iloc[history.ts_us]), history.values
+        point, values, times = history.point, history.values, pd.Index(df["ts"].iloc[history.ts_us])
         kind = _KINDS.get(type(values)) or ("Number" if {*map(type, values)} <= {Number, Na} else None)
         if point.id in as_read and (kind is None or point.kind not in (None, kind)):
             here = [place for place, cell in enumerate(values) if cell is not NA]
             yield History(point, times.as_unit("us").asi8[here], [values[place] for place in here]), None, ()
         else:
+            label = f"@{point.id}"
             yield pd.Series(value_array([values]), times, name=label).to_frame(), {label: point}, ()

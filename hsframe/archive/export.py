@@ -123,7 +123,7 @@ class Export:
 
     def _jobs(self, place: Storage, is_stage: bool) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""
-        known = known_records(place, self.server)
+        known = known_records(place, "" if is_stage else self.server)
         return [self._job(record, known.get(record.id), is_stage) for record in self.records]
 
     def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from hsframe.frame.trend import time_index
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, read_records, with_zones
 from hsframe.history.source import Source
+from hsframe.history.unread import unread_of
 from hsframe.kinds import Ref
 from hsframe.protocol.http import is_loopback
 from hsframe.spans import SpanLike, from_epoch_us
@@ -64,9 +66,12 @@ async def sync_archive(
     records = await with_zones(source, await find_records(source, points, failures=unknown))
     given_us = {} if since is None else _starts(since, records, options)
     jobs = [_job(one, known.get(one.id), given_us.get(one.tz), overlap_us, options.now_us) for one in records]
+    unread, later = await unread_of(source, records, None, options), list[Job]()
     for job in jobs:
-        if job.record.read_us:  # of a server over an archive no more than that has read
+        if job.record.read_us:  # of a server over an archive: what that has not read was not removed
             job.end_us = max(job.start_us, job.record.read_us[1])
+            later.append(replace(job, start_us=job.end_us, end_us=None, before_us=None, earlier_us=None))
+        job.reason = unread[job.record.id].reason if job.record.id in unread else job.reason
     for ident, error in (unknown or {}).items():
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
         jobs.append(Job(record, 0, 0, 0, status="gone" if ident in known else "failed", reason=str(error)))
@@ -75,8 +80,8 @@ async def sync_archive(
             if not job.status and job.since_us == options.now_us - _FIRST_REACH_US:
                 job.reason = "its record does not say when its history began (hisStart): ten years are assumed"
         return expected_table(jobs, options)
-    young_us = young_from(options.now_us, overlap_us)
-    changes = await fill_archive(source, place, records, jobs, options, server=server, young_us=young_us, fill=fill)
+    how: dict[str, Any] = {"server": server, "young_us": young_from(options.now_us, overlap_us), "fill": fill}
+    changes = await fill_archive(source, place, records, [*jobs, *later], options, **how)
     return outcome_table(jobs, changes, options.failures or {})
 
 

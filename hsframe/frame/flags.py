@@ -44,10 +44,7 @@ def flag_label(label: AnyLabel) -> AnyLabel:
 
 
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
-    """The flags of the cells of a history, as codes of :data:`FLAG_DTYPE`; -1 for a value.
-
-    With `sparse` null means 'no sample', as in a batch: it is not flagged then.
-    """
+    """The flags of cells, as codes of :data:`FLAG_DTYPE`, -1 for a value; `sparse`: null is no sample, not flagged."""
     if isinstance(cells, ArrowColumn):
         codes = np.where(bools_of(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)
         if isinstance(cells, NumberColumn):

@@ -21,6 +21,8 @@ point without a kind, a Str of a Ref.
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -62,7 +64,7 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
         columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
     other = rows.is_other & ~(absent & (rows.text_codes < 0))
     if other.any():
-        rows.unit_codes[other] = rows.units.setdefault(OF_OTHER_KIND, len(rows.units))
+        rows.unit_codes[other] = rows.units[OF_OTHER_KIND]
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
     owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
     return pa.table(
@@ -90,29 +92,29 @@ class _Rows:
         self.values = np.full(count, np.nan)
         self.text_codes, self.unit_codes = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
         self.is_other = np.zeros(count, dtype=bool)
-        self.texts: dict[str, int] = {}
-        self.units: dict[str, int] = {}
+        self.texts: dict[str, int] = defaultdict(itertools.count().__next__)
+        self.units: dict[str, int] = defaultdict(itertools.count().__next__)
 
     def put(self, rows: slice, array: Any, kind: str | None) -> None:
         """The values of one point, as :func:`hsframe.frame.values.value_array` gives them."""
         if isinstance(array, UnitArray):
             self.values[rows] = array.magnitudes
-            self.unit_codes[rows] = self._number(self.units, array.unit)
+            self.unit_codes[rows] = self.units[array.unit]
         elif isinstance(array, pd.Categorical):
-            numbers = [*(self._number(self.texts, text) for text in array.categories), -1]  # -1: the code of missing
+            numbers = [*(self.texts[text] for text in array.categories), -1]  # -1: the code of missing
             self.text_codes[rows] = np.array(numbers, dtype=np.int32)[array.codes]
             self.is_other[rows] = not texts_are_strs(kind)
         elif array.dtype == object:
             for row, cell in enumerate(array, rows.start):
                 if isinstance(cell, Number) and cell.unit is not None:
                     self.values[row] = cell.val
-                    self.unit_codes[row] = self._number(self.units, cell.unit)
+                    self.unit_codes[row] = self.units[cell.unit]
                 elif isinstance(cell, Number | bool | int | float):  # a missing cell is NaN
                     self.values[row] = cell.val if isinstance(cell, Number) else cell
                     self.is_other[row] = isinstance(cell, bool) != (kind == "Bool")
                 else:
                     text = cell if isinstance(cell, str) else write_value(cell)
-                    self.text_codes[row] = self._number(self.texts, text)
+                    self.text_codes[row] = self.texts[text]
                     self.is_other[row] = isinstance(cell, str) != texts_are_strs(kind)
         elif isinstance(array, np.ndarray):
             self.values[rows] = array
@@ -120,10 +122,6 @@ class _Rows:
         else:
             self.values[rows] = array.to_numpy(dtype=np.float64, na_value=np.nan)
             self.is_other[rows] = kind != "Bool"
-
-    @staticmethod
-    def _number(numbers: dict[str, int], text: str) -> int:
-        return numbers.setdefault(text, len(numbers))
 
 
 def tidy_frame(table: pa.Table, index_zone: ZoneInfo) -> pd.DataFrame:

@@ -201,22 +201,31 @@ def test_a_server_over_an_archive_says_what_that_would(at_rest: Archive) -> None
 
 
 def test_a_sync_from_a_server_over_an_archive_goes_as_far_as_that(
-    archive: Archive, session: Session, tmp_path: Path
+    archive: Archive, session: Session, database: Database, tmp_path: Path
 ) -> None:
     def windows(one: Archive) -> Any:
         return one.points.set_index("id")[["since", "until"]]
 
     other = Archive(tmp_path / "other")
     with served(archive) as between:
-        assert set(other.sync("point", session=between, since=SINCE)["status"]) == {"synced", "same"}
+        table = other.sync("point", session=between, since=SINCE)
+        assert set(table["status"]) == {"synced", "same"}
+        assert table["reason"].str.startswith(f"the archive has read it from {SINCE} 00:00 to {END} 00:00 (").all()
         pd.testing.assert_frame_equal(windows(other), windows(archive))
         assert not {"archiveSince", "archiveUntil"} & {*other.read("point"), *archive.read("point")}
         version = other.versions["version"].iloc[0]
         assert set(other.sync(session=between)["status"]) == {"same"}
         assert other.versions["version"].iloc[0] == version
+        temp = database.history("temp")
+        temp.merge(np.array([NOW_US + 90 * QUARTER_US]), np.array([7.0]), np.zeros(1, bool))  # a forecast
         archive.sync(session=session)
         assert_in_step(archive, session)
-        assert set(other.sync(session=between)["status"]) == {"synced", "same"}
+        table = other.sync(session=between)
+        assert set(table["status"]) == {"synced", "same"}
+        assert not table["reason"].any()
+        database.history("plain").remove(np.array([NOW_US - 50 * QUARTER_US]))
+        archive.sync(session=session)
+        assert other.sync(session=between)["rows_removed"].sum() == 1
         pd.testing.assert_frame_equal(windows(other), windows(archive))
         assert_in_step(other, session)
 
