@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import aiohttp
@@ -36,9 +36,7 @@ _CHUNK_BYTES: Final = 1 << 18
 # aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer.
 _HEADER_BYTES: Final = 1 << 20
 # aiohttp 3.10.0 does not have it yet.
-_NO_SUCH_HOST: Final[tuple[type[OSError], ...]] = tuple(
-    kind for kind in (getattr(aiohttp, "ClientConnectorDNSError", None),) if kind is not None
-)
+_NO_SUCH_HOST: Final[Any] = getattr(aiohttp, "ClientConnectorDNSError", ())
 
 
 def split_user(uri: str, what: str) -> tuple[str, str, str]:
@@ -209,9 +207,8 @@ def _text(raw: bytes) -> str:
 def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aiohttp.ClientTimeout:
     if isinstance(timeout, aiohttp.ClientTimeout):
         return timeout
-    if timeout is None:
-        return aiohttp.ClientTimeout(total=DEFAULT_TIMEOUT_S)
-    return aiohttp.ClientTimeout(total=duration_us(timeout, "timeout", plain="s") / SECOND_US)
+    total_s = DEFAULT_TIMEOUT_S if timeout is None else duration_us(timeout, "timeout", plain="s") / SECOND_US
+    return aiohttp.ClientTimeout(total=total_s)
 
 
 def _failure(

@@ -77,7 +77,6 @@ def interval_histories(
 def _resampled(
     track: Track, times: IntervalSamples, grid: Intervals, rules: Sequence[Rule], now_us: int, several: bool
 ) -> list[tuple[Rule, History]]:
-    """The values of a point by each of its rules."""
     point, array = track.point, _of_one_unit(track)
     kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
     if kind not in ("Number", "Bool", "Str"):
@@ -209,7 +208,6 @@ class _Values:
         return enough
 
     def _numbers(self, rule: Rule, agg: Aggregation) -> tuple[Floats, str | None]:
-        """The values of an aggregation in numbers, and their unit."""
         times, values, lengths_us = self.times, self._floats, np.diff(self.times.edges_us)
         if agg in ("count", "sum", "avg") or (agg == "coverage" and rule.by_samples):
             counts = times.sample_counts(~np.isnan(values)).astype(np.float64)

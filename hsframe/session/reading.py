@@ -246,7 +246,6 @@ def _several(frames: TrendFrames) -> list[pd.DataFrame]:
 
 
 async def _histories(source: Source, request: ReadRequest, found: Found, options: ReadOptions) -> list[History]:
-    """The histories of the points that do not fail."""
     records = found.records
     if not records:  # no point is known, so settings that name single points cannot be checked
         return []

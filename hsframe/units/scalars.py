@@ -57,7 +57,6 @@ class UnitFunctions:
             """The symbol of the unit, None for a plain number."""
 
     def _plain(self) -> Any:
-        """The magnitude, or the magnitudes."""
         raise NotImplementedError
 
     def _like(self, values: Any, unit: str | None) -> Any:
