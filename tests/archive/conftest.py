@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import hsframe
-from hsframe import Session
+from hsframe import Archive, Session
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.building import building
+from tests.archive.building import SINCE, building
 
 
 @pytest.fixture
@@ -22,3 +24,18 @@ def database() -> Database:
 def session(database: Database) -> Iterator[Session]:
     with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of all points of the building, which is not changed."""
+    path = tmp_path_factory.mktemp("whole") / "trends"
+    with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        Archive(path).sync("point", session=session, since=SINCE)
+    return path
+
+
+@pytest.fixture
+def trends(whole: Path, tmp_path: Path) -> Archive:
+    """A copy of it, for a test that changes it."""
+    return Archive(shutil.copytree(whole, tmp_path / "trends"))

@@ -320,10 +320,9 @@ def refused(archive: Archive, session: Session, what: str) -> Any:
     ],
 )
 def test_what_is_no_sample_is_refused_and_nothing_is_added(
-    tmp_path: Path, session: Session, what: str, kind: type[HsFrameError], words: str
+    whole: Path, session: Session, what: str, kind: type[HsFrameError], words: str
 ) -> None:
-    archive = Archive(tmp_path)
-    archive.sync("temp", session=session, since=SINCE)
+    archive = Archive(whole)
     version = archive.versions["version"].iloc[0]
     with pytest.raises(kind, match=words):
         archive.add(refused(archive, session, what))

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsframe import Archive
@@ -71,6 +71,7 @@ def vacuumed(archive: Archive) -> pd.DataFrame:
     return archive.vacuum("1ms")
 
 
+@settings(max_examples=settings.default.max_examples // 4)  # each takes long
 @given(
     parts=st.lists(SAMPLES, min_size=1, max_size=4),
     layout=st.sampled_from([Layout("month", 1), Layout("month", 4), Layout("year", 1)]),

@@ -36,14 +36,7 @@ SINCE_US = FIRST_US - 3 * DAY_US
 
 
 @pytest.fixture
-def archive(tmp_path: Path, session: Session) -> Archive:
-    archive = Archive(tmp_path / "trends")
-    archive.sync("point", session=session, since=SINCE)
-    return archive
-
-
-@pytest.fixture
-def served(archive: Archive, tmp_path: Path) -> Iterator[Session]:
+def served(trends: Archive, tmp_path: Path) -> Iterator[Session]:
     with (
         running_server(ArchiveDatabase(Storage(str(tmp_path / "trends"), {}))) as server,
         hsframe.connect(server.uri, "demo", "demo") as session,
@@ -67,9 +60,7 @@ def test_it_answers_as_the_server_that_the_archive_is_from(session: Session, ser
     assert served.about().loc[0, "serverName"] == "trends"
 
 
-def test_no_more_is_read_than_a_request_asks_for(
-    archive: Archive, served: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_is_read_than_a_request_asks_for(served: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     windows: list[tuple[int, int]] = []
 
     def reading(table: Any, points: Any, start_us: int, end_us: int, most: int) -> Any:
@@ -144,13 +135,13 @@ def test_points_of_all_kinds_and_of_none(tmp_path: Path) -> None:
 
 
 def test_a_sync_of_meanwhile_is_there_with_the_next_request(
-    archive: Archive, session: Session, served: Session, database: Database
+    trends: Archive, session: Session, served: Session, database: Database
 ) -> None:
     before = len(served.his_read("temp", (SINCE, None)))
     database.history("temp").merge(np.array([NOW_US - 1]), np.array([7.0]), np.zeros(1, bool))
     database.add({**(database.get("temp") or {}), "id": hsframe.Ref("more"), "dis": "More"})
     database.set_history("more", np.array([FIRST_US]), np.array([1.0]))
-    archive.sync("point", session=session, since=SINCE)
+    trends.sync("point", session=session, since=SINCE)
     assert len(served.his_read("@temp", (SINCE, None))) == before + 1
     assert served.his_read("@more", (SINCE, None)).hs.units == {"More": "°C"}
 
@@ -162,21 +153,21 @@ def test_an_archive_that_is_gone_is_an_error_in_words(served: Session, tmp_path:
         served.his_read("temp", "yesterday")
 
 
-def test_nothing_is_written_into_it(archive: Archive, served: Session) -> None:
+def test_nothing_is_written_into_it(trends: Archive, served: Session) -> None:
     assert not {"hisWrite", "pointWrite", "invokeAction"} & set(served.ops()["name"])
     df = served.his_read("temp", "yesterday")
-    versions = archive.versions
+    versions = trends.versions
     with pytest.raises(CallError, match=r"hisWrite: this server gives what an archive has, and takes nothing"):
         served.his_write(df)
     with pytest.raises(CallError, match=r"pointWrite: this server gives what an archive has"):
         served.point_write_array("temp")
     with pytest.raises(CallError, match=r"invokeAction: this server gives what an archive has"):
         served.invoke_action("temp", "restart")
-    pd.testing.assert_frame_equal(archive.versions, versions)
+    pd.testing.assert_frame_equal(trends.versions, versions)
 
 
 @pytest.mark.filterwarnings("ignore:.*may lack samples")
-def test_a_value_in_another_unit_keeps_it(archive: Archive, served: Session, tmp_path: Path) -> None:
+def test_a_value_in_another_unit_keeps_it(served: Session, tmp_path: Path) -> None:
     table = Tables.open(Storage(str(tmp_path / "trends"), {})).samples
     cells = [(1.5, None, "kW"), (1.5, None, "W"), (None, "fault", None), (None, None, None)]
     odd = {("power", FIRST_US - DAY_US * 9 + place): cell for place, cell in enumerate(cells)}
@@ -187,7 +178,7 @@ def test_a_value_in_another_unit_keeps_it(archive: Archive, served: Session, tmp
     assert beside["POWER"].tolist()[:3] == [Number(1.5, "kW"), Number(1.5, "W"), "fault"]
 
 
-def test_quirks_see_what_is_beside_the_window(archive: Archive, session: Session, tmp_path: Path) -> None:
+def test_quirks_see_what_is_beside_the_window(trends: Archive, session: Session, tmp_path: Path) -> None:
     def rows_of(session: Session) -> int:
         day = f"{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
         return len(session.run(lambda client: client.his_read("temp", day, raw=True)))
@@ -209,7 +200,7 @@ def test_a_present_value_of_then_is_stale(tmp_path: Path, session: Session, data
     assert ArchiveDatabase(Storage(str(tmp_path / "trends"), {})).query('curStatus == "stale"')
 
 
-def test_the_command_serves_it(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_serves_it(trends: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[object] = []
     monkeypatch.setattr("hsframe.server.run.serve", lambda host, port, database, **how: found.append(database))
     assert cli.main(["serve", str(tmp_path / "trends"), "--anonymous"]) == 0

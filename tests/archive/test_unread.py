@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,19 +34,19 @@ END = TODAY - timedelta(days=9)
 LATER = (TODAY - timedelta(days=7), TODAY - timedelta(days=5))
 
 
-@pytest.fixture
-def archive(tmp_path: Path, session: Session) -> Archive:
-    session.export("point", SPAN, tmp_path / "trends")
-    return Archive(tmp_path / "trends")
-
-
 @pytest.fixture(scope="module")
 def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """The same, for tests that only read."""
+    """An archive for tests that only read."""
     path = tmp_path_factory.mktemp("rest") / "trends"
     with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         session.export("point", SPAN, path)
     return Archive(path)
+
+
+@pytest.fixture
+def archive(at_rest: Archive, tmp_path: Path) -> Archive:
+    """A copy, for tests that change it."""
+    return Archive(shutil.copytree(at_rest._place.uri, tmp_path / "trends"))
 
 
 def told_of(read: Any) -> tuple[Any, list[str]]:

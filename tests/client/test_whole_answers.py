@@ -150,7 +150,8 @@ def test_a_cut_stream_never_ends_as_if_it_were_whole(how: str) -> None:
 
     async def main() -> None:
         async with wire(by_place(make)) as (uri, _), Client(uri) as client:
-            errors = await asyncio.gather(*(rows(client, cut) for cut in range(size)), return_exceptions=True)
+            places = {*range(0, size, 3), size - 1}  # any other read is cut at each
+            errors = await asyncio.gather(*(rows(client, cut) for cut in places), return_exceptions=True)
             assert {type(error) for error in errors} == {TruncatedBodyError}
             assert await rows(client, 99999) == ROWS
 

@@ -26,18 +26,18 @@ POINTS = {"a": "New_York", "b": "New_York", "c": "New_York", "d": "London", "e":
 
 # What a quirk needs to be felt by these reads.
 NUMBERS = {
-    "rowcap": "150",
-    "rowcap-incomplete": "150",
-    "rowcap-413": "150",
-    "rowcap-500": "300",
-    "rowcap-cut": "300",
+    "rowcap": "400",
+    "rowcap-incomplete": "400",
+    "rowcap-413": "400",
+    "rowcap-500": "400",
+    "rowcap-cut": "400",
     "rowcap-hang": "600",
-    "cap-first": "150",
-    "cap-newest": "150",
-    "point-cap-first": "150",
-    "point-cap-newest": "150",
+    "cap-first": "400",
+    "cap-newest": "400",
+    "point-cap-first": "400",
+    "point-cap-newest": "400",
     "mixed-up": "3",
-    "rowcap-gzip": "300",
+    "rowcap-gzip": "400",
     "idcap": "2",
     "slow": "0.02",
     "outage": "3",
@@ -78,11 +78,11 @@ def with_number(name: str) -> str:
 CASES = [*map(with_number, QUIRKS), *BUNDLES]
 # haystack-py answers whole histories: with a cap there is nothing to be had, see the last test. Nor is there with less
 # than three days of rows where these are the least that can be asked for.
-PAIRS = [f"{bundle}+rowcap-incomplete=100" for bundle in BUNDLES if bundle not in ("haystack-py", "rusty-haystack")]
+PAIRS = [f"{bundle}+rowcap-incomplete=300" for bundle in BUNDLES if bundle not in ("haystack-py", "rusty-haystack")]
 PAIRS += ["niagara+slow=0.01", "widesky+idcap=2"]
 # A silent cap beside each other habit that changes which rows come, and in which order.
 PAIRS += [
-    f"{cap}=150+{habit}" for cap in SILENT_CAPS for habit in ("his-limit", "reversed-rows", "skyspark3", "niagara")
+    f"{cap}=400+{habit}" for cap in SILENT_CAPS for habit in ("his-limit", "reversed-rows", "skyspark3", "niagara")
 ]
 
 

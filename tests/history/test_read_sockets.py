@@ -59,8 +59,8 @@ def truth(database: Database, name: str, span: str = SPAN) -> pd.Series[Any]:
 QUIRKS = [
     (),
     *((name,) for name in BUNDLES),
-    ("rowcap=150",),
-    ("rowcap-incomplete=150",),
+    ("rowcap=400",),
+    ("rowcap-incomplete=400",),
     ("rowcap-413=400",),
     ("rowcap-500=400",),
     ("rowcap-cut=400",),

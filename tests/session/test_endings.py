@@ -1,7 +1,7 @@
 """Programs that end, however they do, while something of a session is still open: they end, and nothing stays behind.
 
-Each program is a process of its own with a time-out. On Python 3.11 a thread that is started while the interpreter ends
-never runs, and who waits for it waits for ever.
+Each program is a process of its own with a time-out, forked from one that has imported hsframe. On Python 3.11 a thread
+that is started while the interpreter ends never runs, and who waits for it waits for ever.
 """
 
 from __future__ import annotations
@@ -9,35 +9,45 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 import hsframe
 from hsframe.testing.server import RunningServer
+from tests.session.programs import Program, warm
 
 TIMEOUT_S = 60
 # Python 3.12 warns of every fork of a process with threads.
 WARNINGS = ("-W", "error::RuntimeWarning", "-W", "ignore::DeprecationWarning")
 
 
-def started(server: RunningServer, text: str, host: str = "127.0.0.1") -> subprocess.Popen[str]:
-    script = "import hsframe, os, sys\nuri = sys.argv[1]\n" + textwrap.dedent(text)
-    return subprocess.Popen(
-        [sys.executable, *WARNINGS, "-c", script, server.uri.replace("127.0.0.1", host)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def line() -> Iterator[socket.socket]:
+    with warm(*WARNINGS) as line:
+        yield line
 
 
-def check(process: subprocess.Popen[str], server: RunningServer, code: int = 0, last_line: str = "") -> str:
+Start: TypeAlias = Callable[[RunningServer, str], Program]
+
+
+@pytest.fixture
+def started(line: socket.socket) -> Start:
+    def start(server: RunningServer, text: str) -> Program:
+        return Program(line, "import hsframe, os, sys\nuri = sys.argv[1]\n" + textwrap.dedent(text), server.uri)
+
+    return start
+
+
+def check(process: Program, server: RunningServer, code: int = 0, last_line: str = "") -> str:
     """The program has ended by itself, with this code and no other complaint, and the server has nothing open."""
-    try:
-        out, err = process.communicate(timeout=TIMEOUT_S)
-    finally:
-        process.kill()
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == code, err
     if last_line:
         assert err.splitlines()[-1] == last_line
@@ -138,7 +148,9 @@ PAIRS += [("a watch", way, "thread") for way in list(WAYS)[1:]] + [("a watch", w
 
 
 @pytest.mark.parametrize(("held", "way", "runner"), PAIRS)
-def test_a_program_ends_whatever_it_holds(server: RunningServer, held: str, way: str, runner: str) -> None:
+def test_a_program_ends_whatever_it_holds(
+    started: Start, server: RunningServer, held: str, way: str, runner: str
+) -> None:
     end, code, last_line = WAYS[way]
     text = f'runner = {runner!r}\ns = hsframe.connect(uri, "demo", "demo", runner=runner)\n'
     check(started(server, text + textwrap.dedent(HELD[held]).replace("{end}", end)), server, code, last_line)
@@ -146,7 +158,7 @@ def test_a_program_ends_whatever_it_holds(server: RunningServer, held: str, way:
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one child on Windows")
 @pytest.mark.parametrize("runner", ["thread", "nested"])
-def test_ctrl_c_while_a_watch_waits(server: RunningServer, runner: str) -> None:
+def test_ctrl_c_while_a_watch_waits(started: Start, server: RunningServer, runner: str) -> None:
     process = started(
         server,
         f"""
@@ -159,7 +171,6 @@ def test_ctrl_c_while_a_watch_waits(server: RunningServer, runner: str) -> None:
             pass
         """,
     )
-    assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(signal.SIGINT)
     check(process, server, -signal.SIGINT, "KeyboardInterrupt")
@@ -167,7 +178,7 @@ def test_ctrl_c_while_a_watch_waits(server: RunningServer, runner: str) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("how", ["pass", "s.about(); frames.close()", "next(frames, None); s.close()", "del frames"])
-def test_forked_children_end_and_leave_the_parents_watch_alone(server: RunningServer, how: str) -> None:
+def test_forked_children_end_and_leave_the_parents_watch_alone(started: Start, server: RunningServer, how: str) -> None:
     process = started(
         server,
         f"""
@@ -183,7 +194,7 @@ def test_forked_children_end_and_leave_the_parents_watch_alone(server: RunningSe
     assert check(process, server).split() == ["0", "0", "5"]
 
 
-def test_a_thread_that_waits_in_a_watch_when_the_program_ends(server: RunningServer) -> None:
+def test_a_thread_that_waits_in_a_watch_when_the_program_ends(started: Start, server: RunningServer) -> None:
     process = started(
         server,
         """
@@ -203,7 +214,7 @@ def test_a_thread_that_waits_in_a_watch_when_the_program_ends(server: RunningSer
 @pytest.mark.parametrize(
     ("runner", "way"), [("thread", "end"), ("thread", "sys.exit"), ("nested", "error"), ("nested", "end")]
 )
-def test_a_program_that_ends_in_its_running_loop(server: RunningServer, way: str, runner: str) -> None:
+def test_a_program_that_ends_in_its_running_loop(started: Start, server: RunningServer, way: str, runner: str) -> None:
     end, code, last_line = WAYS[way]
     process = started(
         server,
@@ -225,7 +236,7 @@ def test_a_program_that_ends_in_its_running_loop(server: RunningServer, way: str
 
 
 @pytest.mark.parametrize("way", ["sys.exit", "error"])
-def test_a_coroutine_that_ends_in_its_watch(server: RunningServer, way: str) -> None:
+def test_a_coroutine_that_ends_in_its_watch(started: Start, server: RunningServer, way: str) -> None:
     end, code, last_line = WAYS[way]
     process = started(
         server,
@@ -272,7 +283,9 @@ def test_a_notebooks_kernel_ends_with_a_watch_open(server: RunningServer, tmp_pa
 # While the interpreter ends -------------------------------------------------------------------------------------------
 
 
-def test_a_session_is_closed_at_exit_although_its_servers_name_must_be_looked_up(server: RunningServer) -> None:
+def test_a_session_is_closed_at_exit_although_its_servers_name_must_be_looked_up(
+    started: Start, server: RunningServer
+) -> None:
     """Servers that close each connection (Haxall) are connected to once more, to end the watch and the session."""
     process = started(
         server,
@@ -282,16 +295,15 @@ def test_a_session_is_closed_at_exit_although_its_servers_name_must_be_looked_up
         def no_memory(self, *args, **more):
             forget(self, *args, **more | {"force_close": True, "use_dns_cache": False})
         aiohttp.TCPConnector.__init__ = no_memory
-        s = hsframe.connect(uri, "demo", "demo")
+        s = hsframe.connect(uri.replace("127.0.0.1", "localhost"), "demo", "demo")
         frames = s.watch("@kw", poll=0.05)
         next(frames)
         """,
-        host="localhost",
     )
     check(process, server)
 
 
-def test_a_program_may_do_its_last_work_at_exit(server: RunningServer) -> None:
+def test_a_program_may_do_its_last_work_at_exit(started: Start, server: RunningServer) -> None:
     """What was registered after the import runs before the sessions are closed; what was before it, after."""
     process = started(
         server,
@@ -306,18 +318,19 @@ def test_a_program_may_do_its_last_work_at_exit(server: RunningServer) -> None:
 
 
 def test_nothing_is_started_once_the_interpreter_ends(server: RunningServer) -> None:
-    process = started(
-        server,
-        """
-        import atexit
+    text = """
+        import atexit, hsframe, sys
         def late():
             try:
-                hsframe.connect(uri, "demo", "demo").about()
+                hsframe.connect(sys.argv[1], "demo", "demo").about()
             except hsframe.HsFrameError as error:
                 print(error)
         atexit.register(late)  # before the modules are loaded that close the sessions, so it runs after them
-        s = hsframe.connect(uri, "demo", "demo")
+        s = hsframe.connect(sys.argv[1], "demo", "demo")
         s.about()
-        """,
-    )
-    assert check(process, server) == "the interpreter is ending, and hsframe starts no event loop any more\n"
+        """
+    command = [sys.executable, *WARNINGS, "-c", textwrap.dedent(text), server.uri]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    said = "the interpreter is ending, and hsframe starts no event loop any more\n"
+    assert (done.stdout, done.stderr) == (said, "")
+    assert server.open_sessions == 0
