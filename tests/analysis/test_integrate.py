@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
@@ -43,6 +43,7 @@ def server() -> Iterator[RunningServer]:
 KEPT = st.lists(st.sampled_from([True, True, True, False]), min_size=120, max_size=120)
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(KEPT, st.sampled_from(["kw", "cov", "fan", "lon"]), st.sampled_from(["1D", "6h", "1h"]), st.booleans())
 def test_a_frame_gives_what_a_read_gives(
     server: RunningServer, kept: list[bool], name: str, interval: Any, few: bool
@@ -52,13 +53,13 @@ def test_a_frame_gives_what_a_read_gives(
     values = np.sqrt(there + 1.0)
     numbers = values > 5 if name == "fan" else values
     server.database.set_history(name, FIRST_US + there * HOUR_US, numbers)
-    settings: dict[str, Any] = {"min_coverage": 0.5} if few else {}
+    how: dict[str, Any] = {"min_coverage": 0.5} if few else {}
     with hsframe.connect(server.uri, "demo", "demo") as session:
-        read = session.his_read(f"@{name}", "2026-10-30,2026-11-03", interval=interval, agg="integral", **settings)
+        read = session.his_read(f"@{name}", "2026-10-30,2026-11-03", interval=interval, agg="integral", **how)
         df = session.his_read(f"@{name}", ("2026-10-28", "2026-11-10"))
-    found = df.hs.integrate(interval, **settings)
+    found = df.hs.integrate(interval, **how)
     assert found.hs.units == read.hs.units
-    pd.testing.assert_series_equal(df[name].hs.integrate(interval, **settings), found[name])
+    pd.testing.assert_series_equal(df[name].hs.integrate(interval, **how), found[name])
     both = read.index.intersection(found.index)
     ends = both + (pd.offsets.Day(1) if interval == "1D" else pd.Timedelta(interval))
     inside = both[(ends <= df.index[-1]) & (both >= df.index[0])]
@@ -205,6 +206,7 @@ def test_the_freq_of_an_index_changes_no_value(missing: int) -> None:
     pd.testing.assert_frame_equal(df.hs.integrate("12h"), df.dropna().hs.integrate("12h"))
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(st.lists(st.integers(0, 71), min_size=1, unique=True), st.integers(1, 71), st.booleans())
 def test_a_column_is_integrated_alone(server: RunningServer, there: list[int], rows: int, is_read: bool) -> None:
     """What changes when it likes holds to the end of the span, or to its own last sample: not to that of another."""
@@ -246,6 +248,7 @@ def test_what_holds_is_known_to_the_end_of_the_span(server: RunningServer) -> No
 DAYS = ["2026-10-30", "2026-10-31", "2026-11-01", "2026-11-02", "2026-11-03"]
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(KEPT, st.lists(st.sampled_from(DAYS), min_size=1, max_size=5, unique=True), st.sampled_from(["cov", "fan"]))
 def test_nothing_holds_over_days_that_were_not_read(
     server: RunningServer, kept: list[bool], days: list[str], name: str

@@ -377,7 +377,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(
 ) -> None:
     path = tmp_path / name
     layout = "tidy" if name.endswith("parquet") else None
-    task = {"uri": many.uri, "points": "temp or run", "span": (str(SINCE), str(YESTERDAY)), "path": str(path)}
+    task = {"uri": many.uri, "points": "temp or power or run", "span": (str(SINCE), str(YESTERDAY)), "path": str(path)}
     ended = exporter.end(exporter.start("export", **task, layout=layout, most_bytes=3_000))
     assert ended.startswith("MetadataError")
     assert "cannot be written: File too large" in ended

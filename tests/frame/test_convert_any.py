@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from hsframe import frame_to_his_grids
 from hsframe.codecs import decode, encode
@@ -20,6 +20,7 @@ from hsframe.kinds import NA, Number
 from hsframe.testing import strategies
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(strategies.grids())
 def test_every_grid_is_a_frame_with_all_its_rows(grid):
     frame = entity_frame(grid)
@@ -45,6 +46,7 @@ def sampled(value):
     return value is not None and value is not NA and value != Number(float("nan"))
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(strategies.history_grids())
 def test_every_history_keeps_its_instants_and_values(grid):
     assert is_history(grid)

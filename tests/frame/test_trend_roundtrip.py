@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,8 +110,7 @@ def test_grid_to_frame_to_grids_to_frame(batch):
         assert frame_to_his_grids(frame.tz_convert("Asia/Tokyo")) == grids
 
 
-@pytest.mark.parametrize("mime", ["zinc", "json4", "json3"])
-@given(batch=batches())
+@given(mime=st.sampled_from(["zinc", "json4", "json3"]), batch=batches())
 def test_the_way_over_the_wire_makes_no_difference(mime, batch):
     grid, points, _ = batch
     frame = grid_to_frame(grid, points)

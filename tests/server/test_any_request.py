@@ -74,7 +74,7 @@ def app_of(building: Database, quirks: list[str]) -> web.Application:
 @given(request_=requests(), names=st.lists(st.sampled_from(sorted(set(QUIRKS) - {"slow", "rowcap"})), max_size=2))
 @example(request_=Grid({}, ["id"], [[Ref("a")]]), names=["dates-only"])
 @example(request_=Grid({}, ["range"], [["today"]]), names=["dates-only"])
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 def test_any_grid(op: str, request_: Grid, names: list[str], building: Any) -> None:
     numbered = [name + "=2" if "cap" in name else name for name in names]
     app = app_of(building(), numbered)
