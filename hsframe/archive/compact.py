@@ -15,7 +15,7 @@ import pandas as pd
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import END_US, START_US, DataFile, count_ids, writing
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, count_ids, written
 from hsframe.archive.samples import read_samples
 
 # Rows in memory at once: 28 bytes each, in some five copies.
@@ -43,14 +43,13 @@ def _compacted(table: SampleTable, partition: Partition, young_us: int) -> bool:
     ]
     if len(old) < 2 and all(file.is_own for file in old):
         return True
-    with writing(table.storage, partition) as writer:
-        for ids, start_us, end_us in pieces(table, old, table.layout.bounds_us(partition[0])):
-            writer.add(read_samples(table, ids, start_us, end_us, old))
+    some = pieces(table, old, table.layout.bounds_us(partition[0]))
+    new = written(table.storage, partition, (read_samples(table, *piece, old) for piece in some))
     while {file.path for file in old} <= {file.path for file in table.files()}:
-        if table.commit([writer.file] if writer.file.rows else [], old, changes_rows=False):
+        if table.commit([new] if new.rows else [], old, changes_rows=False):
             return True
         table.refresh()
-    table.discard([writer.file])
+    table.discard([new])
     return False
 
 

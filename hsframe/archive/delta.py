@@ -254,7 +254,6 @@ class SampleTable(DeltaLog):
 
     schema = SAMPLE_SCHEMA
     partition_columns = PARTITION_COLUMNS
-    is_stage = False
 
 
 def _file_of(row: Mapping[str, Any]) -> DataFile:

@@ -1,13 +1,12 @@
 """Exports: samples of fixed windows in an archive at rest, or in one tidy file.
 
-A file is staged in an archive beside it, hidden and removed at the end, and is made of it by one pass in order of id.
-So the same command goes on where it was killed, and a file has its name only when it is whole.
+A file is staged beside it (:mod:`hsframe.archive.stage`), and is made of that by one pass in order of id. So the same
+command goes on where it was killed, and a file has its name only when it is whole.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -15,31 +14,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hsframe.archive.delta import SampleTable
-from hsframe.archive.fill import Job, bounds_of, expected_table
-from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import ROW_GROUP, file_settings, instants, opened, row_group, ts_bounds
+from hsframe.archive.fill import Filling, Job, expected_table
+from hsframe.archive.layout import ROWS_SCHEMA
+from hsframe.archive.parquet_file import END_US, ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.samples import sorted_rows
+from hsframe.archive.stage import Stage
 from hsframe.archive.storage import Storage, reaching
 from hsframe.archive.sync import differences, fill_archive, known_records
-from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
-from hsframe.durations import DAY_US
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import frame_to_arrow
 from hsframe.frame.histories import History
-from hsframe.frame.points import Point
 from hsframe.frame.reads import Read, note_reads, note_source, source_of
 from hsframe.frame.trend import trend_frame
+from hsframe.frame.values import bools_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
@@ -49,12 +44,10 @@ from hsframe.spans import Span, from_epoch_us
 if sys.platform != "win32":
     import fcntl
 
-# Rows of the staged archive that are in memory at once, or those of one row group more.
-_ROWS_A_PASS: Final = ROW_GROUP
-# Of a stage: from which server, and from when until when the points of each zone are read.
-_REQUEST_KEY: Final = "hsframe.request"
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
+
+_Note: TypeAlias = Callable[[pd.DataFrame], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,156 +57,123 @@ class Export:
     source: Source
     records: Sequence[PointRecord]
     spans: Mapping[str, Span]
+    asked: object  # the span as it was given: a relative one moves
     options: ReadOptions
     server: str = ""  # as an archive notes it
 
-    async def to_archive(self, place: Storage, stage: Layout | None = None) -> int:
+    async def to_archive(self, place: Storage) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
-        jobs = await in_thread(self._jobs, place, stage is not None)
+        jobs = await in_thread(self._jobs, place)
         for job in jobs:
             if job.status == "changed":
                 error = MetadataError(f"{job.record.point}: {job.reason}")
                 if self.options.failures is None:
                     raise error
                 self.options.failures[job.record.id] = error
-        how: dict[str, Any] = {"server": self.server, "stage": stage}
-        return (await fill_archive(self.source, place, self.records, jobs, self.options, **how)).new.total()
+        new = (await fill_archive(self.source, place, self.records, jobs, self.options, server=self.server)).new
+        return new.total()
 
-    async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]) -> int:
+    async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
-        stage = place.inside(f".{name}.export")
-        with _alone(stage.folder, name):
-            # In one bucket, so that each pass finds its points side by side.
-            density = Layout.of_density(sum(record.rows_a_day or 0.0 for record in self.records))
-            layout = Layout(density.period)
-            begun_us = await in_thread(self._begun_us, stage, layout)
-
-            def noted(df: pd.DataFrame) -> None:
-                note(df)
-                at = from_epoch_us(begun_us, UTC).isoformat()
-                note_source(df, {**(source_of(df) or {}), "at": at})
-
-            await self.to_archive(stage, layout)
-            rows = await in_thread(self._write, Tables.open(stage), place, name, tz, noted)
-            await in_thread(stage.remove)
+        hidden = place.inside(f".{name}.export")
+        with _alone(hidden.folder, name):
+            stage = await in_thread(self._stage, hidden)
+            jobs = [self._job(record, stage.window_of(record)) for record in self.records]
+            await Filling(self.source, stage, None, self.options).run([job for job in jobs if not job.status])
+            rows = await in_thread(self._write, stage, place, name, tz, note)
+            await in_thread(hidden.remove)
         return rows
 
-    def _begun_us(self, stage: Storage, layout: Layout) -> int:
-        """When what is staged was begun to be read: of the same server and span within a day; else now, of nothing."""
-        request: dict[str, Any] = {tz: [span.start_us, span.end_us] for tz, span in self.spans.items()}
-        request["uri"] = self.server or self.source.origin["uri"]
-        for _ in range(2):
-            points = Tables.open_or_create(stage, layout).points
-            begun_us, noted = points.commit_of(0).at_us, points.setting(_REQUEST_KEY)
-            if noted is None and not points.records():
-                points.change_setting(_REQUEST_KEY, json.dumps(request))
-                return begun_us
-            known = json.loads(noted or "{}")
-            if begun_us > self.options.now_us - DAY_US and request.items() <= known.items():
-                return begun_us
-            for table in ("samples", "points"):  # not the folder, which is locked
-                stage.inside(table).remove()
-        raise MetadataError(f"another program changes {stage.uri}; repeat the export when it has ended")
+    def _stage(self, hidden: Storage) -> Stage:
+        request = self.server or self.source.origin["uri"], self.asked, self.options.week_start
+        return Stage(hidden, repr(request), self.options.now_us)
 
     def expected(self, place: Storage | None, name: str = "") -> pd.DataFrame:
         """What this is expected to take, a row per point; `place` has what of it was read already."""
-        place = place and (place.inside(f".{name}.export") if name else place)
-        jobs = [self._job(one, None, False) for one in self.records] if place is None else self._jobs(place, bool(name))
+        if place is not None and not name:
+            return expected_table(self._jobs(place), self.options)
+        stage = self._stage(place.inside(f".{name}.export")) if place else None
+        jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
         return expected_table(jobs, self.options)
 
-    def _jobs(self, place: Storage, is_stage: bool) -> list[Job]:
+    def _jobs(self, place: Storage) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""
-        known = known_records(place, "" if is_stage else self.server)
-        return [self._job(record, known.get(record.id), is_stage) for record in self.records]
+        known = known_records(place, self.server)
+        both = [(record, known.get(record.id)) for record in self.records]
+        return [self._job(record, old.known_us if old else None, old) for record, old in both]
 
-    def _job(self, record: PointRecord, known: ArchivedRecord | None, is_stage: bool) -> Job:
-        start_us, end_us = self.spans[record.tz].start_us, self.spans[record.tz].end_us
-        anew = Job(record, start_us, end_us, start_us)
-        if not is_stage:
-            anew.before_us = start_us
-        if known is None or known.known_us is None:
-            return anew
-        since_us, until_us = known.known_us
-        differing = differences(known, record)
-        if is_stage and (differing or not since_us <= start_us <= until_us):
-            return anew  # it was of another command
-        if not differing and since_us <= start_us:  # what is between two windows is read too: an archive has no holes
+    def _job(self, record: PointRecord, known_us: tuple[int, int] | None, old: ArchivedRecord | None = None) -> Job:
+        start_us, end_us = self._window(record)
+        if known_us is None:
+            return Job(record, start_us, end_us, start_us, before_us=start_us)
+        differing, (since_us, until_us) = differences(old, record) if old else "", known_us
+        if not differing and since_us <= start_us:  # what is between two windows is read too: there are no holes
             is_there = end_us is not None and end_us <= until_us
             return Job(record, until_us, end_us, since_us, status="same" if is_there else "")
         longer_us = None if end_us is None else max(end_us, until_us)
-        job = Job(record, start_us, longer_us, min(since_us, start_us), before_us=anew.before_us)
+        job = Job(record, start_us, longer_us, min(since_us, start_us), before_us=start_us)
         if differing and since_us < start_us:
             job.status, job.reason = "changed", f"{differing}; export it to another folder, so as not to mix them"
         return job
 
-    def _write(
-        self, tables: Tables, place: Storage, name: str, tz: str | tzinfo, note: Callable[[pd.DataFrame], None]
-    ) -> int:
+    def _window(self, record: PointRecord) -> tuple[int, int | None]:
+        span = self.spans[record.tz]
+        return span.start_us, span.end_us
+
+    def _write(self, stage: Stage, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
-        last_us = max((file.ts_us[1] for file in tables.samples.files()), default=0) + 1
-        spans = {record.id: self.spans[record.tz] for record in records}
-        windows = {ident: (one.start_us, last_us if one.end_us is None else one.end_us) for ident, one in spans.items()}
-        firsts: dict[str, int] = {}
-        lasts: dict[str, int] = {}
+        ends: dict[str, tuple[int, int]] = {}
         count, parquet = 0, None
         with place.writing(name) as sink:
-            for rows in _in_order(tables.samples, windows):
+            for rows in self._in_order(stage, records, ends):
                 if parquet is None:
                     parquet = pq.ParquetWriter(sink, ROWS_SCHEMA, **file_settings(rows))
-                parquet.write_table(rows, row_group_size=ROW_GROUP)
+                if rows.num_rows:
+                    parquet.write_table(rows, row_group_size=ROW_GROUP)
                 count += rows.num_rows
-                is_number = pc.fill_null(pc.invert(pc.is_nan(rows["value"])), False)
-                is_value = pc.or_(is_number, pc.is_valid(rows["text"]))
-                values = rows if pc.all(is_value, min_count=0).as_py() else rows.filter(is_value)
-                for ident, (first, last, _) in bounds_of(values).items():
-                    firsts.setdefault(ident, first)
-                    lasts[ident] = last
             assert parquet is not None
             reads = {}
-            for record, (ident, span) in zip(records, spans.items(), strict=True):
-                present_us = max(self.options.now_us, lasts.get(ident, 0) + 1)
-                end_us = present_us if span.end_us is None else min(span.end_us, present_us)
-                part = part_read(self.source, record, (span.start_us, end_us))
-                reads[ident] = Read({}, ((*part, (firsts.get(ident),), (lasts.get(ident),)),) if part else ())
-            parquet.add_key_value_metadata(_metadata([record.point for record in records], tz, reads, note))
+            for record in records:
+                start_us, end_us = self._window(record)
+                first_us, last_us = ends.get(record.id, (None, None))
+                present_us = max(self.options.now_us, (last_us or 0) + 1)
+                part = part_read(self.source, record, (start_us, min(END_US if end_us is None else end_us, present_us)))
+                reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else ())
+            parquet.add_key_value_metadata(_metadata(records, tz, reads, note, stage.begun_us))
             parquet.close()
         return count
 
-
-def _in_order(table: SampleTable, windows: Mapping[str, tuple[int, int]]) -> Iterator[pa.Table]:
-    """The samples of some points in their windows, sorted by id and time, so many at once as memory may hold.
-
-    Of a stage, whose row groups have one point each. Those of a window that was read twice may overlap.
-    """
-    places = []
-    for file in table.files():
-        with opened(table.storage, file.path) as parquet:
-            for number in range(parquet.num_row_groups):
-                ids, ts = (parquet.metadata.row_group(number).column(column).statistics for column in (0, 1))
-                places.append((ids.min, *ts_bounds(ts), file.path, number))
-    parts, count, end = [ROWS_SCHEMA.empty_table()], 0, ("", 0)
-    for ident, first_us, last_us, path, number in sorted(place for place in places if place[0] in windows):
-        if count >= _ROWS_A_PASS and (ident, first_us) > end:
-            yield sorted_rows(pa.concat_tables(parts))
-            parts, count = [], 0
-        with opened(table.storage, path) as parquet:
-            rows = row_group(parquet, number)
-        here, there = np.searchsorted(instants(rows), windows[ident])
-        parts.append(rows.slice(here, there - here))
-        count, end = count + len(parts[-1]), max(end, (ident, last_us))
-    yield sorted_rows(pa.concat_tables(parts))
+    def _in_order(
+        self, stage: Stage, records: Sequence[PointRecord], ends: dict[str, tuple[int, int]]
+    ) -> Iterator[pa.Table]:
+        """The samples, by id and time, in whole row groups but for the last; `ends` gets the ends of their values."""
+        held = ROWS_SCHEMA.empty_table()
+        for record in sorted(records, key=lambda one: one.id):
+            start_us, end_us = self._window(record)
+            for rows in stage.rows_of(record, start_us, END_US if end_us is None else end_us):
+                value, text = (rows.column(name).combine_chunks() for name in ("value", "text"))
+                is_value = ~np.isnan(value.to_numpy(zero_copy_only=False)) | bools_of(text.is_valid())
+                if is_value.any():
+                    first_us, last_us = instants(rows)[np.flatnonzero(is_value)[[0, -1]]].tolist()
+                    ends[record.id] = ends.get(record.id, (first_us,))[0], last_us
+                held = pa.concat_tables([held, rows])
+                if count := held.num_rows // ROW_GROUP * ROW_GROUP:
+                    yield held.slice(0, count).unify_dictionaries()
+                    held = held.slice(count)
+        yield held.unify_dictionaries()
 
 
 def _metadata(
-    points: Sequence[Point], tz: str | tzinfo, reads: Mapping[str, Read], note: Callable[[pd.DataFrame], None]
+    records: Sequence[PointRecord], tz: str | tzinfo, reads: Mapping[str, Read], note: _Note, begun_us: int
 ) -> dict[str, Any]:
     """What :func:`hsframe.read_parquet` needs to give the frame back, as the file of a tidy frame has it."""
-    empty = [History(point, np.empty(0, np.int64), ()) for point in points]
+    empty = [History(one.point, np.empty(0, np.int64), ()) for one in records]
     df = trend_frame(empty, header="id", shape="tidy", tz=tz)
     assert isinstance(df, pd.DataFrame)
     note_reads(df, reads)
     note(df)
+    note_source(df, {**(source_of(df) or {}), "at": from_epoch_us(begun_us, UTC).isoformat()})
     metadata = frame_to_arrow(df).schema.metadata
     # pyarrow writes the schema at the beginning, when the samples were not seen yet.
     schema = _TIDY_SCHEMA.with_metadata(metadata).serialize().to_pybytes()

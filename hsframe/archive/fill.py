@@ -10,19 +10,19 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pandas as pd
-import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.histories import rows_of
-from hsframe.archive.parquet_file import END_US, ROW_GROUP, START_US, instants, runs_of
+from hsframe.archive.parquet_file import END_US, ROW_GROUP, START_US, bounds_of
 from hsframe.archive.points import ArchivedRecord, PointTable
 from hsframe.archive.samples import Changes, merge
+from hsframe.archive.stage import Stage
 from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import HsFrameError
@@ -75,11 +75,11 @@ class Job:
 
 @dataclass(slots=True)
 class Filling:
-    """One run over some points."""
+    """One run over some points, into the tables of an archive or what is staged of a file."""
 
     source: Source
-    samples: SampleTable
-    points: PointTable
+    samples: SampleTable | Stage
+    points: PointTable | None
     options: ReadOptions
     young_us: int = END_US
     changes: Changes = field(default_factory=Changes)
@@ -96,7 +96,8 @@ class Filling:
         sizes = (max(ends_us[window] - window[0], 0) * len(some) for window, some in windows.items())
         self.options.progress.expect_all(sum(sizes))
         with one_thread():
-            await self._read_before([job for job in jobs if job.before_us is not None])
+            if isinstance(self.samples, SampleTable):  # a file begins with its span
+                await self._read_before(self.samples, [job for job in jobs if job.before_us is not None])
             try:
                 for (start_us, end_us), some in windows.items():
                     for irregular in (False, True):
@@ -106,7 +107,7 @@ class Filling:
             finally:
                 await in_thread(self._note)
 
-    async def _read_before(self, jobs: Sequence[Job]) -> None:
+    async def _read_before(self, samples: SampleTable, jobs: Sequence[Job]) -> None:
         """Keep the sample that holds at the start of each point, which may have been written long before.
 
         It is a sample like all others, at its instant before the window, where no read of the window sees it.
@@ -124,9 +125,7 @@ class Filling:
             if found:
                 window = min(int(history.ts_us[0]) for history in found), before_us
                 ids = [history.point.id for history in found]
-                await in_thread(
-                    functools.partial(merge, existing="replace"), self.samples, rows_of(found), ids, *window
-                )
+                await in_thread(functools.partial(merge, existing="replace"), samples, rows_of(found), ids, *window)
             for job in some:
                 if failures and (error := failures.get(job.record.id)):
                     job.reason = f"what held before its first sample could not be read: {error}"
@@ -193,13 +192,15 @@ class Filling:
         rows = rows_of(histories)
         bounds = bounds_of(rows)
         until_us = END_US if end_us is None else end_us
-        silent = [ident for ident in ids if ident not in bounds]
         # What lies beyond the present has not been, whatever was asked for.
-        done_us = self.options.now_us if end_us is None else min(end_us, self.options.now_us)
+        done_us = min(until_us, self.options.now_us)
         window = start_us, done_us  # what an archive has not read of it is nothing that was removed
         keep = [one for one in ids if one not in bounds or part_read(self.source, left[one].record, window) != window]
-        self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=keep, young_us=self.young_us))
-        self._silent.update(silent)
+        if isinstance(self.samples, Stage):
+            self.samples.put(rows, bounds, [left[ident].record for ident in ids], (start_us, max(window)))
+        else:
+            self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=keep, young_us=self.young_us))
+        self._silent.update(ident for ident in ids if ident not in bounds)
         for job in map(left.__getitem__, ids):
             if job.record.id in bounds:
                 first_us, last_us, count = bounds[job.record.id]
@@ -221,8 +222,9 @@ class Filling:
         """Note until when the points were read; where nothing has changed the table stays as it is."""
         begun_s = time.monotonic()
         is_new = any((self.changes.new, self.changes.changed, self.changes.removed))
-        # Where nothing was new, to have read less than an hour further is worth no version.
-        self.points.put(self._unnoted.values(), slack_us=0 if is_new else HOUR_US)
+        if self.points is not None:
+            # Where nothing was new, to have read less than an hour further is worth no version.
+            self.points.put(self._unnoted.values(), slack_us=0 if is_new else HOUR_US)
         self._unnoted.clear()
         self._noted_s = time.monotonic()
         self._note_s = self._noted_s - begun_s
@@ -231,7 +233,7 @@ class Filling:
 def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
     """What jobs are expected to take, a row each; of requests that several points share each has its part."""
     found: dict[str, tuple[float, float]] = {}
-    for (start_us, end_us), some in by_window(job for job in jobs if not job.status).items():
+    for (start_us, end_us), some in by_window([job for job in jobs if not job.status]).items():
         until_us = options.now_us if end_us is None else min(end_us, options.now_us)
         window = Window(start_us, max(until_us, start_us))
         groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
@@ -247,19 +249,12 @@ def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("id", "dis", "status", "reason"), "str"))
 
 
-def by_window(jobs: Iterable[Job]) -> dict[tuple[int, int | None], list[Job]]:
+def by_window(jobs: Sequence[Job]) -> dict[tuple[int, int | None], list[Job]]:
     """The jobs of each window; those before what is known are the last ones."""
     found: dict[tuple[int, int | None], list[Job]] = {}
-    jobs = list(jobs)
     for job in jobs:
         found.setdefault((job.start_us, job.end_us), []).append(job)
     for job in jobs:
         if job.earlier_us:
             found.setdefault(job.earlier_us, []).append(job)
     return found
-
-
-def bounds_of(rows: pa.Table) -> dict[str, tuple[int, int, int]]:
-    """The first and last instant of each point in rows that are sorted, and how many there are."""
-    ts_us = instants(rows)
-    return {ident: (int(ts_us[begin]), int(ts_us[end - 1]), end - begin) for ident, begin, end in runs_of(rows)}

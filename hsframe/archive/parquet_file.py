@@ -15,12 +15,13 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
@@ -31,6 +32,7 @@ from hsframe.spans import from_epoch_us
 ROW_GROUP: Final = 1 << 16
 _FIRST_ROWS: Final = 4096
 _DECIMALS: Final = 6
+Bounds: TypeAlias = tuple[int, int, int]
 START_US, END_US = -(1 << 62), 1 << 62
 """Before and after all instants; also those of a file of which the log has no statistics."""
 
@@ -58,12 +60,6 @@ class DataFile:
     size: int = 0
     ids: tuple[str, str] = ("", "")
     ts_us: tuple[int, int] = (END_US, START_US)
-
-    @classmethod
-    def new(cls, partition: Partition) -> Self:
-        """A file that is not there yet, under a name that no other has."""
-        period, bucket = partition
-        return cls(f"period={period}/bucket={bucket}/{uuid4().hex}.parquet", partition)
 
     def may_have(self, ids: Ids | None, start_us: int, end_us: int) -> bool:
         """Whether it may have rows of some points, of any for None, in a half-open window."""
@@ -98,70 +94,43 @@ def _milliseconds(epoch_ms: int) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@dataclass(slots=True)
-class Writer:
-    """Writes the rows of one file, table by table, each sorted by id and ts."""
-
-    file: DataFile
-    _sink: Any
-    _is_stage: bool
-    _parquet: pq.ParquetWriter | None = None
-
-    def add(self, rows: pa.Table) -> None:
-        """Append rows, as row groups of their own."""
-        if not rows.num_rows:
-            return
-        rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._sink, rows.schema, **file_settings(rows, is_stage=self._is_stage))
-        ts_us, runs = instants(rows), runs_of(rows)
-        for begin, end in [run[1:] for run in runs] if self._is_stage else [(0, len(rows))]:
-            self._parquet.write_table(rows.slice(begin, end - begin), row_group_size=ROW_GROUP)
-        first, last = self.file.ids if self.file.rows else (runs[0][0], "")
-        self.file.ids = min(first, runs[0][0]), max(last, runs[-1][0])
-        self.file.ts_us = min(self.file.ts_us[0], int(ts_us.min())), max(self.file.ts_us[1], int(ts_us.max()))
-        self.file.rows += rows.num_rows
-
-    def close(self) -> None:
-        """Write the end of the file."""
-        if self._parquet is not None:
-            self._parquet.close()
-            self.file.size = self._sink.tell()
-
-
-@contextmanager
-def writing(storage: Storage, partition: Partition, *, is_stage: bool = False) -> Generator[Writer]:
-    """A new file of a partition; it is there when the block has ended, if it was given rows.
-
-    That of a stage, which is read once, point by point, has row groups of one point each, and is not packed.
-    """
-    file = DataFile.new(partition)
+def written(storage: Storage, partition: Partition, parts: Iterable[pa.Table]) -> DataFile:
+    """A new file of rows, each part sorted by id and ts and in row groups of its own; none is there without rows."""
+    path = f"period={partition[0]}/bucket={partition[1]}/{uuid4().hex}.parquet"  # no other has the name
+    file, parquet = DataFile(path, partition), None
     with storage.writing(file.path) as sink:
-        writer = Writer(file, sink, is_stage)
-        yield writer
-        writer.close()
+        for rows in parts:
+            if not rows.num_rows:
+                continue
+            rows = rows.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
+            parquet = parquet or pq.ParquetWriter(sink, rows.schema, **file_settings(rows))
+            parquet.write_table(rows, row_group_size=ROW_GROUP)
+            ts_us, runs = instants(rows), runs_of(rows)
+            first, last = file.ids if file.rows else (runs[0][0], "")
+            file.ids = min(first, runs[0][0]), max(last, runs[-1][0])
+            file.ts_us = min(file.ts_us[0], int(ts_us.min())), max(file.ts_us[1], int(ts_us.max()))
+            file.rows += rows.num_rows
+        if parquet is not None:
+            parquet.close()
+            file.size = sink.tell()
     if not file.rows:
         storage.delete(file.path)
+    return file
 
 
-def file_settings(rows: pa.Table, *, is_stage: bool = False) -> dict[str, Any]:
+def file_settings(rows: pa.Table) -> dict[str, Any]:
     """The settings of a file, by its first rows.
 
     Values of up to six digits after the point repeat: a dictionary takes least. Others, as single precision made wide,
     do not: their bytes by place take less.
     """
     texts = ["id", "text", "unit"]
-    settings: dict[str, Any] = {
-        "use_dictionary": texts,
+    first = rows.column("value").slice(0, _FIRST_ROWS).drop_null().to_numpy()
+    is_decimal = len(first) == 0 or float(np.mean(np.round(first, _DECIMALS) == first)) > 0.9
+    return {
         "write_statistics": ["id", "ts"],
         "write_batch_size": ROW_GROUP,
         "store_schema": False,  # else readers give dictionaries back, and times are not of UTC everywhere
-    }
-    if is_stage:
-        return settings | {"compression": "none"}
-    first = rows.column("value").slice(0, _FIRST_ROWS).drop_null().to_numpy()
-    is_decimal = len(first) == 0 or float(np.mean(np.round(first, _DECIMALS) == first)) > 0.9
-    return settings | {
         "compression": "zstd",
         "compression_level": 3,
         "use_dictionary": [*texts, *(["value"] if is_decimal else [])],
@@ -185,10 +154,15 @@ def runs_of(rows: pa.Table) -> list[tuple[str, int, int]]:
     ids = rows.column("id").combine_chunks()
     if not len(ids):
         return []
-    codes = ids.indices.to_numpy()
-    begins = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()]
-    texts = ids.dictionary.take(pa.array(codes[begins])).to_pylist()
-    return list(zip(texts, begins, [*begins[1:], len(ids)], strict=True))
+    runs = pc.run_end_encode(ids.indices)
+    ends = runs.run_ends.to_pylist()
+    return list(zip(ids.dictionary.take(runs.values).to_pylist(), [0, *ends[:-1]], ends, strict=True))
+
+
+def bounds_of(rows: pa.Table) -> dict[str, Bounds]:
+    """The first and last instant of each point in rows that are sorted, and how many there are."""
+    ts_us = instants(rows)
+    return {ident: (int(ts_us[begin]), int(ts_us[end - 1]), end - begin) for ident, begin, end in runs_of(rows)}
 
 
 def instants(rows: pa.Table) -> npt.NDArray[np.int64]:
@@ -228,23 +202,15 @@ def opened(storage: Storage, path: str, schema: pa.Schema = ROWS_SCHEMA) -> Gene
             if (names := file.schema_arrow.names)[: len(schema)] != schema.names:
                 raise pa.ArrowKeyError(f"its columns are {', '.join(names)}")
             yield file
-    except FileNotFoundError as error:
-        raise CodecError(
-            f"{where} is not there, and the table counts it: vacuum() took it, where this is an older version, or "
-            "another program did; hsframe.Archive(...).check() says what to do",
-            expected="a file of the archive",
-            source="parquet",
-        ) from error
     except (pa.ArrowException, OSError, KeyError) as error:  # damaged pages are an OSError without a number
-        if isinstance(error, OSError) and error.errno:
+        what = f"is damaged or has not the columns of its table ({str(error).partition(chr(10))[0]})"
+        if isinstance(error, FileNotFoundError):
+            what = "is not there, and the table counts it: vacuum() took it, where this is an older version, or "
+            what += "another program did"
+        elif isinstance(error, OSError) and error.errno:
             raise MetadataError(f"{where} cannot be read: {words_of(error)}") from error
-        reason = str(error).partition("\n")[0]
-        raise CodecError(
-            f"{where} is damaged or has not the columns of its table ({reason}); hsframe.Archive(...).check() says "
-            "what to do",
-            expected="a file of the archive",
-            source="parquet",
-        ) from error
+        advice = "hsframe.Archive(...).check() says what to do"
+        raise CodecError(f"{where} {what}; {advice}", expected="a file of the archive", source="parquet") from error
 
 
 def row_group(parquet: pq.ParquetFile, number: int) -> pa.Table:

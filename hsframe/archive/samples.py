@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
-from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, instants, read_rows, runs_of, writing
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, instants, read_rows, runs_of, written
 from hsframe.durations import DAY_US
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
@@ -72,7 +72,14 @@ def read_samples(
 
     IncompleteError where there are more than `most`.
     """
-    return sorted_rows(_find(table, None if ids is None else Ids(ids), start_us, end_us, files, most).rows)
+    rows = _find(table, None if ids is None else Ids(ids), start_us, end_us, files, most).rows
+    rows = rows.unify_dictionaries().combine_chunks()
+    owner, ts_us = sort_keys(rows)
+    if _are_sorted(owner, ts_us):
+        return rows
+    # Parts of several points mostly come in order of time, and few numbers are sorted many times faster than instants.
+    order = np.argsort(owner.astype(np.uint16) if owner.max() < 1 << 16 else owner, kind="stable")
+    return rows.take(order if _are_sorted(owner[order], ts_us[order]) else np.lexsort((ts_us, owner)))
 
 
 def _find(
@@ -103,17 +110,6 @@ def _find(
         np.concatenate([np.empty(0, np.int64), *file_numbers]),
         np.concatenate([np.empty(0, np.int64), *row_numbers]),
     )
-
-
-def sorted_rows(rows: pa.Table) -> pa.Table:
-    """The rows, sorted by id and ts."""
-    rows = rows.unify_dictionaries().combine_chunks()
-    owner, ts_us = sort_keys(rows)
-    if _are_sorted(owner, ts_us):
-        return rows
-    # Parts of several points mostly come in order of time, and few numbers are sorted many times faster than instants.
-    order = np.argsort(owner.astype(np.uint16) if owner.max() < 1 << 16 else owner, kind="stable")
-    return rows.take(order if _are_sorted(owner[order], ts_us[order]) else np.lexsort((ts_us, owner)))
 
 
 def _are_sorted(owner: npt.NDArray[np.int32], ts_us: npt.NDArray[np.int64]) -> bool:
@@ -200,9 +196,7 @@ def _new_files(
     """The files of a change, each with the one that it is in place of."""
     new = rows if len(differs.new) == rows.num_rows else rows.take(differs.new)
     for partition, part in _by_partition(table.layout, new, young_us):
-        with writing(table.storage, partition, is_stage=table.is_stage) as writer:
-            writer.add(part)
-        yield writer.file, None
+        yield written(table.storage, partition, [part]), None
     touched = np.concatenate([differs.changed_old, gone])
     for number in np.unique(found.file_numbers[touched]).tolist():
         file = found.files[number]
@@ -251,7 +245,8 @@ def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[P
 
 def _rewritten(table: SampleTable, file: DataFile, changed: _Places, values: pa.Table, lost: _Places) -> DataFile:
     """A new file in place of one: the rows of some numbers have others in their place, some are left out."""
-    with writing(table.storage, file.partition, is_stage=table.is_stage) as writer:
+
+    def parts() -> Iterator[pa.Table]:
         for begin, places, rows in read_rows(table.storage, file, None, START_US, END_US):
             here = (changed >= begin) & (changed < begin + len(places))
             numbers = np.arange(rows.num_rows)
@@ -260,8 +255,9 @@ def _rewritten(table: SampleTable, file: DataFile, changed: _Places, values: pa.
             numbers = np.delete(numbers, lost[(lost >= begin) & (lost < begin + len(places))] - begin)
             if here.any() or len(numbers) < rows.num_rows:
                 rows = pa.concat_tables([rows, mine]).unify_dictionaries().take(pa.array(numbers))
-            writer.add(rows)
-    return writer.file
+            yield rows
+
+    return written(table.storage, file.partition, parts())
 
 
 @dataclass(frozen=True, slots=True)

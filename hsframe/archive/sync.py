@@ -113,15 +113,13 @@ async def fill_archive(
     *,
     server: str,
     young_us: int = END_US,
-    stage: Layout | None = None,
     fill: Fill | None = None,
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
-    tables = await in_thread(Tables.open_or_create, place, stage or Layout.of_density(a_day))
+    tables = await in_thread(Tables.open_or_create, place, Layout.of_density(a_day))
     if server:
         await in_thread(tables.points.change_setting, SERVER_KEY, server)
-    tables.samples.is_stage = stage is not None
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
     known, were_taken_back = await in_thread(tables.records), await in_thread(tables.were_taken_back)

@@ -46,7 +46,9 @@ def flag_label(label: AnyLabel) -> AnyLabel:
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
     """The flags of cells, as codes of :data:`FLAG_DTYPE`, -1 for a value; `sparse`: null is no sample, not flagged."""
     if isinstance(cells, ArrowColumn):
-        codes = np.where(bools_of(cells.values.is_null()), _VALUE if sparse else _NULL, _VALUE).astype(np.int8)
+        codes = np.full(len(cells), _VALUE, np.int8)
+        if not sparse:
+            codes[bools_of(cells.values.is_null())] = _NULL
         if isinstance(cells, NumberColumn):
             codes[bools_of(cells.values.is_nan())] = _NAN
         if cells.na is not None:

@@ -62,8 +62,7 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
         codes = np.concatenate([track.flags.codes for _, track in owned if track.flags is not None])
         absent &= codes != FLAG_DTYPE.categories.get_loc("NaN")
         columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
-    other = rows.is_other & ~(absent & (rows.text_codes < 0))
-    if other.any():
+    if rows.is_other.any() and (other := rows.is_other & ~(absent & (rows.text_codes < 0))).any():
         rows.unit_codes[other] = rows.units[OF_OTHER_KIND]
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
     owner = np.repeat(np.arange(len(owned), dtype=np.int32), counts)
@@ -71,7 +70,7 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
         {
             "id": _dictionary(owner, [name for name, _ in owned]),
             "ts": pa.array(ts_us).view(pa.timestamp("us", "UTC")),
-            "value": pa.array(rows.values, mask=absent),
+            "value": pa.array(rows.values, mask=absent if absent.any() else None),
             "text": _dictionary(rows.text_codes, list(rows.texts)),
             "unit": _dictionary(rows.unit_codes, list(rows.units)),
             **columns,
@@ -80,6 +79,8 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
 
 
 def _dictionary(codes: Any, texts: Sequence[str]) -> pa.DictionaryArray:
+    if not texts:
+        return pa.nulls(len(codes), pa.dictionary(pa.int32(), pa.string()))
     absent = codes < 0
     found = pa.array(codes, mask=absent if absent.any() else None)
     return pa.DictionaryArray.from_arrays(found, pa.array(texts, pa.string()))

@@ -94,7 +94,7 @@ class Answer:
         """Whether a row more would fit at one end of the window, as close as the closest two rows are."""
         window = self.request.window
         return window.is_open or any(
-            max(first_us - window.start_us, window.end_us - last_us) > int(np.diff(np.sort(ts_us)).min())
+            max(first_us - window.start_us, window.end_us - last_us) > int(np.diff(np.sort(ts_us, kind="stable")).min())
             for ts_us, (_, first_us, last_us) in zip(self.instants, self.extents, strict=True)
         )
 

@@ -68,21 +68,17 @@ class ExportRequest:
             )
         if not self.is_file and self.tz != "point":
             raise MetadataError("an archive is in UTC, and its his_read takes tz=; leave it out")
-        if self.is_uri and self.is_wide:
+        is_uri = local_path(self.path) is None
+        if is_uri and self.is_wide:
             raise MetadataError("a wide file is written to this machine; take layout='tidy' for a uri, or an archive")
         _ = self.read  # refuses what does not fit
-        if not self.is_uri and self.is_file:
+        if not is_uri and self.is_file:
             checked_path(self.path)  # before anything is read: a long read must not fail at its end
 
     @property
     def is_file(self) -> bool:
         """Whether one file is wanted, and not an archive."""
         return os.fspath(self.path).lower().endswith(_SUFFIX)
-
-    @property
-    def is_uri(self) -> bool:
-        """Whether it is in an object store."""
-        return local_path(self.path) is None
 
     @property
     def is_wide(self) -> bool:
@@ -180,7 +176,7 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
     records = await with_zones(source, records)
     spans = options.spans(request.span, (record.tz for record in records))
     warn_of_unread(await unread_of(source, records, spans, options), len(records))
-    return Export(source, records, spans, options, await server_of(source)), unknown
+    return Export(source, records, spans, request.span, options, await server_of(source)), unknown
 
 
 def _place(request: ExportRequest) -> tuple[Storage, str]:

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import pytest
 import hsframe
 from hsframe import Archive, Session
 from hsframe.archive import export as export_module
-from hsframe.archive import fill
+from hsframe.archive import fill, stage
 from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
 from hsframe.frame.parquet import write_parquet
+from hsframe.history import plan
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -54,7 +56,7 @@ def assert_as_read(path: Path, session: Session, span: Any = SPAN, points: Any =
 def test_a_tidy_file_is_the_tidy_frame(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(export_module, "_ROWS_A_PASS", rows)
+    monkeypatch.setattr(export_module, "ROW_GROUP", rows)
     path = session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
     assert path == tmp_path / "all.parquet"
     assert_as_read(tmp_path / "all.parquet", session)
@@ -257,21 +259,32 @@ def test_half_a_stage_is_never_taken_for_a_whole_one(
     assert os.listdir(tmp_path) == ["a.parquet"]
 
 
-@pytest.mark.parametrize("rows", [100, 1 << 16])
-def test_what_came_late_between_two_runs_is_in_order(
-    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch, rows: int
+def test_a_relative_span_goes_on_where_it_was_and_begins_where_it_does_now(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one reads the windows of the first anew, and stages what is new beside what is there."""
-    monkeypatch.setattr(export_module, "_ROWS_A_PASS", rows)
+    path, how = tmp_path / "all.parquet", {"layout": "tidy", "tz": "UTC"}
+    at_us = NOW_US - 20 * 3_600_000_000
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromtimestamp(at_us / 1e6, tz)
+
+    monkeypatch.setattr(plan, "datetime", Then)
     with monkeypatch.context() as patched:
-        patched.setattr(fill.Filling, "_note", lambda self: None)
         patched.setattr(export_module.Export, "_write", lambda self, *how: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
-    late_us = FIRST_US + np.arange(3) * 50 * QUARTER_US + 7 * 60_000_000
-    database.history("temp").merge(late_us, np.arange(3.0), np.zeros(3, bool))
-    session.export("point", SPAN, tmp_path / "all.parquet", layout="tidy")
-    assert_as_read(tmp_path / "all.parquet", session)
+            session.export("point", "-10d", path, **how)
+    old, history = at_us, database.history("temp")
+    history.merge(history.ts_us.copy(), np.full(len(history.ts_us), 99.5), np.zeros(len(history.ts_us), bool))
+    at_us = NOW_US
+    assert session.export("temp", "-10d", path, dry_run=True, **how)["rows"].tolist() == [80]
+    session.export("point", "-10d", path, **how)
+    df, read = hsframe.read_parquet(path), session.his_read("point", "-10d", shape="tidy", tz="UTC")
+    assert df[["id", "ts", "text"]].equals(read[["id", "ts", "text"]])
+    assert (df["ts"] >= pd.Timestamp(NOW_US - 240 * 3_600_000_000, unit="us", tz="UTC")).all()
+    is_new = df["ts"] >= pd.Timestamp(old, unit="us", tz="UTC")
+    assert ((df["value"] == 99.5) == (is_new & (df["id"] == "temp"))).all()
     assert os.listdir(tmp_path) == ["all.parquet"]
 
 
@@ -301,7 +314,7 @@ def test_what_a_tidy_export_has_left_is_taken_for_the_same_span_of_the_same_day(
     history.merge(history.ts_us[-900:], np.full(900, 99.5), np.zeros(900, bool))
     span = (day(9), YESTERDAY) if other == "span" else SPAN
     if other == "day":
-        monkeypatch.setattr(export_module, "DAY_US", 0)
+        monkeypatch.setattr(stage, "DAY_US", 0)
     elif other == "server":
         session = elsewhere
     elif other == "wide":

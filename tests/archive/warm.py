@@ -65,7 +65,7 @@ def main() -> None:
     from hsframe.history import plan
 
     hsframe.archive.compact._MOST_ROWS = 5_000  # type: ignore[misc]
-    hsframe.archive.export._ROWS_A_PASS = 5_000  # type: ignore[misc]
+    hsframe.archive.export.ROW_GROUP = 5_000  # type: ignore[misc]
     hsframe.archive.fill._ROWS_A_MERGE = int(sys.argv[1])  # type: ignore[misc]
     plan._LEAST_CELLS = plan._MOST_CELLS = 10_000  # type: ignore[misc]
     plan._MIN_POINTS_PER_BATCH = 1  # type: ignore[misc]

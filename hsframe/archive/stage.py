@@ -1,0 +1,90 @@
+"""What was read for a tidy file so far: parts of samples, hidden beside it, of which it is made when all is there.
+
+A part has the samples of some points in one window, and says which these are. It is there whole or not at all, so the
+same command goes on where it was killed; and as Arrow has it in memory, which takes a fifth of the time of Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from hsframe.archive.layout import ROWS_SCHEMA, Layout
+from hsframe.archive.parquet_file import END_US, Bounds, instants
+from hsframe.archive.storage import Storage
+from hsframe.durations import DAY_US
+from hsframe.history.point_records import PointRecord
+
+_KEY: Final = b"hsframe.part"
+
+
+class Stage:
+    """The parts in a folder that were read for a `request` within a day; others are as if they were not there."""
+
+    layout: ClassVar[Layout] = Layout("year")  # windows need not end with a month
+
+    def __init__(self, storage: Storage, request: str, now_us: int) -> None:
+        self.storage = storage
+        self._request, self.begun_us, self._count = request, now_us, 0
+        # Of each point, in order of time: the window of a part, its path, and the number of the batch if it has one.
+        self._parts: dict[str, list[tuple[int, int, str, int | None]]] = {}
+        for path in sorted(path for path in storage.listing() if path.endswith(".arrow")):
+            with storage.open(path) as file:
+                part = json.loads(pa.ipc.open_file(file).schema.metadata[_KEY])
+            if part["request"] == request and part["begun_us"] > now_us - DAY_US:
+                self.begun_us = min(self.begun_us, part["begun_us"])
+                self._take(path, part)
+
+    def window_of(self, record: PointRecord) -> tuple[int, int] | None:
+        """From when until when a point is staged, with the unit, kind and zone that it has now."""
+        parts = self._parts.get(_key_of(record))
+        return (parts[0][0], parts[-1][1]) if parts else None
+
+    def put(
+        self, rows: pa.Table, bounds: Mapping[str, Bounds], records: Iterable[PointRecord], window: tuple[int, int]
+    ) -> None:
+        """Write a part: the rows of some points, sorted by id and ts, which are all that there is in a window."""
+        points = {_key_of(one): bounds.get(one.id, (0, 0, 0))[2] for one in sorted(records, key=lambda one: one.id)}
+        part = {"request": self._request, "begun_us": self.begun_us, "window": window, "points": points}
+        path, begin = f"{self._count:08}-{uuid4().hex}.arrow", 0
+        schema = ROWS_SCHEMA.with_metadata({_KEY: json.dumps(part)})
+        with self.storage.writing(path) as sink, pa.ipc.new_file(sink, schema) as file:
+            for count in filter(None, points.values()):
+                file.write_table(rows.slice(begin, count))
+                begin += count
+        self._take(path, part)
+
+    def _take(self, path: str, part: Mapping[str, Any]) -> None:
+        """Note a part: of each point it goes on with what is there, from its start on, or takes the place of all."""
+        start_us, end_us = part["window"]
+        self._count, number = self._count + 1, 0
+        for key, count in part["points"].items():
+            parts = self._parts.setdefault(key, [])
+            if parts and not parts[0][0] <= start_us <= parts[-1][1]:
+                parts.clear()
+            while parts and parts[-1][0] >= start_us:
+                parts.pop()
+            parts.append((start_us, end_us, path, number if count else None))
+            number += count > 0
+
+    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.Table]:
+        """The samples of a point in a window, in order of time, part by part."""
+        parts = self._parts[_key_of(record)]
+        ends_us = [*(part[0] for part in parts[1:]), END_US]
+        for (from_us, _, path, number), until_us in zip(parts, ends_us, strict=True):
+            window = max(from_us, start_us), min(until_us, end_us)
+            if number is not None and window[0] < window[1]:
+                with self.storage.open(path) as file:
+                    rows = pa.Table.from_batches([pa.ipc.open_file(file).get_batch(number)])
+                here, there = np.searchsorted(instants(rows), window)
+                yield rows.slice(here, there - here)
+
+
+def _key_of(record: PointRecord) -> str:
+    """A point, and what its samples must have in common."""
+    return repr((record.id, record.point.unit, record.point.kind, record.tz))
