@@ -288,12 +288,11 @@ def version_at(log: DeltaLog, when: str | date) -> int:
     span, now, commits = resolve((when, when), UTC), datetime.now(UTC), log.commits()
     if span.start > now or (isinstance(when, datetime) and when.tzinfo is None):
         raise SpanError(f"the time of a version must be past, and have a zone, as '2026-11-01T09:00Z'; got {when!r}")
-    then_us = span.end_us or 0
-    if found := next((commit for commit in commits if commit.at_us <= then_us), None):
+    if found := next((commit for commit in commits if commit.at_us <= (span.end_us or 0)), None):
         return found.version
     first = commits[-1]
     raise MetadataError(
-        f"no version of {log.storage.uri} was there at {from_epoch_us(then_us, UTC).isoformat()}, or it can no longer "
+        f"no version of {log.storage.uri} was there at {span.end}, or it can no longer "
         f"be read; the oldest is {first.version}, of {from_epoch_us(first.at_us, UTC).isoformat()}"
     )
 

@@ -104,8 +104,9 @@ def _says_the_same(names: Any, grid: Grid) -> bool:
     if not grid.has_col("dis"):
         return False
     texts = _array_and_names(grid.column("dis"))[0]
-    is_text = isinstance(texts.dtype, pd.StringDtype)  # a column of several kinds has objects
-    return bool(((names == (texts if is_text else _objects(grid.column("dis")))) | names.isna()).all())
+    if not isinstance(texts.dtype, pd.StringDtype):  # pandas compares texts with nothing else
+        return all(pd.isna(name) or name == dis for name, dis in zip(names, grid.column("dis"), strict=True))
+    return bool(((names == texts) | names.isna()).all())
 
 
 def _column(cells: Sequence[Any], types: set[type]) -> Any:

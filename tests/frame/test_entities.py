@@ -87,7 +87,9 @@ def test_display_names_of_refs_stand_beside_them():
     assert [point.dis for point in as_points(frame)] == ["Meter", "Fan", "c"]
 
 
-@pytest.mark.parametrize(("dis", "beside"), [("Meter", False), ("Another", True), (None, True)])
+@pytest.mark.parametrize(
+    ("dis", "beside"), [("Meter", False), ("Another", True), (None, True), (Number(1, "kW"), True)]
+)
 def test_the_id_has_no_second_column_where_dis_says_the_same(dis, beside):
     frame = entity_frame(Grid({}, ["id", "dis"], [[Ref("a", "Meter"), Ref("b")], [dis, "B"]]))
     assert ("id->dis" in frame.columns) is beside
