@@ -30,6 +30,8 @@ PEERS = (
     # The server of haystack-py imports fastapi, which the package does not ask for; uvicorn runs it.
     Peer("haystack-py-server", ("haystack-py==0.1.10", "fastapi>=0.115", "uvicorn>=0.32"), "3.13"),
     Peer("haystack-core", ("haystack-core@3.0.13",), None),
+    # Only what its server of S3 imports: all that the extra "server" brings is twice as much.
+    Peer("moto", ("moto==5.2.5", "flask>=3.1", "flask-cors>=6.0", "PyYAML>=6.0", "py-partiql-parser>=0.6"), "3.11"),
 )
 
 

@@ -96,7 +96,7 @@ class Storage:
             yield part
             part.seek(0)
             with reaching(self.uri), filesystem.open_output_stream(f"{base}/{path}") as stream:
-                shutil.copyfileobj(part, stream, _COPIED_BYTES)
+                shutil.copyfileobj(part, stream, 1 << 20)
 
     def open(self, path: str) -> Any:
         """A file to read at random places."""
@@ -160,12 +160,11 @@ _S3 = (
         "skip_signature": "anonymous",
     },
 )
-_AZURE_NAMES = ("account_name", "account_key", "sas_token", "client_id", "client_secret", "tenant_id")
+_AZURE_NAMES = ("account_name", "account_key", "sas_token", "client_id", "client_secret", "tenant_id", "endpoint")
 _AZURE = "AzureFileSystem", "AZURE_STORAGE_", {**{name: name for name in _AZURE_NAMES}, "access_key": "account_key"}
 _GOOGLE = "GcsFileSystem", "GOOGLE_", {"skip_signature": "anonymous"}
 _STORES = {"s3": _S3, "s3a": _S3, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "gs": _GOOGLE}
 _PREFIX = re.compile("aws_|azure_storage_|azure_|google_")
-_COPIED_BYTES = 1 << 20
 
 
 def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
@@ -194,6 +193,11 @@ def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
         known["anonymous"] = known["anonymous"].lower() == "true"
     if known.get("endpoint_override", "").startswith("http://"):
         known["scheme"] = "http"
+    if endpoint := known.pop("endpoint", ""):  # of Azure: another cloud, or an emulator
+        at = urlsplit(endpoint)
+        host = at.netloc.removeprefix(known.get("account_name", ""))
+        known |= {"blob_storage_authority": host, "dfs_storage_authority": host.replace(".blob.", ".dfs.")}
+        known |= dict.fromkeys(("blob_storage_scheme", "dfs_storage_scheme"), at.scheme)
     try:
         if name:
             return getattr(pafs, name)(**known), f"{bucket}{place.path}".rstrip("/")

@@ -114,6 +114,16 @@ def test_options_of_other_stores_are_taken_or_refused_in_words(monkeypatch: pyte
     assert Storage("abfss://box@works.dfs.core.windows.net/a/b", key).arrow == wanted
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "works")
     assert Storage("az://box/a/b", key).arrow == wanted
+    for endpoint, authority in {
+        "https://works.blob.core.chinacloudapi.cn": ".blob.core.chinacloudapi.cn",
+        "http://127.0.0.1:10000/works": "127.0.0.1:10000",
+    }.items():
+        dfs, (scheme, _, _) = authority.replace("blob", "dfs"), endpoint.partition(":")
+        wanted = pafs.AzureFileSystem(
+            account_name="works", account_key="c2VjcmV0", blob_storage_authority=authority, dfs_storage_authority=dfs,
+            blob_storage_scheme=scheme, dfs_storage_scheme=scheme,
+        )  # fmt: skip
+        assert Storage("az://box/a/b", {**key, "azure_storage_endpoint": endpoint}).arrow == (wanted, "box/a/b")
     assert Storage("gs://bucket/a", {"google_skip_signature": "true"}).arrow == (
         pafs.GcsFileSystem(anonymous=True),
         "bucket/a",

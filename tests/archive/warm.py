@@ -101,7 +101,7 @@ def _run(verb: str, uri: str, most_bytes: int | None = None, **task: Any) -> str
                 session.export(**task)
             elif verb == "sync":
                 hsframe.Archive(task.pop("path")).sync(session=session, **task)
-            elif (Path(task["path"]) / "samples" / "_delta_log").exists():
+            elif "://" in task["path"] or (Path(task["path"]) / "samples" / "_delta_log").exists():
                 hsframe.Archive(task["path"]).compact()
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
