@@ -346,7 +346,7 @@ def _his_read(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from hsframe.session.exporting import Exported, ExportRequest, expected_table, export
+    from hsframe.session.exporting import Exported, ExportRequest, export
 
     started_s = time.monotonic()
     request = ExportRequest(
@@ -357,13 +357,14 @@ def _export(args: argparse.Namespace) -> int:
         header=args.header,
         tz=args.tz,
         on_error=args.on_error,
+        dry_run=args.dry_run,
         progress=False if args.quiet or args.json else None,
         storage_options=dict(args.storage_option),
     )
 
     async def run(client: Client) -> pd.DataFrame | Exported:
         with client.sender.retries.one_verb():
-            return await (expected_table(client, request) if args.dry_run else export(client, request))
+            return await export(client, request)
 
     with _connect(args) as session:
         done = session.run(run)

@@ -18,6 +18,7 @@ from distributed import futures_of
 
 from hsframe.archive.fill import Filling, Job
 from hsframe.archive.samples import Changes
+from hsframe.archive.storage import Storage
 from hsframe.archive.sync import Fill
 from hsframe.archive.tables import Tables
 from hsframe.client import Client
@@ -27,6 +28,7 @@ from hsframe.errors import HsFrameError
 from hsframe.history.concurrency import all_of
 from hsframe.history.plan import ReadOptions
 from hsframe.history.source import Progress
+from hsframe.session.session import Session
 
 # Groups for each of those that are read at a time: so small that no slow one is left at the end.
 _GROUPS: Final = 4
@@ -35,8 +37,9 @@ _LEAST_POINTS: Final = 25  # of a group
 _Filled: TypeAlias = tuple[Sequence[Job], Changes, dict[str, HsFrameError]]
 
 
-def fill_on_workers(login: Login, stored: StoredVersion) -> Fill:
+def fill_on_workers(session: Session, max_concurrency: int | None, archive: Storage) -> Fill:
     """What reads windows of points into an archive on the workers of the caller's cluster."""
+    login, stored = Login.of_session(session, max_concurrency), StoredVersion.of(archive.uri, archive.options)
 
     async def fill(tables: Tables, jobs: Sequence[Job], options: ReadOptions, young_us: int) -> Changes:
         place = tables.samples.layout.place

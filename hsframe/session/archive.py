@@ -31,10 +31,11 @@ from hsframe.frame.parquet import Source, parquet_files, read_parquet
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.plan import ReadOptions, RequestLimits
+from hsframe.session.base import ReadingBase
 from hsframe.session.default import default_session, set_default
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.progress_bar import progress_of
-from hsframe.session.reading import OnError
+from hsframe.session.reading import OnError, failure_text
 from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.runners import runner_named
 from hsframe.session.session import Session, next_of
@@ -46,16 +47,16 @@ if TYPE_CHECKING:
 
 
 class _Verbs(ReadingVerbs, MatrixVerb):
-    """The verbs that only read, for one read of an archive."""
+    """The verbs that only read, of one version of an archive."""
 
     def __init__(self, source: ArchiveSource, known: dict[str, Point]) -> None:
-        self._source, self._known = source, known
+        self.source, self._known = source, known
 
     def _one_verb(self) -> AbstractContextManager[ArchiveSource]:
-        return nullcontext(self._source)
+        return nullcontext(self.source)
 
 
-class Archive:
+class Archive(ReadingBase):
     """Histories in a folder or an object store, as open files that every engine reads.
 
     Two Delta tables: ``samples``, a row per sample (``id``, ``ts``, ``value``, ``text``, ``unit``), and ``points``, the
@@ -83,7 +84,7 @@ class Archive:
         The folder has other things in it, or an archive of a later hsframe.
     """
 
-    _source: ArchiveSource | None = None
+    _verbs: _Verbs | None = None
     is_closed = False
 
     def __init__(
@@ -96,7 +97,7 @@ class Archive:
         self._place = Storage(os.fspath(path), storage_options)
         self._version = version
         self._tables: Tables | None = None
-        self._known: dict[str, Point] = {}
+        super().__init__()
         if has_archive(self._place):  # which refuses a folder of other things
             self._opened()
 
@@ -127,9 +128,8 @@ class Archive:
     export = Session.export
 
     def _run(self, verb: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        verbs = _Verbs(self._reading(), self._known)
         with DeferredWarnings():
-            return runner_named("thread").run(verb, verbs)
+            return runner_named("thread").run(verb, self._reading())
 
     def use(self) -> Self:
         """Let the functions of the package, as ``hsframe.his_read``, read from this archive, until the next connect."""
@@ -149,7 +149,7 @@ class Archive:
 
     def _each(self, verb: Callable[[Any], AsyncGenerator[T, None]]) -> Generator[T, None, None]:
         """The items of a verb, all of one version."""
-        runner, items = runner_named("thread"), verb(_Verbs(self._reading(), self._known))
+        runner, items = runner_named("thread"), verb(self._reading())
         runner.hold()  # a loop that ends closes what it has begun
         try:
             while (item := self._run(lambda _: next_of(items))) is not None:
@@ -158,17 +158,12 @@ class Archive:
             runner.run(items.aclose)
             runner.release()
 
-    def _reading(self) -> ArchiveSource:
-        """The source for one read."""
+    def _reading(self) -> _Verbs:
+        """The verbs for one read."""
         tables = self._opened()
-        if self._source is None or self._source.state != tables.state:
-            self._source = ArchiveSource(tables)
-        return self._source
-
-    @property
-    def known_points(self) -> list[Point]:
-        """The points that were read with this object."""
-        return list(self._known.values())
+        if self._verbs is None or self._verbs.source.state != tables.state:
+            self._verbs = _Verbs(ArchiveSource(tables), self._known)
+        return self._verbs
 
     if not TYPE_CHECKING:
 
@@ -211,18 +206,14 @@ class Archive:
             what a slow state was at the start is known; it counts in no ``rows_new``.
         overlap : str or timedelta
             How much before the end of what was read is read once more.
-        on_error : {"catalog", "warn", "raise"}
-            What to do about points that cannot be read.
-        max_concurrency : int, optional
-            How many requests run at once; by default the setting of :func:`connect`.
+        on_error, max_concurrency, progress
+            As for :meth:`Session.his_read`; what could not be read is in the table too. ``engine="dask"`` draws no bar.
         engine : {"local", "dask"}
             ``"dask"``: the workers of the caller's Dask cluster read and write, `max_concurrency` groups of points at a
             time. They log in as `session` does, with the ``HSFRAME_PASSWORD`` (or token) of their environment, and
             all see `path`. What a worker that was lost had written is counted as there before.
         dry_run : bool
             Read the records alone, and write nothing: the table says what would be read.
-        progress : bool, optional
-            Whether to draw a bar, as for :meth:`Session.his_read`; not with ``engine="dask"``.
         other_server : bool
             An archive notes its server, and takes nothing from another one. True: the server has moved, and this is
             the one from now on. Servers differ by their uri; on this machine, where tunnels end, not by the port, but
@@ -254,28 +245,21 @@ class Archive:
         fill = None
         if engine == "dask":
             from hsframe.dask.sync import fill_on_workers  # Dask is an extra of its own
-            from hsframe.dask.worker import Login, StoredVersion
 
-            stored = StoredVersion.of(self._place.uri, self._place.options)
-            fill = fill_on_workers(Login.of_session(session, max_concurrency), stored)
-        overlap_us = duration_us(overlap, "overlap")
+            fill = fill_on_workers(session, max_concurrency, self._place)
+        limits, overlap_us = RequestLimits(max_concurrency=max_concurrency), duration_us(overlap, "overlap")
         how: dict[str, Any] = {"since": since, "dry_run": dry_run, "fill": fill, "other_server": other_server}
 
         async def run(client: Client) -> pd.DataFrame:
-            limits = RequestLimits(max_concurrency=max_concurrency)
             with client.sender.retries.one_verb():
                 async with progress_of(progress, "sync") as bar:
                     options = ReadOptions(limits=limits, failures=None if on_error == "raise" else {}, progress=bar)
                     return await sync_archive(client, self._place, points, options, overlap_us=overlap_us, **how)
 
         table = session.run(run)
-        failed = table[table["status"] == "failed"]
-        if on_error == "warn" and len(failed):
-            warn_caller(
-                f"{len(failed)} of {len(table)} points could not be read: {', '.join(failed['id'].head(5))}; of the "
-                f"first: {failed['reason'].iloc[0]}",
-                ReadWarning,
-            )
+        if on_error == "warn" and len(failed := table[table["status"] == "failed"]):
+            reasons = dict(zip(failed["id"], failed["reason"], strict=True))
+            warn_caller(failure_text(reasons, len(table), "new samples", "the table"), ReadWarning)
         return table
 
     @property
@@ -434,10 +418,8 @@ class Archive:
 
         Parameters
         ----------
-        points : str, Ref, list of these, or DataFrame, optional
+        points, span : optional
             As for :meth:`Session.his_read`; by default all samples.
-        span : optional
-            As for :meth:`Session.his_read`, in each point's own zone.
         columns : sequence of str, optional
             Of ``id``, ``ts`` (UTC), ``value``, ``text``, ``unit``.
 
@@ -447,7 +429,7 @@ class Archive:
             Its rows come in no order: only those of one file are sorted by ``id`` and ``ts``. It reads later, and what
             is damaged inside of a file is an error of pyarrow then; :meth:`check` names the file.
         """
-        scanner: ds.Scanner = runner_named("thread").run(self._reading().scanner, points, span, columns)
+        scanner: ds.Scanner = runner_named("thread").run(self._reading().source.scanner, points, span, columns)
         return scanner
 
     def to_dask(self, points: PointsLike, span: SpanLike, *, by: Duration | None = None, **settings: Any) -> Any:

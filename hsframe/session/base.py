@@ -108,7 +108,7 @@ class ReadingBase:
 
     @property
     def known_points(self) -> list[Point]:
-        """The points that were read in this session."""
+        """The points that were read with this object."""
         return list(self._known.values())
 
     def _remember(self, points: Iterable[Point]) -> None:

@@ -115,9 +115,12 @@ class Exported:
     rows: int
 
 
-async def export(source: Source, request: ExportRequest) -> Exported:
-    """Export as :meth:`hsframe.Session.export` describes."""
+async def export(source: Source, request: ExportRequest) -> Exported | pd.DataFrame:
+    """Export as :meth:`hsframe.Session.export` describes; with `dry_run` only the table of what is expected."""
     with DeferredWarnings(), told_once(source.dialect.told), one_thread():
+        if request.dry_run:
+            found, _ = await _found(source, request, Progress())
+            return await in_thread(found.expected, *((None,) if request.is_wide else _place(request)))
         if request.is_wide:
             return await _wide(source, request)
         async with progress_of(request.progress, "export") as bar:
@@ -151,13 +154,6 @@ async def _wide(source: Source, request: ExportRequest) -> Exported:
     outcomes = outcomes_in(frame).values()
     failed = {one["id"]: one["reason"] for one in outcomes if one["status"] == "failed"}
     return Exported(points, failed, sum(one["rows"] for one in outcomes))
-
-
-async def expected_table(source: Source, request: ExportRequest) -> pd.DataFrame:
-    """What an export is expected to take, a row per point."""
-    place = (None,) if request.is_wide else _place(request)
-    found, _ = await _found(source, request, Progress())
-    return await in_thread(found.expected, *place)
 
 
 async def _found(source: Source, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:

@@ -22,7 +22,7 @@ from hsframe.history.remove import Removal, Times
 from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
 from hsframe.history.write_report import Existing, WriteReport
 from hsframe.session.base import SessionBase
-from hsframe.session.exporting import ExportRequest, expected_table, export
+from hsframe.session.exporting import ExportRequest, export
 from hsframe.session.signatures import Overloaded, P, Q, takes
 from hsframe.spans import SpanLike
 
@@ -325,7 +325,8 @@ class HistoryVerbs(SessionBase):
         again. Of a span that is not over, samples after the present are not taken for read.
         """
         with self._one_verb() as source:
-            if request.dry_run:
-                return await expected_table(source, request)
-            self._remember((await export(source, request)).points)
+            done = await export(source, request)
+        if isinstance(done, pd.DataFrame):
+            return done
+        self._remember(done.points)
         return request.target

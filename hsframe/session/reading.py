@@ -320,11 +320,11 @@ def _frame(
     return result
 
 
-def failure_text(failures: Mapping[str, HsFrameError], total: int, lacking: str) -> str:
-    """The warning of points that could not be read; `lacking` is what of them is not in the frame."""
+def failure_text(failures: Mapping[str, object], total: int, lacking: str, told: str = "df.hs.catalog") -> str:
+    """The warning of points that could not be read: what of them is `lacking`, and where the reasons are `told`."""
     ids = named([Ref(ident) for ident in failures])
     first = next(iter(failures.values()))
     return (
         f"{len(failures)} of {total} points could not be read and have no {lacking}: {ids}; of the first: {first}. "
-        "df.hs.catalog has the reason of each"
+        f"{told} has the reason of each"
     )

@@ -338,7 +338,7 @@ def test_points_that_cannot_be_read_are_named_and_the_others_come(
     table = archive.sync("point", session=session, since=SINCE).set_index("id")
     assert table.loc["temp", "status"] == "failed"
     assert set(table["status"].drop("temp")) <= {"synced", "same"}
-    with pytest.warns(ReadWarning, match="1 of 6 points could not be read: temp"):
+    with pytest.warns(ReadWarning, match="1 of 6 points could not be read and have no new samples: @temp;"):
         archive.sync("point", session=session, on_error="warn")
 
 
