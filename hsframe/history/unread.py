@@ -75,8 +75,8 @@ async def unread_of(
 
 def part_read(source: Source, record: PointRecord, window_us: tuple[int, int]) -> tuple[int, int] | None:
     """The part of a window that a source knows of a point: of a server all, of an archive maybe nothing."""
-    known_us = source.read_us(record.id) if isinstance(source, WholeSource) else record.read_us
-    since_us, until_us = known_us or window_us
+    read_us = getattr(source, "read_us", None)  # isinstance() takes 50 us, and this is asked of each point
+    since_us, until_us = (record.read_us if read_us is None else read_us(record.id)) or window_us
     start_us, end_us = max(window_us[0], since_us), min(window_us[1], until_us)
     return (start_us, end_us) if start_us < end_us else None
 
