@@ -73,9 +73,6 @@ class IntervalSamples:
         breaks, before, _ = self._pieces
         inside = (before >= 0) & (before < len(self.ts_us) - 1)
         left = np.where(inside, before, 0)
-        if len(self.ts_us) < 2:
-            nothing = np.zeros(len(before))
-            return _Segments(left, inside, nothing, nothing, np.ones(len(before), dtype=np.int64))
         apart_us = np.diff(self.ts_us)[left]
         piece = np.diff(breaks)
         share = (breaks[:-1] - self.ts_us[left] + piece / 2) / apart_us
@@ -182,8 +179,6 @@ class IntervalSamples:
 
     def step_deltas(self, deltas: Floats, known: Mask) -> Floats:
         """As :meth:`linear_deltas`, where a reading holds up to the next; `known` is whether one holds at each edge."""
-        if not len(self.ts_us):
-            return np.full(self.count, np.nan)
         # A reading at the end of an interval is the one that it ends with.
         owner = np.searchsorted(self.edges_us, self.ts_us[1:], side="left") - 1
         inside = (owner >= 0) & (owner < self.count)
