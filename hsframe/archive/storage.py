@@ -19,6 +19,8 @@ from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
 
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")
+# In the path of a uri: deltalake decodes and shortens it, and pyarrow takes it as it is.
+_MOVED: Final = re.compile(r"%[0-9A-Fa-f]{2}|/\.{0,2}(/|$)")
 
 with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
     from deltalake.exceptions import DeltaError
@@ -72,8 +74,11 @@ class Storage:
             self.arrow: tuple[Any, str] = pafs.LocalFileSystem(), self.folder.as_posix()
             return
         parts = urlsplit(uri)
-        if parts.password or parts.query:
-            raise MetadataError("the uri of an archive must be without password and query; give storage_options=")
+        if parts.password or parts.query or parts.fragment or _MOVED.search(parts.path.rstrip("/")):
+            raise MetadataError(
+                "the uri of an archive must be without password, query, '#', '%' and two hex digits, and without empty "
+                "parts, '.' and '..'; secrets go into storage_options="
+            )
         self.uri = uri
         self.arrow = _filesystem(uri, self.options)
 

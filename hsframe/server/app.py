@@ -211,7 +211,6 @@ async def _response(request: web.Request, grid: Grid, chosen: MediaFormat) -> we
 
 
 def _body(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> tuple[bytes, bool]:
-    """The bytes of an answer, and whether they are packed."""
     try:
         body = encode(grid, chosen.short)
     except (CodecError, OverflowError) as error:

@@ -26,11 +26,9 @@ class ManualClock(Clock):
         self._elapsed_s = 0.0
 
     def now(self) -> datetime:
-        """The time of the clock, in UTC."""
         return self._start + timedelta(seconds=self._elapsed_s)
 
     def monotonic_s(self) -> float:
-        """Seconds since the clock was made."""
         return self._elapsed_s
 
     def advance(self, seconds: float) -> None:

@@ -40,7 +40,6 @@ class PriorityArray:
         self._entries = {level: entry for level, entry in self._entries.items() if level == DEFAULT_LEVEL}
 
     def entry(self, level: int, now_s: float) -> LevelEntry | None:
-        """What a level holds at a time, or None."""
         entry = self._entries.get(level)
         if entry is None or (entry.expires_s is not None and entry.expires_s <= now_s):
             return None

@@ -144,3 +144,10 @@ def test_options_of_other_stores_are_taken_or_refused_in_words(monkeypatch: pyte
 def test_a_store_that_is_none_is_named_in_plain_words() -> None:
     with pytest.raises(MetadataError, match=r"^memory://works is no place that pyarrow knows: Unrecognized filesystem"):
         Archive("memory://works")
+
+
+@pytest.mark.parametrize("path", ["a%20b", "a#b", "a?b", "a//b", "./a", "a/../b", "a/.."])
+def test_a_uri_of_which_deltalake_and_pyarrow_make_two_places_is_refused(path: str) -> None:
+    with pytest.raises(MetadataError, match="the uri of an archive must be without password, query, '#'"):
+        Archive(f"s3://bucket/works/{path}", storage_options={"region": "x"})
+    Storage("s3://bucket/a%b/ä ö.d/", {"region": "x"})

@@ -118,7 +118,7 @@ def test_no_secret_is_in_it(session: Session, df: pd.DataFrame) -> None:
     assert "demo" not in text.replace("demo building", "")
     assert "sesame" not in text
     for uri in ("s3://key:sesame@bucket/trends", "https://host/trends?sig=sesame"):
-        with pytest.raises(MetadataError, match="without password and query") as caught:
+        with pytest.raises(MetadataError, match="without password, query") as caught:
             Archive(uri)
         assert "sesame" not in str(caught.value)
 
