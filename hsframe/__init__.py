@@ -20,7 +20,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-# Of `hsframe ...` and `python -m hsframe ...`, which take Ctrl-C without a traceback before all is imported too.
+# Ctrl-C must not show a traceback of `hsframe` or `python -m hsframe`, so until all is imported it just ends them.
 _PROGRAM: Final = sys.orig_argv[-len(sys.argv)] if sys.argv[:1] == ["-m"] else "".join(sys.argv[:1])
 if os.path.basename(_PROGRAM) not in ("hsframe", "hsframe.exe", "-mhsframe"):
     from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it

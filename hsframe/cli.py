@@ -53,8 +53,7 @@ _IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
-    Returns 0 where all went well, 1 after an error (one line on stderr), 3 where the server did not answer or refused
-    the login, 2 for wrong arguments, 130 after Ctrl-C.
+    Returns the exit code, as `_EXIT_CODES` says it, or 130 after Ctrl-C. An error is one line on stderr.
     """
     given = sys.argv[1:] if argv is None else argv
     args = argparse.Namespace(json="--json" in given)
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(given)
         import hsframe.analysis.accessor
-        import hsframe.session  # noqa: F401 - these take long; until here Ctrl-C has ended the program without a word
+        import hsframe.session  # noqa: F401 - it takes long; until here Ctrl-C ends the program at once
 
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -169,14 +168,14 @@ def _parser() -> argparse.ArgumentParser:
         parents=[connection, _outcome(), _store()],
         help="bring an archive in step with a server",
         description=f"Two at once do no harm, and the same command goes on where it was interrupted. {_EXIT_CODES} "
-        "Points that the server has no more are told, and are no error.",
+        "Points that the server no longer has are named, and are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
     sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")
     sync.add_argument("--since", metavar="DATE", help="from when on points are read; a later one reads again")
     sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first one")
     sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")
-    sync.add_argument("--overlap", metavar="DURATION", default="2D", help="what is read once more; 2D by default")
+    sync.add_argument("--overlap", metavar="DURATION", default="2D", help="how much is read once more; 2D by default")
     sync.set_defaults(run=_sync)
     sync._negative_number_matcher = _SPAN
 

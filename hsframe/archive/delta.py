@@ -128,8 +128,8 @@ class DeltaLog:
     def advice(self) -> str:
         """What to do about a log that cannot be read, or not all of it."""
         how = "sync to another folder"
-        for version in self.damaged()[:1]:
-            how = f"remove {_ENTRY.format(version)}, which is empty or half written, and all later versions, and "
+        if damaged := self.damaged():
+            how = f"remove {_ENTRY.format(damaged[0])}, which is empty or half written, and all later versions, and "
             how += "sync(), which reads anew what they told of; add() anew what was added"
         return f"put the archive back from a backup, or {how}"
 

@@ -1,4 +1,4 @@
-"""Reads windows of points into an archive.
+"""Reads windows of points into an archive, or into the stage of a tidy file.
 
 The windows of a point are read in order of time. Samples are committed first, and then until when a point was read: a
 program that is killed in between reads that part again, finds the samples there, and changes nothing. So the same

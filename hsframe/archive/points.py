@@ -126,7 +126,7 @@ class PointTable(DeltaLog):
             place = self.storage.uri.removesuffix("/points")
             raise MetadataError(
                 f"{place} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
-                "if that has moved here, let that archive sync once with other_server=True; else take another folder"
+                "if the server has moved, let the archive sync once with other_server=True; else take another folder"
             )
 
     @property

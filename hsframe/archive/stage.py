@@ -60,7 +60,7 @@ class Stage:
         self._take(path, part)
 
     def _take(self, path: str, part: Mapping[str, Any]) -> None:
-        """Note a part: of each point it goes on with what is there, from its start on, or takes the place of all."""
+        """Note a part: of each point it replaces what is there from its start on, or all where there would be a gap."""
         start_us, end_us = part["window"]
         self._count, number = self._count + 1, 0
         for key, count in part["points"].items():

@@ -147,8 +147,8 @@ class Storage:
                 remove_left_parts(folder)
 
 
-# Of the stores with options pyarrow's class, how the variables of the environment begin, and for names of delta-rs,
-# without their prefixes, those of the class.
+# The stores with options: pyarrow's class, the prefix of the variables of the environment, and for each option of
+# delta-rs, without its prefix, the name that the class has for it.
 _S3 = (
     "S3FileSystem",
     "AWS_",
@@ -169,18 +169,18 @@ _AZURE_NAMES = ("account_name", "account_key", "sas_token", "client_id", "client
 _AZURE = "AzureFileSystem", "AZURE_STORAGE_", {**{name: name for name in _AZURE_NAMES}, "access_key": "account_key"}
 _GOOGLE = "GcsFileSystem", "GOOGLE_", {"skip_signature": "anonymous"}
 _STORES = {"s3": _S3, "s3a": _S3, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "gs": _GOOGLE}
-_PREFIX = re.compile("aws_|azure_storage_|azure_|google_")
+OPTION_PREFIX = re.compile("aws_|azure_storage_|azure_|google_")
 
 
 def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
     place = urlsplit(uri)
     name, prefix, names = _STORES.get(place.scheme, ("", "", {}))
-    given = {_PREFIX.sub("", key.lower(), count=1): (key, value) for key, value in options.items()}
+    given = {OPTION_PREFIX.sub("", key.lower(), count=1): (key, value) for key, value in options.items()}
     strange = [key for short, (key, _) in given.items() if short not in names]
     if strange and name != "S3FileSystem":  # of S3 the others are how delta-rs commits
         raise MetadataError(
-            f"storage_options are not known of {place.scheme}://: {', '.join(strange)}; give them as environment "
-            "variables, which delta-rs and pyarrow both read"
+            f"storage_options has keys that are not known of {place.scheme}://: {', '.join(strange)}; give them as "
+            "environment variables, which delta-rs and pyarrow both read"
         )
     # As for delta-rs, what is in the environment is an option too; pyarrow by itself reads less of it.
     environment = {

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import distributed
 
 from hsframe.archive.source import ArchiveSource
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import OPTION_PREFIX, Storage
 from hsframe.archive.tables import State, Tables
 from hsframe.client import Client
 from hsframe.errors import MetadataError
@@ -32,9 +32,9 @@ Verb: TypeAlias = Callable[..., Coroutine[Any, Any, T]]
 _OWN: Final = ("uri", "user", "password", "token", "headers", "proxy", "max_concurrency")
 _SENT: Final = [field.name for field in fields(Settings) if field.name not in _OWN]
 
-# Of an object store, without the prefix aws_.
+# The options of an object store that are not secret, without the prefix.
 _OPEN_OPTIONS: Final = (
-    *("region", "default_region", "endpoint_url", "endpoint", "allow_http"),
+    *("region", "default_region", "endpoint_url", "endpoint", "allow_http", "account_name"),
     *("virtual_hosted_style_request", "skip_signature", "conditional_put"),
 )
 
@@ -150,7 +150,7 @@ class StoredVersion:
     @classmethod
     def of(cls, uri: str, options: Mapping[str, str], state: State | None = None) -> Self:
         """With the options that are not secret; the others are in the environment of the workers."""
-        known = {name: name.lower().removeprefix("aws_") in _OPEN_OPTIONS for name in options}
+        known = {name: OPTION_PREFIX.sub("", name.lower(), count=1) in _OPEN_OPTIONS for name in options}
         return cls(uri, tuple((name, text) for name, text in options.items() if known[name]), state)
 
     def opened(self) -> Tables:

@@ -39,7 +39,7 @@ _MOST_PIECES: Final = 16
 
 @dataclass(frozen=True)
 class Answer:
-    """The histories that a request got, as they came, and clipped to the window; `limit` is one that they name."""
+    """What a request got: the histories as they came, and clipped to its window; `limit` is the one that they name."""
 
     request: Request
     raw: Sequence[History]

@@ -62,9 +62,15 @@ def test_what_workers_read_of_an_archive_is_the_version_of_its_moment(
 
 def test_secret_options_of_an_object_store_are_not_sent() -> None:
     options = {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_SESSION_TOKEN": "hush", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    options |= {"token": "hush", "region": "here"}
+    options |= {
+        "token": "hush",
+        "region": "here",
+        "AZURE_STORAGE_ACCOUNT_KEY": "hush",
+        "azure_storage_endpoint": "there",
+    }
     stored = StoredVersion.of("s3://bucket/a", options, 3)
-    assert stored.options == (("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("region", "here"))
+    sent = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "region": "here", "azure_storage_endpoint": "there"}
+    assert dict(stored.options) == sent
     assert b"hush" not in cloudpickle.dumps(stored)
 
 
