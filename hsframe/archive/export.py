@@ -94,7 +94,7 @@ class Export:
             return expected_table(self._jobs(place), self.options)
         stage = self._stage(place.inside(f".{name}.export")) if place else None
         jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
-        return expected_table(jobs, self.options)
+        return expected_table(jobs, self.options, is_frame=stage is None)
 
     def _jobs(self, place: Storage) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""

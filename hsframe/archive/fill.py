@@ -168,13 +168,10 @@ class Filling:
 
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
-        layout = self.samples.layout
-        records = sorted(map(self._seen, left.values()), key=lambda one: layout.place(one.id))
+        records = sorted(map(self._seen, left.values()), key=lambda one: self.samples.layout.place(one.id))
         waiting: list[History] = []
-        limits = self.options.limits
-        limits = replace(limits, cells=limits.cells or _ROWS_A_MERGE // _REQUESTS_A_MERGE)
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
-        options = replace(self.options, limits=limits)
+        options = _limited(self.options)
         # The batches of a server are planned; an archive gives all points at once that it is asked for.
         width = POINTS_A_BATCH if isinstance(self.source, WholeSource) else max(len(records), 1)
         for place in range(0, len(records), width):
@@ -230,14 +227,19 @@ class Filling:
         self._note_s = self._noted_s - begun_s
 
 
-def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
-    """What jobs are expected to take, a row each; of requests that several points share each has its part."""
+def _limited(options: ReadOptions) -> ReadOptions:
+    cells = options.limits.cells or _ROWS_A_MERGE // _REQUESTS_A_MERGE
+    return replace(options, limits=replace(options.limits, cells=cells))
+
+
+def expected_table(jobs: Sequence[Job], options: ReadOptions, *, is_frame: bool = False) -> pd.DataFrame:
+    """What jobs are expected to take, a row each, or into one frame; of shared requests each point has its part."""
     found: dict[str, tuple[float, float]] = {}
+    limits = (options if is_frame else _limited(options)).limits
     for (start_us, end_us), some in by_window([job for job in jobs if not job.status]).items():
-        until_us = options.now_us if end_us is None else min(end_us, options.now_us)
-        window = Window(start_us, max(until_us, start_us))
+        window = Window(start_us, max(options.now_us if end_us is None else min(end_us, options.now_us), start_us))
         groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
-        for ident, (count, share) in expected(groups, options.limits).items():
+        for ident, (count, share) in expected(groups, limits).items():
             before = found.get(ident, (0.0, 0.0))
             found[ident] = before[0] + count, before[1] + share
     rows = []
@@ -252,9 +254,7 @@ def expected_table(jobs: Sequence[Job], options: ReadOptions) -> pd.DataFrame:
 def by_window(jobs: Sequence[Job]) -> dict[tuple[int, int | None], list[Job]]:
     """The jobs of each window; those before what is known are the last ones."""
     found: dict[tuple[int, int | None], list[Job]] = {}
-    for job in jobs:
-        found.setdefault((job.start_us, job.end_us), []).append(job)
-    for job in jobs:
-        if job.earlier_us:
-            found.setdefault(job.earlier_us, []).append(job)
+    before = [(job.earlier_us, job) for job in jobs if job.earlier_us]
+    for window, job in [*(((job.start_us, job.end_us), job) for job in jobs), *before]:
+        found.setdefault(window, []).append(job)
     return found

@@ -22,6 +22,7 @@ from hsframe.archive import fill, stage
 from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
 from hsframe.frame.parquet import write_parquet
 from hsframe.history import plan
+from hsframe.history.planner import Planner
 from hsframe.kinds import Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -232,10 +233,22 @@ def test_a_window_is_never_larger_than_what_is_merged_at_once(
         return seen(histories)
 
     monkeypatch.setattr(fill, "rows_of", rows_of)
+    sent, send = [], Planner.send
+
+    async def counted(self: Planner, request: Any) -> Any:
+        sent.append(request)
+        return await send(self, request)
+
+    monkeypatch.setattr(Planner, "send", counted)
     session.export("point", SPAN, tmp_path)
     assert max(most) <= 1200
     assert len(most) < 80
     assert_in_step(Archive(tmp_path), session, span=SPAN)
+    # Of points whose records say how many there are, a dry run says how many requests that takes, but for the proofs.
+    some, sent[:] = tmp_path / "some", []
+    said = session.export("temp or plain", SPAN, some, dry_run=True)["requests"].sum()
+    session.export("temp or plain", SPAN, some)
+    assert said == pytest.approx(sum(not one.is_exact for one in sent), rel=0.2)
 
 
 def test_half_a_stage_is_never_taken_for_a_whole_one(
