@@ -36,7 +36,6 @@ class PriorityArray:
             self._entries[level] = LevelEntry(val, who, expires_s)
 
     def release(self) -> None:
-        """Put every level but the default on auto."""
         self._entries = {level: entry for level, entry in self._entries.items() if level == DEFAULT_LEVEL}
 
     def entry(self, level: int, now_s: float) -> LevelEntry | None:

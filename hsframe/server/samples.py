@@ -39,7 +39,6 @@ class Samples:
         return slice(first, len(self) if end_us is None else max(first, int(np.searchsorted(self.ts_us, end_us))))
 
     def column(self, part: slice, unit: str | None) -> Sequence[Any]:
-        """Some samples as a column of a grid."""
         values, na = self.values[part], self.na[part]
         mask = na if na.any() else None
         na_array = pa.array(na) if na.any() else None
