@@ -1,4 +1,4 @@
-"""Samples of frames, of files too, into an archive: by the rules of a write to a server, and so refused alike."""
+"""Adds samples of frames and files to an archive, by the rules of a write to a server: the same is refused."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _with_all_columns(df: Any) -> Any:
 
 
 def _windows(samples: History, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
-    """The spans in which a frame says that it was read; where it does not say so, those in which no sample is due."""
+    """The spans in which a frame says that it was read; of samples that it says nothing of, those without a gap."""
     is_noted = read.has(samples.ts_us)
     if len(others_us := samples.ts_us[~is_noted]):
         cuts = np.flatnonzero(np.diff(others_us) > _gap_us(others_us, record)) + 1

@@ -102,7 +102,6 @@ class DeltaLog:
 
     @property
     def version(self) -> int:
-        """The version of the table."""
         return self._table.version()
 
     def _state(self) -> tuple[int, int]:
@@ -189,7 +188,6 @@ class DeltaLog:
         return True
 
     def setting(self, key: str) -> str | None:
-        """A setting that the table keeps."""
         return self._table.metadata().configuration.get(key)
 
     def change_setting(self, key: str, text: str) -> None:

@@ -90,7 +90,6 @@ class Filling:
     _note_s: float = 0.0  # how long it took to note it
 
     async def run(self, jobs: Sequence[Job]) -> None:
-        """Read the windows of all points."""
         windows = by_window(jobs)
         ends_us = {window: self.options.now_us if window[1] is None else window[1] for window in windows}
         sizes = (max(ends_us[window] - window[0], 0) * len(some) for window, some in windows.items())

@@ -77,7 +77,6 @@ class ArchivedRecord:
 
     @property
     def id(self) -> str:
-        """Its id."""
         ident: str = self.tags["id"].val
         return ident
 
@@ -94,7 +93,6 @@ class ArchivedRecord:
 
     @property
     def point(self) -> Point:
-        """The point that it describes."""
         return Point.from_record(self.tags)
 
 

@@ -43,7 +43,6 @@ class Changes:
     first: dict[str, tuple[_Row, _Row]] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
-        """Add what another merge has changed."""
         for name in ("new", "changed", "removed", "kept"):
             getattr(self, name).update(getattr(other, name))
         for ident, one in other.first.items():

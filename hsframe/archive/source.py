@@ -54,7 +54,6 @@ class ArchiveSource:
         return Grid.from_rows({}, ["tz"], [{"tz": self.dialect.tz}])
 
     async def read(self, filter: str, limit: int | None = None, *, raw: Literal[True] = True) -> Grid:
-        """Records by filter."""
         read_request(filter, limit)  # refuses what is none
         wanted = parse(filter)
         found = (one.shown for one in self._records.values() if wanted.matches(one.shown, self._record))

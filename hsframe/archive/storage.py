@@ -83,7 +83,6 @@ class Storage:
         self.arrow = _filesystem(uri, self.options)
 
     def inside(self, name: str) -> Storage:
-        """A folder in it."""
         return Storage(f"{self.uri.rstrip('/')}/{name}", self.options)
 
     @contextmanager

@@ -119,7 +119,6 @@ class Tables:
         return False
 
     def refresh(self) -> None:
-        """Go to the newest version of both."""
         self.samples.refresh()
         self.points.refresh()
 

@@ -27,6 +27,7 @@ else:
 
     AnswerT = TypeVar("AnswerT")
 
+# Of the parameter `raw`, which says whether an op answers with a Grid.
 Raw: TypeAlias = Literal[True]
 Plain: TypeAlias = Literal[False]
 NO_SUCH_OP: Final = (404, 501)

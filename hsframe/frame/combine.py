@@ -196,7 +196,7 @@ def _in_zone_of(first: Any, index: Any) -> Any:
 
 
 def _common_dtypes(frames: Sequence[pd.DataFrame]) -> dict[Hashable, Any]:
-    """By label the dtype that all have: of times with zones the first, of categories, also beside texts, all united."""
+    """By label the dtype for all frames: of times the first one, of categories the union, also with texts beside."""
     columns: dict[Hashable, list[pd.Series[Any]]] = {}
     for frame in frames:
         for label, column in frame.items():

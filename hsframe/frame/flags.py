@@ -44,7 +44,7 @@ def flag_label(label: AnyLabel) -> AnyLabel:
 
 
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
-    """The flags of cells, as codes of :data:`FLAG_DTYPE`, -1 for a value; `sparse`: null is no sample, not flagged."""
+    """The flags of cells as codes of :data:`FLAG_DTYPE`, -1 for none; with `sparse` null is no sample and has none."""
     if isinstance(cells, ArrowColumn):
         codes = np.full(len(cells), _VALUE, np.int8)
         if not sparse:

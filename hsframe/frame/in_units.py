@@ -25,7 +25,7 @@ Units = str | Mapping[str, str]
 
 
 def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[ColumnLabel]) -> list[str | None]:
-    """For each point the unit or system that it is wanted in, None for its own; a MetadataError for no such form."""
+    """For each point the unit or system that it is wanted in, None for its own; MetadataError for any other `units`."""
     if units == "native":
         return [None] * len(points)
     if isinstance(units, Mapping):

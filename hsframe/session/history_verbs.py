@@ -275,9 +275,9 @@ class HistoryVerbs(SessionBase):
     async def export(self, request: ExportRequest) -> Path | str | pd.DataFrame:
         """Read histories into a Parquet file, or into an archive: open files in a folder, with units and points.
 
-        A tidy file and an archive are written as answers arrive, so memory does not grow with points or samples; and
-        the same command goes on where it was interrupted, by kill -9 too; a tidy file within a day, of the same span.
-        A wide file is one frame in memory, and is read anew.
+        A tidy file and an archive are written as answers arrive, so memory does not grow with points or samples. After
+        an interruption, even a kill -9, the same command goes on where it was; for a tidy file within a day. A wide
+        file is one frame in memory, and is read anew.
 
         Parameters
         ----------
