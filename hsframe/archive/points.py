@@ -120,8 +120,8 @@ class PointTable(DeltaLog):
         # On this machine the port tells nothing, as each tunnel has another one; what a server calls itself does.
         hosts = ["" if is_loopback(parts.hostname or "") else parts.netloc for parts in (one, other)]
         names = {one.fragment, other.fragment} - {""}
+        place = self.storage.uri.removesuffix("/points")
         if server and (hosts[0] != hosts[1] or one.path != other.path or len(names) > 1):
-            place = self.storage.uri.removesuffix("/points")
             raise MetadataError(
                 f"{place} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
                 "if the server has moved, let the archive sync once with other_server=True; else take another folder"

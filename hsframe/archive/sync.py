@@ -71,7 +71,7 @@ async def sync_archive(
         if job.record.read_us:  # of a server over an archive: what that has not read was not removed
             job.end_us = max(job.start_us, job.record.read_us[1])
             later.append(replace(job, start_us=job.end_us, end_us=None, before_us=None, earlier_us=None))
-        job.reason = unread[job.record.id].reason if job.record.id in unread else job.reason
+        job.reason = job.reason or (unread[job.record.id].reason if job.record.id in unread else "")
     for ident, error in (unknown or {}).items():
         record = PointRecord.of({"id": Ref(ident)} if ident not in known else known[ident].tags)
         jobs.append(Job(record, 0, 0, 0, status="gone" if ident in known else "failed", reason=str(error)))
@@ -87,13 +87,12 @@ async def sync_archive(
 
 async def server_of(source: Source) -> str:
     """What tells a server from others: its uri, and of one on this machine after # what it calls itself."""
-    if (origin := source.origin)["kind"] != "server":
-        return ""
-    if not is_loopback(urlsplit(origin["uri"]).hostname or ""):
-        return str(origin["uri"])
+    uri = str(source.origin["uri"]) if source.origin["kind"] == "server" else ""
+    if not is_loopback(urlsplit(uri).hostname or ""):
+        return uri
     about = [*await source.about(raw=True), {}][0]
     names = (about.get(name) for name in ("serverName", "tz", "vendorName", "productName"))
-    return f"{origin['uri']}#{', '.join(str(name) for name in names if name)}"
+    return f"{uri}#{', '.join(str(name) for name in names if name)}"
 
 
 def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]:

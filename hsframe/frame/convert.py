@@ -176,14 +176,12 @@ def _records(df: pd.DataFrame) -> Grid:
     for name in names:
         series = df[name]
         beside = name + DIS_SUFFIX
-        if name in texts:
-            columns.append(tuple(_cell(value) for value in series))
-        elif name == "id" or name.endswith("Ref") or beside in df.columns:
+        if name not in texts and (name == "id" or name.endswith("Ref") or beside in df.columns):
             shown = df[beside].tolist() if beside in df.columns else [None] * len(df)
             cells = zip(series.tolist(), shown, strict=True)
             refs = (Ref(a, b if isinstance(b, str) else None) if isinstance(a, str) else _cell(a) for a, b in cells)
             columns.append(tuple(refs))
-        elif series.dtype == np.dtype(bool):
+        elif name not in texts and series.dtype == np.dtype(bool):
             columns.append(tuple(MARKER if value else None for value in series.tolist()))
         else:
             columns.append(tuple(_cell(value) for value in series))

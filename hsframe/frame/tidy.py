@@ -47,10 +47,7 @@ def texts_are_strs(kind: str | None) -> bool:
 
 
 def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
-    """The rows of some points under their ids, which are all different.
-
-    Where the tracks have flags, NA and NaN are told apart, and a column ``na`` has the flags.
-    """
+    """The rows of some points under their ids, which are all different; flags of tracks, for NA, NaN, as column na."""
     owned = sorted(zip(ids, tracks, strict=True), key=lambda pair: pair[0])
     counts = [len(track.ts_us) for _, track in owned]
     rows = _Rows(sum(counts))
