@@ -152,12 +152,12 @@ class Export:
         for record in sorted(records, key=lambda one: one.id):
             start_us, end_us = self._window(record)
             for rows in stage.rows_of(record, start_us, END_US if end_us is None else end_us):
-                value, text = (rows.column(name).combine_chunks() for name in ("value", "text"))
+                value, text = rows.column("value"), rows.column("text")
                 is_value = ~np.isnan(value.to_numpy(zero_copy_only=False)) | bools_of(text.is_valid())
                 if is_value.any():
                     first_us, last_us = instants(rows)[np.flatnonzero(is_value)[[0, -1]]].tolist()
                     ends[record.id] = ends.get(record.id, (first_us,))[0], last_us
-                held = pa.concat_tables([held, rows])
+                held = pa.concat_tables([held, pa.Table.from_batches([rows])])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()
                     held = held.slice(count)

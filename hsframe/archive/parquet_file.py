@@ -165,7 +165,7 @@ def bounds_of(rows: pa.Table) -> dict[str, Bounds]:
     return {ident: (int(ts_us[begin]), int(ts_us[end - 1]), end - begin) for ident, begin, end in runs_of(rows)}
 
 
-def instants(rows: pa.Table) -> npt.NDArray[np.int64]:
+def instants(rows: pa.Table | pa.RecordBatch) -> npt.NDArray[np.int64]:
     """The instants, in epoch microseconds."""
     found: npt.NDArray[np.int64] = rows.column("ts").cast(pa.int64()).to_numpy()
     return found

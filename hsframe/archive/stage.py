@@ -72,7 +72,7 @@ class Stage:
             parts.append((start_us, end_us, path, number if count else None))
             number += count > 0
 
-    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.Table]:
+    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.RecordBatch]:
         """The samples of a point in a window, in order of time, part by part."""
         parts = self._parts[_key_of(record)]
         ends_us = [*(part[0] for part in parts[1:]), END_US]
@@ -80,7 +80,7 @@ class Stage:
             window = max(from_us, start_us), min(until_us, end_us)
             if number is not None and window[0] < window[1]:
                 with self.storage.open(path) as file:
-                    rows = pa.Table.from_batches([pa.ipc.open_file(file).get_batch(number)])
+                    rows = pa.ipc.open_file(file).get_batch(number)
                 here, there = np.searchsorted(instants(rows), window)
                 yield rows.slice(here, there - here)
 

@@ -58,7 +58,7 @@ def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
     if tracks and all(track.flags is not None for track in tracks):
         codes = np.concatenate([track.flags.codes for _, track in owned if track.flags is not None])
         absent &= codes != FLAG_DTYPE.categories.get_loc("NaN")
-        columns["na"] = _dictionary(codes.astype(np.int32), FLAG_DTYPE.categories.tolist())
+        columns["na"] = _dictionary(codes, FLAG_DTYPE.categories.tolist())
     if rows.is_other.any() and (other := rows.is_other & ~(absent & (rows.text_codes < 0))).any():
         rows.unit_codes[other] = rows.units[OF_OTHER_KIND]
     ts_us = np.concatenate([np.empty(0, np.int64), *(track.ts_us for _, track in owned)])
