@@ -232,7 +232,10 @@ def _limited(options: ReadOptions) -> ReadOptions:
 
 
 def expected_table(jobs: Sequence[Job], options: ReadOptions, *, is_frame: bool = False) -> pd.DataFrame:
-    """What jobs are expected to take, a row each, or into one frame; of shared requests each point has its part."""
+    """What jobs are expected to take, a row each; of requests that several points share each has its part.
+
+    With `is_frame` they are read into one frame, so what is merged at once bounds no request.
+    """
     found: dict[str, tuple[float, float]] = {}
     limits = (options if is_frame else _limited(options)).limits
     for (start_us, end_us), some in by_window([job for job in jobs if not job.status]).items():

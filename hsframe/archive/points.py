@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pandas as pd
@@ -35,10 +34,8 @@ import pyarrow.parquet as pq
 from hsframe.archive.delta import DeltaLog
 from hsframe.archive.parquet_file import DataFile, epoch, opened
 from hsframe.codecs.json4 import Json4
-from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, display_name
 from hsframe.history.point_records import READ_TAGS
-from hsframe.protocol.http import is_loopback
 from hsframe.spans import from_epoch_us
 
 _TIME: Final = pa.timestamp("us", "UTC")
@@ -112,20 +109,6 @@ class PointTable(DeltaLog):
                 record = ArchivedRecord(_JSON.read_tags(_JSON.load(row["tags"]), 0), read_us)
                 found[record.id] = record
         return found
-
-    def refuse_other(self, server: str) -> None:
-        """MetadataError where the histories are from another server; none is none, as for an archive."""
-        known = self.server or server
-        one, other = map(urlsplit, (known, server))
-        # On this machine the port tells nothing, as each tunnel has another one; what a server calls itself does.
-        hosts = ["" if is_loopback(parts.hostname or "") else parts.netloc for parts in (one, other)]
-        names = {one.fragment, other.fragment} - {""}
-        place = self.storage.uri.removesuffix("/points")
-        if server and (hosts[0] != hosts[1] or one.path != other.path or len(names) > 1):
-            raise MetadataError(
-                f"{place} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
-                "if the server has moved, let the archive sync once with other_server=True; else take another folder"
-            )
 
     @property
     def server(self) -> str | None:

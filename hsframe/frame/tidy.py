@@ -47,7 +47,7 @@ def texts_are_strs(kind: str | None) -> bool:
 
 
 def tidy_table(tracks: Sequence[Track], ids: Sequence[str]) -> pa.Table:
-    """The rows of some points under their ids, which are all different; flags of tracks, for NA, NaN, as column na."""
+    """The rows of some points under their ids, which all differ; where the tracks have flags, with a column ``na``."""
     owned = sorted(zip(ids, tracks, strict=True), key=lambda pair: pair[0])
     counts = [len(track.ts_us) for _, track in owned]
     rows = _Rows(sum(counts))
