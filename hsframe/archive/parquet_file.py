@@ -21,7 +21,6 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
@@ -154,9 +153,10 @@ def runs_of(rows: pa.Table) -> list[tuple[str, int, int]]:
     ids = rows.column("id").combine_chunks()
     if not len(ids):
         return []
-    runs = pc.run_end_encode(ids.indices)
-    ends = runs.run_ends.to_pylist()
-    return list(zip(ids.dictionary.take(runs.values).to_pylist(), [0, *ends[:-1]], ends, strict=True))
+    codes = ids.indices.to_numpy()
+    ends = [*(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(ids)]
+    texts = ids.dictionary.take(pa.array(codes[np.array(ends) - 1])).to_pylist()
+    return list(zip(texts, [0, *ends[:-1]], ends, strict=True))
 
 
 def bounds_of(rows: pa.Table) -> dict[str, Bounds]:
