@@ -206,14 +206,14 @@ class Answer:
 
 def clipped(histories: Iterable[History], request: Request) -> list[History]:
     """The samples inside the exact window; histories that shared one array of instants still share one."""
-    shared: dict[int, History] = {}
+    shared: dict[int, Instants] = {}
     inside_all = []
     for history in histories:
-        inside = history.clip(*request.window.ends_us)
+        is_known = shared.get(id(history.ts_us)) is history.ts_us  # all of them are inside
+        inside = history if is_known else history.clip(*request.window.ends_us)
         if 2 * len(inside.ts_us) < len(history.ts_us):
             inside = _compact(inside)
-        first = shared.setdefault(id(history.ts_us), inside)
-        inside_all.append(replace(inside, ts_us=first.ts_us))
+        inside_all.append(replace(inside, ts_us=shared.setdefault(id(history.ts_us), inside.ts_us)))
     return inside_all
 
 
