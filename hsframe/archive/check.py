@@ -12,7 +12,7 @@ import pandas as pd
 from hsframe.archive.compact import pieces
 from hsframe.archive.delta import DeltaLog, SampleTable, orphans
 from hsframe.archive.layout import Partition
-from hsframe.archive.parquet_file import START_US, DataFile, opened, row_group, ts_bounds
+from hsframe.archive.parquet_file import ASK_CHECK, START_US, DataFile, opened, row_group, ts_bounds
 from hsframe.archive.samples import read_samples, sort_keys
 from hsframe.archive.tables import Tables
 from hsframe.errors import HsFrameError
@@ -137,7 +137,7 @@ def _in_rows(table: SampleTable, file: DataFile, ids: set[str]) -> tuple[list[tu
 
 
 def _what(error: HsFrameError) -> str:
-    return str(error).partition("; hsframe.Archive(")[0]  # which says: ask check()
+    return str(error).partition(ASK_CHECK)[0]
 
 
 def _anew(log: DeltaLog) -> str:

@@ -31,6 +31,7 @@ from hsframe.spans import from_epoch_us
 ROW_GROUP: Final = 1 << 16
 _FIRST_ROWS: Final = 4096
 _DECIMALS: Final = 6
+ASK_CHECK: Final = "; hsframe.Archive(...).check() says what to do"
 Bounds: TypeAlias = tuple[int, int, int]
 START_US, END_US = -(1 << 62), 1 << 62
 """Before and after all instants; also those of a file of which the log has no statistics."""
@@ -209,8 +210,7 @@ def opened(storage: Storage, path: str, schema: pa.Schema = ROWS_SCHEMA) -> Gene
             what += "another program did"
         elif isinstance(error, OSError) and error.errno:
             raise MetadataError(f"{where} cannot be read: {words_of(error)}") from error
-        advice = "hsframe.Archive(...).check() says what to do"
-        raise CodecError(f"{where} {what}; {advice}", expected="a file of the archive", source="parquet") from error
+        raise CodecError(f"{where} {what}{ASK_CHECK}", expected="a file of the archive", source="parquet") from error
 
 
 def row_group(parquet: pq.ParquetFile, number: int) -> pa.Table:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, get_args
+from typing import Any, Literal, Self, SupportsIndex, get_args
 
 import pandas as pd
 
@@ -32,9 +32,6 @@ from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import OnError, failure_text
 from hsframe.session.session import Session
 from hsframe.spans import SpanLike
-
-if TYPE_CHECKING:
-    pass
 
 
 class Archive(ArchiveReads):
@@ -91,14 +88,14 @@ class Archive(ArchiveReads):
             The server; by default that of :func:`hsframe.connect`.
         since : str, date or datetime, optional
             From when on new points are read, or ``(since, None)``; by default their record's ``hisStart``, or else ten
-            years ago. Of a point that is there, what lies before that was read comes too; where `since` is later than
-            the start of it, all from then on is read once more. So the same command goes on after it was killed.
-            The last sample before it is kept too where one may hold (change of value, or no ``hisInterval``), so that
-            what a slow state was at the start is known; it counts in no ``rows_new``.
+            years ago. Of a point that the archive has, what lies between `since` and the start of what was read comes
+            too; where `since` is later than that start, all from `since` on is read once more. So the same command goes
+            on after it was killed. The last sample before `since` is kept too where one may hold (change of value, or
+            no ``hisInterval``), so that a state that seldom changes is known at the start; ``rows_new`` is without it.
         overlap : str or timedelta
             How much before the end of what was read is read once more.
         on_error, max_concurrency, progress
-            As for :meth:`Session.his_read`; what could not be read is in the table too. ``engine="dask"`` draws no bar.
+            As for :meth:`Session.his_read`; the table is the catalog. With ``engine="dask"`` there is no bar.
         engine : {"local", "dask"}
             ``"dask"``: the workers of the caller's Dask cluster read and write, `max_concurrency` groups of points at a
             time. They log in as `session` does, with the ``HSFRAME_PASSWORD`` (or token) of their environment, and
@@ -107,8 +104,8 @@ class Archive(ArchiveReads):
             Read the records alone, and write nothing: the table says what would be read.
         other_server : bool
             An archive notes its server, and takes nothing from another one. True: the server has moved, and this is
-            the one from now on. Servers differ by their uri; on this machine, where tunnels end, not by the port, but
-            by the name, zone, vendor and product that they call themselves.
+            the one from now on. Servers are told apart by their uri; on this machine, where tunnels end, not by the
+            port, but by the name, zone, vendor and product that they report.
 
         Returns
         -------
@@ -125,7 +122,8 @@ class Archive(ArchiveReads):
         Raises
         ------
         MetadataError
-            The folder is no archive, or this is an older version of one. Else as :meth:`Session.his_read`.
+            The folder is no archive, or this is an older version of one, or it is from another server. Else as
+            :meth:`Session.his_read`.
         """
         self._refuse_older("sync")
         check_choice("on_error", on_error, get_args(OnError))
@@ -165,10 +163,10 @@ class Archive(ArchiveReads):
         """Put the samples of a frame or of Parquet files into the archive, which is made where there is none.
 
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
-        zone, values of another kind or unit; and so are all values over intervals, means and extremes too, which that
-        lets pass: what they go to is another point. What was read as of another kind than its record is taken as it
-        was, of files and of tidy frames. Missing values add and remove nothing. All is looked at before anything is
-        added, so files are read twice. It is safe to repeat.
+        zone, values of another kind or unit. So are all values over intervals, also the means and extremes that
+        `his_write` lets pass: they belong to another point. Files and tidy frames may have values of another kind than
+        the record of their point says, where these were read so. Missing values add and remove nothing. All is looked
+        at before anything is added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------
@@ -194,11 +192,13 @@ class Archive(ArchiveReads):
             As of :meth:`sync`, and ``rows_kept``; of the first sample that the archive has with another value
             ``first_difference`` (its instant, UTC), ``in_archive`` and ``in_frame`` (the values). The status is
             ``"added"``, ``"same"``, ``"kept"`` where nothing is new and some were kept, or ``"refused"``. A point that
-            the archive did not have gets a record by the frame's catalog. A point counts as read in the span that the
-            frame says it was read in; without a word, from the first sample up to a gap of more than four intervals,
-            or an hour, of changes of value and of samples that are not evenly apart. The next :meth:`sync` goes on from
-            there, so it fills the gap. Where it does not touch what was read before, what is between comes by
-            :meth:`sync` with `since`.
+            the archive did not have gets a record by the frame's catalog.
+
+            A point counts as read in the span that the frame says it was read in; where the frame does not say it, from
+            the first sample up to the first gap: of more than four intervals, or of an hour where values come on change
+            or are not evenly apart. The next :meth:`sync` goes on from there, so it fills the gap. A span that does not
+            touch what was read before does not count: a later one is read by the next :meth:`sync`, an earlier one with
+            its `since`.
 
         Raises
         ------
@@ -225,7 +225,7 @@ class Archive(ArchiveReads):
         Parameters
         ----------
         overlap : str or timedelta
-            Files with younger samples are left, as those that the next syncs write anew: as in :meth:`sync`; ``"0D"``
+            Files with younger samples are left, because the next syncs write them anew; as in :meth:`sync`. ``"0D"``
             leaves none.
 
         Returns
@@ -265,7 +265,8 @@ class Archive(ArchiveReads):
         DataFrame
             One row per problem: ``path``, ``problem``, ``what_to_do``; none where all is well. Files that are not
             there, damaged, or that no version counts; rows that are not sorted, are there twice, or lie where no read
-            looks; statistics that are not those of the rows; points without a record, or noted by a wrong clock.
+            looks; statistics that are not those of the rows; points without a record, or noted by a wrong clock;
+            entries of the log that are empty or half written.
         """
         return check(self._opened(), _now_us())
 
@@ -289,8 +290,7 @@ class Archive(ArchiveReads):
             raise SpanError(f"version must be a number or a time; got {version}")
         if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
             version = version_at(Tables.open(self._place).samples, version)
-        number = operator.index(version)
-        return type(self)(self._place.uri, storage_options=dict(self._place.options), version=number)
+        return type(self)(self._place.uri, storage_options=self._place.options, version=operator.index(version))
 
     def _refuse_older(self, verb: str) -> None:
         if self._version is not None:
