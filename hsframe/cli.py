@@ -396,6 +396,7 @@ def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code
 
 
 def _sync(args: argparse.Namespace) -> int:
+    from hsframe.archive.sync import ASSUMED
     from hsframe.session.archive import Archive
 
     started_s = time.monotonic()
@@ -413,7 +414,7 @@ def _sync(args: argparse.Namespace) -> int:
         )
     counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
     found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
-    if assumed := int(table["reason"].str.contains("are assumed").sum()):
+    if assumed := int((table["reason"] == ASSUMED).sum()):
         found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
     problems = []
     for name in _PROBLEMS:

@@ -248,8 +248,6 @@ class Commit:
 
 
 class SampleTable(DeltaLog):
-    """The files of the samples."""
-
     schema = SAMPLE_SCHEMA
     partition_columns = PARTITION_COLUMNS
 

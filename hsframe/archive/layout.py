@@ -86,7 +86,6 @@ class Layout:
 
     @property
     def configuration(self) -> dict[str, str | None]:
-        """What :meth:`of_configuration` reads."""
         return {_VERSION_KEY: str(VERSION), _PERIOD_KEY: self.period, _BUCKETS_KEY: str(self.buckets)}
 
     def bucket(self, ident: str) -> int:

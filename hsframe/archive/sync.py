@@ -39,6 +39,7 @@ Fill: TypeAlias = Callable[[Tables, Sequence[Job], ReadOptions, int], Awaitable[
 
 # How far back a new point is read, where its record does not say when its history began.
 _FIRST_REACH_US: Final = 3653 * DAY_US
+ASSUMED: Final = "its record does not say when its history began (hisStart): ten years are assumed"
 # Points refer to equips, these to spaces, these to sites.
 _MOST_STEPS: Final = 4
 
@@ -78,7 +79,7 @@ async def sync_archive(
     if dry_run:
         for job in jobs:
             if not job.status and job.since_us == options.now_us - _FIRST_REACH_US:
-                job.reason = "its record does not say when its history began (hisStart): ten years are assumed"
+                job.reason = ASSUMED
         return expected_table(jobs, options)
     how: dict[str, Any] = {"server": server, "young_us": young_from(options.now_us, overlap_us), "fill": fill}
     changes = await fill_archive(source, place, records, [*jobs, *later], options, **how)

@@ -45,8 +45,6 @@ def _has(storage: Storage, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Tables:
-    """The samples and the points."""
-
     samples: SampleTable
     points: PointTable
 
