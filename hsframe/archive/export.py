@@ -1,7 +1,7 @@
 """Exports: samples of fixed windows in an archive at rest, or in one tidy file.
 
-A file is staged beside it (:mod:`hsframe.archive.stage`), and is made of that by one pass in order of id. So the same
-command goes on where it was killed, and a file has its name only when it is whole.
+What a file is made of is staged beside it (:mod:`hsframe.archive.stage`), and written in one pass in order of id. So
+the same command goes on where it was killed, and a file has its name only when it is whole.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA
 from hsframe.archive.parquet_file import END_US, ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
-from hsframe.archive.stage import Stage
+from hsframe.archive.stage import STAGE, Stage
 from hsframe.archive.storage import Storage, reaching
 from hsframe.archive.sync import differences, fill_archive, known_records
 from hsframe.client.in_thread import in_thread
@@ -75,7 +75,7 @@ class Export:
 
     async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
-        hidden = place.inside(f".{name}.export")
+        hidden = place.inside(STAGE.format(name))
         with _alone(hidden.folder, name):
             stage = await in_thread(self._stage, hidden)
             jobs = [self._job(record, stage.window_of(record)) for record in self.records]
@@ -92,7 +92,7 @@ class Export:
         """What this is expected to take, a row per point; `place` has what of it was read already."""
         if place is not None and not name:
             return expected_table(self._jobs(place), self.options)
-        stage = self._stage(place.inside(f".{name}.export")) if place else None
+        stage = self._stage(place.inside(STAGE.format(name))) if place else None
         jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
         return expected_table(jobs, self.options, is_frame=stage is None)
 

@@ -20,6 +20,8 @@ from hsframe.archive.storage import Storage
 from hsframe.durations import DAY_US
 from hsframe.history.point_records import PointRecord
 
+STAGE: Final = ".{}.export"
+"""The folder of the parts, by the name of the file."""
 _KEY: Final = b"hsframe.part"
 
 

@@ -143,6 +143,7 @@ async def export(source: Source, request: ExportRequest) -> Exported | pd.DataFr
 
 
 async def _wide(source: Source, request: ExportRequest) -> Exported:
+    from hsframe.archive.stage import STAGE
     from hsframe.frame.parquet import write_parquet  # pyarrow's Parquet, loaded when it is needed
 
     frame, points = await read_frame(source, request.read)
@@ -150,7 +151,7 @@ async def _wide(source: Source, request: ExportRequest) -> Exported:
     await in_thread(write_parquet, frame, request.path)
     # What a tidy export of this name has left is of no use any more.
     target = Path(request.target)
-    await in_thread(shutil.rmtree, target.with_name(f".{target.name}.export"), True)
+    await in_thread(shutil.rmtree, target.with_name(STAGE.format(target.name)), True)
     outcomes = outcomes_in(frame).values()
     failed = {one["id"]: one["reason"] for one in outcomes if one["status"] == "failed"}
     return Exported(points, failed, sum(one["rows"] for one in outcomes))
