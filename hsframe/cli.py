@@ -43,8 +43,8 @@ _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 _SHOWN: Final = 5  # points of one problem on stderr
 _NO_SERVER: Final = 3
 _EXIT_CODES: Final = (
-    "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
-    "server did not answer or refused the login."
+    "The exit code is 0 where all went well, 1 where something could not be read or makes no sense, 2 for arguments "
+    "that the command does not take, 3 where the server did not answer or refused the login."
 )
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "--other-server"}
@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[connection, _outcome(), _store()],
         help="bring an archive in step with a server",
         description=f"Two at once do no harm, and the same command goes on where it was interrupted. {_EXIT_CODES} "
-        "Points that the server no longer has are named, and are no error.",
+        "Points that the server no longer has are named, unless a filter chooses them; they are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
     sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")

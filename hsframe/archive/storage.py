@@ -207,5 +207,6 @@ def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
             return getattr(pafs, name)(**known), f"{bucket}{place.path}".rstrip("/")
         found: tuple[Any, str] = pafs.FileSystem.from_uri(uri)
     except Exception as error:
-        raise MetadataError(f"{uri} is no place that pyarrow knows: {error}") from error
+        server = "; hsframe.connect(uri, user, password) reads from a server" * place.scheme.startswith("http")
+        raise MetadataError(f"{uri} is no place that pyarrow knows: {error}{server}") from error
     return found

@@ -173,8 +173,8 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, of_rows: bool = 
         warn_caller(
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so the "
             f"{'column ts' if of_rows else 'index'} of their one frame is UTC; choose a zone with tz='New_York' (say)"
-            + ", or take one frame a point, each in its own zone, with shape='dict'; days and months of each one's own "
-            "calendar are beside each other with tz='local', of matrix() with index='local'" * (not of_rows),
+            + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
+            "each zone side by side, as index='local' has them in matrix()" * (not of_rows),
             ZoneWarning,
         )
         return zone("UTC")

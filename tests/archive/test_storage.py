@@ -142,6 +142,8 @@ def test_options_of_other_stores_are_taken_or_refused_in_words(monkeypatch: pyte
 
 
 def test_a_store_that_is_none_is_named_in_plain_words() -> None:
+    with pytest.raises(MetadataError, match=r"pyarrow knows: Unrecognized.*; hsframe\.connect\(uri, user, password\)"):
+        Storage("http://127.0.0.1:8080/api")
     with pytest.raises(MetadataError, match=r"^memory://works is no place that pyarrow knows: Unrecognized filesystem"):
         Archive("memory://works")
 
