@@ -23,7 +23,7 @@ Period: TypeAlias = Literal["month", "year"]
 Partition: TypeAlias = tuple[str, int]
 """The period, as ``"2026-03"`` or ``"2026"``, and the bucket."""
 
-VERSION: Final = 1
+_VERSION: Final = 1
 PARTITION_COLUMNS: Final = ["period", "bucket"]
 
 # The columns of a file; the partition is in its path and in the table's log.
@@ -75,9 +75,9 @@ class Layout:
                 f"{where} is a Delta table, but no archive of hsframe: its configuration has no {_VERSION_KEY!r}; "
                 "read it with deltalake.DeltaTable"
             )
-        if not version.isdigit() or int(version) > VERSION:
+        if not version.isdigit() or int(version) > _VERSION:
             raise MetadataError(
-                f"{where} is an archive of version {version}, and this hsframe reads up to {VERSION}; update hsframe"
+                f"{where} is an archive of version {version}, and this hsframe reads up to {_VERSION}; update hsframe"
             )
         known = next((one for one in get_args(Period) if one == period), None)
         if known is None or not (buckets and buckets.isdigit() and int(buckets)):
@@ -86,7 +86,7 @@ class Layout:
 
     @property
     def configuration(self) -> dict[str, str | None]:
-        return {_VERSION_KEY: str(VERSION), _PERIOD_KEY: self.period, _BUCKETS_KEY: str(self.buckets)}
+        return {_VERSION_KEY: str(_VERSION), _PERIOD_KEY: self.period, _BUCKETS_KEY: str(self.buckets)}
 
     def bucket(self, ident: str) -> int:
         """The bucket of a point: CRC-32 of the UTF-8 of its id, modulo the number of buckets."""

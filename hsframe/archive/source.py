@@ -83,11 +83,11 @@ class ArchiveSource:
         chosen, files = [], dict[str, DataFile]()
         for tz, some in ids.items() or [("", None)]:
             start_us, end_us = windows.get(tz, (START_US, END_US))
-            own = None if some is None else Ids(some)
-            files |= {file.path: file for file in self._samples.files() if file.may_have(own, start_us, end_us)}
+            wanted = None if some is None else Ids(some)
+            files |= {file.path: file for file in self._samples.files() if file.may_have(wanted, start_us, end_us)}
             start, end = (pa.scalar(us, pa.int64()).cast(pa.timestamp("us", "UTC")) for us in (start_us, end_us))
-            one = (ds.field("ts") >= start) & (ds.field("ts") < end)
-            chosen.append(one if some is None else one & ds.field("id").isin(some))
+            inside = (ds.field("ts") >= start) & (ds.field("ts") < end)
+            chosen.append(inside if some is None else inside & ds.field("id").isin(some))
         # Not the filesystem of delta-rs: after it the interpreter may abort at its end (deltalake 1.6.6).
         filesystem, base = self._samples.storage.arrow
         paths = {f"{base}/{path}": file for path, file in sorted(files.items())}

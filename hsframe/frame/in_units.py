@@ -38,7 +38,7 @@ def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[Col
     return [units] * len(points)
 
 
-def dtype_in(unit: str, target: str, label: Hashable) -> UnitDtype:
+def _dtype_in(unit: str, target: str, label: Hashable) -> UnitDtype:
     """The dtype of a column in another unit, or in the unit of a system; a UnitError where it does not convert."""
     symbol = unit_in(unit, target)
     try:
@@ -55,7 +55,7 @@ def in_units(array: Any, target: str, label: Hashable) -> Any:
     then, the result is a UnitArray.
     """
     if isinstance(array, UnitArray):
-        return array.astype(dtype_in(array.unit, target, label), copy=False)
+        return array.astype(_dtype_in(array.unit, target, label), copy=False)
     if _is_objects(array):
         return _objects(array, target, label)
     if target in ("si", "ip"):
@@ -68,7 +68,7 @@ def _objects(array: Any, target: str, label: Hashable) -> Any:
     for place, cell in enumerate(array):
         converted[place] = cell
         if isinstance(cell, Number) and cell.unit is not None:
-            unit = dtype_in(cell.unit, target, label).unit
+            unit = _dtype_in(cell.unit, target, label).unit
             converted[place] = Number(convert(float(cell.val), cell.unit, unit), unit)
     numbers = [cell for cell in converted if isinstance(cell, Number)]
     units = {cell.unit for cell in numbers if np.isfinite(cell.val)}

@@ -172,7 +172,9 @@ class WriteReport:
         names, times = ("id", "dis", "unit", "tz"), [entry.whole.ts_us for entry in self.all]
         texts = {name: texts_of(getattr(entry.point, name) for entry in self.all) for name in names}
         rows = counts_of(map(len, times))
-        first, last = (times_of(next(iter(own[ends]), NAT_US) for own in times) for ends in (slice(1), slice(-1, None)))
+        first, last = (
+            _times_of(next(iter(own[ends]), NAT_US) for own in times) for ends in (slice(1), slice(-1, None))
+        )
         return pd.DataFrame({**texts, "rows": rows, "first": first, "last": last})
 
     @contextmanager
@@ -244,7 +246,7 @@ def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any
         not_there: counts_of(one.count(MISSING) for one in seen),
         "same": counts_of(one.count(SAME) for one in seen),
         "different": counts_of(one.count(DIFFERENT) for one in seen),
-        "first_difference": times_of(firsts),
+        "first_difference": _times_of(firsts),
         "on_server": pd.Series([one.there for one in seen], dtype=object),
         "in_frame": pd.Series([one.meant for one in seen], dtype=object),
     }
@@ -258,6 +260,6 @@ def counts_of(counts: Iterable[int]) -> npt.NDArray[np.int64]:
     return np.fromiter(counts, dtype=np.int64)
 
 
-def times_of(times_us: Iterable[int]) -> pd.DatetimeIndex:
+def _times_of(times_us: Iterable[int]) -> pd.DatetimeIndex:
     """A column of instants of a report, in UTC; `NAT_US` is missing."""
     return time_index(np.fromiter(times_us, dtype=np.int64), zone("UTC"), None)

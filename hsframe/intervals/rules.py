@@ -197,7 +197,7 @@ class Rule:
         if self.agg is None:
             if kind in ("Bool", "Str"):
                 return "step"
-            refuse_ambiguous([(point, unit)])
+            _refuse_ambiguous([(point, unit)])
             return "mean"
         allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS - _OF_STATES)
         if self.agg not in allowed:
@@ -236,7 +236,7 @@ def _with_time(unit: str) -> tuple[str, float] | None:
     return None
 
 
-def refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
+def _refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
     """Raise for points, given with their units, that may be running totals or amounts."""
     unclear = [(point, unit) for point, unit in points if unit and (found := find(unit)) and found.quantity in _AMOUNTS]
     if unclear:
@@ -281,7 +281,7 @@ def rules_of(
         for point, sampling, chosen, gap, register in zip(points, samplings, aggs, gaps, rollovers, strict=True)
     ]
     pairs = [(point, rule) for point, own in zip(points, rules, strict=True) for rule in own]
-    refuse_ambiguous([(point, point.unit) for point, rule in pairs if rule.agg is None])
+    _refuse_ambiguous([(point, point.unit) for point, rule in pairs if rule.agg is None])
     for point, rule in pairs:
         if rule.agg is not None and point.kind is not None:
             rule.agg_for(point, point.kind, point.unit)
