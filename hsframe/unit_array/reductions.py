@@ -5,6 +5,7 @@ The units of results are those of :mod:`hsframe.units.unit_rules`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +36,19 @@ _OPTIONS: Final = dict.fromkeys(("sum", "prod"), "min_count") | dict.fromkeys(("
 _ACCUMULATIONS: Final = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 
 
+def _method(name: str) -> Callable[..., Any]:
+    """A reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
+
+    def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
+        # NumPy gives axis, dtype and out too, which have no meaning here.
+        own = {option: value for option, value in kwargs.items() if option == _OPTIONS.get(name)}
+        return self._reduce(name, skipna=skipna, **own)
+
+    method.__name__ = name
+    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.unit_rules.statistic_unit`."
+    return method
+
+
 class UnitReductions(UnitValues):
     """The part of a unit array that sums up, and that NumPy's functions call."""
 
@@ -61,6 +75,10 @@ class UnitReductions(UnitValues):
         if function is None:
             function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
         return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), statistic_unit(name, self.unit))
+
+    # By name, for type checkers.
+    any, all, sum, prod, mean, median = map(_method, ("any", "all", "sum", "prod", "mean", "median"))
+    min, max, std, var, sem, skew, kurt = map(_method, ("min", "max", "std", "var", "sem", "skew", "kurt"))
 
     def cumsum(self, *, skipna: bool = True, **kwargs: Any) -> Any:
         """The running sum, in the same unit."""
@@ -106,20 +124,3 @@ class UnitReductions(UnitValues):
             )
         products = left * right
         return np.add.reduce(products) if np.ndim(left) == np.ndim(right) else products
-
-
-def _add_reduction(name: str) -> None:
-    """Add a reduction as NumPy and some libraries call it; pandas itself goes through _reduce."""
-
-    def method(self: UnitReductions, *, skipna: bool = True, **kwargs: Any) -> Any:
-        # NumPy gives axis, dtype and out too, which have no meaning here.
-        own = {option: value for option, value in kwargs.items() if option == _OPTIONS.get(name)}
-        return self._reduce(name, skipna=skipna, **own)
-
-    method.__name__ = name
-    method.__doc__ = f"The {name} of the values, see :func:`hsframe.units.unit_rules.statistic_unit`."
-    setattr(UnitReductions, name, method)
-
-
-for _name in _REDUCERS:
-    _add_reduction(_name)
