@@ -11,22 +11,13 @@ Importing this package registers the unit dtype and the accessor ``df.hs`` with 
 server is loaded when it is first used.
 """
 
-# ruff: noqa: E402, F405 - Ctrl-C comes first; the names of the verbs stand in __all__, type checkers find them by a star
+# ruff: noqa: F405 - the names of the verbs stand in __all__; type checkers find them by the star import
 from __future__ import annotations
 
 import importlib
-import os
-import signal
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
-# Ctrl-C must not show a traceback of `hsframe` or `python -m hsframe`, so until all is imported it just ends them.
-_PROGRAM: Final = sys.orig_argv[-len(sys.argv)] if sys.argv[:1] == ["-m"] else "".join(sys.argv[:1])
-if os.path.basename(_PROGRAM) not in ("hsframe", "hsframe.exe", "-mhsframe"):
-    from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
-elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
+from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
 from hsframe.errors import (
     AuthError,
     CallError,
@@ -48,6 +39,7 @@ from hsframe.errors import (
 )
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.unit_array.dtype import UnitDtype
 from hsframe.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -66,7 +58,6 @@ if TYPE_CHECKING:
     from hsframe.session.archive import Archive
     from hsframe.session.default import close, connect, doctor, frame_to_his_grids
     from hsframe.session.verbs import *  # noqa: F403 - see above
-    from hsframe.unit_array.dtype import UnitDtype
 
 # Where each name comes from that is loaded on first use (PEP 562); all others are verbs.
 _LAZY: Final = {
@@ -76,7 +67,6 @@ _LAZY: Final = {
     "Limits": "hsframe.options",
     "Session": "hsframe.session",
     "TLSConfig": "hsframe.client.tls",
-    "UnitDtype": "hsframe.unit_array.dtype",
     "arrow_to_frame": "hsframe.frame.arrow",
     "close": "hsframe.session.default",
     "concat": "hsframe.frame.combine",

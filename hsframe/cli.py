@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 import time
 import warnings
@@ -61,11 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     try:
         args = _parser().parse_args(given)
-        import hsframe.analysis.accessor
-        import hsframe.session  # noqa: F401 - it takes long; until here Ctrl-C ends the program at once
-
-        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         run: Callable[[argparse.Namespace], int] = args.run
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
