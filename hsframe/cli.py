@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError
+from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError
 from hsframe.version import __version__
 
 if TYPE_CHECKING:
@@ -40,10 +40,9 @@ _SPAN: Final = re.compile(r"-\d")
 # What of a sync is not as it should be; only the first two are errors of it.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 _SHOWN: Final = 5  # points of one problem on stderr
-_NO_SERVER: Final = 3
 _EXIT_CODES: Final = (
-    "The exit code is 0 where all went well, 1 where something could not be read or makes no sense, 2 for arguments "
-    "that the command does not take, 3 where the server did not answer or refused the login."
+    "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
+    "server did not answer or refused the login."
 )
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "--other-server"}
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
             return run(args)
     except HsFrameError as error:
-        code = _NO_SERVER if isinstance(error, NetworkError | AuthError) else 2 if isinstance(error, _Wrong) else 1
+        code = 3 if isinstance(error, NetworkError | AuthError) else 2 if _is_wrong(error, args) else 1
         text = _in_commands(str(error))
         print(f"hsframe: {text}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -85,8 +84,11 @@ def _in_commands(text: str) -> str:
     return text
 
 
-class _Wrong(HsFrameError):
-    """Wrong arguments."""
+def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
+    """Whether an error is of the arguments; one that has a cause is of a disk or a store."""
+    if isinstance(error, MetadataError) and not hasattr(args, "session"):
+        return error.__cause__ is None
+    return isinstance(error, SpanError)
 
 
 class _Command(argparse.ArgumentParser):
@@ -96,7 +98,7 @@ class _Command(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        raise _Wrong(message)
+        raise MetadataError(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_intermixed:
@@ -133,8 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 
     connection = _connection()
-    about = commands.add_parser("about", parents=[connection], help="what a server says of itself")
-    about.set_defaults(run=_about)
+    commands.add_parser("about", parents=[connection], help="what a server says of itself").set_defaults(run=_about)
 
     read = commands.add_parser("read", parents=[connection, table], help="records by filter")
     read.add_argument("filter", help="as 'point and temp'")
@@ -186,10 +187,10 @@ def _server() -> _Command:
     from hsframe.testing.quirks import BUNDLES, NUMBERS, QUIRKS
 
     quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
-    parser = _Command(add_help=False, epilog="\n".join(["quirks:", *quirks]))
+    parser = _Command(add_help=False, epilog="\n".join(["to test clients, the quirks:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
-    parser.add_argument(
+    parser.add_argument_group("to test clients").add_argument(
         "--quirk",
         action="append",
         default=[],
@@ -273,7 +274,9 @@ def _connect(args: argparse.Namespace) -> Session:
     if who and not given:
         password = _asked_password(f"password of {who}: ")
     options: dict[str, Any] = {name: getattr(args, name) for name in ("format", "timeout", "retries", "deadline")}
-    return connect(args.uri, user, password, **{name: value for name, value in options.items() if value is not None})
+    options = {name: value for name, value in options.items() if value is not None}
+    args.session = session = connect(args.uri, user, password, **options)
+    return session
 
 
 def _asked_password(prompt: str) -> str:
@@ -296,10 +299,8 @@ def _serve(args: argparse.Namespace) -> int:
     from hsframe.server.run import serve
     from hsframe.testing.quirk_wrappers import with_quirks
 
-    users: dict[str, Any] | None = None
-    if args.anonymous:
-        users = {}
-    elif args.user:
+    users: dict[str, Any] | None = {} if args.anonymous else None
+    if args.user and not args.anonymous:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
     database: Database | None = None
     folder = args.folder and local_path(args.folder)
@@ -361,12 +362,11 @@ def _export(args: argparse.Namespace) -> int:
 
     with _connect(args) as session:
         done = session.run(run)
-    failed, found = 0, dict[str, Any]()
-    if isinstance(done, Exported):
-        failed = len(done.failures)
-        found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
-    else:
-        found = {"points": len(done), **{name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}}
+    if not isinstance(done, Exported):
+        sums = {name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}
+        return _say(args, {"points": len(done), **sums}, started_s)
+    failed = len(done.failures)
+    found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
     return _say(args, found, started_s, int(failed > 0))
 
 
@@ -408,6 +408,11 @@ def _sync(args: argparse.Namespace) -> int:
         )
     counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
     found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
+    corrected = table[:0] if args.dry_run else table[table["rows_changed"] > 0]
+    corrections = [{"id": one.id, "dis": one.dis, "rows": one.rows_changed} for one in corrected.itertuples()]
+    if corrections and not args.json:
+        names = [f"@{one.id} ({one.dis}) {one.rows_changed}" for one in corrected[:_SHOWN].itertuples()]
+        found["corrected"] = "; ".join(names + ["..."] * (len(corrections) > _SHOWN))
     if assumed := int((table["reason"] == ASSUMED).sum()):
         found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
     problems = []
@@ -422,14 +427,13 @@ def _sync(args: argparse.Namespace) -> int:
             print(f"hsframe: {len(rows) - _SHOWN} more points {name}; --json names all", file=sys.stderr)
     version = None if args.dry_run else int(archive.versions["version"].iloc[0])
     code = int(bool(found["failed"] or found["changed"]))
-    return _say(args, found, started_s, code, version=version, problems=problems)
+    return _say(args, found, started_s, code, version=version, corrections=corrections, problems=problems)
 
 
 def _doctor(args: argparse.Namespace) -> int:
     from hsframe.diagnosis.doctor import findings_text
 
-    if args.address is not None:
-        args.uri = args.address
+    args.uri = args.address or args.uri
     with _connect(args) as session:
         df = session.doctor(args.point)
     if args.csv:

@@ -154,13 +154,9 @@ _S3 = (
     {
         "access_key_id": "access_key",
         "secret_access_key": "secret_key",
-        "session_token": "session_token",
-        "token": "session_token",
-        "region": "region",
-        "default_region": "region",
-        "endpoint_url_s3": "endpoint_override",
-        "endpoint_url": "endpoint_override",
-        "endpoint": "endpoint_override",
+        **dict.fromkeys(("session_token", "token"), "session_token"),
+        **dict.fromkeys(("region", "default_region"), "region"),
+        **dict.fromkeys(("endpoint_url_s3", "endpoint_url", "endpoint"), "endpoint_override"),
         "skip_signature": "anonymous",
     },
 )

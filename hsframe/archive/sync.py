@@ -18,9 +18,10 @@ from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError, MetadataError, SpanError
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
@@ -106,6 +107,12 @@ def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]
         raise MetadataError(
             f"{place.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
             "if the server has moved, let the archive sync once with other_server=True; else take another folder"
+        )
+    if server and urlsplit(known).port != urlsplit(server).port:
+        warn_caller(
+            f"{place.uri} is from {known}, and this is {server}: on this machine servers of one name count as one, "
+            "whatever the port. If they are two, take a folder for each; archive.at() has what was before",
+            ReadWarning,
         )
     return tables.records()
 

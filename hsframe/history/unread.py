@@ -50,6 +50,8 @@ async def unread_of(
     found: dict[str, Unread] = {}
     if not isinstance(source, WholeSource) and not any(record.read_us for record in records):
         return found
+    # Who reads from a server over an archive cannot sync it.
+    sync = "archive.sync({})" if isinstance(source, WholeSource) else "sync({}) by whoever keeps the archive"
     windows = {} if spans is None else {tz: _window(span, tz, options, interval) for tz, span in spans.items()}
     for record in await with_zones(source, records):
         start_us, end_us = windows.get(record.tz, (options.now_us, options.now_us))
@@ -57,17 +59,17 @@ async def unread_of(
             continue  # nothing of it is past
         reasons, is_all = [], True
         if (read_us := part_read(source, record, _EVER)) is None:
-            reasons = ["the archive has not read its history: archive.sync() does"]
+            reasons = [f"the archive has not read its history: {sync.format('')} does"]
         else:
             since_us, until_us = read_us
             is_all = until_us <= start_us or since_us >= end_us
             first, last = (from_epoch_us(us, zone(record.tz)) for us in read_us)
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
             if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, _RECENT_US)):
-                reasons = [have, "archive.sync() brings what is later"]
+                reasons = [have, f"{sync.format('')} brings what is later"]
             if since_us - max(start_us, record.begin_us(start_us)) >= record.due_us:
-                earlier = from_epoch_us(start_us, zone(record.tz)).date()
-                reasons = [have, *reasons[1:], f"archive.sync(since='{earlier}') brings what is earlier"]
+                since = f"since='{from_epoch_us(start_us, zone(record.tz)).date()}'"
+                reasons = [have, *reasons[1:], f"{sync.format(since)} brings what is earlier"]
         if reasons:
             found[record.id] = Unread(record.point, "; ".join(reasons), is_all)
     return found

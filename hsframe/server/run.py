@@ -65,14 +65,11 @@ def serve(
     `prepare` is called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks`
     makes one.
     """
+    if not users and not is_loopback(host):
+        how = "log in as demo with the password demo" if users is None else "call without a login"
+        warnings.warn(f"everybody who reaches {host} can {how}; give users of your own", UserWarning, stacklevel=2)
     if users is None:
         users = _DEMO_USERS
-        if not is_loopback(host):
-            warnings.warn(
-                f"everybody who reaches {host} can log in as demo with the password demo; give users of your own",
-                UserWarning,
-                stacklevel=2,
-            )
     if database is None:
         from hsframe.server.demo import demo_building  # takes a second, so only when needed
 

@@ -105,7 +105,7 @@ class Archive(ArchiveReads):
         other_server : bool
             An archive notes its server, and takes nothing from another one. True: the server has moved, and this is
             the one from now on. Servers are told apart by their uri; on this machine, where tunnels end, not by the
-            port, but by the name, zone, vendor and product that they report.
+            port, but by the name, zone, vendor and product that they report; another port gives a ReadWarning.
 
         Returns
         -------

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FileLayout: TypeAlias = Literal["wide", "tidy"]
 OnExportError: TypeAlias = Literal["raise", "warn"]
 _SUFFIX: Final = ".parquet"
+_OTHER_KINDS: Final = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".pq", ".arrow", ".feather", ".gz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class ExportRequest:
         if self.layout is not None:
             check_choice("layout", self.layout, get_args(FileLayout))
         check_choice("on_error", self.on_error, get_args(OnExportError))
+        if os.fspath(self.path).lower().endswith(_OTHER_KINDS):
+            raise MetadataError(
+                f"{os.fspath(self.path)!r} would be the folder of an archive, and is named like a file; a file ends in "
+                f"{_SUFFIX}, and for CSV there are df.to_csv() and hsframe his-read --csv"
+            )
         if not self.is_file and self.is_wide:
             raise MetadataError(
                 f"layout='wide' is one file, and {os.fspath(self.path)!r} does not end in {_SUFFIX}; leave layout= out "

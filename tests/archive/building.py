@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hsframe import Archive, Session
+from hsframe.archive.points import SERVER_KEY
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 
@@ -48,6 +52,11 @@ def building() -> Database:
     database.set_history("run", ts_us[::7] + 123_456 * (np.arange(len(ts_us[::7])) % 9), values[::7] > 0)
     database.set_history("mode", ts_us, [["on", "off", "@a", "2026-01-01"][one % 4] for one in range(len(ts_us))])
     return database
+
+
+def forget_server(path: Path) -> None:
+    """Let an archive that several tests copy go on with the server of each: one of another port is warned of."""
+    Tables.open(Storage(str(path))).points.change_setting(SERVER_KEY, "")
 
 
 def assert_in_step(

@@ -12,7 +12,7 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
-from tests.archive.building import SINCE, building
+from tests.archive.building import SINCE, building, forget_server
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "trends"
     with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         Archive(path).sync("point", session=session, since=SINCE)
+    forget_server(path)
     return path
 
 

@@ -26,7 +26,7 @@ from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CallError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
-from hsframe.server.app import _THREADS
+from hsframe.server.app import _THREADS, STATE
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE
@@ -200,9 +200,22 @@ def test_a_present_value_of_then_is_stale(tmp_path: Path, session: Session, data
     assert ArchiveDatabase(Storage(str(tmp_path / "trends"), {})).query('curStatus == "stale"')
 
 
-def test_the_command_serves_it(trends: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("always:everybody who reaches")
+def test_the_command_serves_it(
+    trends: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     found: list[object] = []
-    monkeypatch.setattr("hsframe.server.run.serve", lambda host, port, database, **how: found.append(database))
-    assert cli.main(["serve", str(tmp_path / "trends"), "--anonymous"]) == 0
+
+    async def serving(app: Any, *given: Any) -> None:
+        found.append(app[STATE].database)
+
+    monkeypatch.setattr("hsframe.server.run._serve", serving)
+    for host, told in {
+        "127.0.0.1": "",
+        "0.0.0.0": "hsframe: everybody who reaches 0.0.0.0 can call without a login",
+    }.items():
+        assert cli.main(["serve", str(tmp_path / "trends"), "--anonymous", "--host", host]) == 0
+        err = capsys.readouterr().err
+        assert (err[: len(told)], err.count("\n")) == (told, bool(told))
     assert isinstance(found[0], ArchiveDatabase)
     assert len(found[0]) == 8

@@ -206,7 +206,16 @@ def test_a_server_of_this_machine_may_have_another_port(tmp_path: Path, session:
     Archive(tmp_path).sync("temp", session=session, since=SINCE)
     with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as other:
         assert server.uri != session.uri
+        for dry_run in (True, False):  # once each run, until the new one is noted
+            with pytest.warns(
+                ReadWarning, match=rf"is from {session.uri}#works.*, and this is {server.uri}#works"
+            ) as told:
+                table = Archive(tmp_path).sync("temp", session=other, dry_run=dry_run)
+            assert [one.filename for one in told] == [__file__]
+        assert table["status"].tolist() == ["same"]
         assert Archive(tmp_path).sync("temp", session=other)["status"].tolist() == ["same"]
+        with pytest.warns(ReadWarning, match=rf"is from {server.uri}#works.*, and this is {session.uri}#works"):
+            session.export("temp", (SINCE, None), tmp_path)
 
 
 @pytest.mark.parametrize("how", ["sync", "added"])
@@ -272,6 +281,8 @@ def test_a_dry_run_of_a_first_fill_says_what_it_assumes(
 ) -> None:
     for name, value in {"URI": session.uri, "USER": "demo", "PASSWORD": "demo"}.items():
         monkeypatch.setenv(f"HSFRAME_{name}", value)
+    for wrong in (["temp", "--since", "2026-13-01"], ["temp", "--overlap", "5x"]):
+        assert cli.main(["sync", str(tmp_path), *wrong]) == 2
     assert cli.main(["sync", str(tmp_path), "temp or run", "--dry-run"]) == 0
     assert "assuming ten years of 2 points whose records have no hisStart" in capsys.readouterr().out
     assert cli.main(["sync", str(tmp_path), "temp or run", "--dry-run", "--since", "-30d"]) == 0
@@ -397,6 +408,14 @@ def test_the_command_syncs_for_cron(
     assert re.fullmatch(
         r"points 2, rows new 3,5\d\d, rows changed 0, rows removed 0, seconds [\d.]+\n", capsys.readouterr().out
     )
+    odd = database.history("temp")
+    for value, command in enumerate([["--json"], []]):
+        odd.merge(NOW_US - np.array([1, 2]) * QUARTER_US, np.full(2, 70.0 + value), np.zeros(2, bool))
+        assert cli.main(["sync", path, *command]) == 0
+        told = capsys.readouterr()
+        if command:
+            assert json.loads(told.out)["corrections"] == [{"id": "temp", "dis": "TEMP", "rows": 2}]
+    assert re.search(r"rows changed 2, rows removed 0, corrected @temp \(TEMP\) 2, seconds", told.out)
     database.remove("power")
     assert cli.main(["sync", path, "--json"]) == 0
     told = capsys.readouterr()
@@ -404,7 +423,7 @@ def test_the_command_syncs_for_cron(
     assert {name: summary[name] for name in ("points", "rows_new", "gone", "failed")} == {
         "points": 2, "rows_new": 0, "gone": 1, "failed": 0
     }  # fmt: skip
-    assert (summary["uri"], summary["archive"], summary["version"], summary["exit"]) == (session.uri, path, 1, 0)
+    assert (summary["uri"], summary["archive"], summary["version"], summary["exit"]) == (session.uri, path, 3, 0)
     assert [(one["id"], one["status"]) for one in summary["problems"]] == [("power", "gone")]
     assert abs(datetime.fromisoformat(summary["time"]) - datetime.now(UTC)) < pd.Timedelta("10min")
     assert told.err.startswith("hsframe: @power (POWER) gone: ")
@@ -417,7 +436,7 @@ def test_the_command_syncs_for_cron(
         assert cli.main(["sync", path, *order]) == 0
         assert capsys.readouterr() == ("", "")
     (tmp_path / "notes.txt").write_text("mine")
-    assert cli.main(["sync", str(tmp_path), "temp"]) == 1
+    assert cli.main(["sync", str(tmp_path), "temp"]) == 2
     assert "has other things in it" in capsys.readouterr().err
     assert cli.main(["sync", path, "--quiet", "--json"]) == 2
 

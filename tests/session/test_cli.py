@@ -127,8 +127,11 @@ def test_an_export_says_in_one_line_what_it_did(
     assert told.out == ""
     assert "1 of 2 points could not be read, and are not all in" in told.err
     assert len(hsframe.Archive(folder).points) == 1
-    assert cli.main(["export", "kw", "2026-11-01", folder, "--layout", "wide"]) == 1
+    assert cli.main(["export", "kw", "2026-11-01", folder, "--layout", "wide"]) == 2
     assert "layout='wide' is one file" in capsys.readouterr().err
+    assert cli.main(["export", "kw", "2026-11-01", f"{folder}.CSV"]) == 2
+    assert "for CSV there are df.to_csv() and hsframe his-read --csv" in capsys.readouterr().err
+    assert not os.path.exists(f"{folder}.CSV")
 
 
 @pytest.mark.parametrize("command", [["export", "power", "today"], ["sync"], ["serve"]], ids=lambda given: given[0])
@@ -159,11 +162,14 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert told.out == ""
     assert told.err.startswith("hsframe: ")
     assert "@nobody" in told.err
-    assert cli.main(["his-read", "kw", "tomorow"]) == 1
+    assert cli.main(["his-read", "kw", "tomorow"]) == 2
     assert "'tomorow'" in capsys.readouterr().err
-    assert cli.main(["about", "--deadline", "1 month"]) == 1
-    assert cli.main(["about", "--timeout", "1 month"]) == 1
+    assert cli.main(["about", "--deadline", "1 month"]) == 2
+    assert cli.main(["about", "--timeout", "1 month"]) == 2
     assert "deadline='1 month'" in capsys.readouterr().err
+    assert cli.main(["read", "point", "--uri", "trends"]) == 2
+    assert cli.main(["serve", "no such folder"]) == 2
+    assert "uri must be an http" in capsys.readouterr().err
     for args in (["fly"], ["export", "--bogus", "--json"], ["sync", "x", "--overlap"], ["--json"]):
         assert cli.main(args) == 2
         told = capsys.readouterr()
@@ -178,7 +184,7 @@ def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFix
         uri = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
         assert cli.main(["about", "--uri", uri, "--retries", "1", "--deadline", "30s"]) == 3
         assert "(sent 2 times" in capsys.readouterr().err
-        assert cli.main(["about", "--uri", uri, "--retries", "-1"]) == 1
+        assert cli.main(["about", "--uri", uri, "--retries", "-1"]) == 2
         assert "retries must be" in capsys.readouterr().err
 
 
@@ -186,7 +192,7 @@ def test_the_password_is_asked_for(
     login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HSFRAME_PASSWORD")
-    assert cli.main(["about"]) == 1  # no terminal here
+    assert cli.main(["about"]) == 2  # no terminal here
     assert "HSFRAME_PASSWORD" in capsys.readouterr().err
     asked: list[str] = []
 
