@@ -115,6 +115,7 @@ def test_errors_are_the_same(both: tuple[Archive, Session]) -> None:
         archive.read("point", -1)
     with pytest.warns(ReadWarning, match="1 of 2 points could not be read"):
         archive.latest(["@temp", "@nobody"], on_error="warn")
+    archive.read("temp or power")
     assert {point.id for point in archive.known_points} >= {"temp", "power"}
 
 
