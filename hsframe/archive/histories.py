@@ -52,18 +52,19 @@ def histories_of(rows: pa.Table, points: Sequence[Point]) -> list[History]:
 
 def _values(rows: pa.Table, point: Point) -> Sequence[Any]:
     value, text, unit = (rows.column(name).combine_chunks() for name in ("value", "text", "unit"))
-    na = pc.and_(value.is_null(), text.is_null())
-    na = na if pc.any(na).as_py() else None
-    has_text = text.null_count < len(text)
-    has_value = value.null_count < len(value)
-    units = pc.unique(unit.drop_null()).to_pylist()
-    if has_text and not has_value and texts_are_strs(point.kind) and not units:
-        return StrColumn(text, na)
-    if not has_text and units == ([] if point.kind == "Bool" else [OF_OTHER_KIND]):
-        if not units or unit.null_count == value.null_count:
-            return BoolColumn(pc.not_equal(value, 0.0), na)
-    elif not has_text and len(units) <= 1 and (not units or unit.null_count == value.null_count):
-        return NumberColumn(value, (units[0] or None) if units else None, na)
+    absent = pc.and_(value.is_null(), text.is_null())
+    na = absent if pc.any(absent).as_py() else None
+    # That of the rows which have a value: what stands beside NA means nothing, unless there is nothing else.
+    units = pc.unique(unit if na is None else unit.filter(pc.invert(na))).to_pylist()
+    units = units or pc.unique(unit.drop_null()).to_pylist()[:1] or [None]
+    if len(units) == 1:
+        is_other = units[0] == OF_OTHER_KIND
+        if text.null_count == len(text):
+            if units[0] in (None, OF_OTHER_KIND) and is_other != (point.kind == "Bool"):
+                return BoolColumn(pc.not_equal(value, 0.0), na)
+            return NumberColumn(value, units[0] or None, na)
+        if value.null_count == len(value) and is_other != texts_are_strs(point.kind):
+            return StrColumn(text, na)
     return [
         cell_of(*cell, point.kind) for cell in zip(value.to_pylist(), text.to_pylist(), unit.to_pylist(), strict=True)
     ]
