@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[connection, _outcome(), _store()],
         help="bring an archive in step with a server",
         description=f"Two at once do no harm, and the same command goes on where it was interrupted. {_EXIT_CODES} "
-        "Points that the server no longer has are named, unless a filter chooses them; they are no error.",
+        "Points that the server no longer has are named, and are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
     sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")

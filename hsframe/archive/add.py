@@ -66,9 +66,7 @@ class Adding:
             self._refuse_others()
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
             layout = Layout.of_density(sum(self.changes.new[ident] * DAY_US / us for ident, us in lengths_us.items()))
-            self.bounds_us.clear()
-            self.windows_us.clear()
-            self.changes = Changes()
+            self.bounds_us, self.windows_us, self.changes = {}, {}, Changes()
             self._add(frames, tables or Tables.open_or_create(self.place, layout), is_trial=False)
         return self._table()
 
@@ -83,7 +81,8 @@ class Adding:
                     source = source_of(df) or {}
                     del df
                     if tables is None:
-                        self.changes.new.update({one.point.id: len(one.ts_us) for one in samples})
+                        for one in samples:
+                            self.changes.new[one.point.id] += len(one.ts_us)
                     elif not is_trial or self.dry_run or self.existing == "refuse":
                         self._merge(tables, samples, dry_run=is_trial)
                     if not is_trial:
@@ -266,7 +265,10 @@ def _wide(
     # The place of a row stands for its time, which is checked with the others.
     places = pa.array(np.arange(len(df))).view(pa.timestamp("us", "UTC"))
     try:
-        columns = {name: pa.array(df[name], from_pandas=True) for name in ("value", "text", "unit")}
+        columns = {  # one without values has any type in pandas, as that of numbers in what read_csv gives
+            name: pa.array(df[name], from_pandas=True) if df[name].notna().any() else pa.nulls(len(df))
+            for name in ("value", "text", "unit")
+        }
         rows = pa.table({"id": ids, "ts": places, **columns}).cast(ROWS_SCHEMA)
     except pa.ArrowException as error:
         raise MetadataError(
@@ -277,9 +279,13 @@ def _wide(
     for history in histories_of(rows, named):
         point, values, times = history.point, history.values, pd.Index(df["ts"].iloc[history.ts_us])
         kind = _KINDS.get(type(values)) or ("Number" if {*map(type, values)} <= {Number, Na} else None)
+        array = value_array([values])
+        # Of what was read, a row without a value is NA; else nothing tells it from the hole of a wide frame.
+        is_na = np.asarray(pd.isna(array), dtype=bool) & (point.id in as_read)
         if point.id in as_read and (kind is None or point.kind not in (None, kind)):
-            here = [place for place, cell in enumerate(values) if cell is not NA]
-            yield History(point, times.as_unit("us").asi8[here], [values[place] for place in here]), None, ()
+            yield History(point, times[~is_na].as_unit("us").asi8, [one for one in values if one is not NA]), None, ()
         else:
-            label = f"@{point.id}"
-            yield pd.Series(value_array([values]), times, name=label).to_frame(), {label: point}, ()
+            own_df = pd.Series(array, times, name=f"@{point.id}").to_frame()
+            yield own_df[~is_na] if times.is_unique else own_df, {own_df.columns[0]: point}, ()
+        if is_na.any():
+            yield History(point, times[is_na].as_unit("us").asi8, [NA] * int(is_na.sum())), None, ()

@@ -155,7 +155,7 @@ def merge(
     while True:
         table.refresh()
         found = _find(table, wanted, start_us, end_us)
-        differs = _difference(found.rows, rows)
+        differs = _difference(found.rows, rows, nan_is_na=existing is not None)
         if existing is not None:
             differs = replace(differs, gone=differs.gone[:0])
         held, first = differs.changed_new, {} if existing is None else _first(found.rows, rows, differs)
@@ -269,8 +269,8 @@ class _Difference:
     gone: _Places
 
 
-def _difference(old: pa.Table, new: pa.Table) -> _Difference:
-    """Compare two tables of samples, where NaN equals NaN, and is not NA.
+def _difference(old: pa.Table, new: pa.Table, *, nan_is_na: bool) -> _Difference:
+    """Compare two tables of samples, where NaN equals NaN, and is NA only where the new ones are from a frame.
 
     The new one has an instant of a point once. Where another program put it twice into the old one, all but the last
     are gone.
@@ -289,7 +289,9 @@ def _difference(old: pa.Table, new: pa.Table) -> _Difference:
     value, no_value = both.column("value").to_numpy(), bools_of(both.column("value").is_null())
     # Null is NaN in NumPy.
     same = (value[a] == value[b]) | (np.isnan(value[a]) & np.isnan(value[b]) & (no_value[a] == no_value[b]))
-    differs = ~(same & (text[a] == text[b]) & (unit[a] == unit[b]))
+    same &= (text[a] == text[b]) & (unit[a] == unit[b])
+    is_missing = np.isnan(value) & (text < 0)
+    differs = ~(same | (is_missing[a] & is_missing[b] & nan_is_na))
     return _Difference(
         new=np.sort(alone[alone >= count]) - count,  # codes are not in the order of their texts
         changed_old=a[differs],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date
 from typing import Any, Final, TypeAlias
@@ -21,7 +22,8 @@ from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError
+from hsframe.errors import CodecError, HsFrameError, MetadataError, ReadWarning, SpanError
+from hsframe.filters import means_filter, parse
 from hsframe.frame.histories import NAT_US
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.trend import time_index
@@ -66,6 +68,14 @@ async def sync_archive(
             raise MetadataError(f"the archive {place.uri} has no points yet; name some, as 'point and his'")
     unknown: dict[str, HsFrameError] | None = None if options.failures is None else {}
     records = await with_zones(source, await find_records(source, points, failures=unknown))
+    if isinstance(points, str) and means_filter(points):
+        lost: list[str] = []
+        with suppress(CodecError, MetadataError):  # a filter that only the server understands
+            wanted, tags = parse(points), {ident: one.tags for ident, one in known.items()}
+            own = [one for one in known.values() if one.read_us is not None]
+            lost = [one.id for one in own if wanted.matches(one.tags, lambda ref: tags.get(ref.val))]
+        # By id: a record that is there all the same has other tags now.
+        await read_records(source, sorted({*lost} - {one.id for one in records}), unknown)
     given_us = {} if since is None else _starts(since, records, options)
     jobs = [_job(one, known.get(one.id), given_us.get(one.tz), overlap_us, options.now_us) for one in records]
     unread, later = await unread_of(source, records, None, options), list[Job]()

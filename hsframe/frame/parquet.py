@@ -195,7 +195,9 @@ def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filt
             raise
         raise CodecError(
             f"{name} is not a Parquet file, or is a damaged one ({error})",
-            expected="a file of hsframe.write_parquet",
+            expected="the frame of pd.read_csv instead"
+            if ".csv" in name.lower()
+            else "a file of hsframe.write_parquet",
             source="parquet",
         ) from error
 

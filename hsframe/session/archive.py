@@ -165,7 +165,8 @@ class Archive(ArchiveReads):
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
         zone, values of another kind or unit. So are all values over intervals, also the means and extremes that
         `his_write` lets pass: they belong to another point. Files and tidy frames may have values of another kind than
-        the record of their point says, where these were read so. Missing values add and remove nothing. All is looked
+        the record of their point says, where these were read so. Missing values add and remove nothing; but what was
+        read as tidy has no holes, and a row without a value is NA (or NaN, which pandas makes the same). All is looked
         at before anything is added, so files are read twice. It is safe to repeat.
 
         Parameters

@@ -21,7 +21,7 @@ from hsframe.archive.fill import Filling
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
-from hsframe.errors import MetadataError, ReadWarning
+from hsframe.errors import MetadataError, ReadWarning, UnknownRecError
 from hsframe.frame.reads import note_source
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
@@ -314,6 +314,18 @@ def test_a_point_that_the_server_has_no_more_is_named_and_stays(
     database.remove("power")
     table = archive.sync(session=session).set_index("id")
     assert table["status"].to_dict() == {"temp": "same", "power": "gone"}
+    assert archive.sync("equipRef->siteRef and tz", session=session).set_index("id")["status"]["power"] == "gone"
+    assert archive.sync("temp", session=session)["id"].tolist() == ["temp"]  # a filter that does not mean it
+    with pytest.raises(UnknownRecError, match="power"):
+        archive.sync("point and his", session=session, on_error="raise")
+    database.update("temp", {"his": None})  # it is still there
+    assert set(archive.sync("point and his", session=session, dry_run=True)["id"]) == {
+        "plain",
+        "run",
+        "mode",
+        "empty",
+        "power",
+    }
     pd.testing.assert_frame_equal(archive.his_read("power", (SINCE, None)), old)
 
 
