@@ -195,9 +195,7 @@ def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filt
             raise
         raise CodecError(
             f"{name} is not a Parquet file, or is a damaged one ({error})",
-            expected="the frame of pd.read_csv instead"
-            if ".csv" in name.lower()
-            else "a file of hsframe.write_parquet",
+            expected="a frame of pd.read_csv" if ".csv" in name.lower() else "a file of hsframe.write_parquet",
             source="parquet",
         ) from error
 
