@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from hsframe.archive.fill import Job
 from hsframe.archive.histories import cell_of, histories_of, rows_of
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
+from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge, young_from
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import known_records, outcome_table
 from hsframe.archive.tables import Tables, has_archive
-from hsframe.columns import BoolColumn, NumberColumn, StrColumn
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.his_grids import frame_columns
@@ -37,6 +38,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
 _INTERVALS_A_GAP: Final = 4
+_LEAST_EVEN: Final = 10  # samples that are evenly apart: fewer, as two readings by hand, prove no interval
 _KINDS: Final = {NumberColumn: "Number", BoolColumn: "Bool", StrColumn: "Str"}
 
 
@@ -202,28 +204,54 @@ def _with_all_columns(df: Any) -> Any:
 
 
 def _windows(samples: History, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
-    """The spans in which a frame says that it was read; of samples that it says nothing of, those without a gap."""
+    """The spans in which a frame says that it was read; of samples that it says nothing of, those without a gap.
+
+    Nor does it say anything of a gap where rows were taken out since, or where nothing tells whether they were.
+    """
     is_noted = read.has(samples.ts_us)
     if len(others_us := samples.ts_us[~is_noted]):
-        cuts = np.flatnonzero(np.diff(others_us) > _gap_us(others_us, record)) + 1
-        firsts, lasts = (others_us[np.concatenate(places)] for places in (([0], cuts), (cuts - 1, [-1])))
-        yield from zip(firsts.tolist(), (lasts + 1).tolist(), strict=True)
+        yield from _runs(others_us, _gap_us(others_us, record))
+    gap_us: int | None = None
+    if read.rows is None and record.rows_a_day and not record.irregular:
+        gap_us = _gap_us(samples.ts_us, record)
+    elif read.rows is not None and _known(samples) < read.rows:
+        gap_us = record.due_us
     for part, ts_us in read.parts(samples.ts_us[is_noted]):
         start_us, end_us = part.known_from(ts_us)
         if len(ts_us):
-            yield int(ts_us[0]) if start_us is None else start_us, int(ts_us[-1]) + 1 if end_us is None else end_us
+            runs = _runs(ts_us, END_US if gap_us is None else gap_us)
+            runs[0] = runs[0][0] if start_us is None else start_us, runs[0][1]
+            runs[-1] = runs[-1][0], runs[-1][1] if end_us is None else end_us
+            yield from runs
+
+
+def _runs(ts_us: Instants, gap_us: int) -> list[tuple[int, int]]:
+    """From the first to the last of some instants, without the steps that are longer than a gap."""
+    cuts = np.flatnonzero(np.diff(ts_us) > gap_us) + 1
+    firsts, lasts = (ts_us[np.concatenate(places)] for places in (([0], cuts), (cuts - 1, [-1])))
+    return [*zip(firsts.tolist(), (lasts + 1).tolist(), strict=True)]
+
+
+def _known(samples: History) -> int:
+    """How many of the samples have a value, as the note of a read counts them."""
+    values = samples.values
+    if isinstance(values, ArrowColumn):
+        return len(values) - int(pc.sum(pc.is_null(values.values, nan_is_null=True)).as_py() or 0)
+    return sum(cell is not None and cell is not NA for cell in values)
 
 
 def _gap_us(ts_us: Instants, record: PointRecord) -> int:
     """The longest step from one sample to the next that counts as read.
 
-    It is some intervals of the point, or of samples that are mostly evenly apart. Else, as with changes of value, no
-    step tells whether the value held or was not read: after an hour it is rather read once too often than never.
+    It is some intervals of the point, or of enough samples that are mostly evenly apart, by a day at most. Else, as
+    with changes of value, no step tells whether the value held or was not read: after an hour it is rather read once
+    too often than never.
     """
     if record.irregular or record.rows_a_day:
         return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)
     steps_us, counts = np.unique(np.diff(ts_us), return_counts=True)
-    usual_us: list[int] = steps_us[2 * counts > counts.sum()].tolist()
+    is_usual = (2 * counts > counts.sum()) & (len(ts_us) >= _LEAST_EVEN) & (steps_us <= DAY_US)
+    usual_us: list[int] = steps_us[is_usual].tolist()
     return max(record.due_us, _INTERVALS_A_GAP * sum(usual_us))
 
 

@@ -123,7 +123,7 @@ class Export:
     def _write(self, stage: Stage, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
-        ends: dict[str, tuple[int, int]] = {}
+        ends: dict[str, tuple[int, int, int]] = {}
         count, parquet = 0, None
         with place.writing(name) as sink:
             for rows in self._in_order(stage, records, ends):
@@ -136,18 +136,18 @@ class Export:
             reads = {}
             for record in records:
                 start_us, end_us = self._window(record)
-                first_us, last_us = ends.get(record.id, (None, None))
+                first_us, last_us, values = ends.get(record.id, (None, None, 0))
                 present_us = max(self.options.now_us, (last_us or 0) + 1)
                 part = part_read(self.source, record, (start_us, min(END_US if end_us is None else end_us, present_us)))
-                reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else ())
+                reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else (), values)
             parquet.add_key_value_metadata(_metadata(records, tz, reads, note, stage.begun_us))
             parquet.close()
         return count
 
     def _in_order(
-        self, stage: Stage, records: Sequence[PointRecord], ends: dict[str, tuple[int, int]]
+        self, stage: Stage, records: Sequence[PointRecord], ends: dict[str, tuple[int, int, int]]
     ) -> Iterator[pa.Table]:
-        """The samples, by id and time, in whole row groups but for the last; `ends` gets the ends of their values."""
+        """The samples, by id and time, in whole row groups; `ends` gets the ends of their values and their count."""
         held = ROWS_SCHEMA.empty_table()
         for record in sorted(records, key=lambda one: one.id):
             start_us, end_us = self._window(record)
@@ -156,7 +156,8 @@ class Export:
                 is_value = ~np.isnan(value.to_numpy(zero_copy_only=False)) | bools_of(text.is_valid())
                 if is_value.any():
                     first_us, last_us = instants(rows)[np.flatnonzero(is_value)[[0, -1]]].tolist()
-                    ends[record.id] = ends.get(record.id, (first_us,))[0], last_us
+                    begin_us, _, known = ends.get(record.id, (first_us, 0, 0))
+                    ends[record.id] = begin_us, last_us, known + int(is_value.sum())
                 held = pa.concat_tables([held, pa.Table.from_batches([rows])])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()

@@ -22,7 +22,9 @@ from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
+from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records
+from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import by_ids
 from hsframe.protocol.dialects import Dialect
@@ -76,9 +78,12 @@ class ArchiveSource:
             raise MetadataError(f"columns must be of {', '.join(FILE_SCHEMA.names)}; got {strange[0]!r}")
         ids: dict[str, list[str]] = {}
         if points is not None or span is not None:
-            for record in await find_records(self, "point" if points is None else points):
+            records = await find_records(self, "point" if points is None else points)
+            for record in records:
                 ids.setdefault(record.tz, []).append(record.id)
         spans = {} if span is None else resolve_in(ids, span)
+        if spans:
+            warn_of_unread(await unread_of(self, records, spans, ReadOptions()), len(records))
         windows = {tz: (one.start_us, END_US if one.end_us is None else one.end_us) for tz, one in spans.items()}
         chosen, files = [], dict[str, DataFile]()
         for tz, some in ids.items() or [("", None)]:

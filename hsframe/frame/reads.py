@@ -5,7 +5,7 @@ All is in the catalog (:mod:`hsframe.frame.points`), so it goes where attrs go, 
     {"source": {"kind": "server", "uri": "http://127.0.0.1:8080/api", "version": None,
                 "start": "2026-01-01T05:00:00+00:00", "end": "2026-02-01T05:00:00+00:00", "at": ...,
                 "requests": 3, "bytes": 51234, "seconds": 0.8},
-     "reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)]}}}
+     "reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)], "rows": 96}}}
 
 Times of the reads are epoch microseconds, of local time those that it would be in UTC.
 """
@@ -55,11 +55,13 @@ class Read:
 
     `aggs` has the unit of the values for each aggregation; of samples there is none. Each of `spans` is half-open, of
     intervals from the first row to the last that was over at the present of the read; and then the first and the last
-    rows with a value, or None, of each of its columns. They are in order, and those that touch are one.
+    rows with a value, or None, of each of its columns. They are in order, and those that touch are one. `rows` is how
+    many values there were, None where that is not known: a frame that has fewer has lost some since.
     """
 
     aggs: Mapping[str, str | None] = field(default_factory=dict)
     spans: tuple[_Span, ...] = ()
+    rows: int | None = None
 
     @property
     def made(self) -> str:
@@ -134,7 +136,8 @@ def _read_of(ident: str, entry: Any) -> Read:
         case {"aggs": {**aggs}, "spans": [*spans]}:
             found = [_span_of(span) for span in spans]
             if {type(unit) for unit in aggs.values()} <= {str, type(None)} and None not in found:
-                return Read(entry["aggs"], tuple(span for span in found if span))
+                rows = entry["rows"] if isinstance(entry.get("rows"), int) else None
+                return Read(entry["aggs"], tuple(span for span in found if span), rows)
     raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'spans': {entry!r}")
 
 
@@ -165,7 +168,9 @@ def _united(one: Read, other: Read, reach_us: float) -> Read:
             spans[-1] = _joined(spans[-1], span)
         else:
             spans.append(span)
-    return Read(one.aggs, tuple(spans))
+    # What both have counts twice, so that some seem to be lost, which costs whoever adds the frame only a second read.
+    rows = None if one.rows is None or other.rows is None else one.rows + other.rows
+    return Read(one.aggs, tuple(spans), rows)
 
 
 def _joined(one: _Span, other: _Span) -> _Span:

@@ -98,12 +98,14 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
             start_us = int(track.ts_us[0])
             span_us = (start_us, int(track.ts_us[: track.over.ended].max(initial=start_us - 1)) + 1)
         spans: tuple[Any, ...] = ()
+        rows = one.rows
         if span_us is not None:
             known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
             first, last = (int(known[0]), int(known[-1])) if len(known) else (None, None)
             firsts, lasts = one.spans[0][2:] if one.spans else ((), ())
             spans = ((*span_us, (*firsts, first), (*lasts, last)),)
-        found[track.point.id] = Read({**one.aggs, **aggs}, spans)
+            rows = (rows or 0) + len(known)
+        found[track.point.id] = Read({**one.aggs, **aggs}, spans, rows)
     return {ident: one for ident, one in found.items() if ident and (one.aggs or one.spans)}
 
 

@@ -195,11 +195,11 @@ class Archive(ArchiveReads):
             ``"added"``, ``"same"``, ``"kept"`` where nothing is new and some were kept, or ``"refused"``. A point that
             the archive did not have gets a record by the frame's catalog.
 
-            A point counts as read in the span that the frame says it was read in; where the frame does not say it, from
-            the first sample up to the first gap: of more than four intervals, or of an hour where values come on change
-            or are not evenly apart. The next :meth:`sync` goes on from there, so it fills the gap. A span that does not
-            touch what was read before does not count: a later one is read by the next :meth:`sync`, an earlier one with
-            its `since`.
+            A point counts as read in the span that the frame says it was read in; where the frame does not say it, or
+            has lost rows since, from the first sample up to the first gap: of more than four intervals (of one, where
+            rows were lost), or of an hour where values come on change, are few, or are not evenly apart. The next
+            :meth:`sync` goes on from there, so it fills the gap. A span that does not touch what was read before does
+            not count: a later one is read by the next :meth:`sync`, an earlier one with its `since`.
 
         Raises
         ------

@@ -158,8 +158,7 @@ class ArchiveReads(ReadingBase):
             Its rows come in no order: only those of one file are sorted by ``id`` and ``ts``. It reads later, and what
             is damaged inside of a file is an error of pyarrow then; :meth:`check` names the file.
         """
-        scanner: ds.Scanner = runner_named("thread").run(self._reading().source.scanner, points, span, columns)
-        return scanner
+        return self._run(lambda verbs: verbs.source.scanner(points, span, columns))
 
     def to_dask(self, points: PointsLike, span: SpanLike, *, by: Duration | None = None, **settings: Any) -> Any:
         """The histories of some points as a Dask DataFrame, whose partitions the workers read from the files.

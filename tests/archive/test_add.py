@@ -388,6 +388,7 @@ def test_what_is_between_two_parts_comes_with_the_next_sync(
         ({"hisInterval": Number(15, "min")}, "1D", 0, 1),  # a sample of each day is not all of a day
         ({}, "1D", 3, 197),
         ({}, "1D", 4, 100),
+        ({}, "7D", 0, 1),  # readings by hand prove no interval
         ({}, "1min", 59, 141),
         ({}, "1min", 60, 100),
         ({"hisMode": "cov"}, "15min", 3, 197),
@@ -401,3 +402,31 @@ def test_a_frame_without_a_note_is_read_up_to_its_first_gap(
     archive = Archive(tmp_path)
     archive.add(pd.DataFrame({"old": 1.0}, index=times), points={"old": RECORD | tags})
     assert archive.points["until"].tolist() == [times[read - 1] + pd.Timedelta("1us")]
+
+
+@LACKING
+@pytest.mark.parametrize("point", ["temp", "run", "mode"])  # of each regularity
+@pytest.mark.parametrize("how", ["wide", "tidy", "file", "old file"])
+def test_rows_that_were_taken_out_of_a_read_are_read_again(
+    tmp_path: Path, session: Session, how: str, point: str
+) -> None:
+    if how == "old file" and point != "temp":
+        return  # without a count nothing tells that there was a sample of them
+    df = session.his_read(f"@{point}", SPAN, shape="tidy" if how == "tidy" else "wide", tz="UTC")
+    if how == "old file":
+        attrs = df.attrs["hsframe"]
+        reads = {ident: {"aggs": {}, "spans": one["spans"]} for ident, one in attrs["reads"].items()}
+        df.attrs["hsframe"] = {**attrs, "reads": reads}
+    whole, ago = Archive(tmp_path / "whole"), pd.Timestamp(SINCE, tz="UTC")
+    times = pd.Series(df["ts"] if how == "tidy" else df.index, index=df.index)
+    part = df[~times.between(ago + pd.Timedelta("9D"), ago + pd.Timedelta("12D"))]
+    archive, data = Archive(tmp_path / "trends"), part
+    if "file" in how:
+        data = tmp_path / "a.parquet"
+        hsframe.write_parquet(part, data)
+    archive.add(data)
+    archive.sync(session=session)
+    frames = (one.his_read(f"@{point}", SPAN, tz="UTC").dropna() for one in (archive, session))
+    pd.testing.assert_frame_equal(*frames)
+    whole.add(df)
+    assert whole.points["until"][0] > times.max() - pd.Timedelta("1h"), "a frame that has all of its rows says so"
