@@ -204,22 +204,19 @@ def _with_all_columns(df: Any) -> Any:
 
 
 def _windows(samples: History, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
-    """The spans in which a frame says that it was read; of samples that it says nothing of, those without a gap.
-
-    Nor does it say anything of a gap where rows were taken out since, or where nothing tells whether they were.
-    """
+    """The spans in which a frame says that it was read; where it says nothing, or may have lost rows, without gaps."""
     is_noted = read.has(samples.ts_us)
     if len(others_us := samples.ts_us[~is_noted]):
         yield from _runs(others_us, _gap_us(others_us, record))
-    gap_us: int | None = None
+    values, gap_us = samples.values, END_US
     if read.rows is None and record.rows_a_day and not record.irregular:
         gap_us = _gap_us(samples.ts_us, record)
-    elif read.rows is not None and _known(samples) < read.rows:
+    elif len(values) - (values.values.null_count if isinstance(values, ArrowColumn) else 0) < (read.rows or 0):
         gap_us = record.due_us
     for part, ts_us in read.parts(samples.ts_us[is_noted]):
         start_us, end_us = part.known_from(ts_us)
         if len(ts_us):
-            runs = _runs(ts_us, END_US if gap_us is None else gap_us)
+            runs = _runs(ts_us, gap_us)
             runs[0] = runs[0][0] if start_us is None else start_us, runs[0][1]
             runs[-1] = runs[-1][0], runs[-1][1] if end_us is None else end_us
             yield from runs
@@ -232,20 +229,11 @@ def _runs(ts_us: Instants, gap_us: int) -> list[tuple[int, int]]:
     return [*zip(firsts.tolist(), (lasts + 1).tolist(), strict=True)]
 
 
-def _known(samples: History) -> int:
-    """How many of the samples have a value, as the note of a read counts them."""
-    values = samples.values
-    if isinstance(values, ArrowColumn):
-        return len(values) - int(pc.sum(pc.is_null(values.values, nan_is_null=True)).as_py() or 0)
-    return sum(cell is not None and cell is not NA for cell in values)
-
-
 def _gap_us(ts_us: Instants, record: PointRecord) -> int:
     """The longest step from one sample to the next that counts as read.
 
-    It is some intervals of the point, or of enough samples that are mostly evenly apart, by a day at most. Else, as
-    with changes of value, no step tells whether the value held or was not read: after an hour it is rather read once
-    too often than never.
+    It is some intervals of the point, or of many samples that are mostly evenly apart, by a day at most. Else no step
+    tells whether the value held or was not read: after an hour it is rather read once too often than never.
     """
     if record.irregular or record.rows_a_day:
         return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)

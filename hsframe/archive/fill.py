@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -96,7 +96,7 @@ class Filling:
         self.options.progress.expect_all(sum(sizes))
         with one_thread():
             if isinstance(self.samples, SampleTable):  # a file begins with its span
-                await self._read_before(self.samples, [job for job in jobs if job.before_us is not None])
+                await self._read_beside(self.samples, jobs)
             try:
                 for (start_us, end_us), some in windows.items():
                     for irregular in (False, True):
@@ -106,28 +106,32 @@ class Filling:
             finally:
                 await in_thread(self._note)
 
-    async def _read_before(self, samples: SampleTable, jobs: Sequence[Job]) -> None:
-        """Keep the sample that holds at the start of each point, which may have been written long before.
+    async def _read_beside(self, samples: SampleTable, jobs: Sequence[Job]) -> None:
+        """Keep the sample that holds at the start of each point, and the one after its end, for the last interval.
 
-        It is a sample like all others, at its instant before the window, where no read of the window sees it.
+        They are samples like all others, at their instants beside the window, where no read of the window sees them.
         """
-        held: dict[tuple[int, str], list[Job]] = {}
+        held: dict[tuple[int, str, int | None], list[Job]] = {}
         for job in jobs:
             may_hold = job.record.irregular or "hisInterval" not in job.record.tags
             if may_hold and job.before_us is not None and job.before_us > job.record.begin_us(START_US):
-                held.setdefault((job.before_us, job.record.tz), []).append(job)
+                held.setdefault((job.before_us, job.record.tz, None), []).append(job)
+            if job.end_us is not None and job.end_us <= self.options.now_us:
+                held.setdefault((job.end_us, job.record.tz, 0 if may_hold else job.record.due_us), []).append(job)
         failures: dict[str, HsFrameError] | None = None if self.options.failures is None else {}
         options = replace(self.options, failures=failures, progress=Progress())
-        for (before_us, tz), some in held.items():
-            records, ends_us = [job.record for job in some], {tz: before_us}
-            found = await nearest_samples(self.source, records, ends_us, BOUNDARY_REACH_US, options)
-            if found:
-                window = min(int(history.ts_us[0]) for history in found), before_us
+        for (from_us, tz, due_us), some in held.items():
+            how: dict[str, Any] = {"is_after": due_us is not None} | ({"depths_us": (due_us,)} if due_us else {})
+            reach_us = max(DAY_US, 3 * due_us) if due_us else BOUNDARY_REACH_US  # a line is drawn no further
+            records = [job.record for job in some]
+            if found := await nearest_samples(self.source, records, {tz: from_us}, reach_us, options, **how):
+                times_us = [from_us, *(int(history.ts_us[0]) for history in found)]
+                window = min(times_us), max(times_us) + 1
                 ids = [history.point.id for history in found]
                 await in_thread(functools.partial(merge, existing="replace"), samples, rows_of(found), ids, *window)
             for job in some:
                 if failures and (error := failures.get(job.record.id)):
-                    job.reason = f"what held before its first sample could not be read: {error}"
+                    job.reason = f"what is beside its first and last sample could not be read: {error}"
 
     def _windows(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> Iterator[tuple[int, int | None]]:
         """The parts of a window, in order of time.

@@ -77,13 +77,12 @@ class ArchiveSource:
         if strange := [name for name in columns or () if name not in FILE_SCHEMA.names]:
             raise MetadataError(f"columns must be of {', '.join(FILE_SCHEMA.names)}; got {strange[0]!r}")
         ids: dict[str, list[str]] = {}
-        if points is not None or span is not None:
-            records = await find_records(self, "point" if points is None else points)
-            for record in records:
-                ids.setdefault(record.tz, []).append(record.id)
+        asked = "point" if points is None and span is not None else points
+        records = [] if asked is None else await find_records(self, asked)
+        for record in records:
+            ids.setdefault(record.tz, []).append(record.id)
         spans = {} if span is None else resolve_in(ids, span)
-        if spans:
-            warn_of_unread(await unread_of(self, records, spans, ReadOptions()), len(records))
+        warn_of_unread(await unread_of(self, records, spans, ReadOptions()), len(records))
         windows = {tz: (one.start_us, END_US if one.end_us is None else one.end_us) for tz, one in spans.items()}
         chosen, files = [], dict[str, DataFile]()
         for tz, some in ids.items() or [("", None)]:

@@ -168,7 +168,7 @@ def _united(one: Read, other: Read, reach_us: float) -> Read:
             spans[-1] = _joined(spans[-1], span)
         else:
             spans.append(span)
-    # What both have counts twice, so that some seem to be lost, which costs whoever adds the frame only a second read.
+    # What both have counts twice, and so seems to be lost: whoever adds the frame reads it once more.
     rows = None if one.rows is None or other.rows is None else one.rows + other.rows
     return Read(one.aggs, tuple(spans), rows)
 

@@ -97,8 +97,7 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
             aggs = {track.over.agg: unit_of_dtype(track.array.dtype)}
             start_us = int(track.ts_us[0])
             span_us = (start_us, int(track.ts_us[: track.over.ended].max(initial=start_us - 1)) + 1)
-        spans: tuple[Any, ...] = ()
-        rows = one.rows
+        spans, rows = tuple[Any, ...](), one.rows
         if span_us is not None:
             known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
             first, last = (int(known[0]), int(known[-1])) if len(known) else (None, None)

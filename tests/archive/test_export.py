@@ -23,7 +23,7 @@ from hsframe.errors import MetadataError, ReadWarning, ZoneWarning
 from hsframe.frame.parquet import write_parquet
 from hsframe.history import plan
 from hsframe.history.planner import Planner
-from hsframe.kinds import Number
+from hsframe.kinds import MARKER, Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
@@ -98,6 +98,28 @@ def test_a_folder_is_an_archive_that_can_be_synced(tmp_path: Path, session: Sess
     assert_in_step(archive, session, span=(SINCE, day(10)))
     assert archive.points["until"].max() < pd.Timestamp(day(12), tz="UTC")
     assert archive.sync(session=session)["status"].drop(5).unique().tolist() == ["synced"]
+    assert_in_step(archive, session)
+
+
+def test_the_last_interval_has_the_sample_after_it(tmp_path: Path, session: Session, database: Database) -> None:
+    for name, tags in {"meter": {"hisInterval": Number(15, "min")}, "register": {}, "cov": {"hisMode": "cov"}}.items():
+        add_point(database, name, "Number", unit="kWh", hisTotalized=MARKER, **tags)
+        database.set_history(name, FIRST_US + np.arange(1900) * QUARTER_US, np.arange(1900.0))
+    span = (SINCE, day(9))
+    session.export("point", span, tmp_path / "trends")
+    archive = Archive(tmp_path / "trends")
+
+    settings: list[dict[str, Any]] = [
+        {"interval": "1D"},
+        {"interval": "1D", "agg": {"METER": "mean", "POWER": "integral"}},
+        {"boundary": "both"},
+    ]
+    for how in settings:
+        ours, theirs = (one.his_read("point", span, tz="UTC", **how) for one in (archive, session))
+        pd.testing.assert_frame_equal(ours, theirs, check_freq=False)
+    assert archive.points["until"].max() == pd.Timestamp(day(10), tz="Europe/London"), "none counts as read further"
+    assert_in_step(archive, session, span=span)
+    archive.sync(session=session)
     assert_in_step(archive, session)
 
 
