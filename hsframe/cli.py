@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
             return run(args)
     except HsFrameError as error:
-        code = 3 if isinstance(error, NetworkError | AuthError) else 2 if _is_wrong(error, args) else 1
+        code = 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
         text = _in_commands(str(error))
         print(f"hsframe: {text}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -88,7 +88,7 @@ def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
     """Whether an error is of the arguments; one that has a cause is of a disk or a store."""
     if isinstance(error, MetadataError) and not hasattr(args, "session"):
         return error.__cause__ is None
-    return isinstance(error, SpanError)
+    return isinstance(error, SpanError) or getattr(error.__cause__, "source", "") == "filter"
 
 
 class _Command(argparse.ArgumentParser):
@@ -187,7 +187,7 @@ def _server() -> _Command:
     from hsframe.testing.quirks import BUNDLES, NUMBERS, QUIRKS
 
     quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
-    parser = _Command(add_help=False, epilog="\n".join(["to test clients, the quirks:", *quirks]))
+    parser = _Command(add_help=False, epilog="\n".join(["quirks to test clients:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
     parser.add_argument_group("to test clients").add_argument(

@@ -206,9 +206,11 @@ def explained(filter: str) -> Iterator[None]:
         yield
     except (CallError, HTTPStatusError) as error:
         mistake = _mistake(filter)
-        if mistake is not None and str(mistake) not in str(error):
+        if mistake is None:
+            raise
+        if str(mistake) not in str(error):
             error.args = (f"{error}; {mistake}", *error.args[1:])
-        raise
+        raise error from mistake.with_traceback(None)
 
 
 def _mistake(text: str) -> CodecError | None:

@@ -281,7 +281,7 @@ def test_a_dry_run_of_a_first_fill_says_what_it_assumes(
 ) -> None:
     for name, value in {"URI": session.uri, "USER": "demo", "PASSWORD": "demo"}.items():
         monkeypatch.setenv(f"HSFRAME_{name}", value)
-    for wrong in (["temp", "--since", "2026-13-01"], ["temp", "--overlap", "5x"]):
+    for wrong in (["temp", "--since", "2026-13-01"], ["temp and"], ["temp", "--overlap", "5x"]):
         assert cli.main(["sync", str(tmp_path), *wrong]) == 2
     assert cli.main(["sync", str(tmp_path), "temp or run", "--dry-run"]) == 0
     assert "assuming ten years of 2 points whose records have no hisStart" in capsys.readouterr().out

@@ -167,6 +167,7 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert cli.main(["about", "--deadline", "1 month"]) == 2
     assert cli.main(["about", "--timeout", "1 month"]) == 2
     assert "deadline='1 month'" in capsys.readouterr().err
+    assert cli.main(["read", "point and"]) == 2
     assert cli.main(["read", "point", "--uri", "trends"]) == 2
     assert cli.main(["serve", "no such folder"]) == 2
     assert "uri must be an http" in capsys.readouterr().err
