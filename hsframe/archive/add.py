@@ -19,11 +19,12 @@ from hsframe.archive.parquet_file import END_US
 from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge, young_from
 from hsframe.archive.storage import Storage
-from hsframe.archive.sync import known_records, outcome_table
+from hsframe.archive.sync import are_others, known_records, outcome_table
 from hsframe.archive.tables import Tables, has_archive
+from hsframe.caller_warnings import warn_caller
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning
 from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
@@ -57,12 +58,14 @@ class Adding:
     bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
     windows_us: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     records: Mapping[str, ArchivedRecord] = field(default_factory=dict)
+    server: str = ""  # of the archive, or of the first frame of a new one
 
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
         self.records = known_records(self.place)
         # All are looked at before one is added: none may be bad, and the layout of a new archive is that of all.
         tables = Tables.open(self.place) if has_archive(self.place) else None
+        self.server = (tables and tables.points.server) or ""
         self._add(frames, tables, is_trial=True)
         if not self.dry_run:
             self._refuse_others()
@@ -81,6 +84,11 @@ class Adding:
                     reads = reads_of(df)
                     samples = self._samples(df, reads if name else {})
                     source = source_of(df) or {}
+                    uri: str = source["uri"] if source.get("kind") == "server" else self.server
+                    self.server = self.server or uri
+                    if is_trial and are_others(self.server, uri, by_port=True):
+                        what = f"{name or 'this frame'} is from {uri}, and {self.place.uri} from {self.server}"
+                        warn_caller(f"{what}: if these are two servers, take an archive for each", ReadWarning)
                     del df
                     if tables is None:
                         for one in samples:
@@ -89,8 +97,8 @@ class Adding:
                         self._merge(tables, samples, dry_run=is_trial)
                     if not is_trial:
                         self._refuse_others()
-                        if tables and not tables.points.server and source.get("kind") == "server":
-                            tables.points.change_setting(SERVER_KEY, source["uri"])
+                        if tables and not tables.points.server and self.server:
+                            tables.points.change_setting(SERVER_KEY, self.server)
                 except HsFrameError as error:
                     if name:
                         done = "nothing was" if is_trial or not number else f"only the {number} files before it are"
@@ -290,6 +298,9 @@ def _wide(
         raise MetadataError(
             f"a tidy frame has numbers in 'value', and texts in 'text' and 'unit': {error}; nothing was added"
         ) from error
+    others = df[df["unit"].eq("") & df["value"].notna() & ~df["value"].isin([0, 1])]["id"]
+    if strange := [ident for ident in others.unique() if ident not in given or given[ident].kind != "Bool"]:
+        raise MetadataError(f"@{strange[0]} has numbers with the unit '', which means true and false; none is None")
     kind = "Bool" if df["value"].dtype.kind == "b" else None
     named = [given.get(ident, Point(ident, ident, kind=kind)) for ident in pc.unique(ids).to_pylist()]
     for history in histories_of(rows, named):

@@ -44,6 +44,7 @@ _SETTINGS: Final = {
     # A report of last year may name a version; by default it is forgotten after 30 days, with all its files there.
     "delta.logRetentionDuration": "interval 400 days",
 }
+_LEAST_BYTES: Final = 20  # of an entry with an action
 # delta-rs cuts the last instant of its files to milliseconds.
 _CUT_US: Final = 999
 # Neither what is hidden nor the log; delta-rs writes to names with a '#' at their end first.
@@ -108,11 +109,17 @@ class DeltaLog:
         """The version, and when it was written, where that is known: in a table made anew its number means another."""
         with suppress(OSError):
             if self.storage.folder is not None:
-                found = (self.storage.folder / _ENTRY.format(self.version)).stat()
-                if not found.st_size:  # delta-rs takes it for a version that changes nothing
-                    raise MetadataError(f"the log of the archive in {self.storage.uri} is damaged: {self.advice()}")
-                return self.version, found.st_mtime_ns
+                return self.version, (self.storage.folder / _ENTRY.format(self.version)).stat().st_mtime_ns
         return self.version, 0
+
+    def _refuse_damaged(self) -> None:
+        """Refuse an empty entry since the last checkpoint: delta-rs takes it for a version that changes nothing."""
+        log, this = self.storage.listing(_LOG), _ENTRY.format(self.version).removesuffix(".json")
+        last = max(
+            (path[: len(this)] for path in log if ".checkpoint" in path and path[: len(this)] <= this), default=""
+        )
+        if any(last < path[:-5] <= this and log[path].size < _LEAST_BYTES for path in log if path.endswith(".json")):
+            raise MetadataError(f"the log of the archive in {self.storage.uri} is damaged: {self.advice()}")
 
     def damaged(self) -> list[int]:
         """The versions whose entries of the log are empty or half written, as a power cut may leave the last ones."""
@@ -149,6 +156,7 @@ class DeltaLog:
     def files(self) -> list[DataFile]:
         """The files that count."""
         if self._files_of != self.version:
+            self._refuse_damaged()
             rows = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
             self._files, self._files_of = [_file_of(row) for row in rows], self.version
         return self._files
@@ -313,7 +321,7 @@ def vacuum(log: DeltaLog, cutoff_us: int) -> list[tuple[str, int, str]]:
     }
     found |= {
         path: "no version counts it"
-        for path in orphans(log, there, commits)
+        for path in (() if log.damaged() else orphans(log, there, commits))  # a damaged entry may have named it
         if there[path].changed_us < time.time_ns() // 1000 - _WRITING_US
     }
     for path, reason in sorted(found.items()):

@@ -78,6 +78,8 @@ class Export:
         hidden = place.inside(STAGE.format(name))
         with _alone(hidden.folder, name):
             stage = await in_thread(self._stage, hidden)
+            for path in stage.useless:
+                await in_thread(hidden.delete, path)
             jobs = [self._job(record, stage.window_of(record)) for record in self.records]
             await Filling(self.source, stage, None, self.options).run([job for job in jobs if not job.status])
             rows = await in_thread(self._write, stage, place, name, tz, note)

@@ -113,7 +113,7 @@ def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]
         return {}
     tables = Tables.open(place)
     known = tables.points.server or server
-    if server and _are_others(known, server):
+    if server and are_others(known, server):
         raise MetadataError(
             f"{place.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
             "if the server has moved, let the archive sync once with other_server=True; else take another folder"
@@ -127,10 +127,10 @@ def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]
     return tables.records()
 
 
-def _are_others(one: str, other: str) -> bool:
+def are_others(one: str, other: str, *, by_port: bool = False) -> bool:
     """Whether two servers differ. On this machine a port tells nothing, as each tunnel has one; its name does."""
     a, b = urlsplit(one), urlsplit(other)
-    hosts = ["" if is_loopback(place.hostname or "") else place.netloc for place in (a, b)]
+    hosts = [by_port and place.port if is_loopback(place.hostname or "") else place.netloc for place in (a, b)]
     return hosts[0] != hosts[1] or a.path != b.path or len({a.fragment, b.fragment} - {""}) > 1
 
 

@@ -287,8 +287,8 @@ class Archive(ArchiveReads):
         the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
         or it can no longer be read; SpanError where it is neither, is yet to come, or is a datetime without a zone.
         """
-        if isinstance(version, bool):
-            raise SpanError(f"version must be a number or a time; got {version}")
+        if isinstance(version, bool) or not isinstance(version, SupportsIndex | str | date):
+            raise SpanError(f"version must be a number or a time; got {version!r}")
         if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
             version = version_at(Tables.open(self._place).samples, version)
         return type(self)(self._place.uri, storage_options=self._place.options, version=operator.index(version))

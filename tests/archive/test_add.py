@@ -16,7 +16,8 @@ from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.errors import CodecError, HsFrameError, MetadataError, ReadWarning, UnitError, ZoneError
 from hsframe.frame.points import Point
-from tests.archive.building import SINCE, assert_in_step
+from hsframe.testing.server import running_server
+from tests.archive.building import SINCE, assert_in_step, building
 
 SPAN = (SINCE, None)
 LACKING = pytest.mark.filterwarnings("ignore:.* may lack samples:hsframe.errors.ReadWarning")
@@ -430,3 +431,26 @@ def test_rows_that_were_taken_out_of_a_read_are_read_again(
     pd.testing.assert_frame_equal(*frames)
     whole.add(df)
     assert whole.points["until"][0] > times.max() - pd.Timedelta("1h"), "a frame that has all of its rows says so"
+
+
+def test_what_is_of_another_server_than_the_archive_is_warned_of(tmp_path: Path, session: Session) -> None:
+    span = "yesterday"
+    with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as other:
+        files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+        for one, file in zip((session, other), files, strict=True):
+            one.export("temp", span, file, layout="tidy")
+        for name, data in (("files", files), ("frame", other.his_read("temp", span))):
+            archive = Archive(tmp_path / name)
+            if name == "frame":
+                archive.add(files[0])
+            with pytest.warns(ReadWarning, match=f"is from {other.uri}, and .*{name} from {session.uri}:"):
+                archive.add(data)
+            assert archive._opened().points.server == session.uri
+            archive.add(session.his_read("temp", span))
+
+
+def test_numbers_with_the_unit_of_true_and_false_are_refused_in_words(tmp_path: Path, session: Session) -> None:
+    df = session.his_read("plain", "yesterday", shape="tidy").assign(unit="")
+    for frame in (df, pd.DataFrame(df)[["id", "ts", "value", "unit"]]):
+        with pytest.raises(MetadataError, match="@plain has numbers with the unit '', which means true and false"):
+            Archive(tmp_path).add(frame)

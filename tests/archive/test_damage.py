@@ -107,49 +107,69 @@ def test_what_cannot_be_written_is_said_in_words(tmp_path: Path, session: Sessio
         session.export("temp", "yesterday", tmp_path / f"{'x' * 245}.parquet", layout="tidy")
 
 
-@pytest.mark.parametrize("table", ["samples", "points"])
-@pytest.mark.parametrize("left", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda whole: bytes(500)])
-def test_a_log_whose_end_a_power_cut_has_taken_is_named_and_mended_by_what_is_advised(
-    table: str, left: Callable[[bytes], bytes], tmp_path: Path, session: Session
+@pytest.mark.parametrize(
+    ("table", "place", "left"),
+    [
+        ("samples", -1, lambda whole: b""),
+        ("samples", -2, lambda whole: b""),
+        ("samples", -2, lambda whole: whole[: len(whole) // 2]),
+        ("samples", -1, lambda whole: bytes(500)),
+        ("points", -1, lambda whole: whole[: len(whole) // 2]),
+        ("points", -2, lambda whole: b"\n"),
+    ],
+)
+def test_a_log_of_which_a_power_cut_has_taken_an_entry_is_named_and_mended_by_what_is_advised(
+    table: str, place: int, left: Callable[[bytes], bytes], tmp_path: Path, session: Session
 ) -> None:
     archive = synced(tmp_path / "trends", session)
     archive.sync("power", session=session, since=SINCE)
-    entry = sorted((tmp_path / "trends" / table / "_delta_log").glob("*.json"))[-1]
-    entry.write_bytes(left(entry.read_bytes()))
+    assert len(archive.his_read("power", "yesterday"))  # it is open
+    files = [*(tmp_path / "trends" / "samples").glob("*/*/*.parquet")]
+    for file in files:
+        os.utime(file, (0, 0))  # vacuum() leaves young ones
+    entries = sorted((tmp_path / "trends" / table / "_delta_log").glob("*.json"))[place:]
+    entries[0].write_bytes(left(entries[0].read_bytes()))
     for verb in (
-        lambda: Archive(tmp_path / "trends"),
-        archive.check,
-        lambda: archive.versions,
-        lambda: archive.his_read("power", (SINCE, None)),
+        lambda: Archive(tmp_path / "trends").his_read("temp", "yesterday"),
+        lambda: Archive(tmp_path / "trends").vacuum(),
         lambda: archive.sync(session=session),
+        # One that was open knows what an entry before the last one told.
+        *((archive.check, archive.vacuum, lambda: archive.his_read("power", (SINCE, None))) if place == -1 else ()),
+        *((lambda: archive.versions,) if table == "samples" else ()),
     ):
         with pytest.raises(
-            MetadataError, match=rf"{table}.*, or remove _delta_log/{entry.name}, which is .*, and sync\(\)"
+            MetadataError,
+            match=rf"{table}.*, or remove _delta_log/{entries[0].name}, which is .*, and all .*, and sync\(",
         ) as caught:
             verb()
         assert "unknown" not in str(caught.value)
         assert "\n" not in str(caught.value)
-    entry.unlink()
+    if place != -1:
+        assert_in_step(archive, session, "power or temp")
+        assert f"{table}/_delta_log" in archive.check()["path"].tolist()
+    if (table, place) == ("samples", -2) and not entries[0].stat().st_size:
+        deltalake.DeltaTable(str(tmp_path / "trends" / table)).create_checkpoint()  # from then on it is not seen
+        Archive(tmp_path / "trends").vacuum("1ms")
+        assert all(file.exists() for file in files)
+        for checkpoint in (tmp_path / "trends" / table / "_delta_log").glob("*checkpoint*"):
+            checkpoint.unlink()
+    for entry in entries:
+        entry.unlink()
     archive = Archive(tmp_path / "trends")
     archive.sync("power or temp", session=session)
     assert_in_step(archive, session, "power or temp")
     assert archive.check()["problem"].str.startswith("no version counts it").all()
 
 
-def test_an_entry_in_the_middle_of_the_log_that_is_empty_is_found_by_check(tmp_path: Path, session: Session) -> None:
+def test_an_empty_entry_that_comes_while_an_archive_is_open_is_refused(tmp_path: Path, session: Session) -> None:
     archive = synced(tmp_path, session)
-    archive.sync("power", session=session, since=SINCE)
-    (tmp_path / "samples" / "_delta_log" / f"{1:020}.json").write_text("")
-    archive = Archive(tmp_path)
-    assert archive.versions["version"].tolist() == [2]
-    found = archive.check().set_index("path").loc["samples/_delta_log"]
-    assert found["problem"].startswith("version 1 is empty or half written")
-    assert f"remove _delta_log/{1:020}.json, which is empty or half written, and all later" in found["what_to_do"]
-    for number in (1, 2):
-        (tmp_path / "samples" / "_delta_log" / f"{number:020}.json").unlink()
-    archive.sync(session=session)
-    assert_in_step(archive, session, "power or temp")
-    assert archive.check()["problem"].str.startswith("no version counts it").all()
+    assert len(archive.his_read("temp", "yesterday"))
+    Archive(tmp_path).sync("power", session=session, since=SINCE)
+    entry = sorted((tmp_path / "samples" / "_delta_log").glob("*.json"))[-1]
+    entry.write_text("")
+    for _ in range(2):
+        with pytest.raises(MetadataError, match=f"remove _delta_log/{entry.name}"):
+            archive.his_read("temp", "yesterday")
 
 
 @pytest.mark.parametrize(
