@@ -39,7 +39,6 @@ from hsframe.unit_array.dtype import unit_of_dtype
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
 _ROWS_A_MERGE: Final = 2_000_000
 _INTERVALS_A_GAP: Final = 4
-_LEAST_EVEN: Final = 10  # samples that are evenly apart: fewer, as two readings by hand, prove no interval
 _KINDS: Final = {NumberColumn: "Number", BoolColumn: "Bool", StrColumn: "Str"}
 
 
@@ -246,8 +245,8 @@ def _gap_us(ts_us: Instants, record: PointRecord) -> int:
     if record.irregular or record.rows_a_day:
         return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)
     steps_us, counts = np.unique(np.diff(ts_us), return_counts=True)
-    is_usual = (2 * counts > counts.sum()) & (len(ts_us) >= _LEAST_EVEN) & (steps_us <= DAY_US)
-    usual_us: list[int] = steps_us[is_usual].tolist()
+    # A few samples that are evenly apart, as two readings by hand, prove no interval.
+    usual_us: list[int] = steps_us[(2 * counts > max(counts.sum(), 18)) & (steps_us <= DAY_US)].tolist()
     return max(record.due_us, _INTERVALS_A_GAP * sum(usual_us))
 
 

@@ -96,7 +96,8 @@ class ReadOptions:
     """What all reads of one verb have in common.
 
     Errors of single points are put in `failures`, by id; points that are in it already are not read. If it is None, the
-    first error is raised; a refused login (AuthError) is always raised.
+    first error is raised; a refused login (AuthError) is always raised. `open_ends` gets the ids of points without the
+    sample after the last interval that this needs.
     """
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -104,6 +105,7 @@ class ReadOptions:
     limits: RequestLimits = RequestLimits()
     failures: dict[str, HsFrameError] | None = None
     progress: Progress = field(default_factory=Progress)
+    open_ends: set[str] = field(default_factory=set)
 
     @property
     def now_us(self) -> int:

@@ -105,19 +105,12 @@ async def read_with_boundary(
     spans = options.spans(span, zones.values())
     read = await read_histories(source, records, {tz: _around(one, boundary) for tz, one in spans.items()}, options)
 
-    async def beside(from_us: Mapping[str, int], is_after: bool, *depths_us: int) -> list[History]:
-        own = [(one, from_us[tz]) for one in read if (tz := zones[one.point.id]) in from_us]
-        near = _nearest_of([one.clip(us, None) if is_after else one.clip(None, us) for one, us in own], is_after)
-        left = [record for record in records if record.tz in from_us and record.id not in near]
+    async def beside(at_us: Mapping[str, int], after: bool, *depths_us: int) -> list[History]:
+        own = [(one, at_us[tz]) for one in read if (tz := zones[one.point.id]) in at_us]
+        near = _nearest_of([one.clip(us, None) if after else one.clip(None, us) for one, us in own], after)
+        left = [record for record in records if record.tz in at_us and record.id not in near]
         more = await nearest_samples(
-            source,
-            left,
-            from_us,
-            BOUNDARY_REACH_US,
-            options,
-            is_after=is_after,
-            searched_us=_AROUND_US,
-            depths_us=depths_us,
+            source, left, at_us, BOUNDARY_REACH_US, options, is_after=after, searched_us=_AROUND_US, depths_us=depths_us
         )
         return [*near.values(), *more]
 
@@ -195,6 +188,11 @@ async def read_intervals(
         for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=_FIRST_DEPTH_US):
             found[history.point.id].insert(0, history)
 
+    for record in records:
+        end_us, after_us = grids[record.tz].end_us, max(rule.after_us for rule in rules_by_id[record.id])
+        lasts_us = [int(one.ts_us.max()) for one in found[record.id] if len(one.ts_us)]
+        if lasts_us and end_us - after_us <= max(lasts_us) < end_us:
+            options.open_ends.add(record.id)
     read = [history for record in records if not options.has_failed(record.id) for history in found[record.id]]
 
     def resampled() -> list[History]:

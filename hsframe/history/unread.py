@@ -47,12 +47,12 @@ async def unread_of(
     `spans` are the windows by zone, None for the present alone. The rows of an `interval` are whole: the last one may
     end after its span. A part in which no sample is due is no lack, nor are the last two hours up to the present.
     """
-    found: dict[str, Unread] = {}
     if not isinstance(source, WholeSource) and not any(record.read_us for record in records):
-        return found
+        return {}
     # Who reads from a server over an archive cannot sync it.
     sync = "archive.sync({})" if isinstance(source, WholeSource) else "sync({}) by whoever keeps the archive"
     windows = {} if spans is None else {tz: _window(span, tz, options, interval) for tz, span in spans.items()}
+    found: dict[str, Unread] = {}
     for record in await with_zones(source, records):
         start_us, end_us = windows.get(record.tz, (options.now_us, options.now_us))
         if start_us >= end_us and spans is not None:
@@ -67,6 +67,8 @@ async def unread_of(
             have = f"the archive has read it from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({record.tz})"
             if end_us - until_us >= (record.due_us if end_us < options.now_us else max(record.due_us, _RECENT_US)):
                 reasons = [have, f"{sync.format('')} brings what is later"]
+            elif record.id in options.open_ends and until_us < end_us + record.due_us <= options.now_us:
+                reasons = [have, f"{sync.format('')} brings the sample after the end, which the last interval needs"]
             if since_us - max(start_us, record.begin_us(start_us)) >= record.due_us:
                 since = f"since='{from_epoch_us(start_us, zone(record.tz)).date()}'"
                 reasons = [have, *reasons[1:], f"{sync.format(since)} brings what is earlier"]

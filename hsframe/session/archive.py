@@ -44,7 +44,8 @@ class Archive(ArchiveReads):
     An archive knows from when until when it has read each point (:attr:`points`), not what was before or came later. A
     read that asks for such a time gives a ReadWarning, and the reason in ``df.hs.catalog`` of each point; one of which
     nothing of the span was read has the status ``"unread"``. Nothing is said of the future, of the last two hours up to
-    the present, and of times shorter than the point's interval (an hour, where it has none).
+    the present, and of times shorter than the point's interval (an hour, where it has none), unless the last interval
+    of a read needs the sample after it.
 
     Parameters
     ----------

@@ -171,10 +171,7 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
     records = await find_records(source, request.points, failures=None if raises else unknown)
     options = ReadOptions(
-        week_start=request.week_start,
-        limits=request.read.limits,
-        failures=None if raises else {},
-        progress=progress,
+        week_start=request.week_start, limits=request.read.limits, failures=None if raises else {}, progress=progress
     )
     records = await with_zones(source, records)
     spans = options.spans(request.span, (record.tz for record in records))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import warnings
@@ -20,7 +21,7 @@ from hsframe import Archive, Session
 from hsframe.archive.served import ArchiveDatabase
 from hsframe.archive.storage import Storage
 from hsframe.errors import ReadWarning
-from hsframe.kinds import Number
+from hsframe.kinds import MARKER, Number
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import (
@@ -335,3 +336,23 @@ def test_what_was_not_read_does_not_count_as_read_after_it_went_out_and_came_bac
     df, told = told_of(lambda: other.his_read("temp", span))
     assert told == []
     pd.testing.assert_frame_equal(df.dropna(), session.his_read("temp", span).dropna())  # a frame has no NA of its own
+
+
+def test_the_last_interval_of_an_archive_that_ends_there_is_told_of(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    add_point(database, "meter", "Number", unit="kWh", hisTotalized=MARKER, hisInterval=Number(15, "min"))
+    database.set_history("meter", FIRST_US + np.arange(1920) * QUARTER_US, np.arange(1920.0))
+    archive = Archive(tmp_path / "trends")
+    session.export("point", SPAN, tmp_path / "a.parquet", layout="tidy", tz="UTC")  # it has nothing after its span
+    archive.add(tmp_path / "a.parquet", points=session.read("point"))
+    for edges in (None, "partial"):
+        df, told = told_of(lambda edges=edges: archive.his_read("meter", SPAN, interval="1D", edges=edges))
+        assert len(told) == 1
+        assert df.hs.catalog["reason"].str.contains("brings the sample after the end").all()
+        for name, how in {"meter": {"agg": "count"}, "run": {}, "mode": {}}.items():  # which need none
+            read = functools.partial(archive.his_read, name, SPAN, interval="1D", edges=edges, **how)
+            assert told_of(lambda read=read: read())[1] == []
+    assert told_of(lambda: archive.his_read("point", SPAN, tz="UTC"))[1] == []
+    archive.sync(session=session)
+    assert told_of(lambda: archive.his_read("point", SPAN, interval="1D", tz="UTC"))[1] == []
