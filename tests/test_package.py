@@ -168,7 +168,7 @@ def test_without_deltalake_all_but_archives_works() -> None:
         "    try: session.export('power', 'yesterday', 'trends')\n"
         "    except MetadataError as error: print(error)\n"
         "from hsframe.cli import main\n"
-        "assert main(['serve', 's3://bucket/trends', '--anonymous']) == 1\n"
+        "assert main(['serve', 's3://bucket/trends', '--anonymous']) == 2\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     how = "archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'\n"

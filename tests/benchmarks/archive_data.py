@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import DataFile, writing
+from hsframe.archive.parquet_file import written
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
@@ -66,15 +66,13 @@ def write_archive(path: str, points: int, start_us: int, end_us: int, until_us: 
     for period, *part_us in layout.parts(start_us, end_us):
         of_bucket = [[n for n in range(points) if layout.bucket(ident_of(n)) == one] for one in range(layout.buckets)]
         files = [
-            _written(tables.samples, (period, bucket), np.array(numbers), quarters(*part_us))
+            written(tables.samples.storage, (period, bucket), _parts(np.array(numbers), quarters(*part_us)))
             for bucket, numbers in enumerate(of_bucket)
         ]
         assert tables.samples.commit(files)
     return tables
 
 
-def _written(table: SampleTable, partition: tuple[str, int], numbers: Ints, ts_us: Ints) -> DataFile:
-    with writing(table.storage, partition) as writer:
-        for place in range(0, len(numbers), _POINTS_AT_ONCE):
-            writer.add(rows(numbers[place : place + _POINTS_AT_ONCE], ts_us))
-    return writer.file
+def _parts(numbers: Ints, ts_us: Ints) -> Iterator[pa.Table]:
+    for place in range(0, len(numbers), _POINTS_AT_ONCE):
+        yield rows(numbers[place : place + _POINTS_AT_ONCE], ts_us)

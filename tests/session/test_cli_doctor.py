@@ -47,7 +47,7 @@ def test_no_server_is_told_and_a_code(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_an_unknown_quirk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["demo", "--port", "0", "--quirk", "nigara"]) == 1
+    assert cli.main(["demo", "--port", "0", "--quirk", "nigara"]) == 2
     told = capsys.readouterr().err
     assert told.startswith("hsframe: there is no quirk 'nigara'; did you mean niagara")
     assert len(told.splitlines()) == 1
