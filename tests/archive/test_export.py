@@ -323,7 +323,7 @@ def test_a_relative_span_goes_on_where_it_was_and_begins_where_it_does_now(
     assert os.listdir(tmp_path) == ["all.parquet"]
 
 
-@pytest.mark.parametrize("damage", ["empty", "zeros", "half", "a byte", "many bytes", "other request"])
+@pytest.mark.parametrize("damage", ["empty", "zeros", "half", "other request"])
 def test_a_part_that_is_damaged_or_of_another_request_is_removed_and_read_anew(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
@@ -338,18 +338,14 @@ def test_a_part_that_is_damaged_or_of_another_request_is_removed_and_read_anew(
 
     whole = parts()
     part = hidden / max(whole, key=lambda name: (hidden / name).stat().st_size)
-    data = np.frombuffer(part.read_bytes(), np.uint8).copy()
+    data = part.read_bytes()
     if damage == "other request":
         monkeypatch.setattr(stage, "DAY_US", 0)  # it is too old
-    elif damage == "a byte":
-        data[len(data) // 2] ^= 8
-    elif damage == "many bytes":
-        data[np.random.default_rng(1).integers(0, len(data), 500)] ^= 255
     elif damage == "zeros":
-        data[:] = 0
+        data = bytes(len(data))
     else:
         data = data[: 0 if damage == "empty" else len(data) // 2]
-    part.write_bytes(data.tobytes())
+    part.write_bytes(data)
     assert session.export("point", SPAN, path, layout="tidy", dry_run=True)["requests"].sum() > 0
     again = parts()
     left = whole.keys() & again.keys()
