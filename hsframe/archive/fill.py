@@ -39,7 +39,7 @@ from hsframe.spans import Span
 _ROWS_A_MERGE: Final = 8 * ROW_GROUP
 # So that some requests are under way while their answers are put together; smaller ones cost more a sample.
 _REQUESTS_A_MERGE: Final = 4
-_ALONE_A_MERGE: Final = 8
+_ALONE_A_MERGE: Final = 10
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
