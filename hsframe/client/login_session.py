@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
-from hsframe.client.retries import Patience, logged
+from hsframe.client.request_log import logged
+from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import HsFrameError, NetworkError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest

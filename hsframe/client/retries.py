@@ -1,4 +1,4 @@
-"""What is sent again, when, and for how long (README has the table), and the one log line of a request.
+"""What is sent again, when, and for how long; README has the table of it.
 
 A server that is busy or away gets a few requests in all, however many points a verb reads: the requests of one verb
 share its deadline, and what they find out about the server. Of those that fail at the same time one asks again, after
@@ -13,23 +13,21 @@ request that `IS_SMALLEST` needs no such question, and gets the whole patience.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from hsframe.client.request_log import LoggedRequest
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
+from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
 from hsframe.protocol.request_grids import Op
 
 _T = TypeVar("_T")
-_log: Final = logging.getLogger("hsframe")
 
 DEFAULT_RETRIES: Final = 4
 _FIRST_PAUSE_S: Final = 0.2
@@ -38,46 +36,6 @@ _LONGEST_PAUSE_S: Final = 10.0
 _LONGEST_WAIT_S: Final = 60.0
 # A request that runs out of time may ask for too much: it is not sent again and again, with 30 s each time.
 _LONGEST_SLOW_S: Final = 60.0
-
-
-@dataclass
-class LoggedRequest:
-    """What is counted while a request runs; `ended` is why it is not sent again."""
-
-    bytes: int = 0
-    retries: int = 0
-    ended: str = ""
-    outcome: str = "ok"
-    silent: bool = False
-
-
-@contextmanager
-def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
-    """Log one line when the block ends; `unfinished` is the outcome of one that neither ended nor failed.
-
-    It never has a header or a secret. A NetworkError says how often the request was sent, how long that took, and why
-    not longer.
-    """
-    request = LoggedRequest()
-    started_s = time.perf_counter()
-    outcome = unfinished
-    try:
-        yield request
-        outcome = request.outcome
-    except HsFrameError as error:
-        outcome = type(error).__name__
-        if isinstance(error, NetworkError) and (request.retries or request.ended):
-            times = f"{request.retries + 1} times" if request.retries else "once"
-            took = f"{time.perf_counter() - started_s:.1f} s"
-            error.args = (f"{error} (sent {times} in {took}{request.ended and '; '}{request.ended})",)
-        raise
-    finally:
-        ms = (time.perf_counter() - started_s) * 1000
-        if not request.silent:
-            _log.info(
-                "%s points=%d bytes=%d ms=%.1f retries=%d %s",
-                op, points, request.bytes, ms, request.retries, outcome,
-            )  # fmt: skip
 
 
 class _Fault(NamedTuple):

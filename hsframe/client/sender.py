@@ -22,7 +22,8 @@ from typing import Final, TypeAlias
 
 from hsframe.client.decoding import Decoder
 from hsframe.client.login_session import LoginSession
-from hsframe.client.retries import LoggedRequest, Patience, Retries, logged
+from hsframe.client.request_log import LoggedRequest, logged
+from hsframe.client.retries import Patience, Retries
 from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of

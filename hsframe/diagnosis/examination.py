@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.client.retries import LoggedRequest
+from hsframe.client.request_log import LoggedRequest
 from hsframe.codecs.formats import format_of_body
 from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
 from hsframe.frame.points import Point

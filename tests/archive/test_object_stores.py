@@ -20,8 +20,7 @@ from hsframe import Archive, Session
 from hsframe.archive.delta import SampleTable
 from hsframe.errors import MetadataError
 from hsframe.server.database import Database
-from hsframe.testing.server import running_server
-from tests.archive.building import SINCE, assert_in_step, building
+from tests.archive.building import SINCE, assert_in_step
 from tests.archive.warm import Warm
 
 pytestmark = [pytest.mark.interop, pytest.mark.one_python]
@@ -61,17 +60,6 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pafs.SubTreeFil
             yield pafs.SubTreeFileSystem("works", store)
         finally:
             process.kill()
-
-
-@pytest.fixture
-def database() -> Database:
-    return building()
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
 
 
 def files(bucket: pafs.SubTreeFileSystem, below: str) -> list[str]:

@@ -1,0 +1,53 @@
+"""The one log line of a request: what it was, how large, how long, how often; never a header, never a secret."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from hsframe.errors import HsFrameError, NetworkError
+
+_log: Final = logging.getLogger("hsframe")
+
+
+@dataclass
+class LoggedRequest:
+    """What is counted while a request runs; `ended` is why it is not sent again."""
+
+    bytes: int = 0
+    retries: int = 0
+    ended: str = ""
+    outcome: str = "ok"
+    silent: bool = False
+
+
+@contextmanager
+def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterator[LoggedRequest]:
+    """Log one line when the block ends; `unfinished` is the outcome of one that neither ended nor failed.
+
+    A NetworkError says how often the request was sent, how long that took, and why not longer.
+    """
+    request = LoggedRequest()
+    started_s = time.perf_counter()
+    outcome = unfinished
+    try:
+        yield request
+        outcome = request.outcome
+    except HsFrameError as error:
+        outcome = type(error).__name__
+        if isinstance(error, NetworkError) and (request.retries or request.ended):
+            times = f"{request.retries + 1} times" if request.retries else "once"
+            took = f"{time.perf_counter() - started_s:.1f} s"
+            error.args = (f"{error} (sent {times} in {took}{request.ended and '; '}{request.ended})",)
+        raise
+    finally:
+        ms = (time.perf_counter() - started_s) * 1000
+        if not request.silent:
+            _log.info(
+                "%s points=%d bytes=%d ms=%.1f retries=%d %s",
+                op, points, request.bytes, ms, request.retries, outcome,
+            )  # fmt: skip

@@ -1,0 +1,233 @@
+"""What each command of the command line does with its arguments; it gives the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from hsframe.errors import MetadataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hsframe.client import Client
+    from hsframe.server.database import Database
+    from hsframe.session import Session
+
+# What of a sync is not as it should be; only the first two are errors of it.
+_PROBLEMS: Final = ("failed", "changed", "gone", "kept")
+_SHOWN: Final = 5  # points of one problem on stderr
+# Words of Python in messages, and those of the command line.
+_IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "--other-server"}
+
+
+def _connect(args: argparse.Namespace) -> Session:
+    from hsframe.session import connect
+
+    user, password, args.password = args.user, args.password, None
+    who = os.environ.get("HSFRAME_USER") if user is None else user
+    given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
+    if who and not given:
+        password = _asked_password(f"password of {who}: ")
+    options: dict[str, Any] = {name: getattr(args, name) for name in ("format", "timeout", "retries", "deadline")}
+    options = {name: value for name, value in options.items() if value is not None}
+    args.session = session = connect(args.uri, user, password, **options)
+    return session
+
+
+def _asked_password(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise MetadataError("there is no terminal to ask for the password; set HSFRAME_PASSWORD")
+    return getpass.getpass(prompt)
+
+
+def _points(args: argparse.Namespace) -> str | list[str]:
+    points: list[str] = args.points
+    return points[0] if len(points) == 1 else points
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve an archive, Parquet files or the demo building until Ctrl-C."""
+    if args.once:
+        from hsframe.demo_run import demo_once
+
+        return demo_once(args.out)
+    from hsframe.frame.whole_file import local_path
+    from hsframe.server import run
+    from hsframe.testing.quirk_wrappers import with_quirks
+
+    users: dict[str, Any] | None = None
+    if args.anonymous:
+        users = {}
+    elif args.user:
+        users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
+    database: Database | None = None
+    folder = args.folder and local_path(args.folder)
+    if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
+        from hsframe.archive.served import ArchiveDatabase
+        from hsframe.archive.storage import Storage
+
+        database = ArchiveDatabase(Storage(args.folder, dict(args.storage_option)))
+    elif args.folder is not None:
+        from hsframe.server.folder import parquet_folder
+
+        database = parquet_folder(folder or args.folder)
+    run.serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
+    return 0
+
+
+def about(args: argparse.Namespace) -> int:
+    """Print what a server says of itself."""
+    with _connect(args) as session:
+        row = session.about().iloc[0]
+    width = max(map(len, row.index))
+    print("\n".join(f"{name:{width}}  {value}" for name, value in row.items()))
+    return 0
+
+
+def read(args: argparse.Namespace) -> int:
+    """Print records."""
+    with _connect(args) as session:
+        _print(session.read(args.filter, args.limit), csv=args.csv, index=False)
+    return 0
+
+
+def his_read(args: argparse.Namespace) -> int:
+    """Print histories."""
+    with _connect(args) as session:
+        df = session.his_read(_points(args), args.span, header=args.header, tz=args.tz)
+    df = df.rename(columns={label: f"{label} [{unit}]" for label, unit in df.hs.units.items() if unit})
+    _print(df, csv=args.csv, index=True)
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Export histories, and say what was written."""
+    from hsframe.session import exporting
+
+    started_s = time.monotonic()
+    request = exporting.ExportRequest(
+        _points(args),
+        args.span,
+        args.path,
+        layout=args.layout,
+        header=args.header,
+        tz=args.tz,
+        on_error=args.on_error,
+        dry_run=args.dry_run,
+        progress=False if args.quiet or args.json else None,
+        storage_options=dict(args.storage_option),
+    )
+
+    async def run(client: Client) -> pd.DataFrame | exporting.Exported:
+        with client.sender.retries.one_verb():
+            return await exporting.export(client, request)
+
+    with _connect(args) as session:
+        done = session.run(run)
+    if not isinstance(done, exporting.Exported):
+        sums = {name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}
+        return _say(args, {"points": len(done), **sums}, started_s)
+    failed = len(done.failures)
+    found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
+    return _say(args, found, started_s, int(failed > 0))
+
+
+def origin(args: argparse.Namespace) -> dict[str, Any]:
+    """When, with which server and where; no password that is in the uri."""
+    uri = re.sub(r"//[^/]*@", "//", getattr(args, "uri", None) or os.environ.get("HSFRAME_URI", ""))
+    where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "uri": uri, **where}
+
+
+def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code: int = 0, **more: Any) -> int:
+    """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
+    found["seconds"] = round(time.monotonic() - started_s, 1)
+    if args.json:
+        print(json.dumps({**origin(args), **found, **more, "exit": code}))
+    elif not args.quiet:
+        shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
+        texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
+        print(", ".join(f"{name.replace('_', ' ')} {text}" for name, text in zip(shown, texts, strict=True)))
+    return code
+
+
+def sync(args: argparse.Namespace) -> int:
+    """Bring an archive in step, and say what has changed and what went wrong."""
+    from hsframe.archive.sync import ASSUMED
+    from hsframe.session.archive import Archive
+
+    started_s = time.monotonic()
+    archive = Archive(args.archive, storage_options=dict(args.storage_option))
+    with _connect(args) as session:
+        table = archive.sync(
+            _points(args) or None,
+            session=session,
+            since=args.since,
+            overlap=args.overlap,
+            on_error=args.on_error,
+            other_server=args.other_server,
+            dry_run=args.dry_run,
+            progress=False if args.quiet or args.json else None,
+        )
+    counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
+    found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
+    corrected = table[:0] if args.dry_run else table[table["rows_changed"] > 0]
+    corrections = [{"id": one.id, "dis": one.dis, "rows": one.rows_changed} for one in corrected.itertuples()]
+    if corrections and not args.json:
+        names = [f"@{one.id} ({one.dis}) {one.rows_changed}" for one in corrected[:_SHOWN].itertuples()]
+        found["corrected"] = "; ".join(names + ["..."] * (len(corrections) > _SHOWN))
+    if assumed := int((table["reason"] == ASSUMED).sum()):
+        found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
+    problems = []
+    for name in _PROBLEMS:
+        own = table[table["status"] == name]
+        found[name] = len(own)
+        rows = [(one.id, one.dis, in_commands(str(one.reason))) for one in own.itertuples()]
+        problems += [{"id": ident, "status": name, "reason": reason} for ident, _, reason in rows]
+        for ident, dis, reason in rows[:_SHOWN]:
+            print(f"hsframe: @{ident} ({dis}) {name}: {reason}", file=sys.stderr)
+        if len(rows) > _SHOWN:
+            print(f"hsframe: {len(rows) - _SHOWN} more points {name}; --json names all", file=sys.stderr)
+    version = None if args.dry_run else int(archive.versions["version"].iloc[0])
+    code = int(bool(found["failed"] or found["changed"]))
+    return _say(args, found, started_s, code, version=version, corrections=corrections, problems=problems)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print what a server can do."""
+    from hsframe.diagnosis.doctor import findings_text
+
+    args.uri = args.address or args.uri
+    with _connect(args) as session:
+        df = session.doctor(args.point)
+    if args.csv:
+        _print(df, csv=True, index=False)
+    else:
+        width = shutil.get_terminal_size((100, 24)).columns
+        print(findings_text(df, min(max(width, 80), 160)))
+    return 0 if len(df) > 2 else 1
+
+
+def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
+    if csv:
+        df.to_csv(sys.stdout, index=index)
+        return
+    width = shutil.get_terminal_size().columns
+    print(df.to_string(index=index, max_rows=60, line_width=width if sys.stdout.isatty() else None))
+    print(f"{len(df)} rows x {len(df.columns)} columns")
+
+
+def in_commands(text: str) -> str:
+    """A message with the words of the command line."""
+    for pattern, words in _IN_COMMANDS.items():
+        text = re.sub(pattern, words, text)
+    return text
