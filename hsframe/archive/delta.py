@@ -43,6 +43,8 @@ _SETTINGS: Final = {
     "delta.dataSkippingStatsColumns": "id,ts",
     # A report of last year may name a version; by default it is forgotten after 30 days, with all its files there.
     "delta.logRetentionDuration": "interval 400 days",
+    # A commit reads the entries since the last checkpoint: with delta-rs' own 100 it takes twice the CPU, 9 ms.
+    "delta.checkpointInterval": "20",
 }
 _LEAST_BYTES: Final = 20  # of an entry with an action
 # delta-rs cuts the last instant of its files to milliseconds.

@@ -155,11 +155,13 @@ class Export:
             start_us, end_us = self._window(record)
             for rows in stage.rows_of(record, start_us, END_US if end_us is None else end_us):
                 value, text = rows.column("value"), rows.column("text")
-                is_value = ~np.isnan(value.to_numpy(zero_copy_only=False)) | bools_of(text.is_valid())
-                if is_value.any():
-                    first_us, last_us = instants(rows)[np.flatnonzero(is_value)[[0, -1]]].tolist()
+                is_value = ~np.isnan(value.to_numpy(zero_copy_only=False))
+                if text.null_count < len(text):
+                    is_value |= bools_of(text.is_valid())
+                if len(places := np.flatnonzero(is_value)):
+                    first_us, last_us = instants(rows)[places[[0, -1]]].tolist()
                     begin_us, _, known = ends.get(record.id, (first_us, 0, 0))
-                    ends[record.id] = begin_us, last_us, known + int(is_value.sum())
+                    ends[record.id] = begin_us, last_us, known + len(places)
                 held = pa.concat_tables([held, pa.Table.from_batches([rows])])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()

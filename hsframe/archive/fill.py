@@ -36,9 +36,9 @@ from hsframe.history.unread import part_read
 from hsframe.spans import Span
 
 # Samples that are put into the archive at once: 28 bytes each in memory, some copies of them, and one commit.
-_ROWS_A_MERGE: Final = 8 * ROW_GROUP
+_ROWS_A_MERGE: Final = 7 * ROW_GROUP
 # So that some requests are under way while their answers are put together; smaller ones cost more a sample.
-_REQUESTS_A_MERGE: Final = 4
+_REQUESTS_A_MERGE: Final = 2
 _ALONE_A_MERGE: Final = 10
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
@@ -48,7 +48,7 @@ _BYTES_A_ROW: Final = 2.0
 _BYTES_OF_CHANGES: Final = 5.0
 # The share of its time that a run takes to note until when points were read: what is not noted is read again after a
 # kill.
-_NOTING: Final = 0.03
+_NOTING: Final = 0.01
 
 
 @dataclass(slots=True)

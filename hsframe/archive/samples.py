@@ -217,8 +217,10 @@ def _first(old: pa.Table, new: pa.Table, differs: _Difference) -> dict[str, tupl
 
 def _counts(rows: pa.Table, places: _Places) -> Counter[str]:
     """How many of the rows at some places each point has."""
-    some = rows if len(places) == len(rows) else rows.select(["id"]).take(pa.array(places))
-    return Counter({entry["values"]: entry["counts"] for entry in some.column("id").value_counts().to_pylist()})
+    counts: Counter[str] = Counter()
+    for ident, begin, end in runs_of(rows if len(places) == len(rows) else rows.select(["id"]).take(pa.array(places))):
+        counts[ident] += end - begin
+    return counts
 
 
 def _by_partition(layout: Layout, rows: pa.Table, young_us: int) -> list[tuple[Partition, pa.Table]]:

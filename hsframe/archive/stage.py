@@ -60,7 +60,9 @@ class Stage:
         points = {_key_of(one): bounds.get(one.id, (0, 0, 0))[2] for one in sorted(records, key=lambda one: one.id)}
         part = {"request": self._request, "begun_us": self.begun_us, "window": window, "points": points}
         path, begin = f"{self._count:08}-{uuid4().hex}.arrow", 0
-        schema = ROWS_SCHEMA.with_metadata({_KEY: json.dumps(part)})
+        # A batch is of one point, so its id is not written; nor are texts, where there are none.
+        rows = rows.drop_columns(["id"] if rows.column("text").null_count < rows.num_rows else ["id", "text"])
+        schema = rows.schema.with_metadata({_KEY: json.dumps(part)})
         with self.storage.writing(path) as sink, pa.ipc.new_file(sink, schema) as file:
             for count in filter(None, points.values()):
                 file.write_table(rows.slice(begin, count))
@@ -87,12 +89,21 @@ class Stage:
         for (from_us, _, path, number), until_us in zip(parts, ends_us, strict=True):
             window = max(from_us, start_us), min(until_us, end_us)
             if number is not None and window[0] < window[1]:
-                with self.storage.open(path) as file:
+                with self.storage.mapped(path) as file:
                     rows = pa.ipc.open_file(file).get_batch(number)
                 here, there = np.searchsorted(instants(rows), window)
-                yield rows.slice(here, there - here)
+                yield _whole(rows.slice(here, there - here), record.id)
 
 
 def _key_of(record: PointRecord) -> str:
     """A point, and what its samples must have in common."""
     return repr((record.id, record.point.unit, record.point.kind, record.tz))
+
+
+def _whole(rows: pa.RecordBatch, ident: str) -> pa.RecordBatch:
+    """The rows of one point with what a part leaves out of them."""
+    same = pa.array(np.zeros(rows.num_rows, np.int32))
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns["id"] = pa.DictionaryArray.from_arrays(same, pa.array([ident]))
+    columns.setdefault("text", pa.nulls(rows.num_rows, ROWS_SCHEMA.field("text").type))
+    return pa.record_batch([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from hsframe.errors import MetadataError
@@ -107,6 +108,10 @@ class Storage:
         filesystem, base = self.arrow
         with reaching(self.uri):
             return filesystem.open_input_file(f"{base}/{path}")
+
+    def mapped(self, path: str) -> Any:
+        """A file to read at random places, of a disk without a copy in memory."""
+        return self.open(path) if self.folder is None else pa.memory_map(str(self.folder / path))
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing where there is none."""
