@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from hsframe import commands
-from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError
+from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
 from hsframe.version import __version__
 
 _SPAN_HELP: Final = (
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
     """Whether an error is of the arguments; one that has a cause is of a disk or a store."""
-    if isinstance(error, MetadataError) and not hasattr(args, "session"):
+    if isinstance(error, MetadataError | ZoneError) and not hasattr(args, "session"):
         return error.__cause__ is None
     return isinstance(error, SpanError) or getattr(error.__cause__, "source", "") == "filter"
 

@@ -31,7 +31,10 @@ _IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "
 
 def _connect(args: argparse.Namespace) -> Session:
     from hsframe.session import connect
+    from hsframe.zones import zone
 
+    if getattr(args, "tz", "point") != "point":
+        zone(args.tz)  # a wrong name is told before anything is asked
     user, password, args.password = args.user, args.password, None
     who = os.environ.get("HSFRAME_USER") if user is None else user
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)

@@ -24,13 +24,14 @@ from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import DAY_US
-from hsframe.errors import HsFrameError, MetadataError, ReadWarning
+from hsframe.errors import HsFrameError, MetadataError, ReadWarning, ZoneError
 from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
 from hsframe.frame.reads import Read, reads_of, source_of
+from hsframe.frame.trend import is_of_text
 from hsframe.frame.values import value_array
 from hsframe.history.point_records import PointRecord
 from hsframe.kinds import MARKER, NA, Na, Number, Ref
@@ -280,6 +281,16 @@ def _wide(
     given |= {ident: replace(given[ident], kind=point.kind) for ident, point in catalog.items()}  # which its rows mean
     if df["id"].isna().any():
         raise MetadataError(f"row {int(df['id'].isna().argmax())} of this tidy frame has no id; nothing was added")
+    if is_of_text(pd.Index(df["ts"])):
+        raise MetadataError(
+            "the column ts of this tidy frame has texts, expected times with a zone; make them times with "
+            "df.assign(ts=pd.to_datetime(df['ts'], utc=True).dt.tz_convert('America/New_York')); nothing was added"
+        )
+    if df["ts"].dtype.kind == "M" and not isinstance(df["ts"].dtype, pd.DatetimeTZDtype):
+        raise ZoneError(
+            "the times in the column ts of this tidy frame have no zone, so their instants are not known; say which "
+            "zone they are in with df.assign(ts=df['ts'].dt.tz_localize('America/New_York')); nothing was added"
+        )
     is_timed = isinstance(df["ts"].dtype, pd.DatetimeTZDtype) and df["ts"].notna().all()
     made = df["id"][df["text"].notna() & df["unit"].notna() & (df["unit"] != "")]  # no text that was read has a unit
     as_read = reads_of(df).keys() - {*made} if is_timed else ()

@@ -299,6 +299,8 @@ def refused(archive: Archive, session: Session, what: str) -> Any:
         return df.assign(unit="kW")
     if what == "naive tidy":
         return df.assign(ts=df["ts"].dt.tz_localize(None))
+    if what == "tidy of a CSV":
+        return df.assign(ts=df["ts"].astype("str"))
     if what == "twice":
         return pd.concat([df, df.iloc[:1]])
     if what == "another kind":
@@ -312,7 +314,8 @@ def refused(archive: Archive, session: Session, what: str) -> Any:
     ("what", "kind", "words"),
     [
         ("naive", ZoneError, "are naive"),
-        ("naive tidy", ZoneError, "are naive"),
+        ("naive tidy", ZoneError, r"in the column ts .*have no zone.*df\['ts'\].dt.tz_localize"),
+        ("tidy of a CSV", MetadataError, r"the column ts .*has texts.*df.assign\(ts=pd.to_datetime"),
         ("amounts", MetadataError, "integral"),
         ("tidy amounts", MetadataError, "this tidy frame has the integral over intervals of the point @power"),
         ("mean", MetadataError, "is the mean over intervals of the point @power itself"),

@@ -163,6 +163,7 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert told.err.startswith("hsframe: ")
     assert "@nobody" in told.err
     assert cli.main(["his-read", "kw", "tomorow"]) == 2
+    assert cli.main(["his-read", "kw", "today", "--tz", "Mars"]) == 2
     assert "'tomorow'" in capsys.readouterr().err
     assert cli.main(["about", "--deadline", "1 month"]) == 2
     assert cli.main(["about", "--timeout", "1 month"]) == 2
