@@ -235,6 +235,10 @@ class UnitWarning(UserWarning):
     """Histories in a unit that measures something else than that of the point's record; units with a wrong name."""
 
 
+class LoginWarning(UserWarning):
+    """A server that wants no login, though a user was named: it answers everyone, or another one answers."""
+
+
 class ReadWarning(UserWarning):
     """Points that could not be read and have no column, as ``df.hs.catalog`` says; texts, and readings left out."""
 

@@ -22,6 +22,7 @@ import os
 import signal
 import threading
 import time
+import zoneinfo
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +39,11 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# The zone files of a machine may be older than the package tzdata, of which hsframe warns, and a warning is an error
+# here: so a run and its child processes use those of the package.
+os.environ["PYTHONTZPATH"] = ""
+zoneinfo.reset_tzpath(to=())
 
 # A shell that starts this run in the background (`... &`, nohup, some CI runners) has it ignore Ctrl-C, and every child
 # would inherit that: programs that a test stops by Ctrl-C would never end.

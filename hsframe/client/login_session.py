@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
-from hsframe.errors import HsFrameError, NetworkError
+from hsframe.errors import HsFrameError, LoginWarning, NetworkError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
 from hsframe.protocol.request_grids import Op
@@ -67,6 +68,13 @@ class LoginSession:
                 with logged("login") as log:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
+                self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
+                if session.scheme == "none" and who.username and who.auth == "auto":
+                    warn_caller(
+                        f"the server at {self._base} wants no login of {who.username!r}: it answers everyone, or "
+                        "something else answers in its place; say auth='none' if that is meant",
+                        LoginWarning,
+                    )
                 return session
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in

@@ -34,7 +34,8 @@ class Credentials:
     """Who logs in, and how; without a user name and a token nobody does.
 
     With ``"auto"`` SCRAM goes before PLAINTEXT before Basic, and a given bearer token before all. Schemes that send the
-    password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so.
+    password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so. Who was
+    logged in by SCRAM before (`scram_seen`) is not by less: what is in between could offer it, and serve the records.
     """
 
     username: str = ""
@@ -42,6 +43,7 @@ class Credentials:
     token: Secret = field(default_factory=lambda: Secret(""))
     auth: AuthScheme = "auto"
     cleartext_allowed: bool = False
+    scram_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,13 @@ class _Steps:
         if "scram" in schemes:
             hashes = ", ".join(c.params.get("hash", "") for c in offered if c.scheme == "scram")
             self._fail(f"the server offers SCRAM only with {hashes}; expected {' or '.join(HASHES)}")
+        if self._credentials.scram_seen:
+            now = ", ".join(schemes) or "no login"
+            self._fail(
+                f"the server has logged this user in by SCRAM before, and now offers {now}: something else may answer "
+                "in its place, so nothing was sent to it; if the server was changed so on purpose, connect anew",
+                answer,
+            )
         if self._credentials.auth == "scram":
             self._fail(f"auth='scram', and the server offers {', '.join(schemes) or 'no scheme'}", answer)
         if "plaintext" in schemes:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 import hsframe
 from hsframe.client import Client
-from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.errors import AuthError, HTTPStatusError, LoginWarning, MetadataError, NetworkError
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 EMPTY = b'ver:"3.0"\nempty\n'
@@ -103,6 +103,53 @@ def test_no_password_is_told_as_that(serve: Any, fake: Any, password: Any) -> No
             assert "wrong" not in str(caught.value)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("offer", ["", "PLAINTEXT", 'Basic realm="x"'])
+def test_who_was_logged_in_by_scram_is_not_by_less(serve: Any, fake: Any, offer: str) -> None:
+    """What comes in between may offer it, to serve records or to get the password."""
+    server = fake()
+
+    class Downgraded(fake):  # type: ignore[misc]
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            server.seen_headers.append(request.headers.get("Authorization", ""))
+            if server.is_changed and not offer:
+                return web.Response(body=EMPTY, content_type="text/zinc")
+            if server.is_changed:
+                return web.Response(status=401, headers={"WWW-Authenticate": offer})
+            return await super().handle(request)
+
+    server.__class__ = Downgraded
+    server.seen_headers, server.is_changed = [], False
+
+    async def main() -> None:
+        async with serve(server) as running, Client(running.uri, USER, PASSWORD) as client:
+            await client.about()
+            server.forget_sessions()
+            server.is_changed = True
+            client.sender._session.forget()
+            server.seen_headers.clear()
+            for _ in range(2):
+                with pytest.raises(AuthError, match=r"by SCRAM before, and now offers (no login|plaintext|basic)"):
+                    await client.read("site")
+            assert {header.partition(" ")[0] for header in server.seen_headers} == {"HELLO"}
+            server.is_changed = False
+            await client.about()
+            server.is_changed = True  # on closing nothing is said any more
+
+    asyncio.run(main())
+
+
+def test_a_server_that_wants_no_login_of_a_named_user_is_warned_of(serve: Any, fake: Any) -> None:
+    async def main(**how: Any) -> None:
+        async with serve(fake(anonymous=True)) as server, Client(server.uri, USER, PASSWORD, **how) as client:
+            await client.about()
+            await client.about()
+
+    with pytest.warns(LoginWarning, match="wants no login of 'ann'.*say auth='none'") as told:
+        asyncio.run(main())
+    assert len(told) == 1
+    asyncio.run(main(auth="none"))
 
 
 REFUSALS = {
