@@ -46,10 +46,12 @@ _HINTS: Final = {
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most_names: float) -> None:
         self.text = text
         self.at = 0
         self.depth = 0
+        self.names = 0
+        self.most_names = most_names
         self.skip()
 
     def fail(self, problem: str, expected: str = "", at: int | None = None) -> NoReturn:
@@ -94,6 +96,11 @@ class _Parser:
             terms.append(self.term())
         return terms[0] if len(terms) == 1 else And(tuple(terms))
 
+    def count(self) -> None:
+        self.names += 1
+        if self.names > self.most_names:
+            self.fail(f"there are more than {self.most_names:,} names of tags", "a shorter filter, or several")
+
     # term = "(" filter ")" | "not" path | path op value | path | spec | symbol | relation | [path] "*==" ref
     def term(self) -> Filter:
         opened = self.at
@@ -110,6 +117,7 @@ class _Parser:
             return Missing(self.path("a tag name: 'not' takes only a path"))
         spec = _SPEC.match(self.text, self.at)
         if spec is not None:
+            self.count()
             self.at = spec.end()
             self.skip()
             return Spec(spec.group())
@@ -137,6 +145,7 @@ class _Parser:
             self.fail(f"found {self.found()}", expected)
         if match.group() in _KEYWORDS:
             self.fail(f"{match.group()!r} is a keyword and names no tag", expected)
+        self.count()
         self.at = match.end()
         self.skip()
         return match.group()
@@ -160,11 +169,12 @@ class _Parser:
         return value
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, most_names: float = math.inf) -> Filter:
     """The filter that a text means; it compares by content, and ``str()`` of it is the canonical text.
 
     A text that is not a valid filter raises CodecError, whose source is ``"filter"``: it has line, column, the text
-    around, and what was expected there.
+    around, and what was expected there. So does one with more names of tags and specs than `most_names`: the time to
+    match a record grows with them.
 
     >>> str(parse("equip  and(ahu or  fcu)"))
     'equip and (ahu or fcu)'
@@ -173,7 +183,7 @@ def parse(text: str) -> Filter:
     hsframe.errors.CodecError: filter: found the end of the filter at line 1, column 17, near 'point and temp >'; \
     expected true, false, a Ref, Str, Uri, Number, Date, Time or Symbol
     """
-    parser = _Parser(text)
+    parser = _Parser(text, most_names)
     result = parser.filter()
     if parser.at < len(text):
         parser.fail(f"found {parser.found()} after the filter", "'and', 'or' or the end")

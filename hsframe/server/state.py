@@ -16,6 +16,9 @@ from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.watches import Watches
 
+# Of one request; each is looked up, and in a history is a column of the answer.
+_MOST_IDS: Final = 10_000
+
 _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
@@ -46,9 +49,14 @@ class Call:
         return self.state.database
 
     def ids(self) -> list[Ref]:
-        """The ids of the rows, in order; a refusal where a row has none."""
+        """The ids of the rows, in order; a refusal where a row has none, or the rows are too many."""
         if not self.grid.has_col("id"):
             raise OpRefusal("the request has no column 'id'; expected one row per id", "ArgErr")
+        if len(self.grid) > _MOST_IDS:
+            raise OpRefusal(
+                f"the request has {len(self.grid):,} ids, and the limit is {_MOST_IDS:,}; ask in several requests",
+                "LimitErr",
+            )
         return [ref_of(value, f"row {number}") for number, value in enumerate(self.grid.column("id"))]
 
     def one_row(self) -> dict[str, Any]:

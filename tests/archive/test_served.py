@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,11 +98,11 @@ def test_what_is_read_at_once_is_bounded(session: Session, served: Session, monk
     monkeypatch.setattr("hsframe.archive.served._MOST", 300)
     with pytest.raises(CallError, match="there are more than 300 samples, the limit of one read; ask for a shorter"):
         served.run(lambda client: client.his_read("temp", f"{SINCE},2100-01-01", raw=True))
-    monkeypatch.setattr("hsframe.archive.served._CELLS_A_SAMPLE", 1)
+    monkeypatch.setattr(sys.modules["hsframe.server.ops.his_read"], "_MOST_CELLS", 600)
     refs = [hsframe.Ref("run"), hsframe.Ref("mode"), hsframe.Ref("temp")]
     days = ",".join(f"{pd.Timestamp(NOW_US - back * DAY_US, unit='us'):%Y-%m-%d}" for back in (6, 5))
     monkeypatch.setattr("hsframe.archive.served._MOST", 600)
-    with pytest.raises(CallError, match="too many instants to be side by side, more than the limit"):
+    with pytest.raises(CallError, match="cells beside them, and the limit is 600"):
         served.run(lambda client: client.his_read_batch(refs, days, raw=True))
     frames = [one.his_read("point", (SINCE, None), shape="tidy", tz="UTC") for one in (served, session)]
     pd.testing.assert_frame_equal(*frames)

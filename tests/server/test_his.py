@@ -66,6 +66,18 @@ def test_an_open_end_takes_all_that_follows(raw: Any) -> None:
     )
 
 
+def test_the_cells_of_an_answer_are_bounded(raw: Any) -> None:
+    count = 1_001
+    for place, id in enumerate(("kw", "plain")):
+        raw.server.database.set_history(id, np.arange(count) * 2_000_000 + place, np.zeros(count))
+    whole = "1970-01-01T00:00:00Z UTC,1971-01-01T00:00:00Z UTC"
+    two = raw.call("hisRead", f'ver:"3.0" range:"{whole}"\nid\n@kw\n@plain\n')
+    assert (len(two), two.is_error) == (2 * count, False)
+    for ids in (["kw"] * 4_000, ["kw", "plain"] * 1_000):  # too many samples; too many instants for so many columns
+        words = raw.refused("hisRead", f'ver:"3.0" range:"{whole}"\nid\n' + "".join(f"@{id}\n" for id in ids))
+        assert "empty cells beside them, and the limit is 4,000,000; ask for a shorter range" in words
+
+
 @pytest.mark.parametrize(
     ("span", "days"), [("today", [10]), ("yesterday", [9]), ("2026-11-08", [8]), ("2026-11-08,2026-11-09", [8, 9])]
 )

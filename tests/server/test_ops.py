@@ -64,6 +64,30 @@ def test_read_by_filter(raw: Any) -> None:
     assert raw.call("read", 'ver:"3.0"\nfilter\n"missingTag"\n').is_empty
 
 
+@pytest.mark.parametrize("op", ["read", "defs"])
+@pytest.mark.parametrize(
+    ("filter", "words"),
+    [
+        (" or ".join(f"a{number}" for number in range(1_001)), "more than 1,000 names of tags"),
+        ("a" + "->a" * 1_000, "more than 1,000 names of tags"),
+        (" and ".join(["not a", "A", "^a"] * 334), "more than 1,000 names of tags"),
+        (f"a == `{'x' * 2**16}`", "65,543 characters, and the limit is 65,536"),
+    ],
+    ids=["terms", "a path", "specs", "a long text"],
+)
+def test_a_filter_is_bounded(raw: Any, op: str, filter: str, words: str) -> None:
+    assert words in raw.refused(op, f'ver:"3.0"\nfilter\n"{filter}"\n')
+
+
+def test_ids_of_a_filter_and_of_a_request_are_bounded(raw: Any) -> None:
+    some = " or ".join(f"id==@p:somewhere:r:1f2e3d4c-{number:08d}" for number in range(999))
+    assert ids(raw.call("read", f'ver:"3.0"\nfilter\n"{some} or id==@kw"\n')) == ["kw"]
+    assert len(raw.call("read", 'ver:"3.0"\nid\n' + "@kw\n" * 10_000)) == 10_000
+    for op, meta in (("read", ""), ("hisRead", 'range:"today"'), ("watchSub", 'watchDis:"w"')):
+        words = raw.refused(op, f'ver:"3.0" {meta}\nid\n' + "@kw\n" * 10_001)
+        assert words == "LimitErr: the request has 10,001 ids, and the limit is 10,000; ask in several requests"
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

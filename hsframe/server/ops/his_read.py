@@ -22,6 +22,8 @@ from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
 
+# A row of several points has a cell of each, also of those without a sample at its instant.
+_MOST_CELLS: Final = 4_000_000
 _EXPECTED: Final = (
     "expected today, yesterday, a date, two dates, two dateTimes or one dateTime, as '2026-10-01,2026-10-31' or "
     "'2026-10-01T00:00:00-04:00 New_York'"
@@ -75,13 +77,24 @@ def _samples(call: Call, recs: Sequence[Mapping[str, Any]], range_: Any, tz: str
     whole = (span.start_us, span.end_us) if is_cut_there else (None, None)
     histories = call.database.histories([rec["id"].val for rec in recs], *whole)
     parts = [call.between(samples, span.start_us, span.end_us) for samples in histories]
+    _check_cells(sum(part.stop - part.start for part in parts))
     ts_us = union_of(samples.ts_us[part] for samples, part in zip(histories, parts, strict=True))
+    _check_cells(len(ts_us) * len(recs))
     columns: list[Sequence[Any]] = [TimeColumn(pa.array(ts_us), tz)]
     for rec, samples, part in zip(recs, histories, parts, strict=True):
         own = samples.ts_us[part]
         cells = samples.column(part, rec.get("unit"))
         columns.append(cells if len(own) == len(ts_us) else placed(cells, np.searchsorted(ts_us, own), len(ts_us)))
     return _bounds(call, span, ts_us), columns
+
+
+def _check_cells(count: int) -> None:
+    if count > _MOST_CELLS:
+        raise OpRefusal(
+            f"the answer would have {count:,} samples and empty cells beside them, and the limit is {_MOST_CELLS:,}; "
+            "ask for a shorter range, or fewer points",
+            "LimitErr",
+        )
 
 
 def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:

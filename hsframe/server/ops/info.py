@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from hsframe.codecs.formats import FORMATS, format_named
-from hsframe.errors import HsFrameError
-from hsframe.filters import parse
+from hsframe.errors import MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Symbol, Uri
-from hsframe.server.ops.records import grid_of, limit_of
+from hsframe.server.ops.records import filter_of, grid_of, limit_of
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
 from hsframe.version import __version__
@@ -122,9 +121,9 @@ def _selected(call: Call, rows: list[dict[str, Any]]) -> Grid:
     asked: Mapping[str, Any] = call.grid[0] if len(call.grid) else {}
     text, limit = asked.get("filter"), limit_of(asked)
     if text is not None:
+        wanted = filter_of(text)
         try:
-            wanted = parse(str(text))
             rows = [row for row in rows if wanted.matches(row)]
-        except HsFrameError as error:
+        except MetadataError as error:  # it names a spec
             raise OpRefusal(str(error), "FilterErr") from error
     return grid_of(list(itertools.islice(rows, limit)), first="def")

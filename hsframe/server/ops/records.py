@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hsframe.errors import CodecError, MetadataError
+from hsframe.filters import Filter, parse
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
+
+# Of a filter. Each name costs a look at each record; 1,000 ids joined by "or" fit in.
+_MOST_NAMES: Final = 1_000
+_MOST_CHARACTERS: Final = 2**16
 
 
 def grid_of(recs: Sequence[Mapping[str, Any] | None], first: str = "id", meta: Mapping[str, Any] | None = None) -> Grid:
@@ -35,16 +40,27 @@ def limit_of(asked: Mapping[str, Any]) -> int | None:
     return min(int(limit.val), sys.maxsize)  # no more rows than that fit in memory
 
 
+def filter_of(text: Any) -> Filter:
+    """A filter that a request asks for; a refusal where it is none, or a large one."""
+    if not isinstance(text, str):
+        raise OpRefusal(f"the filter is {text!r}; expected a Str", "ArgErr")
+    if len(text) > _MOST_CHARACTERS:
+        what = f"the filter has {len(text):,} characters, and the limit is {_MOST_CHARACTERS:,}"
+        raise OpRefusal(f"{what}; ask by id, or in several requests", "LimitErr")
+    try:
+        return parse(text, _MOST_NAMES)
+    except CodecError as error:
+        raise OpRefusal(str(error), "FilterErr") from error
+
+
 def read(call: Call) -> Grid:
     """Records by filter, or by id: then in the order of the request, an unknown id as a row of nulls."""
     if call.grid.has_col("filter"):
         row = call.one_row()
-        text = row.get("filter")
-        if not isinstance(text, str):
-            raise OpRefusal(f"the filter is {text!r}; expected a Str", "ArgErr")
+        wanted = filter_of(row.get("filter"))
         try:
-            return grid_of(call.database.query(text, limit_of(row)))
-        except (CodecError, MetadataError) as error:
+            return grid_of(call.database.query(wanted, limit_of(row)))
+        except MetadataError as error:  # it names a spec
             raise OpRefusal(str(error), "FilterErr") from error
     if call.grid.has_col("id"):
         return grid_of([call.database.get(ref) for ref in call.ids()])
