@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(given)
         run: Callable[[argparse.Namespace], int] = args.run
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(f"hsframe: {message}", file=sys.stderr)
+            warnings.showwarning = _show_warning
             return run(args)
     except HsFrameError as error:
         code = 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
@@ -61,6 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if getattr(args, "json", False):
         print(json.dumps({**commands.origin(args), "error": text, "exit": code}))
     return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"hsframe: {commands.in_commands(str(message))}", file=sys.stderr)
 
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
@@ -101,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = subparsers.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    demo.set_defaults(run=commands.serve, folder=None, user=None, anonymous=False, storage_option=[])
+    demo.set_defaults(run=commands.demo, folder=None, user=None, anonymous=False, storage_option=[])
 
     serve = subparsers.add_parser(
         "serve", parents=[server, _store()], help="serve an archive, Parquet files, or the demo building"
@@ -109,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
     serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
-    serve.set_defaults(run=commands.serve, once=False)
+    serve.set_defaults(run=commands.serve)
     for command in (demo, serve):
         command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 _SHOWN: Final = 5  # points of one problem on stderr
 # Words of Python in messages, and those of the command line.
-_IN_COMMANDS: Final = {r"since='([^']+)'": r"--since \1", "other_server=True": "--other-server"}
+_IN_COMMANDS: Final = {
+    r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
+    r"\b(layout|tz)='([^']+)'": r"--\1 \2",
+    r"since='([^']+)'": r"--since \1",
+    "other_server=True": "--other-server",
+}
 
 
 def _connect(args: argparse.Namespace) -> Session:
@@ -57,12 +62,17 @@ def _points(args: argparse.Namespace) -> str | list[str]:
     return points[0] if len(points) == 1 else points
 
 
+def demo(args: argparse.Namespace) -> int:
+    """Serve the demo building, or with ``--once`` run the short demonstration."""
+    if not args.once:
+        return serve(args)
+    from hsframe.demo_run import demo_once
+
+    return demo_once(args.out)
+
+
 def serve(args: argparse.Namespace) -> int:
     """Serve an archive, Parquet files or the demo building until Ctrl-C."""
-    if args.once:
-        from hsframe.demo_run import demo_once
-
-        return demo_once(args.out)
     from hsframe.frame.whole_file import local_path
     from hsframe.server import run
     from hsframe.testing.quirk_wrappers import with_quirks

@@ -38,7 +38,7 @@ from hsframe.kinds import MARKER, NA, Na, Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 
 # Samples of one commit. A frame is in memory, and all its points come at once: few commits are few files.
-_ROWS_A_MERGE: Final = 2_000_000
+_ROWS_A_COMMIT: Final = 2_000_000
 _INTERVALS_A_GAP: Final = 4
 _KINDS: Final = {NumberColumn: "Number", BoolColumn: "Bool", StrColumn: "Str"}
 
@@ -165,11 +165,11 @@ class Adding:
         return df.join(more.astype({"first_difference": "datetime64[us, UTC]"}))
 
     def _samples(self, df: Any, as_read: Collection[str]) -> list[History]:
-        """The samples of the points of a frame, of those that have some; of some no kind is refused."""
+        """The samples of each point of a frame that has any; one in `as_read` may have another kind than its record."""
         known = {ident: record.point for ident, record in self.records.items()}
         known |= {ident: job.record.point for ident, job in self.jobs.items()}
         found = []
-        for part, *points in _wide(frame_of(_with_all_columns(df), tidy=True), self.points, known):
+        for part, *points in _parts(frame_of(_with_all_columns(df), tidy=True), self.points, known):
             if isinstance(part, History):
                 found.append((part, ""))
                 continue
@@ -188,7 +188,7 @@ class Adding:
         samples.sort(key=lambda one: place(one.point.id))
         ends = itertools.accumulate(len(one.ts_us) for one in samples)
         young_us = young_from(self.now_us, 2 * DAY_US)
-        for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_MERGE):
+        for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_COMMIT):
             some = [one for one, _ in pairs]
             rows = rows_of(replace(one, point=self.jobs[one.point.id].record.point) for one in some)
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
@@ -268,10 +268,10 @@ def _tags(samples: History) -> dict[str, Any]:
     return {name: tag for name, tag in tags.items() if tag}
 
 
-def _wide(
+def _parts(
     df: pd.DataFrame, points: Any, known: Mapping[str, Point]
 ) -> Iterator[tuple[pd.DataFrame | History, Any, Collection[Point]]]:
-    """A wide frame and the points that its labels may mean; a tidy one as a frame per point, or as it was read."""
+    """A wide frame whole, a tidy one point by point, each with the points that it may be; a History needs no check."""
     if not is_tidy(df):
         yield df, points, known.values()
         return

@@ -1,7 +1,7 @@
 """Puts the files of each partition together to one, with bounded memory.
 
-The rows stay as they are, so beside a sync, which puts files of its own in, nothing has to be compared anew: the new
-file counts as long as those in whose place it is are still there. Young files, which the next syncs rewrite, are left.
+The rows stay as they are, so a sync may add files meanwhile: the new file is committed if all those that it replaces
+are still there. Young files, which the next syncs rewrite, are left.
 """
 
 from __future__ import annotations

@@ -198,7 +198,8 @@ def _alone(folder: Path | None, name: str) -> Generator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise MetadataError(f"another program exports to {name}; wait for it, or take another name") from error
+        where = folder.with_name(name)
+        raise MetadataError(f"another program exports to {where}; wait for it, or take another name") from error
     finally:
         os.close(handle)
         with suppress(OSError):  # it is not empty: the same command goes on there

@@ -43,7 +43,7 @@ ROWS_SCHEMA: Final = pa.schema(
     [one.with_type(_DICTIONARY) if pa.types.is_string(one.type) else one for one in FILE_SCHEMA]
 )
 
-# Rows of a partition: some 70 MB at 1.5 bytes a row.
+# Rows of a partition: some 70 MB at 1.4 bytes a row.
 _ROWS_A_PARTITION: Final = 50_000_000
 _MOST_BUCKETS: Final = 1024
 _VERSION_KEY: Final = "hsframe.version"

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
 from hsframe.archive.storage import Storage, words_of
 from hsframe.errors import CodecError, MetadataError
-from hsframe.spans import from_epoch_us
+from hsframe.spans import epoch_us
 
 ROW_GROUP: Final = 1 << 16
 _FIRST_ROWS: Final = 4096
@@ -240,7 +240,7 @@ def ts_bounds(statistics: pq.Statistics) -> tuple[int, int]:
 
 def epoch(when: datetime) -> int:
     """The epoch microseconds of a statistic, which pyarrow gives as a datetime."""
-    return (when.replace(tzinfo=when.tzinfo or UTC) - from_epoch_us(0, UTC)) // timedelta(microseconds=1)
+    return epoch_us(when if when.tzinfo is not None else when.replace(tzinfo=UTC))
 
 
 def _places(rows: pa.Table, ids: Ids | None, start_us: int, end_us: int) -> npt.NDArray[np.int64]:

@@ -217,7 +217,7 @@ def _first(old: pa.Table, new: pa.Table, differs: _Difference) -> dict[str, tupl
 
 def _counts(rows: pa.Table, places: _Places) -> Counter[str]:
     """How many of the rows at some places each point has."""
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter()  # rows of several files are not sorted: a point may have several runs
     for ident, begin, end in runs_of(rows if len(places) == len(rows) else rows.select(["id"]).take(pa.array(places))):
         counts[ident] += end - begin
     return counts
@@ -272,7 +272,7 @@ class _Difference:
 
 
 def _difference(old: pa.Table, new: pa.Table, *, nan_is_na: bool) -> _Difference:
-    """Compare two tables of samples, where NaN equals NaN, and is NA only where the new ones are from a frame.
+    """Compare two tables of samples, where NaN equals NaN; with `nan_is_na` NA too, as pandas has one missing for both.
 
     The new one has an instant of a point once. Where another program put it twice into the old one, all but the last
     are gone.

@@ -36,7 +36,7 @@ class Stage:
         self._request, self.begun_us, self._count = request, now_us, 0
         # Of each point, in order of time: the window of a part, its path, and the number of the batch if it has one.
         self._parts: dict[str, list[tuple[int, int, str, int | None]]] = {}
-        # The paths of the others, and of those that a power cut has left damaged: their ends are, as each was synced.
+        # The paths of the others, and of those whose end a power cut has damaged; damage within a part is not seen.
         self.useless: list[str] = []
         for path in sorted(path for path in storage.listing() if path.endswith(".arrow")):
             part: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class Stage:
                 with self.storage.mapped(path) as file:
                     rows = pa.ipc.open_file(file).get_batch(number)
                 here, there = np.searchsorted(instants(rows), window)
-                yield _whole(rows.slice(here, there - here), record.id)
+                yield _with_left_out(rows.slice(here, there - here), record.id)
 
 
 def _key_of(record: PointRecord) -> str:
@@ -100,8 +100,8 @@ def _key_of(record: PointRecord) -> str:
     return repr((record.id, record.point.unit, record.point.kind, record.tz))
 
 
-def _whole(rows: pa.RecordBatch, ident: str) -> pa.RecordBatch:
-    """The rows of one point with what a part leaves out of them."""
+def _with_left_out(rows: pa.RecordBatch, ident: str) -> pa.RecordBatch:
+    """The rows of one point, with the columns that its part leaves out."""
     same = pa.array(np.zeros(rows.num_rows, np.int32))
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     columns["id"] = pa.DictionaryArray.from_arrays(same, pa.array([ident]))

@@ -111,7 +111,10 @@ class Storage:
 
     def mapped(self, path: str) -> Any:
         """A file to read at random places, of a disk without a copy in memory."""
-        return self.open(path) if self.folder is None else pa.memory_map(str(self.folder / path))
+        if self.folder is None:
+            return self.open(path)
+        with reaching(self.uri):
+            return pa.memory_map(str(self.folder / path))
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing where there is none."""

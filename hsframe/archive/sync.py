@@ -92,8 +92,10 @@ async def sync_archive(
             if not job.status and job.since_us == options.now_us - _FIRST_REACH_US:
                 job.reason = ASSUMED
         return expected_table(jobs, options)
-    how: dict[str, Any] = {"server": server, "young_us": young_from(options.now_us, overlap_us), "fill": fill}
-    changes = await fill_archive(source, place, records, [*jobs, *later], options, **how)
+    young_us = young_from(options.now_us, overlap_us)
+    changes = await fill_archive(
+        source, place, records, [*jobs, *later], options, server=server, young_us=young_us, fill=fill
+    )
     return outcome_table(jobs, changes, options.failures or {})
 
 

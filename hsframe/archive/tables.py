@@ -96,7 +96,7 @@ class Tables:
 
     @property
     def state(self) -> State:
-        """What changes with each version of one of both."""
+        """What changes with each version of either table."""
         return self.samples.state, self.points.state
 
     def records(self) -> dict[str, ArchivedRecord]:

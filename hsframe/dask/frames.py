@@ -29,7 +29,7 @@ from hsframe.session.reading import Found, ReadRequest, find, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import epoch_us, from_epoch_us, resolve_in
 
-# Samples of a partition: some tens of megabytes, and a few requests.
+# Samples of a partition: 32 MB wide, 120 MB tidy, and some 40 requests.
 _SAMPLES: Final = 4_000_000
 _LENGTHS: Final = ("1Y", "1Q", "1M", "1W", "1D")
 _PROBED_POINTS: Final = 50

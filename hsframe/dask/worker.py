@@ -125,7 +125,7 @@ def _name_of(password: object) -> str:
 
 @contextmanager
 def _turn(uri: str, count: int) -> Generator[None]:
-    """A block in which at most `count` threads are at a time: of all workers, or where there is no cluster, of this."""
+    """A block that at most `count` threads are in: of all workers, or without a cluster of this process."""
     try:
         worker = str(distributed.get_worker().id)
     except ValueError:

@@ -300,7 +300,7 @@ class Archive(ArchiveReads):
 
 
 def _age_us(value: Duration, what: str) -> int:
-    """The length of a duration, which may be none."""
+    """The length of a duration, which may be zero."""
     return 0 if amount_of(value, f"{what}={value!r}")[0] == 0 else duration_us(value, what)
 
 

@@ -43,6 +43,10 @@ def add(table: SampleTable, samples: dict[tuple[str, int], Cell]) -> None:
     merge(table, rows(samples), {ident for ident, _ in samples}, START_US, END_US, existing="replace")
 
 
+def is_missing(cell: Cell) -> bool:
+    return cell[1] is None and (cell[0] is None or cell[0] != cell[0])
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """An archive of two points, whose samples of January came in by three versions."""
@@ -85,7 +89,9 @@ def test_compacting_leaves_the_samples_and_one_sorted_file_a_partition(
     model: dict[tuple[str, int], Cell] = {}
     for part in parts:
         add(table, part)
-        model |= part
+        # NaN and NA are the same where a frame is added.
+        same = {key for key in part.keys() & model.keys() if is_missing(part[key]) and is_missing(model[key])}
+        model |= {key: cell for key, cell in part.items() if key not in same}
         assert_sorted(table)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compacting, "_MOST_ROWS", most)

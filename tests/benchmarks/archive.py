@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from hsframe.archive.fill import _REQUESTS_A_MERGE, _ROWS_A_MERGE
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.spans import from_epoch_us, resolve
 from tests.benchmarks.serving import figures_of, serve_app, server_process
@@ -33,7 +34,7 @@ YEAR = resolve("2025", "UTC")
 MINUTES = len(range(YEAR.start_us, YEAR.end_us or 0, MINUTE_US))
 MISSED = MINUTES // 100
 BATCH = 50
-WINDOW_US = (1 << 18) // BATCH * MINUTE_US
+WINDOW_US = _ROWS_A_MERGE // _REQUESTS_A_MERGE // BATCH * MINUTE_US
 ROUNDS = 3
 LIMIT_OF_DECODING, LIMIT_OF_STREAMING, LIMIT_MB, LIMIT_NS_OF_OWN, LIMIT_BYTES = 4.0, 2.5, 300.0, 250.0, 1.5
 

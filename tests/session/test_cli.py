@@ -128,7 +128,7 @@ def test_an_export_says_in_one_line_what_it_did(
     assert "1 of 2 points could not be read, and are not all in" in told.err
     assert len(hsframe.Archive(folder).points) == 1
     assert cli.main(["export", "kw", "2026-11-01", folder, "--layout", "wide"]) == 2
-    assert "layout='wide' is one file" in capsys.readouterr().err
+    assert "--layout wide is one file" in capsys.readouterr().err
     assert cli.main(["export", "kw", "2026-11-01", f"{folder}.CSV"]) == 2
     assert "for CSV there are df.to_csv() and hsframe his-read --csv" in capsys.readouterr().err
     assert not os.path.exists(f"{folder}.CSV")
