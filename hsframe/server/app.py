@@ -11,11 +11,13 @@ import gzip
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Final, Unpack
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar, Unpack
 
 from aiohttp import web
 
@@ -34,20 +36,25 @@ from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
-_POOL: Final = web.AppKey("pool", ThreadPoolExecutor)
+_LONG: Final = web.AppKey("long", ThreadPoolExecutor)
 _SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
 
 _MAX_BODY: Final = 256 * 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
-# Writing more cells would hold up the other clients, so it goes to a thread.
+# What is asked, answered or written by more takes long: it has threads of its own, and what is short waits for none of
+# it. All else than HTTP is in a thread, for the event loop has the connections of all clients.
+_FEW_BYTES: Final = 2_048
 _FEW_CELLS: Final = 10_000
-# What a database of files reads at once, for so many requests, is in memory together.
+# What so many requests read or write is in memory together.
 _THREADS: Final = 4
 
 _WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
@@ -59,6 +66,24 @@ _log = logging.getLogger("hsframe.server")
 class MediaFormat:
     short: str
     mime: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks: the arguments of a GET, or a body and its format."""
+
+    query: Mapping[str, str]
+    body: bytes = b""
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An answer as it is sent; `rows` for the log."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    rows: int
 
 
 def make_app(
@@ -83,14 +108,14 @@ def make_app(
     app.router.add_get("/", _front_page)
     app.router.add_get(PREFIX, _front_page)
     app.router.add_get(PREFIX + "/", _front_page)
-    app.cleanup_ctx.append(_pool)
+    app.cleanup_ctx.append(_pools)
     return app
 
 
-async def _pool(app: web.Application) -> AsyncIterator[None]:
-    # A pool of its own, so that no thread is left when the application ends.
-    with ThreadPoolExecutor(_THREADS, "hsframe-server") as pool, ThreadPoolExecutor(1, "hsframe-server-short") as short:
-        app[_POOL], app[_SHORT] = pool, short
+async def _pools(app: web.Application) -> AsyncIterator[None]:
+    # Pools of its own, so that no thread is left when the application ends.
+    with ThreadPoolExecutor(_THREADS, "hsframe-server") as long, ThreadPoolExecutor(1, "hsframe-server-short") as short:
+        app[_LONG], app[_SHORT] = long, short
         yield
 
 
@@ -102,27 +127,24 @@ async def _front_page(request: web.Request) -> web.Response:
 async def _handle(request: web.Request) -> web.StreamResponse:
     started = time.perf_counter()
     name = request.match_info["op"]
-    rows: int | None = None
+    found = "no grid"
     try:
         answer = await _answer(request, name)
         if isinstance(answer, web.Response):
             response = answer
         else:
-            grid, chosen = answer
-            rows = len(grid)
-            response = await _response(request, grid, chosen)
+            found = f"{answer.rows} rows"
+            response = web.Response(body=answer.body, headers=answer.headers)
     except HttpRefusal as refusal:
         response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
     took_ms = (time.perf_counter() - started) * 1e3
-    found = "no grid" if rows is None else f"{rows} rows"
     _log.info("%s %s: %d, %s, %d bytes, %.1f ms", request.method, name, response.status, found, size, took_ms)
     return response
 
 
-async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid, MediaFormat]:
-    """Everything from the method to the op; gives the answer's grid and format."""
-    state = request.app[STATE]
+async def _answer(request: web.Request, name: str) -> web.Response | _Written:
+    """Everything from the method to the written answer of the op."""
     if request.method not in ("GET", "POST"):
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
     logins = request.app[LOGINS]
@@ -138,27 +160,44 @@ async def _answer(request: web.Request, name: str) -> web.Response | tuple[Grid,
     if chosen is None:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
-    call = Call(name, await _request_grid(request), state, admitted.user)
-    if state.database.reads_files:
-        pool = request.app[_POOL if name == "hisRead" else _SHORT]  # what is short does not wait for what is long
-        answer = await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, _run, op, call)
-    else:
-        answer = _run(op, call)
+    asked = await _asked(request)
+    packs = accepts_gzip(request.headers.get("Accept-Encoding"))
+    is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
+    pool = request.app[_SHORT if is_short else _LONG]
+    grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], admitted.user, chosen, packs)
     if name == "close":
         logins.end(admitted)
-    return answer, chosen
+    if written is None:
+        written = await _in_thread(request.app[_LONG], _write, name, grid, chosen, packs)
+    return written
+
+
+async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    call = partial(copy_context().run, do, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+def _work(
+    op: Op, name: str, asked: _Asked, state: State, user: str, chosen: MediaFormat, packs: bool
+) -> tuple[Grid, _Written | None]:
+    """The answer of an op, in a thread; written too where that is short."""
+    grid = _run(op, Call(name, _request_grid(asked), state, user))
+    is_short = len(grid) * len(grid.cols) < _FEW_CELLS
+    return grid, _write(name, grid, chosen, packs) if is_short else None
 
 
 def _run(op: Op, call: Call) -> Grid:
     """The answer of an op; an error grid where it refuses, or fails."""
     state = call.state
+    is_alone = not (op.get and state.database.reads_files)
     try:
-        if state.database.keep_up is not None:
-            state.database.keep_up(state.clock.now())
-        apply_levels(state.database, state.clock.monotonic_s())
-        if op.writes and state.database.refusal:
-            raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
-        return op.run(call)
+        with state.lock if is_alone else nullcontext():
+            if state.database.keep_up is not None:
+                state.database.keep_up(state.clock.now())
+            apply_levels(state.database, state.clock.monotonic_s())
+            if op.writes and state.database.refusal:
+                raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
+            return op.run(call)
     except OpRefusal as refusal:
         return error_grid(call.op, refusal)
     except HttpRefusal:
@@ -171,22 +210,24 @@ def _run(op: Op, call: Call) -> Grid:
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
 
 
-async def _request_grid(request: web.Request) -> Grid:
+async def _asked(request: web.Request) -> _Asked:
     if request.method == "GET":
-        row = {name: _argument(text) for name, text in request.query.items()}
-        try:
-            return Grid.from_rows(None, list(row), [row]) if row else Grid()
-        except HsFrameError as error:
-            raise HttpRefusal(400, str(error)) from None
+        return _Asked(dict(request.query.items()))
     content_type = request.headers.get("Content-Type")
     short = request_format(content_type)
     if short is None:
         what = "without a Content-Type" if content_type is None else f"of 'Content-Type: {content_type}'"
         raise HttpRefusal(415, f"a request {what} is not read here; the formats: text/zinc, text/trio, JSON")
-    body = await request.read()
+    return _Asked({}, await request.read(), short)
+
+
+def _request_grid(asked: _Asked) -> Grid:
     try:
-        return decode(body, short)
-    except CodecError as error:
+        if asked.short:
+            return decode(asked.body, asked.short)
+        row = {name: _argument(text) for name, text in asked.query.items()}
+        return Grid.from_rows(None, list(row), [row]) if row else Grid()
+    except HsFrameError as error:
         raise HttpRefusal(400, f"the request cannot be read: {error}") from None
 
 
@@ -198,29 +239,19 @@ def _argument(text: str) -> Any:
         return text
 
 
-async def _response(request: web.Request, grid: Grid, chosen: MediaFormat) -> web.Response:
-    # Caches must not keep answers: the same request has another answer tomorrow.
-    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
-    packs = accepts_gzip(request.headers.get("Accept-Encoding"))
-    if len(grid) * len(grid.cols) < _FEW_CELLS:
-        body, is_packed = _body(request.match_info["op"], grid, chosen, packs)
-    else:
-        loop, name = asyncio.get_running_loop(), request.match_info["op"]
-        body, is_packed = await loop.run_in_executor(request.app[_POOL], _body, name, grid, chosen, packs)
-    return web.Response(body=body, headers=headers | ({"Content-Encoding": "gzip"} if is_packed else {}))
-
-
-def _body(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> tuple[bytes, bool]:
+def _write(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> _Written:
     try:
         body = encode(grid, chosen.short)
     except (CodecError, OverflowError) as error:
         # Some formats cannot carry some kinds, and none a year after 9999; the client can ask for another.
         refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
         body = encode(error_grid(name, refusal), chosen.short)
-    if not packs or len(body) < _MIN_GZIP:
-        return body, False
-    # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
-    return gzip.compress(body, compresslevel=1, mtime=0), True
+    # Caches must not keep answers: the same request has another answer tomorrow.
+    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
+    if packs and len(body) >= _MIN_GZIP:
+        # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
+        body, headers = gzip.compress(body, compresslevel=1, mtime=0), headers | {"Content-Encoding": "gzip"}
+    return _Written(body, headers, len(grid))
 
 
 def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:

@@ -28,8 +28,8 @@ class Database:
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
     time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
-    written, where nothing can. `his_kinds` are the kinds of points that have histories. Where a database reads files
-    (`reads_files`), its ops run in threads, several at a time.
+    written, where nothing can. `his_kinds` are the kinds of points that have histories. Ops run in threads, one at a
+    time; where a database reads files (`reads_files`), several that only read run at once.
 
     >>> database = Database([{"id": Ref("a"), "site": True}])
     >>> [rec["id"].val for rec in database.query("site")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,8 @@ class State:
         self.clock = clock
         self.watches = Watches(database, clock)
         self.booted = clock.now()
+        self.lock = threading.Lock()
+        """Held while an op runs, but for one that only reads from a database of files."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
 _OUTAGE_EVERY: Final = 40
 _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
-_rows: ContextVar[int] = ContextVar("rows of the hisRead that this request asks for")
+# A list, for the op runs in a thread that has a copy of the context.
+_rows: ContextVar[list[int]] = ContextVar("rows of the hisRead that this request asks for")
 
 
 def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
@@ -244,7 +245,7 @@ def _single(column: NumberColumn) -> NumberColumn:
 
 def _capped(quirks: Quirks, grid: Grid) -> Grid:
     rows = len(grid)
-    _rows.set(rows)
+    _rows.get().append(rows)
     if rows > quirks.get("rowcap", rows):
         raise OpRefusal(f"the answer exceeds the limit of {quirks['rowcap']:.0f} rows", "LimitErr")
     for status in (413, 500):
@@ -273,8 +274,9 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
         request = request.clone(headers={**headers, "Accept": accept})
     if "body-limit" in quirks:
         request = request.clone(client_max_size=int(quirks["body-limit"]))
-    _rows.set(0)
+    _rows.set(read := [0])
     response = await handler(request)
+    rows = read[-1]
     if op in _WRITES:
         await asyncio.sleep(quirks.get("slow-write", 0))
     if "cookie-trap" in quirks and "Authentication-Info" in response.headers:
@@ -282,9 +284,9 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
     if "expired-403" in quirks and response.status == 401 and scheme == "bearer":
         return web.Response(status=403, text="the session is unknown or has ended; log in again\n")
     for name in ("rowcap-cut", "rowcap-hang"):
-        if _rows.get() > quirks.get(name, _rows.get()):
+        if rows > quirks.get(name, rows):
             return await _half_sent(request, response, hang_s=_HANG_S if name == "rowcap-hang" else 0.0)
-    if _rows.get() > quirks.get("rowcap-gzip", _rows.get()) and isinstance(response, web.Response):
+    if rows > quirks.get("rowcap-gzip", rows) and isinstance(response, web.Response):
         assert isinstance(response.body, bytes)
         packed = response.body if "Content-Encoding" in response.headers else gzip.compress(response.body)
         cut = web.Response(body=packed[: len(packed) // 2], content_type=response.content_type)

@@ -1,0 +1,112 @@
+"""Clients that ask for much, and clients that mean harm: what they get, and that the others are served."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hsframe.server.app
+from hsframe.grid import Grid
+from hsframe.server.state import Call
+from hsframe.testing.quirk_wrappers import wrap_op
+
+WAIT_S = 20.0
+A_DAY = 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n'
+
+
+class Gate:
+    """Where a thread of the server waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.is_reached, self.is_open = threading.Event(), threading.Event()
+
+    def pass_by(self) -> None:
+        self.is_reached.set()
+        assert self.is_open.wait(WAIT_S)
+
+    @contextmanager
+    def while_waiting_in(self, do: Callable[[], Any]) -> Iterator[Future[Any]]:
+        with ThreadPoolExecutor(1) as client:
+            answer = client.submit(do)
+            try:
+                assert self.is_reached.wait(WAIT_S)
+                yield answer
+                assert not answer.done()
+            finally:
+                self.is_open.set()
+
+
+def large_write(raw: Any) -> Grid:
+    rows = "".join(f"2026-11-09T{row // 60:02}:{row % 60:02}:00-05:00 New_York,{row}kW\n" for row in range(600))
+    return raw.call("hisWrite", f'ver:"3.0" id:@kw\nts,val\n{rows}')
+
+
+def large_read(raw: Any) -> Grid:
+    raw.server.database.set_history("kw", np.arange(10_000) * 1_000_000, np.zeros(10_000))
+    return raw.call("hisRead", 'ver:"3.0"\nid,range\n@kw,"1970-01-01T00:00:00Z UTC,1971-01-01T00:00:00Z UTC"\n')
+
+
+@pytest.mark.parametrize(
+    ("step", "ask", "is_large"),
+    [
+        ("decode", large_write, lambda body, _: len(body) > 10_000),
+        ("encode", large_read, lambda grid, _: len(grid) == 10_000),
+    ],
+)
+def test_while_much_is_read_or_written_others_are_answered(
+    raw: Any, monkeypatch: pytest.MonkeyPatch, step: str, ask: Callable[[Any], Grid], is_large: Callable[..., bool]
+) -> None:
+    gate, real = Gate(), getattr(hsframe.server.app, step)
+
+    def held_up(*arguments: Any) -> Any:
+        if is_large(*arguments):
+            gate.pass_by()
+        return real(*arguments)
+
+    monkeypatch.setattr(hsframe.server.app, step, held_up)
+    with gate.while_waiting_in(lambda: ask(raw)) as answer:
+        assert raw.call("about")[0]["serverName"] == "Small building"
+        assert len(raw.call("read", 'ver:"3.0"\nfilter\n"site"\n')) == 1
+    assert not answer.result().is_error
+
+
+def test_while_an_op_runs_connections_and_logins_are_served(start: Callable[..., Any]) -> None:
+    raw, gate = start(users={"demo": "s3cret"}), Gate()
+
+    def held_up(call: Call, run: Callable[[Call], Grid]) -> Grid:
+        gate.pass_by()
+        return run(call)
+
+    wrap_op(raw.server.app, "read", held_up)
+    raw.scram("demo", "s3cret")
+    with gate.while_waiting_in(lambda: raw.call("read", 'ver:"3.0"\nfilter\n"site"\n')) as answer:
+        assert raw.scram("demo", "s3cret")[-1].status == 200
+        assert raw.get("noSuchOp").status == 404
+    assert len(answer.result()) == 1
+
+
+def test_ops_on_a_database_in_memory_run_one_at_a_time(raw: Any) -> None:
+    inside: list[int] = []
+    at_once: list[int] = []
+
+    def counted(call: Call, run: Callable[[Call], Grid]) -> Grid:
+        inside.append(1)
+        at_once.append(len(inside))
+        time.sleep(0.01)  # the others come in, if they can
+        inside.pop()
+        return run(call)
+
+    for op in ("hisRead", "read"):
+        wrap_op(raw.server.app, op, counted)
+    asked = [("hisRead", A_DAY), ("read", 'ver:"3.0"\nfilter\n"site"\n')] * 6
+    with ThreadPoolExecutor(len(asked)) as clients:
+        answers = list(clients.map(lambda one: raw.call(*one), asked))
+    assert not any(answer.is_error for answer in answers)
+    assert at_once == [1] * len(asked)
