@@ -148,7 +148,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if request.method not in ("GET", "POST"):
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
     logins = request.app[LOGINS]
-    admitted = logins.admit(request.headers.get("Authorization")) if logins.are_needed else LoggedIn("")
+    authorization, address = request.headers.get("Authorization"), request.remote or ""
+    admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
     op = request.app[SERVED_OPS].get(name)

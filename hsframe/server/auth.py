@@ -19,23 +19,23 @@ from hsframe.errors import AuthError
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr
 from hsframe.server.clock import Clock
+from hsframe.server.expiring import Expiring
 from hsframe.server.refusal import HttpRefusal
 
 Scheme = Literal["scram", "plaintext", "basic"]
 
 _HANDSHAKE_S: Final = 60.0
-# Limits that only a flood of requests reaches; the oldest entries go first, so that it cannot fill the memory.
-_MAX_HANDSHAKES: Final = 1_000
-_MAX_SESSIONS: Final = 10_000
+# Limits that only a flood of requests reaches: of all, and of one address. Behind a proxy all have one address.
+_MOST_HANDSHAKES: Final = (2_000, 500)
+_MOST_SESSIONS: Final = (10_000, 2_000)
 
 
 @dataclass
 class LoggedIn:
-    """A user who is logged in, and until when; the token is empty where there is no session, as with Basic."""
+    """A user who is logged in; the token is empty where there is no session, as with Basic."""
 
     user: str
     token: str = field(default="", repr=False)
-    expires_s: float = 0.0  # on the server's monotonic clock; each use moves it on
 
 
 class LoginOptions(TypedDict, total=False):
@@ -69,12 +69,10 @@ class Logins:
             for name, known in users.items()
         }
         self._nobody = ScramCredentials.of_nobody("", hash, iterations)
-        self._clock = clock
         self._scheme = scheme
         self._hash = hash
-        self._token_ttl_s = token_ttl_s
-        self._handshakes: dict[str, tuple[ScramServer, float]] = {}
-        self._sessions: dict[str, LoggedIn] = {}
+        self._handshakes: Expiring[str, ScramServer] = Expiring(clock, _HANDSHAKE_S, *_MOST_HANDSHAKES)
+        self._sessions: Expiring[str, LoggedIn] = Expiring(clock, token_ttl_s, *_MOST_SESSIONS)
 
     @property
     def are_needed(self) -> bool:
@@ -82,15 +80,14 @@ class Logins:
 
     @property
     def open_sessions(self) -> int:
-        self._expire()
         return len(self._sessions)
 
-    def admit(self, authorization: str | None) -> LoggedIn | HiddenStr:
+    def admit(self, authorization: str | None, address: str) -> LoggedIn | HiddenStr:
         """Take the next step of a login by its Authorization header: a session, or the header of one just granted.
 
-        Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof.
+        Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof. The
+        `address` is that of the client.
         """
-        self._expire()
         if not authorization:
             raise self._challenge("no login: there is no Authorization header")
         scheme, _, rest = authorization.strip().partition(" ")
@@ -101,15 +98,15 @@ class Logins:
             return self._basic(rest.strip())
         if self._scheme != "basic":
             if scheme == "hello":
-                raise self._hello(_params(rest))
+                raise self._hello(_params(rest), address)
             if scheme == "scram" and self._scheme == "scram":
-                return self._scram(_params(rest))
+                return self._scram(_params(rest), address)
             if scheme == "plaintext" and self._scheme == "plaintext":
-                return self._plaintext(_params(rest))
+                return self._plaintext(_params(rest), address)
         raise self._challenge(f"the login scheme {scheme[:20]!r} is not offered here")
 
     def end(self, session: LoggedIn) -> None:
-        self._sessions.pop(session.token, None)
+        self._sessions.pop(session.token)
 
     def end_all(self) -> None:
         """End every session: the next request of each client finds its token unknown."""
@@ -119,16 +116,13 @@ class Logins:
         challenge = 'Basic realm="hsframe"' if self._scheme == "basic" else "HELLO"
         return HttpRefusal(401, reason, {"WWW-Authenticate": challenge})
 
-    def _hello(self, params: Mapping[str, str]) -> HttpRefusal:
+    def _hello(self, params: Mapping[str, str], address: str) -> HttpRefusal:
         _text(params, "username")
         if self._scheme == "plaintext":
             return HttpRefusal(401, "log in by PLAINTEXT", {"WWW-Authenticate": "PLAINTEXT"})
         # Hexadecimal: phable 0.1.29 cuts a handshake token off at "-" or "_".
         token = secrets.token_hex(16)
-        while len(self._handshakes) >= _MAX_HANDSHAKES:
-            del self._handshakes[next(iter(self._handshakes))]
-        server = ScramServer(self._users.get, unknown=self._nobody)
-        self._handshakes[token] = (server, self._clock.monotonic_s() + _HANDSHAKE_S)
+        self._handshakes.put(token, ScramServer(self._users.get, unknown=self._nobody), address)
         return self._step(token)
 
     def _step(self, token: str, data: str = "") -> HttpRefusal:
@@ -136,31 +130,30 @@ class Logins:
         header = f"SCRAM handshakeToken={token}, hash={self._hash}{more}"
         return HttpRefusal(401, "log in by SCRAM", {"WWW-Authenticate": header})
 
-    def _scram(self, params: Mapping[str, str]) -> HiddenStr:
+    def _scram(self, params: Mapping[str, str], address: str) -> HiddenStr:
         token = params.get("handshaketoken", "")
-        known = self._handshakes.get(token)
-        if known is None:
+        server = self._handshakes.get(token)
+        if server is None:
             raise self._challenge("the handshake is unknown or took too long; begin again with HELLO")
         data = _text(params, "data")
-        server = known[0]
         if not server.username:
             try:
                 answer = server.first(data)
             except AuthError as error:
-                del self._handshakes[token]
+                self._handshakes.pop(token)
                 raise HttpRefusal(400, str(error)) from None
             raise self._step(token, answer)
-        del self._handshakes[token]  # one try per handshake
+        self._handshakes.pop(token)  # one try per handshake
         try:
             signature = server.final(data)
         except AuthError:
             raise HttpRefusal(403, "the user name or the password is wrong") from None
-        return self._grant(server.username, f", hash={self._hash}, data={b64url_encode(signature)}")
+        return self._grant(server.username, address, f", hash={self._hash}, data={b64url_encode(signature)}")
 
-    def _plaintext(self, params: Mapping[str, str]) -> HiddenStr:
+    def _plaintext(self, params: Mapping[str, str], address: str) -> HiddenStr:
         user = _text(params, "username")
         self._check(user, _text(params, "password"))
-        return self._grant(user)
+        return self._grant(user, address)
 
     def _basic(self, encoded: str) -> LoggedIn:
         try:
@@ -177,28 +170,16 @@ class Logins:
         if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
             raise HttpRefusal(403, "the user name or the password is wrong")
 
-    def _grant(self, user: str, more: str = "") -> HiddenStr:
+    def _grant(self, user: str, address: str, more: str = "") -> HiddenStr:
         token = secrets.token_urlsafe(32)
-        while len(self._sessions) >= _MAX_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        self._sessions[token] = LoggedIn(user, token, self._clock.monotonic_s() + self._token_ttl_s)
+        self._sessions.put(token, LoggedIn(user, token), address)
         return HiddenStr(f"authToken={token}{more}")
 
     def _bearer(self, token: str) -> LoggedIn:
-        session = self._sessions.pop(token, None)
+        session = self._sessions.renew(token)
         if session is None:
             raise self._challenge("the session is unknown or has ended; log in again")
-        session.expires_s = self._clock.monotonic_s() + self._token_ttl_s
-        self._sessions[token] = session  # back at the end: the table stays in the order of use
         return session
-
-    def _expire(self) -> None:
-        # Both tables are in the order in which their entries run out.
-        now_s = self._clock.monotonic_s()
-        while self._sessions and next(iter(self._sessions.values())).expires_s <= now_s:
-            del self._sessions[next(iter(self._sessions))]
-        while self._handshakes and next(iter(self._handshakes.values()))[1] <= now_s:
-            del self._handshakes[next(iter(self._handshakes))]
 
 
 def _params(text: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +11,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 
 import hsframe.server.app
 from hsframe.grid import Grid
+from hsframe.protocol.scram import b64url_encode
+from hsframe.server.clock import ManualClock
+from hsframe.server.expiring import Expiring
 from hsframe.server.state import Call
 from hsframe.testing.quirk_wrappers import wrap_op
+from tests.server.conftest import NOW, Raw, header_value
 
 WAIT_S = 20.0
+# Other systems give only 127.0.0.1 to the loopback device.
+several_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
 A_DAY = 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n'
 
 
@@ -110,3 +119,50 @@ def test_ops_on_a_database_in_memory_run_one_at_a_time(raw: Any) -> None:
         answers = list(clients.map(lambda one: raw.call(*one), asked))
     assert not any(answer.is_error for answer in answers)
     assert at_once == [1] * len(asked)
+
+
+def flood(raw: Raw, count: int, address: str) -> list[str]:
+    """Begin so many logins from an address; gives their tokens."""
+    headers = {"Authorization": f"HELLO username={b64url_encode('demo')}"}
+
+    async def main() -> list[str]:
+        connector = aiohttp.TCPConnector(local_addr=(address, 0))
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+            return [await hello(session) for _ in range(count)]
+
+    async def hello(session: aiohttp.ClientSession) -> str:
+        async with session.get(f"{raw.server.uri}/about") as answer:
+            return answer.headers["WWW-Authenticate"].split("handshakeToken=")[1].split(",")[0]
+
+    return asyncio.run(main())
+
+
+def goes_on(raw: Raw, token: str) -> bool:
+    """Whether a login that has begun is known yet."""
+    header = f"SCRAM handshakeToken={token}, data={b64url_encode('n,,n=demo,r=abc')}"
+    answer = raw.send("GET", "about", headers={"Authorization": header})
+    return answer.headers["WWW-Authenticate"].startswith("SCRAM")
+
+
+@several_addresses
+def test_who_floods_with_logins_loses_only_his_own(start: Callable[..., Any]) -> None:
+    raw = start(users={"demo": "s3cret"})
+    token = header_value(raw.hello("demo"), "handshakeToken")
+    tokens = flood(raw, 2_100, "127.0.0.2")
+    assert goes_on(raw, token)
+    assert not goes_on(raw, tokens[-501])
+    assert goes_on(raw, tokens[-500])
+
+
+def test_where_all_is_full_the_address_with_most_loses_its_oldest() -> None:
+    clock = ManualClock(NOW)
+    entries: Expiring[str, int] = Expiring(clock, 60, most=4, most_of_one=3)
+    for key, address in (("a", "one"), ("b", "flood"), ("c", "flood"), ("d", "flood"), ("e", "two")):
+        entries.put(key, 0, address)
+    assert [key for key in "abcde" if entries.get(key) is not None] == ["a", "c", "d", "e"]
+    entries.put("f", 0, "flood")
+    assert [key for key in "abcdef" if entries.get(key) is not None] == ["a", "d", "e", "f"]
+    clock.advance(59)
+    assert entries.renew("a") == 0
+    clock.advance(1)
+    assert (len(entries), entries.get("a"), entries.renew("e")) == (1, 0, None)

@@ -173,17 +173,6 @@ def test_a_malformed_first_message_is_400(start: Callable[..., Any]) -> None:
     assert raw.send("GET", "about", headers={"Authorization": header}).status == 400
 
 
-def test_a_flood_of_hellos_is_forgotten() -> None:
-    from hsframe.server.clock import Clock
-    from hsframe.server.refusal import HttpRefusal
-
-    logins = Logins({"demo": "s3cret"}, Clock(), iterations=4096)
-    for _ in range(1_100):
-        with pytest.raises(HttpRefusal):
-            logins.admit(f"HELLO username={b64url_encode('demo')}")
-    assert len(logins._handshakes) == 1_000
-
-
 def test_scheme_names_come_in_any_case(start: Callable[..., Any]) -> None:
     raw = start(users=USERS)
     raw.scram("demo", "s3cret")
