@@ -115,7 +115,9 @@ def combined_error(errors: Mapping[str, BaseException], total: int) -> BaseExcep
     if len(errors) == 1 or not all(isinstance(error, CallError) for error in errors.values()):
         return first
     ids = named([Ref(ident) for ident in errors])
-    error = CallError(
+    # Whether one fails alone or several at once is a matter of time; the class must not be.
+    kind = IncompleteError if all(isinstance(error, IncompleteError) for error in errors.values()) else CallError
+    error = kind(
         f"the server refused to read {len(errors)} of {total} points: {ids}; the error of the first: {first}",
         getattr(first, "grid", None),
     )

@@ -21,6 +21,7 @@ from hsframe.errors import (
     CodecError,
     HsFrameError,
     HTTPStatusError,
+    IncompleteError,
     MetadataError,
     NetworkError,
     RequestTimeoutError,
@@ -28,6 +29,7 @@ from hsframe.errors import (
 )
 from hsframe.frame.histories import History
 from hsframe.grid import Grid
+from hsframe.history.failures import combined_error
 from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.history.read import read_histories
 from hsframe.kinds import Number
@@ -218,6 +220,12 @@ def test_a_bad_point_of_a_batch_is_named_and_batches_stay() -> None:
     two = OddServer(spread("abc", 10, 900), dict.fromkeys("abc", "New_York"), bad_ids=frozenset("bc"))
     with pytest.raises(CallError, match=r"refused to read 2 of 3 points: @b, @c"):
         read(two, "2026-11-01")
+
+
+@pytest.mark.parametrize(("of_c", "kind"), [(IncompleteError, IncompleteError), (CallError, CallError)])
+def test_points_that_are_cut_are_so_too_where_they_fail_at_once(of_c: type[CallError], kind: type[CallError]) -> None:
+    error = combined_error({"b": IncompleteError("at most 5 rows"), "c": of_c("no")}, 3)
+    assert type(error) is kind
 
 
 def test_what_was_too_large_once_is_cut_before_it_is_sent() -> None:
