@@ -281,6 +281,8 @@ def _parts(
     given |= {ident: replace(given[ident], kind=point.kind) for ident, point in catalog.items()}  # which its rows mean
     if df["id"].isna().any():
         raise MetadataError(f"row {int(df['id'].isna().argmax())} of this tidy frame has no id; nothing was added")
+    if any(str(ident).startswith("@") for ident in df["id"].unique()):
+        df = df.assign(id=df["id"].astype("str").str.removeprefix("@"))
     if is_of_text(pd.Index(df["ts"])):
         raise MetadataError(
             "the column ts of this tidy frame has texts, expected times with a zone; make them times with "

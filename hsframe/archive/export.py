@@ -96,7 +96,7 @@ class Export:
             return expected_table(self._jobs(place), self.options)
         stage = self._stage(place.inside(STAGE.format(name))) if place else None
         jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
-        return expected_table(jobs, self.options, is_frame=stage is None)
+        return expected_table(jobs, self.options, "file" if stage else "frame")
 
     def _jobs(self, place: Storage) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""

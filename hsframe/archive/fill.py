@@ -8,12 +8,13 @@ command goes on where it was, and two at once do no harm.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -107,21 +108,15 @@ class Filling:
                 await in_thread(self._note)
 
     async def _read_beside(self, samples: SampleTable, jobs: Sequence[Job]) -> None:
-        """Keep the sample that holds at the start of each point, and the one after its end, for the last interval.
+        """Keep the last sample before the start of each point, which may hold there, and the first one after its end.
 
         They are samples like all others, at their instants beside the window, where no read of the window sees them.
+        The first interval of a meter and the last one of any point need them.
         """
-        held: dict[tuple[int, str, int | None], list[Job]] = {}
-        for job in jobs:
-            may_hold = job.record.irregular or "hisInterval" not in job.record.tags
-            if may_hold and job.before_us is not None and job.before_us > job.record.begin_us(START_US):
-                held.setdefault((job.before_us, job.record.tz, None), []).append(job)
-            if job.end_us is not None and job.end_us <= self.options.now_us:
-                held.setdefault((job.end_us, job.record.tz, 0 if may_hold else job.record.due_us), []).append(job)
         failures: dict[str, HsFrameError] | None = None if self.options.failures is None else {}
         options = replace(self.options, failures=failures, progress=Progress())
-        for (from_us, tz, due_us), some in held.items():
-            how: dict[str, Any] = {"is_after": due_us is not None} | ({"depths_us": (due_us,)} if due_us else {})
+        for (is_after, from_us, tz, due_us), some in _beside(jobs, self.options.now_us).items():
+            how: dict[str, Any] = {"is_after": is_after} | ({"depths_us": (due_us,)} if due_us else {})
             reach_us = max(DAY_US, 3 * due_us) if due_us else BOUNDARY_REACH_US  # a line is drawn no further
             records = [job.record for job in some]
             if found := await nearest_samples(self.source, records, {tz: from_us}, reach_us, options, **how):
@@ -230,18 +225,37 @@ class Filling:
         self._note_s = self._noted_s - begun_s
 
 
+def _beside(jobs: Sequence[Job], now_us: int) -> dict[tuple[bool, int, str, int], list[Job]]:
+    """The jobs that need a sample beside their window: after or before an instant, in a zone, due how far away."""
+    found: dict[tuple[bool, int, str, int], list[Job]] = {}
+    for job in jobs:
+        due_us = 0 if job.record.irregular or "hisInterval" not in job.record.tags else job.record.due_us
+        if job.before_us is not None and job.before_us > job.record.begin_us(START_US):
+            found.setdefault((False, job.before_us, job.record.tz, due_us), []).append(job)
+        if job.end_us is not None and job.end_us <= now_us:
+            found.setdefault((True, job.end_us, job.record.tz, due_us), []).append(job)
+    return found
+
+
 def _limited(options: ReadOptions) -> ReadOptions:
     return replace(options, limits=replace(options.limits, cells=_ROWS_A_MERGE // _REQUESTS_A_MERGE))
 
 
-def expected_table(jobs: Sequence[Job], options: ReadOptions, *, is_frame: bool = False) -> pd.DataFrame:
+def expected_table(
+    jobs: Sequence[Job], options: ReadOptions, into: Literal["archive", "file", "frame"] = "archive"
+) -> pd.DataFrame:
     """What jobs are expected to take, a row each; of requests that several points share each has its part.
 
-    With `is_frame` they are read into one frame, so what is merged at once bounds no request.
+    Only an archive has samples beside the windows. What is read into one frame is in no parts that bound a request.
     """
     found: dict[str, tuple[float, float]] = {}
-    limits = (options if is_frame else _limited(options)).limits
-    for (start_us, end_us), some in by_window([job for job in jobs if not job.status]).items():
+    limits = (options if into == "frame" else _limited(options)).limits
+    wanted = [job for job in jobs if not job.status]
+    for (_, _, _, due_us), some in (_beside(wanted, options.now_us) if into == "archive" else {}).items():
+        share = math.ceil(len(some) / POINTS_A_BATCH) / len(some) if due_us else 1.0
+        for job in some:
+            found[job.record.id] = 0.0, found.get(job.record.id, (0.0, 0.0))[1] + share
+    for (start_us, end_us), some in by_window(wanted).items():
         window = Window(start_us, max(options.now_us if end_us is None else min(end_us, options.now_us), start_us))
         groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
         for ident, (count, share) in expected(groups, limits).items():

@@ -264,5 +264,7 @@ def _outcome(job: Job, changes: Changes, failure: HsFrameError | None) -> tuple[
         status, reason = "failed", str(failure)
     elif not status and (kept := changes.kept[ident]):
         status, reason = "kept", f"the server gave no samples where the archive has {kept}: they stay"
+    elif counts[2] and not reason:
+        reason = f"the server no longer has {counts[2]} samples that the archive had: an older version has them"
     status = status or ("synced" if any(counts) else "same")
     return ident, job.record.point.dis, *counts, job.first_us, job.last_us, status, reason

@@ -112,9 +112,11 @@ class Archive(ArchiveReads):
         -------
         DataFrame
             One row per point: ``id``, ``dis``, ``rows_new``, ``rows_changed``, ``rows_removed``, ``first``, ``last``
-            (of what was read now; UTC), ``status`` and ``reason``. The status is ``"synced"``, ``"same"``;
-            ``"kept"``, where the server gave no samples at all in a part of what was read and the archive has some:
-            that is a fault more often than a removal, and they go only with a new archive; ``"changed"``, where the
+            (of what was read now; UTC), ``status`` and ``reason``. Samples that the server no longer has, or never had
+            (:meth:`add`), are removed from what was read once more, and stay in the older version. The status
+            is ``"synced"``, ``"same"``; ``"kept"``, where the server gave no sample at all of a point in one of the
+            windows that it is read in (each request has one) and the archive has some: that is a fault more often than
+            a removal, and they go only with a new archive; ``"changed"``, where the
             point has another unit, kind or zone than before and was not read (with `since` at or before the start of
             its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
 
@@ -164,11 +166,11 @@ class Archive(ArchiveReads):
         """Put the samples of a frame or of Parquet files into the archive, which is made where there is none.
 
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
-        zone, values of another kind or unit. So are all values over intervals, also the means and extremes that
-        `his_write` lets pass: they belong to another point. Files and tidy frames may have values of another kind than
-        the record of their point says, where these were read so. Missing values add and remove nothing; but what was
-        read as tidy has no holes, and a row without a value is NA (or NaN, which pandas makes the same). All is looked
-        at before anything is added, so files are read twice. It is safe to repeat.
+        zone, values of another kind or unit. So are all values over intervals that hsframe has made or read, also the
+        means and extremes that `his_write` lets pass: they belong to another point. Files and tidy frames may have
+        values of another kind than the record of their point says, where these were read so. Missing values add and
+        remove nothing; but what was read as tidy has no holes, and a row without a value is NA (or NaN, which pandas
+        makes the same). All is looked at before anything is added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------
@@ -178,10 +180,10 @@ class Archive(ArchiveReads):
         points : optional
             Which points the columns are, as for :meth:`Session.his_write`; of a tidy frame, records of its points.
         existing : {"refuse", "replace", "keep"}
-            What becomes of samples that the archive has with another value. ``"refuse"``: if there is one, nothing is
-            added. ``"replace"``: they get the new value, also where the old one came from the server; the next
-            :meth:`sync` brings that back, of the days that it reads once more. ``"keep"``: they stay, and only what is
-            new is added.
+            What becomes of samples that the archive has with another value. ``"refuse"``: if there is one, nothing of
+            its frame or file is added, nor of later files. ``"replace"``: they get the new value, also where the old
+            one came from the server; the next :meth:`sync` brings that back, of the days that it reads once more, and
+            removes what the server has not there. ``"keep"``: they stay, and only what is new is added.
         convert : bool
             Convert values to the units of the points, instead of refusing those in another one.
         dry_run : bool
@@ -245,7 +247,8 @@ class Archive(ArchiveReads):
         Versions that were the newest at any time in the last `older_than` stay readable, so that a report of these days
         can be made once more of what it was made of; with ``"0D"`` only the newest one does. However long it is, the
         log forgets a version after 400 days. A file that no version counts is removed when it is an hour old: a sync
-        may be about to count it. No version is made.
+        may be about to count it. No version is made. With ``"0D"`` a sync or a read that runs beside it may find that a
+        file of its version is not there: repeat that.
 
         Returns
         -------

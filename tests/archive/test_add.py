@@ -235,6 +235,14 @@ def test_records_of_the_points_of_a_tidy_frame(tmp_path: Path, points: Any) -> N
     assert holes == ["rows without a value, which write and remove nothing: 3"]
 
 
+def test_ids_of_a_tidy_frame_may_have_the_at_of_zinc(tmp_path: Path, session: Session) -> None:
+    df = session.his_read("temp", SPAN, shape="tidy", tz="UTC")
+    bare = pd.DataFrame({name: df[name] for name in ("ts", "value", "unit")}).assign(id="@" + df["id"].astype("str"))
+    table = Archive(tmp_path).add(bare)
+    assert table["id"].tolist() == df["id"].cat.categories.tolist()
+    assert table["rows_new"].tolist() == [df["value"].notna().sum()]
+
+
 @pytest.mark.parametrize("points", ["@old", Ref("old"), ["old"], [], None])
 def test_ids_of_the_points_of_a_tidy_frame_add_nothing_to_what_is_known(tmp_path: Path, points: Any) -> None:
     times = pd.date_range("2026-01-01", periods=3, freq="h", tz="Europe/London")

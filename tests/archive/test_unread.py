@@ -8,7 +8,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hsframe.archive.storage import Storage
 from hsframe.errors import ReadWarning
 from hsframe.kinds import MARKER, Number
 from hsframe.server.database import Database
+from hsframe.spans import from_epoch_us
 from hsframe.testing.server import running_server
 from tests.archive.building import (
     FIRST_US,
@@ -356,3 +357,17 @@ def test_the_last_interval_of_an_archive_that_ends_there_is_told_of(
     assert told_of(lambda: archive.his_read("point", SPAN, tz="UTC"))[1] == []
     archive.sync(session=session)
     assert told_of(lambda: archive.his_read("point", SPAN, interval="1D", tz="UTC"))[1] == []
+
+
+def test_an_export_keeps_the_reading_before_a_span_that_begins_between_two(
+    tmp_path: Path, session: Session, database: Database
+) -> None:
+    add_point(database, "meter", "Number", unit="kWh", hisTotalized=MARKER, hisInterval=Number(15, "min"))
+    database.set_history("meter", FIRST_US + np.arange(1920) * QUARTER_US, np.arange(1920.0))
+    start, end = (from_epoch_us(FIRST_US + us, UTC) for us in (10 * QUARTER_US + 1_000_000, 1000 * QUARTER_US))
+    session.export("meter", (start, end), tmp_path)
+    reads: list[dict[str, Any]] = [{"boundary": "both"}, {"interval": "1D", "edges": "partial", "agg": "delta"}]
+    for how in reads:
+        df, told = told_of(lambda how=how: Archive(tmp_path).his_read("meter", (start, end), **how))
+        assert told == []
+        pd.testing.assert_frame_equal(df, session.his_read("meter", (start, end), **how))
