@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,19 +30,21 @@ _SPAN: Final = re.compile(r"-\d")
 
 _EXIT_CODES: Final = (
     "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
-    "server did not answer or refused the login."
+    "server did not answer or refused the login, 130 after Ctrl-C or SIGTERM."
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
-    Returns the exit code, as `_EXIT_CODES` says it, or 130 after Ctrl-C. An error is one line on stderr.
+    Returns the exit code, as `_EXIT_CODES` says it. An error is one line on stderr.
     """
     given = sys.argv[1:] if argv is None else argv
     args = argparse.Namespace(json="--json" in given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
+    if argv is None:  # as systemd and timeout(1) end a program
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args = _parser().parse_args(given)
         run: Callable[[argparse.Namespace], int] = args.run
@@ -54,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hsframe: {text}", file=sys.stderr)
     except KeyboardInterrupt:
         code, text = 130, "interrupted"
+        if goes_on := getattr(args, "goes_on", ""):
+            print(f"hsframe: {text}; {goes_on}", file=sys.stderr)
     except BrokenPipeError:
         # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
     export.add_argument("--layout", choices=("wide", "tidy"), help="of a file: a column a point, or a row a sample")
     export.add_argument("--on-error", choices=("raise", "warn"), default="raise", help="warn: leave points out")
-    export.set_defaults(run=commands.export)
+    export.set_defaults(run=commands.export, goes_on="the same command goes on, but for a wide file")
 
     sync = subparsers.add_parser(
         "sync",
@@ -156,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first one")
     sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")
     sync.add_argument("--overlap", metavar="DURATION", default="2D", help="how much is read once more; 2D by default")
-    sync.set_defaults(run=commands.sync)
+    sync.set_defaults(run=commands.sync, goes_on="the same command goes on")
     sync._negative_number_matcher = _SPAN
 
     doctor = subparsers.add_parser(

@@ -136,10 +136,19 @@ class DeltaLog:
     def advice(self) -> str:
         """What to do about a log that cannot be read, or not all of it."""
         how = "sync to another folder"
-        if damaged := self.damaged():
+        if (damaged := self.damaged()) and self._has_files_of(damaged[0] - 1):
             how = f"remove {_ENTRY.format(damaged[0])}, which is empty or half written, and all later versions, and "
             how += "sync(), which reads anew what they told of; add() anew what was added"
         return f"put the archive back from a backup, or {how}"
+
+    def _has_files_of(self, version: int) -> bool:
+        """Whether all files of a version are still there; :meth:`vacuum` takes those of older ones."""
+        try:
+            files = DeltaTable(self.storage.uri, version=version, storage_options=self.storage.options).file_uris()
+        except (DeltaError, OSError, OverflowError):
+            return False
+        there = {path.rpartition("/")[2] for path in self.storage.listing()}
+        return all(unquote(path).rpartition("/")[2] in there for path in files)
 
     def refresh(self) -> None:
         """Go to the newest version, also where the table was made anew meanwhile."""

@@ -21,7 +21,7 @@ from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import OPTION_PREFIX, Storage
 from hsframe.archive.tables import State, Tables
 from hsframe.client import Client
-from hsframe.errors import MetadataError
+from hsframe.errors import AuthError, HsFrameError, MetadataError
 from hsframe.session.base import SessionSettings, Settings
 from hsframe.session.runners import runner_named
 from hsframe.session.session import Session
@@ -93,7 +93,14 @@ class Login:
 
         session = self._session()
         with _turn(session.uri, self.at_once):
-            return session.run(verb)
+            try:
+                return session.run(verb)
+            except HsFrameError as error:
+                # Distributed sends what led to an error with it, and replaces all where a part cannot be sent.
+                error.__cause__ = error.__context__ = None
+                if isinstance(error, AuthError) and self.password is None:
+                    error.args = (f"{error}; a worker has the password from HSFRAME_PASSWORD in its environment",)
+                raise
 
     def _session(self) -> Session:
         own = replace(self, at_once=0)  # one session, whatever its frames may do at a time

@@ -284,9 +284,10 @@ class HistoryVerbs(SessionBase):
         points, span, week_start, max_concurrency, progress
             As for :meth:`his_read`.
         path : path-like or uri
-            One file, where it ends in ``.parquet``: it is there whole or not at all. Anything else is the folder or the
-            place in an object store of an archive, see :class:`hsframe.Archive`, whose ``sync`` may continue it. An
-            archive that is there gets what it does not have of the span yet, and what is between: it has no holes.
+            One file, where it ends in ``.parquet``: it is there whole or not at all, in place of the one of that name.
+            Anything else is the folder (made with those above it) or the place in an object store of an archive, see
+            :class:`hsframe.Archive`, whose ``sync`` may continue it. An archive that is there gets what it does not
+            have of the span yet, and what is between: it has no holes.
         layout : {"wide", "tidy"}, optional
             Of one file: ``"wide"``, a column per point, by default; ``"tidy"``, a row per sample, sorted by id and
             time. Both are as :meth:`his_read` gives them by ``shape=``. An archive is tidy.
@@ -307,22 +308,24 @@ class HistoryVerbs(SessionBase):
             plain doubles; ``hsframe.Archive(path)`` opens an archive.
         DataFrame
             With `dry_run`: a row per point, ``id``, ``dis``, and what is left to do: ``rows``, ``requests`` (its share
-            of those that it shares with others, so that they add up; without those that prove answers whole) and
-            ``bytes``; ``status``: ``"dry run"``, or why there is nothing to do, and ``reason``. They follow from the
-            records (``hisInterval``, ``hisSize``); of those that do not tell, a sample each quarter of an hour is
-            assumed.
+            of those that it shares with others, so that they add up; without those that prove answers whole, a few for
+            each batch of points) and ``bytes``; ``status``: ``"dry run"``, or why there is nothing to do, and
+            ``reason``. They follow from the records (``hisInterval``, ``hisSize``); of those that do not tell, a sample
+            each quarter of an hour is assumed.
 
         Raises
         ------
         MetadataError
-            There is no such folder; it has other things in it; the disk is full; a point has another unit, kind or zone
-            than in the archive; another program writes the same file. Else as :meth:`his_read`.
+            There is no such folder for a file; that of an archive has other things in it; the disk is full; a point has
+            another unit, kind or zone than in the archive; another program writes the same file. Else as
+            :meth:`his_read`.
 
         Notes
         -----
         A tidy file is staged in a folder beside it, ``.NAME.parquet.export``, which is removed when the file has its
-        name; remove it to begin anew. It takes 28 bytes a sample. What was read before an interruption is not read
-        again. Of a span that is not over, samples after the present are not taken for read.
+        name; remove it to begin anew. It takes 20 bytes a sample. What was read before an interruption is not read
+        again, but for some seconds of it, and the samples beside the span of an archive, which come first. Of a span
+        that is not over, samples after the present are not taken for read.
         """
         with self._one_verb() as source:
             done = await export(source, request)

@@ -161,6 +161,17 @@ def test_a_log_of_which_a_power_cut_has_taken_an_entry_is_named_and_mended_by_wh
     assert archive.check()["problem"].str.startswith("no version counts it").all()
 
 
+def test_to_remove_an_entry_is_not_advised_where_the_version_before_it_has_lost_its_files(
+    tmp_path: Path, session: Session
+) -> None:
+    archive = synced(tmp_path, session)
+    assert len(archive.compact("0D"))
+    assert len(archive.vacuum("0D"))
+    sorted((tmp_path / "samples" / "_delta_log").glob("*.json"))[-1].write_text("")
+    with pytest.raises(MetadataError, match=r"put the archive back from a backup, or sync to another folder$"):
+        Archive(tmp_path).his_read("temp", "yesterday")
+
+
 def test_an_empty_entry_that_comes_while_an_archive_is_open_is_refused(tmp_path: Path, session: Session) -> None:
     archive = synced(tmp_path, session)
     assert len(archive.his_read("temp", "yesterday"))

@@ -280,6 +280,24 @@ def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
         assert "s3cret" not in out
 
 
+@pytest.mark.one_python
+@pytest.mark.skipif(os.name == "nt", reason="a signal cannot be sent to one child on Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sync_that_is_stopped_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uri = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        with subprocess.Popen(
+            [sys.executable, "-m", "hsframe", "sync", tmp_path / "a", "point", "--json", "--uri", uri, "--user", ""],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            connection, _ = listener.accept()
+            with connection:  # it never answers
+                process.send_signal(number)
+                out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "hsframe: interrupted; the same command goes on\n")
+    assert json.loads(out).items() >= {"uri": uri, "error": "interrupted", "exit": 130}.items()
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", f"--port={port}"]) == 2
