@@ -7,6 +7,7 @@ hold a history as Arrow arrays. Rows are views; a row's values become Python obj
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from types import MappingProxyType
@@ -204,7 +205,7 @@ class Grid(Sequence[Row]):
         by_name = {col.name: column for col, column in zip(all_cols, all_columns, strict=True)}
         if len(by_name) != len(all_cols):
             names = [col.name for col in all_cols]
-            twice = sorted({name for name in names if names.count(name) > 1})
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             raise MetadataError(f"the columns of a grid must have different names; found twice: {', '.join(twice)}")
         self.meta = _frozen(meta)
         self.cols = all_cols

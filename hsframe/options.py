@@ -25,12 +25,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
-from hsframe.errors import MetadataError
+from hsframe.errors import CodecError, MetadataError
 
 unit_mixing: Literal["convert", "raise"] = "convert"
 unit_factors: Literal["corrected", "standard"] = "corrected"
+
+# Each level of nesting takes some frames of Python's stack, which has a thousand.
+_MOST_NESTING: Final = 100
 
 _CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("corrected", "standard")}
 
@@ -46,21 +49,59 @@ class Limits:
         planned read asks for at once; with what decoding takes beside it, it is about all that a machine of 8 GB can
         hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory. Records take up to a hundred times their
         bytes: from a server that you do not trust take 10 MB. ``max_concurrency`` answers may be there at once, and
-        nothing bounds the frame of them all; ``Client.his_stream`` makes none.
+        nothing bounds the frame of them all; ``Client.his_stream`` makes none. Where an answer is read by objects, as
+        all is that is no history, what is estimated for them and the text must fit into these bytes and 200 MB more.
+    cells : int
+        The cells of one grid, its rows times its columns, also those without a value; 25 million by default, which
+        are 200 MB where they are empty. In JSON an empty cell takes no bytes, so 500 kB may be a billion of them. Of a
+        stream it bounds what is held at once.
+    columns : int
+        The columns of one grid; 50,000 by default.
+    nesting : int
+        How deep lists, dicts and grids may nest; 64 by default, and at most 100.
 
     Examples
     --------
     >>> Limits(answer_bytes=100 << 20)
-    Limits(answer_bytes=104857600)
+    Limits(answer_bytes=104857600, cells=25000000, columns=50000, nesting=64)
     """
 
     answer_bytes: int = 1 << 30
+    cells: int = 25_000_000
+    columns: int = 50_000
+    nesting: int = 64
+    # What is made of an answer may take this much memory beside the bytes that are allowed.
+    _beside_bytes: ClassVar[int] = 200_000_000
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             count = getattr(self, limit.name)
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
                 raise MetadataError(f"Limits: {limit.name} must be a whole number above 0; got {count!r}")
+        if self.nesting > _MOST_NESTING:
+            raise MetadataError(f"Limits: nesting must be at most {_MOST_NESTING}; got {self.nesting}")
+
+    def check(self, name: Literal["answer_bytes", "cells", "columns"], count: int, source: str) -> None:
+        """Raise a CodecError where an answer has more of what the limit of this name bounds; `source` is its format."""
+        most = getattr(self, name)
+        if count > most:
+            what = "bytes" if name == "answer_bytes" else name
+            raise CodecError(
+                f"the answer has {count:,} {what} or more, and {most:,} are allowed; nothing is returned",
+                expected=f"less: ask for less at once, or allow more by limits=hsframe.Limits({name}=...)",
+                source=source,
+            )
+
+    def check_memory(self, estimate: int, source: str) -> None:
+        """Raise a CodecError where an answer would take more memory than `answer_bytes` and 200 MB."""
+        most = self.answer_bytes + self._beside_bytes
+        if estimate > most:
+            raise CodecError(
+                f"the answer would take about {estimate:,} bytes of memory or more, and {most:,} are allowed; nothing "
+                "is returned",
+                expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
+                source=source,
+            )
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ class Decoder:
 
     def __init__(self, base: str, mime: str, dialect: Dialect, limits: Limits, secrets: KnownSecrets) -> None:
         self.secrets = secrets
+        self.limits = limits
         self._decode = partial(decode, limits=limits)
         self._base = base
         self._mime = mime
@@ -72,7 +73,7 @@ class Decoder:
         split = format_named(format).split if answer.status == 200 else None
         failure: CodecError | None = None
         try:
-            texts = None if split is None else await in_thread(split, answer.body)
+            texts = None if split is None else await in_thread(split, answer.body, self.limits)
             if texts is not None:
                 with told_once(self._dialect.told):
                     grids = await in_thread(lambda: [self._decode(text, format) for text in texts])

@@ -251,7 +251,8 @@ class HistoryStreams:
         columns = {name: self.facts[of] for name, of in zip(names, refs, strict=True) if of in self.facts}
         kinds = {name: of.kind for name, of in columns.items() if of.kind in ("Number", "Bool", "Str")}
         units = {name: of.unit for name, of in columns.items() if of.kind == "Number"}
-        return HistoryStream(format, kinds=kinds, units=units, na_columns=self.na_columns)
+        limits = self.sender.decoder.limits
+        return HistoryStream(format, kinds=kinds, units=units, na_columns=self.na_columns, limits=limits)
 
 
 def _in_order(batch: pa.RecordBatch, order: Sequence[str], names: Sequence[str]) -> pa.RecordBatch:

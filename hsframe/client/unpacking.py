@@ -10,7 +10,7 @@ import zlib
 from typing import Final
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import CodecError, NetworkError
+from hsframe.errors import NetworkError
 from hsframe.options import Limits
 from hsframe.protocol.http import TruncatedBodyError
 
@@ -25,7 +25,8 @@ class Unpacker:
     def __init__(self, coding: str, limits: Limits, where: str) -> None:
         self._coding = coding.strip().lower().removeprefix("x-").replace("identity", "")
         self._where = where
-        self._most = self._left = limits.answer_bytes
+        self._limits = limits
+        self._left = limits.answer_bytes
         self._chunk = b""
         self._is_small = self._has_more = self._has_begun = False
         self._part = zlib.decompressobj()
@@ -49,17 +50,12 @@ class Unpacker:
             else:
                 piece = self._unpacked() if self._is_small else await in_thread(self._unpacked)
             self._left -= len(piece)
-            self.check_length(self._most - self._left)
+            self.check_length(self._limits.answer_bytes - self._left)
         return piece
 
     def check_length(self, length: int) -> None:
         """Raise for a body that is longer than is allowed."""
-        if length > self._most:
-            raise CodecError(
-                f"the answer is longer than {self._most:,} bytes; nothing is returned",
-                expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
-                source=self._where,
-            )
+        self._limits.check("answer_bytes", length, self._where)
 
     def finish(self, *, may_be_empty: bool) -> None:
         """Say that the body has ended."""

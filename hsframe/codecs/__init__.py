@@ -12,7 +12,6 @@ from typing import Final
 from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.formats import decode_exact, encode_exact, format_named
 from hsframe.columns import TimeColumn
-from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.options import Limits
 
@@ -68,20 +67,19 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid: 
     Ref('a')
     """
     short = format_named(mime).short
-    if len(body) > limits.answer_bytes:
-        raise CodecError(f"the body is longer than limits.answer_bytes, which is {limits.answer_bytes:,}", source=short)
+    limits.check("answer_bytes", len(body), short)
     grid = None
     with DeferredWarnings():
         if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:
             if _HISTORY[short].search(body, 0, _LOOK_BYTES):
                 from hsframe.codecs.histories import try_decode
 
-                grid = try_decode(body, short)
+                grid = try_decode(body, short, limits)
             elif len(body) >= _WORTH_RECORDS:
                 from hsframe.codecs.entities import try_records
 
-                grid = try_records(body, short)
-        return decode_exact(body, short) if grid is None else grid
+                grid = try_records(body, short, limits)
+        return decode_exact(body, short, limits) if grid is None else grid
 
 
 def encode(grid: Grid, mime: str) -> bytes:

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
 from typing import Final
 
 from hsframe.errors import CodecError
+from hsframe.options import Limits
 
-# How deep lists, dicts and grids may nest. Records nest two or three deep; the limit keeps a hostile body from
-# exhausting Python's stack. It is the same in all formats, so that what one reads another can write.
-MAX_DEPTH: Final = 64
-TOO_DEEP: Final = f"lists, dicts and grids nest more than {MAX_DEPTH} deep"
+# How deep lists, dicts and grids may nest where they are written. Records nest two or three deep. It is the same in all
+# formats, and what is read by default, so that what one reads another can write.
+MAX_DEPTH: Final = Limits().nesting
+TOO_DEEP: Final = "lists, dicts and grids nest more than {} deep"
 
+#: What an empty grid takes at least, with its text.
+GRID_BYTES: Final = 2_000
+# The first byte of a character that has four.
+_WIDEST: Final = re.compile(rb"[\xf0-\xff]")
+# The memory of what each of these may begin: an object, a list, one more item, one more key; an object that is a scalar
+# value becomes that, which takes less.
+_WEIGHTS: Final = {"{": 192, "[": 72, ",": 56, ":": 48, '{"_kind"': -184}
 _BEFORE, _AFTER = 24, 24
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def at_most(limits: Limits) -> str:
+    """What is expected of a body whose lists, dicts and grids nest too deep."""
+    return f"at most {limits.nesting}; limits=hsframe.Limits(nesting=...) sets how deep"
+
+
+def text_bytes(body: bytes) -> int:
+    """The memory of the text of a body: Python gives all its characters the bytes of the widest one."""
+    return len(body) * (1 if body.isascii() else 4 if _WIDEST.search(body) else 2)
+
+
+def check_objects(text: str, source: str, limits: Limits, *, line: int = 0) -> None:
+    """Refuse a text whose values would take too much memory, before any is made; `line` is what a line end may mean."""
+    weights = (*_WEIGHTS.items(), ("\n", line))
+    weight = sum(text.count(mark) * size for mark, size in weights if size)
+    limits.check_memory(2 * sys.getsizeof(text) + weight, source)
 
 
 def text_of(body: bytes | str, source: str) -> str:

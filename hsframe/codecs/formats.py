@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hsframe.caller_warnings import DeferredWarnings
+from hsframe.codecs.body_text import TOO_DEEP, at_most, text_bytes
 from hsframe.codecs.csv import encode_csv
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
@@ -21,6 +22,7 @@ from hsframe.codecs.zinc import decode_zinc, split_zinc
 from hsframe.codecs.zinc_write import encode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 _LOOK_BYTES: Final = 200
 _KIND_KEY: Final = re.compile(rb'"_kind"\s*:')
@@ -41,7 +43,7 @@ class Format:
     #: The exact writer.
     write: Callable[[Grid], bytes]
     #: The exact reader; None: the format does not keep the kinds of values, so it is only written.
-    read: Callable[[bytes | str], Grid] | None = None
+    read: Callable[[bytes | str, Limits], Grid] | None = None
     #: Further MIME types that servers use for it, and short names that people do.
     other_names: tuple[str, ...] = ()
     #: Whether a client may send its requests, and ask for the answers, in this format.
@@ -51,7 +53,7 @@ class Format:
     #: Whether a body that begins so is in this version of the format; None: there is one version.
     is_version: Callable[[bytes], bool] | None = None
     #: The texts of the grids in a body of several, None where it is one; None: the format has no such bodies.
-    split: Callable[[bytes], list[bytes] | None] | None = None
+    split: Callable[[bytes, Limits], list[bytes] | None] | None = None
 
 
 def has_kinds(body: bytes | str) -> bool:
@@ -64,15 +66,15 @@ def has_kinds(body: bytes | str) -> bool:
     return b'"_kind"' in body and _KIND_KEY.search(body) is not None
 
 
-def _read_json(body: bytes | str, asked: type[JsonCodec]) -> Grid:
+def _read_json(body: bytes | str, limits: Limits, asked: type[JsonCodec]) -> Grid:
     # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. Bare dicts may be
     # of either version, and are read as the one that was asked for.
     if has_kinds(body):
-        return Json4().decode(body)
-    value = Json3().load(body)
+        return Json4(limits).decode(body)
+    value = Json3(limits).load(body)
     items = value if isinstance(value, list) else [value]
     has_grid = any(isinstance(item, dict) and "cols" in item for item in items)
-    return (Json3() if has_grid else asked()).grid_from(value)
+    return (Json3 if has_grid else asked)(limits).grid_from(value)
 
 
 _ROWS: Final = (
@@ -94,7 +96,7 @@ _ROWS: Final = (
         mime="application/vnd.haystack+json;version=4",
         title="JSON v4",
         extension="json",
-        read=lambda body: _read_json(body, Json4),
+        read=lambda body, limits: _read_json(body, limits, Json4),
         write=lambda grid: Json4().encode(grid),
         # Without a version it is this one (standard: chapter Json).
         other_names=("json", "application/json", "application/json;version=4", "application/vnd.haystack+json"),
@@ -108,7 +110,7 @@ _ROWS: Final = (
         mime="application/vnd.haystack+json;version=3",
         title="JSON v3",
         extension="json",
-        read=lambda body: _read_json(body, Json3),
+        read=lambda body, limits: _read_json(body, limits, Json3),
         write=lambda grid: Json3().encode(grid),
         other_names=("application/json;version=3",),
         carries_calls=True,
@@ -169,7 +171,7 @@ class NeedsExactParserError(Exception):
     """
 
 
-def decode_exact(body: bytes | str, mime: str) -> Grid:
+def decode_exact(body: bytes | str, mime: str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
     """The same as :func:`hsframe.codecs.decode` by the exact codecs alone, every cell a Python object."""
     format = format_named(mime)
     if format.read is None:
@@ -180,7 +182,13 @@ def decode_exact(body: bytes | str, mime: str) -> Grid:
             source=format.short,
         )
     with DeferredWarnings():  # so that a warning that many cells give is given once
-        return format.read(body)
+        try:
+            if isinstance(body, bytes):
+                limits.check_memory(len(body) + text_bytes(body), format.short)
+            return format.read(body, limits)
+        except RecursionError:  # where the caller has used most of the stack
+            problem = TOO_DEEP.format(limits.nesting)
+            raise CodecError(problem, expected=at_most(limits), source=format.short) from None
 
 
 def encode_exact(grid: Grid, mime: str) -> bytes:

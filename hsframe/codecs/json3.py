@@ -15,6 +15,7 @@ from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text,
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, kept_unit, number_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import ID, MARKER, NA, REMOVE, SYMBOL, TYPE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
+from hsframe.options import Limits
 
 _SOURCE: Final = "json v3"
 _COORD = re.compile(r"\s*([^,\s]+)\s*,\s*([^,\s]+)\s*")
@@ -141,7 +142,8 @@ class Json3(JsonCodec):
         Bin: lambda value: "b:" + value.mime,
     }
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+        super().__init__(limits)
         self._texts = _Texts({None: None})
 
     def read_text(self, text: str) -> Any:

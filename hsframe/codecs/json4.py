@@ -32,6 +32,7 @@ from hsframe.kinds import (
     unchecked_number,
     unchecked_ref,
 )
+from hsframe.options import Limits
 
 _SOURCE: Final = "json v4"
 _NUMBERS: Final = (int, float)  # bool is another class
@@ -177,13 +178,14 @@ class Json4(JsonCodec):
         Bin: lambda value: {"_kind": "xstr", "type": "Bin", "val": value.mime},
     }
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+        super().__init__(limits)
         # A column of instants repeats itself, and their values are immutable.
         self._instants: dict[tuple[str, str], datetime] = {}
 
     def load(self, body: bytes | str) -> Any:
         """What ``json.loads`` gives, but most objects that are scalar values are replaced by these values."""
-        return load_json(body, _SOURCE, leaf_of=self._leaf)
+        return load_json(body, _SOURCE, self.limits, leaf_of=self._leaf)
 
     def _leaf(self, value: dict[str, Any]) -> Any:
         """The value of an object, made while the JSON is read.

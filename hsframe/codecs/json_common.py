@@ -10,16 +10,18 @@ import abc
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
-from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, excerpt, text_of
+from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, check_objects, error_at, excerpt, text_of
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
+from hsframe.options import Limits
 
 #: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
@@ -32,6 +34,8 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 #: The value that begins at a position of a text, and the position after it.
 scan_json = json.JSONDecoder().raw_decode
 _NO_VALUE: Final = object()
+# Where fewer cells than one of so many have a value, the values are put into their columns one by one.
+_SPARSE: Final = 8
 _T = TypeVar("_T")
 
 
@@ -71,6 +75,10 @@ class JsonCodec(ValueWriter[Any]):
     #: What a written grid has besides meta, cols and rows.
     grid_mark: ClassVar[Mapping[str, Any]] = {}
 
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+        self.limits = limits
+        self._cells_read = 0
+
     # ---- what differs between the versions
 
     def read_text(self, text: str) -> Any:
@@ -104,7 +112,7 @@ class JsonCodec(ValueWriter[Any]):
         return self.grid_from(self.load(body))
 
     def load(self, body: bytes | str) -> Any:
-        return load_json(body, self.source)
+        return load_json(body, self.source, self.limits)
 
     def grid_from(self, value: Any) -> Grid:
         """The grid of what ``json.loads`` gives; see :meth:`decode`."""
@@ -126,7 +134,9 @@ class JsonCodec(ValueWriter[Any]):
             return Grid({}, ["val"], [items])
         if not items or not all(isinstance(item, dict) for item in items):
             raise Misfit("the body is not an object, nor a list of records or grids", self.example)
-        return Grid.from_rows({}, list(dict.fromkeys(name for item in items for name in item)), items)
+        names = dict.fromkeys(name for item in items for name in item)
+        self._count(names, len(items))
+        return Grid.from_rows({}, list(names), items)
 
     def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of many texts of one cell each, column by column.
@@ -161,11 +171,21 @@ class JsonCodec(ValueWriter[Any]):
         raise Misfit(f"{kind.__name__} is not a type of JSON", "what json.loads gives")
 
     def _items(self, values: list[Any], depth: int) -> list[Any]:
-        _check_depth(depth)
+        self._check_depth(depth)
         return _each(partial(self.read, depth=depth), values, "[{}]")
 
+    def _check_depth(self, depth: int) -> None:
+        if depth > self.limits.nesting:
+            raise Misfit(TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
+
+    def _count(self, columns: Sized, rows: int) -> None:
+        """Check the size of one grid before its columns are made; the cells of grids within it count too."""
+        self.limits.check("columns", len(columns), self.source)
+        self._cells_read += len(columns) * rows
+        self.limits.check("cells", self._cells_read, self.source)
+
     def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        _check_depth(depth)
+        self._check_depth(depth)
         values = {}
         for name, value in tags.items():
             fitting(NAME, name)
@@ -181,7 +201,7 @@ class JsonCodec(ValueWriter[Any]):
         return Grid({}, list(values), [[value] for value in values.values()])
 
     def read_grid(self, value: Mapping[str, Any], depth: int) -> Grid:
-        _check_depth(depth)
+        self._check_depth(depth)
         raw_meta, raw_cols, rows = value.get("meta", {}), value.get("cols"), value.get("rows", [])
         if not isinstance(raw_cols, list):
             raise Misfit("a grid without a list of columns", '"cols": [{"name": ...}]', raw_cols).at(".cols")
@@ -194,6 +214,7 @@ class JsonCodec(ValueWriter[Any]):
         except Misfit as misfit:
             raise misfit.at(".meta") from None
         meta.pop("ver", None)
+        self._count(raw_cols, len(rows))
         cols = _each(partial(self._read_col, depth=depth), raw_cols, ".cols[{}]")
         names = {col.name for col in cols}
         for index, row in enumerate(rows):
@@ -204,7 +225,7 @@ class JsonCodec(ValueWriter[Any]):
                 # Version 4 lets an object say that it is a dict.
                 if row.keys() - names != {"_kind"} or str(row["_kind"]).lower() != "dict":
                     raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
-        columns = [self._cells([row.get(col.name) for row in rows], col.name, depth) for col in cols]
+        columns = self._columns([col.name for col in cols], rows, depth)
         try:
             return Grid(meta, cols, columns)
         except MetadataError as error:
@@ -217,6 +238,28 @@ class JsonCodec(ValueWriter[Any]):
         if not isinstance(meta, dict):
             raise Misfit("the meta is not an object", '"meta": {"unit": ...}', meta).at(".meta")
         return Col(fitting(NAME, col["name"]), self.read_tags(meta, depth))
+
+    def _columns(self, names: Sequence[str], rows: Sequence[Mapping[str, Any]], depth: int) -> list[Sequence[Any]]:
+        if _SPARSE * sum(map(len, rows)) >= len(names) * len(rows):
+            return [self._cells([row.get(name) for row in rows], name, depth) for name in names]
+        # An empty cell takes no time of its own: it has no bytes.
+        there: defaultdict[str, dict[int, Any]] = defaultdict(dict)
+        for index, row in enumerate(rows):
+            for name, value in row.items():
+                there[name][index] = value
+        empty = (None,) * len(rows)
+        columns: list[Sequence[Any]] = []
+        for name in names:
+            columns.append(empty)
+            if name in there:
+                columns[-1] = column = list(empty)
+                try:
+                    read = self._cells([*there[name].values()], name, depth)
+                except Misfit:
+                    read = self._cells([row.get(name) for row in rows], name, depth)  # which names the row
+                for index, value in zip(there[name], read, strict=True):
+                    column[index] = value
+        return columns
 
     def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
         read = self.read_cells(cells)
@@ -270,11 +313,6 @@ def fitting(rule: TextRule, text: str, at: str = "") -> str:
     return text
 
 
-def _check_depth(depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise Misfit(TOO_DEEP, f"at most {MAX_DEPTH}")
-
-
 def plain_number(value: float) -> float:
     """A number of JSON: an int where it is one below 2**53, else the double, which may be infinite."""
     if -MAX_EXACT_INT < value < MAX_EXACT_INT:
@@ -314,14 +352,17 @@ def json_value_length(body: bytes, at: int = 0) -> int | None:
         size *= 8
 
 
-def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+def load_json(
+    body: bytes | str, source: str, limits: Limits, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None
+) -> Any:
     """The lists and dicts of a JSON text.
 
     `leaf_of` is called with each object as soon as it is read, and what it returns replaces the object: it saves
     keeping a million objects that are one value each.
 
     CodecError, with line and column, where the text is not JSON (Python's ``NaN`` and ``Infinity`` are not), or where
-    an object has a key twice: one of the values would be lost.
+    an object has a key twice: one of the values would be lost. Or where the text would take too much memory: the
+    library makes all its objects before any of them can be looked at.
     """
 
     def no_constant(name: str) -> NoReturn:
@@ -331,12 +372,13 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
         value = dict(pairs)
         if len(value) != len(pairs):
             names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = Counter(names).most_common(1)[0][0]
             problem = f"{twice!r} stands twice in one object"
             raise CodecError(problem, snippet=json.dumps(names)[:60], expected="each key once", source=source)
         return value if leaf_of is None else leaf_of(value)
 
     text = text_of(body, source)
+    check_objects(text, source, limits)
     if _SURROGATE_ESCAPE.search(text):
         text = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
     try:
@@ -351,10 +393,11 @@ def load_json(body: bytes | str, source: str, *, leaf_of: Callable[[dict[str, An
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
     except RecursionError:
-        raise CodecError(TOO_DEEP, snippet=excerpt(text, 0), expected=f"at most {MAX_DEPTH}", source=source) from None
+        problem = TOO_DEEP.format(limits.nesting)
+        raise CodecError(problem, snippet=excerpt(text, 0), expected=at_most(limits), source=source) from None
 
 
-def split_json(body: bytes) -> list[bytes] | None:
+def split_json(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:  # noqa: B008 - frozen
     """The texts of the items of a list; None where the body is no list.
 
     >>> split_json(b'[{"a": 1}, {"a": 2}]')
@@ -363,12 +406,14 @@ def split_json(body: bytes) -> list[bytes] | None:
     text = text_of(body, "json").lstrip()
     if not text.startswith("["):
         return None
-    items = []
+    check_objects(text, "json", limits)
+    items: list[bytes] = []
     at, mark = 1, ","
     try:
         while mark == ",":
             _, end = scan_json(text, at := skip_json_blanks(text, at))
             items.append(text[at:end].encode())
+            limits.check_memory(len(text) + GRID_BYTES * len(items), "json")
             at = skip_json_blanks(text, end)
             mark, at = text[at : at + 1], at + 1
     except (ValueError, RecursionError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, text_of
+from hsframe.codecs.body_text import TOO_DEEP, at_most, check_objects, error_at, text_of
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, NAME, Marker
+from hsframe.options import Limits
 
 _SOURCE: Final = "trio"
 
@@ -29,10 +30,11 @@ _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]+")
 _ZINC_FIRST: Final = frozenset('"`@^[{<')
 _CALL = re.compile(r"[A-Z][A-Za-z0-9_]*\(")
 _BLOCK_NAMES: Final = ("Zinc:", "Trio:")
+_TAG_BYTES: Final = 264  # of memory: its line, its place in the record, its value
 _INDENT: Final = "  "
 
 
-def decode_trio(body: bytes | str) -> Grid:
+def decode_trio(body: bytes | str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
     r"""The records of a Trio text as the rows of a grid; CodecError, with line and column, where it is not Trio.
 
     A column for each tag in the order in which the records bring them; no meta. Comments are skipped; ``true`` and
@@ -42,11 +44,13 @@ def decode_trio(body: bytes | str) -> Grid:
     >>> [dict(row) for row in grid]
     [{'dis': 'Site 1', 'site': MARKER}, {'dis': 'Site 2', 'area': Number(50, 'ft²')}]
     """
-    return _Reader(text_of(body, _SOURCE), 0).grid()
+    return _Reader(text_of(body, _SOURCE), 0, limits).grid()
 
 
 class _Reader:
-    def __init__(self, text: str, depth: int) -> None:
+    def __init__(self, text: str, depth: int, limits: Limits) -> None:
+        self.limits = limits
+        check_objects(text, _SOURCE, limits, line=_TAG_BYTES)
         self.text = text.replace("\r\n", "\n")
         self.depth = depth
         self.lines = self.text.split("\n")
@@ -58,8 +62,9 @@ class _Reader:
         while self.number < len(self.lines):
             line = self.lines[self.number]
             if line.startswith("-"):
-                records.append(record)
-                record = {}
+                if record:
+                    records.append(record)
+                    record = {}
                 self.number += 1
             elif not line.strip() or line.startswith("//"):
                 self.number += 1
@@ -69,9 +74,11 @@ class _Reader:
                 if name in record:
                     raise self.error(begin, 0, f"the tag {name} stands twice in this record", "a line of dashes before")
                 record[name] = value
-        records.append(record)
-        records = [record for record in records if record]
+        if record:
+            records.append(record)
         names = dict.fromkeys(name for record in records for name in record)
+        self.limits.check("columns", len(names), _SOURCE)
+        self.limits.check("cells", len(names) * len(records), _SOURCE)
         return Grid.from_rows({}, list(names), records)
 
     def tag(self, line: str) -> tuple[str, Any]:
@@ -121,13 +128,13 @@ class _Reader:
         return " ".join(lines).rstrip()
 
     def nested(self, name: str, begin: int) -> Any:
-        if self.depth == MAX_DEPTH:
-            raise self.error(begin, 0, TOO_DEEP, f"at most {MAX_DEPTH}")
+        if self.depth == self.limits.nesting:
+            raise self.error(begin, 0, TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
         block = "\n".join(self.block())
         try:
             if name == "Zinc:":
-                return decode_zinc(block) if block.startswith("ver:") else parse_value(block)
-            rows = _Reader(block, self.depth + 1).grid()
+                return decode_zinc(block, self.limits) if block.startswith("ver:") else parse_value(block, self.limits)
+            rows = _Reader(block, self.depth + 1, self.limits).grid()
         except CodecError as error:
             # The lines count in the whole text; the columns are left out, because the indent is gone.
             line = None if error.line is None else begin + 1 + error.line
@@ -136,7 +143,7 @@ class _Reader:
 
     def value(self, text: str, number: int, column: int) -> Any:
         try:
-            return _value(text)
+            return _value(text, self.limits)
         except CodecError as error:
             raise self.error(number, column + (error.column or 1) - 1, error.problem, error.expected) from None
 
@@ -145,13 +152,13 @@ class _Reader:
         return error_at(self.text, pos, problem, expected, _SOURCE)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, limits: Limits = Limits()) -> Any:  # noqa: B008 - frozen
     if text in ("true", "false"):
         return text == "true"
     if text in ("M", "N"):  # texts, as Haxall reads them: the phase of a meter, the size of a valve
         return text
     try:
-        return parse_value(text)
+        return parse_value(text, limits)
     except CodecError:
         # A text without quotes: "Main Street", "2nd floor". What begins like nothing but Zinc is an error.
         if text[0] in _ZINC_FIRST or _CALL.match(text):

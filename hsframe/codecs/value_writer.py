@@ -59,7 +59,7 @@ class ValueWriter(abc.ABC, Generic[_Written]):
     @classmethod
     def check_depth(cls, depth: int) -> None:
         if depth >= MAX_DEPTH:
-            raise cls.refused(TOO_DEEP, f"at most {MAX_DEPTH}")
+            raise cls.refused(TOO_DEEP.format(MAX_DEPTH), f"at most {MAX_DEPTH}")
 
     @classmethod
     def refused(cls, problem: str, expected: str) -> CodecError:

@@ -15,13 +15,21 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP, error_at, text_of
+from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, error_at, text_of
 from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NAME, Number
+from hsframe.options import Limits
 
 _SOURCE: Final = "zinc"
+
+# The memory of a cell while the columns are made, and of a value beside its text; counts are checked at times.
+_CELL_BYTES: Final = 16
+_VALUE_BYTES: Final = 120
+_CHECKED_VALUES: Final = 1000
+# So many commas may be in the texts of a row for one of its cells.
+_COMMAS_A_CELL: Final = 100
 
 # <ver> := "ver:" <str>
 _VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
@@ -46,7 +54,7 @@ _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 _TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
 
 
-def decode_zinc(body: bytes | str) -> Grid:
+def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
     r"""The grid of a Zinc text of version 3.0 or 2.0; CodecError, with line and column, where it is not Zinc.
 
     Lines end in LF or CRLF; a byte order mark, a missing final line end and several of them are taken. ``ver`` is not
@@ -56,13 +64,13 @@ def decode_zinc(body: bytes | str) -> Grid:
     >>> grid[0]["id"], grid[0]["area"]
     (Ref('a', 'HQ'), Number(1200.5, 'm²'))
     """
-    reader = _Reader(text_of(body, _SOURCE))
+    reader = _Reader(text_of(body, _SOURCE), limits)
     grid = reader.grid(0)
     reader.end("the end of the grid")
     return grid
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str, limits: Limits = Limits()) -> Any:  # noqa: B008 - frozen
     """The value of a Zinc text that is one scalar, list, dict or nested grid; None for an empty text and for ``N``.
 
     Blanks around the value are allowed. CodecError where the text is not a value, or goes on after it.
@@ -70,14 +78,14 @@ def parse_value(text: str) -> Any:
     >>> parse_value("[72.5°F, @a]")
     [Number(72.5, '°F'), Ref('a')]
     """
-    reader = _Reader(text_of(text, _SOURCE))
+    reader = _Reader(text_of(text, _SOURCE), limits)
     reader.skip_lines()
     value = None if reader.at_end() else reader.value(0)
     reader.end("the end of the value")
     return value
 
 
-def cells_from_zinc(joined: Sequence[bytes]) -> list[list[Any]]:
+def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[list[Any]]:  # noqa: B008 - frozen
     r"""The values of cells of version 3.0, column by column; CodecError where a text is not one whole value.
 
     `joined` has for each column the texts of its cells, a line end between two of them.
@@ -87,19 +95,19 @@ def cells_from_zinc(joined: Sequence[bytes]) -> list[list[Any]]:
     """
     known = Cells()
     return [
-        [parse_value(text) if text[:1] in _OPENS else known[text] for text in texts.decode().split("\n")]
+        [parse_value(text, limits) if text[:1] in _OPENS else known[text] for text in texts.decode().split("\n")]
         for texts in joined
     ]
 
 
-def value_length(text: bytes) -> int:
+def value_length(text: bytes, limits: Limits) -> int:
     """The length of the value that a text in UTF-8 begins with; CodecError where none does."""
-    reader = _Reader(text.decode())
+    reader = _Reader(text.decode(), limits)
     reader.value(0)
     return len(reader.text[: reader.pos].encode())
 
 
-def split_zinc(body: bytes) -> list[bytes] | None:
+def split_zinc(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:  # noqa: B008 - frozen
     r"""The texts of the grids one below the other, as SkySpark answers ``evalAll``; None where there is one.
 
     >>> split_zinc(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n')
@@ -115,6 +123,7 @@ def split_zinc(body: bytes) -> list[bytes] | None:
             depth -= 1
         elif text == b"ver:" and depth == 0:
             starts.append(token.start())
+            limits.check_memory(len(body) + GRID_BYTES * len(starts), _SOURCE)
     if len(starts) < 2:
         return None
     return [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
@@ -123,8 +132,11 @@ def split_zinc(body: bytes) -> list[bytes] | None:
 class _Reader:
     """A position in a text, and a method for each production of the grammar."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self.text = text
+        self.limits = limits
+        self.cells_read = 0
+        self.values_read = 0
         self.pos = 0
         self.cells = Cells()
         self.version = _VERSIONS[0]
@@ -157,11 +169,26 @@ class _Reader:
             problem = "the text ends here" if self.at_end() else "this does not belong here"
             raise self.error(problem, expected)
 
+    def check_depth(self, depth: int) -> None:
+        if depth > self.limits.nesting:
+            raise self.error(TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
+
+    def count_value(self) -> None:
+        self.values_read += 1
+        if not self.values_read % _CHECKED_VALUES:
+            self.check_size(0)
+
+    def check_size(self, cells: int) -> None:
+        """Count more cells, also those of grids within a grid, and check them and the values that were made."""
+        self.cells_read += cells
+        self.limits.check("cells", self.cells_read, _SOURCE)
+        made = self.values_read + self.cells.made
+        self.limits.check_memory(len(self.text) + _CELL_BYTES * self.cells_read + _VALUE_BYTES * made, _SOURCE)
+
     # ---- <grid> := <gridMeta> <cols> [<row>]*
 
     def grid(self, depth: int) -> Grid:
-        if depth > MAX_DEPTH:
-            raise self.error(TOO_DEEP, f"at most {MAX_DEPTH}")
+        self.check_depth(depth)
         begin = self.pos
         meta = self.grid_meta(depth)
         cols = self.cols(depth)
@@ -200,6 +227,7 @@ class _Reader:
         if name[0] in tags:
             raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
         self.pos = name.end()
+        self.count_value()  # its key
         self.skip()
         if not self.at(":"):
             self.pos, tags[name[0]] = name.end(), MARKER
@@ -220,39 +248,45 @@ class _Reader:
                 raise self.error(problem, "a name of a column: a letter, then letters, digits or _")
             self.pos = match.end()
             cols.append(Col(match[0], self.meta(depth)))
+            self.limits.check("columns", len(cols), _SOURCE)
             if not self.at(","):
                 break
             self.pos += 1
         self.nl("a comma, a tag of the column or the end of the line", or_end=True)
         return cols
 
-    def rows(self, width: int, depth: int) -> list[tuple[Any, ...]]:
+    def rows(self, width: int, depth: int) -> list[Sequence[Any]]:
         text, known = self.text, self.cells.__getitem__
-        rows: list[list[Any]] = []
+        cells: list[Any] = []  # row by row: a list for each row would take more than its cells
         while not self.at_end():
             end = text.find("\n", self.pos)
             line = (text[self.pos :] if end < 0 else text[self.pos : end]).removesuffix("\r")
-            pieces = line.split(",")
-            if len(pieces) != width:
-                # Where not all of the line is pieces, findall() would search from every place to the end of it.
-                pieces = _PIECE.findall(line + ",") if _PIECES.fullmatch(line + ",") else []
-                whole = len(pieces) == width and ",".join(pieces) == line
-            else:
+            commas = line.count(",")
+            if commas == width - 1:
+                pieces = line.split(",")
                 whole = width > 1 or line.strip(" \t") != ""
+            else:
+                # Where not all of the line is pieces, findall() would search from every place to the end of it; and a
+                # list of many items would be a piece for each.
+                is_likely = commas <= _COMMAS_A_CELL * width and _PIECES.fullmatch(line + ",")
+                pieces = _PIECE.findall(line + ",") if is_likely else []
+                whole = len(pieces) == width and ",".join(pieces) == line
+            self.check_size(width)
             if whole:
                 try:
-                    rows.append(list(map(known, pieces)))
+                    row = list(map(known, pieces))
+                    cells += row
                     self.pos = len(text) if end < 0 else end + 1
                     continue
                 except CodecError:
                     pass  # a comma within a value, or an error, which row() will locate
             if not line.strip(" \t"):
                 break
-            row = self.row(width, depth)
-            if row is None:
+            found = self.row(width, depth)
+            if found is None:
                 break
-            rows.append(row)
-        return list(zip(*rows, strict=True)) if rows else [()] * width
+            cells += found
+        return [cells[place::width] for place in range(width)]
 
     # <row>  := <cell> ("," <cell>)* <nl>
     # <cell> := [<val>]
@@ -287,6 +321,7 @@ class _Reader:
     # <val> := <scalar> | <list> | <dict> | "<<" <grid> ">>"
     def value(self, depth: int) -> Any:
         char = self.text[self.pos : self.pos + 1]
+        self.count_value()
         if char == "[":
             return self.list(depth + 1)
         if char == "{":
@@ -308,8 +343,7 @@ class _Reader:
         return value
 
     def enter(self, depth: int, length: int) -> None:
-        if depth > MAX_DEPTH:
-            raise self.error(TOO_DEEP, f"at most {MAX_DEPTH}")
+        self.check_depth(depth)
         self.pos += length
         self.skip_lines()
 
@@ -331,6 +365,7 @@ class _Reader:
         begin = self.pos
         self.enter(depth, 1)
         tags: dict[str, Any] = {}
+        self.count_value()  # it takes as much as two others
         while not self.at("}"):
             match = _ID.match(self.text, self.pos)
             if match is None:

@@ -334,7 +334,11 @@ class Cells(dict[str, Any]):
     # How many different texts are remembered; with more, a column hardly repeats itself.
     limit: Final = 100_000
 
+    #: How many values were made.
+    made = 0
+
     def __missing__(self, text: str) -> Any:
+        self.made += 1
         scan = _BY_FIRST.get(text[:1])
         if scan is not None:
             value, end = scan(text, 0)

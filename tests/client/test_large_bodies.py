@@ -39,7 +39,9 @@ def test_an_error_that_is_too_long_names_its_status(serve: Any, fake: Any) -> No
             serve(fake(anonymous=True, answers={"read": long})) as server,
             Client(server.uri, limits=Limits(answer_bytes=1000)) as client,
         ):
-            with pytest.raises(CodecError, match=r"read \(HTTP 500\): the answer is longer than 1,000 bytes"):
+            with pytest.raises(
+                CodecError, match=r"read \(HTTP 500\): the answer has 2,000 bytes or more, and 1,000 are allowed"
+            ):
                 await client.read("site")
 
     asyncio.run(main())

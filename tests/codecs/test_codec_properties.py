@@ -26,7 +26,7 @@ from hsframe.kinds import UNIT, Bin, Number, Uri, same
 from hsframe.testing import strategies
 
 # A zone name that was damaged is a zone that is not known.
-pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::hsframe.ZoneWarning", "ignore::hsframe.UnitWarning")
 
 LOSSLESS = [short for short, row in FORMATS.items() if row.carries_calls]
 GRIDS = strategies.grids() | strategies.history_grids()
@@ -183,6 +183,8 @@ def walked(body: str) -> Grid | CodecError:
     """What the grammar gives row by row, never by looking pieces up."""
 
     class NeverKnown(dict[str, Any]):
+        made = 0
+
         def __missing__(self, text: str) -> Any:
             raise CodecError("look-ups are off")
 

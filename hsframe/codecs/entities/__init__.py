@@ -7,6 +7,7 @@ different text once (:mod:`~hsframe.codecs.entities.read_cells`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hsframe.codecs.entities.read_cells import CellReader, JsonCellReader
@@ -19,6 +20,7 @@ from hsframe.codecs.json4 import Json4
 from hsframe.codecs.zinc import cells_from_zinc, decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 __all__ = ["try_records"]
 
@@ -26,7 +28,7 @@ __all__ = ["try_records"]
 _LONGEST: Final = 2**31 - 65_536
 
 
-def try_records(body: bytes, short: str) -> Grid | None:
+def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:  # noqa: B008 - frozen
     """The grid of many records, its columns as :mod:`hsframe.columns` has them: what the exact parser gives.
 
     None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
@@ -38,29 +40,29 @@ def try_records(body: bytes, short: str) -> Grid | None:
         begin = head_length(body, short)
         if begin == 0:
             return None
-        head, cells = _READERS[short](body, begin)
+        head, cells = _READERS[short](body, begin, limits)
         return Grid(head.meta, head.cols, cells.columns())
     except (NeedsExactParserError, CodecError, UnicodeDecodeError):
         return None
 
 
-def _json(body: bytes, begin: int) -> tuple[Grid, CellReader]:
-    codec = Json4() if has_kinds(body) else Json3()
+def _json(body: bytes, begin: int, limits: Limits) -> tuple[Grid, CellReader]:
+    codec = Json4(limits) if has_kinds(body) else Json3(limits)
     head = _empty_grid(body[:begin] + b"]}", codec.decode)
-    return head, JsonCellReader(split_json(body, begin, head.col_names), codec)
+    return head, JsonCellReader(split_json(body, begin, head.col_names, limits), codec)
 
 
-def _zinc(body: bytes, begin: int) -> tuple[Grid, CellReader]:
+def _zinc(body: bytes, begin: int, limits: Limits) -> tuple[Grid, CellReader]:
     # In version 2.0 a text may follow each value.
     if b'"2.0"' in body[:begin]:
         raise NeedsExactParserError
-    head = _empty_grid(body[:begin], decode_zinc)
+    head = _empty_grid(body[:begin], partial(decode_zinc, limits=limits))
     # Where there is one column, null is an empty line, which ends a grid.
     if len(head.cols) < 2:
         raise NeedsExactParserError
     # No cell holds a line end, which would end its row.
-    cells = split_zinc(body, begin, len(head.cols))
-    return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined))
+    cells = split_zinc(body, begin, len(head.cols), limits)
+    return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined, limits))
 
 
 def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:

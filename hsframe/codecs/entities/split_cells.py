@@ -16,10 +16,13 @@ import numpy.typing as npt
 
 from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Ints, Positions, Words, bit_index
+from hsframe.options import Limits
 
 _PIECE: Final = 1 << 18
 # Where this many words hold nothing, the place is in a long text, and going on word by word would take long.
 _MOST_WORDS: Final = 16
+# No more than one byte of so many is a line end, a backslash or the like, where records have some tags.
+_FEW_AWKWARD: Final = 8
 _ONE: Final = np.uint64(1)
 _BACKSLASH: Final = ord("\\")
 # Where more ends than one per this many bytes must be found one by one, the exact parser is as fast.
@@ -116,13 +119,17 @@ class ByteIndex:
 def escaped_places(block: Block) -> tuple[Positions, Positions]:
     """Places after a backslash that escapes, and places of control characters and backslashes, in order.
 
-    Two backslashes are an escaped backslash, from the first one of a run on.
+    Two backslashes are an escaped backslash, from the first one of a run on. NeedsExactParserError where there are so
+    many of these bytes that their places would take much more memory than the body.
     """
     octets = block.octets
-    found = [np.empty(0, np.int64)]
+    found, awkward_bytes = [np.empty(0, np.int64)], 0
     for begin in range(PAD, PAD + block.size, _PIECE):
         piece = octets[begin : min(begin + _PIECE, PAD + block.size)]
         found.append(np.flatnonzero((piece < 0x20) | (piece == _BACKSLASH)) + begin)
+        awkward_bytes += len(found[-1])
+        if _FEW_AWKWARD * awkward_bytes > block.size + _PIECE:
+            raise NeedsExactParserError
     awkward = np.concatenate(found)
     slashes = awkward[octets[awkward] == _BACKSLASH]
     if not len(slashes):
@@ -175,7 +182,8 @@ class Splitter(abc.ABC):
     value that is not plain, by its first byte.
     """
 
-    def __init__(self, body: bytes, sets: Sequence[bytes], closing: Mapping[int, int]) -> None:
+    def __init__(self, body: bytes, sets: Sequence[bytes], closing: Mapping[int, int], limits: Limits) -> None:
+        self.limits = limits
         self.body = body
         self.block = block_of(body)
         escaped, self.awkward = escaped_places(self.block)

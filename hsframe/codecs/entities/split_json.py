@@ -27,6 +27,7 @@ from hsframe.codecs.histories.byte_words import (
     zero_bytes,
 )
 from hsframe.codecs.json_common import json_value_length
+from hsframe.options import Limits
 
 _TAIL: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 _NEXT_ROW: Final = re.compile(rb"([ \t\r\n]*,[ \t\r\n]*)\{")
@@ -37,6 +38,7 @@ _QUOTE, _COMMA, _OPEN, _CLOSE, _LIST = b'",{}['
 _ENDS, QUOTES, _CLOSES, _LIST_CLOSES, _OPENS, _LIST_OPENS = range(6)
 _SETS: Final = (b",}", b'"', b"}", b"]", b"{", b"[")
 _CLOSING: Final = {_QUOTE: QUOTES, _OPEN: _CLOSES, _LIST: _LIST_CLOSES}
+_LEAST_OBJECT, _FEW_BYTES = 8, 1_000_000
 _NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST_NAMES: Final = 5_000
 _TRIES: Final = 64
@@ -110,7 +112,7 @@ def _words_at(texts: Sequence[bytes], at: int) -> Words:
     return np.array([int.from_bytes(text[8 * at : 8 * at + 8], "little") for text in texts], np.uint64)
 
 
-def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
+def split_json(body: bytes, begin: int, names: Sequence[str], limits: Limits) -> SplitBody:
     """The cells of a grid in JSON, of either version, whose first row begins at `begin`; `names` are its columns.
 
     It raises NeedsExactParserError where the rows are of another form than servers write, or wrong.
@@ -118,16 +120,17 @@ def split_json(body: bytes, begin: int, names: Sequence[str]) -> SplitBody:
     known = ColumnNames(names)
     first = _FIRST_KEY.search(body, begin)
     gap = _GAP.search(body, begin)
-    if first is None:
+    # The places of rows that hold nothing would take several times the memory of the body.
+    if first is None or body.count(b"{") * _LEAST_OBJECT > len(body) + _FEW_BYTES:
         raise NeedsExactParserError
-    return _JsonSplitter(body, known, colon=first[1], gap=gap[1] if gap else b",").rows(begin)
+    return _JsonSplitter(body, known, limits, colon=first[1], gap=gap[1] if gap else b",").rows(begin)
 
 
 class _JsonSplitter(Splitter):
     """Splits one body; `colon` and `gap` are a colon and a comma with the blanks after them."""
 
-    def __init__(self, body: bytes, names: ColumnNames, *, colon: bytes, gap: bytes) -> None:
-        super().__init__(body, _SETS, _CLOSING)
+    def __init__(self, body: bytes, names: ColumnNames, limits: Limits, *, colon: bytes, gap: bytes) -> None:
+        super().__init__(body, _SETS, _CLOSING, limits)
         self.names = names
         self.width = len(names.lengths)
         self.colon = colon
@@ -136,6 +139,7 @@ class _JsonSplitter(Splitter):
 
     def rows(self, begin: int) -> SplitBody:
         starts, between = self.row_starts(begin)
+        self.limits.check("cells", len(starts) * self.width, "json")
         while True:
             ends, columns = self.walk_all(starts)
             true = self.true_rows(starts, ends, between)

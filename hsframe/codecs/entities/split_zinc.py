@@ -16,6 +16,7 @@ from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
 from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Ints, Positions
 from hsframe.codecs.zinc import value_length
+from hsframe.options import Limits
 
 _QUOTE, _COMMA, _TICK, _AT, _LIST, _DICT, _PAREN = b'",`@[{('
 _LINE_END, _RETURN = b"\n\r"
@@ -28,13 +29,13 @@ _MAY_HAVE_TEXT: Final = np.isin(np.arange(256), [_AT, *range(ord("A"), ord("Z") 
 _SHORT: Final = 3
 
 
-def split_zinc(body: bytes, begin: int, width: int) -> SplitBody:
+def split_zinc(body: bytes, begin: int, width: int, limits: Limits) -> SplitBody:
     """The cells of a grid in Zinc 3.0 of `width` columns, at least two, whose first row begins at `begin`.
 
     It raises NeedsExactParserError where the rows are of another form than servers write, or wrong.
     """
     # The last line may lack its end.
-    return _ZincSplitter(body.rstrip(b" \t\r\n") + b"\n", _SETS, _CLOSING).rows(begin + PAD, width)
+    return _ZincSplitter(body.rstrip(b" \t\r\n") + b"\n", _SETS, _CLOSING, limits).rows(begin + PAD, width)
 
 
 class _ZincSplitter(Splitter):
@@ -44,6 +45,7 @@ class _ZincSplitter(Splitter):
         line_ends = line_ends[line_ends >= begin]
         if not len(line_ends):
             raise NeedsExactParserError
+        self.limits.check("cells", len(line_ends) * width, "zinc")
         places = np.concatenate(([begin], line_ends[:-1] + 1))
         line_ends -= octets[line_ends - 1] == _RETURN
         columns = []
@@ -85,4 +87,4 @@ class _ZincSplitter(Splitter):
 
     def value_length(self, begin: int) -> int:
         at = begin - PAD
-        return value_length(self.body[at : self.body.index(b"\n", at)])
+        return value_length(self.body[at : self.body.index(b"\n", at)], self.limits)

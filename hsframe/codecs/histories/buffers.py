@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
+from hsframe.options import Limits
 
 #: Large enough that the few hundred calls per block do not count, small enough that its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 20
@@ -25,8 +26,9 @@ _GROWTH: Final = 1.5
 class RowBuffers:
     """Rows in order: instants, and cells of `width` columns beside the timestamps."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, limits: Limits) -> None:
         self.length = 0
+        self._limits = limits
         self._times: Ints = np.empty(0, np.int64)
         self._cells: list[Floats] = [np.empty(0) for _ in range(width)]
 
@@ -34,15 +36,18 @@ class RowBuffers:
         """Make room for as many rows in all, if they are more than there is room for."""
         if rows > len(self._times):
             self._times = _grown(self._times, self.length, rows)
-            self._cells = [_grown(cells, self.length, rows) for cells in self._cells]
+            for place, cells in enumerate(self._cells):
+                self._cells[place] = _grown(cells, self.length, rows)
 
     def expect(self, share_read: float) -> None:
         """Make room for a body of which a share was read."""
-        self.reserve(int(self.length / share_read * _RESERVE) + 1)
+        rows = int(self.length / share_read * _RESERVE) + 1
+        self.reserve(min(rows, self._limits.cells // (len(self._cells) + 1)))
 
     def append(self, times: Ints, cells: Floats) -> None:
         """Add rows; `cells` has one row per row of the grid."""
         end = self.length + len(times)
+        self._limits.check("cells", end * (len(self._cells) + 1), "history")
         if end > len(self._times):
             self.reserve(max(end, int(len(self._times) * _GROWTH)) if self.length else end)
         self._times[self.length : end] = times

@@ -22,12 +22,18 @@ from hsframe.codecs.histories.zinc_rows import ZincRows
 from hsframe.codecs.histories.zinc_rows import head_length as zinc_head_length
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 # How much is decoded before a column in which no value was seen is given a type.
 _WAIT_BYTES: Final = 8 << 20
+# The exact parser reads the head once more for each batch.
+_MOST_HEAD_BYTES: Final = 2 << 20
+# A longer head is looked for again only once so much more is there: at each piece it would take the square of the time.
+_SHORT_HEAD_BYTES: Final = 1 << 14
+_MORE: Final = 1.25
 
 
-def try_decode(body: bytes, short: str) -> Grid | None:
+def try_decode(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:  # noqa: B008 - frozen
     """The grid of a body that is a history, its columns as Arrow arrays: cell by cell what the exact parser gives.
 
     None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
@@ -36,7 +42,7 @@ def try_decode(body: bytes, short: str) -> Grid | None:
     view = memoryview(body)
     ahead = min(len(body), begin + BLOCK_BYTES)
     try:
-        _, reader = _open_history(body[:begin], short)
+        _, reader = _open_history(body[:begin], short, limits)
         buffer = BodyBuffer(reader, BLOCK_BYTES)
         buffer.push(view[begin:ahead])
         if ahead < len(body):
@@ -54,18 +60,19 @@ def head_length(body: bytes, short: str) -> int:
     return zinc_head_length(body) if short == "zinc" else json_head_length(body)
 
 
-def _open_history(head: bytes, short: str) -> tuple[Grid, RowReader]:
+def _open_history(head: bytes, short: str, limits: Limits) -> tuple[Grid, RowReader]:
     """The grid without rows, and a reader for them; `head` is the body up to its first row."""
     if not head or short not in ("zinc", "json4", "json3"):
         raise NeedsExactParserError
     try:
-        grid = decode_exact(head if short == "zinc" else head + b"]}", short)
+        grid = decode_exact(head if short == "zinc" else head + b"]}", short, limits)
     except CodecError:
         raise NeedsExactParserError from None
     ts, *names = grid.col_names or ("",)
     if ts != "ts" or not names or len(grid):
         raise NeedsExactParserError
-    return grid, RowReader(ZincRows(head, len(names)) if short == "zinc" else JsonRows(head, names, short))
+    shape = ZincRows(head, len(names), limits) if short == "zinc" else JsonRows(head, names, short, limits)
+    return grid, RowReader(shape, limits)
 
 
 class HistoryStream:
@@ -97,8 +104,10 @@ class HistoryStream:
         kinds: Mapping[str, str] | None = None,
         units: Mapping[str, str | None] | None = None,
         na_columns: bool = False,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._short = short
+        self._limits = limits
         self._maker = BatchMaker(self._short, kinds or {}, units or {}, na_columns=na_columns)
         # The bytes of which no batch was made yet; those before are counted, for the position of an error.
         self._window = bytearray()
@@ -107,6 +116,8 @@ class HistoryStream:
         self._reader: RowReader | None = None
         self._buffer: BodyBuffer | None = None
         self._exact = False
+        self._looked_at = 0
+        self._rows_seen = 0
         self.header: Grid | None = None
 
     def feed(self, chunk: bytes) -> list[Any]:
@@ -116,6 +127,7 @@ class HistoryStream:
         """
         self._window += chunk
         if self._exact:
+            self._limits.check_memory(2 * len(self._window), self._short)
             return []
         try:
             return self._advance(chunk) if self._reader else self._begin()
@@ -141,13 +153,15 @@ class HistoryStream:
         return [] if columns is None else [self._maker.batch(grid, columns)]
 
     def _begin(self) -> list[Any]:
+        if _SHORT_HEAD_BYTES < len(self._window) < _MORE * self._looked_at:
+            return []
+        self._looked_at = len(self._window)
         length = head_length(bytes(self._window), self._short)
-        if length == 0:
-            # So long a head is none; looking for it again at each piece would take the square of the time.
-            self._exact = len(self._window) > _WAIT_BYTES
+        if length == 0 or length > _MOST_HEAD_BYTES:
+            self._exact = len(self._window) > _MOST_HEAD_BYTES
             return []
         head = bytes(self._window[:length])
-        self.header, self._reader = _open_history(head, self._short)
+        self.header, self._reader = _open_history(head, self._short, self._limits)
         self._head = head
         self._buffer = BodyBuffer(self._reader, BLOCK_BYTES)
         del self._window[:length]
@@ -159,8 +173,9 @@ class HistoryStream:
         assert reader is not None
         assert buffer is not None
         buffer.push(memoryview(data))
-        if reader.rows.length == 0:
+        if reader.rows.length == self._rows_seen:
             return []
+        self._rows_seen = reader.rows.length
         grid = reader.settle()
         columns = reader.columns(keep=self._maker.is_open)
         count = buffer.taken - self._position.octets
@@ -168,6 +183,7 @@ class HistoryStream:
             return []
         batch = self._maker.batch(grid, columns)
         reader.forget_rows()
+        self._rows_seen = 0
         self._position.add(bytes(self._window[:count]))
         del self._window[:count]
         return [batch]
@@ -175,7 +191,9 @@ class HistoryStream:
     def _finish_exactly(self) -> list[Any]:
         """Read what is left by the exact parser, under the header."""
         try:
-            grid = decode_exact(self._head + bytes(self._window), self._short)
+            body = b"".join((self._head, self._window))
+            self._window.clear()
+            grid = decode_exact(body, self._short, self._limits)
         except CodecError as error:
             raise self._position.placed(error, self._head) from None
         self.header = _header_of(grid)

@@ -23,6 +23,7 @@ from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.codecs.json_common import json_value_length, scan_json, skip_json_blanks
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 _ROWS = re.compile(rb'"rows"\s*:\s*\[\s*(?=\{)')
 _BLANKS: Final = " \t\r\n"
@@ -53,11 +54,12 @@ class JsonRows(RowShape):
 
     usual_tail = b"]}"
 
-    def __init__(self, head: bytes, names: Sequence[str], short: str) -> None:
-        super().__init__(head, len(names))
+    def __init__(self, head: bytes, names: Sequence[str], short: str, limits: Limits) -> None:
+        super().__init__(head, len(names), limits)
         self._short = short
         self._places: dict[str, int | None] = {name: place for place, name in enumerate(names)} | {"ts": None}
-        self._first_name = json.dumps(names[0]).encode()
+        self._names = [json.dumps(name).encode() for name in names]
+        self._keys_by_place: dict[int | None, Key] = {}
         self._begin = b""
         self._rare = 0
 
@@ -100,23 +102,29 @@ class JsonRows(RowShape):
             self.stamp = values["ts"].encode()
             self.keys = [Key(self._places[name], lead.encode()) for name, lead, _ in scanned[0]]
             next(key for key in self.keys if key.place is None).hole = hole
+            self._keys_by_place = {key.place: key for key in self.keys}
         learned: list[int] = []
-        previous = -1
+        # New keys, by the place of the known one that they follow here.
+        following: dict[int | None, list[Key]] = {}
+        known: Key | None = None
         for name, lead, value in scanned[0]:
             place = self._places.get(name, -1)
-            at = next((at for at, key in enumerate(self.keys) if key.place == place), None)
-            if at is None and (previous < 0 or place == -1):
-                continue
-            if at is None:
-                # A new key comes after the one that it follows here.
-                at, is_new = previous + 1, True
-                self.keys.insert(at, Key(place, lead.encode()))
-            previous = at
-            if place is not None and self.keys[at].hole is None:
-                self.keys[at].hole = self.hole_of(value.encode())
-                if self.keys[at].hole is not None:
+            key = self._keys_by_place.get(place)
+            if key is None:
+                if known is None or place == -1:
+                    continue
+                key = Key(place, lead.encode())
+                following.setdefault(known.place, []).append(key)
+            else:
+                known = key
+            if place is not None and key.hole is None:
+                key.hole = self.hole_of(value.encode())
+                if key.hole is not None:
                     learned.append(place)
-        return learned if learned or is_new else None
+        if following:
+            self.keys = [one for key in self.keys for one in (key, *following.get(key.place, ()))]
+            self._keys_by_place = {key.place: key for key in self.keys}
+        return learned if learned or is_new or following else None
 
     def hole_of(self, value: bytes) -> Hole | None:
         return _hole(value.decode("utf-8", "replace"), _V4_NUMBER, _V3_NUMBER, _NUMBER_KEYS)
@@ -177,8 +185,13 @@ class JsonRows(RowShape):
         begins[empty], ends[empty] = here[empty], begins[empty]
         return begins, ends, fits
 
-    def row_with(self, text: bytes) -> bytes:
-        return b'{"ts":' + self.stamp + b"," + self._first_name + b":" + text + b"},"
+    @property
+    def texts_a_row(self) -> int:
+        return self.width
+
+    def row_with(self, texts: Sequence[bytes]) -> bytes:
+        cells = (name + b":" + text for name, text in zip(self._names, texts, strict=False))
+        return b'{"ts":' + self.stamp + b"," + b",".join(cells) + b"},"
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
         length = json_value_length(rest)
@@ -194,10 +207,10 @@ class JsonRows(RowShape):
                 if not row.endswith(",") or not isinstance(json.loads(row[:-1]), dict):
                     raise NeedsExactParserError
             # Where rows are put between head and tail must be where the grid's rows are, and nowhere deeper.
-            if len(decode_exact(self.head + tail, self._short)):
+            if len(decode_exact(self.head + tail, self._short, self.limits)):
                 raise NeedsExactParserError
             body = self.head + ",".join(row[:-1] for row in alone).encode() + tail
-            return decode_exact(body, self._short)
+            return decode_exact(body, self._short, self.limits)
         except (CodecError, ValueError, RecursionError):
             raise NeedsExactParserError from None
 

@@ -28,6 +28,8 @@ _LONGEST: Final = 480
 # How often the texts are learned again from a later row, when most rows do not have them: the form of a timestamp
 # changes twice a year in some zones.
 _MOST_MISSES: Final = 12
+# Where more columns than this share are in no row, others are the better reader.
+_MOST_ABSENT: Final = 8
 _MOST_WIDE_MISSES: Final = 4
 _LOOKS: Final = 64
 _LOW_40: Final = np.uint64((1 << 40) - 1)
@@ -91,6 +93,9 @@ class RepeatedRows:
             return None
         # Keys may have another order than columns, and some columns may be in no row.
         places = [key.place for key in self._shape.keys if key.place is not None]
+        if _MOST_ABSENT * len(places) < self._shape.width:
+            self._missed()
+            return None
         if places != list(range(self._shape.width)):
             for at, (times, found) in enumerate(pieces):
                 cells = np.full((len(times), self._shape.width), boxed(ABSENT))

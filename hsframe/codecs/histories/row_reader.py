@@ -29,11 +29,16 @@ from hsframe.codecs.histories.stamps import check_offsets, instant_us
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.grid import Grid
 from hsframe.kinds import Number
+from hsframe.options import Limits
 from hsframe.zones import haystack_name, zone
 
 # With more odd rows than this share, the exact parser is the better reader of the whole.
 _MOST_ODD_SHARE: Final = 8
 _ALWAYS_ODD: Final = 500
+# Rows of JSON may lack most of their cells. A row takes time and memory for each column here, by the exact parser only
+# for what is there; and rows of many columns are read some at a time.
+_MOST_CELLS_A_BYTE: Final = 8
+_CELLS_AT_ONCE: Final = 2_000_000
 # How many rows that do not fit are searched for something new: per block, and per body.
 _TRIES: Final = 16
 _MOST_TRIES: Final = 64
@@ -61,9 +66,10 @@ class _Special:
 
 
 class RowReader:
-    def __init__(self, shape: RowShape) -> None:
+    def __init__(self, shape: RowShape, limits: Limits) -> None:
         self.shape = shape
-        self.rows = RowBuffers(shape.width)
+        self._limits = limits
+        self.rows = RowBuffers(shape.width, limits)
         self._special = SpecialCells()
         self._repeated = RepeatedRows(shape)
         self._tz = ""
@@ -83,9 +89,18 @@ class RowReader:
         bounds = self.shape.bounds(block, start, end)
         if len(bounds) < 2:
             return 0
+        count, size = (len(bounds) - 1) * self.shape.width, int(bounds[-1]) - start
+        if count > max(_CELLS_AT_ONCE, _MOST_CELLS_A_BYTE * size):
+            raise NeedsExactParserError
         first = range(min(len(bounds) - 1, _TRIES))
         if not self.shape.keys and not any(self._learn(block, bounds[row], bounds[row + 1], row) for row in first):
             raise NeedsExactParserError
+        at_once = _CELLS_AT_ONCE // self.shape.width + 1
+        for row in range(0, len(bounds) - 1, at_once):
+            self._take_rows(block, bounds[row : row + at_once + 1])
+        return size
+
+    def _take_rows(self, block: Block, bounds: Positions) -> None:
         times, cells, ok = self._read(block, bounds)
         if not ok.all():
             odd = np.flatnonzero(~ok)
@@ -95,7 +110,6 @@ class RowReader:
             if len(self._odd) > _ALWAYS_ODD + self.rows.length // _MOST_ODD_SHARE:
                 raise NeedsExactParserError
         self.rows.append(times, cells)
-        return int(bounds[-1]) - start
 
     def _read(self, block: Block, bounds: Positions) -> tuple[Ints, Floats, Bools]:
         repeated = self._repeated.read(block, bounds)
@@ -206,7 +220,8 @@ class RowReader:
         Gives the grid of the header and these rows; `tail` is what ends the body, if not what usually does.
         """
         texts = [learned.text for learned in self._learned]
-        texts += [self.shape.row_with(text) for text in self._special.texts]
+        special, each = self._special.texts, self.shape.texts_a_row
+        texts += [self.shape.row_with(special[at : at + each]) for at in range(0, len(special), each)]
         texts += [text for _, text in self._odd]
         grid = self.shape.exactly(texts, self.shape.usual_tail if tail is None else tail)
         if len(grid) != len(texts) or len(grid.cols) != self.shape.width + 1:
@@ -234,14 +249,16 @@ class RowReader:
                 raise NeedsExactParserError
             for place in learned.places:
                 self._accept_unit(place, columns[place][index], self.rows.cells(place)[learned.row])
-        count, waiting = len(self._learned), len(self._special.texts)
-        self._special.resolve(columns[0][count : count + waiting])
-        for index, (row, _) in enumerate(self._odd, start=count + waiting):
+        count, waiting, each = len(self._learned), len(self._special.texts), self.shape.texts_a_row
+        first_odd = count + -(-waiting // each)
+        values = [column[row] for row in range(count, first_odd) for column in columns[:each]]
+        self._special.resolve(values[:waiting])
+        for index, (row, _) in enumerate(self._odd, start=first_odd):
             us = instants[index]
             if us is None:
                 raise NeedsExactParserError
-            values = zip([column[index] for column in columns], self._units, strict=True)
-            self.rows.put(row, us, [self._cell(value, unit) for value, unit in values])
+            cells = zip([column[index] for column in columns], self._units, strict=True)
+            self.rows.put(row, us, [self._cell(value, unit) for value, unit in cells])
         self._learned.clear()
         self._odd.clear()
 
@@ -273,5 +290,5 @@ class RowReader:
 
     def forget_rows(self) -> None:
         """Forget the rows, which were settled, and keep what was learned from them."""
-        self.rows = RowBuffers(self.shape.width)
+        self.rows = RowBuffers(self.shape.width, self._limits)
         self._special.forget_added()

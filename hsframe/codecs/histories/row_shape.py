@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ class RowShape(abc.ABC):
     #: What ends a body after its last row.
     usual_tail: bytes = b""
 
-    def __init__(self, head: bytes, width: int) -> None:
+    def __init__(self, head: bytes, width: int, limits: Limits) -> None:
         self.head = head
+        self.limits = limits
         self.width = width
         self.keys: list[Key] = []
         self.close = b""
@@ -112,9 +114,14 @@ class RowShape(abc.ABC):
         """Whether the text of a cell is one value and nothing else, where the exact parser cannot find out."""
         return True
 
+    @property
     @abc.abstractmethod
-    def row_with(self, text: bytes) -> bytes:
-        """A row whose first cell has this text."""
+    def texts_a_row(self) -> int:
+        """How many texts :meth:`row_with` takes."""
+
+    @abc.abstractmethod
+    def row_with(self, texts: Sequence[bytes]) -> bytes:
+        """A row whose first cells have these texts: if they are not one value each, it is not a row."""
 
     @abc.abstractmethod
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:

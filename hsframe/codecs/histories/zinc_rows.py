@@ -15,6 +15,7 @@ from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 
 _STAMP = re.compile(STAMP_TEXT.encode() + rb"((?: [A-Z][A-Za-z0-9_+/-]*)?)")
 _DIGITS: Final = rb"[0-9]+(?:_+[0-9]+)*"
@@ -33,19 +34,18 @@ def head_length(body: bytes) -> int:
 
 
 class ZincRows(RowShape):
-    def __init__(self, head: bytes, width: int) -> None:
-        super().__init__(head, width)
+    def __init__(self, head: bytes, width: int, limits: Limits) -> None:
+        super().__init__(head, width, limits)
         self._suffixes: list[tuple[int, Words, Words]] = []
 
     def bounds(self, block: Block, start: int, end: int) -> Positions:
         """See :meth:`RowShape.bounds`; blank lines at the end are left, for they may be the end of the grid."""
         nexts = np.flatnonzero(block.octets[start:end] == _LINE_END) + (start + 1)
         count = len(nexts)
-        while count:
-            begin = int(nexts[count - 2]) if count > 1 else start
-            if block.text(begin, int(nexts[count - 1])).strip(b"\r\n"):
-                break
-            count -= 1
+        if count and not block.text(int(nexts[-2]) if count > 1 else start, int(nexts[-1])).strip(b"\r\n"):
+            octets = block.octets[start : int(nexts[-1])]
+            filled = np.flatnonzero((octets != _LINE_END) & (octets != _RETURN))
+            count = int(np.searchsorted(nexts, filled[-1] + start, "right")) + 1 if len(filled) else 0
         return np.concatenate(([start], nexts[:count])) if count else nexts[:0]
 
     def learn(self, row: bytes) -> list[int] | None:
@@ -124,9 +124,15 @@ class ZincRows(RowShape):
             fits &= (block.words[ends - back] & masks) == words
         return fits
 
-    def row_with(self, text: bytes) -> bytes:
-        # With the return of its line, or a text that ends in one would be taken for a text and a line end.
-        return self.stamp + b"," + text + b"," * (self.width - 1) + self.close[:-1]
+    @property
+    def texts_a_row(self) -> int:
+        # No text but that of the only column holds a comma, so as many values as texts are one value each. The last
+        # cell stays empty: there a text that ends in a return would be taken for a text and a line end.
+        return max(self.width - 1, 1)
+
+    def row_with(self, texts: Sequence[bytes]) -> bytes:
+        # With the return of its line, for the same reason.
+        return self.stamp + b"," + b",".join(texts) + b"," * (self.width - len(texts)) + self.close[:-1]
 
     def last_row(self, rest: bytes) -> tuple[bytes, bytes]:
         """See :meth:`RowShape.last_row`: blank lines, a last line without an end, or the last of rows that repeat."""
@@ -141,7 +147,7 @@ class ZincRows(RowShape):
         """See :meth:`RowShape.exactly`: a line that gives one row here gives the same row where it was."""
         lines = [row.removesuffix(b"\n") for row in rows]
         try:
-            return decode_zinc(self.head + b"\n".join(lines) + (b"\n" if tail and lines else b"") + tail)
+            return decode_zinc(self.head + b"\n".join(lines) + (b"\n" if tail and lines else b"") + tail, self.limits)
         except CodecError:
             raise NeedsExactParserError from None
 

@@ -165,7 +165,7 @@ def test_a_head_without_end_is_not_looked_for_again_and_again(start: str, monkey
     looked: list[int] = []
     real = decode_module.head_length
     monkeypatch.setattr(decode_module, "head_length", lambda body, short: looked.append(len(body)) or real(body, short))
-    monkeypatch.setattr(decode_module, "_WAIT_BYTES", 10_000)
+    monkeypatch.setattr(decode_module, "_MOST_HEAD_BYTES", 10_000)
     with pytest.raises(CodecError):
         read(start + " " * 100_000, size=1000)
     assert 5 < len(looked) < 15
