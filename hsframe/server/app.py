@@ -1,6 +1,6 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
-An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 501) with a line of text; a
+An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 429, 501) with a line of text; a
 refusal by the op is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
 """
 

@@ -1,15 +1,18 @@
 """Users, their logins and sessions (standard: chapter Auth): HELLO, SCRAM, bearer tokens; or PLAINTEXT, or Basic.
 
 Passwords are not kept: a user is :class:`~hsframe.protocol.scram.ScramCredentials`. An unknown user gets the same
-answers as a known one, with a salt that is the same each time, and fails at the proof.
+answers as a known one, with a salt that is the same each time, and fails at the proof. After some wrong passwords the
+next try of that user from that address has to wait (HTTP 429), twice as long each time.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
 
@@ -28,6 +31,13 @@ _HANDSHAKE_S: Final = 60.0
 # Limits that only a flood of requests reaches: of all, and of one address. Behind a proxy all have one address.
 _MOST_HANDSHAKES: Final = (2_000, 500)
 _MOST_SESSIONS: Final = (10_000, 2_000)
+# Wrong passwords that cost nothing, and how long the longest wait is. An hour after the last one they are forgotten.
+_FREE_TRIES: Final = 5
+_LOCKED_OUT_S: Final = 300
+_WRONG_S: Final = 3600.0
+# Names share so many counts an address: no flood of names can push out a count, or tell those of users from others.
+_COUNTS: Final = 4_096
+_MOST_COUNTS: Final = 65_536
 
 
 @dataclass
@@ -69,9 +79,12 @@ class Logins:
             for name, known in users.items()
         }
         self._nobody = ScramCredentials.of_nobody("", hash, iterations)
+        self._clock = clock
         self._scheme = scheme
         self._hash = hash
         self._handshakes: Expiring[str, ScramServer] = Expiring(clock, _HANDSHAKE_S, *_MOST_HANDSHAKES)
+        # How many, and until when the next try has to wait.
+        self._wrong: Expiring[tuple[int, str], tuple[int, float]] = Expiring(clock, _WRONG_S, _MOST_COUNTS, _COUNTS)
         self._sessions: Expiring[str, LoggedIn] = Expiring(clock, token_ttl_s, *_MOST_SESSIONS)
 
     @property
@@ -95,7 +108,7 @@ class Logins:
         if scheme == "bearer":
             return self._bearer(_params(rest).get("authtoken", ""))
         if scheme == "basic" and self._scheme == "basic":
-            return self._basic(rest.strip())
+            return self._basic(rest.strip(), address)
         if self._scheme != "basic":
             if scheme == "hello":
                 raise self._hello(_params(rest), address)
@@ -144,31 +157,47 @@ class Logins:
                 raise HttpRefusal(400, str(error)) from None
             raise self._step(token, answer)
         self._handshakes.pop(token)  # one try per handshake
-        try:
+        with self._counted_try(server.username, address):
             signature = server.final(data)
-        except AuthError:
-            raise HttpRefusal(403, "the user name or the password is wrong") from None
         return self._grant(server.username, address, f", hash={self._hash}, data={b64url_encode(signature)}")
 
     def _plaintext(self, params: Mapping[str, str], address: str) -> HiddenStr:
         user = _text(params, "username")
-        self._check(user, _text(params, "password"))
+        self._check(user, _text(params, "password"), address)
         return self._grant(user, address)
 
-    def _basic(self, encoded: str) -> LoggedIn:
+    def _basic(self, encoded: str, address: str) -> LoggedIn:
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise HttpRefusal(400, "the Basic header must be base64 of user:password") from None
-        self._check(user, password)
+        self._check(user, password, address)
         return LoggedIn(user)
 
-    def _check(self, user: str, password: str) -> None:
+    def _check(self, user: str, password: str, address: str) -> None:
         """Compare a password by its hash; an unknown user takes as long."""
-        known = self._users.get(user, self._nobody)
-        tried = ScramCredentials.from_password(password, known.hash, known.salt, known.iterations)
-        if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
-            raise HttpRefusal(403, "the user name or the password is wrong")
+        with self._counted_try(user, address):
+            known = self._users.get(user, self._nobody)
+            tried = ScramCredentials.from_password(password, known.hash, known.salt, known.iterations)
+            if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
+                raise AuthError("the password is wrong")
+
+    @contextmanager
+    def _counted_try(self, user: str, address: str) -> Iterator[None]:
+        """A try of a password, where an AuthError says that it is wrong; a refusal where it comes too early."""
+        count = hash(user) % _COUNTS, address
+        wrong, until_s = self._wrong.get(count) or (0, 0.0)
+        if (wait_s := math.ceil(until_s - self._clock.monotonic_s())) > 0:
+            raise HttpRefusal(
+                429, f"there were {wrong} wrong passwords; try again in {wait_s} s", {"Retry-After": str(wait_s)}
+            )
+        try:
+            yield
+        except AuthError:
+            wait_s = 0 if wrong + 1 < _FREE_TRIES else min(2 ** (wrong + 1 - _FREE_TRIES), _LOCKED_OUT_S)
+            self._wrong.put(count, (wrong + 1, self._clock.monotonic_s() + wait_s), address)
+            raise HttpRefusal(403, "the user name or the password is wrong") from None
+        self._wrong.pop(count)
 
     def _grant(self, user: str, address: str, more: str = "") -> HiddenStr:
         token = secrets.token_urlsafe(32)

@@ -48,8 +48,9 @@ class Answer:
 class Raw:
     """Requests as they stand on the wire; a new connection each."""
 
-    def __init__(self, server: RunningServer) -> None:
+    def __init__(self, server: RunningServer, address: str = "127.0.0.1") -> None:
         self.server = server
+        self.address = address
         self.token = ""
 
     def send(
@@ -71,7 +72,11 @@ class Raw:
         async def once() -> Answer:
             skip = {"Accept", "Content-Type", "Accept-Encoding"} - set(all_headers)
             async with (
-                aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=skip) as session,
+                aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(local_addr=(self.address, 0)),
+                    auto_decompress=False,
+                    skip_auto_headers=skip,
+                ) as session,
                 session.request(
                     method,
                     f"{self.server.uri}/{path}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 import threading
 import time
@@ -15,14 +16,17 @@ import aiohttp
 import numpy as np
 import pytest
 
+import hsframe
 import hsframe.server.app
 from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
+from hsframe.server.auth import _COUNTS
 from hsframe.server.clock import ManualClock
 from hsframe.server.expiring import Expiring
 from hsframe.server.state import Call
 from hsframe.testing.quirk_wrappers import wrap_op
-from tests.server.conftest import NOW, Raw, header_value
+from hsframe.testing.server import running_server
+from tests.server.conftest import NOW, Raw, header_value, small_building
 
 WAIT_S = 20.0
 # Other systems give only 127.0.0.1 to the loopback device.
@@ -166,3 +170,62 @@ def test_where_all_is_full_the_address_with_most_loses_its_oldest() -> None:
     assert entries.renew("a") == 0
     clock.advance(1)
     assert (len(entries), entries.get("a"), entries.renew("e")) == (1, 0, None)
+
+
+def tries(raw: Raw, user: str, count: int) -> list[int]:
+    """What so many wrong passwords are answered with."""
+    return [raw.scram(user, "wrong")[-1].status for _ in range(count)]
+
+
+@pytest.mark.parametrize("user", ["demo", "nobody"])
+def test_wrong_passwords_have_to_wait_whether_the_user_exists_or_not(start: Callable[..., Any], user: str) -> None:
+    clock = ManualClock(NOW)
+    raw = start(users={"demo": "s3cret"}, clock=clock)
+    waits = []
+    assert tries(raw, user, 6) == [403] * 5 + [429]
+    for _ in range(11):
+        refused = raw.scram(user, "s3cret")[-1]  # nor is the right one looked at
+        assert refused.status == 429
+        waits.append(wait_s := int(refused.headers["Retry-After"]))
+        assert f"wrong passwords; try again in {wait_s} s" in refused.text
+        clock.advance(wait_s)
+        assert raw.scram(user, "wrong")[-1].status == 403
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    clock.advance(3600)
+    assert tries(raw, user, 6) == [403] * 5 + [429]
+
+
+def test_the_right_password_ends_the_count(start: Callable[..., Any]) -> None:
+    raw = start(users={"demo": "s3cret"})
+    for _ in range(3):
+        assert tries(raw, "demo", 4) == [403] * 4
+        assert raw.scram("demo", "s3cret")[-1].status == 200
+
+
+@several_addresses
+def test_wrong_passwords_of_others_hold_up_nobody(start: Callable[..., Any]) -> None:
+    ann = next(name for name in ("ann", "bob") if hash(name) % _COUNTS != hash("demo") % _COUNTS)
+    raw = start(users={"demo": "s3cret", ann: "s3cret"})
+    attacker = Raw(raw.server, address="127.0.0.2")
+    raw.scram("demo", "s3cret")
+    assert tries(attacker, "demo", 6)[-1] == 429
+    assert raw.get("about").status == 200
+    assert raw.scram("demo", "s3cret")[-1].status == 200
+    assert attacker.scram(ann, "s3cret")[-1].status == 200
+
+
+@pytest.mark.parametrize("scheme", ["plaintext", "basic"])
+def test_wrong_passwords_in_the_clear_have_to_wait_too(start: Callable[..., Any], scheme: str) -> None:
+    raw = start(users={"demo": "s3cret"}, scheme=scheme)
+    text = base64.b64encode(b"demo:wrong").decode()
+    plain = f"PLAINTEXT username={b64url_encode('demo')}, password={b64url_encode('wrong')}"
+    header = plain if scheme == "plaintext" else f"Basic {text}"
+    answers = [raw.send("GET", "about", headers={"Authorization": header}) for _ in range(6)]
+    assert [answer.status for answer in answers] == [403] * 5 + [429]
+
+
+def test_a_client_that_was_mistaken_waits_by_itself() -> None:
+    with running_server(small_building(), {"demo": "s3cret"}) as server:
+        assert tries(Raw(server), "demo", 5) == [403] * 5
+        with hsframe.connect(server.uri, "demo", "s3cret") as session:
+            assert len(session.read("site")) == 1
