@@ -1,7 +1,7 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
-An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 413, 415, 429, 501) with a line of text; a
-refusal by the op is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
+An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 408, 413, 415, 429, 501) with a line of text;
+a refusal by the op is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _LONG: Final = web.AppKey("long", ThreadPoolExecutor)
 _SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
 
 _MAX_BODY: Final = 256 * 2**20
+_MAX_BODY_S: Final = 120.0
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
 # What is asked, answered or written by more takes long: it has threads of its own, and what is short waits for none of
@@ -219,7 +220,12 @@ async def _asked(request: web.Request) -> _Asked:
     if short is None:
         what = "without a Content-Type" if content_type is None else f"of 'Content-Type: {content_type}'"
         raise HttpRefusal(415, f"a request {what} is not read here; the formats: text/zinc, text/trio, JSON")
-    return _Asked({}, await request.read(), short)
+    try:
+        async with asyncio.timeout(_MAX_BODY_S):
+            return _Asked({}, await request.read(), short)
+    except TimeoutError:
+        what = f"the body of the request was not here after {_MAX_BODY_S:g} s; send less at once"
+        raise HttpRefusal(408, what, {"Connection": "close"}) from None
 
 
 def _request_grid(asked: _Asked) -> Grid:

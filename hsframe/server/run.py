@@ -20,6 +20,9 @@ from hsframe.server.database import Database
 _DEMO_USERS: Final = {"demo": "demo"}
 # How long open requests may take to end when the server stops.
 _GRACE_S: Final = 1.0
+# How long a connection may be idle, the time for the head of the next request included. Before 3.14 aiohttp does not
+# count the time before the first one.
+_IDLE_S: Final = 60.0
 
 
 @asynccontextmanager
@@ -32,7 +35,12 @@ async def listening(
     """
     # Cancels the handler of a closed connection: it would outlive its connection, and the server.
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=_GRACE_S
+        app,
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,
+        keepalive_timeout=_IDLE_S,
+        shutdown_timeout=_GRACE_S,
     )
     await runner.setup()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import numpy as np
@@ -229,3 +231,56 @@ def test_a_client_that_was_mistaken_waits_by_itself() -> None:
         assert tries(Raw(server), "demo", 5) == [403] * 5
         with hsframe.connect(server.uri, "demo", "s3cret") as session:
             assert len(session.read("site")) == 1
+
+
+HEAD = b"GET /api/about HTTP/1.1\r\nHost: x\r\n"
+
+
+@contextmanager
+def connection(raw: Raw) -> Iterator[socket.socket]:
+    parts = urlsplit(raw.server.uri)
+    with socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S) as line:
+        yield line
+
+
+def all_of(line: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    return b"".join(iter(lambda: line.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /api/ab", HEAD, HEAD + b"\r\n" + HEAD], ids=["none", "line", "first", "second"]
+)
+def test_a_head_that_never_ends_is_not_waited_for(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("hsframe.server.run._IDLE_S", 0.3)
+    with connection(start()) as line:
+        line.sendall(sent)
+        assert all_of(line).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
+
+
+def test_a_head_that_comes_byte_by_byte_is_not_waited_for(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(line: socket.socket) -> None:
+        line.sendall(HEAD + b"X-Long: ")
+        for _ in range(int(WAIT_S / 0.05)):
+            line.sendall(b"x")
+            time.sleep(0.05)
+
+    monkeypatch.setattr("hsframe.server.run._IDLE_S", 0.3)
+    with connection(start()) as line, pytest.raises(ConnectionError):
+        trickle(line)
+
+
+def test_a_body_that_never_ends_is_not_waited_for(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hsframe.server.app._MAX_BODY_S", 0.3)
+    with connection(raw) as line:
+        line.sendall(
+            b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\nContent-Length: 999\r\n\r\nver:"
+        )
+        answer = line.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"Connection: close" in answer
+    assert len(raw.call("read", 'ver:"3.0"\nfilter\n"site"\n')) == 1
