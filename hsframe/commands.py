@@ -31,6 +31,7 @@ _IN_COMMANDS: Final = {
     r"\b(layout|tz)='([^']+)'": r"--\1 \2",
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
+    r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME",
 }
 
 

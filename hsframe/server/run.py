@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hsframe.errors import NetworkError
+from hsframe.errors import MetadataError, NetworkError
 from hsframe.protocol.http import is_loopback
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.app import PREFIX, make_app
@@ -68,16 +68,23 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C, and print the address; NetworkError where it cannot be bound.
 
+    MetadataError where others than this machine could log in with the password of the demo.
+
     The default `host` can be reached from this machine only; the `port` 0 is any free one. By default the database is
     the demo building, with new samples while it is served, and the user is ``demo`` with the password ``demo``.
     `prepare` is called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks`
     makes one.
     """
-    if not users and not is_loopback(host):
-        how = "log in as demo with the password demo" if users is None else "call without a login"
-        warnings.warn(f"everybody who reaches {host} can {how}; give users of your own", UserWarning, stacklevel=2)
     if users is None:
         users = _DEMO_USERS
+    if not is_loopback(host) and _DEMO_USERS.items() & users.items():
+        raise MetadataError(
+            f"other machines reach {host!r}, and everybody knows the password of the user demo; listen on 127.0.0.1, "
+            "or give a user of your own: users={'NAME': 'PASSWORD'}"
+        )
+    if not is_loopback(host) and not users:
+        what = f"everybody who reaches {host} can call without a login; give users of your own"
+        warnings.warn(what, UserWarning, stacklevel=2)
     if database is None:
         from hsframe.server.demo import demo_building  # takes a second, so only when needed
 

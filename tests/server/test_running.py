@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hsframe.errors import AuthError, NetworkError
+from hsframe.errors import AuthError, MetadataError, NetworkError
 from hsframe.server.database import Database
 from hsframe.server.run import serve
 from hsframe.testing.server import async_running_server, running_server
@@ -154,10 +154,22 @@ def test_a_port_that_is_taken_is_named() -> None:
             serve(port=port, database=Database())
 
 
-def test_demo_for_the_whole_network_is_warned_of() -> None:
-    # 192.0.2.1 is nobody's address: it cannot be bound, so nothing is ever served here.
-    with pytest.warns(UserWarning, match="demo with the password demo"), pytest.raises(NetworkError):
-        serve(host="192.0.2.1", port=0, database=Database())
+# 192.0.2.1 is nobody's address: it cannot be bound, so nothing is ever served here.
+@pytest.mark.parametrize("users", [None, {"demo": "demo"}, {"ann": "s3cret", "demo": "demo"}])
+@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "::", ""])
+def test_the_password_of_the_demo_does_not_leave_this_machine(host: str, users: dict[str, str] | None) -> None:
+    with pytest.raises(
+        MetadataError, match=r"everybody knows the password of the user demo; listen on 127\.0\.0\.1, or"
+    ):
+        serve(host=host, port=0, database=Database(), users=users)
+
+
+def test_users_of_ones_own_and_none_may_leave_this_machine() -> None:
+    for users in ({"demo": "s3cret"}, {"ann": "demo"}):
+        with pytest.raises(NetworkError):
+            serve(host="192.0.2.1", port=0, database=Database(), users=users)
+    with pytest.warns(UserWarning, match="call without a login"), pytest.raises(NetworkError):
+        serve(host="192.0.2.1", port=0, database=Database(), users={})
 
 
 @contextmanager

@@ -298,6 +298,11 @@ def test_a_sync_that_is_stopped_says_so(tmp_path: Path, number: signal.Signals) 
     assert json.loads(out).items() >= {"uri": uri, "error": "interrupted", "exit": 130}.items()
 
 
+def test_the_demo_is_for_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo", "--host", "0.0.0.0"]) == 2
+    assert "listen on 127.0.0.1, or give a user of your own: hsframe serve --user NAME\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", f"--port={port}"]) == 2
