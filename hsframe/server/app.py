@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import logging
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,11 @@ async def _pools(app: web.Application) -> AsyncIterator[None]:
     # Pools of its own, so that no thread is left when the application ends.
     with ThreadPoolExecutor(_THREADS, "hsframe-server") as long, ThreadPoolExecutor(1, "hsframe-server-short") as short:
         app[_LONG], app[_SHORT] = long, short
+        # They start all at once: a test that counts threads finds no new one of a server that others use too.
+        barrier = threading.Barrier(_THREADS)
+        for _ in range(_THREADS):
+            long.submit(barrier.wait)
+        short.submit(int)
         yield
 
 

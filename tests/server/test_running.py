@@ -14,6 +14,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,6 +55,17 @@ def test_it_starts_and_stops_and_leaves_nothing() -> None:
         with socket.socket() as probe:
             assert probe.connect_ex((host, port)) != 0
     assert (threading.active_count(), open_files()) == before
+
+
+def test_its_threads_are_there_from_its_start_to_its_end() -> None:
+    before = set(threading.enumerate())
+    with running_server(Database(), users={}) as server:
+        started = set(threading.enumerate())
+        with ThreadPoolExecutor(10) as clients:
+            list(clients.map(fetch, [server.uri + "/hisRead", server.uri + "/about"] * 10))
+        assert set(threading.enumerate()) == started
+        assert len(started - before) == 6  # the event loop, and those that do the work
+    assert set(threading.enumerate()) == before
 
 
 def test_it_stops_though_a_client_keeps_its_connection() -> None:
