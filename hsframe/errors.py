@@ -18,17 +18,25 @@
 
 None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not catch them.
 A message says what happened, where, what was expected and what to do. No message holds a secret.
-:func:`check_choice` raises the most usual one.
+:func:`check_choice` raises the most usual one, and :func:`in_short` cuts what a message has of a server's words.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hsframe.grid import Grid
+
+
+_SHOWN_CHARS: Final = 300
+
+
+def in_short(text: str) -> str:
+    """What a server says, as a message has it: the first 300 characters, however much it is."""
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
 
 
 class HsFrameError(Exception):
@@ -194,9 +202,9 @@ class CodecError(HsFrameError):
         place = ""
         if line is not None:
             place = f" at line {line}" + ("" if column is None else f", column {column}")
-        text = f"{source + ': ' if source else ''}{problem}{place}"
+        text = f"{source + ': ' if source else ''}{in_short(problem)}{place}"
         if snippet:
-            text += f", near {snippet!r}"
+            text += f", near {in_short(snippet)!r}"
         if expected:
             text += f"; expected {expected}"
         super().__init__(text)

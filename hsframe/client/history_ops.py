@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 
 from hsframe.client.record_ops import AnswerT, Plain, Raw, RecordOps
 from hsframe.client.streams import HistoryStreams, PointFacts
-from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError
+from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError, in_short
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
@@ -76,8 +76,8 @@ class HistoryOps(RecordOps[AnswerT]):
                 return
         raise OtherPointError(
             f"hisRead at {self.sender.url('hisRead')}: {asked} was asked for, and the answer is the history of "
-            f"{other}, which is another record; nothing is returned. Something on the way may mix up answers, as a "
-            "cache does that ignores the bodies of requests: go round it, or tell who runs it",
+            f"{in_short(str(other))}, which is another record; nothing is returned. Something on the way may mix up "
+            "answers, as a cache does that ignores the bodies of requests: go round it, or tell who runs it",
             grid,
         )
 

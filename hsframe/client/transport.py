@@ -19,7 +19,7 @@ import aiohttp
 
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError
+from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError, in_short
 from hsframe.options import Limits
 from hsframe.protocol.http import (
     URI_HINT,
@@ -218,7 +218,7 @@ def _failure(
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        found += f": {secrets.redacted(str(error))}"
+        found += f": {in_short(secrets.redacted(str(error)))}"
     if isinstance(error, TimeoutError):
         less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
         return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
@@ -235,7 +235,7 @@ def _failure(
             "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        found = f"it answers HTTP {error.status} and says {secrets.redacted(error.message)!r}"
+        found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):

@@ -26,6 +26,7 @@ from hsframe.errors import (
     MetadataError,
     SpanError,
     UnknownRecError,
+    in_short,
 )
 from hsframe.filters import explained, is_word, means_filter
 from hsframe.grid import Grid, Value
@@ -143,7 +144,8 @@ class Watch:
         watch_id = grid.meta.get("watchId")
         if not isinstance(watch_id, str):
             raise CallError(
-                f"watchSub at {self.sender.base}: the answer has no watchId in its meta but {watch_id!r}", grid
+                f"watchSub at {self.sender.base}: the answer has no watchId in its meta but {in_short(repr(watch_id))}",
+                grid,
             )
         self.id, self.step_s = watch_id, self.poll_s
         given = grid.meta.get("lease")

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, check_objects, error_at, excerpt, text_of
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
-from hsframe.errors import CodecError, MetadataError
+from hsframe.errors import CodecError, MetadataError, in_short
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
 from hsframe.options import Limits
@@ -224,7 +224,9 @@ class JsonCodec(ValueWriter[Any]):
                 stray = next(name for name in row if name not in names)
                 # Version 4 lets an object say that it is a dict.
                 if row.keys() - names != {"_kind"} or str(row["_kind"]).lower() != "dict":
-                    raise Misfit("a cell without a column", f"a column called {stray!r}").at(f".rows[{index}].{stray}")
+                    raise Misfit("a cell without a column", f"a column called {in_short(repr(stray))}").at(
+                        f".rows[{index}].{stray}"
+                    )
         columns = self._columns([col.name for col in cols], rows, depth)
         try:
             return Grid(meta, cols, columns)

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn, TimeColumn
-from hsframe.errors import CallError, MetadataError, ZoneError
+from hsframe.errors import CallError, MetadataError, ZoneError, in_short
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.labels import Header
@@ -91,7 +91,7 @@ def grid_to_frame(
     """
     if grid.is_error:
         dis = str(grid.meta.get("dis") or "without a text")
-        raise CallError(f"this is an error grid and has no frame; the server says: {dis}", grid)
+        raise CallError(f"this is an error grid and has no frame; the server says: {in_short(dis)}", grid)
     if not is_history(grid):
         return entity_frame(grid)
     given = as_points(points) if points is not None else []

@@ -35,6 +35,7 @@ _CALLER_WORDS: Final = re.compile(
     r"\b(invalid|illegal|unknown|unsupported|malformed|missing|bad)\s+(col|date|filter|func|id|name|op|param|range|zone)",
     re.IGNORECASE,
 )
+_READ_CHARS: Final = 20_000  # of a server's words
 # How often a request is halved before it is given up: often if the error mentions a limit, seldom if it may have
 # another cause, because a server that is down must not get a thousand requests.
 _HALVINGS: Final = 24
@@ -95,7 +96,7 @@ def may_still_run(error: HsFrameError) -> bool:
 
 
 def _words(error: CallError) -> str:
-    return f"{error.err_type} {error.dis}"
+    return f"{error.err_type[:_READ_CHARS]} {error.dis[:_READ_CHARS]}"
 
 
 def with_point(error: HsFrameError, request: Request) -> HsFrameError:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Final, TypeAlias
 
-from hsframe.errors import CallError, IncompleteError, UnknownRecError
+from hsframe.errors import CallError, IncompleteError, UnknownRecError, in_short
 from hsframe.grid import Col, Grid, Value
 from hsframe.kinds import REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 from hsframe.protocol.request_grids import ID_NAME
@@ -30,6 +30,7 @@ SUSPECT_FROM_ROWS: Final = 100
 
 _NO_INSTANTS: Final = re.compile(r"\b(bad|invalid) (range|date)\b", re.IGNORECASE)
 _SHOWN_CHARS: Final = 120
+_READ_CHARS: Final = 20_000
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
 
 
@@ -65,7 +66,7 @@ def check_answer(grid: Grid, op: str, url: str, ids: Iterable[Ref] = (), limit: 
     name = next((name for name, why in marks.items() if why is not None and why is not False), None)
     if name is None or (limit is not None and len(grid) >= limit):
         return
-    reason = _incomplete_reason(marks[name], grid)
+    reason = in_short(_incomplete_reason(marks[name], grid))
     raise IncompleteError(
         f"{op} at {url}: the server says that its answer of {len(grid)} rows is incomplete "
         f"({name}{reason and f': {reason}'}); nothing is returned. Ask for less at once: a shorter span, fewer ids, or "
@@ -86,12 +87,14 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     first_line = trace.strip().splitlines()[0].strip() if trace.strip() else ""
     kind = str(grid.meta.get("errType") or "")
     said = str(grid.meta.get("dis") or "") or first_line or kind or "no text"
-    message = f"{where}: the server answers with an error: {said}"
+    message = f"{where}: the server answers with an error: {in_short(said)}"
     if kind and kind not in said:
-        message += f" ({kind})"
+        message += f" ({in_short(kind)})"
+    # Each id in these words is compared with each that was asked for.
+    kind, said, first_line = kind[:_READ_CHARS], said[:_READ_CHARS], first_line[:_READ_CHARS]
     if not (_UNKNOWN.search(kind) or _UNKNOWN.search(said)):
         return CallError(message, grid)
-    found = [Ref(val) for val in _REF.findall(said) or _REF.findall(first_line)]
+    found = [Ref(val) for val in dict.fromkeys(_REF.findall(said) or _REF.findall(first_line))]
     unknown = [of for of in asked if any(_fits(one, of) for one in found)] or found
     if not unknown and len(asked) == 1:
         unknown = list(asked)
@@ -103,7 +106,9 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
 
 def named(items: Sequence[object]) -> str:
     """Ids or points for a message: the first ten, and how many more there are."""
-    return ", ".join(map(str, items[:10])) + (f" and {len(items) - 10} more" if items[10:] else "")
+    return ", ".join(in_short(str(item)) for item in items[:10]) + (
+        f" and {len(items) - 10} more" if items[10:] else ""
+    )
 
 
 def _fits(answered: Ref, asked: Ref) -> bool:

@@ -18,7 +18,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
-from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError
+from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
 from hsframe.protocol.secret import KnownSecrets
 
 URI_HINT: Final = (
@@ -29,7 +29,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
-_SHOWN_CHARS: Final = 300
+# Longer bodies are no JSON errors; the library would make hundreds of megabytes of some.
+_LONGEST_ERROR: Final = 1 << 20
 _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
 
 
@@ -153,7 +154,7 @@ class HttpAnswer:
     @property
     def json_error(self) -> str:
         """What a JSON error body says, of protocol version 5 (``dis``) or of a web framework; empty for any other."""
-        if not self.body.startswith(b"{") or self.is_grid:
+        if not self.body.startswith(b"{") or self.is_grid or len(self.body) > _LONGEST_ERROR:
             return ""
         try:
             found: Any = json.loads(self.body)
@@ -183,7 +184,7 @@ class HttpAnswer:
         if self.reason and self.status != 200 and self.reason.lower() not in text.lower():
             text = f"{self.reason}: {text}" if text else self.reason
         text = self.secrets.redacted(text)
-        return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+        return in_short(text)
 
     @property
     def words(self) -> str:
@@ -207,7 +208,7 @@ class HttpAnswer:
     @property
     def target(self) -> str:
         target = re.sub(r"[^/@]*@", "", re.split("[?#;]", self.header("Location"))[0])
-        return self.secrets.redacted(target)[:_SHOWN_CHARS]
+        return in_short(self.secrets.redacted(target))
 
     @property
     def retry_after_s(self) -> float | None:
@@ -278,7 +279,7 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
     if answer.status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
-        schemes = answer.secrets.redacted(schemes)
+        schemes = in_short(answer.secrets.redacted(schemes))
         return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
     if answer.status == 403 and not logged_in and not answer.is_from_proxy:
         return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
@@ -298,7 +299,7 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
         return NetworkError(f"{where}: found an HTML page instead of a grid{code}{words}{hint}")
     if answer.status != 204 and (text := answer.json_error):
         return HTTPStatusError(
-            f"{where}: found a JSON error instead of a grid{code}; the server says {text!r}",
+            f"{where}: found a JSON error instead of a grid{code}; the server says {in_short(text)!r}",
             status=answer.status,
             url=url,
             reason=text,

@@ -131,9 +131,12 @@ class KnownSecrets:
     def redacted(self, text: str) -> str:
         """The text with ``<secret>`` in the place of each secret."""
         for secret in sorted(self._texts, key=len, reverse=True):
-            while (at := text.find(secret[:_HEAD_CHARS])) >= 0:
-                same = commonprefix([text[at:], secret])  # noqa: RUF071 - characters, not folders
-                text = text[:at] + "\0" + text[at + len(same) :]
+            parts, begin = [], 0
+            while (at := text.find(secret[:_HEAD_CHARS], begin)) >= 0:
+                parts += [text[begin:at], "\0"]
+                same = commonprefix([text[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
+                begin = at + len(same)
+            text = "".join([*parts, text[begin:]])
         return re.sub("\0+", _HIDDEN, text)  # at the end: "secret" may be one
 
     def redacted_error(self, grid: Grid) -> Grid:
