@@ -231,7 +231,9 @@ class HistoryStreams:
                     if not is_batch:
                         await self.check_point(header, refs[0])
                     places = answers.check_batch(header, refs, url) if is_batch else [0]
-                    order = [header.col_names[place + 1] for place in places] if is_batch else names
+                    if is_batch or "val" not in header.col_names:  # some servers call the one column otherwise
+                        order = [header.col_names[place + 1] for place in places if place + 1 < len(header.cols)]
+                    order = order or names
                     if was is None and order != names:  # the hints were given to other columns: from the beginning
                         decoder = self._decoder(format, order, refs)
                         batches, failure = fed(decoder, bytes(start))

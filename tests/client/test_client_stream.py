@@ -99,6 +99,23 @@ def test_the_batches_are_the_history(serve: Any, fake: Any, format: str, ids: An
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("format", ["zinc", "json", "json3"])
+@pytest.mark.parametrize("name", ["val", "v0", "kW"])
+def test_the_column_of_one_point_may_have_any_name(serve: Any, fake: Any, format: str, name: str) -> None:
+    async def main() -> None:
+        body = encode(Grid({"id": A}, ["ts", name], columns(1)), format)
+        async with (
+            serve(fake(answers={"hisRead": lambda seen: Slowly(body)})) as server,
+            Client(server.uri, USER, PASSWORD, format=format) as client,
+        ):
+            for options in ({}, {"na_columns": True}):
+                batches = await collect(client, A, **options)
+                assert sum(batch.num_rows for batch in batches) == ROWS
+                assert batches[0].schema.names[:2] == ["ts", "val"]
+
+    asyncio.run(main())
+
+
 def test_the_first_batch_comes_before_the_last_byte(serve: Any, fake: Any) -> None:
     async def main() -> None:
         sent_all = asyncio.Event()
