@@ -172,4 +172,4 @@ def test_without_deltalake_all_but_archives_works() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     how = "archives and layout='tidy' need deltalake: pip install 'hsframe[archive]'\n"
-    assert (done.stdout, done.stderr) == (how * 2, f"hsframe: {how}")
+    assert (done.stdout, done.stderr) == (how * 2, f"hsframe: {how}".replace("layout='tidy'", "--layout tidy"))
