@@ -217,13 +217,19 @@ def _windows(samples: History, read: Read, record: PointRecord) -> Iterator[tupl
     if len(others_us := samples.ts_us[~is_noted]):
         yield from _runs(others_us, _gap_us(others_us, record))
     values, gap_us = samples.values, END_US
+    count = len(values) - (values.values.null_count if isinstance(values, ArrowColumn) else 0)
     if read.rows is None and record.rows_a_day and not record.irregular:
         gap_us = _gap_us(samples.ts_us, record)
-    elif len(values) - (values.values.null_count if isinstance(values, ArrowColumn) else 0) < (read.rows or 0):
+    elif count < (read.rows or 0):
         gap_us = record.due_us
     for part, ts_us in read.parts(samples.ts_us[is_noted]):
         start_us, end_us = part.known_from(ts_us)
-        if len(ts_us):
+        if not len(ts_us):
+            continue
+        if read.rows is not None and count >= read.rows and None in (start_us, end_us):
+            # As many values as were read, of which the first or the last is another one: they were resampled since.
+            yield from _runs(ts_us[:1], 0)
+        else:
             runs = _runs(ts_us, gap_us)
             runs[0] = runs[0][0] if start_us is None else start_us, runs[0][1]
             runs[-1] = runs[-1][0], runs[-1][1] if end_us is None else end_us

@@ -235,6 +235,15 @@ def test_records_of_the_points_of_a_tidy_frame(tmp_path: Path, points: Any) -> N
     assert holes == ["rows without a value, which write and remove nothing: 3"]
 
 
+@pytest.mark.parametrize("point", ["run", "mode"])
+def test_a_read_that_was_resampled_since_is_read_again(tmp_path: Path, session: Session, point: str) -> None:
+    df = session.his_read(f"@{point}", SPAN)
+    archive = Archive(tmp_path)
+    archive.add(df.resample("7min").ffill())  # more values than were read, at other times
+    archive.sync(session=session)
+    assert_in_step(archive, session, f"@{point}", (df.index[1], None))
+
+
 def test_ids_of_a_tidy_frame_may_have_the_at_of_zinc(tmp_path: Path, session: Session) -> None:
     df = session.his_read("temp", SPAN, shape="tidy", tz="UTC")
     bare = pd.DataFrame({name: df[name] for name in ("ts", "value", "unit")}).assign(id="@" + df["id"].astype("str"))
