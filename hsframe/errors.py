@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 _SHOWN_CHARS: Final = 300
 
 
-def in_short(text: str) -> str:
-    """What a server says, as a message has it: the first 300 characters, however much it is."""
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+def in_short(text: str, end: int = 0) -> str:
+    """What a server says, as a message has it: the first 300 characters, and so many of its `end`."""
+    return text if len(text) <= _SHOWN_CHARS + end else f"{text[:_SHOWN_CHARS]}...{text[len(text) - end :]}"
 
 
 class HsFrameError(Exception):
@@ -202,7 +202,7 @@ class CodecError(HsFrameError):
         place = ""
         if line is not None:
             place = f" at line {line}" + ("" if column is None else f", column {column}")
-        text = f"{source + ': ' if source else ''}{in_short(problem)}{place}"
+        text = f"{source + ': ' if source else ''}{in_short(problem, _SHOWN_CHARS)}{place}"
         if snippet:
             text += f", near {in_short(snippet)!r}"
         if expected:

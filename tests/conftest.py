@@ -41,8 +41,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # The zone files of a machine may be older than the package tzdata, of which hsframe warns, and a warning is an error
-# here: so a run and its child processes use those of the package.
-os.environ["PYTHONTZPATH"] = ""
+# here: so the tests use those of the package.
 zoneinfo.reset_tzpath(to=())
 
 # A shell that starts this run in the background (`... &`, nohup, some CI runners) has it ignore Ctrl-C, and every child
