@@ -185,18 +185,13 @@ class _Steps:
         if "scram" in schemes:
             hashes = ", ".join(c.params.get("hash", "") for c in offered if c.scheme == "scram")
             self._fail(f"the server offers SCRAM only with {hashes}; expected {' or '.join(HASHES)}")
-        if self._credentials.scram_seen:
-            now = ", ".join(schemes) or "no login"
-            self._fail(
-                f"the server has logged this user in by SCRAM before, and now offers {now}: something else may answer "
-                "in its place, so nothing was sent to it; if the server was changed so on purpose, connect anew",
-                answer,
-            )
         if self._credentials.auth == "scram":
             self._fail(f"auth='scram', and the server offers {', '.join(schemes) or 'no scheme'}", answer)
         if "plaintext" in schemes:
+            self._check_not_less("PLAINTEXT", answer)
             return (yield from self._plaintext())
         if "basic" in schemes or _is_niagara(answer):
+            self._check_not_less("Basic", answer)
             return (yield from self._basic())
         if answer.status == 401:
             self._fail(
@@ -204,10 +199,19 @@ class _Steps:
                 answer,
             )
         if 200 <= answer.status < 300 and not answer.is_html:
+            self._check_not_less("no login", answer)
             if token := _authentication_info(answer).get("authtoken"):
                 return LoginResult("plaintext", _bearer(Secret(token)))
             return LoginResult("none")  # the server knows no login
         self._refuse(answer, "the login was refused")
+
+    def _check_not_less(self, offered: str, answer: HttpAnswer) -> None:
+        if self._credentials.scram_seen:
+            self._fail(
+                f"the server has logged this user in by SCRAM before, and now offers {offered}: something else may "
+                "answer in its place, so nothing was sent to it; if the server was changed so on purpose, connect anew",
+                answer,
+            )
 
     def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
         """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""

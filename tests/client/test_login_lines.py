@@ -130,12 +130,35 @@ def test_who_was_logged_in_by_scram_is_not_by_less(serve: Any, fake: Any, offer:
             client.sender._session.forget()
             server.seen_headers.clear()
             for _ in range(2):
-                with pytest.raises(AuthError, match=r"by SCRAM before, and now offers (no login|plaintext|basic)"):
+                with pytest.raises(AuthError, match=r"by SCRAM before, and now offers (no login|PLAINTEXT|Basic)"):
                     await client.read("site")
             assert {header.partition(" ")[0] for header in server.seen_headers} == {"HELLO"}
             server.is_changed = False
             await client.about()
             server.is_changed = True  # on closing nothing is said any more
+
+    asyncio.run(main())
+
+
+def test_a_server_that_is_busy_when_a_lost_session_logs_in_is_waited_for(serve: Any, fake: Any) -> None:
+    """It offers no scheme either, and is no other one."""
+
+    class Busy(fake):  # type: ignore[misc]
+        times = 0
+
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            if self.times and request.headers.get("Authorization", "").startswith("HELLO"):
+                self.times -= 1
+                return web.Response(status=503)
+            return await super().handle(request)
+
+    async def main() -> None:
+        async with serve(Busy()) as server, Client(server.uri, USER, PASSWORD) as client:
+            await client.about()
+            server.forget_sessions()
+            server.times = 2
+            await client.read("site")
+            assert (server.times, server.logins) == (0, 2)
 
     asyncio.run(main())
 
