@@ -161,7 +161,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         allow_insecure: bool = False,
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
     ) -> None:
         # What follows may raise, and a traceback shows locals and arguments.
         base_url, password, token, proxy = hidden(base_url), hidden(password), hidden(token), hidden(proxy)

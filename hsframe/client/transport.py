@@ -74,7 +74,7 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
     ) -> None:
         self.limits = limits
         self.secrets = KnownSecrets()

@@ -31,7 +31,7 @@ _HISTORY: Final = {
 _LOOK_BYTES: Final = 65_536
 
 
-def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
+def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid:
     r"""The grid of an answer's body.
 
     Parameters

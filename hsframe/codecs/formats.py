@@ -171,7 +171,7 @@ class NeedsExactParserError(Exception):
     """
 
 
-def decode_exact(body: bytes | str, mime: str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
+def decode_exact(body: bytes | str, mime: str, limits: Limits = Limits()) -> Grid:
     """The same as :func:`hsframe.codecs.decode` by the exact codecs alone, every cell a Python object."""
     format = format_named(mime)
     if format.read is None:

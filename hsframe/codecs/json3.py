@@ -142,7 +142,7 @@ class Json3(JsonCodec):
         Bin: lambda value: "b:" + value.mime,
     }
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits()) -> None:
         super().__init__(limits)
         self._texts = _Texts({None: None})
 

@@ -178,7 +178,7 @@ class Json4(JsonCodec):
         Bin: lambda value: {"_kind": "xstr", "type": "Bin", "val": value.mime},
     }
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits()) -> None:
         super().__init__(limits)
         # A column of instants repeats itself, and their values are immutable.
         self._instants: dict[tuple[str, str], datetime] = {}

@@ -75,7 +75,7 @@ class JsonCodec(ValueWriter[Any]):
     #: What a written grid has besides meta, cols and rows.
     grid_mark: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits()) -> None:
         self.limits = limits
         self._cells_read = 0
 
@@ -399,7 +399,7 @@ def load_json(
         raise CodecError(problem, snippet=excerpt(text, 0), expected=at_most(limits), source=source) from None
 
 
-def split_json(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:  # noqa: B008 - frozen
+def split_json(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:
     """The texts of the items of a list; None where the body is no list.
 
     >>> split_json(b'[{"a": 1}, {"a": 2}]')

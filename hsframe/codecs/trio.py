@@ -34,7 +34,7 @@ _TAG_BYTES: Final = 264  # of memory: its line, its place in the record, its val
 _INDENT: Final = "  "
 
 
-def decode_trio(body: bytes | str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
+def decode_trio(body: bytes | str, limits: Limits = Limits()) -> Grid:
     r"""The records of a Trio text as the rows of a grid; CodecError, with line and column, where it is not Trio.
 
     A column for each tag in the order in which the records bring them; no meta. Comments are skipped; ``true`` and
@@ -152,7 +152,7 @@ class _Reader:
         return error_at(self.text, pos, problem, expected, _SOURCE)
 
 
-def _value(text: str, limits: Limits = Limits()) -> Any:  # noqa: B008 - frozen
+def _value(text: str, limits: Limits = Limits()) -> Any:
     if text in ("true", "false"):
         return text == "true"
     if text in ("M", "N"):  # texts, as Haxall reads them: the phase of a meter, the size of a valve

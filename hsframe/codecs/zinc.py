@@ -54,7 +54,7 @@ _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 _TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
 
 
-def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:  # noqa: B008 - frozen
+def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
     r"""The grid of a Zinc text of version 3.0 or 2.0; CodecError, with line and column, where it is not Zinc.
 
     Lines end in LF or CRLF; a byte order mark, a missing final line end and several of them are taken. ``ver`` is not
@@ -70,7 +70,7 @@ def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:  # noqa: 
     return grid
 
 
-def parse_value(text: str, limits: Limits = Limits()) -> Any:  # noqa: B008 - frozen
+def parse_value(text: str, limits: Limits = Limits()) -> Any:
     """The value of a Zinc text that is one scalar, list, dict or nested grid; None for an empty text and for ``N``.
 
     Blanks around the value are allowed. CodecError where the text is not a value, or goes on after it.
@@ -85,7 +85,7 @@ def parse_value(text: str, limits: Limits = Limits()) -> Any:  # noqa: B008 - fr
     return value
 
 
-def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[list[Any]]:  # noqa: B008 - frozen
+def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[list[Any]]:
     r"""The values of cells of version 3.0, column by column; CodecError where a text is not one whole value.
 
     `joined` has for each column the texts of its cells, a line end between two of them.
@@ -107,7 +107,7 @@ def value_length(text: bytes, limits: Limits) -> int:
     return len(reader.text[: reader.pos].encode())
 
 
-def split_zinc(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:  # noqa: B008 - frozen
+def split_zinc(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:
     r"""The texts of the grids one below the other, as SkySpark answers ``evalAll``; None where there is one.
 
     >>> split_zinc(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n')
@@ -132,7 +132,7 @@ def split_zinc(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:  #
 class _Reader:
     """A position in a text, and a method for each production of the grammar."""
 
-    def __init__(self, text: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, text: str, limits: Limits = Limits()) -> None:
         self.text = text
         self.limits = limits
         self.cells_read = 0

@@ -46,7 +46,7 @@ class Settings:
     proxy: str | None = None
     headers: Mapping[str, str] | None = None
     max_concurrency: int = 6
-    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         # A traceback of a later error can show local variables, and these may be among them.

@@ -44,7 +44,7 @@ PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
-async def unpacked(coding: str, chunks: Iterable[bytes], limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
+async def unpacked(coding: str, chunks: Iterable[bytes], limits: Limits = Limits()) -> bytes:
     unpacker = Unpacker(coding, limits, "read at x")
     out = []
     for chunk in chunks:

@@ -28,7 +28,7 @@ __all__ = ["try_records"]
 _LONGEST: Final = 2**31 - 65_536
 
 
-def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:  # noqa: B008 - frozen
+def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:
     """The grid of many records, its columns as :mod:`hsframe.columns` has them: what the exact parser gives.
 
     None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.

@@ -33,7 +33,7 @@ _SHORT_HEAD_BYTES: Final = 1 << 14
 _MORE: Final = 1.25
 
 
-def try_decode(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:  # noqa: B008 - frozen
+def try_decode(body: bytes, short: str, limits: Limits = Limits()) -> Grid | None:
     """The grid of a body that is a history, its columns as Arrow arrays: cell by cell what the exact parser gives.
 
     None where the exact parser has to read the body whole. `short` is ``"zinc"``, ``"json4"`` or ``"json3"``.
@@ -104,7 +104,7 @@ class HistoryStream:
         kinds: Mapping[str, str] | None = None,
         units: Mapping[str, str | None] | None = None,
         na_columns: bool = False,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
     ) -> None:
         self._short = short
         self._limits = limits
