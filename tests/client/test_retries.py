@@ -1,14 +1,10 @@
-"""What is sent again after which failure, as README says it; how long, and what the requests of a verb share."""
+"""How long what failed is sent again, and what ends that; what is sent again is in test_fault_matrix.py."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import socket
-import struct
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,194 +12,10 @@ from aiohttp import web
 
 import hsframe
 from hsframe.client import Client
-from hsframe.errors import AuthError, CallError, HsFrameError, HTTPStatusError, MetadataError, NetworkError, SpanError
-from hsframe.grid import Grid
-from hsframe.kinds import Ref
+from hsframe.errors import AuthError, CallError, HTTPStatusError, MetadataError, NetworkError, SpanError
 
 EMPTY = b'ver:"3.0"\nempty\n'
 SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
-README = Path(__file__).parents[2] / "README.md"
-
-Ops = dict[str, Callable[[Client], Awaitable[Any]]]
-
-# One op at least of each column of the table.
-OPS: dict[str, Ops] = {
-    "ops that only read": {
-        "about": lambda c: c.about(),
-        "read": lambda c: c.read("site"),
-        "nav": lambda c: c.nav(),
-        "hisRead": lambda c: c.his_read("a", "today"),
-    },
-    "hisWrite, watchUnsub": {
-        "hisWrite": lambda c: c.call("hisWrite", Grid({"id": Ref("a")}, ["ts", "val"], [[], []])),
-        "watchUnsub": lambda c: c.watch_close("w"),
-    },
-    "all other ops": {
-        "invokeAction": lambda c: c.invoke_action("a", "reset"),
-        "pointWrite": lambda c: c.point_write("a", 16, 1),
-        "watchSub": lambda c: c.watch_sub(["a"], "w"),
-        "watchPoll": lambda c: c.watch_poll("w"),
-        "eval": lambda c: c.eval("1"),
-        "commit": lambda c: c.call("commit", Grid({"commit": "add"}, ["dis"], [["x"]])),
-    },
-}
-
-
-def http(status: int, body: bytes = b"", *more: bytes, length: int | None = None) -> bytes:
-    head = b"HTTP/1.1 %d X\r\nContent-Type: text/zinc\r\nContent-Length: %d\r\n" % (
-        status,
-        len(body) if length is None else length,
-    )
-    return head + b"".join(line + b"\r\n" for line in more) + b"Connection: close\r\n\r\n" + body
-
-
-AT_ONCE = b"Retry-After: 0"
-
-# The failures of each row, as an answer on the line: bytes, or what the line does.
-FAILURES: dict[str, list[bytes | str]] = {
-    "no connection is made": ["refuse"],
-    "HTTP 429": [http(429, b"", AT_ONCE), http(429)],
-    "HTTP 503": [http(503, b"", AT_ONCE), http(503, EMPTY)],
-    "HTTP 502": [http(502, b"", AT_ONCE)],
-    "the connection breaks, or the body is cut": ["reset", http(200, SITES, length=999)],
-    "HTTP 504": [http(504, b"", AT_ONCE)],
-    "the time-out passes": ["hang"],
-    "the session is lost (401, 403, a login page)": [
-        http(401, b"", b"WWW-Authenticate: scram hash=SHA-256"),
-        http(403),
-        http(200, b"<!DOCTYPE html><html></html>"),
-    ],
-    "any other error, in HTTP (500, 404) or as a grid": [
-        http(500),
-        http(404),
-        http(501),
-        http(500, b'ver:"3.0" err dis:"no"\nempty\n'),
-        http(200, b'ver:"3.0" err dis:"no"\nempty\n'),
-    ],
-}
-
-
-class Line:
-    """A server of bytes: it fails so many requests in one way, then it answers. Logins (HELLO) are always answered."""
-
-    def __init__(self, failure: bytes | str, times: int) -> None:
-        self.failure, self.times = failure, times
-        self.requests: list[bytes] = []
-        self.failed = 0
-        self.uri = ""
-        self.over = asyncio.Event()
-
-    async def __aenter__(self) -> Line:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}/api/demo"
-        self.server: asyncio.Server | None = None
-        if self.failure != "refuse":
-            await self.listen()
-        return self
-
-    async def listen(self) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-
-    async def __aexit__(self, *args: object) -> None:
-        self.over.set()
-        if self.server is not None:
-            self.server.close()
-            await self.server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            if length := re.search(rb"content-length: *(\d+)", head, re.IGNORECASE):
-                head += await reader.readexactly(int(length[1]))
-            if b"HELLO" in head:
-                writer.write(http(200, EMPTY, b"Authentication-Info: authToken=t0ken"))
-            else:
-                self.requests.append(head)
-                await self._answer(writer)
-        finally:
-            writer.close()
-
-    async def _answer(self, writer: asyncio.StreamWriter) -> None:
-        if self.failed >= self.times:
-            writer.write(http(200, SITES))
-            return
-        self.failed += 1
-        if self.failure == "hang":
-            await self.over.wait()
-        elif self.failure == "reset":
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        else:
-            assert isinstance(self.failure, bytes)
-            writer.write(self.failure)
-
-
-def table() -> list[tuple[str, dict[str, str]]]:
-    """The rows of README's table: what happens, and the cell of each column."""
-    section = README.read_text("utf-8").split("## When a server is busy or away\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [(row[0], dict(zip(rows[0][1:], row[1:], strict=True))) for row in rows[2:]]
-
-
-def test_the_table_of_readme_and_that_of_this_file_have_the_same_rows_and_columns() -> None:
-    assert [row for row, _ in table()] == [*FAILURES]
-    assert all([*cells] == [*OPS] and set(cells.values()) <= {"again", "once", "no"} for _, cells in table())
-
-
-# Every op where the columns differ most, else one of each column.
-CASES = [
-    pytest.param(failure, op, column, cells[column], id=f"{row[:20]}-{number}-{op}")
-    for row, cells in table()
-    for number, failure in enumerate(FAILURES[row])
-    for column, ops in OPS.items()
-    for op in (ops if number == 0 and row in ("HTTP 503", "HTTP 504") else [*ops][:1])
-]
-
-
-@pytest.mark.parametrize(("failure", "op", "column", "cell"), CASES)
-def test_each_cell_of_the_table(failure: bytes | str, op: str, column: str, cell: str) -> None:
-    async def main() -> None:
-        # One failure, then an answer; and failures without an end.
-        for times, tries in ((1, 2 if cell != "no" else 1), (99, {"again": 3, "once": 2, "no": 1}[cell])):
-            timeout = 0.1 if failure == "hang" else 5.0
-            async with Line(failure, times) as line:
-                if cell == "once":  # only who has logged in can have lost a session
-                    client = Client(line.uri, "ann", "secret", retries=2, timeout=timeout)
-                else:
-                    client = Client(line.uri, retries=2, timeout=timeout)
-                async with client:
-                    if failure == "refuse":
-                        await refused(line, client, OPS[column][op], times)
-                        continue
-                    call = OPS[column][op](client)
-                    if tries > times:
-                        await call
-                    else:
-                        with pytest.raises(HsFrameError) as caught:
-                            await call
-                        if isinstance(caught.value, NetworkError):
-                            assert (f"(sent {tries} times in " in str(caught.value)) == (tries > 1), caught.value
-                    assert len(line.requests) == tries
-
-    asyncio.run(main())
-
-
-async def refused(line: Line, client: Client, call: Callable[[Client], Awaitable[Any]], times: int) -> None:
-    """Nobody listens at first; somebody does after the first try, or never."""
-    task = asyncio.ensure_future(call(client))
-    if times == 1:
-        await asyncio.sleep(0.02)
-        line.times = 0
-        await line.listen()
-        await task
-        assert len(line.requests) == 1
-    else:
-        with pytest.raises(NetworkError, match=r"nothing answers there.*\(sent 3 times in 0") as caught:
-            await task
-        assert caught.value.is_final
 
 
 # -- how long ---------------------------------------------------------------------------------------------------------
