@@ -104,21 +104,41 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
+    from hsframe.server.users import ROLES
+
     server, table = _server(), _Command(add_help=False)
     table.add_argument("--csv", action="store_true", help="write CSV")
 
     demo = subparsers.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    demo.set_defaults(run=commands.demo, folder=None, user=None, anonymous=False, storage_option=[])
+    demo.set_defaults(run=commands.demo, folder=None, user=None, users=None, anonymous=False, storage_option=[])
 
     serve = subparsers.add_parser(
         "serve", parents=[server, _store()], help="serve an archive, Parquet files, or the demo building"
     )
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
-    serve.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
-    serve.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
+    who = serve.add_mutually_exclusive_group()
+    who.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
+    who.add_argument("--users", type=Path, metavar="FILE", help="who may log in, as hsframe set-user writes it")
+    who.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=commands.serve)
+
+    set_user = subparsers.add_parser(
+        "set-user",
+        help="add a user to a file for serve --users, or change one",
+        description="The password is asked for, or is the first line of the standard input. The file does not have it, "
+        "but what SCRAM needs to check it. A server reads the file when it starts.",
+    )
+    set_user.add_argument("file", type=Path, help="made where there is none; only its owner may read it")
+    set_user.add_argument("name", help="of the user")
+    set_user.add_argument(
+        "--role",
+        choices=ROLES,
+        required=True,
+        help="viewer: reads; operator: writes, commands and watches too; admin: all",
+    )
+    set_user.set_defaults(run=commands.set_user)
     for command in (demo, serve):
         command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 

@@ -76,10 +76,14 @@ def serve(args: argparse.Namespace) -> int:
     """Serve an archive, Parquet files or the demo building until Ctrl-C."""
     from hsframe.frame.whole_file import local_path
     from hsframe.server import run
+    from hsframe.server.users import read_users
     from hsframe.testing.quirk_wrappers import with_quirks
 
     users: dict[str, Any] | None = None
-    if args.anonymous:
+    roles: dict[str, Any] = {}
+    if args.users:
+        users, roles = read_users(args.users)
+    elif args.anonymous:
         users = {}
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
@@ -94,7 +98,25 @@ def serve(args: argparse.Namespace) -> int:
         from hsframe.server.folder import parquet_folder
 
         database = parquet_folder(folder or args.folder)
-    run.serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
+    run.serve(args.host, args.port, database, users=users, roles=roles, prepare=with_quirks(args.quirk))
+    return 0
+
+
+def set_user(args: argparse.Namespace) -> int:
+    """Add a user to a file for ``serve --users``, or change one."""
+    from hsframe.protocol.scram import ScramCredentials
+    from hsframe.server.users import set_user
+
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"password for {args.name}: ")
+        if getpass.getpass("once more: ") != password:
+            raise MetadataError("the two passwords differ; nothing was changed")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise MetadataError("the password is empty; nothing was changed")
+    is_new = set_user(args.file, args.name, args.role, ScramCredentials.from_password(password))
+    print(f"{args.file}: {args.name} is {'a new' if is_new else 'now'} {args.role}")
     return 0
 
 

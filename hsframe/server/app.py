@@ -36,6 +36,7 @@ from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
+from hsframe.server.users import Role
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -172,7 +173,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     packs = accepts_gzip(request.headers.get("Accept-Encoding"))
     is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
     pool = request.app[_SHORT if is_short else _LONG]
-    grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], admitted.user, chosen, packs)
+    who = admitted.user, logins.role_of(admitted.user)
+    grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], *who, chosen, packs)
     if name == "close":
         logins.end(admitted)
     if written is None:
@@ -186,10 +188,10 @@ async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args
 
 
 def _work(
-    op: Op, name: str, asked: _Asked, state: State, user: str, chosen: MediaFormat, packs: bool
+    op: Op, name: str, asked: _Asked, state: State, user: str, role: Role, chosen: MediaFormat, packs: bool
 ) -> tuple[Grid, _Written | None]:
     """The answer of an op, in a thread; written too where that is short."""
-    grid = _run(op, Call(name, _request_grid(asked), state, user))
+    grid = _run(op, Call(name, _request_grid(asked), state, user, role))
     is_short = len(grid) * len(grid.cols) < _FEW_CELLS
     return grid, _write(name, grid, chosen, packs) if is_short else None
 
@@ -199,6 +201,9 @@ def _run(op: Op, call: Call) -> Grid:
     state = call.state
     is_alone = not (op.get and state.database.reads_files)
     try:
+        if not call.may(op.role):
+            what = f"the user {call.user!r} has the role {call.role}, and {call.op} needs the role {op.role}"
+            raise OpRefusal(f"{what}; who runs this server may give it", "PermissionErr")
         with state.lock if is_alone else nullcontext():
             if state.database.keep_up is not None:
                 state.database.keep_up(state.clock.now())

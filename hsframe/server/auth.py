@@ -18,12 +18,13 @@ from typing import Final, Literal, TypedDict
 
 from cryptography.hazmat.primitives import constant_time
 
-from hsframe.errors import AuthError
+from hsframe.errors import AuthError, MetadataError
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr
 from hsframe.server.clock import Clock
 from hsframe.server.expiring import Expiring
 from hsframe.server.refusal import HttpRefusal
+from hsframe.server.users import ROLES, Role
 
 Scheme = Literal["scram", "plaintext", "basic"]
 
@@ -53,13 +54,14 @@ class LoginOptions(TypedDict, total=False):
     hash: str
     iterations: int
     token_ttl_s: float
+    roles: Mapping[str, Role]
 
 
 class Logins:
     """The users of a server and their sessions.
 
     Passwords are hashed at once, with ``SHA-256`` or ``SHA-512``, and forgotten; without users there is no login. A
-    session ends when it was not used for `token_ttl_s`.
+    session ends when it was not used for `token_ttl_s`. A user without one of the `roles` is admin.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Logins:
         hash: str = "SHA-256",
         iterations: int = 100_000,
         token_ttl_s: float = 3600.0,
+        roles: Mapping[str, Role] | None = None,
     ) -> None:
         self._users = {
             name: ScramCredentials.from_password(known, hash, iterations=iterations)
@@ -78,7 +81,16 @@ class Logins:
             else known
             for name, known in users.items()
         }
-        self._nobody = ScramCredentials.of_nobody("", hash, iterations)
+        self._roles = dict(roles or {})
+        if wrong := [
+            f"{name!r}: {role!r}" for name, role in self._roles.items() if role not in ROLES or name not in users
+        ]:
+            raise MetadataError(
+                f"roles has {', '.join(wrong)}; expected names of users, each with {' or '.join(ROLES)}"
+            )
+        # Its count of iterations must not tell a name that exists.
+        usual = max((known.iterations for known in self._users.values()), default=iterations)
+        self._nobody = ScramCredentials.of_nobody("", hash, usual)
         self._clock = clock
         self._scheme = scheme
         self._hash = hash
@@ -90,6 +102,9 @@ class Logins:
     @property
     def are_needed(self) -> bool:
         return bool(self._users)
+
+    def role_of(self, user: str) -> Role:
+        return self._roles.get(user, "admin")
 
     @property
     def open_sessions(self) -> int:

@@ -16,6 +16,7 @@ from hsframe.protocol.http import is_loopback
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.server.app import PREFIX, make_app
 from hsframe.server.database import Database
+from hsframe.server.users import Role
 
 _DEMO_USERS: Final = {"demo": "demo"}
 # How long open requests may take to end when the server stops.
@@ -64,11 +65,13 @@ def serve(
     database: Database | None = None,
     users: Mapping[str, str | ScramCredentials] | None = None,
     *,
+    roles: Mapping[str, Role] | None = None,
     prepare: Callable[[web.Application], None] | None = None,
 ) -> None:
     """Serve until Ctrl-C, and print the address; NetworkError where it cannot be bound.
 
-    MetadataError where others than this machine could log in with the password of the demo.
+    MetadataError where others than this machine could log in with the password of the demo, or `roles` has a name that
+    is no user's; a user that it does not have is admin. :func:`hsframe.server.users.read_users` reads both from a file.
 
     The default `host` can be reached from this machine only; the `port` 0 is any free one. By default the database is
     the demo building, with new samples while it is served, and the user is ``demo`` with the password ``demo``.
@@ -77,7 +80,7 @@ def serve(
     """
     if users is None:
         users = _DEMO_USERS
-    if not is_loopback(host) and _DEMO_USERS.items() & users.items():
+    if not is_loopback(host) and any(_is_known(users.get(name), password) for name, password in _DEMO_USERS.items()):
         raise MetadataError(
             f"other machines reach {host!r}, and everybody knows the password of the user demo; listen on 127.0.0.1, "
             "or give a user of your own: users={'NAME': 'PASSWORD'}"
@@ -89,7 +92,7 @@ def serve(
         from hsframe.server.demo import demo_building  # takes a second, so only when needed
 
         database = demo_building(live=True)
-    app = make_app(database, users)
+    app = make_app(database, users, roles=roles or {})
     if prepare is not None:
         prepare(app)
     # Only the password of the demo, which everybody knows, is shown.
@@ -98,6 +101,12 @@ def serve(
         asyncio.run(_serve(app, host, port, f"{len(database)} records; {who}"))
     except KeyboardInterrupt:
         print("stopped")
+
+
+def _is_known(kept: str | ScramCredentials | None, password: str) -> bool:
+    if isinstance(kept, ScramCredentials):
+        return kept == ScramCredentials.from_password(password, kept.hash, kept.salt, kept.iterations)
+    return kept == password
 
 
 async def _serve(app: web.Application, host: str, port: int, what: str) -> None:

@@ -15,6 +15,7 @@ from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.samples import Samples
+from hsframe.server.users import ROLES, Role
 from hsframe.server.watches import Watches
 
 # Of one request; each is looked up, and in a history is a column of the answer.
@@ -35,7 +36,7 @@ class State:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an op: its name on the wire, the request, and the user, ``""`` where there is no login.
+    """One call of an op: its name on the wire, the request, and the user with the role; ``""`` without a login.
 
     A test that imitates another server sets which samples are `between` two instants, and when a hisWrite is stored.
     """
@@ -44,12 +45,17 @@ class Call:
     grid: Grid
     state: State
     user: str
+    role: Role = "admin"
     between: Callable[[Samples, int, int | None], slice] = Samples.between
     store: Callable[[Callable[[], None]], None] = lambda do: do()
 
     @property
     def database(self) -> Database:
         return self.state.database
+
+    def may(self, role: Role) -> bool:
+        """Whether the user may do what needs a role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
     def ids(self) -> list[Ref]:
         """The ids of the rows, in order; a refusal where a row has none, or the rows are too many."""

@@ -100,7 +100,8 @@ def running_server(
     tls : ssl.SSLContext, optional
         Serve HTTPS with this context.
     **options
-        Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``.
+        Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``, and
+        the ``roles`` of users, as ``{"ann": "viewer"}``.
 
     Yields
     ------

@@ -11,45 +11,57 @@ from hsframe.server.ops import info, point, records, watch
 from hsframe.server.ops.his_read import his_read
 from hsframe.server.ops.his_write import his_write
 from hsframe.server.state import Call
+from hsframe.server.users import Role
 
 __all__ = ["OPS", "Op"]
 
 
 @dataclass(frozen=True)
 class Op:
-    """One op by its name on the wire; `get` allows GET, for ops that change nothing. Some write into the database."""
+    """One op by its name on the wire; `get` allows GET, for ops that change nothing. Some write into the database.
+
+    `role` is the least that may call it.
+    """
 
     name: str
     run: Callable[[Call], Grid]
     get: bool
     summary: str
+    role: Role = "admin"
     writes: bool = False
 
 
 def _ops(call: Call) -> Grid:
-    served = (op for op in OPS.values() if not (op.writes and call.database.refusal))
+    served = (op for op in OPS.values() if not (op.writes and call.database.refusal) and call.may(op.role))
     return info.ops_grid(call, [(op.name, op.summary, op.get) for op in served])
 
 
 OPS: Final[Mapping[str, Op]] = {
     op.name: op
     for op in (
-        Op("about", info.about, True, "What this server is"),
-        Op("ops", _ops, True, "The ops of this server"),
-        Op("formats", info.formats, True, "The formats that this server reads and writes"),
-        Op("defs", info.defs, True, "The definitions that this server knows"),
-        Op("libs", info.libs, True, "The libraries of definitions"),
-        Op("filetypes", info.filetypes, True, "The formats as definitions"),
-        Op("read", records.read, True, "Records by filter or by id"),
-        Op("nav", records.nav, True, "The tree of sites, equipment and points"),
-        Op("watchSub", watch.watch_sub, False, "Watch records for changes"),
-        Op("watchPoll", watch.watch_poll, False, "What changed since the last poll"),
-        Op("watchUnsub", watch.watch_unsub, False, "Stop watching"),
-        Op("pointWrite", point.point_write, False, "Command a point, or read its priority array", writes=True),
-        Op("hisRead", his_read, True, "Samples of one point or of several"),
-        Op("hisWrite", his_write, False, "Store samples of one point or of several", writes=True),
-        Op("invokeAction", point.invoke_action, False, "Run an action on a record", writes=True),
+        Op("about", info.about, True, "What this server is", "viewer"),
+        Op("ops", _ops, True, "The ops of this server", "viewer"),
+        Op("formats", info.formats, True, "The formats that this server reads and writes", "viewer"),
+        Op("defs", info.defs, True, "The definitions that this server knows", "viewer"),
+        Op("libs", info.libs, True, "The libraries of definitions", "viewer"),
+        Op("filetypes", info.filetypes, True, "The formats as definitions", "viewer"),
+        Op("read", records.read, True, "Records by filter or by id", "viewer"),
+        Op("nav", records.nav, True, "The tree of sites, equipment and points", "viewer"),
+        Op("watchSub", watch.watch_sub, False, "Watch records for changes", "operator"),
+        Op("watchPoll", watch.watch_poll, False, "What changed since the last poll", "operator"),
+        Op("watchUnsub", watch.watch_unsub, False, "Stop watching", "operator"),
+        Op(
+            "pointWrite",
+            point.point_write,
+            False,
+            "Command a point, or read its priority array",
+            "operator",
+            writes=True,
+        ),
+        Op("hisRead", his_read, True, "Samples of one point or of several", "viewer"),
+        Op("hisWrite", his_write, False, "Store samples of one point or of several", "operator", writes=True),
+        Op("invokeAction", point.invoke_action, False, "Run an action on a record", "operator", writes=True),
         # The application ends the session itself: it knows the token.
-        Op("close", lambda _: Grid(), False, "End the session"),
+        Op("close", lambda _: Grid(), False, "End the session", "viewer"),
     )
 }

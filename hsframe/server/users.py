@@ -1,0 +1,102 @@
+"""Users and their roles, in a file that holds no password.
+
+A line is a user: the name, the role, and what SCRAM keeps of the password, as RFC 5803 writes it::
+
+    ann operator SCRAM-SHA-256$600000:SALT$STOREDKEY:SERVERKEY
+
+Empty lines and those that begin with ``#`` are for people.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, get_args
+
+from hsframe.errors import MetadataError
+from hsframe.frame.whole_file import whole_file
+from hsframe.protocol.scram import MAX_ITERATIONS, MIN_ITERATIONS, ScramCredentials
+
+Role = Literal["viewer", "operator", "admin"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+"""Each may do what those before it may: a viewer reads, an operator writes and commands too."""
+
+# SHA-256 alone: a server tells its hash before it knows who logs in.
+_HASH: Final = "SHA-256"
+_B64: Final = "[A-Za-z0-9+/]"
+_SALT: Final = f"((?:{_B64}{{4}})+|(?:{_B64}{{4}})*(?:{_B64}{{2}}==|{_B64}{{3}}=))"
+_KEY: Final = f"({_B64}{{43}}=)"
+_LINE: Final = re.compile(rf"(\S.*?)\s+({'|'.join(ROLES)})\s+SCRAM-{_HASH}\$([0-9]{{4,8}}):{_SALT}\${_KEY}:{_KEY}")
+
+
+class Users(NamedTuple):
+    """What a server needs to know: by name, what it keeps of the password, and the role."""
+
+    credentials: dict[str, ScramCredentials]
+    roles: dict[str, Role]
+
+
+def read_users(path: str | os.PathLike[str]) -> Users:
+    """The users of a file; MetadataError where it cannot be read, names its line where one is no user, or has none."""
+    users, _ = _parsed(path, _text(path))
+    if not users.roles:  # a server without users asks for no login
+        raise MetadataError(f"{path} has no user; hsframe set-user {path} NAME adds one")
+    return users
+
+
+def set_user(path: str | os.PathLike[str], name: str, role: Role, credentials: ScramCredentials) -> bool:
+    """Add a user to a file, or change one; whether it is a new one. Only the owner of the file may read it then."""
+    if not _is_name(name):
+        raise MetadataError(
+            f"{name!r} is no name of a user; expected a text without line breaks, '#' and spaces around"
+        )
+    text = _text(path) if Path(path).exists() else ""
+    _, places = _parsed(path, text)
+    lines = text.rstrip("\n").split("\n") if text.strip() else []
+    salt, *keys = (
+        b64encode(key).decode() for key in (credentials.salt, credentials.stored_key, credentials.server_key)
+    )
+    line = f"{name} {role} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
+    place = places.get(name, len(lines))
+    lines[place : place + 1] = [line]
+    with whole_file(path) as file:
+        os.chmod(file.name, 0o600)
+        file.write("".join(f"{one}\n" for one in lines).encode())
+    return name not in places
+
+
+def _is_name(name: str) -> bool:
+    return name.isprintable() and name == name.strip() != "" and not name.startswith("#")
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    try:
+        return Path(path).read_bytes().decode().replace("\r\n", "\n")
+    except OSError as error:
+        raise MetadataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise MetadataError(f"{path} is no file of users: it is not UTF-8") from error
+
+
+def _parsed(path: str | os.PathLike[str], text: str) -> tuple[Users, dict[str, int]]:
+    """The users of a text, and the places of their lines."""
+    users, places = Users({}, {}), dict[str, int]()
+    for place, line in enumerate(text.split("\n")):
+        if not line.strip() or line.startswith("#"):
+            continue
+        where = f"{path}, line {place + 1}"  # without what is there: it may be a password
+        found = _LINE.fullmatch(line.strip())
+        if found is None or not _is_name(found[1]) or not MIN_ITERATIONS <= int(found[3]) <= MAX_ITERATIONS:
+            raise MetadataError(
+                f"{where}: expected NAME ROLE SCRAM-{_HASH}$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with the role "
+                f"{', '.join(ROLES[:-1])} or {ROLES[-1]}; hsframe set-user {path} NAME writes such a line"
+            )
+        name, role = found[1], next(one for one in ROLES if one == found[2])
+        if name in places:
+            raise MetadataError(f"{where}: the user {name!r} is in line {places[name] + 1} already; remove one of them")
+        salt, stored_key, server_key = (b64decode(found[part]) for part in (4, 5, 6))
+        places[name], users.roles[name] = place, role
+        users.credentials[name] = ScramCredentials(_HASH, salt, int(found[3]), stored_key, server_key)
+    return users, places

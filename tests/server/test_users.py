@@ -1,0 +1,218 @@
+"""Users in a file, and what each role may do."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hsframe
+from hsframe import cli
+from hsframe.errors import CallError, MetadataError
+from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials, b64url_decode, b64url_encode
+from hsframe.server.app import SERVED_OPS
+from hsframe.server.ops import OPS, Op
+from hsframe.server.run import serve
+from hsframe.server.users import ROLES, read_users, set_user
+from hsframe.testing.server import running_server
+from tests.server.conftest import header_value, small_building
+
+REQUESTS = {
+    "read": 'ver:"3.0"\nfilter\n"site"\n',
+    "nav": 'ver:"3.0"\nempty\n',
+    "hisRead": 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n',
+    "hisWrite": 'ver:"3.0" id:@kw\nts,val\n2026-11-09T00:00:00-05:00 New_York,1kW\n',
+    "pointWrite": 'ver:"3.0"\nid\n@fan\n',
+    "invokeAction": 'ver:"3.0" id:@kw action:"none"\nempty\n',
+    "watchSub": 'ver:"3.0" watchDis:"w"\nid\n@kw\n',
+    "watchPoll": 'ver:"3.0" watchId:"w"\nempty\n',
+    "watchUnsub": 'ver:"3.0" watchId:"w"\nempty\n',
+}
+READS = {"about", "ops", "formats", "defs", "libs", "filetypes", "read", "nav", "hisRead", "close"}
+
+
+def kept(password: str) -> ScramCredentials:
+    return ScramCredentials.from_password(password, iterations=MIN_ITERATIONS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_is_its_and_no_more(start: Callable[..., Any], role: str) -> None:
+    raw = start(users={"ann": "s3cret"}, roles={"ann": role})
+    raw.scram("ann", "s3cret")
+    refused = set()
+    for op in [*sorted(OPS.keys() - {"close"}), "close"]:
+        answer = raw.call(op, REQUESTS.get(op, 'ver:"3.0"\nempty\n'))
+        if answer.meta.get("errType") == "PermissionErr":
+            refused.add(op)
+            assert f"'ann' has the role {role}, and {op} needs the role operator" in answer.meta["dis"]
+    assert refused == (OPS.keys() - READS if role == "viewer" else set())
+    assert len(raw.server.database.history("kw")) == (role != "viewer")
+
+
+def test_a_user_without_a_role_may_do_all_and_an_op_without_one_is_for_admins(start: Callable[..., Any]) -> None:
+    raw = start(users={"ann": "s3cret", "bob": "s3cret"}, roles={"bob": "operator"})
+    raw.server.app[SERVED_OPS]["tidyUp"] = Op("tidyUp", OPS["formats"].run, False, "Of this test")
+    raw.scram("ann", "s3cret")
+    assert not raw.call("tidyUp").is_error
+    raw.scram("bob", "s3cret")
+    assert "tidyUp needs the role admin" in raw.refused("tidyUp", 'ver:"3.0"\nempty\n')
+
+
+def test_a_client_reads_why_it_may_not_and_the_ops_are_those_that_it_may() -> None:
+    with (
+        running_server(small_building(), {"ann": "s3cret"}, roles={"ann": "viewer"}) as server,
+        hsframe.connect(server.uri, "ann", "s3cret") as session,
+    ):
+        assert len(session.read("site")) == 1
+        with pytest.raises(CallError, match="'ann' has the role viewer, and pointWrite needs the role operator"):
+            session.point_write("@fan", 10, True)
+        assert set(session.ops()["name"]) == READS
+        assert server.open_sessions == 1  # a refusal is no reason to log in again
+
+
+def test_roles_that_are_of_nobody_or_none_are_refused() -> None:
+    for roles in ({"bob": "viewer"}, {"ann": "boss"}):
+        with pytest.raises(MetadataError, match="expected names of users, each with viewer or operator or admin"):
+            serve(port=0, database=small_building(), users={"ann": "s3cret"}, roles=roles)  # type: ignore[arg-type]
+
+
+def test_a_file_has_users_and_no_passwords(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    assert set_user(path, "ann", "viewer", kept("s3cret"))
+    path.write_text(f"# who may what\n\n{path.read_text()}")
+    path.chmod(0o644)
+    assert set_user(path, "Bob the builder, 3rd", "operator", kept("other"))
+    assert not set_user(path, "ann", "admin", kept("n3w"))
+    assert path.read_text().startswith("# who may what\n\nann admin SCRAM-SHA-256$4096:")
+    assert not {"s3cret", "n3w", "other"} & set(path.read_text().split())
+    if os.name != "nt":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["users"]
+    users, roles = read_users(path)
+    assert roles == {"ann": "admin", "Bob the builder, 3rd": "operator"}
+    with running_server(small_building(), users, roles=roles) as server:
+        for name, password in (("ann", "n3w"), ("Bob the builder, 3rd", "other")):
+            with hsframe.connect(server.uri, name, password) as session:
+                assert len(session.read("site")) == 1
+        with hsframe.connect(server.uri, "ann", "s3cret") as session, pytest.raises(hsframe.AuthError):
+            session.about()
+
+
+def test_the_iterations_do_not_tell_who_is_a_user(start: Callable[..., Any]) -> None:
+    raw = start(users={"ann": ScramCredentials.from_password("s3cret", iterations=5000)})
+
+    def told(user: str) -> str:
+        token = header_value(raw.hello(user), "handshakeToken")
+        header = f"SCRAM handshakeToken={token}, data={b64url_encode(f'n,,n={user},r=abc')}"
+        answer = raw.send("GET", "about", headers={"Authorization": header}, auth=False)
+        return b64url_decode(header_value(answer, "data")).rpartition(",i=")[2]
+
+    assert (told("ann"), told("nobody")) == ("5000", "5000")
+
+
+LINE = "ann viewer SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + ":".join(["A" * 43 + "="] * 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no user; hsframe set-user"),
+        ("# only words\n", "has no user; hsframe set-user"),
+        (f"{LINE}\nbob s3cret\n", "line 2: expected NAME ROLE SCRAM-SHA-256"),
+        (LINE.replace("viewer", "boss"), "with the role viewer, operator or admin; hsframe set-user"),
+        (LINE.replace("4096", "4095"), "line 1: expected"),
+        (LINE.replace("4096", "99999999"), "line 1: expected"),
+        (LINE.replace("SHA-256", "SHA-512"), "line 1: expected"),
+        (LINE[:-3], "line 1: expected"),
+        (LINE.replace("c2Fsd", "c2Fs"), "line 1: expected"),
+        (f"{LINE}\n\n{LINE}", "line 3: the user 'ann' is in line 1 already; remove one of them"),
+        (f"\ufeff{LINE}", "line 1: expected"),
+        (b"\xff\xfe", "it is not UTF-8"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line_and_stays_as_it_is(tmp_path: Path, text: str | bytes, words: str) -> None:
+    path = tmp_path / "users"
+    path.write_bytes(raw := text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(MetadataError) as caught:
+        read_users(path)
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    if "has no user" not in words:
+        with pytest.raises(MetadataError):
+            set_user(path, "bob", "viewer", kept("x"))
+        assert path.read_bytes() == raw
+
+
+@pytest.mark.parametrize("name", ["", " ann", "#ann", "a\nb", "a\u2028b", "a\tb"])
+def test_a_name_that_the_file_cannot_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MetadataError, match="is no name of a user"):
+        set_user(tmp_path / "users", name, "viewer", kept("x"))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--users", str(tmp_path / "none")]) == 1
+    assert "none cannot be read: No such file" in capsys.readouterr().err
+    assert cli.main(["serve", "--users", "a", "--anonymous"]) == 2
+
+
+def test_a_users_file_may_leave_this_machine_but_not_with_the_password_of_the_demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "viewer", kept("s3cret"))
+    # 192.0.2.1 is nobody's address: it cannot be bound.
+    arguments = ["serve", "--host", "192.0.2.1", "--port", "0", "--users", str(path)]
+    assert cli.main(arguments) == 3
+    assert "cannot listen on 192.0.2.1" in capsys.readouterr().err
+    set_user(path, "demo", "viewer", kept("demo"))
+    assert cli.main(arguments) == 2
+    assert "everybody knows the password of the user demo" in capsys.readouterr().err
+
+
+def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "users")
+
+    def given(text: str, role: str, *asked: str) -> int:
+        answers = iter(asked)
+        stdin = io.StringIO(text)
+        monkeypatch.setattr(stdin, "isatty", lambda: bool(asked))
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
+        return cli.main(["set-user", path, "ann", "--role", role])
+
+    assert given("s3cret\n", "viewer") == 0
+    assert capsys.readouterr().out == f"{path}: ann is a new viewer\n"
+    assert given("", "operator", "n3w", "n3w") == 0
+    assert capsys.readouterr().out == f"{path}: ann is now operator\n"
+    known = read_users(path).credentials["ann"]
+    assert known == ScramCredentials.from_password("n3w", "SHA-256", known.salt, known.iterations)
+    for text, asked, words in (("\n", (), "empty"), ("", ("a", "b"), "differ"), ("", ("", ""), "empty")):
+        assert given(text, "admin", *asked) == 2
+        assert words in capsys.readouterr().err
+    assert read_users(path).roles == {"ann": "operator"}
+
+
+@pytest.mark.one_python
+def test_the_whole_way_from_a_file_to_a_session(tmp_path: Path) -> None:
+    path = str(tmp_path / "users")
+    hs = [sys.executable, "-m", "hsframe"]
+    subprocess.run([*hs, "set-user", path, "ann", "--role", "viewer"], input="s3cret\n", text=True, check=True)
+    with subprocess.Popen([*hs, "serve", "--users", path, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            uri = process.stdout.readline().strip()
+            assert "users ann" in process.stdout.readline()
+            with hsframe.connect(uri, "ann", "s3cret") as session:
+                assert len(session.read("site")) == 3
+        finally:
+            process.kill()
