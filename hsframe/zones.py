@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 import zoneinfo
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -31,6 +32,9 @@ NEWER_FILES: Final = (
     "update the machine's zone files, or set the environment variable PYTHONTZPATH to an empty text before Python "
     "starts, so that it uses the package's"
 )
+
+# Of these names Python looks for a file, in packages too: each part of a longer one would be imported in turn.
+_IANA_ID: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){1,3}")
 
 # Areas in which IANA keeps cities; everything else in the data base is an alias by country or a fixed offset.
 _CITY_AREAS = frozenset(
@@ -79,7 +83,7 @@ def zone_key(name: str) -> str:
     key = _keys().get(name)
     if key is not None:
         return key
-    if "/" in name:
+    if _IANA_ID.fullmatch(name):
         try:
             return ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
