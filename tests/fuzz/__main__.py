@@ -1,0 +1,72 @@
+"""Gives readers of foreign bytes wrong ones, and says which break the law of :mod:`tests.fuzz.fuzzing`.
+
+python -m tests.fuzz                              each target for a minute
+python -m tests.fuzz zinc json4 --inputs 100000   two targets
+python -m tests.fuzz zinc --input .fuzz/zinc-0a1b2c3d
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from pathlib import Path
+
+from tests.fuzz.fuzzing import Finding, failure_of, inputs, minimised, warnings_are_errors
+from tests.fuzz.targets import TARGETS, Target
+
+_SLOW_S = 1.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("targets", nargs="*", metavar="target", help=f"one of {', '.join(TARGETS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each target is tried (60)")
+    parser.add_argument("--inputs", type=int, help="how many inputs each target is given, however long it takes")
+    parser.add_argument("--seed", default=str(time.time_ns() % 10**6), help="what the inputs are drawn with")
+    parser.add_argument("--input", type=Path, help="a file with one input")
+    arguments = parser.parse_args()
+    unknown = set(arguments.targets) - set(TARGETS)
+    if unknown:
+        parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    found = 0
+    with warnings_are_errors():
+        for name in arguments.targets or TARGETS:
+            if arguments.input:
+                found += tried(TARGETS[name], arguments.input.read_bytes())
+            else:
+                found += run(TARGETS[name], arguments.seed, arguments.seconds, arguments.inputs)
+    return 1 if found else 0
+
+
+def tried(target: Target, data: bytes) -> int:
+    with target.open() as check:
+        failure = failure_of(check, data, _SLOW_S)
+    print(f"{target.name}: {failure.kind}\n{failure.trace}" if failure else f"{target.name}: it keeps the law")
+    return failure is not None
+
+
+def run(target: Target, seed: str, seconds: float, count: int | None) -> int:
+    """Try a target; the number of places where it breaks the law, each of which is shown once."""
+    seen: set[str] = set()
+    start_s, given = time.monotonic(), 0
+    with target.open() as check:
+        for data in itertools.islice(inputs(seed, target.seeds(), target.tokens), count):
+            given += 1
+            failure = failure_of(check, data, _SLOW_S)
+            if failure is not None and failure.kind not in seen:
+                seen.add(failure.kind)
+                shortest = minimised(check, data, failure, _SLOW_S)
+                path = Finding(target.name, shortest, failure).save()
+                print(f"{target.name}: {failure.kind}\n{failure.trace}\n{shortest[:300]!r}")
+                print(f"again: python -m tests.fuzz {target.name} --input {path}", flush=True)
+            if count is None and time.monotonic() - start_s > seconds:
+                break
+    took_s = time.monotonic() - start_s
+    print(f"{target.name}: {given:,} inputs, {given / took_s:,.0f}/s, {len(seen)} findings, --seed {seed}", flush=True)
+    return len(seen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
