@@ -83,7 +83,7 @@ class Export:
             jobs = [self._job(record, stage.window_of(record)) for record in self.records]
             await Filling(self.source, stage, None, self.options).run([job for job in jobs if not job.status])
             rows = await in_thread(self._write, stage, place, name, tz, note)
-            await in_thread(hidden.remove)
+            await in_thread(stage.remove)
         return rows
 
     def _stage(self, hidden: Storage) -> Stage:
@@ -162,7 +162,7 @@ class Export:
                     first_us, last_us = instants(rows)[places[[0, -1]]].tolist()
                     begin_us, _, known = ends.get(record.id, (first_us, 0, 0))
                     ends[record.id] = begin_us, last_us, known + len(places)
-                held = pa.concat_tables([held, pa.Table.from_batches([rows])])
+                held = pa.concat_tables([held, rows])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()
                     held = held.slice(count)

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
-from hsframe.archive.storage import Storage, words_of
+from hsframe.archive.storage import MEMORY, Storage, words_of
 from hsframe.errors import CodecError, MetadataError
 from hsframe.spans import epoch_us
 
@@ -136,6 +136,7 @@ def file_settings(rows: pa.Table) -> dict[str, Any]:
         "use_dictionary": [*texts, *(["value"] if is_decimal else [])],
         "column_encoding": {"ts": "DELTA_BINARY_PACKED"} | ({} if is_decimal else {"value": "BYTE_STREAM_SPLIT"}),
         "write_page_checksum": True,
+        "memory_pool": MEMORY,
     }
 
 

@@ -6,8 +6,9 @@ same command goes on where it was killed; and as Arrow has it in memory, which t
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 from uuid import uuid4
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
-from hsframe.archive.parquet_file import END_US, Bounds, instants
+from hsframe.archive.parquet_file import END_US, ROW_GROUP, Bounds, instants
 from hsframe.archive.storage import Storage
 from hsframe.durations import DAY_US
 from hsframe.history.point_records import PointRecord
@@ -24,6 +25,8 @@ from hsframe.history.point_records import PointRecord
 STAGE: Final = ".{}.export"
 """The folder of the parts, by the name of the file."""
 _KEY: Final = b"hsframe.part"
+# A part has some of each point of a batch, so the points of a batch are read from the same ones, one after the other.
+_MOST_OPEN: Final = 100
 
 
 class Stage:
@@ -34,14 +37,15 @@ class Stage:
     def __init__(self, storage: Storage, request: str, now_us: int) -> None:
         self.storage = storage
         self._request, self.begun_us, self._count = request, now_us, 0
+        self._opened = functools.lru_cache(_MOST_OPEN)(functools.partial(_open, storage))
         # Of each point, in order of time: the window of a part, its path, and the number of the batch if it has one.
         self._parts: dict[str, list[tuple[int, int, str, int | None]]] = {}
         # The paths of the others, and of those whose end a power cut has damaged; damage within a part is not seen.
         self.useless: list[str] = []
         for path in sorted(path for path in storage.listing() if path.endswith(".arrow")):
             part: dict[str, Any] = {}
-            with suppress(pa.ArrowException, KeyError), storage.open(path) as file:
-                part = json.loads(pa.ipc.open_file(file).schema.metadata[_KEY])
+            with suppress(pa.ArrowException, KeyError):
+                part = json.loads(_open(storage, path).schema.metadata[_KEY])
             if part.get("request") == request and part["begun_us"] > now_us - DAY_US:
                 self.begun_us = min(self.begun_us, part["begun_us"])
                 self._take(path, part)
@@ -82,17 +86,31 @@ class Stage:
             parts.append((start_us, end_us, path, number if count else None))
             number += count > 0
 
-    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.RecordBatch]:
-        """The samples of a point in a window, in order of time, part by part."""
+    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.Table]:
+        """The samples of a point in a window, in order of time, a row group or a little more at once."""
         parts = self._parts[_key_of(record)]
         ends_us = [*(part[0] for part in parts[1:]), END_US]
+        held: list[pa.RecordBatch] = []
         for (from_us, _, path, number), until_us in zip(parts, ends_us, strict=True):
             window = max(from_us, start_us), min(until_us, end_us)
             if number is not None and window[0] < window[1]:
-                with self.storage.mapped(path) as file:
-                    rows = pa.ipc.open_file(file).get_batch(number)
+                rows = self._opened(path).get_batch(number)
                 here, there = np.searchsorted(instants(rows), window)
-                yield _with_left_out(rows.slice(here, there - here), record.id)
+                held.append(rows.slice(here, there - here))
+            if sum(rows.num_rows for rows in held) >= ROW_GROUP:
+                yield _with_left_out(held, record.id)
+                held = []
+        if held:
+            yield _with_left_out(held, record.id)
+
+    def remove(self) -> None:
+        """Remove all parts."""
+        self._opened.cache_clear()
+        self.storage.remove()
+
+
+def _open(storage: Storage, path: str) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(storage.open(path))
 
 
 def _key_of(record: PointRecord) -> str:
@@ -100,10 +118,11 @@ def _key_of(record: PointRecord) -> str:
     return repr((record.id, record.point.unit, record.point.kind, record.tz))
 
 
-def _with_left_out(rows: pa.RecordBatch, ident: str) -> pa.RecordBatch:
-    """The rows of one point, with the columns that its part leaves out."""
+def _with_left_out(batches: Sequence[pa.RecordBatch], ident: str) -> pa.Table:
+    """The rows of one point, with the columns that its parts leave out."""
+    rows = pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="default")
     same = pa.array(np.zeros(rows.num_rows, np.int32))
-    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns = dict(zip(rows.column_names, rows.columns, strict=True))
     columns["id"] = pa.DictionaryArray.from_arrays(same, pa.array([ident]))
     columns.setdefault("text", pa.nulls(rows.num_rows, ROWS_SCHEMA.field("text").type))
-    return pa.record_batch([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)
+    return pa.table([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)

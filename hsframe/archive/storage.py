@@ -18,6 +18,8 @@ import pyarrow.fs as pafs
 from hsframe.errors import MetadataError
 from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
 
+# Of what files are read and written with. Arrow's default, mimalloc, keeps some 30 MB that were freed.
+MEMORY: Final = pa.system_memory_pool()
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")
 # In the path of a uri: deltalake decodes and shortens it, and pyarrow takes it as it is.
@@ -107,14 +109,9 @@ class Storage:
         """A file to read at random places."""
         filesystem, base = self.arrow
         with reaching(self.uri):
+            if self.folder is not None:
+                return pa.OSFile(str(self.folder / path), memory_pool=MEMORY)
             return filesystem.open_input_file(f"{base}/{path}")
-
-    def mapped(self, path: str) -> Any:
-        """A file to read at random places, of a disk without a copy in memory."""
-        if self.folder is None:
-            return self.open(path)
-        with reaching(self.uri):
-            return pa.memory_map(str(self.folder / path))
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing where there is none."""
