@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +54,7 @@ _MAX_BODY_S: Final = 120.0
 _MIN_GZIP: Final = 1024
 # What is asked, answered or written by more takes long: it has threads of its own, and what is short waits for none of
 # it. All else than HTTP is in a thread, for the event loop has the connections of all clients.
-_FEW_BYTES: Final = 2_048
+_FEW_BYTES: Final = 512
 _FEW_CELLS: Final = 10_000
 # What so many requests read or write is in memory together.
 _THREADS: Final = 4
@@ -199,18 +198,21 @@ def _work(
 def _run(op: Op, call: Call) -> Grid:
     """The answer of an op; an error grid where it refuses, or fails."""
     state = call.state
-    is_alone = not (op.get and state.database.reads_files)
+    # A filter may take seconds, and so may files: neither holds up the others.
+    is_beside = op.get and (state.database.reads_files or op.name != "hisRead")
     try:
         if not call.may(op.role):
             what = f"the user {call.user!r} has the role {call.role}, and {call.op} needs the role {op.role}"
             raise OpRefusal(f"{what}; who runs this server may give it", "PermissionErr")
-        with state.lock if is_alone else nullcontext():
+        with state.lock:
             if state.database.keep_up is not None:
                 state.database.keep_up(state.clock.now())
             apply_levels(state.database, state.clock.monotonic_s())
             if op.writes and state.database.refusal:
                 raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
-            return op.run(call)
+            if not is_beside:
+                return op.run(call)
+        return op.run(call)
     except OpRefusal as refusal:
         return error_grid(call.op, refusal)
     except HttpRefusal:

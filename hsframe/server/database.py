@@ -28,8 +28,10 @@ class Database:
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
     time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
-    written, where nothing can. `his_kinds` are the kinds of points that have histories. Ops run in threads, one at a
-    time; where a database reads files (`reads_files`), several that only read run at once.
+    written, where nothing can. `his_kinds` are the kinds of points that have histories.
+
+    Ops run in threads. One at a time changes something or reads samples; where a database reads files (`reads_files`),
+    several read samples at once. Records are read beside all that: one is never changed, but replaced by another.
 
     >>> database = Database([{"id": Ref("a"), "site": True}])
     >>> [rec["id"].val for rec in database.query("site")]
@@ -74,11 +76,7 @@ class Database:
         rec = self._recs.get(key)
         if rec is None:
             raise MetadataError(f"there is no record @{key} to change")
-        for tag, value in changes.items():
-            if value is None:
-                rec.pop(tag, None)
-            else:
-                rec[tag] = value
+        self._recs[key] = {tag: value for tag, value in {**rec, **changes}.items() if value is not None}
         self._touch(key)
 
     def remove(self, id: Ref | str) -> None:
@@ -96,7 +94,8 @@ class Database:
         CodecError where the text is not a filter, MetadataError where the filter names a spec.
         """
         wanted = parse(filter) if isinstance(filter, str) else filter
-        found = (rec for rec in self if wanted.matches(rec, self.get))
+        recs = dict(self._recs)  # in one step: others add and replace some meanwhile
+        found = (rec for rec in recs.values() if wanted.matches(rec, lambda ref: recs.get(ref.val)))
         return list(itertools.islice(found, limit))
 
     def revision(self, id: Ref | str) -> int:

@@ -31,7 +31,7 @@ class State:
         self.watches = Watches(database, clock)
         self.booted = clock.now()
         self.lock = threading.Lock()
-        """Held while an op runs, but for one that only reads from a database of files."""
+        """Held while an op runs, but for one that reads records only, or reads from a database of files."""
 
 
 @dataclass(frozen=True)

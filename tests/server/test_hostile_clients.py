@@ -107,7 +107,52 @@ def test_while_an_op_runs_connections_and_logins_are_served(start: Callable[...,
     assert len(answer.result()) == 1
 
 
-def test_ops_on_a_database_in_memory_run_one_at_a_time(raw: Any) -> None:
+def test_a_filter_that_takes_long_holds_up_nobody(raw: Any) -> None:
+    gate = Gate()
+
+    def held_up(call: Call, run: Callable[[Call], Grid]) -> Grid:
+        answer = run(call)
+        if len(call.grid[0].get("filter", "")) > 1_000:
+            gate.pass_by()
+        return answer
+
+    wrap_op(raw.server.app, "read", held_up)
+    long = " or ".join(["site"] * 500)
+    with gate.while_waiting_in(lambda: raw.call("read", f'ver:"3.0"\nfilter\n"{long}"\n')) as answer:
+        assert not raw.call("hisWrite", 'ver:"3.0" id:@kw\nts,val\n2026-11-09T00:00:00-05:00 New_York,1kW\n').is_error
+        assert len(raw.call("hisRead", A_DAY)) == 1
+        assert not raw.call("pointWrite", 'ver:"3.0"\nid,level,val\n@fan,10,T\n').is_error
+        assert raw.call("read", 'ver:"3.0"\nid\n@fan\n')[0]["writeVal"] is True
+        raw.server.database.remove("site")
+    assert len(answer.result()) == 1
+
+
+def test_a_record_that_was_read_stays_as_it_was() -> None:
+    database = small_building()
+    before = database.get("kw")
+    assert before is not None
+    copy = dict(before)
+    database.update("kw", {"dis": "Another", "unit": None})
+    assert before == copy
+    assert database.get("kw") == {tag: val for tag, val in copy.items() if tag != "unit"} | {"dis": "Another"}
+
+
+def test_a_filter_sees_the_records_of_one_moment() -> None:
+    class Removing(dict[str, Any]):
+        """A record that removes the site when a filter looks at it."""
+
+        def get(self, tag: str, default: Any = None) -> Any:
+            if tag == "siteRef":
+                database.remove("site")
+            return super().get(tag, default)
+
+    database = small_building()
+    database._recs["kw"] = Removing(database._recs["kw"])
+    found = database.query("siteRef->area > 10ft²")
+    assert "lon" in [rec["id"].val for rec in found]
+
+
+def test_ops_that_change_something_or_read_samples_of_memory_run_one_at_a_time(raw: Any) -> None:
     inside: list[int] = []
     at_once: list[int] = []
 
@@ -118,9 +163,9 @@ def test_ops_on_a_database_in_memory_run_one_at_a_time(raw: Any) -> None:
         inside.pop()
         return run(call)
 
-    for op in ("hisRead", "read"):
+    for op in ("hisRead", "watchSub"):
         wrap_op(raw.server.app, op, counted)
-    asked = [("hisRead", A_DAY), ("read", 'ver:"3.0"\nfilter\n"site"\n')] * 6
+    asked = [("hisRead", A_DAY), ("watchSub", 'ver:"3.0" watchDis:"w"\nid\n@kw\n')] * 6
     with ThreadPoolExecutor(len(asked)) as clients:
         answers = list(clients.map(lambda one: raw.call(*one), asked))
     assert not any(answer.is_error for answer in answers)
