@@ -1,7 +1,7 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
-An error before the op runs is an HTTP code (400, 401, 403, 404, 405, 406, 408, 413, 415, 429, 501) with a line of text;
-a refusal by the op is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
+An error of HTTP is a code (400, 401, 403 to 406, 408, 413, 415, 429, 501, 503) with a line of text; a refusal by the op
+is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from hsframe.server.ops import OPS, Op
 from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
+from hsframe.server.unread import Unread
 from hsframe.server.users import Role
 
 P = ParamSpec("P")
@@ -43,6 +44,7 @@ T = TypeVar("T")
 PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)
+UNREAD: Final = web.AppKey("unread", Unread)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
 _LONG: Final = web.AppKey("long", ThreadPoolExecutor)
@@ -110,7 +112,9 @@ def make_app(
     app.router.add_get("/", _front_page)
     app.router.add_get(PREFIX, _front_page)
     app.router.add_get(PREFIX + "/", _front_page)
-    app.cleanup_ctx.append(_pools)
+    app[UNREAD] = Unread()
+    app.on_response_prepare.append(app[UNREAD].note)
+    app.cleanup_ctx.extend([_pools, app[UNREAD].looking])
     return app
 
 
@@ -140,6 +144,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         if isinstance(answer, web.Response):
             response = answer
         else:
+            request.app[UNREAD].admit(len(answer.body))
             found = f"{answer.rows} rows"
             response = web.Response(body=answer.body, headers=answer.headers)
     except HttpRefusal as refusal:

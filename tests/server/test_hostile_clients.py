@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,10 +22,12 @@ import hsframe
 import hsframe.server.app
 from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
+from hsframe.server.app import UNREAD
 from hsframe.server.auth import _COUNTS
 from hsframe.server.clock import ManualClock
 from hsframe.server.expiring import Expiring
 from hsframe.server.state import Call
+from hsframe.server.unread import Unread
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
 from tests.server.conftest import NOW, Raw, header_value, small_building
@@ -317,6 +319,112 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for(
     monkeypatch.setattr("hsframe.server.run._IDLE_S", 0.3)
     with connection(start()) as line, pytest.raises(ConnectionError):
         trickle(line)
+
+
+def test_a_body_that_comes_byte_by_byte_is_not_waited_for(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hsframe.server.app._MAX_BODY_S", 0.3)
+    with connection(raw) as line:
+        line.sendall(b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\nContent-Length: 99999\r\n\r\n")
+        line.settimeout(0.01)
+        answer = b""
+        for _ in range(int(WAIT_S / 0.01)):
+            line.sendall(b"x")
+            with suppress(TimeoutError):
+                answer = line.recv(65_536)
+                break
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def with_much(raw: Raw) -> Raw:
+    """The same server, where the history of Temp has 10 MB and more."""
+    values = np.random.default_rng(7).normal(size=300_000)
+    raw.server.database.set_history("temp", np.arange(300_000) * 1_000_000, values)
+    return raw
+
+
+def post(op: str, body: str) -> bytes:
+    head = f"POST /api/{op} HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (head + body).encode()
+
+
+ALL = post("hisRead", 'ver:"3.0"\nid,range\n@temp,"1970-01-01T00:00:00Z UTC,1971-01-01T00:00:00Z UTC"\n')
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
+def unread_bytes(raw: Raw) -> int:
+    return sum(one.get_write_buffer_size() for one in list(raw.server.app[UNREAD]._left))
+
+
+@pytest.mark.parametrize(
+    "asked", [ALL, ALL * 20, HEAD.replace(b"/api/about", b"/nothing") + b"\r\n"], ids=["1", "20", "404"]
+)
+def test_an_answer_that_is_never_read_is_not_waited_for(
+    start: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch, asked: bytes
+) -> None:
+    monkeypatch.setattr("hsframe.server.unread._UNREAD_S", 0.5)
+    large = with_much(start())
+
+    def send_on(line: socket.socket) -> None:
+        with suppress(OSError):  # also where the server takes no more
+            line.sendall(asked if asked.startswith(b"POST") else asked * 100_000)
+
+    with connection(large) as line, ThreadPoolExecutor(1) as sender:
+        sender.submit(send_on, line)
+        wait_until(lambda: unread_bytes(large) > 0)
+        wait_until(lambda: unread_bytes(large) == 0)
+        assert len(large.call("read", 'ver:"3.0"\nfilter\n"site"\n')) == 1
+        with suppress(ConnectionError):
+            got = all_of(line)
+            assert got.count(b"HTTP/1.1 ") < 20 or asked.startswith(b"GET")
+            assert len(got) < 10_000_000
+
+
+def test_while_much_is_unread_what_is_small_is_answered(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = with_much(raw)
+    monkeypatch.setattr("hsframe.server.unread._MOST_UNREAD", 1_000_000)
+    with connection(large) as line:
+        line.sendall(ALL)
+        wait_until(lambda: unread_bytes(large) > 1_000_000)
+        assert len(large.call("read", 'ver:"3.0"\nfilter\n"site"\n')) == 1
+        with connection(large) as other:
+            other.sendall(ALL)
+            answer = other.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"Retry-After: 10" in answer
+            assert b"clients have 1,000,000 bytes of answers to read; ask again later" in answer
+    wait_until(lambda: unread_bytes(large) == 0)
+    with connection(large) as line:
+        line.sendall(ALL)
+        assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_reads_slowly_is_waited_for() -> None:
+    class Line:
+        """A connection by what is left to be sent."""
+
+        left = 0
+        is_cut = False
+
+        def get_write_buffer_size(self) -> int:
+            return self.left
+
+        def abort(self) -> None:
+            self.is_cut = True
+
+    unread, line = Unread(), Line()
+    unread._left[cast("asyncio.Transport", line)] = 0, 0.0
+    left_at = [(1_000, 900), (1_119, 900), (1_120, 800), (1_239, 800), (1_240, 0), (2_000, 0), (3_000, 5), (3_119, 9)]
+    for now_s, line.left in left_at:
+        unread.look(now_s)
+        assert not line.is_cut
+    unread.look(3_120)
+    assert line.is_cut
 
 
 def test_a_body_that_never_ends_is_not_waited_for(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
