@@ -33,6 +33,9 @@ class LoginSession:
         self._base = base
         self._credentials = credentials
         self._accept = accept
+        for secret in (credentials.password, credentials.token):
+            if secret.reveal() != credentials.username:  # which is shown; a demo's password may be its user's name
+                transport.secrets.keep(secret)
         self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0

@@ -64,7 +64,10 @@ class RecordOps(Generic[AnswerT]):
         return f"<Client {self.base_url}{user}, {state}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a Client is not pickled or copied: it holds connections and a password; make a new one")
+        raise TypeError(
+            "a Client is not pickled or copied: it holds connections and a password; make a new one where it is "
+            "needed, in a worker with a password from the worker's own environment"
+        )
 
     @property
     def base_url(self) -> str:

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from hsframe.errors import MetadataError
+from hsframe.protocol.secret import Secret, hidden
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class TLSConfig:
     key_password: str | None = field(default=None, repr=False)
     verify: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_password", hidden(self.key_password))  # dataclasses.asdict() shows it
+
     def client_context(self) -> ssl.SSLContext:
         """The context for a client's connections; a MetadataError names a file that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -66,7 +70,9 @@ class TLSConfig:
         key = self.private_key_path
         try:
             # A callable, and one that never asks: without a password OpenSSL would prompt on the terminal.
-            context.load_cert_chain(self.certificate_path, key, password=lambda: self.key_password or "")
+            context.load_cert_chain(
+                self.certificate_path, key, password=lambda: Secret(self.key_password or "").reveal()
+            )
         except (OSError, ssl.SSLError, ValueError) as error:
             key_file = "" if key is None else f" and private_key_path {fspath(key)!r}"
             raise MetadataError(

@@ -51,7 +51,7 @@ def split_user(uri: str, what: str) -> tuple[str, str, str]:
     except (ValueError, AttributeError):
         host_and_port = (None, None)
     if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = "" if what == "proxy" or "@" in uri else f"; got {str(uri)!r}"
+        shown = "" if what == "proxy" or "@" in uri else f"; got {str.__str__(uri)!r}"
         hint = "as http://user:password@host:port" if what == "proxy" else URI_HINT
         del uri, parts  # they may hold a password
         raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode, urlsafe_b64decode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from os.path import commonprefix
-from typing import Any, Final
+from typing import Any, Final, Self
+from urllib.parse import quote, quote_plus
 
 from hsframe.errors import MetadataError
 from hsframe.grid import Grid
@@ -19,7 +20,8 @@ _HIDDEN: Final = "<secret>"
 # The parts of a header with credentials, and their names, if they have one.
 _PART: Final = re.compile(r"(?:([\w.-]+)=(?![=\s]|$))?([^\s,;\"]+)")
 _HEAD_CHARS: Final = 16  # so much of a long secret is not shown either
-_KEPT: Final = 200
+_SHORTEST: Final = 4  # what is shorter is in too many words
+_KEPT: Final = 400
 
 
 class Secret:
@@ -34,7 +36,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        return self._text
+        return str.__str__(self._text)  # it may be a HiddenSetting
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -50,7 +52,7 @@ class HiddenStr(str):
     """The value of a header that holds a secret: the text for the wire, hidden in every repr.
 
     Libraries pass header values around as ``str`` and keep them in local variables; a traceback prints those by
-    their repr.
+    their repr. A copy is hidden too; it is not pickled, which would write the text to a file or a network.
 
     >>> {"Authorization": HiddenStr("BEARER authToken=abc")}
     {'Authorization': '<secret>'}
@@ -59,7 +61,36 @@ class HiddenStr(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "'<secret>'"
+        return f"'{_HIDDEN}'"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            "a secret is not pickled; give it where it is needed, as by HSFRAME_PASSWORD in its environment"
+        )
+
+
+class HiddenSetting(HiddenStr):
+    """A setting that is or holds a secret, where a person may come upon it: hidden also when it is printed.
+
+    A :class:`Secret` of it has the text. The value of a header must not be one: HTTP libraries take ``str()`` of it.
+
+    >>> f"{HiddenSetting('s3cret')}", str(HiddenSetting("s3cret")), "%s" % HiddenSetting("s3cret")
+    ('<secret>', '<secret>', '<secret>')
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+    def __format__(self, _: str) -> str:
+        return _HIDDEN
 
 
 def hidden(value: Any) -> Any:
@@ -67,14 +98,16 @@ def hidden(value: Any) -> Any:
 
     Nothing raises before all is hidden: the frame that raises shows its arguments.
     """
-    return value if value is None else HiddenStr(value) if isinstance(value, str) else Secret(value)
+    if value is None or isinstance(value, HiddenSetting):
+        return value
+    return HiddenSetting(value) if isinstance(value, str) else Secret(value)
 
 
 def hidden_headers(headers: Any) -> Any:
     """The headers with hidden values; what is no mapping, hidden as a whole."""
     if not isinstance(headers, Mapping):
         return hidden(headers)
-    return {name: hidden(value) for name, value in headers.items()}
+    return {name: HiddenStr(value) if isinstance(value, str) else hidden(value) for name, value in headers.items()}
 
 
 def check_texts(headers: object = None, **settings: object) -> None:
@@ -101,13 +134,20 @@ def basic_authorization(user: str, password: Secret) -> HiddenStr:
 
 
 class KnownSecrets:
-    """The secrets that one connection has sent or got, to take them out of what a server says.
+    """The secrets that one connection has, has sent or got, to take them out of what a server says.
 
-    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere.
+    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere, or as a uri has it.
     """
 
     def __init__(self) -> None:
-        self._texts: deque[str] = deque(maxlen=_KEPT)
+        self._texts: deque[HiddenStr] = deque(maxlen=_KEPT)
+        self._own: list[HiddenStr] = []
+
+    def keep(self, secret: Secret) -> None:
+        """A password or a token, which a server may know and show without having been sent it: SCRAM sends a proof."""
+        for form in (quote, quote_plus, _base64, _base64url):
+            texts = HiddenStr(secret.reveal()), HiddenStr(form(secret.reveal()))
+            self._own += (text for text in texts if len(text) >= _SHORTEST)
 
     def learn(self, headers: Iterable[tuple[str, str]]) -> None:
         """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
@@ -123,14 +163,15 @@ class KnownSecrets:
                     parts = [("", str(value))] if isinstance(value, HiddenStr) else []
             for part, text in parts:
                 if part.lower() not in ("username", "hash"):  # which are no secrets
-                    self._texts += (one for one in (text, _inside(text)) if len(one) >= 4 and one not in self._texts)
+                    found = (text, quote(text, safe=""), *_inside(text))
+                    self._texts += (HiddenStr(one) for one in found if len(one) >= _SHORTEST and one not in self._texts)
 
     def is_in(self, body: bytes) -> bool:
-        return any(text[:_HEAD_CHARS].encode() in body for text in self._texts)
+        return any(text[:_HEAD_CHARS].encode() in body for text in (*self._own, *self._texts))
 
     def redacted(self, text: str) -> str:
         """The text with ``<secret>`` in the place of each secret."""
-        for secret in sorted(self._texts, key=len, reverse=True):
+        for secret in sorted({*self._own, *self._texts}, key=len, reverse=True):
             parts, begin = [], 0
             while (at := text.find(secret[:_HEAD_CHARS], begin)) >= 0:
                 parts += [text[begin:at], "\0"]
@@ -156,10 +197,19 @@ class KnownSecrets:
         return shown if isinstance(value, str) else value if shown == text else _HIDDEN
 
 
-def _inside(text: str) -> str:
-    """The password of a Basic login, or else what a text of base64 holds; nothing of another text."""
+def _inside(text: str) -> tuple[str, ...]:
+    """The password of a Basic login, or else what a text of base64 holds, and its proof; nothing of another text."""
     bare = text.rstrip("=")
     with suppress(ValueError):
         inside = urlsafe_b64decode(bare + "=" * (-len(bare) % 4)).decode()
-        return inside.partition(":")[2] or inside
-    return ""
+        proof = inside.rpartition(",p=")[2] if inside.startswith("c=") else ""
+        return inside.partition(":")[2] or inside, proof, quote(proof, safe="")
+    return ()
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode().rstrip("=")
+
+
+def _base64url(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -18,7 +18,7 @@ from hsframe.history.plan import check_count
 from hsframe.history.source import Source
 from hsframe.options import Limits
 from hsframe.protocol.login_steps import AuthScheme
-from hsframe.protocol.secret import HiddenStr, check_texts, hidden, hidden_headers
+from hsframe.protocol.secret import check_texts, hidden, hidden_headers
 from hsframe.session.signatures import takes
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Settings:
         check_texts(
             self.headers, uri=self.uri, user=self.user, password=self.password, token=self.token, proxy=self.proxy
         )
-        uri = self.uri if self.uri is not None else HiddenStr(os.environ.get("HSFRAME_URI", ""))
+        uri = self.uri if self.uri is not None else hidden(os.environ.get("HSFRAME_URI", ""))
         if not uri:
             raise MetadataError(
                 "no uri to connect to was given: give one, as in hsframe.connect('http://127.0.0.1:8080/api', 'user', "
@@ -127,10 +127,12 @@ class SessionBase(ReadingBase):
         super().__init__()
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("an AsyncSession is not pickled or deep-copied: it holds connections; make a new one")
+        raise TypeError(not_pickled("an AsyncSession", "AsyncSession()"))
 
     def __copy__(self) -> Self:
         """A session with the same settings and the same known points, not open yet."""
+        if not hasattr(self, "_settings"):
+            raise TypeError("this AsyncSession was not made: its constructor raised")
         session = type(self)(**self._settings.of_session())
         session._known = self._known
         return session
@@ -182,6 +184,15 @@ class SessionBase(ReadingBase):
         if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session
             return f"<{type(self).__name__}>"
         return shown(type(self).__name__, self, is_closed=self._closed)
+
+
+def not_pickled(what: str, maker: str) -> str:
+    """What pickling a session raises; it is mostly done to send it to a worker."""
+    return (
+        f"{what} is not pickled or deep-copied: it holds connections and a password; make a new one where it is "
+        f"needed. In a worker {maker} takes HSFRAME_URI, HSFRAME_USER and HSFRAME_PASSWORD from the environment; for "
+        "Dask hsframe.dask does all this"
+    )
 
 
 def shown(name: str, session: SessionBase, *, is_closed: bool) -> str:

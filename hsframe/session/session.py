@@ -19,7 +19,7 @@ from hsframe.client import Client
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.points import Point
 from hsframe.session.async_session import AsyncSession
-from hsframe.session.base import SessionSettings, Settings, shown
+from hsframe.session.base import SessionSettings, Settings, not_pickled, shown
 from hsframe.session.progress_bar import in_notebook
 from hsframe.session.runners import Runner, runner_named
 from hsframe.session.signatures import Overloaded, P, Q, R, S, T
@@ -170,7 +170,7 @@ class Session:
             self._runner.release()
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a Session is not pickled or deep-copied: it holds connections; make a new one with connect()")
+        raise TypeError(not_pickled("a Session", "hsframe.connect()"))
 
     def __copy__(self) -> Self:
         """The same connection once more."""

@@ -10,7 +10,9 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, astuple
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from aiohttp import web
@@ -21,7 +23,7 @@ from hsframe.client.tls import TLSConfig
 from hsframe.errors import HsFrameError, MetadataError, SpanError
 from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
-from hsframe.protocol.secret import HiddenStr, KnownSecrets
+from hsframe.protocol.secret import HiddenSetting, HiddenStr, KnownSecrets, Secret
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD = "g1ven-t0ken", "ap1-k3y", "pr0xy-pw", "k3y-pw"
@@ -387,6 +389,103 @@ def test_what_is_taken_out_of_a_text() -> None:
     assert known.redacted("id=do-not-return;") == "id=<secret>;"
     data = Grid({"dis": "a secret"}, ["val"], [["secret"]])
     assert known.redacted_error(data) is data
+
+
+ODD_PASSWORD = "pénc1l +/%?" * 3
+ODD_FORMS = [
+    ODD_PASSWORD,
+    quote(ODD_PASSWORD),
+    quote_plus(ODD_PASSWORD),
+    base64.b64encode(ODD_PASSWORD.encode()).decode(),
+    base64.urlsafe_b64encode(ODD_PASSWORD.encode()).decode().rstrip("="),
+]
+
+
+@pytest.mark.parametrize("secret", ["password", "token"])
+def test_a_server_that_knows_the_secret_and_shows_it(serve: Any, fake: Any, secret: str) -> None:
+    """By SCRAM it was never sent; a server that keeps it may show it nevertheless, in any form."""
+    who: dict[str, Any] = (
+        {"token": ODD_PASSWORD} if secret == "token" else {"username": "bob", "password": ODD_PASSWORD}
+    )
+
+    async def main() -> None:
+        saying = fake(anonymous=True)
+        saying.answers["about"] = lambda seen: web.Response(status=500, text="; ".join(["wrong:", *ODD_FORMS]))
+        async with serve(saying) as server, Client(server.uri, **who, retries=0) as client:
+            for call in (client.about(), client.call("about")):
+                with pytest.raises(HsFrameError, match="<secret>; <secret>") as caught:
+                    await call
+                text = shown(caught.value)
+                assert not [form for form in ODD_FORMS if form in text or form[:20] in text]
+
+    asyncio.run(main())
+
+
+def test_a_proof_is_a_secret_by_itself(serve: Any, fake: Any) -> None:
+    told: list[str] = []
+
+    class Telling(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            data = base64.urlsafe_b64decode(params.get("data", "") + "==").decode()
+            if ",p=" not in data:
+                return await super()._login(scheme, params)
+            proof = data.rpartition(",p=")[2]
+            told.extend([proof, quote(proof, safe="")])
+            return web.Response(status=403, text=f"proof {told[0]} or {told[1]} is wrong")
+
+    async def main() -> None:
+        async with serve(Telling()) as server, Client(server.uri, USER, PASSWORD) as client:
+            with pytest.raises(HsFrameError, match="proof <secret> or <secret> is wrong") as caught:
+                await client.about()
+            text = shown(caught.value)
+            assert not [proof for proof in told if proof in text]
+
+    asyncio.run(main())
+    assert told
+
+
+def test_a_password_that_is_the_users_name_hides_no_words() -> None:
+    client = Client("http://host/api", "demo", "demo")
+    assert client.sender.decoder.secrets.redacted("no project demo") == "no project demo"
+
+
+def test_settings_are_hidden_however_they_are_shown() -> None:
+    settings = hsframe.connect(URI, USER, PASSWORD, proxy=f"http://u:{PROXY_PASSWORD}@proxy").settings
+    tls = TLSConfig(key_password=KEY_PASSWORD)
+    fields = [settings.password, settings.proxy, tls.key_password]
+    texts = [repr(settings), repr(tls), repr([asdict(tls), astuple(tls), asdict(settings)]), repr(fields)]
+    for one in fields:
+        for again in (one, copy.copy(one), copy.deepcopy(one)):
+            texts += [f"{again}", f"{again!s:>20}", f"{again:>20}", str(again), "%s %r" % (again, again)]  # noqa: UP031
+    for secret in SECRETS:
+        assert secret not in "\n".join(texts)
+    for one in (settings, tls, settings.password, HiddenStr("x")):
+        with pytest.raises(TypeError, match=r"not pickled.*HSFRAME_PASSWORD"):
+            pickle.dumps(one)
+    assert Secret(HiddenSetting("abc")).reveal() == "abc"
+    assert pickle.loads(pickle.dumps(TLSConfig("a.crt"))) == TLSConfig("a.crt")
+    hsframe.close()
+
+
+@pytest.mark.parametrize("kind", [Client, hsframe.AsyncSession, hsframe.Session])
+def test_a_half_made_one(kind: type[Any]) -> None:
+    """As a debugger has it, or the traceback of a constructor that raised."""
+    half = kind.__new__(kind)
+    assert repr(half) in (f"<{kind.__name__}>", f"<{kind.__name__} that is being made>")
+    assert f"{half}" == str(half) == repr(half)
+    for copying in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"worker.*environment"):
+            copying(half)
+
+
+def test_a_session_that_is_pickled_says_what_to_do_in_a_worker() -> None:
+    with hsframe.connect(URI, USER, PASSWORD) as session:
+        for one in (session, hsframe.AsyncSession(URI, USER, PASSWORD), session.client):
+            with pytest.raises(
+                TypeError, match=r"make a new one where it is needed.*In a worker|needed, in a worker"
+            ) as caught:
+                pickle.dumps(one)
+            assert PASSWORD not in shown(caught.value)
 
 
 def test_a_session_that_is_repeated(serve: Any, fake: Any) -> None:
