@@ -171,14 +171,16 @@ class KnownSecrets:
 
     def redacted(self, text: str) -> str:
         """The text with ``<secret>`` in the place of each secret."""
-        for secret in sorted({*self._own, *self._texts}, key=len, reverse=True):
-            parts, begin = [], 0
-            while (at := text.find(secret[:_HEAD_CHARS], begin)) >= 0:
-                parts += [text[begin:at], "\0"]
+        spans, parts, end = list[tuple[int, int]](), list[str](), 0
+        for secret in {*self._own, *self._texts}:
+            at = -1
+            while (at := text.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
                 same = commonprefix([text[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
-                begin = at + len(same)
-            text = "".join([*parts, text[begin:]])
-        return re.sub("\0+", _HIDDEN, text)  # at the end: "secret" may be one
+                spans.append((at, at + len(same)))
+        for at, to in sorted(spans):  # which overlap: the forms of a secret begin alike
+            parts += [text[end:at], "\0"]
+            end = max(end, to)
+        return re.sub("\0+", _HIDDEN, "".join([*parts, text[end:]]))  # at the end: "secret" may be one
 
     def redacted_error(self, grid: Grid) -> Grid:
         """An error grid, or one marked as incomplete, without secrets; any other as it is: they are data."""
