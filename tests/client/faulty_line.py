@@ -52,13 +52,18 @@ class FaultyLine:
 
     def __post_init__(self) -> None:
         # The port is taken from now on, but nobody listens there.
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.uri = f"http://127.0.0.1:{self._socket.getsockname()[1]}{urlsplit(self.to).path}"
+        self._port = _bound(0)
+        self.uri = f"http://127.0.0.1:{self._port.getsockname()[1]}{urlsplit(self.to).path}"
 
     async def listen(self) -> None:
-        """Accept connections."""
-        self._server = await asyncio.start_server(self._accept, sock=self._socket)
+        """Accept connections, at first or again."""
+        self._server = await asyncio.start_server(self._accept, sock=_bound(self._port.getsockname()[1]))
+
+    async def refuse(self) -> None:
+        """Nobody listens any more, and all connections are closed."""
+        if self._server is not None:
+            self._server.close()
+        await self.drop()
 
     async def drop(self) -> None:
         """Close all connections, as a server does with those that nobody has used for a while."""
@@ -68,10 +73,8 @@ class FaultyLine:
 
     async def close(self) -> None:
         self.over.set()
-        if self._server is not None:
-            self._server.close()
-        self._socket.close()
-        await self.drop()
+        await self.refuse()
+        self._port.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -136,6 +139,13 @@ class FaultyLine:
             return head, await reader.readexactly(int(length[1])) if length else b""
         finally:
             writer.close()
+
+
+def _bound(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock
 
 
 @asynccontextmanager
