@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from hsframe.client.tls_failures import broken_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError, in_short
@@ -193,7 +194,7 @@ class Transport:
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
-            failure = _failure(error, where, timeout, received, request.hint, self.secrets)
+            failure = _failure(error, request, where, timeout, received, self.secrets)
         finally:
             del response  # a traceback would show it, with its headers
         raise failure
@@ -212,9 +213,15 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aio
 
 
 def _failure(
-    error: BaseException, where: str, timeout: aiohttp.ClientTimeout, received: int, hint: str, secrets: KnownSecrets
+    error: BaseException,
+    request: HttpRequest,
+    where: str,
+    timeout: aiohttp.ClientTimeout,
+    received: int,
+    secrets: KnownSecrets,
 ) -> NetworkError:
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
+    hint, is_https = request.hint, request.url.startswith("https:")
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
@@ -224,28 +231,27 @@ def _failure(
         return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return NetworkError(
-            f"{where}: the server's certificate is not trusted ({found}); if it is signed by an authority of your own, "
-            "give tls=TLSConfig(ca_certificates_path=...)"
-        )
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return NetworkError(
-            f"{where}: no TLS connection ({found}); the server may use plain http there, need TLS older than 1.2, or "
-            "want a client certificate (TLSConfig(certificate_path=..., private_key_path=...))"
-        )
+    if what := tls_failure(error):
+        return NetworkError(f"{where}: {secrets.redacted(what)}")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
     if isinstance(error, _NO_SUCH_HOST):
         return NetworkError(f"{where}: no host has that name ({found}){hint}")
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
+        return NotConnectedError(
+            f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
+            f"{broken_hint(is_https=True)}; or its TLS is older than 1.2"
+        )
     if isinstance(error, aiohttp.ClientConnectorError):
         return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found})")
+        may_be = broken_hint(is_https=is_https) if hint else ""
+        return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
     if isinstance(error, aiohttp.ClientResponseError):
-        return NetworkError(f"{where}: what answers there is not valid HTTP ({found})")
+        may_be = "" if is_https else broken_hint(is_https=False)
+        return NetworkError(f"{where}: what answers there is not valid HTTP ({found}){may_be}")
     return NetworkError(f"{where}: the request failed ({found})")
 
 

@@ -6,6 +6,10 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +44,9 @@ class Authority:
         self.path = folder / f"{name}.crt"
         self.path.write_bytes(self.cert.public_bytes(serialization.Encoding.PEM))
 
-    def _sign(self, name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+    def _sign(
+        self, name: str, key: ec.EllipticCurvePrivateKey, *, ca: bool, valid_h: tuple[int, int] = (-1, 1)
+    ) -> x509.Certificate:
         now = datetime.now(UTC)
         usage = x509.KeyUsage(
             digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
@@ -52,8 +58,8 @@ class Authority:
             .issuer_name(_name(self.name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_before(now + timedelta(hours=valid_h[0]))
+            .not_valid_after(now + timedelta(hours=valid_h[1]))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -64,10 +70,10 @@ class Authority:
             builder = builder.add_extension(host, critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, name: str, password: bytes | None = None) -> tuple[Path, Path]:
+    def issue(self, name: str, password: bytes | None = None, valid_h: tuple[int, int] = (-1, 1)) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
         cert_path, key_path = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        cert_path.write_bytes(self._sign(name, key, ca=False).public_bytes(serialization.Encoding.PEM))
+        cert_path.write_bytes(self._sign(name, key, ca=False, valid_h=valid_h).public_bytes(serialization.Encoding.PEM))
         how: Any = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
         key_path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how))
         return cert_path, key_path
@@ -78,9 +84,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"), "own-ca")
 
 
-def server_context(authority: Authority, *, wants_client: bool = False) -> ssl.SSLContext:
+def server_context(
+    authority: Authority, *, wants_client: bool = False, valid_h: tuple[int, int] = (-1, 1)
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("server"))
+    context.load_cert_chain(*authority.issue("server", valid_h=valid_h))
     if wants_client:
         context.load_verify_locations(authority.path)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -93,7 +101,9 @@ def test_an_own_authority(serve: Any, fake: Any, authority: Authority) -> None:
             async with Client(server.uri, USER, PASSWORD, tls=TLSConfig(ca_certificates_path=authority.path)) as client:
                 assert await client.about() == []
             async with Client(server.uri, USER, PASSWORD) as client:
-                with pytest.raises(NetworkError, match=r"certificate is not trusted.*ca_certificates_path"):
+                with pytest.raises(
+                    NetworkError, match=r"is signed by an authority that is not trusted here.*ca_certificates_path"
+                ):
                     await client.about()
             assert server.logins == 1
 
@@ -115,7 +125,7 @@ def test_a_client_certificate(serve: Any, fake: Any, authority: Authority, tmp_p
                 TLSConfig(other_cert, other_key, authority.path),
             ):
                 async with Client(server.uri, USER, PASSWORD, tls=refused) as client:
-                    with pytest.raises(NetworkError):
+                    with pytest.raises(NetworkError, match=r"wants a certificate of the client.*certificate_path="):
                         await client.about()
             assert server.logins == 1
 
@@ -128,7 +138,7 @@ def test_a_certificate_of_another_host_is_refused(serve: Any, fake: Any, authori
         async with serve(fake(), tls=server_context(authority)) as server:
             uri = server.uri.replace("127.0.0.1", "localhost")
             async with Client(uri, USER, PASSWORD, tls=TLSConfig(ca_certificates_path=authority.path)) as client:
-                with pytest.raises(NetworkError, match=r"not trusted.*(mismatch|not valid)"):
+                with pytest.raises(NetworkError, match=r"not trusted: it is of another host.*in the uri"):
                     await client.about()
 
     asyncio.run(main())
@@ -168,12 +178,140 @@ def test_without_verification_no_password_goes_in_clear(serve: Any, fake: Any, a
 def test_http_on_an_https_port_and_the_other_way(serve: Any, fake: Any, authority: Authority) -> None:
     async def main() -> None:
         for tls, swap, words in (
-            (None, ("http:", "https:"), r"no TLS connection.*plain http"),
-            (server_context(authority), ("https:", "http:"), "login at http://"),
+            (None, ("http:", "https:"), "does not speak TLS.*begins with http://"),
+            (server_context(authority), ("https:", "http:"), "login .*at http://.*begins with https://"),
         ):
             async with serve(fake(), tls=tls) as server, Client(server.uri.replace(*swap), USER, PASSWORD) as client:
                 with pytest.raises(NetworkError, match=words):
                     await client.about()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("valid_h", "words"),
+    [((-48, -24), "it has expired; .*renewed on the server.*clock"), ((24, 48), "it is not valid yet; .*clocks")],
+)
+def test_a_certificate_of_another_day(
+    serve: Any, fake: Any, authority: Authority, valid_h: tuple[int, int], words: str
+) -> None:
+    async def main() -> None:
+        tls = TLSConfig(ca_certificates_path=authority.path)
+        async with (
+            serve(fake(), tls=server_context(authority, valid_h=valid_h)) as server,
+            Client(server.uri, USER, PASSWORD, tls=tls) as client,
+        ):
+            with pytest.raises(NetworkError, match=words):
+                await client.about()
+            assert not server.login_steps
+
+    asyncio.run(main())
+
+
+def test_certificates_that_nobody_else_signed(serve: Any, fake: Any, tmp_path: Path) -> None:
+    """One that is signed by itself, and one that is sent with that of its own authority."""
+    own = Authority(tmp_path, "own")
+    cert, key = own.issue("server")
+    cert.write_bytes(cert.read_bytes() + own.path.read_bytes())
+    root_key = tmp_path / "root.key"
+    root_key.write_bytes(
+        own.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+    async def main() -> None:
+        for files, words in (
+            ((own.path, root_key), r"it is signed by itself; .*ca_certificates_path="),
+            ((cert, key), r"an authority of its own, which is not trusted.*ca_certificates_path="),
+        ):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*files)
+            async with serve(fake(), tls=context) as server, Client(server.uri, USER, PASSWORD) as client:
+                with pytest.raises(NetworkError, match=words) as caught:
+                    await client.about()
+                assert "SSLContext" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+@contextmanager
+def one_handshake(context: ssl.SSLContext) -> Iterator[str]:
+    """The uri of a server that says why it refuses a handshake, as asyncio's does not, and hears the client out."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        raw, _ = listening.accept()
+        raw.settimeout(5)
+        copy = raw.dup()
+        with copy, suppress(OSError):
+            with suppress(ssl.SSLError):
+                context.wrap_socket(raw, server_side=True).close()
+            copy.shutdown(socket.SHUT_WR)
+            while copy.recv(1 << 16):
+                pass
+        raw.close()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/api"
+    finally:
+        thread.join()
+        listening.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+@pytest.mark.parametrize("who", ["nobody", "stranger"])
+def test_a_server_that_says_which_certificate_it_wants(
+    authority: Authority, tmp_path: Path, version: ssl.TLSVersion, who: str
+) -> None:
+    context = server_context(authority, wants_client=True)
+    context.maximum_version = version
+    theirs = Authority(tmp_path, "stranger").issue("other") if who == "stranger" else (None, None)
+    words = {
+        ("nobody", ssl.TLSVersion.TLSv1_3): r"wants a certificate of the client, and none was given; give tls=",
+        ("nobody", ssl.TLSVersion.TLSv1_2): r"if it wants a certificate of the client, give tls=",
+    }.get((who, version), r"does not accept the certificate of the client; .*certificate_path=")
+
+    async def main(uri: str) -> None:
+        async with Client(uri, USER, PASSWORD, tls=TLSConfig(*theirs, authority.path), retries=0) as client:
+            with pytest.raises(NetworkError, match=words):
+                await client.about()
+
+    with one_handshake(context) as uri:
+        asyncio.run(main(uri))
+
+
+def test_a_server_whose_tls_is_old(authority: Authority) -> None:
+    context = server_context(authority)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+    async def main(uri: str) -> None:
+        async with Client(uri, tls=TLSConfig(ca_certificates_path=authority.path), retries=0) as client:
+            with pytest.raises(NetworkError, match=r"no TLS of version 1\.2 or newer.*update it"):
+                await client.about()
+
+    with one_handshake(context) as uri:
+        asyncio.run(main(uri))
+
+
+def test_a_handshake_that_is_cut() -> None:
+    async def main() -> None:
+        async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.close()
+
+        server = await asyncio.start_server(cut, "127.0.0.1", 0)
+        uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+        async with Client(uri, retries=0) as client:
+            with pytest.raises(NetworkError, match=r"the connection broke while TLS began.*certificate_path="):
+                await client.about()
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(main())
 
