@@ -15,7 +15,7 @@ from hsframe.filters import Filter, parse
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.server.priority import PriorityArray
-from hsframe.server.samples import Kind, Samples
+from hsframe.server.samples import Change, Kind, Samples
 from hsframe.zones import zone
 
 Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
@@ -150,6 +150,15 @@ class Database:
         samples = self.history(id)
         times = np.asarray(ts_us, np.int64)
         samples.merge(times, values, np.zeros(len(times), np.bool_) if na is None else np.asarray(na, np.bool_))
+
+    def store(self, changes: Sequence[Change]) -> None:
+        """Change the histories of points that are there yet."""
+        for change in changes:
+            if self.get(change.rec["id"]) is not None:
+                samples = self.history(change.rec["id"])
+                samples.merge(change.ts_us, change.values, change.na)
+                if len(change.removed_us):
+                    samples.remove(change.removed_us)
 
     def priorities(self, id: Ref | str) -> PriorityArray:
         """The 17 levels of a writable point; empty at first."""

@@ -24,6 +24,7 @@ from hsframe.frame.points import TIDY_COLUMNS
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times
+from hsframe.server.written import WrittenFolder
 from hsframe.zones import haystack_name
 
 _NOT_IN_A_REF: Final = re.compile(r"[^A-Za-z0-9_:\-.~]+")
@@ -36,7 +37,7 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
 
     Each column is a point. Null and NaN are not samples. A point that is in several files has the samples of all; where
     two files have the same instant, the later file counts. Columns that are not of numbers, truth values or texts are
-    left out.
+    left out. What clients write is kept beside the files, see :mod:`hsframe.server.written`.
 
     CodecError for a damaged file. MetadataError where there is no such folder or no file in it, a file without a column
     of times that have a zone, or a point that is in two files with different units, kinds or zones.
@@ -47,13 +48,14 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
         raise MetadataError(f"{folder} has no *.parquet files and no archive; hsframe.export(...) makes either")
     name = folder.resolve().name or "folder"
     site = Ref("site", name)
-    database = Database(name=name)
+    database = WrittenFolder(folder, name=name)
     for file in files:
         _add_file(database, site, file)
     zones = {rec["tz"] for rec in database.query("point")}
     tz = zones.pop() if len(zones) == 1 else "UTC"
     database.add({"id": site, "site": MARKER, "dis": name, "tz": tz})
     database.tz = tz
+    database.restore()
     return database
 
 

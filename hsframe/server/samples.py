@@ -6,7 +6,8 @@ Instants are int64 microseconds since 1970-01-01T00:00Z, strictly increasing. Va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -64,6 +65,17 @@ class Samples:
     def remove(self, ts_us: Times) -> None:
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a hisWrite does to one point: samples, in any order, as :meth:`Samples.merge` takes them, and removals."""
+
+    rec: Mapping[str, Any]
+    ts_us: Times
+    values: NDArray[Any] | list[Any]
+    na: NDArray[np.bool_]
+    removed_us: Times
 
 
 def placed(cells: Sequence[Any], rows: NDArray[np.intp], length: int) -> Sequence[Any]:

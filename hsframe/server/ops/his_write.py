@@ -8,32 +8,20 @@ instants the last one wins. A null cell is not a sample; the value ``R`` deletes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
-from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Times
+from hsframe.server.samples import Change, Times
 from hsframe.server.state import Call, checked_value, ref_of
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
-
-
-@dataclass(frozen=True)
-class _Batch:
-    rec: Mapping[str, Any]
-    ts_us: Times
-    values: NDArray[Any] | list[str]
-    na: NDArray[np.bool_]
-    removed_us: Times
 
 
 def his_write(call: Call) -> Grid:
@@ -50,7 +38,7 @@ def his_write(call: Call) -> Grid:
     if not value_cols:
         raise OpRefusal("the request has no column of values", "ArgErr")
     times: dict[str, Times] = {}  # by zone, so that the rows of a batch are not checked again for each point
-    batches = []
+    changes = []
     for col in value_cols:
         id = col.meta.get("id") if single is None else single
         if id is None:
@@ -64,18 +52,9 @@ def his_write(call: Call) -> Grid:
         if tz not in times:
             times[tz] = _instants(grid.column("ts"), rec)
         cells = grid.column(col.name)
-        batches.append(_batch(cells, times[tz], rec, col.name))
-    call.store(lambda: _store(call.database, batches))
+        changes.append(_change(cells, times[tz], rec, col.name))
+    call.store(lambda: call.database.store(changes))
     return Grid()
-
-
-def _store(database: Database, batches: Sequence[_Batch]) -> None:
-    for batch in batches:
-        if database.get(batch.rec["id"]) is not None:
-            samples = database.history(batch.rec["id"])
-            samples.merge(batch.ts_us, batch.values, batch.na)
-            if len(batch.removed_us):
-                samples.remove(batch.removed_us)
 
 
 def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
@@ -101,12 +80,12 @@ def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
     return instants
 
 
-def _batch(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> _Batch:
+def _change(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> Change:
     kind, units = rec["kind"], (None, rec.get("unit"))
     none = np.empty(0, np.int64)
     if kind == "Number" and isinstance(cells, NumberColumn) and not cells.values.null_count and cells.unit in units:
         # Most writes are such, and need no object per cell.
-        return _Batch(rec, ts_us, cells.values.to_numpy(), np.zeros(len(cells), np.bool_), none)
+        return Change(rec, ts_us, cells.values.to_numpy(), np.zeros(len(cells), np.bool_), none)
     cells = list(cells)
     kept = [row for row, cell in enumerate(cells) if cell is not None and cell is not REMOVE]
     na = np.array([cells[row] is NA for row in kept], np.bool_)
@@ -117,4 +96,4 @@ def _batch(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: s
     ]
     plain: Any = [value.val if isinstance(value, Number) else value for value in values]
     removed = [row for row, cell in enumerate(cells) if cell is REMOVE]
-    return _Batch(rec, ts_us[kept] if kept else none, plain, na, ts_us[removed] if removed else none)
+    return Change(rec, ts_us[kept] if kept else none, plain, na, ts_us[removed] if removed else none)

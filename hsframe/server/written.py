@@ -1,0 +1,98 @@
+"""A folder that is served keeps what is written to it: in a file of SQLite, before the write is answered.
+
+A row is the last word on one instant of one point: a value, NA, or that the sample was removed. It counts before what
+the Parquet files have. SQLite sees to it that a program that is killed leaves all of a write, or nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from hsframe.errors import MetadataError
+from hsframe.server.database import Database
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.samples import Change
+
+FILE: Final = "written.sqlite"
+_VALUE, _NA, _REMOVED = range(3)
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS points (id TEXT PRIMARY KEY, kind TEXT, unit TEXT)",
+    "CREATE TABLE IF NOT EXISTS samples (id TEXT, ts_us INTEGER, val, state INTEGER, PRIMARY KEY (id, ts_us)) "
+    "WITHOUT ROWID",
+)
+
+
+class WrittenFolder(Database):
+    """A database of the files of a folder and of what is written to it."""
+
+    def __init__(self, folder: Path, *, name: str) -> None:
+        super().__init__(name=name)
+        self._file = folder / FILE
+
+    def store(self, changes: Sequence[Change]) -> None:
+        """Change histories: all of it or, where the file cannot be written, nothing, and a refusal."""
+        try:
+            with closing(sqlite3.connect(self._file)) as connection, connection:
+                for table in _TABLES:
+                    connection.execute(table)
+                for rec, rows in ((change.rec, _rows(change)) for change in changes):
+                    point = rec["id"].val, rec["kind"], rec.get("unit")
+                    connection.execute("REPLACE INTO points VALUES (?, ?, ?)", point)
+                    connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise OpRefusal(f"{self._file} cannot be written: {error}; nothing was stored", "IOErr") from error
+        super().store(changes)
+
+    def restore(self) -> None:
+        """Take in what was written before; that of points that the files no longer have waits for them.
+
+        MetadataError where the file cannot be read, or a point has another kind or unit now.
+        """
+        if not self._file.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self._file)) as connection:
+                points = connection.execute("SELECT id, kind, unit FROM points").fetchall()
+                rows = connection.execute("SELECT id, ts_us, val, state FROM samples ORDER BY id, ts_us").fetchall()
+        except sqlite3.Error as error:
+            raise MetadataError(f"{self._file}, which has what was written here, cannot be read: {error}") from error
+        recs = {id: rec for id, *_ in points if (rec := self.get(id)) is not None}
+        for id, kind, unit in points:
+            if id in recs and (kind, unit) != (now := (recs[id].get("kind"), recs[id].get("unit"))):
+                raise MetadataError(
+                    f"{self._file} has samples of @{id} of the kind {kind} and the unit {unit}, and in the files the "
+                    f"point has the kind {now[0]} and the unit {now[1]}; move one of the two elsewhere"
+                )
+        grouped = groupby(rows, itemgetter(0))
+        super().store([_change(recs[id], [row[1:] for row in own]) for id, own in grouped if id in recs])
+
+
+def _rows(change: Change) -> Iterator[tuple[str, int, Any, int]]:
+    id = change.rec["id"].val
+    values = change.values.tolist() if isinstance(change.values, np.ndarray) else change.values
+    for ts_us, value, is_na in zip(change.ts_us.tolist(), values, change.na.tolist(), strict=True):
+        yield id, ts_us, value, _NA if is_na else _VALUE
+    for ts_us in change.removed_us.tolist():
+        yield id, ts_us, None, _REMOVED
+
+
+def _change(rec: Any, rows: list[tuple[int, Any, int]]) -> Change:
+    kept = [row for row in rows if row[2] != _REMOVED]
+    # A NaN is NULL in SQLite.
+    values: Any = [math.nan if value is None else value for _, value, _ in kept]
+    return Change(
+        rec,
+        np.array([ts_us for ts_us, _, _ in kept], np.int64),
+        values,
+        np.array([state == _NA for _, _, state in kept], np.bool_),
+        np.array([ts_us for ts_us, _, state in rows if state == _REMOVED], np.int64),
+    )

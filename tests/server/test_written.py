@@ -1,0 +1,188 @@
+"""What a folder that is served was written to, and keeps: also where the server is killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import hsframe
+from hsframe.codecs import decode
+from hsframe.errors import CallError, MetadataError
+from hsframe.grid import Grid
+from hsframe.server.folder import parquet_folder
+from hsframe.server.written import FILE
+from hsframe.testing.server import running_server
+from tests.server.conftest import Raw
+
+# As often is the server killed; HSFRAME_KILLS=50 takes three minutes.
+KILLS = int(os.environ.get("HSFRAME_KILLS", "3"))
+DAY = "2026-11-01"
+ROWS = 50
+
+
+def write(folder: Path, unit: str = "kW") -> None:
+    times = (
+        pa.array([f"{DAY}T0{hour}:00:00" for hour in range(3)]).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+    )
+    columns = {
+        "ts": times,
+        "a": [0.0, 1.0, 2.0],
+        "b": [0.0, 1.0, 2.0],
+        "on": [True, False, True],
+        "mode": ["x", "y", ""],
+    }
+    table = pa.table(columns)
+    told = {
+        "a": {"hsframe:id": "a", "hsframe:unit": unit},
+        **{name: {"hsframe:id": name} for name in ("b", "on", "mode")},
+    }
+    pq.write_table(
+        table.cast(pa.schema([one.with_metadata(told.get(one.name)) for one in table.schema])), folder / "t.parquet"
+    )
+
+
+def cells(raw: Raw, point: str) -> list[str]:
+    """The hours and the values of a day."""
+    grid = raw.call("hisRead", f'ver:"3.0"\nid,range\n@{point},"{DAY}"\n')
+    return [f"{row['ts'].hour} {row['val']}" for row in grid]
+
+
+BATCH = f"""ver:"3.0"
+ts,v0 id:@a,v1 id:@b,v2 id:@on,v3 id:@mode
+{DAY}T00:00:00Z UTC,R,,F,NA
+{DAY}T01:00:00Z UTC,NA,NaN,R,"a
+"b
+{DAY}T03:00:00Z UTC,-INF,1e300,NA,"é°😀"
+{DAY}T04:00:00Z UTC,7kW,,T,R
+""".replace('"a\n"b', '"a\\n\\"b"')
+
+
+def test_what_was_written_is_there_after_a_restart_in_all_kinds(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = (tmp_path / "t.parquet").read_bytes()
+    seen = []
+    for _ in range(3):
+        with running_server(parquet_folder(tmp_path), users={}) as server:
+            raw = Raw(server)
+            seen.append([cells(raw, point) for point in ("a", "b", "on", "mode")])
+            if len(seen) == 1:
+                assert sorted(os.listdir(tmp_path)) == ["t.parquet"]  # nothing is made for who only reads
+                assert not raw.call("hisWrite", BATCH).is_error
+                seen.append([cells(raw, point) for point in ("a", "b", "on", "mode")])
+    assert seen[1] == seen[2] == seen[3] != seen[0]
+    assert seen[1][0] == ["1 NA", "2 2 kW", "3 -inf", "4 7 kW"]
+    assert seen[1][1] == ["0 0", "1 nan", "2 2", "3 1e+300"]
+    assert seen[1][2] == ["0 False", "2 True", "3 NA", "4 True"]
+    assert seen[1][3] == ["0 NA", '1 a\n"b', "2 ", "3 é°😀"]
+    assert sorted(os.listdir(tmp_path)) == ["t.parquet", FILE]
+    assert (tmp_path / "t.parquet").read_bytes() == before
+
+
+def test_a_point_that_is_gone_waits_and_one_of_another_unit_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    with running_server(parquet_folder(tmp_path), users={}) as server:
+        assert not Raw(server).call("hisWrite", BATCH).is_error
+    os.rename(tmp_path / "t.parquet", tmp_path / "t.old")
+    pq.write_table(pq.read_table(tmp_path / "t.old").select(["ts", "b"]), tmp_path / "u.parquet")
+    assert len(parquet_folder(tmp_path).history("b")) == 4
+    os.remove(tmp_path / "u.parquet")
+    write(tmp_path, "W")
+    with pytest.raises(
+        MetadataError, match=rf"{FILE} has samples of @a of the kind Number and the unit kW, and in the f"
+    ):
+        parquet_folder(tmp_path)
+    write(tmp_path)
+    assert len(parquet_folder(tmp_path).history("a")) == 4
+
+
+def test_a_write_that_cannot_be_kept_is_refused_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
+    write(tmp_path)
+    database = parquet_folder(tmp_path)
+    (tmp_path / FILE).write_bytes(b"this is no database of SQLite at all" * 100)
+    with running_server(database, users={}) as server, hsframe.connect(server.uri) as session:
+        before = session.his_read(["@a", "@b"], DAY)
+        assert "IOErr" in Raw(server).refused("hisWrite", BATCH)
+        with pytest.raises(CallError, match=rf"{FILE} cannot be written: .*; nothing was stored"):
+            session.his_write(before + 1)
+        assert session.his_read(["@a", "@b"], DAY).equals(before)
+    with pytest.raises(MetadataError, match=rf"{FILE}, which has what was written here, cannot be read: "):
+        parquet_folder(tmp_path)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "hsframe", "serve", str(folder), "--anonymous", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def ask(uri: str, op: str, body: str) -> Grid:
+    request = urllib.request.Request(f"{uri}/{op}", body.encode(), {"Content-Type": "text/zinc"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        grid = decode(answer.read(), "zinc")
+    assert not grid.is_error, grid.meta
+    return grid
+
+
+@pytest.mark.one_python
+def test_what_was_acknowledged_is_there_after_a_kill_and_no_half_of_a_write(tmp_path: Path) -> None:
+    write(tmp_path)
+    at_random = random.Random(7)
+    acknowledged: dict[int, int] = {}  # the number of the last write of a block of rows that was answered
+    sent: dict[int, set[int]] = {block: {0} for block in range(4)}
+    number = 0
+
+    def minute(block: int, row: int) -> str:
+        return f"{DAY}T{block + 4:02}:{row:02}:00Z UTC"
+
+    def client(uri: str, block: int, stop: threading.Event) -> None:
+        nonlocal number
+        while not stop.is_set():
+            with lock:
+                number += 1
+                mine = number
+            sent[block].add(mine)
+            rows = "".join(f"{minute(block, row)},{mine}kW,{mine}\n" for row in range(ROWS))
+            try:
+                ask(uri, "hisWrite", f'ver:"3.0"\nts,v0 id:@a,v1 id:@b\n{rows}')
+            except OSError:
+                return
+            acknowledged[block] = mine
+
+    lock = threading.Lock()
+    for _ in range(KILLS):
+        stop = threading.Event()
+        with serving(tmp_path) as (process, uri), ThreadPoolExecutor(4) as clients:
+            for block in range(4):
+                clients.submit(client, uri, block, stop)
+            time.sleep(at_random.uniform(0.05, 0.5))
+            process.kill()
+            stop.set()
+        with serving(tmp_path) as (_, uri):
+            for block in range(4):
+                window = f"{minute(block, 0)},{minute(block, 59)}"
+                found = ask(uri, "hisRead", f'ver:"3.0" range:"{window}"\nid\n@a\n@b\n')
+                values = {val.val for row in found for val in (row["v0"], row["v1"])} or {0}
+                assert len(values) == 1  # all rows of one write, or none
+                assert len(found) in (0, ROWS)
+                assert values <= sent[block]
+                assert values == {acknowledged.get(block, 0)} or min(values) > acknowledged.get(block, 0)
+        assert set(os.listdir(tmp_path)) <= {"t.parquet", FILE, f"{FILE}-journal"}
+    assert len(acknowledged) == 4
