@@ -29,6 +29,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/beyond-one-machine.md",
+    "docs/faults.md",
     "docs/intervals.md",
     "docs/operations.md",
     "docs/recipes.md",
@@ -152,6 +153,18 @@ def test_links_and_paths_exist(document: str) -> None:
 def test_the_page_of_intervals_lists_each_aggregation() -> None:
     page = (ROOT / "docs" / "intervals.md").read_text("utf-8")
     assert sorted(re.findall(r'^\| `"(\w+)"` \|', page, re.M)) == sorted(get_args(rules.Aggregation))
+
+
+def test_each_fault_of_the_page_has_a_test_that_is_there() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| fault |")]
+    assert len(rows) >= 60
+    for row in rows:
+        named = re.fullmatch(r"\| .+ \| .+ \| `(tests/[\w/]+\.py)::(test_\w+)` \|", row)
+        assert named, f"a row is fault, what happens and one test: {row}"
+        source = ROOT / named[1]
+        assert source.exists(), row
+        assert re.search(rf"^(?:async )?def {named[2]}\(", source.read_text("utf-8"), re.MULTILINE), row
 
 
 def test_the_links_of_the_readme_work_where_the_tree_is_not() -> None:
