@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hsframe.codecs import decode, decode_exact, encode_exact
+from hsframe.codecs.entities import try_records
 from hsframe.codecs.histories import HistoryStream, try_decode
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.row_reader import RowReader
@@ -137,6 +138,29 @@ def test_what_json_would_make_is_known_before_it_is_made(short: str, rows: str, 
     as_list = b"[" + rows.encode() + b"]"
     with pytest.raises(CodecError, match="bytes of memory"):
         decode(as_list, short, limits=limits)
+
+
+SMALL_ROWS = {
+    "one cell": lambda number: '{"a":1}',
+    "two cells": lambda number: '{"a":1,"b":2}',
+    "all different": lambda number: f'{{"a":"r:{number}","b":{number}}}',
+}
+
+
+@pytest.mark.parametrize("row", SMALL_ROWS.values(), ids=SMALL_ROWS)
+@pytest.mark.parametrize("short", ["json4", "json3"])
+def test_the_places_of_small_rows_are_counted_before_they_are_taken(short: str, row: Any, monkeypatch: Any) -> None:
+    """A row of eight bytes takes eighty more while all are split at once, and a value that is an object 240."""
+    body = json_body(short, ["a", "b"], ",".join(map(row, range(400_000)))).encode()
+    assert try_records(body, short) is not None
+    monkeypatch.setattr(Limits, "_beside_bytes", 30_000_000)
+    limits = Limits(answer_bytes=len(body))
+
+    def refused() -> None:
+        with pytest.raises(CodecError, match=r"would take about [0-9,]+ bytes of memory.*answer_bytes="):
+            decode(body, short, limits=limits)
+
+    assert peak_of(refused) < 30_000_000  # beside the body
 
 
 VALUES = {

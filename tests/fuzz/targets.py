@@ -122,7 +122,7 @@ def _check_stream(data: bytes) -> None:
 
 
 def _check_filter(data: bytes) -> None:
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "replace")
     means_filter(text), is_word(text)
     filter = parse(text)
     assert parse(str(filter)) == filter, str(filter)
@@ -134,7 +134,7 @@ _RECORDS = [dict(row) for grid in (seeds.every_kind(), seeds.records()) for row 
 
 
 def _check_span(data: bytes) -> None:
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "replace")
     errors = []
     for read in (
         lambda: duration_us(text, "interval"),

@@ -41,6 +41,8 @@ from hsframe.zones import zone
 _SAMPLE: Final = 48
 _LARGE_SAMPLE: Final = 256
 _FEW_ROWS: Final = 64
+# The memory of a value that is an object, with its text; of one in an Arrow array; of a cell while its column is made.
+_OBJECT_BYTES, _ARROW_BYTES, _MAKING_BYTES = 240, 32, 80
 _MOST_CONSTANT: Final = 256
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
 # Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
@@ -88,6 +90,7 @@ class CellReader:
         self.body = body
         self.separator = separator
         self.exact = exact
+        self._made_bytes = 0
 
     def typed_column(self, part: ColumnCells) -> Sequence[Any] | None:
         """The whole column, where its cells are of one of the forms that the format knows."""
@@ -112,7 +115,7 @@ class CellReader:
         return column
 
     def columns(self) -> list[Sequence[Any]]:
-        """All columns; CodecError where a cell is not one whole value."""
+        """All columns; CodecError where a cell is not one whole value, or all would take too much memory."""
         found = [self._column_or_plan(part) for part in self.body.columns]
         # The texts of all columns are read together: making a parser takes longer than reading a few texts.
         plans = [plan for plan in found if isinstance(plan, _Plan)]
@@ -129,6 +132,7 @@ class CellReader:
 
     def _column_or_plan(self, part: ColumnCells) -> Sequence[Any] | _Plan:
         count = len(part.rows)
+        self._check_memory(_MAKING_BYTES * count)
         if not count:
             return DictionaryColumn(self._codes(part.rows, -1), ())
         sample = np.arange(0, count, max(count // _SAMPLE, 1))
@@ -138,11 +142,18 @@ class CellReader:
         if self._repeats(part, seen, len(sample)):
             texts, codes = coded_texts(self.body.block, part.starts, part.ends)
             if 2 * len(texts) <= count or count < _FEW_ROWS:
+                self._made_bytes += _OBJECT_BYTES * len(texts)
                 return _Plan(part.rows, self._joined(texts), len(texts), self._codes(part.rows, codes))
         column = self.typed_column(part)
         if column is not None:
+            self._made_bytes += _ARROW_BYTES * count
             return column
+        self._made_bytes += _OBJECT_BYTES * count
+        self._check_memory(0)
         return _Plan(part.rows, self._joined(self.compact_texts(part.starts, part.ends)), count)
+
+    def _check_memory(self, more: int) -> None:
+        self.body.check_memory(self._made_bytes + more)
 
     def _is_constant(self, part: ColumnCells, text: bytes) -> bool:
         if len(text) > _MOST_CONSTANT or not ((part.ends - part.starts) == len(text)).all():

@@ -23,6 +23,8 @@ _PIECE: Final = 1 << 18
 _MOST_WORDS: Final = 16
 # No more than one byte of so many is a line end, a backslash or the like, where records have some tags.
 _FEW_AWKWARD: Final = 8
+# The memory of a body with its block and index, for each of its bytes; of the places of a row, and of a cell.
+_BODY_BYTES, _ROW_BYTES, _CELL_BYTES = 3, 56, 34
 _ONE: Final = np.uint64(1)
 _BACKSLASH: Final = ord("\\")
 # Where more ends than one per this many bytes must be found one by one, the exact parser is as fast.
@@ -161,7 +163,7 @@ class SplitBody:
     """All cells of a body, column by column.
 
     `index` knows where its quotes and brackets are, and `awkward` are the places of its control characters and
-    backslashes, in order. `length` is the number of rows.
+    backslashes, in order. `length` is the number of rows. What is made of them must keep the `limits`.
     """
 
     block: Block
@@ -169,6 +171,16 @@ class SplitBody:
     awkward: Positions
     length: int
     columns: list[ColumnCells]
+    limits: Limits
+
+    def check_memory(self, beside: int) -> None:
+        """Raise a CodecError where these cells and what is made of them, `beside`, take more memory than is allowed."""
+        cells = sum(len(part.rows) for part in self.columns)
+        self.limits.check_memory(_split_bytes(self.block.size, self.length, cells) + beside, "records")
+
+
+def _split_bytes(size: int, rows: int, cells: int) -> int:
+    return _BODY_BYTES * size + _ROW_BYTES * rows + _CELL_BYTES * cells
 
 
 class Splitter(abc.ABC):
@@ -195,6 +207,10 @@ class Splitter(abc.ABC):
             self._sets[first] = number * self.index.stride
             self._own[first] = 1
         self._odd = 0
+
+    def check_memory(self, rows: int, cells: int) -> None:
+        """Raise a CodecError where the places of so many rows and cells take more memory than is allowed."""
+        self.limits.check_memory(_split_bytes(self.block.size, rows, cells), "records")
 
     def guess_ends(self, begins: Positions, first: npt.NDArray[np.uint8]) -> Positions:
         """The likely ends of values, from their first bytes."""

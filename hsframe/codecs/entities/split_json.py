@@ -44,6 +44,7 @@ _MOST_NAMES: Final = 5_000
 _TRIES: Final = 64
 _ONE: Final = np.uint64(1)
 _QUOTE_BYTES: Final = np.uint64(0x2222222222222222)
+# The longest comma or colon with the blanks after it.
 _MOST_BETWEEN: Final = 60
 _MOST_STEPS: Final = 2_000
 # Where the cells of some rows are kept while they are found: a table of at most this many places.
@@ -123,7 +124,11 @@ def split_json(body: bytes, begin: int, names: Sequence[str], limits: Limits) ->
     # The places of rows that hold nothing would take several times the memory of the body.
     if first is None or body.count(b"{") * _LEAST_OBJECT > len(body) + _FEW_BYTES:
         raise NeedsExactParserError
-    return _JsonSplitter(body, known, limits, colon=first[1], gap=gap[1] if gap else b",").rows(begin)
+    between = gap[1] if gap else b","
+    # A block has no room behind it for long ones.
+    if max(len(first[1]), len(between)) > _MOST_BETWEEN:
+        raise NeedsExactParserError
+    return _JsonSplitter(body, known, limits, colon=first[1], gap=between).rows(begin)
 
 
 class _JsonSplitter(Splitter):
@@ -144,7 +149,7 @@ class _JsonSplitter(Splitter):
             ends, columns = self.walk_all(starts)
             true = self.true_rows(starts, ends, between)
             if len(true) == len(starts):
-                return SplitBody(self.block, self.index, self.awkward, len(true), columns)
+                return SplitBody(self.block, self.index, self.awkward, len(true), columns, self.limits)
             starts = starts[true]
 
     def row_starts(self, begin: int) -> tuple[Positions, bytes]:
@@ -155,6 +160,8 @@ class _JsonSplitter(Splitter):
         if match is None or len(match[1]) > _MOST_BETWEEN:
             return first, b""
         between = match[1]
+        count = self.body.count(between + b"{")
+        self.check_memory(count, count)
         if b"\n" in between:
             found = self.awkward[octets[self.awkward] == ord("\n")] - between.index(b"\n")
         else:
@@ -171,12 +178,15 @@ class _JsonSplitter(Splitter):
         at_once = min(max(_TABLE_PLACES // self.width, _LEAST_ROWS), _MOST_ROWS)
         all_ends = []
         parts: list[list[tuple[Ints, Ints]]] = [[] for _ in range(self.width)]
+        cells = 0
         for first in range(0, len(starts), at_once):
             ends, table = self.walk(starts[first : first + at_once])
             all_ends.append(ends)
             for part, places in zip(parts, table, strict=True):
                 rows = np.flatnonzero(places)
                 part.append((rows + first, places[rows]))
+                cells += len(rows)
+            self.check_memory(len(starts), cells)
         columns = []
         for part in parts:
             rows, places = (np.concatenate(arrays) for arrays in zip(*part, strict=True))

@@ -48,8 +48,9 @@ class _ZincSplitter(Splitter):
         self.limits.check("cells", len(line_ends) * width, "zinc")
         places = np.concatenate(([begin], line_ends[:-1] + 1))
         line_ends -= octets[line_ends - 1] == _RETURN
-        columns = []
+        columns: list[ColumnCells] = []
         for _ in range(width):
+            self.check_memory(len(places), sum(len(part.rows) for part in columns) + len(places))
             if (places > line_ends).any():
                 raise NeedsExactParserError  # this line has fewer cells
             rows = np.flatnonzero((octets[places] != _COMMA) & (places != line_ends))
@@ -63,7 +64,7 @@ class _ZincSplitter(Splitter):
         # After the last cell there is the line's end, nowhere else.
         if not (places == line_ends + 1).all():
             raise NeedsExactParserError
-        return SplitBody(self.block, self.index, self.awkward, len(line_ends), columns)
+        return SplitBody(self.block, self.index, self.awkward, len(line_ends), columns, self.limits)
 
     def cell_ends(self, begins: Positions, line_ends: Positions) -> Positions:
         octets = self.block.octets

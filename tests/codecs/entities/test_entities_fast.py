@@ -512,3 +512,15 @@ def test_ids_that_no_other_format_could_write(form: str, old: str, new: str, wor
     assert try_records(body, form) == grid
     with pytest.raises(CodecError, match=words):
         decode(body.replace(old.encode(), new.encode()), form)
+
+
+@pytest.mark.parametrize("blanks", [10, 58, 59, 60, 1_100, 5_000])
+@pytest.mark.parametrize("mark", [",", ":"])
+def test_many_blanks_within_a_row(mark: str, blanks: int) -> None:
+    """At the end of a body, too, where what comes after a comma may be beyond it."""
+    row = '{"a":1,"b":2}'.replace(mark, mark + " " * blanks)
+    for rows in (f"{row},{row}", f'{row},{{"a":1,"c":2}}', f'{row},{{"a":1'):
+        body = f'{{"meta":{{"ver":"3.0"}},"cols":[{{"name":"a"}},{{"name":"b"}}],"rows":[{rows}'.encode()
+        for end in (b"]}", b"", b","):
+            grid = try_records(body + end, "json3")
+            assert grid is None or grid == decode_exact(body + end, "json3")
