@@ -8,6 +8,7 @@ HTTP library hold headers, and headers hold tokens.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -34,8 +35,11 @@ from hsframe.protocol.secret import HiddenStr, KnownSecrets, Secret, basic_autho
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
-# aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer.
-_HEADER_BYTES: Final = 1 << 20
+# aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer. One that
+# is folded takes it the square of the time: 3.5 s for a mebibyte.
+_HEADER_BYTES: Final = 1 << 18
+# What aiohttp says of wrong HTTP, before it shows what came.
+_SAYS: Final = re.compile(r"[^:'\"\n]*")
 # aiohttp 3.10.0 does not have it yet.
 _NO_SUCH_HOST: Final[Any] = getattr(aiohttp, "ClientConnectorDNSError", ())
 
@@ -250,8 +254,14 @@ def _failure(
         may_be = broken_hint(is_https=is_https) if hint else ""
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
     if isinstance(error, aiohttp.ClientResponseError):
+        says = _SAYS.match(error.message)[0].strip()  # type: ignore[index]  # it matches everywhere
+        if says.startswith("Got more than"):
+            return NetworkError(
+                f"{where}: a header or the first line of the answer is longer than the {_HEADER_BYTES:,} bytes that "
+                "are read; see what writes it, the server or a proxy before it, and have it shortened there"
+            )
         may_be = "" if is_https else broken_hint(is_https=False)
-        return NetworkError(f"{where}: what answers there is not valid HTTP ({found}){may_be}")
+        return NetworkError(f"{where}: what answers there is not valid HTTP ({found}: {says}){may_be}")
     return NetworkError(f"{where}: the request failed ({found})")
 
 
