@@ -7,6 +7,7 @@ that name, who tells it by its lock: a part is locked as long as someone writes 
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -26,6 +27,7 @@ if sys.platform != "win32":
     import fcntl
 
 
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _URI: Final = re.compile(r"(?:file:|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
 
 
@@ -98,7 +100,8 @@ def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.remove(file.name)
     except OSError as error:
-        raise MetadataError(f"{path} cannot be written: {error.strerror or error}") from error
+        advice = "; make room and repeat it, what was there has stayed" if error.errno in _NO_ROOM else ""
+        raise MetadataError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
 
 def _new_part(target: Path) -> BinaryIO:
