@@ -230,6 +230,9 @@ def _connection() -> _Command:
     parser.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
     parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
     parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
+    parser.add_argument(
+        "--trust-env", action="store_true", help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment"
+    )
     return parser
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What of a sync is not as it should be; only the first two are errors of it.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
+_SETTINGS: Final = ("format", "timeout", "retries", "deadline", "trust_env")
 _SHOWN: Final = 5  # points of one problem on stderr
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {
@@ -31,6 +32,7 @@ _IN_COMMANDS: Final = {
     r"\b(layout|tz)='([^']+)'": r"--\1 \2",
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
+    "trust_env=True": "--trust-env",
     r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME",
 }
 
@@ -46,7 +48,7 @@ def _connect(args: argparse.Namespace) -> Session:
     given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
     if who and not given:
         password = _asked_password(f"password of {who}: ")
-    options: dict[str, Any] = {name: getattr(args, name) for name in ("format", "timeout", "retries", "deadline")}
+    options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
     args.session = session = connect(args.uri, user, password, **options)
     return session

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
+from hsframe.client.proxies import Proxy
 from hsframe.client.record_ops import NO_SUCH_OP, AnswerT, Plain, Raw
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
-from hsframe.client.transport import Transport, split_user
+from hsframe.client.transport import Transport
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.durations import Duration
 from hsframe.errors import HTTPStatusError, MetadataError
@@ -19,7 +20,7 @@ from hsframe.grid import Grid, GridBuilder
 from hsframe.options import Limits
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
-from hsframe.protocol.http import is_loopback
+from hsframe.protocol.http import is_loopback, split_user
 from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
 from hsframe.protocol.request_grids import OPS, Id, op_of
 from hsframe.protocol.secret import Secret, check_texts, hidden, hidden_headers
@@ -46,6 +47,7 @@ class _Settings(TypedDict, total=False):
     auth: AuthScheme
     allow_insecure: bool
     proxy: str | None
+    trust_env: bool
     headers: Mapping[str, str] | None
     limits: Limits
 
@@ -92,7 +94,10 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     allow_insecure : bool
         Allow PLAINTEXT and Basic over http to another machine: anybody on the network path can read the password.
     proxy : str, optional
-        ``http://user:password@host:port``. Nothing is taken from the environment.
+        ``http://user:password@host:port``.
+    trust_env : bool
+        Use the proxy that the environment has for this uri, where `proxy` is not given: ``HTTP_PROXY``,
+        ``HTTPS_PROXY``, ``NO_PROXY``, as other programs do. Nothing else is taken from it.
     headers : mapping, optional
         Go on every request.
     limits : Limits
@@ -160,6 +165,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         auth: AuthScheme = "auto",
         allow_insecure: bool = False,
         proxy: str | None = None,
+        trust_env: bool = False,
         headers: Mapping[str, str] | None = None,
         limits: Limits = Limits(),
     ) -> None:
@@ -185,16 +191,17 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}; got {format!r}")
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
+        through = Proxy.of(proxy, base, trust_env=trust_env)
         transport = Transport(
             timeout=timeout,
             connector=connector,
             tls=None if tls is None else tls.client_context(),
-            proxy=proxy,
+            proxy=through,
             headers=headers,
             limits=limits,
         )
         is_verified = base.startswith("https:") and (tls is None or tls.verify)
-        is_here = proxy is None and is_loopback(urlsplit(base).hostname or "")
+        is_here = through is None and is_loopback(urlsplit(base).hostname or "")
         cleartext_allowed = allow_insecure or is_verified or is_here
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
         sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline))

@@ -14,24 +14,23 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from hsframe.client.proxies import Proxy
 from hsframe.client.tls_failures import broken_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import MetadataError, NetworkError, RequestTimeoutError, in_short
+from hsframe.errors import NetworkError, RequestTimeoutError, in_short
 from hsframe.options import Limits
 from hsframe.protocol.http import (
-    URI_HINT,
     ConnectionLostError,
     HttpAnswer,
     HttpRequest,
     NotConnectedError,
     TruncatedBodyError,
 )
-from hsframe.protocol.secret import HiddenStr, KnownSecrets, Secret, basic_authorization
+from hsframe.protocol.secret import HiddenStr, KnownSecrets
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
@@ -42,26 +41,6 @@ _HEADER_BYTES: Final = 1 << 18
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
 # aiohttp 3.10.0 does not have it yet.
 _NO_SUCH_HOST: Final[Any] = getattr(aiohttp, "ClientConnectorDNSError", ())
-
-
-def split_user(uri: str, what: str) -> tuple[str, str, str]:
-    """A uri without its user and password, query, fragment and trailing slash; the user; the password.
-
-    `what` is how the message calls the uri, if it is not an http or https uri.
-    """
-    parts: SplitResult | None = None
-    try:
-        parts = urlsplit(uri.strip())
-        host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
-    except (ValueError, AttributeError):
-        host_and_port = (None, None)
-    if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = "" if what == "proxy" or "@" in uri else f"; got {str.__str__(uri)!r}"
-        hint = "as http://user:password@host:port" if what == "proxy" else URI_HINT
-        del uri, parts  # they may hold a password
-        raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 class Transport:
@@ -77,7 +56,7 @@ class Transport:
         timeout: aiohttp.ClientTimeout | Duration | float | None = None,
         connector: aiohttp.BaseConnector | None = None,
         tls: ssl.SSLContext | None = None,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         headers: Mapping[str, str] | None = None,
         limits: Limits = Limits(),
     ) -> None:
@@ -87,12 +66,7 @@ class Transport:
         self._connector = connector
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._headers = {name: HiddenStr(value) for name, value in (headers or {}).items()}
-        self._proxy: str | None = None
-        self._proxy_headers: dict[str, str] = {}
-        if proxy is not None:
-            self._proxy, user, password = split_user(proxy, "proxy")
-            if user or password:
-                self._proxy_headers = {"Proxy-Authorization": basic_authorization(user, Secret(password))}
+        self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
         self.loop: asyncio.AbstractEventLoop | None = None  # that of the pool, once it was opened
 
@@ -156,7 +130,8 @@ class Transport:
         if unbounded:
             sock_read = timeout.sock_read or timeout.total
             timeout = aiohttp.ClientTimeout(None, timeout.connect or timeout.total, sock_read, timeout.sock_connect)
-        for headers in (request.headers, self._headers, self._proxy_headers):
+        proxy, proxy_headers = self._proxy, {} if self._proxy is None else self._proxy.headers
+        for headers in (request.headers, self._headers, proxy_headers):
             self.secrets.learn(headers.items())
         body: Unpacker | None = None
         response: aiohttp.ClientResponse | None = None
@@ -166,20 +141,21 @@ class Transport:
                 request.url,
                 params=request.params,
                 # To an http server the proxy reads the request itself; to an https server only the CONNECT before it.
-                headers={**request.headers, **({} if is_https else self._proxy_headers)},
+                headers={**request.headers, **({} if is_https else proxy_headers)},
                 # A file is sent in pieces; aiohttp 3.14 warns that large bytes, sent at once, hold up the loop.
                 data=None if request.body is None else BytesIO(request.body),
                 timeout=timeout,
                 ssl=self._tls,
-                proxy=self._proxy,
-                proxy_headers=(self._proxy_headers or None) if is_https else None,
+                proxy=None if proxy is None else proxy.uri,
+                proxy_headers=(proxy_headers or None) if is_https else None,
                 allow_redirects=False,
             ) as response:
                 head = HttpAnswer(
                     response.status,
                     self.secrets.redacted(response.reason or ""),
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
-                    through_proxy=self._proxy is not None and not is_https,
+                    proxy="" if proxy is None or is_https else str(proxy),
+                    proxy_advice="" if proxy is None else proxy.advice,
                     secrets=self.secrets,
                     request=request,
                 )
@@ -198,7 +174,7 @@ class Transport:
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
-            failure = _failure(error, request, where, timeout, received, self.secrets)
+            failure = _failure(error, request, where, timeout, received, self.secrets, proxy)
         finally:
             del response  # a traceback would show it, with its headers
         raise failure
@@ -223,6 +199,7 @@ def _failure(
     timeout: aiohttp.ClientTimeout,
     received: int,
     secrets: KnownSecrets,
+    proxy: Proxy | None,
 ) -> NetworkError:
     """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
     hint, is_https = request.hint, request.url.startswith("https:")
@@ -240,7 +217,8 @@ def _failure(
     if isinstance(error, aiohttp.ClientHttpProxyError):
         found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return NetworkError(f"{where}: the proxy cannot be used ({found}); check proxy=")
+        assert proxy is not None
+        return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
     if isinstance(error, _NO_SUCH_HOST):
         return NetworkError(f"{where}: no host has that name ({found}){hint}")
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
-from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
+from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, MetadataError, NetworkError, in_short
 from hsframe.protocol.secret import KnownSecrets
 
 URI_HINT: Final = (
@@ -45,6 +46,27 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def split_user(uri: str, what: str) -> tuple[str, str, str]:
+    """A uri without its user and password, query, fragment and trailing slash; the user; the password.
+
+    `what` is how the message calls the uri, if it is not an http or https uri.
+    """
+    parts: SplitResult | None = None
+    is_proxy = what.lower().endswith("proxy")
+    try:
+        parts = urlsplit(uri.strip())
+        host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
+    except (ValueError, AttributeError):
+        host_and_port = (None, None)
+    if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
+        shown = "" if is_proxy or "@" in uri else f"; got {str.__str__(uri)!r}"
+        hint = "as http://user:password@host:port" if is_proxy else URI_HINT
+        del uri, parts  # they may hold a password
+        raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 class ConnectionLostError(NetworkError):
@@ -80,15 +102,17 @@ class HttpAnswer:
     """An HTTP answer, whole, its body unpacked (gzip).
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
-    received, a name may come twice. The repr does not show them: they may hold a token. One that came `through_proxy`
-    may be the proxy's own. The `secrets` are those that its words are shown without; `request` is what it answers.
+    received, a name may come twice. The repr does not show them: they may hold a token. One that came through a
+    `proxy`, as messages name it, may be the proxy's own. The `secrets` are those that its words are shown
+    without; `request` is what it answers.
     """
 
     status: int
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
-    through_proxy: bool = False
+    proxy: str = ""
+    proxy_advice: str = field(default="check proxy='http://user:password@host:port'", repr=False)
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False, compare=False)
     request: HttpRequest = field(default=HttpRequest("GET", "", ""), repr=False, compare=False)
 
@@ -189,9 +213,10 @@ class HttpAnswer:
     @property
     def words(self) -> str:
         """The same as a part of a message, with the one who says it; empty where nothing is said."""
-        who = "the server or the proxy" if self.through_proxy else "the server"
+        proxy = self.proxy or "the proxy"
+        who = proxy if self.is_from_proxy else f"the server or {proxy}" if self.proxy else "the server"
         said = self.text
-        return f"; {'the proxy' if self.is_from_proxy else who} says {said!r}" if said else ""
+        return f"; {who} says {said!r}" if said else ""
 
     @property
     def is_from_proxy(self) -> bool:
@@ -227,7 +252,7 @@ class HttpAnswer:
     def advice(self) -> str:
         """What the status means for the one who called an op, and what to do; empty where it says enough itself."""
         if self.is_from_proxy:
-            return "check proxy='http://user:password@host:port', or ask who runs the proxy"
+            return f"{self.proxy_advice}, or ask who runs the proxy"
         op, hint = self.request.op, "" if self.is_grid else self.request.hint
         advice = {
             206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",

@@ -33,7 +33,7 @@ class AsyncSession(ReadingVerbs, HistoryVerbs, MatrixVerb, PointVerbs):
     Parameters
     ----------
     uri, user, password, token, auth, allow_insecure, format, tls
-    timeout, retries, deadline, proxy, headers, max_concurrency, limits
+    timeout, retries, deadline, proxy, trust_env, headers, max_concurrency, limits
         As for :func:`hsframe.connect`, environment included.
 
     Raises

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hsframe.client import Client
 from hsframe.client.retries import DEFAULT_RETRIES
-from hsframe.client.transport import split_user
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point
 from hsframe.history.plan import check_count
 from hsframe.history.source import Source
 from hsframe.options import Limits
+from hsframe.protocol.http import split_user
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import check_texts, hidden, hidden_headers
 from hsframe.session.signatures import takes
@@ -44,6 +44,7 @@ class Settings:
     retries: int = DEFAULT_RETRIES
     deadline: Duration | float | None = None
     proxy: str | None = None
+    trust_env: bool = False
     headers: Mapping[str, str] | None = None
     max_concurrency: int = 6
     limits: Limits = Limits()

@@ -62,6 +62,9 @@ def connect(settings: SessionSettings) -> Session:
         them as a frame. Decoding is not interrupted, and an interrupted write is looked for some seconds more.
     proxy : str, optional
         ``http://user:password@host:port``.
+    trust_env : bool
+        Use the proxy that ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` in the environment have for this uri, where
+        `proxy` is not given.
     headers : mapping, optional
         Extra headers for every request.
     max_concurrency : int

@@ -12,6 +12,7 @@ import pytest
 
 from hsframe.client import Client
 from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.session import AsyncSession
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 
@@ -98,7 +99,7 @@ def test_a_tunnel_to_an_https_server_carries_the_proxys_password_only_outside(se
         port = server.sockets[0].getsockname()[1]
         uri = f"http://pete:pr0xy-pw@127.0.0.1:{port}"
         async with Client("https://station.example/api", USER, PASSWORD, proxy=uri) as client:
-            with pytest.raises(NetworkError, match="the proxy cannot be used"):
+            with pytest.raises(NetworkError, match=r"the proxy http:\S+ of proxy= cannot be used"):
                 await client.about()
         server.close()
         await server.wait_closed()
@@ -114,10 +115,70 @@ def test_a_proxy_that_is_not_there(serve: Any, fake: Any) -> None:
         async with proxy() as (uri, _):
             pass
         async with Client("http://127.0.0.1:9/api", USER, PASSWORD, proxy=uri) as client:
-            with pytest.raises(NetworkError, match="the proxy cannot be used"):
+            with pytest.raises(NetworkError, match=r"the proxy http:\S+ of proxy= cannot be used"):
                 await client.about()
 
     asyncio.run(main())
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """One without any proxy."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_the_proxy_of_the_environment(serve: Any, fake: Any, environment: pytest.MonkeyPatch, name: str) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server, proxy("pete:pr0xy-pw") as (uri, seen), proxy() as (other, others):
+            environment.setenv(name, uri.replace("http://", "pete:pr0xy-pw@"))  # without a scheme, as curl takes it
+            for settings, count in (({}, 0), ({"trust_env": True}, 5), ({"trust_env": True, "proxy": other}, 0)):
+                seen.clear()
+                async with Client(server.uri, USER, PASSWORD, **settings) as client:
+                    assert await client.about() == []
+                assert len(seen) == count
+            assert len(others) == 5
+            environment.setenv("NO_PROXY", "example.org,127.0.0.1")
+            seen.clear()
+            async with AsyncSession(server.uri, USER, PASSWORD, trust_env=True) as session:
+                await session.read("site")
+            assert not seen
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_of_the_environment_that_does_not_work(environment: pytest.MonkeyPatch, scheme: str) -> None:
+    """A message names it and where it comes from, and no password."""
+    name = f"{scheme.upper()}_PROXY"
+    where = rf"the proxy http://127\.0\.0\.1:\d+ of {name} in the environment"
+    todo = rf"check {name}='http://user:password@host:port', or leave trust_env=True out"
+
+    async def main() -> None:
+        async with proxy("pete:other-pw") as (uri, seen):
+            environment.setenv(name, uri.replace("://", "://pete:pr0xy-pw@"))
+            async with Client(f"{scheme}://station.example/api", USER, PASSWORD, trust_env=True, retries=0) as client:
+                with pytest.raises(NetworkError, match=rf"(407.*{where}|{where}.*407).*{todo}") as caught:
+                    await client.about()
+                assert "pr0xy-pw" not in str(caught.value)
+            assert len(seen) == 1
+        async with Client(f"{scheme}://station.example/api", USER, PASSWORD, trust_env=True, retries=0) as client:
+            with pytest.raises(NetworkError, match=rf"{where} cannot be used.*{todo}") as caught:
+                await client.about()
+            assert "pr0xy-pw" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_proxy_of_the_environment_that_is_none(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("https_proxy", "socks5://pete:pr0xy-pw@host")
+    with pytest.raises(MetadataError, match=r"^https_proxy must be an http or https uri; as http://") as caught:
+        Client("https://host/api", trust_env=True)
+    assert "pr0xy-pw" not in str(caught.value)
+    Client("https://host/api")
 
 
 def test_what_is_no_proxy() -> None:

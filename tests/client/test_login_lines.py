@@ -274,10 +274,14 @@ def test_a_session_that_ends_at_a_login_page(serve: Any, fake: Any) -> None:
 # -- proxies -----------------------------------------------------------------------------------------------------------
 
 PROXY_ANSWERS = [
-    (b"407 Proxy Authentication Required", b"", r"HTTP 407; the proxy says .*proxy='http://user:password@host:port'"),
-    (b"403 Forbidden", b"X-Squid-Error: ERR_ACCESS_DENIED 0\r\n", r"HTTP 403; the proxy says"),
-    (b"502 Bad Gateway", b"Proxy-Status: gw; error=dns_error\r\n", r"HTTP 502; the proxy says"),
-    (b"503 Service Unavailable", b"", r"HTTP 503; the server or the proxy says"),
+    (
+        b"407 Proxy Authentication Required",
+        b"",
+        r"HTTP 407; the proxy http://127\.0\.0\.1:\d+ of proxy= says .*check proxy='http://user:password@host:port'",
+    ),
+    (b"403 Forbidden", b"X-Squid-Error: ERR_ACCESS_DENIED 0\r\n", r"HTTP 403; the proxy http:\S+ of proxy= says"),
+    (b"502 Bad Gateway", b"Proxy-Status: gw; error=dns_error\r\n", r"HTTP 502; the proxy http:\S+ of proxy= says"),
+    (b"503 Service Unavailable", b"", r"HTTP 503; the server or the proxy http:\S+ of proxy= says"),
 ]
 
 
@@ -319,7 +323,7 @@ def test_the_words_of_a_proxy_about_a_tunnel() -> None:
         server = await asyncio.start_server(refuse, "127.0.0.1", 0)
         uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Client("https://station.example/api", proxy=uri) as client:
-            words = r"the proxy cannot be used \(it answers HTTP 407 and says 'Who are you'\); check proxy="
+            words = r"the proxy http:\S+ of proxy= cannot be used \(it answers HTTP 407 and says 'Who are you'\); check"
             with pytest.raises(NetworkError, match=words):
                 await client.about()
         server.close()

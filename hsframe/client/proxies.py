@@ -1,0 +1,53 @@
+"""The HTTP proxy of a client: given, or of the environment; and how messages name it, without its password."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from hsframe.protocol.http import split_user
+from hsframe.protocol.secret import Secret, basic_authorization, hidden
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy without its login, which is in the headers; `setting` is where it comes from.
+
+    >>> print(Proxy.of("http://pete:pw@gw.example:3128", "http://host/api", trust_env=False))
+    the proxy http://gw.example:3128 of proxy=
+    """
+
+    uri: str
+    setting: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, given: str | None, base: str, *, trust_env: bool) -> Self | None:
+        """The proxy that is given, or else the one of the environment for a server, if that is trusted."""
+        setting = "proxy"
+        if given is None and trust_env:
+            scheme, place = urlsplit(base)[:2]
+            setting = name if (name := f"{scheme}_proxy") in os.environ else name.upper()
+            found = None if proxy_bypass(place) else getproxies_environment().get(scheme)
+            if found and "://" not in found:  # as curl takes it
+                found = f"http://{found}"
+            given = hidden(found or None)
+            del found
+        if given is None:
+            return None
+        uri, user, password = split_user(given, setting)
+        login = {"Proxy-Authorization": basic_authorization(user, Secret(password))} if user or password else {}
+        return cls(uri, setting, login)
+
+    def __str__(self) -> str:
+        return f"the proxy {self.uri} of {self.setting}{'=' if self.setting == 'proxy' else ' in the environment'}"
+
+    @property
+    def advice(self) -> str:
+        """What to do where it does not work."""
+        otherwise = "" if self.setting == "proxy" else ", or leave trust_env=True out"
+        return f"check {self.setting}='http://user:password@host:port'{otherwise}"
