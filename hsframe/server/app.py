@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -49,9 +50,12 @@ SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
 _LONG: Final = web.AppKey("long", ThreadPoolExecutor)
 _SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
+_TURNS: Final = web.AppKey("turns", asyncio.Semaphore)
 
 _MAX_BODY: Final = 256 * 2**20
 _MAX_BODY_S: Final = 120.0
+# A larger body is read when it has one of `_THREADS` turns: so many of the largest are in memory, however many come.
+_LARGE_BODY: Final = 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
 # What is asked, answered or written by more takes long: it has threads of its own, and what is short waits for none of
@@ -121,7 +125,7 @@ def make_app(
 async def _pools(app: web.Application) -> AsyncIterator[None]:
     # Pools of its own, so that no thread is left when the application ends.
     with ThreadPoolExecutor(_THREADS, "hsframe-server") as long, ThreadPoolExecutor(1, "hsframe-server-short") as short:
-        app[_LONG], app[_SHORT] = long, short
+        app[_LONG], app[_SHORT], app[_TURNS] = long, short, asyncio.Semaphore(_THREADS)
         # They start all at once: a test that counts threads finds no new one of a server that others use too.
         barrier = threading.Barrier(_THREADS)
         for _ in range(_THREADS):
@@ -173,12 +177,13 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if chosen is None:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
-    asked = await _asked(request)
     packs = accepts_gzip(request.headers.get("Accept-Encoding"))
-    is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
-    pool = request.app[_SHORT if is_short else _LONG]
-    who = admitted.user, logins.role_of(admitted.user)
-    grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], *who, chosen, packs)
+    async with request.app[_TURNS] if _may_be_large(request) else nullcontext():
+        asked = await _asked(request)
+        is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
+        pool = request.app[_SHORT if is_short else _LONG]
+        who = admitted.user, logins.role_of(admitted.user)
+        grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], *who, chosen, packs)
     if name == "close":
         logins.end(admitted)
     if written is None:
@@ -228,6 +233,11 @@ def _run(op: Op, call: Call) -> Grid:
     except Exception as error:  # a bug of the server: the client gets an error grid, the log gets the trace
         _log.exception("the op %s failed", call.op)
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
+
+
+def _may_be_large(request: web.Request) -> bool:
+    is_told = request.content_length is not None and "Content-Encoding" not in request.headers
+    return request.can_read_body and not (is_told and (request.content_length or 0) <= _LARGE_BODY)
 
 
 async def _asked(request: web.Request) -> _Asked:

@@ -158,7 +158,7 @@ def main() -> int:
     """Measure, and print what was seen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
     with server_process("tests.benchmarks.load") as uri:
         server = int(Path(f"/proc/self/task/{os.getpid()}/children").read_text())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ from tests.server.conftest import NOW, Raw, header_value, small_building
 WAIT_S = 20.0
 # Other systems give only 127.0.0.1 to the loopback device.
 several_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
+SITES = 'ver:"3.0"\nfilter\n"site"\n'
 A_DAY = 'ver:"3.0"\nid,range\n@kw,"2026-11-09"\n'
 
 
@@ -333,6 +335,40 @@ def test_a_body_that_comes_byte_by_byte_is_not_waited_for(raw: Any, monkeypatch:
                 answer = line.recv(65_536)
                 break
         assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("kind", ["long", "chunked", "packed"])
+def test_of_large_bodies_few_are_read_at_once_and_small_ones_meanwhile(
+    raw: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    body = SITES.encode() + b"\n" * (2**20 if kind == "long" else 0)
+    if kind == "packed":
+        body = gzip.compress(body)
+    whole, how = body, b"Content-Length: %d" % len(body)
+    if kind == "chunked":
+        whole, how = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), b"Transfer-Encoding: chunked"
+    elif kind == "packed":
+        how += b"\r\nContent-Encoding: gzip"
+    head = b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\n%b\r\n\r\n" % how
+    reading: list[bool] = []
+    real = hsframe.server.app._asked
+
+    async def counted(request: Any) -> Any:
+        reading.append(request.content_length != len(SITES))
+        return await real(request)
+
+    monkeypatch.setattr("hsframe.server.app._asked", counted)
+    with ExitStack() as stack:
+        lines = [stack.enter_context(connection(raw)) for _ in range(7)]
+        for line in lines:
+            line.sendall(head + whole[:-1])
+        wait_until(lambda: len(reading) == 4)
+        assert len(raw.call("read", SITES)) == 1
+        assert sum(reading) == 4
+        lines[-1].sendall(whole[-1:])
+        for line in lines[:-1]:
+            line.close()  # who has a turn gives it away
+        assert lines[-1].recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
 def with_much(raw: Raw) -> Raw:
