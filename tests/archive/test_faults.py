@@ -1,4 +1,4 @@
-"""What stops a sync or a compaction loses nothing and leaves nothing twice: kill -9, a full disk, a wrong clock."""
+"""What stops a change of an archive loses nothing and leaves nothing twice: kill -9, a full disk, a wrong clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.one_python
 KILLS = int(os.environ.get("HSFRAME_KILLS", "12"))
 
 
-def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_twice(tmp_path: Path) -> None:
+def test_two_programs_that_change_an_archive_are_killed_and_nothing_is_lost_or_twice(tmp_path: Path) -> None:
     database = Database(tz="UTC")
     ts_us = FIRST_US + np.arange(20 * 96) * 900_000_000
     for number in range(12):
@@ -41,12 +41,19 @@ def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_tw
     killed = 0
     with Warm() as warm, running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         how = {"points": "point", "since": str(SINCE), "overlap": "30D"}
+        file = tmp_path / "earlier.parquet"  # of the values of now, of which some are others when they are added
+        hsframe.write_parquet(session.his_read("point", (SINCE, None), header="id"), file)
+        added = {"path": str(tmp_path / "a"), "file": str(file)}
         began = time.monotonic()
         assert warm.end(warm.start("sync", server.uri, path=str(tmp_path / "first"), **how)) == "done"
         usual_s = time.monotonic() - began
+        for verb in ("add", "compact", "vacuum"):  # they do end where nothing is killed
+            alone = {"path": str(tmp_path / "first")} | ({"file": str(file)} if verb == "add" else {})
+            assert warm.end(warm.start(verb, server.uri, **alone)) == "done"
         while killed < KILLS:
-            verbs = ["sync", at_random.choice(["sync", "compact"])]
-            pids = [warm.start(verb, server.uri, path=str(tmp_path / "a"), **how) for verb in verbs]
+            verbs = ["sync", at_random.choice(["sync", "compact", "add", "vacuum"])]
+            tasks = {verb: {"path": str(tmp_path / "a"), **how} for verb in verbs} | {"add": added}
+            pids = [warm.start(verb, server.uri, **tasks[verb]) for verb in verbs]
             time.sleep(at_random.uniform(0.3, 1.7) * usual_s)
             for pid in pids:
                 warm.kill(pid)
@@ -66,8 +73,8 @@ def test_two_programs_that_sync_and_compact_are_killed_and_nothing_is_lost_or_tw
         assert found.num_rows >= 12 * len(ts_us)
         archive.compact(overlap="1h")
         assert archive.check()["problem"].str.startswith("no version counts it").all()
-        for file in tmp_path.rglob("*.parquet"):
-            os.utime(file, (1e9, 1e9))
+        for path in tmp_path.rglob("*.parquet"):
+            os.utime(path, (1e9, 1e9))
         archive.vacuum()
         assert archive.check().empty
         assert not list(tmp_path.rglob("*.part"))

@@ -1,4 +1,4 @@
-"""A warm process whose children export, sync or compact, each from a line of its input: what kills one costs no start.
+"""A warm process whose children do a verb that writes, each from a line of its input: what kills one costs no start.
 
 Little is read, put into the archive and passed at once, so that a kill finds many places between two commits.
 """
@@ -102,7 +102,11 @@ def _run(verb: str, uri: str, most_bytes: int | None = None, **task: Any) -> str
             elif verb == "sync":
                 hsframe.Archive(task.pop("path")).sync(session=session, **task)
             elif "://" in task["path"] or (Path(task["path"]) / "samples" / "_delta_log").exists():
-                hsframe.Archive(task["path"]).compact()
+                archive = hsframe.Archive(task["path"])
+                if verb == "add":
+                    archive.add(task["file"], existing="replace")
+                else:
+                    {"compact": archive.compact, "vacuum": archive.vacuum}[verb]()
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
     return "done"
