@@ -25,6 +25,8 @@ from hsframe.server.run import listening
 from tests import virtual_time
 from tests.client.faulty_line import Fault, FaultyLine, faulty_line, http
 
+pytestmark = pytest.mark.one_python  # it takes half a minute
+
 POINTS = 1000
 WRITTEN = 20
 FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
