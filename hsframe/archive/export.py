@@ -25,14 +25,15 @@ from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import ROWS_SCHEMA
 from hsframe.archive.parquet_file import END_US, ROW_GROUP, file_settings, instants
 from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.server_identity import known_records
 from hsframe.archive.stage import STAGE, Stage
 from hsframe.archive.storage import Storage, reaching
-from hsframe.archive.sync import differences, fill_archive, known_records
+from hsframe.archive.sync import differences, fill_archive
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import frame_to_arrow
 from hsframe.frame.histories import History
-from hsframe.frame.reads import Read, note_reads, note_source, source_of
+from hsframe.frame.reads import CHECKSUMS, Read, checksum, note_reads, note_source, source_of
 from hsframe.frame.trend import trend_frame
 from hsframe.frame.values import bools_of
 from hsframe.history.plan import ReadOptions
@@ -47,6 +48,8 @@ if sys.platform != "win32":
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
 
+# Of a point the first and the last instant with a value, how many there are, and the checksum of those without.
+_Found: TypeAlias = tuple[int | None, int | None, int, int]
 _Note: TypeAlias = Callable[[pd.DataFrame], None]
 
 
@@ -125,10 +128,10 @@ class Export:
     def _write(self, stage: Stage, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
-        ends: dict[str, tuple[int, int, int]] = {}
+        found: dict[str, _Found] = {}
         count, parquet = 0, None
         with place.writing(name) as sink:
-            for rows in self._in_order(stage, records, ends):
+            for rows in self._in_order(stage, records, found):
                 if parquet is None:
                     parquet = pq.ParquetWriter(sink, ROWS_SCHEMA, **file_settings(rows))
                 if rows.num_rows:
@@ -138,18 +141,16 @@ class Export:
             reads = {}
             for record in records:
                 start_us, end_us = self._window(record)
-                first_us, last_us, values = ends.get(record.id, (None, None, 0))
+                first_us, last_us, values, missing = found.get(record.id, (None, None, 0, 0))
                 present_us = max(self.options.now_us, (last_us or 0) + 1)
                 part = part_read(self.source, record, (start_us, min(END_US if end_us is None else end_us, present_us)))
-                reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else (), values)
+                reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else (), values, missing)
             parquet.add_key_value_metadata(_metadata(records, tz, reads, note, stage.begun_us))
             parquet.close()
         return count
 
-    def _in_order(
-        self, stage: Stage, records: Sequence[PointRecord], ends: dict[str, tuple[int, int, int]]
-    ) -> Iterator[pa.Table]:
-        """The samples, by id and time, in whole row groups; `ends` gets the ends of their values and their count."""
+    def _in_order(self, stage: Stage, records: Sequence[PointRecord], found: dict[str, _Found]) -> Iterator[pa.Table]:
+        """The samples, by id and time, in whole row groups; `found` gets what a point has."""
         held = ROWS_SCHEMA.empty_table()
         for record in sorted(records, key=lambda one: one.id):
             start_us, end_us = self._window(record)
@@ -158,10 +159,12 @@ class Export:
                 is_value = ~np.isnan(value.to_numpy(zero_copy_only=False))
                 if text.null_count < len(text):
                     is_value |= bools_of(text.is_valid())
+                first_us, last_us, values, missing = found.get(record.id, (None, None, 0, 0))
+                ts_us = instants(rows)
                 if len(places := np.flatnonzero(is_value)):
-                    first_us, last_us = instants(rows)[places[[0, -1]]].tolist()
-                    begin_us, _, known = ends.get(record.id, (first_us, 0, 0))
-                    ends[record.id] = begin_us, last_us, known + len(places)
+                    first_us, last_us = int(ts_us[places[0]]) if first_us is None else first_us, int(ts_us[places[-1]])
+                missing = (missing + checksum(ts_us[~is_value])) % CHECKSUMS
+                found[record.id] = first_us, last_us, values + len(places), missing
                 held = pa.concat_tables([held, rows])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()

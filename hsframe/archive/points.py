@@ -112,7 +112,7 @@ class PointTable(DeltaLog):
 
     @property
     def server(self) -> str | None:
-        """The server that the histories are from, where it is known: see :func:`hsframe.archive.sync.server_of`."""
+        """The server that the histories are from, where it is known: see :mod:`hsframe.archive.server_identity`."""
         return self.setting(SERVER_KEY)
 
     def count(self) -> int:

@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.compute as pc
 
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
@@ -55,6 +56,13 @@ def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
             codes[bools_of(cells.na)] = _NA
         return codes
     return np.fromiter((_code(cell, sparse) for cell in cells), dtype=np.int8, count=len(cells))
+
+
+def has_missing(cells: Sequence[Any]) -> bool:
+    """Whether a cell may be a sample without a value, NA or NaN."""
+    if not isinstance(cells, ArrowColumn):
+        return True
+    return cells.na is not None or (isinstance(cells, NumberColumn) and pc.any(pc.is_nan(cells.values)).as_py() is True)
 
 
 def _code(cell: Any, sparse: bool) -> int:

@@ -245,7 +245,8 @@ class FrameColumn:
     """The samples of one column of a frame; :meth:`samples` checks them against the record of their point.
 
     `point` is what is known of the point so far. `cells` are the samples, `ts_us` their instants, increasing, and
-    `rows` their rows in the frame. For Numbers, `units` has each unit and which of the samples are in it.
+    `rows` their rows in the frame; `missing_us` are the instants without a value. For Numbers, `units` has each unit
+    and which of the samples are in it.
     """
 
     def __init__(
@@ -269,6 +270,7 @@ class FrameColumn:
             filled &= ~np.isnan(pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan))
         keep = filled[order]
         self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # without missing values: shared
+        self.missing_us: Instants = ts_us[~keep]
         self.rows: Order = order[keep]
         if dtype.kind == "b":
             self.kind, cells = "Bool", pd.Series(array).to_numpy(dtype=bool, na_value=False)

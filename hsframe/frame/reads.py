@@ -5,7 +5,8 @@ All is in the catalog (:mod:`hsframe.frame.points`), so it goes where attrs go, 
     {"source": {"kind": "server", "uri": "http://127.0.0.1:8080/api", "version": None,
                 "start": "2026-01-01T05:00:00+00:00", "end": "2026-02-01T05:00:00+00:00", "at": ...,
                 "requests": 3, "bytes": 51234, "seconds": 0.8},
-     "reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)], "rows": 96}}}
+     "reads": {id: {"aggs": {"delta": "kWh"}, "spans": [(start, end, firsts, lasts)], "rows": 96,
+                   "missing": 0}}}
 
 Times of the reads are epoch microseconds, of local time those that it would be in UTC.
 """
@@ -34,6 +35,7 @@ _SOURCE_FIELDS: Final = {
 }
 _OF_ONE: Final = ("kind", "uri", "version")
 
+CHECKSUMS: Final = 1 << 62
 _OUTCOMES: Final = "read"
 _COUNTS = ("rows", "differing", "spikes")
 _STATUSES = {"ok": 1, "unread": 2, "empty": 3}  # of several reads of a point; all others are failures, and come first
@@ -56,12 +58,15 @@ class Read:
     `aggs` has the unit of the values for each aggregation; of samples there is none. Each of `spans` is half-open, of
     intervals from the first row to the last that was over at the present of the read; and then the first and the last
     rows with a value, or None, of each of its columns. They are in order, and those that touch are one. `rows` is how
-    many values there were, None where that is not known: a frame that has fewer has lost some since.
+    many values there were, None where that is not known: a frame that has fewer has lost some since. `missing` is the
+    checksum of the instants of samples without a value, NA or NaN, None where that is not known: in a wide frame
+    nothing else tells them from the holes of other columns.
     """
 
     aggs: Mapping[str, str | None] = field(default_factory=dict)
     spans: tuple[_Span, ...] = ()
     rows: int | None = None
+    missing: int | None = None
 
     @property
     def made(self) -> str:
@@ -89,6 +94,11 @@ class Read:
         start_us, end_us, firsts_us, lasts_us = self.spans[0] if self.spans else (0, 0, (), ())
         first, last = (int(ts_us[0]), int(ts_us[-1])) if len(ts_us) else (None, None)
         return start_us if first in firsts_us else None, end_us if last in lasts_us else None
+
+
+def checksum(ts_us: Instants) -> int:
+    """The checksum of some instants, in any order; 0 of none. That of two groups is the sum of theirs."""
+    return int(pd.util.hash_array(ts_us).sum(dtype=np.uint64)) % CHECKSUMS if len(ts_us) else 0
 
 
 def _extent(span: _Span) -> tuple[int, int]:
@@ -137,7 +147,8 @@ def _read_of(ident: str, entry: Any) -> Read:
             found = [_span_of(span) for span in spans]
             if {type(unit) for unit in aggs.values()} <= {str, type(None)} and None not in found:
                 rows = entry["rows"] if isinstance(entry.get("rows"), int) else None
-                return Read(entry["aggs"], tuple(span for span in found if span), rows)
+                missing = entry["missing"] if isinstance(entry.get("missing"), int) else None
+                return Read(entry["aggs"], tuple(span for span in found if span), rows, missing)
     raise MetadataError(f"the note of what was read of the point @{ident} has not its 'aggs' and 'spans': {entry!r}")
 
 
@@ -170,7 +181,8 @@ def _united(one: Read, other: Read, reach_us: float) -> Read:
             spans.append(span)
     # What both have counts twice, and so seems to be lost: whoever adds the frame reads it once more.
     rows = None if one.rows is None or other.rows is None else one.rows + other.rows
-    return Read(one.aggs, tuple(spans), rows)
+    missing = None if one.missing is None or other.missing is None else (one.missing + other.missing) % CHECKSUMS
+    return Read(one.aggs, tuple(spans), rows, missing)
 
 
 def _joined(one: _Span, other: _Span) -> _Span:

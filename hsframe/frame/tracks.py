@@ -15,10 +15,10 @@ import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ReadWarning
-from hsframe.frame.flags import FLAG_DTYPE, flag_codes
+from hsframe.frame.flags import FLAG_DTYPE, flag_codes, has_missing
 from hsframe.frame.histories import History, Instants, OverIntervals
 from hsframe.frame.points import Point
-from hsframe.frame.reads import Read
+from hsframe.frame.reads import Read, checksum
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -28,12 +28,16 @@ _COMPARED_ROWS = 1 << 18
 
 @dataclass(slots=True)
 class Track:
-    """The whole history of one point: instants strictly increasing, and the values as pandas has them."""
+    """The whole history of one point: instants strictly increasing, and the values as pandas has them.
+
+    `missing` is which of the rows are samples without a value, NA or NaN; None if none is.
+    """
 
     point: Point
     ts_us: Instants
     array: Any
     differing: int = 0
+    missing: npt.NDArray[np.bool_] | None = None
     flags: pd.Categorical | None = None
     over: OverIntervals | None = None
     span_us: tuple[int, int] | None = None
@@ -41,7 +45,8 @@ class Track:
     def take(self, rows: npt.NDArray[np.intp]) -> Track:
         """The track of some of its rows, in their order."""
         flags = None if self.flags is None else self.flags.take(rows)
-        return replace(self, ts_us=self.ts_us[rows], array=self.array.take(rows), flags=flags)
+        missing = None if self.missing is None else self.missing[rows]
+        return replace(self, ts_us=self.ts_us[rows], array=self.array.take(rows), missing=missing, flags=flags)
 
 
 def tracks_of(histories: Iterable[History], *, drop_null: bool, flags: bool = False) -> list[Track]:
@@ -97,14 +102,15 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
             aggs = {track.over.agg: unit_of_dtype(track.array.dtype)}
             start_us = int(track.ts_us[0])
             span_us = (start_us, int(track.ts_us[: track.over.ended].max(initial=start_us - 1)) + 1)
-        spans, rows = tuple[Any, ...](), one.rows
+        spans, rows, missing = tuple[Any, ...](), one.rows, one.missing
         if span_us is not None:
             known = track.ts_us[~np.asarray(pd.isna(track.array), dtype=bool)]
             first, last = (int(known[0]), int(known[-1])) if len(known) else (None, None)
             firsts, lasts = one.spans[0][2:] if one.spans else ((), ())
             spans = ((*span_us, (*firsts, first), (*lasts, last)),)
             rows = (rows or 0) + len(known)
-        found[track.point.id] = Read({**one.aggs, **aggs}, spans, rows)
+            missing = 0 if track.missing is None else checksum(track.ts_us[track.missing])
+        found[track.point.id] = Read({**one.aggs, **aggs}, spans, rows, missing)
     return {ident: one for ident, one in found.items() if ident and (one.aggs or one.spans)}
 
 
@@ -147,15 +153,17 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if (over := parts[0].over) is not None:
         typed = array if over.dtype is None else pd.array(array, dtype=over.dtype)
         return Track(point, parts[0].ts_us, typed, over=over)
-    why, span_us = None, parts[0].span_us
-    if flags:
+    why, span_us, missing = None, parts[0].span_us, None
+    if flags or any(has_missing(part.values) for part in parts):
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
-        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
+        missing = (codes >= 0) if (codes >= 0).any() else None
+        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE) if flags else None
     ts_us, increasing, kept = clock
     if kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
+        missing = None if missing is None else missing[kept]
         why = None if why is None else why.take(kept)
-        return Track(point, ts_us, array.take(kept), flags=why, span_us=span_us)
-    track = Track(point, ts_us, array, flags=why, span_us=span_us)
+        return Track(point, ts_us, array.take(kept), missing=missing, flags=why, span_us=span_us)
+    track = Track(point, ts_us, array, missing=missing, flags=why, span_us=span_us)
     if (drop_null or not increasing) and (absent := _no_sample(parts)).any():
         track = track.take(np.flatnonzero(~absent))
         increasing = increasing or _increasing(track.ts_us)

@@ -166,7 +166,7 @@ async def _wide(source: Source, request: ExportRequest) -> Exported:
 async def _found(source: Source, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
     """The points and windows of an export, and the errors of points that are unknown."""
     from hsframe.archive.export import Export
-    from hsframe.archive.sync import server_of
+    from hsframe.archive.server_identity import server_of
 
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
     records = await find_records(source, request.points, failures=None if raises else unknown)

@@ -1,0 +1,50 @@
+"""Which server an archive is from: what tells it from others, so that histories of two are not mixed."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.storage import Storage
+from hsframe.archive.tables import Tables, has_archive
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning
+from hsframe.history.source import Source
+from hsframe.protocol.http import is_loopback
+
+
+async def server_of(source: Source) -> str:
+    """What tells a server from others: its uri, and of one on this machine after # what it calls itself."""
+    uri = str(source.origin["uri"]) if source.origin["kind"] == "server" else ""
+    if not is_loopback(urlsplit(uri).hostname or ""):
+        return uri
+    about = [*await source.about(raw=True), {}][0]
+    names = (about.get(name) for name in ("serverName", "tz", "vendorName", "productName"))
+    return f"{uri}#{', '.join(str(name) for name in names if name)}"
+
+
+def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]:
+    """The records of an archive, by id, none where there is none yet; MetadataError if it is from another server."""
+    if not has_archive(place):
+        return {}
+    tables = Tables.open(place)
+    known = tables.points.server or server
+    if server and are_others(known, server):
+        raise MetadataError(
+            f"{place.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
+            "if the server has moved, let the archive sync once with other_server=True; else take another folder"
+        )
+    if server and urlsplit(known).port != urlsplit(server).port:
+        warn_caller(
+            f"{place.uri} is from {known}, and this is {server}: on this machine servers of one name count as one, "
+            "whatever the port. If they are two, take a folder for each; archive.at() has what was before",
+            ReadWarning,
+        )
+    return tables.records()
+
+
+def are_others(one: str, other: str, *, by_port: bool = False) -> bool:
+    """Whether two servers differ. On this machine a port tells nothing, as each tunnel has one; its name does."""
+    a, b = urlsplit(one), urlsplit(other)
+    hosts = [by_port and place.port if is_loopback(place.hostname or "") else place.netloc for place in (a, b)]
+    return hosts[0] != hosts[1] or a.path != b.path or len({a.fragment, b.fragment} - {""}) > 1
