@@ -169,8 +169,10 @@ class Archive(ArchiveReads):
         zone, values of another kind or unit. So are all values over intervals that hsframe has made or read, also the
         means and extremes that `his_write` lets pass: they belong to another point. Files and tidy frames may have
         values of another kind than the record of their point says, where these were read so. Missing values add and
-        remove nothing; but what was read as tidy has no holes, and a row without a value is NA (or NaN, which pandas
-        makes the same). All is looked at before anything is added, so files are read twice. It is safe to repeat.
+        remove nothing, as holes of other columns; but what was read as tidy, or in a wide frame where they are just
+        those of the read, is NA (or NaN, which pandas makes the same). Where a frame lacks such samples, or cannot tell
+        them from holes, the next :meth:`sync` reads the point again from the start of the frame. All is looked at
+        before anything is added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------
