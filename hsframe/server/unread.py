@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -45,15 +44,12 @@ class Unread:
                 transport.abort()
             self._left[transport] = left, since_s
 
+    def look_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.look(loop.time())
+        self._timer = loop.call_later(_UNREAD_S / 10, self.look_on, loop)
+
     async def looking(self, _: web.Application) -> AsyncIterator[None]:
         """Look again and again while an application runs."""
-        task = asyncio.create_task(self._look_on())
+        self.look_on(asyncio.get_running_loop())
         yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    async def _look_on(self) -> None:
-        while True:
-            await asyncio.sleep(_UNREAD_S / 10)
-            self.look(asyncio.get_running_loop().time())
+        self._timer.cancel()

@@ -40,7 +40,7 @@ class Users(NamedTuple):
 
 def read_users(path: str | os.PathLike[str]) -> Users:
     """The users of a file; MetadataError where it cannot be read, names its line where one is no user, or has none."""
-    users, _ = _parsed(path, _text(path))
+    _, _, users = _parsed(path)
     if not users.roles:  # a server without users asks for no login
         raise MetadataError(f"{path} has no user; hsframe set-user {path} NAME adds one")
     return users
@@ -49,15 +49,10 @@ def read_users(path: str | os.PathLike[str]) -> Users:
 def set_user(path: str | os.PathLike[str], name: str, role: Role, credentials: ScramCredentials) -> bool:
     """Add a user to a file, or change one; whether it is a new one. Only the owner of the file may read it then."""
     if not _is_name(name):
-        raise MetadataError(
-            f"{name!r} is no name of a user; expected a text without line breaks, '#' and spaces around"
-        )
-    text = _text(path) if Path(path).exists() else ""
-    _, places = _parsed(path, text)
-    lines = text.rstrip("\n").split("\n") if text.strip() else []
-    salt, *keys = (
-        b64encode(key).decode() for key in (credentials.salt, credentials.stored_key, credentials.server_key)
-    )
+        raise MetadataError(f"{name!r} is no name of a user; expected a text of one line, not '#' in its beginning")
+    lines, places, _ = _parsed(path) if Path(path).exists() else ([], {}, None)
+    parts = credentials.salt, credentials.stored_key, credentials.server_key
+    salt, *keys = (b64encode(part).decode() for part in parts)
     line = f"{name} {role} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
     place = places.get(name, len(lines))
     lines[place : place + 1] = [line]
@@ -71,19 +66,16 @@ def _is_name(name: str) -> bool:
     return name.isprintable() and name == name.strip() != "" and not name.startswith("#")
 
 
-def _text(path: str | os.PathLike[str]) -> str:
+def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], dict[str, int], Users]:
+    """The lines of a file, and which of them is whose."""
     try:
-        return Path(path).read_bytes().decode().replace("\r\n", "\n")
+        lines = Path(path).read_bytes().decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
     except OSError as error:
         raise MetadataError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise MetadataError(f"{path} is no file of users: it is not UTF-8") from error
-
-
-def _parsed(path: str | os.PathLike[str], text: str) -> tuple[Users, dict[str, int]]:
-    """The users of a text, and the places of their lines."""
     users, places = Users({}, {}), dict[str, int]()
-    for place, line in enumerate(text.split("\n")):
+    for place, line in enumerate(lines):
         if not line.strip() or line.startswith("#"):
             continue
         where = f"{path}, line {place + 1}"  # without what is there: it may be a password
@@ -99,4 +91,4 @@ def _parsed(path: str | os.PathLike[str], text: str) -> tuple[Users, dict[str, i
         salt, stored_key, server_key = (b64decode(found[part]) for part in (4, 5, 6))
         places[name], users.roles[name] = place, role
         users.credentials[name] = ScramCredentials(_HASH, salt, int(found[3]), stored_key, server_key)
-    return users, places
+    return lines, places, users

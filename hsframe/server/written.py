@@ -24,11 +24,10 @@ from hsframe.server.samples import Change
 
 FILE: Final = "written.sqlite"
 _VALUE, _NA, _REMOVED = range(3)
-_TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS points (id TEXT PRIMARY KEY, kind TEXT, unit TEXT)",
-    "CREATE TABLE IF NOT EXISTS samples (id TEXT, ts_us INTEGER, val, state INTEGER, PRIMARY KEY (id, ts_us)) "
-    "WITHOUT ROWID",
-)
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS points (id TEXT PRIMARY KEY, kind TEXT, unit TEXT);
+CREATE TABLE IF NOT EXISTS samples (id TEXT, ts_us INTEGER, val, state INTEGER, PRIMARY KEY (id, ts_us)) WITHOUT ROWID;
+"""
 
 
 class WrittenFolder(Database):
@@ -42,8 +41,7 @@ class WrittenFolder(Database):
         """Change histories: all of it or, where the file cannot be written, nothing, and a refusal."""
         try:
             with closing(sqlite3.connect(self._file)) as connection, connection:
-                for table in _TABLES:
-                    connection.execute(table)
+                connection.executescript(_TABLES)
                 for rec, rows in ((change.rec, _rows(change)) for change in changes):
                     point = rec["id"].val, rec["kind"], rec.get("unit")
                     connection.execute("REPLACE INTO points VALUES (?, ?, ?)", point)

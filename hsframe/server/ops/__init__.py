@@ -18,16 +18,13 @@ __all__ = ["OPS", "Op"]
 
 @dataclass(frozen=True)
 class Op:
-    """One op by its name on the wire; `get` allows GET, for ops that change nothing. Some write into the database.
-
-    `role` is the least that may call it.
-    """
+    """One op by its name on the wire; `get` allows GET, for ops that change nothing. Some write into the database."""
 
     name: str
     run: Callable[[Call], Grid]
     get: bool
     summary: str
-    role: Role = "admin"
+    role: Role = "admin"  # the least that may call it
     writes: bool = False
 
 
@@ -50,14 +47,7 @@ OPS: Final[Mapping[str, Op]] = {
         Op("watchSub", watch.watch_sub, False, "Watch records for changes", "operator"),
         Op("watchPoll", watch.watch_poll, False, "What changed since the last poll", "operator"),
         Op("watchUnsub", watch.watch_unsub, False, "Stop watching", "operator"),
-        Op(
-            "pointWrite",
-            point.point_write,
-            False,
-            "Command a point, or read its priority array",
-            "operator",
-            writes=True,
-        ),
+        Op("pointWrite", point.point_write, False, "Command a point, or read its levels", "operator", writes=True),
         Op("hisRead", his_read, True, "Samples of one point or of several", "viewer"),
         Op("hisWrite", his_write, False, "Store samples of one point or of several", "operator", writes=True),
         Op("invokeAction", point.invoke_action, False, "Run an action on a record", "operator", writes=True),
