@@ -177,3 +177,22 @@ def test_a_disk_that_fails_while_a_verb_writes(
         found, wanted = content(work), content(healthy)
         assert [*found] == [*wanted]
         assert all(found[name].equals(wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_full_disk_can_be_vacuumed_and_one_that_is_read_only_is_named(disk: Disk, fault: str) -> None:
+    index = pd.date_range("2026-01-01", periods=200, freq="15min", tz="UTC", unit="us", name="ts")
+    archive = Archive(disk.path / "work" / "old")
+    for number in range(3):
+        archive.add(pd.DataFrame({"@a": pd.array([float(number)] * 200, "unit[kW]")}, index), existing="replace")
+    before = content(disk.path / "work")
+    strike, mend, words = FAULTS[fault]
+    strike(disk)
+    if fault == "full":
+        assert len(archive.vacuum("0D")) == 2
+    else:
+        with pytest.raises(HsFrameError, match=words):
+            archive.vacuum("0D")
+    mend(disk)
+    assert content(disk.path / "work")["old"].equals(before["old"])
+    assert len(archive.vacuum("0D")) == (0 if fault == "full" else 2)

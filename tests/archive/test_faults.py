@@ -7,11 +7,13 @@ import random
 import resource
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hsframe
@@ -79,6 +81,17 @@ def test_two_programs_that_change_an_archive_are_killed_and_nothing_is_lost_or_t
         assert archive.check().empty
         assert not list(tmp_path.rglob("*.part"))
         assert archive.to_arrow().count_rows() == found.num_rows
+
+
+def test_threads_that_add_to_an_archive_that_is_not_there_yet_make_one_of_all(tmp_path: Path) -> None:
+    index = pd.date_range("2026-01-01", periods=200, freq="15min", tz="UTC", unit="us", name="ts")
+    frames = [pd.DataFrame({f"@p{n}": pd.array(np.arange(200.0) + n, "unit[kW]")}, index) for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        [*pool.map(lambda df: Archive(tmp_path / "a").add(df), frames)]
+    archive = Archive(tmp_path / "a")
+    assert archive.check().empty
+    rows = archive.to_arrow().to_table().sort_by([("id", "ascending"), ("ts", "ascending")])
+    assert rows["value"].to_pylist() == [value + number for number in range(8) for value in range(200)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
