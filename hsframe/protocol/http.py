@@ -28,6 +28,8 @@ URI_HINT: Final = (
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
+# Tried where a part begins, and nowhere in it: a long Location would take the square of its time.
+_USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 # Longer bodies are no JSON errors; the library would make hundreds of megabytes of some.
@@ -232,7 +234,7 @@ class HttpAnswer:
 
     @property
     def target(self) -> str:
-        target = re.sub(r"[^/@]*@", "", re.split("[?#;]", self.header("Location"))[0])
+        target = _USER.sub("", re.split("[?#;]", self.header("Location"))[0])
         return in_short(self.secrets.redacted(target))
 
     @property

@@ -173,3 +173,17 @@ def test_a_body_that_broke_off_is_the_same_error_in_another_process() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is TruncatedBodyError
     assert (str(again), again.line) == (str(error), 3)
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("http://ann:secret@host/login?x=1", "http://host/login"),
+        ("http://a@b@host/c@d/e", "http://host/d/e"),
+        ("@", ""),
+        ("//x@", "//"),
+        ("/" + "(" * 300_000, "/" + "(" * 299 + "..."),  # by the square this would take minutes
+    ],
+)
+def test_where_a_redirect_leads_is_shown_without_who(location: str, target: str) -> None:
+    assert HttpAnswer(302, headers=(("Location", location),)).target == target
