@@ -44,20 +44,18 @@ def _connect(args: argparse.Namespace) -> Session:
     if getattr(args, "tz", "point") != "point":
         zone(args.tz)  # a wrong name is told before anything is asked
     user, password, args.password = args.user, args.password, None
-    who = os.environ.get("HSFRAME_USER") if user is None else user
-    given = password is not None or "HSFRAME_PASSWORD" in os.environ or (user is None and "HSFRAME_TOKEN" in os.environ)
-    if who and not given:
-        password = _asked_password(f"password of {who}: ")
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
     args.session = session = connect(args.uri, user, password, **options)
     return session
 
 
-def _asked_password(prompt: str) -> str:
-    if not sys.stdin.isatty():
+def _new_password(user: str) -> str:
+    from hsframe.session.asking import asked_password
+
+    if (given := asked_password(user)) is None:
         raise MetadataError("there is no terminal to ask for the password; set HSFRAME_PASSWORD")
-    return getpass.getpass(prompt)
+    return given
 
 
 def _points(args: argparse.Namespace) -> str | list[str]:
@@ -88,7 +86,7 @@ def serve(args: argparse.Namespace) -> int:
     elif args.anonymous:
         users = {}
     elif args.user:
-        users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _asked_password(f"password for {args.user}: ")}
+        users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _new_password(args.user)}
     database: Database | None = None
     folder = args.folder and local_path(args.folder)
     if args.folder is not None and (folder is None or (folder / "samples").is_dir()):

@@ -63,7 +63,15 @@ class AuthError(HsFrameError):
     """The login was refused, or the server could not prove that it knows the password.
 
     The message names the user and the uri, never the password, a token or a proof.
+
+    Attributes
+    ----------
+    refused : bool
+        Whether the server refused what was sent. The client does not send the same again at once: some servers lock
+        a user out after a few attempts.
     """
+
+    refused: bool = False
 
 
 class NetworkError(HsFrameError):

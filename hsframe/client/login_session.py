@@ -12,12 +12,15 @@ from hsframe.client.in_thread import in_thread
 from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
-from hsframe.errors import HsFrameError, LoginWarning, NetworkError
+from hsframe.errors import AuthError, HsFrameError, LoginWarning, NetworkError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
+# How long credentials are not sent again that were refused; each time twice as long, up to an hour.
+_REFUSED_S: Final = 60.0
+_LONGEST_REFUSED_S: Final = 3600.0
 _LOGIN: Final = Op("login", get=True, repeatable=True)
 
 
@@ -40,6 +43,8 @@ class LoginSession:
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
+        self._refusals = 0
+        self._refused_until_s = 0.0
 
     def forget(self) -> LoginResult | None:
         """Give the session and drop it."""
@@ -49,7 +54,7 @@ class LoginSession:
     async def current(self, patience: Patience) -> LoginResult:
         """The session; logs in if there is none.
 
-        All calls that wait for one login get its failure; a later call tries again.
+        All calls that wait for one login get its failure; a later call tries again, at once if nothing was refused.
         """
         return self._session or await self.renew(None, patience)
 
@@ -64,6 +69,8 @@ class LoginSession:
                 return self._session
             if self._failure is not None and self._tried != tried:
                 raise self._failure
+            if (left_s := self._refused_until_s - asyncio.get_running_loop().time()) > 0:
+                raise self._not_again(left_s)
             self._session = self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
@@ -71,6 +78,8 @@ class LoginSession:
                 with logged("login") as log:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
+                if session.on_server:
+                    self._refusals = 0
                 self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
@@ -81,9 +90,26 @@ class LoginSession:
                 return session
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in
+                self.note(error)
                 raise
             finally:
                 self._tried += 1
+
+    def note(self, error: HsFrameError, session: LoginResult | None = None) -> None:
+        """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
+        if not (isinstance(error, AuthError) and error.refused) or session is not self._session:
+            return
+        pause_s = min(_REFUSED_S * 2.0**self._refusals, _LONGEST_REFUSED_S)
+        self._session, self._failure, self._refusals = None, error, self._refusals + 1
+        self._refused_until_s = asyncio.get_running_loop().time() + pause_s
+
+    def _not_again(self, left_s: float) -> AuthError:
+        error = AuthError(
+            f"{self._failure}; so it was answered before, and the same is not sent again for {left_s:.0f} s: some "
+            "servers lock users out; connect anew with what is right"
+        )
+        error.refused = True
+        return error
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

@@ -200,9 +200,15 @@ class RequestSender:
                 log.retries += 1
                 login, is_new = await self._session.renew(login, patience), True
         refused = answer.status in (401, 403) or answer.login_page
-        if refused and login.scheme == "bearer" and not answer.is_grid:
+        if refused and login.scheme in ("bearer", "basic") and not answer.is_grid:
             failure = http_failure(answer)
-            raise AuthError(f"the token is not accepted: {failure}")
+            if login.scheme == "bearer":
+                failure = AuthError(f"the token is not accepted: {failure}")
+            if isinstance(failure, AuthError):
+                failure.refused = answer.status == 401
+                self._session.note(failure, login)
+            assert failure is not None
+            raise failure
         log.bytes = len(answer.body)
         return answer
 

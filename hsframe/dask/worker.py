@@ -38,6 +38,8 @@ _OPEN_OPTIONS: Final = (
     *("virtual_hosted_style_request", "skip_signature", "conditional_put"),
 )
 
+_IN_WORKER: Final = "a worker has the password from HSFRAME_PASSWORD in its environment"
+
 _LOCK: Final = threading.Lock()
 _SESSIONS: Final[dict[Login, Session]] = {}
 _TURNS: Final[dict[tuple[str, str, int], Any]] = {}
@@ -99,7 +101,7 @@ class Login:
                 # Distributed sends what led to an error with it, and replaces all where a part cannot be sent.
                 error.__cause__ = error.__context__ = None
                 if isinstance(error, AuthError) and self.password is None:
-                    error.args = (f"{error}; a worker has the password from HSFRAME_PASSWORD in its environment",)
+                    error.args = (f"{error}; {_IN_WORKER}",)
                 raise
 
     def _session(self) -> Session:
@@ -107,7 +109,10 @@ class Login:
         with _LOCK:
             if own not in _SESSIONS:
                 password = None if self.password is None else pkgutil.resolve_name(self.password)()
-                _SESSIONS[own] = Session(SessionSettings(self.uri, self.user, password, **dict(self.settings)))
+                settings = SessionSettings(self.uri, self.user, password, **dict(self.settings))
+                if who := settings.user_without_password:
+                    raise AuthError(f"no password of {who!r} was given; {_IN_WORKER}")
+                _SESSIONS[own] = Session(settings)
                 util.Finalize(None, close, exitpriority=1)  # a worker that was forked runs no functions of atexit
             return _SESSIONS[own]
 

@@ -159,13 +159,17 @@ class _Steps:
             return (yield from self._plaintext())
         return (yield from self._hello())
 
-    def _fail(self, what: str, answer: HttpAnswer | None = None) -> NoReturn:
+    def _fail(self, what: str, answer: HttpAnswer | None = None, *, refused: bool = False) -> NoReturn:
         code = "" if answer is None else f" (HTTP {answer.status}{answer.words})"
-        raise AuthError(f"{self._where}: {what}{code}")
+        error = AuthError(f"{self._where}: {what}{code}")
+        error.refused = refused
+        raise error
 
     @property
     def _wrong(self) -> str:
-        return "the user name or the password is wrong" if self._credentials.password else "no password was given"
+        if self._credentials.password:
+            return "the user name or the password is wrong"
+        return "no password was given; give password=, or set HSFRAME_PASSWORD"
 
     def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
@@ -216,7 +220,7 @@ class _Steps:
     def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
         """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""
         if answer.status in (400, 401, 403):
-            self._fail(what, answer)
+            self._fail(what, answer, refused=answer.status != 400)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)

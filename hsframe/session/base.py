@@ -55,6 +55,15 @@ class Settings:
         self.user = self.user if isinstance(self.user, str) else hidden(self.user)
         self.headers = hidden_headers(self.headers)
 
+    @property
+    def user_without_password(self) -> str:
+        """Who wants to log in, where no password or token is given here or in the environment; empty for nobody."""
+        by_token = self.token is not None or bool(self.user is None and os.environ.get("HSFRAME_TOKEN"))
+        by_password = self.password is not None or "HSFRAME_PASSWORD" in os.environ
+        if by_token or by_password or self.auth in ("none", "bearer"):
+            return ""
+        return self.user if self.user is not None else os.environ.get("HSFRAME_USER", "")
+
     def resolved(self) -> Self:
         """The same settings, completed from the environment."""
         check_texts(
@@ -71,6 +80,11 @@ class Settings:
         user, password, token = self.user, self.password, self.token
         if token is None and user is None and password is None:
             token = os.environ.get("HSFRAME_TOKEN") or None
+        if who := self.user_without_password:
+            raise MetadataError(
+                f"no password of {who!r} was given, and there is nobody to ask for it: give password=, or set "
+                "HSFRAME_PASSWORD; auth='none' is for a server that wants no login"
+            )
         if token is None:
             user = user if user is not None else os.environ.get("HSFRAME_USER", "")
             password = password if password is not None else os.environ.get("HSFRAME_PASSWORD", "")

@@ -6,11 +6,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, TypeVar, overload
 
 from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_columns, his_grids
+from hsframe.session.asking import asked_password
 from hsframe.session.base import SessionSettings
 from hsframe.session.session import Session
 from hsframe.session.signatures import Overloaded, P, Q, R, S, takes
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from hsframe.frame.points import Point
     from hsframe.grid import Grid
     from hsframe.kinds import Ref
+
+_SettingsT = TypeVar("_SettingsT", bound=SessionSettings)
 
 _default: Session | None = None
 
@@ -37,7 +40,8 @@ def connect(settings: SessionSettings) -> Session:
         Where the API is, as ``"http://127.0.0.1:8080/api"``; a trailing slash makes no difference. Environment:
         ``HSFRAME_URI``.
     user, password : str, optional
-        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. The user ``""`` means anonymous access.
+        Environment: ``HSFRAME_USER``, ``HSFRAME_PASSWORD``. The user ``""`` means anonymous access. A password that is
+        missing is asked for in a notebook and in a terminal.
     token : str, optional
         A bearer token in place of a login. Environment: ``HSFRAME_TOKEN``, where neither `user` nor `password` is
         given here.
@@ -81,7 +85,7 @@ def connect(settings: SessionSettings) -> Session:
     Raises
     ------
     MetadataError
-        No uri is given, or a setting has a value that does not exist.
+        No uri is given, or a setting has a value that does not exist; a password is missing, and nobody can be asked.
 
     Examples
     --------
@@ -89,8 +93,14 @@ def connect(settings: SessionSettings) -> Session:
     ...     s
     <Session http://127.0.0.1:8080/api as demo>
     """
-    set_default(session := Session(settings))
+    set_default(session := Session(_with_password(settings)))
     return session
+
+
+def _with_password(settings: _SettingsT) -> _SettingsT:
+    """The settings with a password that a person was asked for, if none is given and there is someone to ask."""
+    who = settings.user_without_password
+    return replace(settings, password=asked_password(who)) if who else settings
 
 
 def set_default(session: Any) -> None:
@@ -162,7 +172,7 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     names_no_server = settings == _DoctorSettings(point=settings.point)
     if names_no_server and _default is not None and not _default.is_closed:
         return _default.doctor(settings.point)
-    with Session(settings) as session:
+    with Session(_with_password(settings)) as session:
         return session.doctor(settings.point)
 
 

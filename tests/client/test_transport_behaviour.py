@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import os
 import re
 import socket
 import struct
+import threading
 import time
 from typing import Any
 
@@ -53,18 +55,103 @@ def test_one_login_for_many_calls_at_once(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
-def test_one_failed_login_for_many_calls_at_once(serve: Any, fake: Any) -> None:
+def test_one_failed_login_for_many_calls_at_once(serve: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers lock a user out: what was refused is sent again after a pause that grows, and by a new client."""
+
     async def main() -> None:
         async with serve(fake(login_delay_s=0.05)) as server:
             async with Client(server.uri, USER, "wrong") as client:
-                answers = await asyncio.gather(*(client.read("site") for _ in range(20)), return_exceptions=True)
+                answers = await asyncio.gather(*(client.read("site") for _ in range(50)), return_exceptions=True)
                 assert {type(answer) for answer in answers} == {AuthError}
                 assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"], "a wrong password must not be tried again"
-                # A later call tries again: the password may have been set meanwhile.
+                words = r"password is wrong.*Invalid username.*not sent again for (60|59) s.*connect anew"
+                for _ in range(20):
+                    with pytest.raises(AuthError, match=words):
+                        await client.about()
+                assert len(server.login_steps) == 3
+                # It may have been set on the server meanwhile.
+                late_s = 61.0
+                time_s = asyncio.get_running_loop().time
+                monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: time_s() + late_s)
                 with pytest.raises(AuthError, match="ann"):
                     await client.about()
                 assert len(server.login_steps) == 6
+                late_s *= 2
+                with pytest.raises(AuthError, match="ann"):
+                    await client.about()
+                assert len(server.login_steps) == 6, "the second pause is longer"
             assert server.seen == [], "who never logged in sends no close"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", [{"token": "t0ken"}, {"username": USER, "password": PASSWORD, "auth": "basic"}])
+def test_what_each_request_carries_is_not_sent_again_once_it_is_refused(
+    serve: Any, fake: Any, who: dict[str, str]
+) -> None:
+    def refuse(seen: Any) -> web.Response:
+        return web.Response(status=401, text="changed")
+
+    async def main() -> None:
+        async with serve(fake(anonymous=True)) as server, Client(server.uri, **who) as client:
+            await client.read("site")
+            server.answers["read"] = refuse
+            with pytest.raises(AuthError, match="changed"):
+                await client.read("site")
+            before = len(server.seen)
+            answers = await asyncio.gather(*(client.read("site") for _ in range(50)), return_exceptions=True)
+            assert {type(answer) for answer in answers} == {AuthError}
+            assert all("not sent again for" in str(answer) for answer in answers)
+            assert len(server.seen) == before
+        async with serve(fake(anonymous=True)) as server, Client(server.uri, **who) as client:
+            server.answers["read"] = lambda seen: web.Response(status=403, text="not yours")
+            for _ in range(2):
+                with pytest.raises((AuthError, HTTPStatusError), match="not yours"):
+                    await client.read("site")
+            await client.about()  # what this user may not do says nothing of the login
+
+    asyncio.run(main())
+
+
+def test_twenty_lost_sessions_in_fifty_tasks_are_twenty_logins(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake(answers={"read": SITES})) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.about()
+                for lost in range(1, 21):
+                    server.forget_sessions()
+                    answers = await asyncio.gather(*(client.read("site") for _ in range(50)))
+                    assert [len(rows) for rows in answers] == [2] * 50
+                    assert server.logins == 1 + lost
+            assert server.tokens == set()
+
+    asyncio.run(main())
+
+
+def _open_files() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+async def logins_and_goodbyes(uri: str, rounds: int) -> list[tuple[int, int, int]]:
+    """The tasks, threads and open files after each round of a login, about and close."""
+    left = []
+    for _ in range(rounds):
+        async with Client(uri, USER, PASSWORD) as client:
+            await client.about()
+        await asyncio.sleep(0)
+        left.append((len(asyncio.all_tasks()), threading.active_count(), _open_files()))
+    return left
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the files of a process are not to be seen there")
+def test_logins_and_goodbyes_leave_nothing_behind(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        async with serve(fake()) as server:
+            left = await logins_and_goodbyes(server.uri, 40)
+            assert server.logins == 40
+            assert server.tokens == set()
+            for kind in zip(*left[5:], strict=True):
+                assert max(kind[-10:]) <= max(kind[:10]), kind  # the server's half ends its sockets a little later
 
     asyncio.run(main())
 

@@ -80,6 +80,52 @@ def test_connect_without_a_uri_says_how() -> None:
         hsframe.about()
 
 
+def test_a_missing_password_is_asked_for(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HSFRAME_USER", "HSFRAME_PASSWORD", "HSFRAME_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[str] = []
+
+    def getpass(prompt: str) -> str:
+        asked.append(prompt)
+        return server.password
+
+    monkeypatch.setattr("getpass.getpass", getpass)
+    nobody = pytest.raises(hsframe.MetadataError, match=r"no password of 'demo'.*password=, or set HSFRAME_PASSWORD")
+    with nobody:
+        hsframe.connect(server.uri, "demo")  # no terminal here
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with nobody:
+        hsframe.connect(server.uri, "demo")  # in a test
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    with nobody, ThreadPoolExecutor() as pool:
+        pool.submit(hsframe.connect, server.uri, "demo").result()  # a worker's
+    with nobody:
+        hsframe.AsyncSession(server.uri, "demo")  # which asks nobody: its loop would stand still
+    assert asked == []
+    with hsframe.connect(server.uri, "demo") as s:
+        assert len(s.about()) == 1
+    assert hsframe.doctor(server.uri, "demo").set_index("question")["answer"]["login"].startswith("SCRAM")
+    assert asked == ["password of demo: "] * 2
+    for settings in ({"auth": "none"}, {"token": "t"}, {"password": ""}):
+        hsframe.connect(server.uri, "demo", **settings).close()
+    hsframe.connect(server.uri).close()
+    monkeypatch.setenv("HSFRAME_TOKEN", "t")
+    monkeypatch.setenv("HSFRAME_USER", "demo")
+    hsframe.connect(server.uri).close()
+    assert len(asked) == 2
+
+    def refuse(prompt: str) -> str:
+        raise StdinNotImplementedError  # the notebook is run by a program
+
+    monkeypatch.setattr("getpass.getpass", refuse)
+    with nobody:
+        hsframe.connect(server.uri, "demo")
+
+
+class StdinNotImplementedError(NotImplementedError):
+    """As ipykernel's."""
+
+
 def test_the_last_connect_is_the_default_and_closing_leaves_none(server: RunningServer) -> None:
     first = hsframe.connect(server.uri, server.user, server.password)
     second = hsframe.connect(server.uri, server.user, server.password)
