@@ -35,7 +35,7 @@ _ROWS_A_COMMIT: Final = 2_000_000
 class Adding:
     """One :meth:`hsframe.Archive.add`: its parameters, and what became of each point."""
 
-    place: Storage
+    storage: Storage
     now_us: int
     points: Any
     existing: Existing
@@ -50,9 +50,9 @@ class Adding:
 
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
-        self.records = known_records(self.place)
+        self.records = known_records(self.storage)
         # All are looked at before one is added: none may be bad, and the layout of a new archive is that of all.
-        tables = Tables.open(self.place) if has_archive(self.place) else None
+        tables = Tables.open(self.storage) if has_archive(self.storage) else None
         self.server = (tables and tables.points.server) or ""
         self._add(frames, tables, is_trial=True)
         if not self.dry_run:
@@ -60,7 +60,7 @@ class Adding:
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
             layout = Layout.of_density(sum(self.changes.new[ident] * DAY_US / us for ident, us in lengths_us.items()))
             self.bounds_us, self.windows_us, self.changes = {}, {}, Changes()
-            self._add(frames, tables or Tables.open_or_create(self.place, layout), is_trial=False)
+            self._add(frames, tables or Tables.open_or_create(self.storage, layout), is_trial=False)
         return self._table()
 
     def _add(self, frames: Sequence[tuple[str, Callable[[], Any]]], tables: Tables | None, *, is_trial: bool) -> None:
@@ -76,7 +76,7 @@ class Adding:
                     uri: str = source["uri"] if source.get("kind") == "server" else self.server
                     self.server = self.server or uri
                     if is_trial and are_others(self.server, uri, by_port=True):
-                        what = f"{name or 'this frame'} is from {uri}, and {self.place.uri} from {self.server}"
+                        what = f"{name or 'this frame'} is from {uri}, and {self.storage.uri} from {self.server}"
                         warn_caller(f"{what}: if these are two servers, take an archive for each", ReadWarning)
                     del df
                     if tables is None:
@@ -162,8 +162,7 @@ class Adding:
         return found
 
     def _merge(self, tables: Tables, samples: list[History], *, dry_run: bool) -> None:
-        place = tables.samples.layout.place
-        samples.sort(key=lambda one: place(one.point.id))
+        samples.sort(key=lambda one: tables.samples.layout.sort_key(one.point.id))
         ends = itertools.accumulate(len(one.ts_us) for one in samples)
         young_us = young_from(self.now_us, 2 * DAY_US)
         for _, pairs in itertools.groupby(zip(samples, ends, strict=True), key=lambda pair: pair[1] // _ROWS_A_COMMIT):

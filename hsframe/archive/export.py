@@ -64,28 +64,28 @@ class Export:
     options: ReadOptions
     server: str = ""  # as an archive notes it
 
-    async def to_archive(self, place: Storage) -> int:
+    async def to_archive(self, storage: Storage) -> int:
         """Read what an archive does not have yet of these windows; gives how many samples were new."""
-        jobs = await in_thread(self._jobs, place)
+        jobs = await in_thread(self._jobs, storage)
         for job in jobs:
             if job.status == "changed":
                 error = MetadataError(f"{job.record.point}: {job.reason}")
                 if self.options.failures is None:
                     raise error
                 self.options.failures[job.record.id] = error
-        new = (await fill_archive(self.source, place, self.records, jobs, self.options, server=self.server)).new
+        new = (await fill_archive(self.source, storage, self.records, jobs, self.options, server=self.server)).new
         return new.total()
 
-    async def to_file(self, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
-        """Read into one file in a place; `note` says in its frame what it is from. Gives how many samples it has."""
-        hidden = place.inside(STAGE.format(name))
+    async def to_file(self, storage: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
+        """Read into one file; `note` says in its frame what it is from. Gives how many samples it has."""
+        hidden = storage.inside(STAGE.format(name))
         with _alone(hidden.folder, name):
             stage = await in_thread(self._stage, hidden)
             for path in stage.useless:
                 await in_thread(hidden.delete, path)
             jobs = [self._job(record, stage.window_of(record)) for record in self.records]
             await Filling(self.source, stage, None, self.options).run([job for job in jobs if not job.status])
-            rows = await in_thread(self._write, stage, place, name, tz, note)
+            rows = await in_thread(self._write, stage, storage, name, tz, note)
             await in_thread(stage.remove)
         return rows
 
@@ -93,17 +93,17 @@ class Export:
         request = self.server or self.source.origin["uri"], self.asked, self.options.week_start
         return Stage(hidden, repr(request), self.options.now_us)
 
-    def expected(self, place: Storage | None, name: str = "") -> pd.DataFrame:
-        """What this is expected to take, a row per point; `place` has what of it was read already."""
-        if place is not None and not name:
-            return expected_table(self._jobs(place), self.options)
-        stage = self._stage(place.inside(STAGE.format(name))) if place else None
+    def expected(self, storage: Storage | None, name: str = "") -> pd.DataFrame:
+        """What this is expected to take, a row per point; `storage` has what of it was read already."""
+        if storage is not None and not name:
+            return expected_table(self._jobs(storage), self.options)
+        stage = self._stage(storage.inside(STAGE.format(name))) if storage else None
         jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
         return expected_table(jobs, self.options, "file" if stage else "frame")
 
-    def _jobs(self, place: Storage) -> list[Job]:
+    def _jobs(self, storage: Storage) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""
-        known = known_records(place, self.server)
+        known = known_records(storage, self.server)
         both = [(record, known.get(record.id)) for record in self.records]
         return [self._job(record, old.known_us if old else None, old) for record, old in both]
 
@@ -125,12 +125,12 @@ class Export:
         span = self.spans[record.tz]
         return span.start_us, span.end_us
 
-    def _write(self, stage: Stage, place: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
+    def _write(self, stage: Stage, storage: Storage, name: str, tz: str | tzinfo, note: _Note) -> int:
         """Write the samples to a file, in order of id and time; gives how many there are."""
         records = [record for record in self.records if not self.options.has_failed(record.id)]
         found: dict[str, _Found] = {}
         count, parquet = 0, None
-        with place.writing(name) as sink:
+        with storage.writing(name) as sink:
             for rows in self._in_order(stage, records, found):
                 if parquet is None:
                     parquet = pq.ParquetWriter(sink, ROWS_SCHEMA, **file_settings(rows))
@@ -154,7 +154,7 @@ class Export:
         held = ROWS_SCHEMA.empty_table()
         for record in sorted(records, key=lambda one: one.id):
             start_us, end_us = self._window(record)
-            for rows in stage.rows_of(record, start_us, END_US if end_us is None else end_us):
+            for rows in stage.samples(record, start_us, END_US if end_us is None else end_us):
                 value, text = rows.column("value"), rows.column("text")
                 is_value = ~np.isnan(value.to_numpy(zero_copy_only=False))
                 if text.null_count < len(text):

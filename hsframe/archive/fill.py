@@ -166,7 +166,7 @@ class Filling:
 
     async def _read(self, jobs: Sequence[Job], start_us: int, end_us: int | None) -> None:
         left = {job.record.id: job for job in jobs if not self.options.has_failed(job.record.id)}
-        records = sorted(map(self._seen, left.values()), key=lambda one: self.samples.layout.place(one.id))
+        records = sorted(map(self._seen, left.values()), key=lambda one: self.samples.layout.sort_key(one.id))
         waiting: list[History] = []
         span = Span(span_of(start_us, start_us).start, None) if end_us is None else span_of(start_us, end_us)
         options = _limited(self.options)
@@ -190,11 +190,13 @@ class Filling:
         # What lies beyond the present has not been, whatever was asked for.
         done_us = min(until_us, self.options.now_us)
         window = start_us, done_us  # what an archive has not read of it is nothing that was removed
-        keep = [one for one in ids if one not in bounds or part_read(self.source, left[one].record, window) != window]
+        records = {ident: left[ident].record for ident in ids}
+        lacking = [one for one in ids if one not in bounds or part_read(self.source, records[one], window) != window]
         if isinstance(self.samples, Stage):
-            self.samples.put(rows, bounds, [left[ident].record for ident in ids], (start_us, max(window)))
+            self.samples.put(rows, bounds, records.values(), (start_us, max(window)))
         else:
-            self.changes.add(merge(self.samples, rows, ids, start_us, until_us, keep=keep, young_us=self.young_us))
+            how: dict[str, Any] = {"add_only": lacking, "young_us": self.young_us}
+            self.changes.add(merge(self.samples, rows, ids, start_us, until_us, **how))
         self._silent.update(ident for ident in ids if ident not in bounds)
         for job in map(left.__getitem__, ids):
             if job.record.id in bounds:

@@ -92,7 +92,7 @@ class Layout:
         """The bucket of a point: CRC-32 of the UTF-8 of its id, modulo the number of buckets."""
         return zlib.crc32(ident.encode()) % self.buckets
 
-    def place(self, ident: str) -> tuple[int, str]:
+    def sort_key(self, ident: str) -> tuple[int, str]:
         """What points are sorted by so that those of one bucket, and of ids beside each other, are read together."""
         return self.bucket(ident), ident
 

@@ -139,19 +139,19 @@ def merge(
     start_us: int,
     end_us: int,
     *,
-    keep: Iterable[str] = (),
+    add_only: Iterable[str] = (),
     young_us: int = END_US,
     existing: Existing | None = None,
     dry_run: bool = False,
 ) -> Changes:
     """Make a half-open window of some points have exactly these samples, sorted by id and ts.
 
-    Of the points in `keep` nothing is removed. With `existing` no point loses samples, and unless it is ``"replace"``
-    those that are there stay as they are; with ``"refuse"`` and one that is another nothing is changed at all. Where
+    Points in `add_only` lose no samples. With `existing` no point does, and unless it is ``"replace"`` those that are
+    there stay as they are; with ``"refuse"`` and one that is another nothing is changed at all. Where
     nothing differs no version is made. New samples from `young_us` on get files of their own: what is read again and
     corrected soon must not take a whole month with it.
     """
-    wanted, kept = Ids(ids), set(keep)
+    wanted, kept = Ids(ids), set(add_only)
     while True:
         table.refresh()
         found = _find(table, wanted, start_us, end_us)

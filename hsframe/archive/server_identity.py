@@ -23,20 +23,20 @@ async def server_of(source: Source) -> str:
     return f"{uri}#{', '.join(str(name) for name in names if name)}"
 
 
-def known_records(place: Storage, server: str = "") -> dict[str, ArchivedRecord]:
+def known_records(storage: Storage, server: str = "") -> dict[str, ArchivedRecord]:
     """The records of an archive, by id, none where there is none yet; MetadataError if it is from another server."""
-    if not has_archive(place):
+    if not has_archive(storage):
         return {}
-    tables = Tables.open(place)
+    tables = Tables.open(storage)
     known = tables.points.server or server
     if server and are_others(known, server):
         raise MetadataError(
-            f"{place.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
+            f"{storage.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
             "if the server has moved, let the archive sync once with other_server=True; else take another folder"
         )
     if server and urlsplit(known).port != urlsplit(server).port:
         warn_caller(
-            f"{place.uri} is from {known}, and this is {server}: on this machine servers of one name count as one, "
+            f"{storage.uri} is from {known}, and this is {server}: on this machine servers of one name count as one, "
             "whatever the port. If they are two, take a folder for each; archive.at() has what was before",
             ReadWarning,
         )

@@ -86,7 +86,7 @@ class Stage:
             parts.append((start_us, end_us, path, number if count else None))
             number += count > 0
 
-    def rows_of(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.Table]:
+    def samples(self, record: PointRecord, start_us: int, end_us: int) -> Iterator[pa.Table]:
         """The samples of a point in a window, in order of time, a row group or a little more at once."""
         parts = self._parts[_key_of(record)]
         ends_us = [*(part[0] for part in parts[1:]), END_US]

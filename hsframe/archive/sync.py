@@ -47,7 +47,7 @@ _MOST_STEPS: Final = 4
 
 async def sync_archive(
     source: Source,
-    place: Storage,
+    storage: Storage,
     points: PointsLike | None,
     options: ReadOptions,
     *,
@@ -59,11 +59,11 @@ async def sync_archive(
 ) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
     server = await server_of(source)
-    known = await in_thread(known_records, place, "" if other_server else server)
+    known = await in_thread(known_records, storage, "" if other_server else server)
     if points is None:
         points = [Ref(one.id) for one in known.values() if one.read_us is not None]
         if not points:
-            raise MetadataError(f"the archive {place.uri} has no points yet; name some, as 'point and his'")
+            raise MetadataError(f"the archive {storage.uri} has no points yet; name some, as 'point and his'")
     unknown: dict[str, HsFrameError] | None = None if options.failures is None else {}
     records = await with_zones(source, await find_records(source, points, failures=unknown))
     if isinstance(points, str) and means_filter(points):
@@ -92,14 +92,14 @@ async def sync_archive(
         return expected_table(jobs, options)
     young_us = young_from(options.now_us, overlap_us)
     changes = await fill_archive(
-        source, place, records, [*jobs, *later], options, server=server, young_us=young_us, fill=fill
+        source, storage, records, [*jobs, *later], options, server=server, young_us=young_us, fill=fill
     )
     return outcome_table(jobs, changes, options.failures or {})
 
 
 async def fill_archive(
     source: Source,
-    place: Storage,
+    storage: Storage,
     records: Sequence[PointRecord],
     jobs: Sequence[Job],
     options: ReadOptions,
@@ -110,7 +110,7 @@ async def fill_archive(
 ) -> Changes:
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
-    tables = await in_thread(Tables.open_or_create, place, Layout.of_density(a_day))
+    tables = await in_thread(Tables.open_or_create, storage, Layout.of_density(a_day))
     if server:
         await in_thread(tables.points.change_setting, SERVER_KEY, server)
     for log in (tables.samples, tables.points):

@@ -42,8 +42,7 @@ def fill_on_workers(session: Session, max_concurrency: int | None, archive: Stor
     login, stored = Login.of_session(session, max_concurrency), StoredVersion.of(archive.uri, archive.options)
 
     async def fill(tables: Tables, jobs: Sequence[Job], options: ReadOptions, young_us: int) -> Changes:
-        place = tables.samples.layout.place
-        jobs = sorted(jobs, key=lambda job: place(job.record.id))  # few files of a group
+        jobs = sorted(jobs, key=lambda job: tables.samples.layout.sort_key(job.record.id))  # few files of a group
         size = max(-(-len(jobs) // (_GROUPS * login.at_once)), _LEAST_POINTS)
         limits = replace(options.limits, max_concurrency=1)
         failures: dict[str, HsFrameError] | None = None if options.failures is None else {}

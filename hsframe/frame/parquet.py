@@ -25,7 +25,7 @@ from hsframe.units.scalars import UnitScalar
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 
-Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+FileLike: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 Filters: TypeAlias = "pc.Expression | Sequence[tuple[Any, str, Any]] | Sequence[Sequence[tuple[Any, str, Any]]]"
 
 _COMPRESSIONS: Final = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
@@ -66,7 +66,7 @@ def write_parquet(df: pd.DataFrame, path: str | os.PathLike[str], *, compression
 
 
 def read_parquet(
-    path: Source | Iterable[Source], columns: Sequence[Any] | None = None, filters: Filters | None = None
+    path: FileLike | Iterable[FileLike], columns: Sequence[Any] | None = None, filters: Filters | None = None
 ) -> pd.DataFrame:
     """Read Parquet files with their units and points.
 
@@ -116,7 +116,7 @@ def read_parquet(
     return frames[0] if len(frames) == 1 else _joined(frames, [_name(file) for file in files], filters is not None)
 
 
-def _frame(file: Source, columns: Sequence[Any] | None, filters: Filters | None) -> pd.DataFrame:
+def _frame(file: FileLike, columns: Sequence[Any] | None, filters: Filters | None) -> pd.DataFrame:
     table = read_table(file, columns, filters)
     try:
         return arrow_to_frame(table)
@@ -170,7 +170,7 @@ def _joined(frames: Sequence[pd.DataFrame], names: Sequence[str], is_filtered: b
     return joined(frames, names)
 
 
-def read_table(file: Source, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:
+def read_table(file: FileLike, columns: Sequence[Any] | None = None, filters: Filters | None = None) -> pa.Table:
     """The table of one Parquet file; the other parameters and the errors are those of :func:`read_parquet`."""
     import pyarrow.parquet as pq
 

@@ -23,7 +23,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.client import Client
 from hsframe.durations import Duration, amount_of, duration_us
 from hsframe.errors import MetadataError, ReadWarning, SpanError, check_choice
-from hsframe.frame.parquet import Source, parquet_files, read_parquet
+from hsframe.frame.parquet import FileLike, parquet_files, read_parquet
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.session.archive_reads import ArchiveReads
@@ -156,7 +156,7 @@ class Archive(ArchiveReads):
 
     def add(
         self,
-        data: pd.DataFrame | pd.Series[Any] | Source | Iterable[Source],
+        data: pd.DataFrame | pd.Series[Any] | FileLike | Iterable[FileLike],
         points: Any = None,
         *,
         existing: Existing = "refuse",
