@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from io import BytesIO
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
@@ -39,8 +39,6 @@ _CHUNK_BYTES: Final = 1 << 18
 _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
-# aiohttp 3.10.0 does not have it yet.
-_NO_SUCH_HOST: Final[Any] = getattr(aiohttp, "ClientConnectorDNSError", ())
 
 
 class Transport:
@@ -219,7 +217,7 @@ def _failure(
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         assert proxy is not None
         return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
-    if isinstance(error, _NO_SUCH_HOST):
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NetworkError(f"{where}: no host has that name ({found}){hint}")
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
         return NotConnectedError(

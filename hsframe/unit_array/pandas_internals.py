@@ -1,4 +1,4 @@
-"""pandas' internals that unit arrays use, all in one place (pandas 3.0 and 3.1).
+"""pandas' internals that unit arrays use, all in one place (pandas 3.1).
 
 pandas reduces, ranks and groups float64 by these functions. Going through them makes a unit column as fast as a
 plain one and equal to it in every digit; the public interface offers an extension array none of them.
@@ -28,8 +28,5 @@ _GroupOperation: Final = _inside("core.groupby.ops").WrappedCythonOp
 
 def grouped(values: npt.NDArray[np.float64], how: str, has_dropped_na: bool, **kwargs: Any) -> Any:
     """The result of a group operation on plain doubles, as ``groupby`` computes it for a float64 column."""
-    kind_of = getattr(_GroupOperation, "get_kind_from_how", None)
-    # pandas 3.0 needs the kind (aggregate, transform) as an argument, 3.1 does not.
-    kind = {} if kind_of is None else {"kind": kind_of(how)}
-    operation = _GroupOperation(how=how, has_dropped_na=has_dropped_na, **kind)
+    operation = _GroupOperation(how=how, has_dropped_na=has_dropped_na)
     return operation.cython_operation(values=values, axis=0, **kwargs)

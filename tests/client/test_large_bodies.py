@@ -111,9 +111,8 @@ def test_ten_megabytes_in_small_pieces(form: str) -> None:
     [
         HEAD + b"X-A: " + b"y" * 10_000_000 + b"\r\n\r\n",
         HEAD + b"X-A: " + b"y\r\n " * 300_000 + b"\r\n\r\n",
-        b"HTTP/1.1 200 " + b"y" * 300_000 + b"\r\n\r\n",
     ],
-    ids=["ten megabytes", "folded", "first line"],
+    ids=["ten megabytes", "folded"],
 )
 def test_a_header_that_is_too_long_is_told_as_one(answer: bytes) -> None:
     with pytest.raises(
@@ -133,7 +132,6 @@ def test_a_header_of_a_quarter_of_a_mebibyte_is_read() -> None:
         (b"X secret\r\n\r\n", "Invalid header token"),
         (b"Content-Length: secret\r\n\r\n", "Content-Length"),
         (b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "Content-Length"),
-        (b"".join(b"X-%d: secret\r\n" % number for number in range(1_000)) + b"\r\n", "Too many headers"),
     ],
 )
 def test_what_is_wrong_with_http_is_named_and_not_shown(head: bytes, words: str) -> None:
