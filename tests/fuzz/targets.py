@@ -268,7 +268,8 @@ def _parquet() -> Iterator[Check]:
         def check(data: bytes) -> None:
             path.write_bytes(data)
             df = read_parquet(path)
-            assert repr(df)
+            # Not its repr: pandas shows no time after the year 9999, which a damaged file may have.
+            assert df.hs.units is not None
 
         yield check
 
